@@ -1,0 +1,1 @@
+"""Argotune: see README.md."""

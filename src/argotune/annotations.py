@@ -1,0 +1,40 @@
+"""Annotations: labels that people or an independent annotator gave to a span, and how they merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+AnnotatorKind = Literal["HUMAN", "LLM", "CODE"]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One label on one span. `name` is the answer field of the program, e.g. `agent`."""
+
+    span_id: str
+    name: str
+    label: str
+    kind: AnnotatorKind
+    identifier: str
+    updated_at: datetime
+    explanation: str = ""
+
+
+_TRUST = {"HUMAN": 2, "LLM": 1, "CODE": 0}
+
+
+def strongest(annotations: Iterable[Annotation]) -> dict[tuple[str, str], Annotation]:
+    """The annotation to believe for each (span id, name): people before LLMs before code, then the newest."""
+    best: dict[tuple[str, str], Annotation] = {}
+    for annotation in annotations:
+        key = (annotation.span_id, annotation.name)
+        if key not in best or _rank(annotation) > _rank(best[key]):
+            best[key] = annotation
+    return best
+
+
+def _rank(annotation: Annotation) -> tuple[int, datetime, str]:
+    return _TRUST[annotation.kind], annotation.updated_at, annotation.identifier

@@ -1,0 +1,75 @@
+"""Budget: a hard cap on LM calls and tokens of one run, reserved before each call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from argotune.errors import BudgetSpent
+from argotune.tenants import BudgetLimits
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has paid for so far. `reused` answers came from the cache and cost nothing."""
+
+    calls: int = 0
+    tokens: int = 0
+    reused: int = 0
+
+
+class Meter:
+    """Counts the LM calls of one run against its limits. Safe to share between threads."""
+
+    def __init__(self, limits: BudgetLimits, spent: Spent | None = None) -> None:
+        start = spent or Spent()
+        self._limits = limits
+        self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
+        self._reserved_tokens = 0
+        self._lock = threading.Lock()
+
+    @property
+    def spent(self) -> Spent:
+        with self._lock:
+            return Spent(self._calls, self._tokens, self._reused)
+
+    def reuse(self) -> None:
+        """Count an answer that was already paid for."""
+        with self._lock:
+            self._reused += 1
+
+    @contextmanager
+    def call(self, max_tokens: int) -> Iterator[Bill]:
+        """Reserve one call of at most `max_tokens` tokens, prompt included, then settle what it really took.
+
+        A call that fails still counts as a call: it may have been billed. Raises BudgetSpent before the call.
+        """
+        self._reserve(max_tokens)
+        bill = Bill(max_tokens)
+        try:
+            yield bill
+        finally:
+            with self._lock:
+                self._reserved_tokens -= max_tokens
+                self._tokens += bill.tokens
+
+    def _reserve(self, max_tokens: int) -> None:
+        with self._lock:
+            if self._calls + 1 > self._limits.max_lm_calls:
+                raise BudgetSpent(f"budget.max_lm_calls: all {self._limits.max_lm_calls} LM calls of the run are used")
+            if self._tokens + self._reserved_tokens + max_tokens > self._limits.max_lm_tokens:
+                raise BudgetSpent(
+                    f"budget.max_lm_tokens: {self._tokens} of {self._limits.max_lm_tokens} tokens are used "
+                    f"and the next call may take {max_tokens}"
+                )
+            self._calls += 1
+            self._reserved_tokens += max_tokens
+
+
+class Bill:
+    """What one call took. Until the caller says so, the whole reservation counts."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens

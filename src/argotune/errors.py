@@ -1,0 +1,68 @@
+"""Every error this package raises on purpose.
+
+The docstring of a class is its default message and tells the remedy. `exit_code` is what a command
+ends with; workflows retry 75 only. A skipped run and a rejected challenger are values, not errors.
+"""
+
+from __future__ import annotations
+
+
+class ArgotuneError(Exception):
+    """Something went wrong that this package did not foresee. Report it with the log of the run."""
+
+    exit_code = 1
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
+
+
+class ConfigInvalid(ArgotuneError):
+    """A setting, flag or config field is wrong. Correct the named field and run again."""
+
+    exit_code = 2
+
+
+class ProgramChanged(ConfigInvalid):
+    """A stored version was made for another signature of the program. Train it again, or restore the signature."""
+
+
+class AccessDenied(ConfigInvalid):
+    """A server refused the credentials. Check the key in the environment and its rights."""
+
+
+class NotFound(ArgotuneError):
+    """The named thing does not exist. List what there is and correct the name."""
+
+    exit_code = 4
+
+
+class ProjectMissing(NotFound):
+    """Phoenix has no such project. Check PHOENIX_PROJECT_PREFIX and the tenant id, and that the application sends traces."""
+
+
+class Conflict(ArgotuneError):
+    """Somebody else changed this first. Look at the present state and run again if it is still wanted."""
+
+    exit_code = 9
+
+
+class Unavailable(ArgotuneError):
+    """A server cannot be reached or does not answer in time. Nothing is lost: run again later."""
+
+    exit_code = 75
+
+
+class RateLimited(Unavailable):
+    """A server asks for fewer requests. Run again later, or lower the number of tenants at once."""
+
+
+class BadAnswer(Unavailable):
+    """A server answered with something that is not what it documents. Run again; check its version if it stays."""
+
+
+class Corrupt(ArgotuneError):
+    """A stored record does not match its own hash or schema. Restore it from a backup; it is not used."""
+
+
+class BudgetSpent(ArgotuneError):
+    """The run reached its limit of LM calls or tokens. Raise `budget` in the tenant's config if this is too early."""

@@ -1,0 +1,175 @@
+"""Ports: what the pipeline needs from the world. Each has three to six methods and several adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from argotune.annotations import Annotation
+from argotune.experiences import Span
+from argotune.tenants import LMChoice
+
+if TYPE_CHECKING:
+    from argotune.answers import Answers
+    from argotune.budget import Meter
+
+ANY = "*"
+"""In `expect`: whatever is there now may be overwritten."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One stored document. `document` is JSON text sealed by `records.seal`."""
+
+    collection: str
+    id: str
+    document: str
+
+
+class Store(Protocol):
+    """Documents of tenants: (tenant, collection, id) -> JSON text.
+
+    A tag is the content hash of a document. Adapters raise Unavailable when the product is down and
+    Conflict when an expectation fails; they know nothing of what the documents mean.
+    """
+
+    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
+        """The document, or None."""
+
+    def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
+        """All documents of a collection, in no particular order, in constant memory."""
+
+    def write(
+        self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
+    ) -> None:
+        """Store all records in one step or none.
+
+        `expect` maps (collection, id) to the tag that must be there now (None: nothing is there).
+        Raises Conflict, and stores nothing, when one of them is not met.
+        """
+
+    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
+        """Forget the named documents, or the whole collection; the number that was there."""
+
+    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """Take or renew the lease `name` for `ttl_s` seconds; False when somebody else holds it."""
+
+    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
+        """Give a lease back; nothing happens when it is not held by `holder`."""
+
+
+class TraceSource(Protocol):
+    """Where production traces are. Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer."""
+
+    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
+        """Spans of a module with a row id above `row_id`, in order of row id, in constant memory.
+
+        `since` leaves out spans that started earlier. Late and back-dated spans have high row ids, so they are found.
+        """
+
+    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
+        """How many spans of a module lie above `row_id`; counting stops at `limit`."""
+
+    def annotations(self, tenant_id: str, span_ids: Sequence[str], names: Sequence[str]) -> Iterator[Annotation]:
+        """All annotations with one of these names on these spans."""
+
+    def ping(self) -> str:
+        """The product's version, when it can be reached and lets us in."""
+
+
+@dataclass(frozen=True)
+class TrackedExample:
+    """One test example as a tracker shows it: what went in, what was right, and both programs' answers."""
+
+    id: str
+    inputs: Mapping[str, str]
+    expected: Mapping[str, str]
+    split: str
+    label_source: str
+    span_id: str | None
+    champion_answers: Mapping[str, str] | None = None
+    champion_score: float | None = None
+    challenger_answers: Mapping[str, str] | None = None
+    challenger_score: float | None = None
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """What a tracker is told of one run: the dataset, both results and the facts around them."""
+
+    tenant_id: str
+    program: str
+    run_id: str
+    champion_version: str
+    challenger_version: str
+    examples: Sequence[TrackedExample]
+    facts: Mapping[str, str | float | int | bool | None]
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
+class TrackedLinks:
+    """Where a person can look at a tracked run. URLs."""
+
+    dataset: str
+    comparison: str
+
+
+class Tracker(Protocol):
+    """Where people look at results side by side."""
+
+    def publish(self, run: TrackedRun) -> TrackedLinks:
+        """Store dataset and both experiments; publishing the same run again changes nothing."""
+
+    def project_link(self, tenant_id: str) -> str | None:
+        """Where a tenant's traces can be seen, None when there is no such page."""
+
+    def ping(self) -> str:
+        """The product's version, when it can be reached and lets us in."""
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors, for finding neighbours. Saved with a version by its name and its state."""
+
+    name: str
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Learn what it needs from training texts; a pretrained embedder does nothing."""
+
+    def neighbours(self, text: str, k: int) -> list[int]:
+        """Indices of the k fitted texts nearest to `text`, nearest first."""
+
+
+class TraceSink(Protocol):
+    """Where an application writes its decisions: the demo and tests use it, the pipeline never does."""
+
+    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
+        """Send spans and wait until they can be read back."""
+
+    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+        """Upsert annotations by (span, name, identifier)."""
+
+
+@dataclass(frozen=True)
+class LMs:
+    """The LMs of one run, ready for `dspy.context(lm=lms.task, adapter=lms.adapter)`.
+
+    `task` answers; it may be a DSPy decision client that scores labels and cannot write text. `teacher` writes
+    instructions, None when the installation has no LM that can. An LM is never stored with a program.
+    """
+
+    task: Any
+    teacher: Any | None
+    adapter: Any
+    names: Mapping[str, str]
+    num_threads: int = 1
+
+
+class LMSource(Protocol):
+    """Opens LMs by name, metered and with the tenant's answers at hand."""
+
+    def open(self, choice: LMChoice, meter: Meter, answers: Answers) -> LMs:
+        """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""

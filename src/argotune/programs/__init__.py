@@ -1,0 +1,1 @@
+"""What is tuned: one file = signature + DSPy module + metric. This dict is the list of what ships."""

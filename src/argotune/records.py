@@ -1,0 +1,74 @@
+"""Records: how anything is written into a store, and the one list of its collections.
+
+A document is one line of JSON: {"hash", "schema", "kind", "body"}. `hash` is the SHA-256 of the
+canonical JSON of the rest and comes first, so that a store can compare tags without parsing bodies.
+Keys of the Redis adapter are `argotune:{<tenant>}:<collection>`, hashes of id -> document.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from argotune.errors import Corrupt
+
+SCHEMA = 1
+
+EVERYONE = "*"
+"""The tenant id under which the list of tenants lies. `*` is percent-encoded in real ids, so none can collide."""
+
+
+class Collection:
+    """Every collection there is."""
+
+    TENANTS = "tenants"
+    CONFIG = "config"
+    MARKERS = "markers"
+    EXPERIENCES = "experiences"
+    EXAMPLES = "examples"
+    VERSIONS = "versions"
+    CHAMPIONS = "champions"
+    HISTORY = "history"
+    ATTEMPTS = "attempts"
+    RUNS = "runs"
+    ANSWERS = "answers"
+    LEASES = "leases"
+
+
+def canonical(body: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(body: Any) -> str:
+    """SHA-256 of the canonical JSON, 64 hex digits."""
+    return hashlib.sha256(canonical(body).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def seal(kind: str, body: Any) -> str:
+    """The document for a body."""
+    inner = {"body": body, "kind": kind, "schema": SCHEMA}
+    return f'{{"hash":"{digest(inner)}",{canonical(inner)[1:]}'
+
+
+def tag_of(document: str) -> str:
+    """The content hash at the head of a document. Raises Corrupt when it is not there."""
+    if document[:9] != '{"hash":"' or document[73:75] != '",':
+        raise Corrupt(f"a record does not begin with its hash: {document[:40]!r}")
+    return document[9:73]
+
+
+def unseal(kind: str, document: str) -> Any:
+    """The body of a document. Raises Corrupt when hash, schema or kind is not what it should be."""
+    tag = tag_of(document)
+    try:
+        inner = json.loads(document)
+    except ValueError as error:
+        raise Corrupt(f"a {kind} record is not JSON: {error}") from error
+    inner.pop("hash")
+    if digest(inner) != tag:
+        raise Corrupt(f"a {kind} record does not match its hash {tag[:12]}")
+    if inner.get("schema") != SCHEMA or inner.get("kind") != kind:
+        raise Corrupt(f"expected a {kind} record of schema {SCHEMA}, found {inner.get('kind')} {inner.get('schema')}")
+    return inner["body"]

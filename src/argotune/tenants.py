@@ -1,0 +1,206 @@
+"""Tenants: their ids, their routing configuration, and the names of what is tuned for them.
+
+Values and validation only. Nothing here knows a store, a server or the clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from argotune.errors import ConfigInvalid
+
+MAX_TENANT_ID_CHARS = 200
+MODALITIES = ("video", "image", "audio", "document", "text")
+MODULES = ("modality", "cross_modal", "routing")
+"""The modules that ship. A tenant's `programs` adds its own."""
+
+OptimizerName = Literal[
+    "auto", "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"
+]
+
+
+def check_tenant_id(tenant_id: str) -> str:
+    """The id itself when it can be used; ids are free text without control characters.
+
+    Raises ConfigInvalid for an empty or overlong id, a control character or a lone surrogate.
+    """
+    if not tenant_id or tenant_id != tenant_id.strip():
+        raise ConfigInvalid(f"tenant_id: {tenant_id[:40]!r} is empty or begins or ends with white space")
+    if len(tenant_id) > MAX_TENANT_ID_CHARS:
+        raise ConfigInvalid(f"tenant_id: {len(tenant_id)} characters, at most {MAX_TENANT_ID_CHARS} are allowed")
+    bad = next((c for c in tenant_id if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"}), None)
+    if bad is not None:
+        raise ConfigInvalid(f"tenant_id: {tenant_id[:40]!r} holds the character {bad!r}")
+    return tenant_id
+
+
+def slug(tenant_id: str) -> str:
+    """A name that Kubernetes and file systems take: [a-z0-9-], at most 40 characters.
+
+    A hash is added where anything was lost, so that two tenants never share a slug.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", tenant_id.lower()).strip("-")
+    if plain == tenant_id and len(plain) <= 40:
+        return plain
+    digest = hashlib.sha256(tenant_id.encode()).hexdigest()[:8]
+    return f"{plain[:31].strip('-') or 't'}-{digest}"
+
+
+def key_part(text: str) -> str:
+    """Percent-encoded text that is safe inside a store key: no braces, colons, slashes or white space."""
+    return quote(text, safe="").replace("~", "%7E")
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=False, validate_assignment=True)
+
+
+class RewardWeights(_Config):
+    """Weights of the reward (document "Optimization Module", AdvancedOptimizerConfig)."""
+
+    search_quality_weight: float = Field(0.4, ge=0, le=1)
+    agent_success_weight: float = Field(0.3, ge=0, le=1)
+    user_satisfaction_weight: float = Field(0.3, ge=0, le=1)
+    processing_time_penalty: float = Field(0.1, ge=0, le=1)
+    processing_time_scale_s: float = Field(10.0, gt=0, description="seconds at which the whole penalty is due")
+
+    @model_validator(mode="after")
+    def _some_weight(self) -> RewardWeights:
+        if self.search_quality_weight + self.agent_success_weight + self.user_satisfaction_weight <= 0:
+            raise ValueError("at least one weight must be above 0")
+        return self
+
+
+class SplitShares(_Config):
+    """Shares of the queries that go to training, to choosing between candidates, and to the sealed test."""
+
+    train: float = Field(0.5, gt=0, lt=1)
+    dev: float = Field(0.2, gt=0, lt=1)
+    test: float = Field(0.3, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> SplitShares:
+        if abs(self.train + self.dev + self.test - 1) > 1e-6:
+            raise ValueError(f"train + dev + test must be 1, not {self.train + self.dev + self.test:g}")
+        return self
+
+
+class GateRules(_Config):
+    """What a challenger must show before it may serve."""
+
+    min_effect: float = Field(0.02, ge=0, le=1, description="smallest useful gain of the mean score")
+    min_test_examples: int = Field(20, ge=5)
+    significance: float = Field(0.05, gt=0, lt=0.5, description="level over all attempts on the same examples")
+    min_trusted_share: float = Field(0.5, ge=0, le=1, description="share of test labels not taken from outcomes")
+    min_slice_examples: int = Field(8, ge=3, description="smaller slices are shown, not judged")
+    slice_significance: float = Field(0.05, gt=0, lt=0.5)
+
+
+class BudgetLimits(_Config):
+    """What one run may spend on LM calls."""
+
+    max_lm_calls: int = Field(20_000, ge=1)
+    max_lm_tokens: int = Field(20_000_000, ge=1)
+
+
+class LMChoice(_Config):
+    """Which LMs a tenant's programs run on. Keys come from the environment, never from here."""
+
+    task_model: str | None = Field(None, description="None: the installation's default")
+    teacher_model: str | None = Field(None, description="writes instructions; None: the installation's default")
+    api_base: str | None = None
+    timeout_s: float = Field(60.0, gt=0, le=3600)
+    max_retries: int = Field(3, ge=0, le=20)
+
+
+AgentName = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class RoutingConfigUnified(_Config):
+    """A tenant's whole configuration. Field names and defaults follow "Auto-Optimization Workflow Documentation"."""
+
+    tenant_id: str
+    enable_auto_optimization: bool = True
+    optimization_interval_seconds: int = Field(3600, ge=0)
+    min_samples_for_optimization: int = Field(100, ge=1)
+    preferred_optimizer: OptimizerName = "auto"
+    max_training_iterations: int = Field(100, ge=1, le=10_000)
+    use_synthetic_data: bool = True
+    synthetic_data_ratio: float = Field(0.3, ge=0, le=1)
+    phoenix_lookback_hours: float = Field(24, gt=0, le=24 * 3660)
+    min_trace_confidence: float = Field(0.7, ge=0, le=1)
+
+    agents: dict[AgentName, str] = Field(
+        default_factory=lambda: {
+            "video_search_agent": "finds videos and scenes in them",
+            "image_search_agent": "finds photos, charts and pictures",
+            "audio_search_agent": "finds podcasts, songs and recordings",
+            "document_search_agent": "finds papers, contracts and other texts",
+            "summarizer_agent": "sums up what was found in a few sentences",
+            "detailed_report_agent": "writes an in-depth analysis or comparison",
+        },
+        min_length=2,
+        max_length=100,
+        description="label -> what the agent is for; the closed set that programs answer from",
+    )
+    fusion_modalities: list[str] = Field(
+        default=["video+document", "video+image", "video+audio", "audio+document", "image+document"], min_length=1
+    )
+    fusion_strategies: list[str] = Field(default=["score", "temporal", "semantic", "hierarchical"], min_length=1)
+    modules: list[str] = Field(default_factory=lambda: list(MODULES), min_length=1)
+    programs: dict[str, str] = Field(
+        default_factory=dict, description='own programs: module name -> "package.module:factory"'
+    )
+    reward: RewardWeights = Field(default_factory=RewardWeights)
+    split: SplitShares = Field(default_factory=SplitShares)
+    gate: GateRules = Field(default_factory=GateRules)
+    budget: BudgetLimits = Field(default_factory=BudgetLimits)
+    lm: LMChoice = Field(default_factory=LMChoice)
+
+    @field_validator("tenant_id")
+    @classmethod
+    def _usable_id(cls, tenant_id: str) -> str:
+        try:
+            return check_tenant_id(tenant_id)
+        except ConfigInvalid as error:
+            raise ValueError(str(error)) from error
+
+    @field_validator("programs")
+    @classmethod
+    def _import_paths(cls, programs: dict[str, str]) -> dict[str, str]:
+        for name, path in programs.items():
+            if name in MODULES or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+                raise ValueError(f"{name!r} is a shipped module or not a lower-case identifier")
+            if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path):
+                raise ValueError(f"{path!r} is not of the form package.module:factory")
+        return programs
+
+    @model_validator(mode="after")
+    def _known_modules(self) -> RoutingConfigUnified:
+        unknown = [m for m in self.modules if m not in MODULES and m not in self.programs]
+        if unknown:
+            raise ValueError(f"modules: {unknown} are neither shipped ({', '.join(MODULES)}) nor in `programs`")
+        return self
+
+
+def parse_config(data: Any) -> RoutingConfigUnified:
+    """Validate untrusted data. Raises ConfigInvalid whose one line names the field and the value."""
+    try:
+        return RoutingConfigUnified.model_validate(data)
+    except ValidationError as error:
+        raise ConfigInvalid(first_problem(error)) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first problem of a pydantic error as one line: field, what is wrong, the value."""
+    detail = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in detail["loc"]) or "config"
+    if detail["type"] == "extra_forbidden":
+        return f"{field}: unknown field"
+    return f"{field}: {detail['msg']} (got {repr(detail['input'])[:80]})"
