@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -173,3 +173,26 @@ class LMSource(Protocol):
 
     def open(self, choice: LMChoice, meter: Meter, answers: Answers) -> LMs:
         """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Told (what, done, total) during long work; for people only."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """The progress nobody watches."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything a run needs from outside, time and ids included."""
+
+    store: Store
+    traces: TraceSource
+    tracker: Tracker
+    lms: LMSource
+    embedder: Callable[[str], Embedder]
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    progress: Progress = silent
+    lease_s: float = 30.0

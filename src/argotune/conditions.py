@@ -1,0 +1,66 @@
+"""Conditions: whether a module of a tenant is due, and if not, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What `trigger` found. `traces` is exact below `counted_up_to`."""
+
+    tenant_id: str
+    module: str
+    is_enabled: bool
+    is_forced: bool
+    last_run_at: datetime | None
+    interval: timedelta
+    now: datetime
+    traces: int
+    traces_needed: int
+    counted_up_to: int
+
+    @property
+    def is_interval_met(self) -> bool:
+        return self.last_run_at is None or self.now - self.last_run_at >= self.interval
+
+    @property
+    def has_traces(self) -> bool:
+        return self.traces >= self.traces_needed
+
+    @property
+    def is_due(self) -> bool:
+        """Forcing passes over the interval and the number of traces, and over optimization being off."""
+        return self.is_forced or (self.is_enabled and self.is_interval_met and self.has_traces)
+
+    @property
+    def why_not(self) -> str:
+        """One sentence for people; empty when the module is due."""
+        reasons = []
+        if not self.is_enabled:
+            reasons.append("enable_auto_optimization is off")
+        if not self.is_interval_met and self.last_run_at is not None:
+            wait = self.last_run_at + self.interval - self.now
+            reasons.append(f"next run is due in {_minutes(wait)}")
+        if not self.has_traces:
+            short = self.traces_needed - self.traces
+            reasons.append(f"{short} traces short: {self.traces} new, {self.traces_needed} needed")
+        return "" if self.is_due else "; ".join(reasons)
+
+    @property
+    def traces_text(self) -> str:
+        """The number of new traces, with a + when counting stopped there."""
+        return f"{self.traces}{'+' if self.traces >= self.counted_up_to else ''}"
+
+    @property
+    def last_run_text(self) -> str:
+        """How long ago the last run was."""
+        return "never" if self.last_run_at is None else f"{_minutes(self.now - self.last_run_at)} ago"
+
+
+def _minutes(span: timedelta) -> str:
+    seconds = max(int(span.total_seconds()), 0)
+    if seconds < 90:
+        return f"{seconds} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

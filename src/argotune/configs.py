@@ -1,0 +1,48 @@
+"""Configs: the routing configurations of all tenants, kept in a store."""
+
+from __future__ import annotations
+
+from argotune.documents import Document, find, find_all, to_record
+from argotune.errors import NotFound
+from argotune.ports import Store
+from argotune.records import EVERYONE, Collection, digest
+from argotune.tenants import RoutingConfigUnified, check_tenant_id
+
+
+class TenantEntry(Document):
+    """A line in the list of tenants."""
+
+    tenant_id: str
+
+
+class Configs:
+    """Get, save and list the configurations."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, tenant_id: str) -> RoutingConfigUnified:
+        """Raises NotFound when the tenant has none."""
+        config, _ = find(
+            self._store, check_tenant_id(tenant_id), Collection.CONFIG, "routing", RoutingConfigUnified
+        )
+        if config is None:
+            raise NotFound(f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all")
+        return config
+
+    def save(self, config: RoutingConfigUnified) -> None:
+        """Store a configuration, then list the tenant: a crash in between is mended by saving again."""
+        tenant_id = config.tenant_id
+        self._store.write(tenant_id, [to_record(Collection.CONFIG, "routing", config)])
+        entry = to_record(Collection.TENANTS, digest(tenant_id), TenantEntry(tenant_id=tenant_id))
+        self._store.write(EVERYONE, [entry])
+
+    def remove(self, tenant_id: str) -> None:
+        """Take a tenant off the list and forget its config. Versions and runs stay, for explanation."""
+        self.get(tenant_id)
+        self._store.remove(EVERYONE, Collection.TENANTS, [digest(tenant_id)])
+        self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
+
+    def tenant_ids(self) -> list[str]:
+        """All listed tenants, sorted."""
+        return sorted(entry.tenant_id for entry in find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry))

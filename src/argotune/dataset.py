@@ -1,0 +1,33 @@
+"""Dataset: what `collect` hands on for one program of one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from argotune.examples import Example, Split
+from argotune.records import digest
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples of one program. `accuracy` is how often past decisions met trusted labels outside the test split."""
+
+    program: str
+    examples: tuple[Example, ...]
+    counts: Mapping[str, int]
+    accuracy: float | None
+
+    def ids(self, split: Split) -> tuple[str, ...]:
+        """Example ids of a split, sorted, so that equal data gives equal runs."""
+        return tuple(sorted(example.id for example in self.examples if example.split is split))
+
+    def pick(self, ids: Iterable[str]) -> list[Example]:
+        """The named examples in that order; those that expired meanwhile are left out."""
+        by_id = {example.id: example for example in self.examples}
+        return [by_id[id] for id in ids if id in by_id]
+
+
+def data_hash(examples: Iterable[Example]) -> str:
+    """One hash over inputs and labels, independent of order."""
+    return digest(sorted([example.id, dict(example.expected)] for example in examples))

@@ -1,0 +1,190 @@
+"""Runs: one pass of the pipeline for one program of one tenant. Every step is written down, so a run survives crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from argotune.documents import Document, find, find_all, to_record
+from argotune.errors import Conflict, NotFound
+from argotune.ports import Record, Store
+from argotune.records import Collection
+
+
+class RunState(StrEnum):
+    """How far a run has come."""
+
+    STARTED = "started"
+    PLANNED = "planned"
+    TRAINED = "trained"
+    OPENED = "opened"
+    COMPARED = "compared"
+    JUDGED = "judged"
+    REPORTED = "reported"
+    SKIPPED = "skipped"
+
+
+NEXT: dict[RunState, frozenset[RunState]] = {
+    RunState.STARTED: frozenset({RunState.PLANNED, RunState.SKIPPED}),
+    RunState.PLANNED: frozenset({RunState.TRAINED, RunState.SKIPPED}),
+    RunState.TRAINED: frozenset({RunState.OPENED}),
+    RunState.OPENED: frozenset({RunState.COMPARED, RunState.JUDGED}),
+    RunState.COMPARED: frozenset({RunState.JUDGED}),
+    RunState.JUDGED: frozenset({RunState.REPORTED}),
+    RunState.REPORTED: frozenset(),
+    RunState.SKIPPED: frozenset(),
+}
+"""Which state may follow which."""
+
+
+class Plan(Document):
+    """What `decide` wants to be done."""
+
+    optimizer: str
+    reason: str
+    seed: int
+    max_iterations: int
+    train_ids: tuple[str, ...]
+    dev_ids: tuple[str, ...]
+    test_ids: tuple[str, ...]
+    data_hash: str
+
+
+class Skip(Document):
+    """Why a run ended early. An outcome, not an error."""
+
+    reason: str
+
+
+class Run(Document):
+    """The record of a run. Later fields are filled as it goes on."""
+
+    id: str
+    tenant_id: str
+    module: str
+    program: str
+    state: RunState
+    started_at: datetime
+    group: str = ""
+    forced: bool = False
+    ended_at: datetime | None = None
+    counts: dict[str, int] = {}
+    plan: Plan | None = None
+    skip: Skip | None = None
+    champion: str | None = None
+    champion_tag: str | None = None
+    challenger: str | None = None
+    attempt: int | None = None
+    comparison: dict[str, Any] | None = None
+    verdict: dict[str, Any] | None = None
+    lm_calls: int = 0
+    lm_tokens: int = 0
+    lm_reused: int = 0
+    dataset_link: str | None = None
+    comparison_link: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return not NEXT[self.state]
+
+    @property
+    def outcome(self) -> str:
+        """`promoted`, `rejected`, `skipped` or `unfinished`."""
+        if self.state is RunState.SKIPPED:
+            return "skipped"
+        return str(self.verdict["outcome"]) if self.verdict and self.is_over else "unfinished"
+
+
+class Attempt(Document):
+    """That a run opened the sealed test split: written before it is opened."""
+
+    program: str
+    run_id: str
+    at: datetime
+    example_ids: tuple[str, ...]
+
+
+class Marker(Document):
+    """Where a module of a tenant stands: what was read, what a finished run has taken in, and when that was."""
+
+    row_id: int = 0
+    settled_row_id: int = 0
+    last_run_at: datetime | None = None
+    unusable: dict[str, int] = {}
+
+
+class OpenRun(Document):
+    """Points at the unfinished run of a program."""
+
+    run_id: str
+
+
+class RunBook:
+    """The runs, attempts and markers of one tenant."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self.tenant_id = tenant_id
+
+    def open(self, run: Run) -> Run:
+        """The unfinished run of the program if there is one, else `run`, now written down."""
+        pointer, _ = find(self._store, self.tenant_id, Collection.MARKERS, f"open/{run.program}", OpenRun)
+        if pointer is not None:
+            unfinished = self.run(pointer.run_id)
+            if not unfinished.is_over:
+                return unfinished
+        opened = to_record(Collection.MARKERS, f"open/{run.program}", OpenRun(run_id=run.id))
+        self._store.write(self.tenant_id, [self.record_of(run), opened])
+        return run
+
+    def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
+        """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
+        later = self.advanced(run, state, **changes)
+        self._store.write(self.tenant_id, [self.record_of(later), *also])
+        return later
+
+    @staticmethod
+    def advanced(run: Run, state: RunState, **changes: Any) -> Run:
+        """The run in its next state, not yet written."""
+        if state not in NEXT[run.state]:
+            raise Conflict(f"run {run.id} cannot go from {run.state} to {state}")
+        return Run.model_validate({**run.model_dump(), **changes, "state": state})
+
+    @staticmethod
+    def record_of(run: Run) -> Record:
+        return to_record(Collection.RUNS, run.id, run)
+
+    def run(self, id: str) -> Run:
+        """Raises NotFound."""
+        run, _ = find(self._store, self.tenant_id, Collection.RUNS, id, Run)
+        if run is None:
+            raise NotFound(f"run: tenant {self.tenant_id!r} has no run {id!r}")
+        return run
+
+    def runs(self, *, group: str | None = None, since: datetime | None = None) -> list[Run]:
+        """All runs, oldest first."""
+        found = find_all(self._store, self.tenant_id, Collection.RUNS, Run)
+        wanted = (r for r in found if group in (None, r.group) and (since is None or r.started_at >= since))
+        return sorted(wanted, key=lambda run: (run.started_at, run.id))
+
+    def attempts(self, program: str) -> list[Attempt]:
+        """Every opening of the program's test split, oldest first."""
+        found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
+        return sorted((a for a in found if a.program == program), key=lambda attempt: attempt.at)
+
+    def attempt_record(self, attempt: Attempt) -> Record:
+        return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)
+
+    def marker(self, module: str) -> tuple[Marker, str | None]:
+        """Where the module stands, and the tag that a change must expect."""
+        marker, tag = find(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
+        return (Marker(), None) if marker is None else (marker, tag)
+
+    def marker_record(self, module: str, marker: Marker) -> Record:
+        return to_record(Collection.MARKERS, f"module/{module}", marker)
+
+    def write(self, records: Iterable[Record], expect: dict[tuple[str, str], str | None] | None = None) -> None:
+        """Write records of this tenant in one step."""
+        self._store.write(self.tenant_id, list(records), expect)

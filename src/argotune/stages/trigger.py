@@ -1,0 +1,33 @@
+"""trigger: is a module of a tenant due? Enabled, interval over, enough new traces, or forced."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from argotune.conditions import Conditions
+from argotune.ports import Store, TraceSource
+from argotune.runs import RunBook
+from argotune.tenants import RoutingConfigUnified
+
+COUNT_AT_LEAST = 1000
+"""Traces are counted this far for people to see, further only when more are needed."""
+
+
+def trigger(
+    store: Store, traces: TraceSource, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+) -> Conditions:
+    """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces"."""
+    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    limit = max(config.min_samples_for_optimization, COUNT_AT_LEAST)
+    return Conditions(
+        tenant_id=config.tenant_id,
+        module=module,
+        is_enabled=config.enable_auto_optimization,
+        is_forced=forced,
+        last_run_at=marker.last_run_at,
+        interval=timedelta(seconds=config.optimization_interval_seconds),
+        now=now,
+        traces=traces.count_after(config.tenant_id, module, marker.settled_row_id, limit),
+        traces_needed=config.min_samples_for_optimization,
+        counted_up_to=limit,
+    )
