@@ -72,8 +72,10 @@ class TraceSource(Protocol):
     def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
         """How many spans of a module lie above `row_id`; counting stops at `limit`."""
 
-    def annotations(self, tenant_id: str, span_ids: Sequence[str], names: Sequence[str]) -> Iterator[Annotation]:
-        """All annotations with one of these names on these spans."""
+    def annotations(
+        self, tenant_id: str, module: str, names: Sequence[str], since: datetime
+    ) -> Iterator[Annotation]:
+        """All annotations with one of these names on a module's spans that started at `since` or later."""
 
     def ping(self) -> str:
         """The product's version, when it can be reached and lets us in."""

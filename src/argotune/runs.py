@@ -1,4 +1,4 @@
-"""Runs: one pass of the pipeline for one program of one tenant. Every step is written down, so a run survives crashes."""
+"""Runs: one pass of the pipeline for one program of one tenant, written down at every step to survive crashes."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ class Run(Document):
     challenger: str | None = None
     attempt: int | None = None
     comparison: dict[str, Any] | None = None
+    champion_answers: dict[str, dict[str, str]] = {}
+    challenger_answers: dict[str, dict[str, str]] = {}
     verdict: dict[str, Any] | None = None
     lm_calls: int = 0
     lm_tokens: int = 0
@@ -94,7 +96,19 @@ class Run(Document):
         """`promoted`, `rejected`, `skipped` or `unfinished`."""
         if self.state is RunState.SKIPPED:
             return "skipped"
-        return str(self.verdict["outcome"]) if self.verdict and self.is_over else "unfinished"
+        return self.outcome_of_verdict if self.is_over else "unfinished"
+
+    @property
+    def outcome_of_verdict(self) -> str:
+        """`promoted`, `rejected`, or `unfinished` before the gate has spoken."""
+        return str(self.verdict["outcome"]) if self.verdict else "unfinished"
+
+    @property
+    def sentence(self) -> str:
+        """What came of it, for people."""
+        if self.skip:
+            return f"skipped: {self.skip.reason}"
+        return str(self.verdict["reason"]) if self.verdict else f"unfinished, {self.state}"
 
 
 class Attempt(Document):

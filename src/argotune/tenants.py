@@ -135,6 +135,7 @@ class RoutingConfigUnified(_Config):
     synthetic_data_ratio: float = Field(0.3, ge=0, le=1)
     phoenix_lookback_hours: float = Field(24, gt=0, le=24 * 3660)
     min_trace_confidence: float = Field(0.7, ge=0, le=1)
+    example_retention_days: float = Field(90, gt=0, le=36600, description="older experiences are forgotten")
 
     agents: dict[AgentName, str] = Field(
         default_factory=lambda: {

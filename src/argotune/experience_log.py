@@ -1,0 +1,81 @@
+"""Experience log: a tenant's experiences and examples in the store, and how far its traces were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from argotune.examples import Example, example_from_json, example_to_json
+from argotune.experiences import Experience
+from argotune.ports import Record, Store
+from argotune.records import Collection, seal, tag_of, unseal
+from argotune.runs import Marker, RunBook
+
+
+class ExperienceLog:
+    """The experiences and examples of one tenant."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+        self._book = RunBook(store, tenant_id)
+
+    def append(self, module: str, batch: Sequence[Experience], marker: Marker, tag: str | None) -> str:
+        """Store a batch and the cursor behind it in one step; the cursor's new tag.
+
+        Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
+        """
+        cursor = self._book.marker_record(module, marker)
+        records = [
+            Record(_collection(Collection.EXPERIENCES, experience.program), experience.span_id, _sealed(experience))
+            for experience in batch
+        ]
+        self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
+        return tag_of(cursor.document)
+
+    def experiences(self, program: str) -> Iterator[Experience]:
+        """All stored experiences of a program, in no particular order."""
+        for record in self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program)):
+            yield _experience(unseal("experience", record.document))
+
+    def forget_before(self, program: str, oldest: datetime) -> int:
+        """Drop experiences that happened earlier; the number dropped."""
+        old = [experience.span_id for experience in self.experiences(program) if experience.at < oldest]
+        return self._store.remove(self._tenant_id, _collection(Collection.EXPERIENCES, program), old) if old else 0
+
+    def examples(self, program: str) -> list[Example]:
+        """All stored examples of a program."""
+        records = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
+        return [example_from_json(unseal("example", record.document)) for record in records]
+
+    def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
+        """Make the stored examples equal to `examples`, writing and removing only what differs from `known`."""
+        collection = _collection(Collection.EXAMPLES, program)
+        before = {example.id: example for example in known}
+        after = {example.id: example for example in examples}
+        changed = [e for id, e in after.items() if before.get(id) != e]
+        records = [Record(collection, e.id, seal("example", dict(example_to_json(e)))) for e in changed]
+        if records:
+            self._store.write(self._tenant_id, records)
+        gone = [id for id in before if id not in after]
+        if gone:
+            self._store.remove(self._tenant_id, collection, gone)
+
+
+def _collection(kind: str, program: str) -> str:
+    return f"{kind}.{program}"
+
+
+def _sealed(experience: Experience) -> str:
+    body: dict[str, Any] = {
+        name: value
+        for name, value in vars(experience).items()
+        if value is not None and name not in ("at", "inputs", "answers")
+    }
+    body |= {"at": experience.at.isoformat(), "inputs": dict(experience.inputs), "answers": dict(experience.answers)}
+    return seal("experience", body)
+
+
+def _experience(body: Mapping[str, Any]) -> Experience:
+    return Experience(**{**body, "at": datetime.fromisoformat(body["at"])})

@@ -1,0 +1,219 @@
+"""The pipeline: the only place that knows the order of the verbs.
+
+discover -> trigger -> collect -> decide -> train -> evaluate -> promote -> report
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import threading
+from dataclasses import dataclass
+
+from argotune.answers import Answers
+from argotune.budget import Meter, Spent
+from argotune.champions import Standing, standing
+from argotune.conditions import Conditions
+from argotune.dataset import Dataset
+from argotune.errors import BudgetSpent, Conflict
+from argotune.examples import Split
+from argotune.gate import comparison_from_json, comparison_to_json
+from argotune.leases import leased
+from argotune.ports import LMs, Ports
+from argotune.programs import programs_of
+from argotune.programs.program import Program
+from argotune.records import digest
+from argotune.registry import Registry, Version
+from argotune.reports import ModuleReport
+from argotune.runs import Run, RunBook, RunState, Skip
+from argotune.stages.collect import collect
+from argotune.stages.decide import decide
+from argotune.stages.evaluate import attempt_number, attempt_of, evaluate
+from argotune.stages.promote import promote
+from argotune.stages.report import report
+from argotune.stages.train import Origin, train
+from argotune.stages.trigger import trigger
+from argotune.tenants import RoutingConfigUnified
+
+
+@dataclass(frozen=True)
+class Request:
+    """Why the pipeline is asked to run. `group` ties the runs of one round together, e.g. a workflow's name."""
+
+    is_forced: bool = False
+    group: str = ""
+
+
+def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request: Request) -> ModuleReport:
+    """Optimize one module of one tenant. Skipping and rejecting are outcomes, not errors.
+
+    A run that a crash left unfinished is taken up where it stopped. Raises Conflict while another run of the
+    module is at work, and whatever the ports raise; running again later continues.
+    """
+    with leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s) as lost:
+        conditions = trigger(
+            ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock()
+        )
+        if not conditions.is_due:
+            return ModuleReport(conditions, ())
+        return _optimize(ports, config, conditions, request, lost)
+
+
+def _optimize(
+    ports: Ports, config: RoutingConfigUnified, conditions: Conditions, request: Request, lost: threading.Event
+) -> ModuleReport:
+    module, book = conditions.module, RunBook(ports.store, config.tenant_id)
+    programs = programs_of(config, module)
+    datasets, row_id = collect(ports, config, module, [program.fields for program in programs])
+    runs = tuple(_run_program(ports, config, p, datasets[p.name], request, lost) for p in programs)
+    marker, tag = book.marker(module)
+    settled = marker.model_copy(update={"settled_row_id": row_id, "last_run_at": ports.clock()})
+    record = book.marker_record(module, settled)
+    book.write([record], {(record.collection, record.id): tag})
+    Answers(ports.store, config.tenant_id).forget_oldest()
+    return ModuleReport(conditions, runs)
+
+
+def _run_program(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    program: Program,
+    data: Dataset,
+    request: Request,
+    lost: threading.Event,
+) -> Run:
+    work = Work(ports, config, program, data, request)
+    while not work.run.is_over:
+        if lost.is_set():
+            raise Conflict(f"the lease of {program.module} was lost: another run may be at work; nothing was promoted")
+        work.step()
+    return work.run
+
+
+class Work:
+    """One run on its way through the stages; each step writes the run down before the next begins."""
+
+    def __init__(
+        self, ports: Ports, config: RoutingConfigUnified, program: Program, data: Dataset, request: Request
+    ) -> None:
+        self._ports, self._config, self._program, self._data = ports, config, program, data
+        self._book = RunBook(ports.store, config.tenant_id)
+        self._registry = Registry(ports.store, config.tenant_id)
+        self.run = self._book.open(self._new_run(request))
+        spent = Spent(self.run.lm_calls, self.run.lm_tokens, self.run.lm_reused)
+        self._meter = Meter(config.budget, spent)
+        self._lms: LMs | None = None
+
+    def step(self) -> None:
+        """Do what the run's state asks for."""
+        steps = {
+            RunState.STARTED: self._decide,
+            RunState.PLANNED: self._train,
+            RunState.TRAINED: self._open,
+            RunState.OPENED: self._evaluate,
+            RunState.COMPARED: self._promote,
+            RunState.JUDGED: self._report,
+        }
+        steps[self.run.state]()
+
+    def _decide(self) -> None:
+        has_writer = self._open_lms().teacher is not None
+        plan = decide(self._config, self._data, seed=self._seed, has_writer=has_writer)
+        if isinstance(plan, Skip):
+            return self._advance(RunState.SKIPPED, skip=plan, ended_at=self._ports.clock())
+        now = self._standing()
+        self._advance(RunState.PLANNED, plan=plan, champion=now.version.id, champion_tag=now.tag)
+
+    def _train(self) -> None:
+        plan, at = self.run.plan, self._ports.clock()
+        assert plan is not None and self.run.champion is not None
+        origin = Origin(self.run.champion, self.run.id, at, _packages())
+        examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
+        self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
+        try:
+            challenger = train(
+                self._program, plan, examples, dev, self._open_lms(), self._ports.embedder, origin
+            )
+        except BudgetSpent as error:
+            return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
+        self._registry.keep(challenger)
+        self._advance(RunState.TRAINED, challenger=challenger.id)
+
+    def _open(self) -> None:
+        assert self.run.plan is not None
+        ids = self.run.plan.test_ids
+        attempt = attempt_of(self.run.program, self.run.id, self._ports.clock(), ids)
+        number = attempt_number(self._book.attempts(self.run.program), ids)
+        self._advance(RunState.OPENED, also=(self._book.attempt_record(attempt),), attempt=number)
+
+    def _evaluate(self) -> None:
+        assert self.run.plan is not None and self.run.attempt is not None
+        examples = self._data.pick(self.run.plan.test_ids)
+        found = evaluate(
+            self._program,
+            self._version(self.run.champion),
+            self._version(self.run.challenger),
+            examples,
+            self.run.attempt,
+            self._open_lms(),
+            self._ports.embedder,
+            self._ports.progress,
+        )
+        self._advance(
+            RunState.COMPARED,
+            comparison=dict(comparison_to_json(found.comparison)),
+            champion_answers=dict(zip((e.id for e in examples), found.champion_answers, strict=True)),
+            challenger_answers=dict(zip((e.id for e in examples), found.challenger_answers, strict=True)),
+        )
+
+    def _promote(self) -> None:
+        comparison = comparison_from_json(self.run.comparison or {})
+        rules, now = self._config.gate, self._ports.clock()
+        self.run = promote(self._book, self._registry, self.run, comparison, rules, seed=self._seed, now=now)
+
+    def _report(self) -> None:
+        plan = self.run.plan
+        assert plan is not None
+        examples = self._data.pick((*plan.train_ids, *plan.dev_ids, *plan.test_ids))
+        self._ports.progress(f"{self._program.name}: publishing", 0, 0)
+        self.run = report(
+            self._book, self._registry, self._ports.tracker, self.run, examples, self._ports.clock()
+        )
+
+    def _advance(self, state: RunState, also=(), **changes) -> None:
+        spent = self._meter.spent
+        spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
+        self.run = self._book.advance(self.run, state, also, **spending, **changes)
+
+    def _open_lms(self) -> LMs:
+        if self._lms is None:
+            answers = Answers(self._ports.store, self._config.tenant_id)
+            self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
+        return self._lms
+
+    def _standing(self) -> Standing:
+        return standing(self._registry, self._program, self._ports.clock())
+
+    def _version(self, id: str | None) -> Version:
+        assert id is not None
+        return self._registry.version(id)
+
+    @property
+    def _seed(self) -> int:
+        return int(digest(self.run.id)[:8], 16) % 2**31
+
+    def _new_run(self, request: Request) -> Run:
+        return Run(
+            id=f"{self._program.name}-{self._ports.new_id()}",
+            tenant_id=self._config.tenant_id,
+            module=self._program.module,
+            program=self._program.name,
+            state=RunState.STARTED,
+            started_at=self._ports.clock(),
+            group=request.group,
+            forced=request.is_forced,
+            counts=dict(self._data.counts),
+        )
+
+
+def _packages() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in ("argotune", "dspy", "gepa", "optuna", "scikit-learn")}

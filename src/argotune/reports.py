@@ -1,0 +1,92 @@
+"""Reports: what came of the pipeline, as one line for people and as versioned JSON for programs.
+
+The JSON is documented in docs/operate.md; `schema` changes when a field changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from argotune.conditions import Conditions
+from argotune.runs import Run
+
+SCHEMA = "argotune.report/1"
+
+
+@dataclass(frozen=True)
+class ModuleReport:
+    """What came of one module of one tenant: the trigger's conditions, and a run per program when it was due."""
+
+    conditions: Conditions
+    runs: tuple[Run, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """One sentence per program, or one for a module that was not due."""
+        if not self.runs:
+            return [f"{self.conditions.module}: skipped: {self.conditions.why_not}"]
+        return [f"{run.program}: {run.sentence}" for run in self.runs]
+
+
+def report_json(tenant_id: str, reports: Sequence[ModuleReport], at: datetime) -> dict[str, Any]:
+    """The JSON summary of one command for one tenant."""
+    runs = [run for report in reports for run in report.runs]
+    return {
+        "schema": SCHEMA,
+        "tenant_id": tenant_id,
+        "at": at.isoformat(),
+        "summary": summary_json(runs, [r.conditions for r in reports if not r.runs]),
+        "modules": [_module_json(report) for report in reports],
+    }
+
+
+def summary_json(runs: Sequence[Run], not_due: Sequence[Conditions] = ()) -> dict[str, Any]:
+    """Counts by outcome over runs and modules that were not due."""
+    outcomes = Counter(run.outcome for run in runs)
+    return {
+        "runs": len(runs),
+        "promoted": outcomes["promoted"],
+        "rejected": outcomes["rejected"],
+        "skipped": outcomes["skipped"],
+        "unfinished": outcomes["unfinished"],
+        "not_due": len(not_due),
+        "lm_calls": sum(run.lm_calls for run in runs),
+        "lm_tokens": sum(run.lm_tokens for run in runs),
+    }
+
+
+def _module_json(report: ModuleReport) -> dict[str, Any]:
+    return {
+        "module": report.conditions.module,
+        "due": report.conditions.is_due,
+        "why_not": report.conditions.why_not or None,
+        "traces": report.conditions.traces,
+        "runs": [run_json(run) for run in report.runs],
+    }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """A run without the per-example rows, which the tracker shows."""
+    verdict = run.verdict or {}
+    return {
+        "id": run.id,
+        "program": run.program,
+        "outcome": run.outcome,
+        "sentence": run.sentence,
+        "state": run.state.value,
+        "started_at": run.started_at.isoformat(),
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "optimizer": run.plan.optimizer if run.plan else None,
+        "optimizer_reason": run.plan.reason if run.plan else None,
+        "champion": run.champion,
+        "challenger": run.challenger,
+        "numbers": verdict.get("numbers"),
+        "rule": verdict.get("rule"),
+        "counts": run.counts,
+        "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
+        "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
+    }

@@ -1,0 +1,49 @@
+"""Settings: every knob of an installation, and the only reader of the environment.
+
+What differs between tenants is in their RoutingConfigUnified instead (tenants.py).
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from argotune.errors import ConfigInvalid
+from argotune.tenants import first_problem
+
+
+class Settings(BaseSettings):
+    """Read from the environment; the names are in the validation aliases."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    store_url: str = Field("sqlite:///argotune.db", validation_alias="CONFIG_STORE_URL")
+    phoenix_endpoint: str = Field("http://localhost:6006", validation_alias="PHOENIX_ENDPOINT", pattern="^https?://")
+    phoenix_project_prefix: str = Field("cogniverse", validation_alias="PHOENIX_PROJECT_PREFIX", min_length=1)
+    phoenix_api_key: SecretStr | None = Field(None, validation_alias="PHOENIX_API_KEY")
+    phoenix_timeout_s: float = Field(30.0, validation_alias="ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", gt=0)
+    task_model: str = Field("local/smollm2", validation_alias="ARGOTUNE_TASK_MODEL", min_length=1)
+    task_key: SecretStr | None = Field(None, validation_alias="ARGOTUNE_TASK_KEY")
+    teacher_model: str | None = Field(None, validation_alias="ARGOTUNE_TEACHER_MODEL")
+    teacher_key: SecretStr | None = Field(None, validation_alias="ROUTER_OPTIMIZER_TEACHER_KEY")
+    lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
+    lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
+    lease_s: float = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
+
+
+def read_settings(**overrides: Any) -> Settings:
+    """The settings of this process. Raises ConfigInvalid that names the variable and the value."""
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise ConfigInvalid(first_problem(error)) from None
+
+
+@functools.cache
+def environment_names() -> tuple[str, ...]:
+    """Every environment variable that is read, sorted."""
+    return tuple(sorted(str(field.validation_alias) for field in Settings.model_fields.values()))

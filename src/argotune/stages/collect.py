@@ -1,0 +1,103 @@
+"""collect: new spans -> experiences -> labelled examples in train, dev and sealed test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from argotune.annotations import strongest
+from argotune.dataset import Dataset
+from argotune.examples import Example, Split, examples_from
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import Experience, Fields, Span, Unusable, read_span
+from argotune.ports import Ports
+from argotune.runs import Marker, RunBook
+from argotune.tenants import RoutingConfigUnified
+
+BATCH_SPANS = 1000
+
+
+def collect(
+    ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]
+) -> tuple[dict[str, Dataset], int]:
+    """The datasets of a module's programs, and the row id up to which traces are in them.
+
+    Reads spans after the cursor, then the annotations of all kept experiences, old ones included.
+    """
+    row_id, unusable = _read_new_spans(ports, config, module, {f.program: f for f in fields})
+    datasets = {f.program: _dataset(ports, config, module, f, unusable) for f in fields}
+    return datasets, row_id
+
+
+def _read_new_spans(
+    ports: Ports, config: RoutingConfigUnified, module: str, fields_of: Mapping[str, Fields]
+) -> tuple[int, Counter[str]]:
+    log = ExperienceLog(ports.store, config.tenant_id)
+    marker, tag = RunBook(ports.store, config.tenant_id).marker(module)
+    since = ports.clock() - timedelta(hours=config.phoenix_lookback_hours) if marker.row_id == 0 else None
+    spans = ports.traces.spans_after(config.tenant_id, module, marker.row_id, since)
+    new: Counter[str] = Counter()
+    for batch, read_up_to in _batches(spans):
+        experiences = list(_usable(batch, config.tenant_id, fields_of, new))
+        marker = marker.model_copy(
+            update={"row_id": max(marker.row_id, read_up_to), "unusable": dict(Counter(marker.unusable) + new)}
+        )
+        tag = log.append(module, experiences, marker, tag)
+        new.clear()
+        ports.progress(f"{module}: spans read", marker.row_id, marker.row_id)
+    return marker.row_id, Counter(marker.unusable)
+
+
+def _usable(
+    batch: Sequence[Span], tenant_id: str, fields_of: Mapping[str, Fields], unusable: Counter[str]
+) -> Iterator[Experience]:
+    for span in batch:
+        found = read_span(span, tenant_id, fields_of)
+        if isinstance(found, Unusable):
+            unusable[found.value] += 1
+        else:
+            yield found
+
+
+def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
+    """Batches, each with the row id up to which everything is in it; 0 where the next batch shares its last row id."""
+    batch: list[Span] = []
+    for span in spans:
+        if len(batch) >= BATCH_SPANS:
+            yield batch, batch[-1].row_id if span.row_id > batch[-1].row_id else 0
+            batch = []
+        batch.append(span)
+    if batch:
+        yield batch, batch[-1].row_id
+
+
+def _dataset(
+    ports: Ports, config: RoutingConfigUnified, module: str, fields: Fields, unusable: Mapping[str, int]
+) -> Dataset:
+    log = ExperienceLog(ports.store, config.tenant_id)
+    oldest = ports.clock() - timedelta(days=config.example_retention_days)
+    expired = log.forget_before(fields.program, oldest)
+    experiences = sorted(log.experiences(fields.program), key=lambda e: (e.at, e.span_id))
+    annotations = strongest(ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest))
+    known = log.examples(fields.program)
+    gathered = examples_from(experiences, annotations, fields, config, known)
+    log.replace_examples(fields.program, gathered.examples, known)
+    counts = {
+        "experiences": len(experiences),
+        "examples": len(gathered.examples),
+        **{f"span: {reason}": n for reason, n in unusable.items()},
+        **gathered.counts,
+        **({"expired": expired} if expired else {}),
+    }
+    accuracy = _accuracy(experiences, gathered.examples)
+    return Dataset(fields.program, gathered.examples, counts, accuracy)
+
+
+def _accuracy(experiences: Sequence[Experience], examples: Sequence[Example]) -> float | None:
+    """How often decisions met a trusted label, test examples left out so that nothing is chosen by them."""
+    labels = {e.span_id: e.expected for e in examples if e.source.is_trusted and e.split is not Split.TEST}
+    hits = [dict(x.answers) == dict(labels[x.span_id]) for x in experiences if x.span_id in labels]
+    return sum(hits) / len(hits) if hits else None
+
+

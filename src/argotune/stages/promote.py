@@ -1,0 +1,50 @@
+"""promote: the gate's verdict, and the compare-and-set of the champion pointer that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from argotune.errors import Conflict
+from argotune.gate import Comparison, Promoted, Rejected, Rule, Verdict, judge, verdict_to_json
+from argotune.registry import Change, Registry
+from argotune.runs import Run, RunBook, RunState
+from argotune.tenants import GateRules
+
+
+def promote(
+    book: RunBook, registry: Registry, run: Run, comparison: Comparison, rules: GateRules, *, seed: int, now: datetime
+) -> Run:
+    """The run with its verdict. Pointer, history and verdict are written in one step.
+
+    Raises Conflict when the champion was moved since the run looked; the run is then over, as rejected.
+    """
+    verdict = judge(comparison, rules, seed)
+    if isinstance(verdict, Rejected):
+        return book.advance(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
+    judged = book.advanced(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
+    try:
+        registry.crown(_change(registry, run, verdict, now), run.champion_tag, also=(book.record_of(judged),))
+    except Conflict as error:
+        book.advance(run, RunState.JUDGED, verdict=verdict_to_json(_overtaken(verdict, error)))
+        raise
+    return judged
+
+
+def _change(registry: Registry, run: Run, verdict: Promoted, now: datetime) -> Change:
+    champion, _ = registry.champion(run.program)
+    return Change(
+        program=run.program,
+        sequence=champion.sequence + 1 if champion else 1,
+        version=run.challenger or "",
+        previous=run.champion,
+        at=now,
+        how="promoted",
+        who=f"run {run.id}",
+        reason=verdict.reason,
+        run_id=run.id,
+    )
+
+
+def _overtaken(verdict: Promoted, error: Conflict) -> Verdict:
+    return Rejected(reason=f"rejected: {error}", rule=Rule.CHAMPION_MOVED, numbers=replace(verdict.numbers))

@@ -1,0 +1,84 @@
+"""report: what a person or a program can read of a run: the tracker's pages, and the end of the run record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from argotune.examples import Example, Split
+from argotune.gate import Comparison, Verdict, comparison_from_json, verdict_from_json
+from argotune.ports import TrackedExample, TrackedRun, Tracker
+from argotune.registry import Registry, Version
+from argotune.runs import Run, RunBook, RunState
+
+Answers = Mapping[str, Mapping[str, str]]
+"""Example id -> answer field -> label."""
+
+
+def report(
+    book: RunBook, registry: Registry, tracker: Tracker, run: Run, examples: Sequence[Example], now: datetime
+) -> Run:
+    """Publish a judged run and end it. Publishing again after a crash changes nothing."""
+    links = tracker.publish(_tracked(registry, run, examples, now))
+    return book.advance(
+        run, RunState.REPORTED, ended_at=now, dataset_link=links.dataset, comparison_link=links.comparison
+    )
+
+
+def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: datetime) -> TrackedRun:
+    comparison = comparison_from_json(run.comparison or {})
+    return TrackedRun(
+        tenant_id=run.tenant_id,
+        program=run.program,
+        run_id=run.id,
+        champion_version=comparison.champion_version,
+        challenger_version=comparison.challenger_version,
+        examples=[_row(example, comparison, run) for example in examples],
+        facts=_facts(run, registry.version(comparison.challenger_version), verdict_from_json(run.verdict or {})),
+        started_at=run.started_at,
+        ended_at=now,
+    )
+
+
+def _row(example: Example, comparison: Comparison, run: Run) -> TrackedExample:
+    score = {s.example_id: s for s in comparison.scores}.get(example.id) if example.split is Split.TEST else None
+    return TrackedExample(
+        id=example.id,
+        inputs=example.inputs,
+        expected=example.expected,
+        split=example.split.value,
+        label_source=example.source.value,
+        span_id=example.span_id,
+        champion_answers=run.champion_answers.get(example.id) if score else None,
+        champion_score=score.champion if score else None,
+        challenger_answers=run.challenger_answers.get(example.id) if score else None,
+        challenger_score=score.challenger if score else None,
+    )
+
+
+def _facts(run: Run, challenger: Version, verdict: Verdict) -> dict[str, str | float | int | bool | None]:
+    numbers = verdict.numbers
+    return {
+        "run": run.id,
+        "tenant_id": run.tenant_id,
+        "program": run.program,
+        "verdict": run.outcome_of_verdict,
+        "reason": verdict.reason,
+        "champion": run.champion,
+        "challenger": run.challenger,
+        "optimizer": challenger.lineage.optimizer,
+        "optimizer_reason": challenger.lineage.reason,
+        "seed": challenger.lineage.seed,
+        "max_iterations": run.plan.max_iterations if run.plan else None,
+        "data_hash": challenger.lineage.data_hash,
+        "train_examples": len(run.plan.train_ids) if run.plan else None,
+        "test_examples": numbers.n,
+        "effect": numbers.effect,
+        "p_value": numbers.p_value,
+        "interval_low": numbers.interval.low,
+        "interval_high": numbers.interval.high,
+        "attempt": numbers.attempt,
+        "lm_calls": run.lm_calls,
+        "lm_tokens": run.lm_tokens,
+        **{f"lm_{role}": name for role, name in challenger.lineage.lms.items()},
+    }
