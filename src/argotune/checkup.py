@@ -1,0 +1,92 @@
+"""Checkup: is everything there that a run needs, and how do the champions do on the dev split?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from argotune import wiring
+from argotune.answers import Answers
+from argotune.budget import Meter
+from argotune.champions import standing
+from argotune.errors import ArgotuneError
+from argotune.examples import Example, Split
+from argotune.experience_log import ExperienceLog
+from argotune.ports import LMs, Ports
+from argotune.programs import programs_of
+from argotune.programs.evaluation import score, to_dspy
+from argotune.programs.program import Program
+from argotune.programs.state import load
+from argotune.registry import Registry
+from argotune.settings import Settings
+from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a run needs. `exit_code` is that of the error, 0 when all is well."""
+
+    what: str
+    is_ok: bool
+    detail: str
+    exit_code: int
+
+
+def check_all(settings: Settings) -> list[Check]:
+    """Store, Phoenix and LM, each tried for real."""
+    return [
+        _check("store", lambda: _store(settings)),
+        _check("phoenix", lambda: f"version {wiring.open_traces(settings).ping()} at {settings.phoenix_endpoint}"),
+        _check("lm", lambda: _lm(settings)),
+    ]
+
+
+def _check(what: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(what, True, look(), 0)
+    except ArgotuneError as error:
+        return Check(what, False, str(error), error.exit_code)
+
+
+def _store(settings: Settings) -> str:
+    from argotune.configs import Configs
+
+    tenants = Configs(wiring.open_store(settings)).tenant_ids()
+    return f"{len(tenants)} tenants" if tenants else "reachable, no tenants yet: `argotune tenants add NAME`"
+
+
+def _lm(settings: Settings) -> str:
+    from argotune.adapters.memory_store import MemoryStore
+
+    answers = Answers(MemoryStore(), "doctor")
+    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits(max_lm_calls=2)), answers)
+    return ", ".join(f"{role} {name}" for role, name in lms.names.items())
+
+
+@dataclass(frozen=True)
+class DevScore:
+    """A champion's mean score on the dev split; None without examples."""
+
+    program: str
+    version: str
+    examples: int
+    mean: float | None
+
+
+def dev_scores(ports: Ports, config: RoutingConfigUnified, module: str) -> list[DevScore]:
+    """The champions of a module on the stored dev examples. The sealed test split is not opened."""
+    answers = Answers(ports.store, config.tenant_id)
+    lms = ports.lms.open(config.lm, Meter(config.budget), answers)
+    return [_dev_score(ports, config, program, lms) for program in programs_of(config, module)]
+
+
+def _dev_score(ports: Ports, config: RoutingConfigUnified, program: Program, lms: LMs) -> DevScore:
+    champion = standing(Registry(ports.store, config.tenant_id), program, ports.clock()).version
+    stored = ExperienceLog(ports.store, config.tenant_id).examples(program.name)
+    dev: list[Example] = [example for example in stored if example.split is Split.DEV]
+    if not dev:
+        return DevScore(program.name, champion.id, 0, None)
+    module = load(program, champion.state, champion.signature_hash, ports.embedder)
+    what = f"{program.name}: champion on dev examples"
+    rows = score(module, program, [to_dspy(e) for e in dev], lms, lambda done, n: ports.progress(what, done, n))
+    return DevScore(program.name, champion.id, len(dev), sum(row.score for row in rows) / len(rows))

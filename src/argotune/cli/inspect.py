@@ -1,0 +1,95 @@
+"""Commands that look and change nothing: status, runs, evaluate, doctor."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from argotune.cli.loop import modules_of, say_runs
+from argotune.cli.open import ports_of, settings_of, store_of
+from argotune.cli.output import say, say_json, table
+from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command
+from argotune.configs import Configs
+from argotune.registry import Registry
+from argotune.reports import run_json
+from argotune.runs import RunBook
+
+
+def add_commands(commands) -> None:
+    """Add the commands of this file."""
+    status = command(commands, "status", _status, "champions and latest runs, of one tenant or of all")
+    add_tenant(status, required=False)
+    runs = command(commands, "runs", _runs, "all runs of a tenant, oldest first")
+    add_tenant(runs)
+    evaluated = command(commands, "evaluate", _evaluate, "score the champions on the dev split; the test stays sealed")
+    add_tenant(evaluated)
+    add_module(evaluated)
+    doctor = command(commands, "doctor", _doctor, "check store, Phoenix and LM, and say what to do")
+    for parser in (status, runs, evaluated, doctor):
+        add_store(parser)
+        add_json(parser)
+    for parser in (evaluated, doctor):
+        add_phoenix(parser)
+
+
+def _status(arguments: Namespace) -> None:
+    store = store_of(arguments)
+    configs = Configs(store)
+    tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
+    rows = [row for tenant_id in tenants for row in _status_rows(Registry(store, tenant_id), RunBook(store, tenant_id))]
+    names = ("tenant", "program", "champion", "since", "last_run", "outcome", "sentence")
+    if arguments.json:
+        return say_json([dict(zip(names, row, strict=True)) for row in rows])
+    table([name.upper().replace("_", " ") for name in names], rows)
+
+
+def _status_rows(registry: Registry, book: RunBook) -> list[list[str]]:
+    champions = {champion.program: champion for champion in registry.champions()}
+    latest = {run.program: run for run in book.runs()}
+    rows = []
+    for program in sorted(champions | latest):
+        champion, run = champions.get(program), latest.get(program)
+        rows.append(
+            [
+                book.tenant_id,
+                program,
+                champion.version if champion else "as written",
+                f"{champion.since:%Y-%m-%d %H:%M}" if champion else "-",
+                f"{run.started_at:%Y-%m-%d %H:%M}" if run else "-",
+                run.outcome if run else "-",
+                run.sentence if run else "-",
+            ]
+        )
+    return rows
+
+
+def _runs(arguments: Namespace) -> None:
+    store = store_of(arguments)
+    Configs(store).get(arguments.tenant_id)
+    runs = RunBook(store, arguments.tenant_id).runs()
+    if arguments.json:
+        return say_json([run_json(run) for run in runs])
+    say_runs(runs)
+
+
+def _evaluate(arguments: Namespace) -> None:
+    from argotune.checkup import dev_scores
+
+    with ports_of(arguments) as ports:
+        config = Configs(ports.store).get(arguments.tenant_id)
+        found = [s for module in modules_of(config, arguments.module) for s in dev_scores(ports, config, module)]
+    if arguments.json:
+        return say_json([vars(score) for score in found])
+    rows = [[s.program, s.version, str(s.examples), "-" if s.mean is None else f"{s.mean:.1%}"] for s in found]
+    table(["PROGRAM", "VERSION", "DEV EXAMPLES", "MEAN SCORE"], rows)
+
+
+def _doctor(arguments: Namespace) -> int:
+    from argotune.checkup import check_all
+
+    checks = check_all(settings_of(arguments))
+    if arguments.json:
+        say_json([vars(check) for check in checks])
+    else:
+        for check in checks:
+            say(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.what}: {check.detail}")
+    return max((check.exit_code for check in checks), default=0)

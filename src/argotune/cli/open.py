@@ -1,0 +1,57 @@
+"""What commands open: settings with the flags of the command in them, ports, progress bars."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argotune.ports import Ports, Progress, Store, silent
+from argotune.settings import Settings, read_settings
+
+
+def settings_of(arguments: Namespace) -> Settings:
+    """The environment, overridden by the flags that a command has."""
+    return read_settings(
+        store_url=getattr(arguments, "store_url", None),
+        phoenix_endpoint=getattr(arguments, "phoenix_endpoint", None),
+    )
+
+
+def store_of(arguments: Namespace) -> Store:
+    """The store a command works on."""
+    from argotune.wiring import open_store
+
+    return open_store(settings_of(arguments))
+
+
+@contextmanager
+def ports_of(arguments: Namespace) -> Iterator[Ports]:
+    """The ports a command works on, with progress bars where somebody watches."""
+    from argotune.wiring import open_ports
+
+    with progress_bars() as progress:
+        yield open_ports(settings_of(arguments), progress)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Progress]:
+    """Bars on stderr when it is a terminal, silence otherwise."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total or None)
+            bars.update(tasks[what], completed=done, total=total or None)
+
+        yield show

@@ -1,0 +1,58 @@
+"""The parsers of `argotune` and of the documented scripts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from argotune.tenants import MODULES
+
+Call = Callable[[argparse.Namespace], int | None]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `argotune`."""
+    from argotune.cli import inspect, loop, tenants, versions
+
+    parser = argparse.ArgumentParser(
+        prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in (tenants, loop, inspect, versions):
+        group.add_commands(commands)
+    return parser
+
+
+def command(commands, name: str, call: Call, help: str) -> argparse.ArgumentParser:
+    """A sub-command that calls `call` with its parsed arguments."""
+    parser = commands.add_parser(name, help=help, description=help)
+    parser.set_defaults(call=call)
+    return parser
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """--store-url."""
+    parser.add_argument("--store-url", help="where state is kept (env: CONFIG_STORE_URL)")
+
+
+def add_phoenix(parser: argparse.ArgumentParser) -> None:
+    """--phoenix-endpoint."""
+    parser.add_argument("--phoenix-endpoint", help="URL of Phoenix (env: PHOENIX_ENDPOINT)")
+
+
+def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """--tenant-id, also as --tenant."""
+    parser.add_argument("--tenant-id", "--tenant", required=required, help="exact tenant id, any text")
+
+
+def add_module(parser: argparse.ArgumentParser) -> None:
+    """--module: a shipped module, `all`, or a name from the tenant's `programs`."""
+    shipped = ", ".join(MODULES)
+    parser.add_argument(
+        "--module", default="all", help=f"{shipped}, all, or a name from the tenant's own programs (default: all)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument("--json", action="store_true", help="JSON on stdout instead of text")

@@ -1,0 +1,121 @@
+"""`argotune tenants`: add, list, show, set, import, remove."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from argotune.cli.open import store_of
+from argotune.cli.output import say, say_json, table
+from argotune.cli.parser import add_json, add_store, command
+from argotune.configs import Configs
+from argotune.errors import ConfigInvalid, Conflict, NotFound
+from argotune.tenants import RoutingConfigUnified, parse_config
+
+
+def add_commands(commands) -> None:
+    """Add the commands of this file."""
+    tenants = commands.add_parser("tenants", help="tenants and their routing configs")
+    verbs = tenants.add_subparsers(dest="verb", required=True, metavar="VERB")
+    add = command(verbs, "add", _add, "add a tenant with the default config")
+    change = command(verbs, "set", _set, "change fields of a tenant's config")
+    for parser in (add, change):
+        parser.add_argument("tenant_id")
+        parser.add_argument("fields", nargs="*", metavar="field=value", help="dotted for nested fields; JSON or text")
+    shown = command(verbs, "show", _show, "a tenant's whole config as JSON")
+    removed = command(verbs, "remove", _remove, "take a tenant off the list; versions and runs stay")
+    for parser in (shown, removed):
+        parser.add_argument("tenant_id")
+    imported = command(verbs, "import", _import, "add or replace tenants from a JSON file: one config or a list")
+    imported.add_argument("file")
+    listed = command(verbs, "list", _list, "all tenants")
+    add_json(listed)
+    for parser in (add, change, shown, removed, imported, listed):
+        add_store(parser)
+
+
+def _add(arguments: Namespace) -> None:
+    configs = Configs(store_of(arguments))
+    config = parse_config(_with_fields({"tenant_id": arguments.tenant_id}, arguments.fields))
+    try:
+        configs.get(config.tenant_id)
+    except NotFound:
+        configs.save(config)
+        return say(f"added {config.tenant_id}")
+    raise Conflict(f"tenant_id: {config.tenant_id!r} exists; `argotune tenants set` changes it")
+
+
+def _set(arguments: Namespace) -> None:
+    configs = Configs(store_of(arguments))
+    before = configs.get(arguments.tenant_id).model_dump(mode="json")
+    configs.save(parse_config(_with_fields(before, arguments.fields)))
+    say(f"changed {arguments.tenant_id}")
+
+
+def _show(arguments: Namespace) -> None:
+    say_json(Configs(store_of(arguments)).get(arguments.tenant_id).model_dump(mode="json"))
+
+
+def _remove(arguments: Namespace) -> None:
+    Configs(store_of(arguments)).remove(arguments.tenant_id)
+    say(f"removed {arguments.tenant_id}")
+
+
+def _import(arguments: Namespace) -> None:
+    configs = Configs(store_of(arguments))
+    parsed = [parse_config(item) for item in read_json_list(arguments.file)]
+    for config in parsed:
+        configs.save(config)
+    say(f"imported {len(parsed)} tenants")
+
+
+def read_json_list(path: str) -> list[Any]:
+    """The objects in a JSON file that holds one or a list. Raises ConfigInvalid."""
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigInvalid(f"file: {path!r} is not readable JSON: {error}") from error
+    return data if isinstance(data, list) else [data]
+
+
+def _list(arguments: Namespace) -> None:
+    configs = Configs(store_of(arguments))
+    found = [configs.get(tenant_id) for tenant_id in configs.tenant_ids()]
+    if arguments.json:
+        return say_json([config.model_dump(mode="json") for config in found])
+    table(["TENANT", "AUTO", "EVERY", "MIN TRACES", "OPTIMIZER", "MODULES"], [_row(config) for config in found])
+
+
+def _row(config: RoutingConfigUnified) -> list[str]:
+    return [
+        config.tenant_id,
+        "on" if config.enable_auto_optimization else "off",
+        f"{config.optimization_interval_seconds} s",
+        str(config.min_samples_for_optimization),
+        config.preferred_optimizer,
+        ",".join(config.modules),
+    ]
+
+
+def _with_fields(data: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    for field in fields:
+        path, equals, value = field.partition("=")
+        if not equals:
+            raise ConfigInvalid(f"{field!r} is not of the form field=value")
+        *parents, last = path.split(".")
+        target = data
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ConfigInvalid(f"{path}: {parent} has no fields")
+        target[last] = _value(value)
+    return data
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

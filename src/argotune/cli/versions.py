@@ -1,0 +1,110 @@
+"""Commands on versions: versions, explain, rollback, promote --override."""
+
+from __future__ import annotations
+
+import getpass
+from argparse import Namespace
+
+from argotune.cli.open import store_of
+from argotune.cli.output import say, say_json, table
+from argotune.cli.parser import add_json, add_store, add_tenant, command
+from argotune.configs import Configs
+from argotune.errors import ConfigInvalid
+from argotune.registry import Registry
+from argotune.runs import RunBook
+
+
+def add_commands(commands) -> None:
+    """Add the commands of this file."""
+    listed = command(commands, "versions", _versions, "versions of a tenant's programs, and the champions' history")
+    listed.add_argument("--program", help="only this program, e.g. routing or modality.video")
+    explained = command(commands, "explain", _explain, "why a version was made, and promoted or not")
+    explained.add_argument("version")
+    back = command(commands, "rollback", _rollback, "let the champion before the present one serve again")
+    back.add_argument("--program", required=True)
+    forced = command(commands, "promote", _promote, "let a version serve past the gate; needs --override and --reason")
+    forced.add_argument("version")
+    forced.add_argument("--override", action="store_true", help="yes, without the gate")
+    for parser in (back, forced):
+        parser.add_argument("--reason", required=True, help="kept in the history")
+        parser.add_argument("--who", default=None, help="kept in the history (default: the user's login name)")
+    for parser in (listed, explained, back, forced):
+        add_tenant(parser)
+        add_store(parser)
+    for parser in (listed, explained):
+        add_json(parser)
+
+
+def _registry(arguments: Namespace) -> Registry:
+    store = store_of(arguments)
+    Configs(store).get(arguments.tenant_id)
+    return Registry(store, arguments.tenant_id)
+
+
+def _versions(arguments: Namespace) -> None:
+    registry = _registry(arguments)
+    versions = registry.versions(arguments.program)
+    champions = {champion.program: champion.version for champion in registry.champions()}
+    if arguments.json:
+        return say_json(
+            [{**v.model_dump(mode="json"), "champion": champions.get(v.program) == v.id} for v in versions]
+        )
+    rows = [
+        [
+            v.id,
+            v.program,
+            "champion" if champions.get(v.program) == v.id else "",
+            v.lineage.optimizer,
+            v.lineage.parent or "-",
+            f"{v.lineage.created_at:%Y-%m-%d %H:%M}",
+        ]
+        for v in versions
+    ]
+    table(["VERSION", "PROGRAM", "", "OPTIMIZER", "PARENT", "MADE"], rows)
+
+
+def _explain(arguments: Namespace) -> None:
+    from argotune.explain import explain
+
+    store = store_of(arguments)
+    Configs(store).get(arguments.tenant_id)
+    found = explain(Registry(store, arguments.tenant_id), RunBook(store, arguments.tenant_id), arguments.version)
+    if arguments.json:
+        return say_json(found.as_json())
+    for line in found.lines():
+        say(line)
+
+
+def _rollback(arguments: Namespace) -> None:
+    from argotune.wiring import utc_now
+
+    champion = _registry(arguments).roll_back(
+        arguments.program, who=_who(arguments), reason=_reason(arguments), now=utc_now()
+    )
+    say(f"{champion.program}: {champion.version} serves again (before: {champion.previous})")
+
+
+def _promote(arguments: Namespace) -> None:
+    from argotune.wiring import utc_now
+
+    if not arguments.override:
+        raise ConfigInvalid("promote: only the gate promotes; a person's decision past it needs --override")
+    registry = _registry(arguments)
+    champion = registry.override(
+        registry.version(arguments.version).program,
+        arguments.version,
+        who=_who(arguments),
+        reason=_reason(arguments),
+        now=utc_now(),
+    )
+    say(f"{champion.program}: {champion.version} serves by override (before: {champion.previous})")
+
+
+def _who(arguments: Namespace) -> str:
+    return arguments.who or getpass.getuser()
+
+
+def _reason(arguments: Namespace) -> str:
+    if not arguments.reason.strip():
+        raise ConfigInvalid("--reason: must say why")
+    return arguments.reason

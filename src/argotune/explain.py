@@ -1,0 +1,80 @@
+"""Explain: the whole story of one version, for people and as JSON."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from argotune.errors import NotFound
+from argotune.programs.state import prompts
+from argotune.registry import Change, Registry, Version
+from argotune.reports import run_json
+from argotune.runs import Run, RunBook
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A version, the run that made it, the moves of the champion pointer that concern it, and its prompt changes."""
+
+    version: Version
+    run: Run | None
+    changes: tuple[Change, ...]
+    prompt_diff: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The story in lines of text."""
+        lineage = self.version.lineage
+        story = [
+            f"version   {self.version.id} of {self.version.program}",
+            f"made      {lineage.created_at:%Y-%m-%d %H:%M:%S} by {lineage.optimizer}: {lineage.reason}",
+            f"from      parent {lineage.parent or '-'}, data {lineage.data_hash[:12] or '-'}, seed {lineage.seed}",
+            f"with      {_pairs(lineage.lms)}; {_pairs(lineage.packages)}",
+        ]
+        if self.run:
+            story += [f"run       {self.run.id}", f"verdict   {self.run.sentence}", *_numbers(self.run)]
+        story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
+        return [*story, "", "prompts before and after:", *(self.prompt_diff or ("  (no change)",))]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {
+            "version": self.version.model_dump(mode="json"),
+            "run": run_json(self.run) if self.run else None,
+            "history": [change.model_dump(mode="json") for change in self.changes],
+            "prompt_diff": list(self.prompt_diff),
+        }
+
+
+def explain(registry: Registry, book: RunBook, version_id: str) -> Explanation:
+    """Everything that is known of a version. Raises NotFound."""
+    version = registry.version(version_id)
+    changes = [c for c in registry.history(version.program) if version_id in (c.version, c.previous)]
+    return Explanation(version, _run(book, version), tuple(changes), tuple(_diff(registry, version)))
+
+
+def _run(book: RunBook, version: Version) -> Run | None:
+    try:
+        return book.run(version.lineage.run_id) if version.lineage.run_id else None
+    except NotFound:
+        return None
+
+
+def _diff(registry: Registry, version: Version) -> list[str]:
+    before = prompts(registry.version(version.lineage.parent).state) if version.lineage.parent else {}
+    after = prompts(version.state)
+    lines: list[str] = []
+    for name in sorted(before | after):
+        old, new = before.get(name, "").splitlines(), after.get(name, "").splitlines()
+        lines += difflib.unified_diff(old, new, f"{name} before", f"{name} after", lineterm="")
+    return lines
+
+
+def _pairs(values: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items())) or "-"
+
+
+def _numbers(run: Run) -> list[str]:
+    numbers = (run.verdict or {}).get("numbers") or {}
+    shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "test", "attempt", "trusted_share")
+    return [f"          {name} = {numbers[name]}" for name in shown if name in numbers]

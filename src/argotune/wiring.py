@@ -1,0 +1,86 @@
+"""Wiring: Settings -> ports. The only importer of adapters, each when it is needed."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from argotune.errors import ConfigInvalid
+from argotune.ports import Embedder, LMSource, Ports, Progress, Store, Tracker, TraceSource, silent
+from argotune.settings import Settings
+
+
+def open_store(settings: Settings) -> Store:
+    """The store that CONFIG_STORE_URL names. Raises ConfigInvalid for a URL that names none."""
+    scheme = settings.store_url.partition(":")[0]
+    if scheme == "sqlite":
+        from argotune.adapters.sqlite_store import SQLiteStore
+
+        return SQLiteStore.from_url(settings.store_url)
+    if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster"):
+        from argotune.adapters.redis_store import RedisStore
+
+        return RedisStore.from_url(settings.store_url)
+    if settings.store_url == "memory://":
+        from argotune.adapters.memory_store import MemoryStore
+
+        return MemoryStore()
+    raise ConfigInvalid(f"CONFIG_STORE_URL: {scheme!r} is not one of sqlite, redis, rediss, memory")
+
+
+def open_traces(settings: Settings) -> TraceSource:
+    """The tenant traces in Phoenix."""
+    from argotune.adapters.phoenix_traces import PhoenixTraces
+
+    return PhoenixTraces(
+        settings.phoenix_endpoint,
+        settings.phoenix_project_prefix,
+        api_key=settings.phoenix_api_key.get_secret_value() if settings.phoenix_api_key else None,
+        timeout_s=settings.phoenix_timeout_s,
+    )
+
+
+def open_tracker(settings: Settings) -> Tracker:
+    """Phoenix datasets and experiments."""
+    from argotune.adapters.phoenix_tracker import PhoenixTracker
+
+    return PhoenixTracker(
+        settings.phoenix_endpoint,
+        settings.phoenix_project_prefix,
+        api_key=settings.phoenix_api_key.get_secret_value() if settings.phoenix_api_key else None,
+        timeout_s=settings.phoenix_timeout_s,
+    )
+
+
+def open_embedder(name: str) -> Embedder:
+    """A fresh embedder by the name that versions are saved with."""
+    if name == "tfidf":
+        from argotune.adapters.tfidf_embedder import TfidfEmbedder
+
+        return TfidfEmbedder()
+    raise ConfigInvalid(f"embedder: {name!r} is not known; there is: tfidf")
+
+
+def open_ports(settings: Settings, progress: Progress = silent, store: Store | None = None) -> Ports:
+    """Everything a run needs."""
+    return Ports(
+        store=store or open_store(settings),
+        traces=open_traces(settings),
+        tracker=open_tracker(settings),
+        lms=open_lms(settings),
+        embedder=open_embedder,
+        clock=utc_now,
+        new_id=new_id,
+        progress=progress,
+        lease_s=settings.lease_s,
+    )
+
+
+def utc_now() -> datetime:
+    """The time, aware."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A fresh id that sorts by time: 20261121T121500-1f3c9a."""
+    return f"{utc_now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
