@@ -1,1 +1,46 @@
-"""Argotune: see README.md."""
+"""Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
+
+The pipeline is eight verbs in one direction (pipeline.py knows their order, stages/ has one file each):
+
+    discover -> trigger -> collect -> decide -> train -> evaluate -> promote -> report
+
+Nouns are at the root, verbs in stages/, products only in adapters/. The names below are what the documents
+promise; they are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argotune.documented import ConfigManager, ModalitySpanCollector, create_default_config_manager
+    from argotune.serving import Decision, Serving, open_serving
+    from argotune.tenants import RoutingConfigUnified
+
+__version__ = "0.1.0"
+__all__ = [
+    "ConfigManager",
+    "Decision",
+    "ModalitySpanCollector",
+    "RoutingConfigUnified",
+    "Serving",
+    "create_default_config_manager",
+    "open_serving",
+]
+
+_HOMES = {
+    "ConfigManager": "documented",
+    "ModalitySpanCollector": "documented",
+    "create_default_config_manager": "documented",
+    "Decision": "serving",
+    "Serving": "serving",
+    "open_serving": "serving",
+    "RoutingConfigUnified": "tenants",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'argotune' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"argotune.{_HOMES[name]}"), name)

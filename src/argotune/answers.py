@@ -37,3 +37,13 @@ class Answers:
         ]
         old = [id for _, id in sorted(ages, reverse=True)[keep:]]
         return self._store.remove(self._tenant_id, Collection.ANSWERS, old) if old else 0
+
+
+class NoAnswers:
+    """Remembers nothing: for serving, where every answer is wanted fresh and none is paid for twice on purpose."""
+
+    def find(self, _question: Any) -> None:
+        """Nothing is ever known."""
+
+    def keep(self, _question: Any, _answer: Mapping[str, Any], _at: str) -> None:
+        """Nothing is kept."""

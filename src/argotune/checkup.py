@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from argotune import wiring
-from argotune.answers import Answers
+from argotune.answers import Answers, NoAnswers
 from argotune.budget import Meter
 from argotune.champions import standing
 from argotune.errors import ArgotuneError
@@ -56,10 +56,7 @@ def _store(settings: Settings) -> str:
 
 
 def _lm(settings: Settings) -> str:
-    from argotune.adapters.memory_store import MemoryStore
-
-    answers = Answers(MemoryStore(), "doctor")
-    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits(max_lm_calls=2)), answers)
+    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits(max_lm_calls=2)), NoAnswers())
     return ", ".join(f"{role} {name}" for role, name in lms.names.items())
 
 

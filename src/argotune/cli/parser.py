@@ -12,13 +12,13 @@ Call = Callable[[argparse.Namespace], int | None]
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `argotune`."""
-    from argotune.cli import inspect, loop, tenants, versions
+    from argotune.cli import demo, inspect, loop, tenants, versions
 
     parser = argparse.ArgumentParser(
         prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (tenants, loop, inspect, versions):
+    for group in (tenants, loop, inspect, versions, demo):
         group.add_commands(commands)
     return parser
 

@@ -1,1 +1,31 @@
 """What is tuned: one file = signature + DSPy module + metric. This dict is the list of what ships."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from argotune.errors import ConfigInvalid
+from argotune.programs import cross_modal, modality, routing
+from argotune.programs.own import own_program
+from argotune.programs.program import Program
+from argotune.tenants import RoutingConfigUnified
+
+__all__ = ["PROGRAMS", "Program", "programs_of"]
+
+PROGRAMS: dict[str, Callable[[RoutingConfigUnified], tuple[Program, ...]]] = {
+    "modality": modality.programs,
+    "cross_modal": cross_modal.programs,
+    "routing": routing.programs,
+}
+
+
+def programs_of(config: RoutingConfigUnified, module: str) -> tuple[Program, ...]:
+    """The programs of a module, shipped or the tenant's own.
+
+    Raises ConfigInvalid for a module that is neither, and for a program of the tenant's that cannot be loaded.
+    """
+    if module in PROGRAMS:
+        return PROGRAMS[module](config)
+    if module in config.programs:
+        return (own_program(config, module),)
+    raise ConfigInvalid(f"module: {module!r} is neither shipped ({', '.join(PROGRAMS)}) nor in the tenant's `programs`")

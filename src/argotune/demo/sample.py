@@ -1,0 +1,90 @@
+"""Sample queries and tenants. The queries were written for this project, one by one; see queries/README.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from argotune.records import digest
+from argotune.tenants import RoutingConfigUnified
+
+TENANTS = ("acme_corp", "globex", "initech")
+
+
+@dataclass(frozen=True)
+class SampleQuery:
+    """One query and what the right decisions would have been."""
+
+    tenant_id: str
+    query: str
+    language: str
+    modality: str
+    context: str
+    entities: str
+    relationships: str
+    enhanced_query: str
+    agent: str
+    needs_fusion: str
+    fusion_modalities: str
+    fusion_strategy: str
+
+    def decisions(self) -> dict[str, Mapping[str, str]]:
+        """Program -> the right answers, for every program that is asked about this query."""
+        fusion = {
+            "needs_fusion": self.needs_fusion,
+            "fusion_modalities": self.fusion_modalities,
+            "fusion_strategy": self.fusion_strategy,
+        }
+        return {
+            "routing": {"agent": self.agent},
+            f"modality.{self.modality}": {"agent": self.agent},
+            "cross_modal": fusion,
+        }
+
+    def inputs(self) -> dict[str, str]:
+        """All input fields that any program takes."""
+        return {
+            "query": self.query,
+            "context": self.context,
+            "entities": self.entities,
+            "relationships": self.relationships,
+            "enhanced_query": self.enhanced_query,
+        }
+
+    def chance(self, purpose: str) -> float:
+        """A number in 0..1 that depends on the query's text alone, never on its label or outcome."""
+        return int(digest([self.tenant_id, self.query, purpose])[:12], 16) / 16**12
+
+
+def queries(tenant_id: str) -> list[SampleQuery]:
+    """A tenant's sample queries, in the order they were written."""
+    lines = files("argotune.demo").joinpath("queries", f"{tenant_id}.jsonl").read_text("utf-8").splitlines()
+    return [_query(tenant_id, json.loads(line)) for line in lines]
+
+
+def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
+    return SampleQuery(
+        tenant_id=tenant_id,
+        query=row["query"],
+        language=row["language"],
+        modality=row["modality"],
+        context=row["context"],
+        entities=", ".join(f"{e['text']} ({e['label']})" for e in row["entities"]),
+        relationships="; ".join(f"{r['head']} {r['relation']} {r['tail']}" for r in row["relationships"]),
+        enhanced_query=row["enhanced_query"],
+        agent=row["agent"],
+        needs_fusion="yes" if row["fusion"]["needed"] else "no",
+        fusion_modalities=row["fusion"]["modalities"],
+        fusion_strategy=row["fusion"]["strategy"],
+    )
+
+
+def config(tenant_id: str) -> RoutingConfigUnified:
+    """A demo tenant's config: the defaults, with the agents that its queries are about."""
+    default = RoutingConfigUnified(tenant_id=tenant_id)
+    used = {query.agent for query in queries(tenant_id)}
+    agents = {agent: text for agent, text in default.agents.items() if agent in used}
+    return RoutingConfigUnified(tenant_id=tenant_id, agents=agents)

@@ -1,0 +1,105 @@
+"""The story: start Phoenix, serve traffic once, run the loop for every tenant and module, print what came of it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from argotune import wiring
+from argotune.answers import NoAnswers
+from argotune.budget import Meter
+from argotune.cli.output import say, table
+from argotune.configs import Configs
+from argotune.demo import sample
+from argotune.demo.application import serve
+from argotune.errors import NotFound
+from argotune.pipeline import Request, run_module
+from argotune.ports import Ports, Progress
+from argotune.reports import ModuleReport
+from argotune.runs import Run
+from argotune.serving import Serving
+from argotune.settings import Settings, read_settings
+from argotune.stages.discover import discover
+from argotune.tenants import BudgetLimits
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demo keeps its data and finds a Python that has the Phoenix server."""
+
+    folder: Path
+    phoenix_python: Path
+    phoenix_port: int
+
+
+def tell(place: Place, progress: Progress, *, stay: bool) -> int:
+    """Run the demo; with `stay`, leave Phoenix up until Ctrl-C. Returns the exit code."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with wiring.phoenix_server(place.phoenix_python, place.folder / "phoenix", place.phoenix_port) as endpoint:
+        settings = read_settings(
+            store_url=f"sqlite:///{(place.folder / 'argotune.db').resolve()}", phoenix_endpoint=endpoint
+        )
+        ports = wiring.open_ports(settings, progress)
+        _add_tenants(ports)
+        for tenant_id in sample.TENANTS:
+            _serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
+        reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in discover(ports.store) for m in c.modules]
+        _show(ports, reports)
+        if stay:
+            say(f"\nPhoenix stays up at {endpoint} until you press Ctrl-C.")
+            _wait_for_interrupt()
+    return 0
+
+
+def _add_tenants(ports: Ports) -> None:
+    configs = Configs(ports.store)
+    for tenant_id in sample.TENANTS:
+        try:
+            configs.get(tenant_id)
+        except NotFound:
+            configs.save(sample.config(tenant_id))
+
+
+def _serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
+    if done.exists():
+        return say(f"{tenant_id}: its sample queries were served by an earlier demo")
+    config = Configs(ports.store).get(tenant_id)
+    unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
+    lms = ports.lms.open(config.lm, unlimited, NoAnswers())
+    prefix = settings.phoenix_project_prefix
+    with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
+        spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
+    done.write_text(f"{spans}\n")
+    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {spans} spans written")
+
+
+def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
+    rows = []
+    for tenant_id, module, report in reports:
+        if not report.runs:
+            rows.append([tenant_id, module, "Skipped", "", "", report.conditions.why_not])
+        rows += [_row(tenant_id, run) for run in report.runs]
+    say()
+    table(["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"], rows)
+    say("\nLook further:")
+    for tenant_id in sample.TENANTS:
+        say(f"  traces of {tenant_id}: {ports.tracker.project_link(tenant_id)}")
+    for _, _, report in reports:
+        for run in report.runs:
+            if run.comparison_link:
+                say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
+                say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
+
+
+def _row(tenant_id: str, run: Run) -> list[str]:
+    numbers = (run.verdict or {}).get("numbers")
+    before, after = (f"{numbers[k]:.1%}" for k in ("champion_mean", "challenger_mean")) if numbers else ("", "")
+    return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        say("stopping")

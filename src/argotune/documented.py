@@ -1,0 +1,84 @@
+"""The Python names that "Auto-Optimization Workflow Documentation" shows, as thin objects over the same code."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from argotune import wiring
+from argotune.configs import Configs
+from argotune.experiences import Experience, Unusable, read_span
+from argotune.ports import Store, TraceSource
+from argotune.settings import read_settings
+from argotune.tenants import RoutingConfigUnified
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ConfigManager:
+    """get_routing_config and save_routing_config over a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._configs = Configs(store)
+
+    def get_routing_config(self, tenant_id: str) -> RoutingConfigUnified:
+        """A tenant's config. Raises NotFound."""
+        return self._configs.get(tenant_id)
+
+    def save_routing_config(self, config: RoutingConfigUnified) -> None:
+        """Store a tenant's config, and list the tenant."""
+        self._configs.save(config)
+
+
+def create_default_config_manager() -> ConfigManager:
+    """Over the store that CONFIG_STORE_URL names."""
+    return ConfigManager(wiring.open_store(read_settings()))
+
+
+class ModalitySpanCollector:
+    """Reads a tenant's modality decisions from Phoenix, for looking at them. The pipeline does not use it."""
+
+    def __init__(self, tenant_id: str, *, traces: TraceSource | None = None, store: Store | None = None) -> None:
+        settings = read_settings()
+        self._traces = traces or wiring.open_traces(settings)
+        self._config = Configs(store or wiring.open_store(settings)).get(tenant_id)
+
+    async def collect_spans(self, lookback_hours: float = 24, min_confidence: float = 0.7) -> pd.DataFrame:
+        """One row per usable decision: modality, query, agent, confidence and outcome columns.
+
+        Decisions below `min_confidence` are left out, those without a confidence are kept.
+        """
+        return await asyncio.to_thread(self._frame, lookback_hours, min_confidence)
+
+    def _frame(self, lookback_hours: float, min_confidence: float) -> pd.DataFrame:
+        import pandas as pd
+
+        rows = [_row(e) for e in self._experiences(lookback_hours) if e.confidence is None or e.confidence >= min_confidence]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+    def _experiences(self, lookback_hours: float) -> list[Experience]:
+        from argotune.programs import programs_of
+
+        tenant_id = self._config.tenant_id
+        fields_of = {program.name: program.fields for program in programs_of(self._config, "modality")}
+        since = wiring.utc_now() - timedelta(hours=lookback_hours)
+        spans = self._traces.spans_after(tenant_id, "modality", 0, since)
+        found = (read_span(span, tenant_id, fields_of) for span in spans)
+        return [experience for experience in found if not isinstance(experience, Unusable)]
+
+
+_COLUMNS = (
+    "span_id", "at", "modality", "query", "agent", "confidence",
+    "search_quality", "agent_success", "user_satisfaction", "processing_time_s", "program_version",
+)  # fmt: skip
+
+
+def _row(experience: Experience) -> tuple[object, ...]:
+    own = {
+        "modality": experience.program.partition(".")[2],
+        "query": experience.query,
+        "agent": experience.answers["agent"],
+    }
+    return tuple(own.get(name, getattr(experience, name, None)) for name in _COLUMNS)

@@ -1,0 +1,129 @@
+"""Answers from closed sets, asked of any LM: signature, DSPy module and metric that the shipped programs share.
+
+An LM that scores labels (a DSPy decision client) is asked for the probability of each label, so it cannot
+answer outside the set. An LM that writes text gets the labels as a Literal and a `confidence` to fill in.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import dspy
+from dspy.adapters.decision import record_evidence
+from dspy.adapters.types.decision import Choice, decision_type
+from pydantic_core import CoreSchema, core_schema
+
+from argotune.programs.failures import NO_ANSWER
+
+NOTHING_KNOWN = 0.5
+"""Confidence of an LM that gave none, or gave something that is no number."""
+
+Metric = Callable[[dspy.Example, dspy.Prediction], float]
+
+
+@dataclass(frozen=True)
+class ClosedSet:
+    """One answer: what is asked, and the labels with what each is for ("" where the label says it all)."""
+
+    about: str
+    labels: Mapping[str, str]
+
+
+def signature_of(
+    instructions: str, inputs: Mapping[str, str], answers: Mapping[str, ClosedSet]
+) -> type[dspy.Signature]:
+    """A signature of text inputs (name -> description) and closed answers, with the labels as decision criteria."""
+    fields: dict[str, Any] = {name: (str, dspy.InputField(desc=about)) for name, about in inputs.items()}
+    for name, answer in answers.items():
+        criteria = Choice[tuple((label, about or None) for label, about in answer.labels.items())]
+        kind = Annotated[Literal[tuple(answer.labels)], criteria]
+        fields[name] = (kind, dspy.OutputField(desc=answer.about))
+    return dspy.Signature(fields, instructions)
+
+
+class ClosedSetAnswers(dspy.Module):
+    """Answers every output of the signature from its closed set, and says with which `confidence` in 0..1.
+
+    An LM that gives no usable answer makes all answers "" with confidence 0: a miss, never an exception.
+    Inputs that are not given are "".
+    """
+
+    def __init__(self, signature: type[dspy.Signature]) -> None:
+        super().__init__()
+        self.answer = dspy.Predict(signature)
+
+    def forward(self, **inputs: str) -> dspy.Prediction:
+        signature = self.answer.signature
+        filled = {**dict.fromkeys(signature.input_fields, ""), **inputs}
+        lm = self.answer.lm or dspy.settings.lm
+        ask = self._scored if getattr(lm, "supports_decision_requests", False) is True else self._written
+        try:
+            return ask(filled)
+        except NO_ANSWER:
+            return dspy.Prediction(**dict.fromkeys(signature.output_fields, ""), confidence=0.0)
+
+    def _scored(self, inputs: Mapping[str, str]) -> dspy.Prediction:
+        """By a decision LM. The confidence is the probability of the least certain of the chosen labels."""
+        with record_evidence() as evidence:
+            prediction = self.answer(**inputs)
+        answers = prediction.toDict()
+        chosen = [_share(found["probabilities"], answers[name]) for _, name, found in evidence]
+        return dspy.Prediction(**answers, confidence=min(chosen, default=NOTHING_KNOWN))
+
+    def _written(self, inputs: Mapping[str, str]) -> dspy.Prediction:
+        """By a generative LM. A labelled demonstration without a confidence is shown as certain."""
+        demos = [{"confidence": 1.0, **demo} for demo in self.answer.demos]
+        return self.answer(**inputs, demos=demos, signature=written_signature(self.answer.signature))
+
+
+def _share(probabilities: Mapping[str, float], label: str) -> float:
+    return probabilities[label] / sum(probabilities.values())
+
+
+class Confidence(float):
+    """A number in 0..1 as LMs write it. Garbage becomes NOTHING_KNOWN, so it never spoils the answer beside it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:  # noqa: ARG003
+        return core_schema.no_info_before_validator_function(read_confidence, core_schema.float_schema())
+
+
+def read_confidence(value: object) -> float:
+    """The first number in what an LM wrote, percent understood, clamped to 0..1."""
+    found = re.search(r"(-?\d+(?:\.\d+)?(?:[eE]-?\d+)?)\s*(%?)", str(value))
+    if found is None:
+        return NOTHING_KNOWN
+    number = float(found[1]) / (100 if found[2] else 1)
+    return min(max(number, 0.0), 1.0) if math.isfinite(number) else NOTHING_KNOWN
+
+
+@lru_cache(maxsize=128)
+def written_signature(signature: type[dspy.Signature]) -> type[dspy.Signature]:
+    """The same question for an LM that writes: criteria become text, and `confidence` is asked last."""
+    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in signature.input_fields.items()}
+    for name, field in signature.output_fields.items():
+        extra = field.json_schema_extra
+        output = dspy.OutputField(desc=_with_labels(extra["desc"], field), prefix=extra["prefix"])
+        fields[name] = (field.annotation, output)
+    fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))
+    return dspy.Signature(fields, signature.instructions)
+
+
+def _with_labels(about: str, field: Any) -> str:
+    criteria = decision_type(field).criteria() or {}
+    lines = [f"- {label}: {purpose}" for label, purpose in criteria.items() if purpose]
+    return "\n".join([about, *lines])
+
+
+def share_right(*answers: str) -> Metric:
+    """A metric: the share of these answers that are what was expected, 1.0 when all are."""
+
+    def metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
+        return sum(prediction.get(name) == example[name] for name in answers) / len(answers)
+
+    return metric

@@ -1,0 +1,73 @@
+"""Failures inside DSPy or inside a user's program, told as errors of this package."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from dspy.utils.exceptions import (
+    AdapterParseError,
+    ContextWindowExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMConfigurationError,
+    LMError,
+    LMRateLimitError,
+    LMServerError,
+    LMTimeoutError,
+    LMTransportError,
+)
+
+from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, RateLimited, Unavailable
+
+NO_ANSWER = (AdapterParseError, ContextWindowExceededError)
+"""The LM answered nothing usable: the program's fault, so it counts as a wrong answer."""
+
+_MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
+    (LMAuthError, AccessDenied),
+    (LMBillingError, AccessDenied),
+    (LMConfigurationError, ConfigInvalid),
+    (LMRateLimitError, RateLimited),
+    (LMTimeoutError, Unavailable),
+    (LMTransportError, Unavailable),
+    (LMServerError, Unavailable),
+)
+
+
+def own_error(error: BaseException | None) -> ArgotuneError | None:
+    """The error of this package in the chain of causes, or what an LM's failure means; None for anything else.
+
+    DSPy wraps what an engine raises, so BudgetSpent may arrive as the cause of an LMUnexpectedError.
+    """
+    seen = error
+    while seen is not None:
+        if isinstance(seen, ArgotuneError):
+            return seen
+        seen = seen.__cause__
+    meaning = next((own for theirs, own in _MEANING if isinstance(error, theirs)), None)
+    return meaning(f"LM: {one_line(error)}") if meaning and error else None
+
+
+def one_line(error: BaseException) -> str:
+    """The kind of an error and the first line of its message, at most 200 characters."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}"[:200] if text else type(error).__name__
+
+
+class told_as(AbstractContextManager[None]):  # noqa: N801 (reads as a statement)
+    """Whatever fails inside is raised as `kind`, its one line beginning with `what`.
+
+    Errors of this package, and LM failures that mean one of them, keep their kind.
+    """
+
+    def __init__(self, kind: type[ArgotuneError], what: str) -> None:
+        self._kind = kind
+        self._what = what
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, ArgotuneError) or not isinstance(error, Exception):
+            return
+        own = own_error(error)
+        raise own or self._kind(f"{self._what}: {one_line(error)}") from error

@@ -1,0 +1,56 @@
+"""Program: one tunable DSPy program, as every stage sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args, get_origin
+
+import dspy
+
+from argotune.experiences import Fields
+from argotune.records import digest
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time."""
+
+    name: str
+    module: str
+    fields: Fields
+    build: Callable[[], dspy.Module]
+    metric: Callable[[dspy.Example, dspy.Prediction], float]
+
+    @cached_property
+    def signature_hash(self) -> str:
+        """What a stored version must have been made for: names, order, types and labels of all fields.
+
+        Instructions and descriptions are not in it, nor is the order in which labels are listed.
+        """
+        predictors = [[name, shape_of(predictor.signature)] for name, predictor in self.build().named_predictors()]
+        answers = [[name, labels and sorted(labels)] for name, labels in self.fields.answers.items()]
+        return digest([self.name, list(self.fields.inputs), answers, predictors])
+
+
+def shape_of(signature: type[dspy.Signature]) -> dict[str, list[list[Any]]]:
+    """Names and types of the inputs and outputs of a predictor, in order."""
+    sides = {"inputs": signature.input_fields, "outputs": signature.output_fields}
+    return {
+        side: [[name, _type_name(field.annotation)] for name, field in fields.items()] for side, fields in sides.items()
+    }
+
+
+def labels_of(annotation: Any) -> tuple[str, ...] | None:
+    """The closed set of a Literal or bool as texts, None for any other type."""
+    if annotation is bool:
+        return ("True", "False")
+    return tuple(str(value) for value in get_args(annotation)) if get_origin(annotation) is Literal else None
+
+
+def _type_name(annotation: Any) -> str | list[str]:
+    labels = labels_of(annotation)
+    if labels is not None:
+        return sorted(labels)
+    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
