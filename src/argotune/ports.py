@@ -193,7 +193,7 @@ class Ports:
     traces: TraceSource
     tracker: Tracker
     lms: LMSource
-    embedder: Callable[[str], Embedder]
+    embedder: Callable[[], Embedder]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     progress: Progress = silent

@@ -80,7 +80,7 @@ class Serving:
         store: Store,
         config: RoutingConfigUnified,
         lms: LMs,
-        embedder: Callable[[str], Embedder],
+        embedder: Callable[[], Embedder],
         clock: Callable[[], datetime],
         refresh_s: float = 30.0,
     ) -> None:

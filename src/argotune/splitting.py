@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import chain
 
 from argotune.tenants import SplitShares
@@ -107,6 +108,25 @@ def _least_common(size: int) -> int:
 _SHARED = 3
 """Rare shingles that two near texts must share; more means longer lists and fewer false candidates."""
 
+@cache
+def _needed_hits(size: int) -> dict[int, int]:
+    """How many shingles the prefixes of two near sets share at least: size of the other set -> number.
+
+    Sets that are near have at least 4/9 of their sizes' sum in common; what either lacks may all be in its prefix.
+    """
+    others = range(_least_common(size), size * 5 // 4 + 1)
+    return {other: min(_spare(size, other), _spare(other, size)) for other in others}
+
+
+def _spare(size: int, other: int) -> int:
+    common = -(-4 * (size + other) // 9)
+    return min(_prefix_length(size), size) - (size - common)
+
+
+def _prefix_length(size: int) -> int:
+    return size - _least_common(size) + _SHARED
+
+
 _CROWDED = 64
 """Posting lists longer than this belong to families of alike texts; their newest members are tried first."""
 
@@ -154,9 +174,11 @@ class _KnownTexts:
         crowded = chain.from_iterable(members[-2:] for members in lists if len(members) > _CROWDED)
         if any(self._near(number, shingles) for number in crowded):
             return True
-        shared = min(_SHARED, _least_common(len(shingles)))
+        needed = _needed_hits(len(shingles))
+        sizes = self._sizes
         hits = Counter(chain.from_iterable(lists))
-        return any(count >= shared and self._near(number, shingles) for number, count in hits.items())
+        candidates = [number for number, count in hits.items() if count >= needed.get(sizes[number], count + 1)]
+        return any(self._near(number, shingles) for number in candidates)
 
     def _near(self, number: int, shingles: set[str]) -> bool:
         small, large = sorted((self._sizes[number], len(shingles)))
@@ -166,7 +188,7 @@ class _KnownTexts:
         # Shingles without a rank are in no known text, so their order among themselves cannot matter.
         rank, lowest = self._rank, self._lowest_rank
         ordered = sorted(shingles, key=lambda shingle: rank.get(shingle, lowest))
-        return ordered[: len(ordered) - _least_common(len(ordered)) + _SHARED]
+        return ordered[: _prefix_length(len(ordered))]
 
     def _index(self, number: int, shingles: set[str]) -> None:
         for shingle in shingles:

@@ -52,13 +52,11 @@ def open_tracker(settings: Settings) -> Tracker:
     )
 
 
-def open_embedder(name: str) -> Embedder:
-    """A fresh embedder by the name that versions are saved with."""
-    if name == "tfidf":
-        from argotune.adapters.tfidf_embedder import TfidfEmbedder
+def open_embedder() -> Embedder:
+    """A fresh, unfitted embedder."""
+    from argotune.adapters.tfidf_embedder import TfidfEmbedder
 
-        return TfidfEmbedder()
-    raise ConfigInvalid(f"embedder: {name!r} is not known; there is: tfidf")
+    return TfidfEmbedder()
 
 
 def open_ports(settings: Settings, progress: Progress = silent, store: Store | None = None) -> Ports:

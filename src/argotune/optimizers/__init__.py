@@ -1,0 +1,34 @@
+"""How programs are tuned: one file per method. This dict is the list of what ships."""
+
+from __future__ import annotations
+
+from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest, random_search, simba
+from argotune.optimizers.choice import Choice, Refusal, choose_from
+from argotune.optimizers.compiling import Compile, guarded
+from argotune.optimizers.task import Optimizer, TrainingTask
+
+__all__ = ["OPTIMIZERS", "Choice", "Optimizer", "Refusal", "TrainingTask", "choose"]
+
+
+def _optimizer(name: str, compile: Compile, *, min_examples: int, needs_writer: bool = False) -> Optimizer:
+    return Optimizer(name, min_examples, needs_writer, guarded(name, compile))
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    "bootstrap": _optimizer("bootstrap", bootstrap.compile, min_examples=4),
+    "random_search": _optimizer("random_search", random_search.compile, min_examples=10),
+    "mipro": _optimizer("mipro", mipro.compile, min_examples=10, needs_writer=True),
+    "simba": _optimizer("simba", simba.compile, min_examples=16, needs_writer=True),
+    "gepa": _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True),
+    "copro": _optimizer("copro", copro.compile, min_examples=4, needs_writer=True),
+    "labeled": _optimizer("labeled", labeled.compile, min_examples=1),
+    "nearest": _optimizer("nearest", nearest.compile, min_examples=8),
+}
+
+
+def choose(preferred: str, n_train: int, accuracy: float | None, has_writer: bool) -> Choice | Refusal:
+    """What to run: `preferred`, or by size and accuracy where it is `auto`; a Refusal says what is lacking.
+
+    Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
+    """
+    return choose_from(OPTIMIZERS, preferred, n_train, accuracy, has_writer)

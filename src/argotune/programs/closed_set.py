@@ -89,8 +89,11 @@ class Confidence(float):
     """A number in 0..1 as LMs write it. Garbage becomes NOTHING_KNOWN, so it never spoils the answer beside it."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:  # noqa: ARG003
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
         return core_schema.no_info_before_validator_function(read_confidence, core_schema.float_schema())
+
+
+Confidence.__name__ = "float"  # LMs are shown the names of types
 
 
 def read_confidence(value: object) -> float:
@@ -107,9 +110,8 @@ def written_signature(signature: type[dspy.Signature]) -> type[dspy.Signature]:
     """The same question for an LM that writes: criteria become text, and `confidence` is asked last."""
     fields: dict[str, Any] = {name: (field.annotation, field) for name, field in signature.input_fields.items()}
     for name, field in signature.output_fields.items():
-        extra = field.json_schema_extra
-        output = dspy.OutputField(desc=_with_labels(extra["desc"], field), prefix=extra["prefix"])
-        fields[name] = (field.annotation, output)
+        about = _with_labels(field.json_schema_extra["desc"], field)
+        fields[name] = (field.annotation, dspy.OutputField(desc=about))
     fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))
     return dspy.Signature(fields, signature.instructions)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,13 +43,14 @@ def evaluate(
     examples: Sequence[Example],
     attempt: int,
     lms: LMs,
+    embedder: Callable[[], Embedder],
     progress: Progress,
-    embedder: Embedder,
 ) -> Evaluation:
     """Score both versions example by example. Raises BudgetSpent or Unavailable; nothing is judged then."""
-    rows = {}
-    for role, version in (("champion", champion), ("challenger", challenger)):
-        rows[role] = _scores(program, version, examples, lms, progress, role, embedder)
+    rows = {
+        role: _scores(program, version, examples, lms, embedder, lambda d, n, role=role: progress(_what(program, role), d, n))
+        for role, version in (("champion", champion), ("challenger", challenger))
+    }
     scores = tuple(
         Score(
             example_id=example.id,
@@ -72,10 +73,12 @@ def _scores(
     version: Version,
     examples: Sequence[Example],
     lms: LMs,
-    progress: Progress,
-    role: str,
-    embedder: Embedder,
+    embedder: Callable[[], Embedder],
+    progress: Callable[[int, int], None],
 ) -> list[Scored]:
     module = load(program, version.state, version.signature_hash, embedder)
-    what = f"{program.name}: {role} on sealed examples"
-    return score(module, program, [to_dspy(e) for e in examples], lms, lambda done, total: progress(what, done, total))
+    return score(module, program, [to_dspy(e) for e in examples], lms, progress)
+
+
+def _what(program: Program, role: str) -> str:
+    return f"{program.name}: {role} on sealed examples"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from argotune.errors import Conflict
@@ -21,12 +20,12 @@ def promote(
     """
     verdict = judge(comparison, rules, seed)
     if isinstance(verdict, Rejected):
-        return book.advance(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
-    judged = book.advanced(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
+        return book.advance(run, RunState.JUDGED, verdict=dict(verdict_to_json(verdict)))
+    judged = book.advanced(run, RunState.JUDGED, verdict=dict(verdict_to_json(verdict)))
     try:
         registry.crown(_change(registry, run, verdict, now), run.champion_tag, also=(book.record_of(judged),))
     except Conflict as error:
-        book.advance(run, RunState.JUDGED, verdict=verdict_to_json(_overtaken(verdict, error)))
+        book.advance(run, RunState.JUDGED, verdict=dict(verdict_to_json(_overtaken(verdict, error))))
         raise
     return judged
 
@@ -47,4 +46,4 @@ def _change(registry: Registry, run: Run, verdict: Promoted, now: datetime) -> C
 
 
 def _overtaken(verdict: Promoted, error: Conflict) -> Verdict:
-    return Rejected(reason=f"rejected: {error}", rule=Rule.CHAMPION_MOVED, numbers=replace(verdict.numbers))
+    return Rejected(reason=f"rejected: {error}", rule=Rule.CHAMPION_MOVED, numbers=verdict.numbers)

@@ -1,0 +1,378 @@
+"""The gate: whether a challenger may serve, decided by rules in a fixed order, said in a sentence with its numbers.
+
+The order of the rules is that of `_RULES`; the first that objects rejects (docs/decisions/0002-split-and-gate.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from argotune.errors import ConfigInvalid, Corrupt
+from argotune.examples import LabelSource
+from argotune.stats import Interval, Side, bootstrap_interval, level_of_attempt, mcnemar_exact, paired_permutation
+from argotune.tenants import GateRules, first_problem
+
+TestName = Literal["mcnemar", "permutation"]
+
+# Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
+_ROUNDING = 1e-12
+_SHOWN_CHARS = 60
+
+
+@dataclass(frozen=True)
+class Score:
+    """Both versions on one sealed example, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    example_id: str
+    source: LabelSource
+    slices: Mapping[str, str]
+    champion: float
+    challenger: float
+
+    def __post_init__(self) -> None:
+        for role, value in (("champion", self.champion), ("challenger", self.challenger)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigInvalid(f"metric: example {self.example_id}: scored the {role} {value}, not within 0..1")
+
+    @property
+    def difference(self) -> float:
+        return self.challenger - self.champion
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Champion and challenger on the same examples, each of them once. `attempt` counts from 1."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    program: str
+    champion_version: str
+    challenger_version: str
+    attempt: int
+    scores: tuple[Score, ...]
+
+    def __post_init__(self) -> None:
+        id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))
+        if times > 1:
+            raise ConfigInvalid(f"scores: example {id} occurs {times} times; an example is counted once")
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """The examples with slices[key] == value. `p_worse` is None for a slice that is too small to be judged."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    key: str
+    value: str
+    n: int
+    champion_mean: float
+    challenger_mean: float
+    wins: int
+    losses: int
+    p_worse: float | None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the verdict rests on.
+
+    Means, effect and interval are scores (0.1 is ten points); the interval has confidence 1 - level. `level` is what
+    `attempt` may spend of the significance, `slice_level` what each judged slice may. Of no examples nothing is known:
+    means and effect are 0, the p-value is 1 and the interval -1..1.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    n: int
+    champion_mean: float
+    challenger_mean: float
+    effect: float
+    interval: Interval
+    p_value: float
+    level: float
+    wins: int
+    losses: int
+    test: TestName
+    trusted_share: float
+    attempt: int
+    slices: tuple[SliceResult, ...]
+    slice_level: float
+
+
+class Rule(StrEnum):
+    """Why a challenger was rejected: the rules of `judge` in their order, then what a run may meet besides them."""
+
+    SAME_PROGRAM = "same_program"
+    TOO_FEW_EXAMPLES = "too_few_examples"
+    UNTRUSTED_LABELS = "untrusted_labels"
+    EFFECT_TOO_SMALL = "effect_too_small"
+    NOT_SIGNIFICANT = "not_significant"
+    INTERVAL_CONTAINS_ZERO = "interval_contains_zero"
+    SLICE_WORSE = "slice_worse"
+    BUDGET_SPENT = "budget_spent"
+    CHAMPION_MOVED = "champion_moved"
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The challenger may serve."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    reason: str
+    numbers: Numbers
+    outcome: Literal["promoted"] = "promoted"
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The challenger may not serve, because of `rule`."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    reason: str
+    rule: Rule
+    numbers: Numbers
+    outcome: Literal["rejected"] = "rejected"
+
+
+Verdict = Promoted | Rejected
+
+
+def judge(comparison: Comparison, rules: GateRules, seed: int) -> Verdict:
+    """The verdict, the same for the same arguments and for any order of the scores.
+
+    Raises ConfigInvalid for an attempt below 1.
+    """
+    numbers = measure(comparison, rules, seed)
+    for rule, objection in _RULES:
+        why = objection(comparison, numbers, rules)
+        if why:
+            return Rejected(f"rejected: {why}", rule, numbers)
+    return Promoted(_praise(numbers), numbers)
+
+
+def measure(comparison: Comparison, rules: GateRules, seed: int) -> Numbers:
+    """The numbers of a comparison, without a verdict. Raises ConfigInvalid for an attempt below 1."""
+    scores = comparison.scores
+    level = level_of_attempt(rules.significance, comparison.attempt)
+    test: TestName = "mcnemar" if _are_hits(scores) else "permutation"
+    slices, slice_level = _slice_results(scores, rules, test, seed)
+    wins, losses = _wins_and_losses(scores)
+    return Numbers(
+        n=len(scores),
+        champion_mean=_mean([score.champion for score in scores]),
+        challenger_mean=_mean([score.challenger for score in scores]),
+        effect=_mean(_differences(scores)),
+        interval=bootstrap_interval(_differences(scores), seed, 1 - level) if scores else Interval(-1.0, 1.0),
+        p_value=_p_value(scores, test, "both", seed),
+        level=level,
+        wins=wins,
+        losses=losses,
+        test=test,
+        trusted_share=_mean([float(score.source.is_trusted) for score in scores]),
+        attempt=comparison.attempt,
+        slices=slices,
+        slice_level=slice_level,
+    )
+
+
+def _are_hits(scores: Sequence[Score]) -> bool:
+    return all(value in (0.0, 1.0) for score in scores for value in (score.champion, score.challenger))
+
+
+def _differences(scores: Sequence[Score]) -> list[float]:
+    return [score.difference for score in scores]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Summed without rounding, so that the order of the examples does not matter."""
+    return math.fsum(values) / len(values) if values else 0.0
+
+
+def _wins_and_losses(scores: Sequence[Score]) -> tuple[int, int]:
+    differences = _differences(scores)
+    return sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+
+
+def _p_value(scores: Sequence[Score], test: TestName, side: Side, seed: int) -> float:
+    if test == "mcnemar":
+        return mcnemar_exact(*_wins_and_losses(scores), side)
+    return paired_permutation(_differences(scores), seed, side=side)
+
+
+def _slice_results(
+    scores: Sequence[Score], rules: GateRules, test: TestName, seed: int
+) -> tuple[tuple[SliceResult, ...], float]:
+    """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
+    members: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        for name in score.slices.items():
+            members.setdefault(name, []).append(score)
+    judged = {name for name, inside in members.items() if len(inside) >= rules.min_slice_examples}
+    results = (_slice_result(name, members[name], name in judged, test, seed) for name in sorted(members))
+    return tuple(results), rules.slice_significance / max(len(judged), 1)
+
+
+def _slice_result(
+    name: tuple[str, str], inside: Sequence[Score], is_judged: bool, test: TestName, seed: int
+) -> SliceResult:
+    wins, losses = _wins_and_losses(inside)
+    return SliceResult(
+        key=name[0],
+        value=name[1],
+        n=len(inside),
+        champion_mean=_mean([score.champion for score in inside]),
+        challenger_mean=_mean([score.challenger for score in inside]),
+        wins=wins,
+        losses=losses,
+        p_worse=_p_value(inside, test, "worse", seed) if is_judged else None,
+    )
+
+
+def _same_program(comparison: Comparison, _numbers: Numbers, _rules: GateRules) -> str | None:
+    if comparison.champion_version != comparison.challenger_version:
+        return None
+    return f"the challenger is the champion, version {comparison.champion_version}"
+
+
+def _too_few_examples(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
+    if numbers.n >= rules.min_test_examples:
+        return None
+    return f"{numbers.n} test examples, at least {rules.min_test_examples} are asked"
+
+
+def _untrusted_labels(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
+    if numbers.trusted_share >= rules.min_trusted_share - _ROUNDING:
+        return None
+    return (
+        f"{_percent(numbers.trusted_share)} of {numbers.n} test labels come from people or an independent annotator, "
+        f"at least {_percent(rules.min_trusted_share)} are asked: annotate more spans"
+    )
+
+
+def _effect_too_small(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
+    if numbers.effect >= rules.min_effect - _ROUNDING:
+        return None
+    gain, asked = 100 * numbers.effect, 100 * rules.min_effect
+    return f"{gain:+.2f} points on {numbers.n} examples, at least {asked:+.2f} are asked"
+
+
+def _not_significant(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
+    """Two-sided, so that it says the same as the interval; luck in the good direction then has half the level."""
+    if numbers.p_value <= numbers.level:
+        return None
+    return (
+        f"{_points(numbers.effect)} points on {numbers.n} examples could be chance: p = {_chance(numbers.p_value)}, "
+        f"{_chance(numbers.level)} is asked at attempt {numbers.attempt}"
+    )
+
+
+def _interval_contains_zero(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
+    if not numbers.interval.contains(0.0):
+        return None
+    return (
+        f"{_points(numbers.effect)} points on {numbers.n} examples, but the {_interval(numbers)} contains zero, "
+        f"at attempt {numbers.attempt}"
+    )
+
+
+def _slice_worse(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
+    worse = [(s.p_worse, s) for s in numbers.slices if s.p_worse is not None and s.p_worse <= numbers.slice_level]
+    if not worse:
+        return None
+    p_worse, worst = min(worse, key=lambda found: (found[0], found[1].key, found[1].value))
+    more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
+    return (
+        f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {_percent(worst.champion_mean)} -> "
+        f"{_percent(worst.challenger_mean)} on {worst.n} examples, p = {_chance(p_worse)}, "
+        f"at most {_chance(numbers.slice_level)} rejects"
+    )
+
+
+_RULES: tuple[tuple[Rule, Callable[[Comparison, Numbers, GateRules], str | None]], ...] = (
+    (Rule.SAME_PROGRAM, _same_program),
+    (Rule.TOO_FEW_EXAMPLES, _too_few_examples),
+    (Rule.UNTRUSTED_LABELS, _untrusted_labels),
+    (Rule.EFFECT_TOO_SMALL, _effect_too_small),
+    (Rule.NOT_SIGNIFICANT, _not_significant),
+    (Rule.INTERVAL_CONTAINS_ZERO, _interval_contains_zero),
+    (Rule.SLICE_WORSE, _slice_worse),
+)
+
+
+def _praise(numbers: Numbers) -> str:
+    return (
+        f"promoted: {_percent(numbers.champion_mean)} -> {_percent(numbers.challenger_mean)} on {numbers.n} examples, "
+        f"{_points(numbers.effect)} points ({_interval(numbers)}), p = {_chance(numbers.p_value)}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _points(effect: float) -> str:
+    return f"{100 * effect:+.1f}"
+
+
+def _interval(numbers: Numbers) -> str:
+    # From the level in two digits, so that 99.9997 % is not shown as 100 %.
+    confidence = 100 - float(f"{100 * numbers.level:.2g}")
+    return f"{confidence:.12g} % interval {_points(numbers.interval.low)} to {_points(numbers.interval.high)}"
+
+
+def _chance(p: float) -> str:
+    """Two significant digits, without an exponent as long as people can count the zeros."""
+    rounded = float(f"{p:.1e}")
+    if rounded >= 1 or rounded < 1e-6:
+        return f"{rounded:g}"
+    return f"{rounded:.{1 - math.floor(math.log10(rounded))}f}"
+
+
+def _shown(text: str) -> str:
+    """Text that came with traces, safe in one line."""
+    short = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
+    return short if short.isprintable() else ascii(short)
+
+
+_COMPARISONS = TypeAdapter(Comparison)
+_VERDICTS: TypeAdapter[Verdict] = TypeAdapter(Annotated[Verdict, Field(discriminator="outcome")])
+
+
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
+    """JSON-able; `comparison_from_json` gives back an equal value."""
+    return _COMPARISONS.dump_python(comparison, mode="json")
+
+
+def comparison_from_json(data: Mapping[str, Any]) -> Comparison:
+    """Raises Corrupt for anything that `comparison_to_json` does not write."""
+    return _read(_COMPARISONS, "comparison", data)
+
+
+def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
+    """JSON-able, `outcome` says which verdict it is; `verdict_from_json` gives back an equal value."""
+    return _VERDICTS.dump_python(verdict, mode="json")
+
+
+def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
+    """Raises Corrupt for anything that `verdict_to_json` does not write."""
+    return _read(_VERDICTS, "verdict", data)
+
+
+def _read(adapter: TypeAdapter[Any], what: str, data: Mapping[str, Any]) -> Any:
+    try:
+        return adapter.validate_python(data)
+    except (ValidationError, ConfigInvalid) as error:
+        detail = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise Corrupt(f"a stored {what} cannot be read: {detail}") from error

@@ -1,0 +1,121 @@
+"""How every method is run: its LMs bound, silent, stopped at once when the budget ends, its errors told in ours.
+
+DSPy counts any exception in a program as a wrong answer, up to a limit (dspy/utils/parallelizer.py), and SIMBA
+without limit. A spent budget or a dead server must not look like bad candidates, so such errors leave DSPy as a
+BaseException, which it does not catch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+from dspy.utils.callback import BaseCallback
+
+from argotune.errors import ArgotuneError, BudgetSpent
+from argotune.optimizers.quiet import quiet
+from argotune.optimizers.task import Stopped, TrainingTask, plain_student
+from argotune.programs.failures import own_error, told_as
+from argotune.programs.state import dump, load
+
+log = logging.getLogger(__name__)
+
+NEVER = 10**9
+"""As `max_errors`: wrong answers are no reason to give up."""
+
+Compile = Callable[[TrainingTask], dspy.Module]
+
+
+class _StopAtOwnErrors(BaseCallback):
+    """Ends the compilation when a module or an LM fails with an error of ours."""
+
+    def on_module_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:  # noqa: ARG002
+        self._stop_at(exception)
+
+    def on_lm_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:  # noqa: ARG002
+        self._stop_at(exception)
+
+    def _stop_at(self, exception: BaseException | None) -> None:
+        error = own_error(exception)
+        if error is not None:
+            raise Stopped(error) from exception
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    score: float
+    state: dict[str, Any]
+
+
+class _Watch(BaseCallback):
+    """Remembers the candidates that a search has measured in full, for when it cannot be finished."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._running: dict[str, dict[str, Any]] = {}
+        self.measured: list[_Candidate] = []
+
+    def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        devset = inputs.get("devset") or instance.devset
+        if len(devset) == self._size:
+            self._running[call_id] = dump(inputs["program"])
+
+    def on_evaluate_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:
+        state = self._running.pop(call_id, None)
+        if state is not None and outputs is not None and exception is None:
+            self.measured.append(_Candidate(float(outputs.score), state))
+
+    def best_beside(self, student: dict[str, Any]) -> dict[str, Any] | None:
+        """The best of at least two measured candidates, None when that is the student itself."""
+        if len(self.measured) < 2:
+            return None
+        best = max(self.measured, key=lambda candidate: candidate.score)
+        return None if best.state == student else best.state
+
+
+def guarded(name: str, compile: Compile) -> Compile:
+    """The method as the rest of the package calls it.
+
+    The result is rebuilt from its own state, so what is measured later is exactly what will be stored. When the
+    budget ends, the best candidate measured so far is returned, and BudgetSpent is raised where none is better
+    than the student. Raises ArgotuneError, naming the optimizer, for what fails inside DSPy.
+    """
+
+    def run(task: TrainingTask) -> dspy.Module:
+        watch = _Watch(len(task.choosing))
+        try:
+            with _surroundings(name, task, watch):
+                state = dump(compile(task))
+        except Stopped as stopped:
+            state = _so_far(name, stopped.error, watch.best_beside(dump(plain_student(task))))
+        return load(task.program, state, task.program.signature_hash, task.embedder)
+
+    return run
+
+
+def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
+    callbacks = [*dspy.settings.get("callbacks", []), _StopAtOwnErrors(), watch]
+    stack = ExitStack()
+    stack.enter_context(told_as(ArgotuneError, f"optimizer {name}"))
+    stack.enter_context(quiet())
+    stack.enter_context(
+        dspy.context(
+            lm=task.lms.task,
+            adapter=task.lms.adapter,
+            num_threads=task.lms.num_threads,
+            max_errors=NEVER,
+            callbacks=callbacks,
+        )
+    )
+    return stack
+
+
+def _so_far(name: str, error: ArgotuneError, best: dict[str, Any] | None) -> dict[str, Any]:
+    if best is None or not isinstance(error, BudgetSpent):
+        raise error
+    log.warning("optimizer %s stopped early, the best candidate so far is kept: %s", name, error)
+    return best

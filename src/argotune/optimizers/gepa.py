@@ -1,0 +1,56 @@
+"""GEPA: the teacher reflects on failures and rewrites instructions; a Pareto front of candidates is kept.
+
+dspy.GEPA (dspy/teleprompt/gepa/gepa.py); Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform
+Reinforcement Learning", 2025 (Genetic-Pareto).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dspy
+from dspy.teleprompt.gepa import GEPA
+from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
+
+from argotune.optimizers.task import TrainingTask, metric_of, plain_student
+
+MAX_PROPOSALS = 20
+REFLECTION_MINIBATCH = 3
+
+
+def compile(task: TrainingTask) -> dspy.Module:
+    """About `max_iterations` proposals, at most 20, each tried on three examples and, when better, on dev."""
+    proposals = min(MAX_PROPOSALS, task.max_iterations)
+    dev = len(task.choosing)
+    optimizer = GEPA(
+        metric=_with_feedback(task),
+        max_metric_calls=dev + proposals * (2 * REFLECTION_MINIBATCH + dev),
+        reflection_minibatch_size=REFLECTION_MINIBATCH,
+        reflection_lm=task.lms.teacher,
+        num_threads=task.lms.num_threads,
+        warn_on_score_mismatch=False,
+        seed=task.seed,
+    )
+    return optimizer.compile(plain_student(task), trainset=task.train, valset=task.choosing)
+
+
+def _with_feedback(task: TrainingTask) -> Any:
+    """The metric as GEPA calls it: a number for a program, a number and a text for one predictor of it."""
+    metric = metric_of(task)
+
+    def judge(
+        gold: dspy.Example, pred: dspy.Prediction, trace: Any = None, pred_name: Any = None, pred_trace: Any = None
+    ) -> float | ScoreWithFeedback:
+        score = metric(gold, pred, trace, pred_trace)
+        return score if pred_name is None else ScoreWithFeedback(score=score, feedback=_feedback(task, gold, pred))
+
+    return judge
+
+
+def _feedback(task: TrainingTask, gold: dspy.Example, pred: dspy.Prediction) -> str:
+    right = [(name, gold.get(name), pred.get(name)) for name in task.program.fields.answers]
+    lines = [
+        f"{name} is right: {given!r}." if given == wanted else f"{name} must be {wanted!r}, not {given!r}."
+        for name, wanted, given in right
+    ]
+    return " ".join(lines)

@@ -1,0 +1,34 @@
+"""Labelled few-shot: training examples as they are, chosen so that every label that exists is shown. No LM call.
+
+As dspy.LabeledFewShot (dspy/teleprompt/vanilla.py), which samples blindly and may leave labels out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+
+import dspy
+
+from argotune.optimizers.task import MAX_DEMOS, TrainingTask, demo_pool, plain_student
+
+
+def compile(task: TrainingTask) -> dspy.Module:
+    """Sixteen examples, or one per label where there are more labels; the same for every predictor."""
+    demos = one_of_each(demo_pool(task), [name for name, labels in task.program.fields.answers.items() if labels])
+    tuned = plain_student(task).reset_copy()
+    for predictor in tuned.predictors():
+        predictor.demos = list(demos)
+    return tuned
+
+
+def one_of_each(pool: Sequence[dspy.Example], answers: Sequence[str], size: int = MAX_DEMOS) -> list[dspy.Example]:
+    """`size` examples in rounds of one per combination of labels; the first round is always complete."""
+    waiting: dict[tuple[str, ...], deque[dspy.Example]] = defaultdict(deque)
+    for example in pool:
+        waiting[tuple(str(example.get(name)) for name in answers)].append(example)
+    chosen: list[dspy.Example] = []
+    wanted = min(max(size, len(waiting)), len(pool))
+    while len(chosen) < wanted:
+        chosen.extend(group.popleft() for group in waiting.values() if group)
+    return chosen[:wanted]

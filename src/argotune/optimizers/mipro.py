@@ -1,0 +1,45 @@
+"""MIPRO: instructions written from data and code, and sets of demonstrations, combined by Bayesian search.
+
+dspy.MIPROv2 (dspy/teleprompt/mipro_optimizer_v2.py); Opsahl-Ong et al., "Optimizing Instructions and
+Demonstrations for Multi-Stage Language Model Programs", EMNLP 2024.
+"""
+
+from __future__ import annotations
+
+import dspy
+from dspy.teleprompt import MIPROv2
+
+from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
+
+MAX_TRIALS = 15
+MAX_CANDIDATES = 6
+MINIBATCH = 35
+"""Trials are measured on as many dev examples once there are more than MINIBATCH_FROM."""
+
+MINIBATCH_FROM = 50
+
+
+def compile(task: TrainingTask) -> dspy.Module:
+    """At most `max_iterations` trials, and 15; candidates are fewer where trials are few."""
+    trials = min(MAX_TRIALS, task.max_iterations)
+    optimizer = MIPROv2(
+        metric=metric_of(task),
+        metric_threshold=1.0,
+        prompt_model=task.lms.teacher,
+        task_model=task.lms.task,
+        auto=None,
+        num_candidates=max(2, min(MAX_CANDIDATES, trials)),
+        max_bootstrapped_demos=4,
+        max_labeled_demos=8,
+        num_threads=task.lms.num_threads,
+        seed=task.seed,
+        track_stats=False,
+    )
+    return optimizer.compile(
+        plain_student(task),
+        trainset=demo_pool(task),
+        valset=task.choosing,
+        num_trials=trials,
+        minibatch=len(task.choosing) > MINIBATCH_FROM,
+        minibatch_size=MINIBATCH,
+    )

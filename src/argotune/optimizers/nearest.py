@@ -1,0 +1,18 @@
+"""Nearest neighbours: each question is shown with the four training examples most like it. No LM call.
+
+After dspy.KNNFewShot (dspy/teleprompt/knn_fewshot.py), see programs/retrieval.py.
+"""
+
+from __future__ import annotations
+
+import dspy
+
+from argotune.optimizers.task import TrainingTask, demo_pool, plain_student
+from argotune.programs.retrieval import RetrievedDemos
+
+NEIGHBOURS = 4
+
+
+def compile(task: TrainingTask) -> dspy.Module:
+    """The student with retrieved demonstrations in place of fixed ones; its instructions stay."""
+    return RetrievedDemos(plain_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedder())

@@ -1,0 +1,90 @@
+"""What an optimizer is given, what it is, and the few things that all methods need."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dspy
+
+from argotune.errors import ArgotuneError
+from argotune.ports import Embedder, LMs
+from argotune.programs.evaluation import hit_share
+from argotune.programs.program import Program
+from argotune.programs.retrieval import RetrievedDemos
+
+MAX_DEMO_CHARS = 2_000
+"""Longer examples train and test, but are not shown: one alone could push the question out of the window."""
+
+MAX_DEMOS = 16
+"""Demonstrations in one prompt, those that cover every label apart."""
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """One compilation. `train` teaches, `dev` chooses between candidates; the test split is never here.
+
+    `max_iterations` caps the method's own loop: candidate programs, trials, steps or proposals.
+    """
+
+    program: Program
+    student: dspy.Module
+    train: list[dspy.Example]
+    dev: list[dspy.Example]
+    lms: LMs
+    embedder: Callable[[], Embedder]
+    seed: int
+    max_iterations: int
+
+    @property
+    def choosing(self) -> list[dspy.Example]:
+        """The examples that candidates are compared on: dev, or train where there is no dev."""
+        return self.dev or self.train
+
+
+class Stopped(BaseException):
+    """Carries one of our errors out of DSPy, which counts any Exception as a wrong answer and goes on."""
+
+    def __init__(self, error: ArgotuneError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there."""
+
+    name: str
+    min_examples: int
+    needs_writer: bool
+    compile: Callable[[TrainingTask], dspy.Module]
+
+
+def plain_student(task: TrainingTask) -> dspy.Module:
+    """The student without retrieved demonstrations: methods that set demonstrations would have theirs overwritten."""
+    return task.student.program if isinstance(task.student, RetrievedDemos) else task.student
+
+
+def metric_of(task: TrainingTask) -> Callable[..., float]:
+    """The program's metric with the extra arguments that DSPy passes; a program that failed scores 0.
+
+    A metric that itself fails ends the compilation: DSPy would take it for wrong answers.
+    """
+
+    def metric(example: dspy.Example, prediction: dspy.Prediction | None, *_trace: Any) -> float:
+        if prediction is None:
+            return 0.0
+        try:
+            return hit_share(task.program, example, prediction)
+        except ArgotuneError as error:
+            raise Stopped(error) from error
+
+    return metric
+
+
+def demo_pool(task: TrainingTask) -> list[dspy.Example]:
+    """The training examples that are short enough to be shown, shuffled by the seed."""
+    short = [example for example in task.train if sum(len(str(v)) for v in example.values()) <= MAX_DEMO_CHARS]
+    return random.Random(task.seed).sample(short, len(short))  # noqa: S311 (nothing secret)

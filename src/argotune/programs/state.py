@@ -1,0 +1,123 @@
+"""State: what tuning changed in a program, as JSON. No LM, no code and no field description is in it.
+
+Descriptions and labels come from the program and the tenant's config each time; instructions, demonstrations
+and decision fields (weights, thresholds) come from the state.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dspy
+from dspy.adapters.decision_state import DecisionState
+from dspy.predict.predict import serialize_object
+
+from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
+from argotune.ports import Embedder
+from argotune.programs.program import Program
+from argotune.programs.retrieval import RetrievedDemos
+
+
+def dump(module: dspy.Module) -> dict[str, Any]:
+    """The state of a module as JSON values; equal prompts give equal states."""
+    if isinstance(module, RetrievedDemos):
+        return {
+            "kind": "retrieved",
+            "program": dump(module.program),
+            "k": module.k,
+            "embedder": module.embedder.name,
+            "examples": [_example_state(example) for example in module.examples],
+        }
+    predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
+    return {"kind": "plain", "predictors": predictors}
+
+
+def load(
+    program: Program, state: Mapping[str, Any], signature_hash: str, embedder: Callable[[], Embedder]
+) -> dspy.Module:
+    """The module that `state` was dumped from, without an LM; `embedder` makes an unfitted one when it is needed.
+
+    Raises ProgramChanged when the state was made for other fields or labels than the program has now,
+    ConfigInvalid when it needs another embedder, and Corrupt when it is not a state.
+    """
+    if signature_hash != program.signature_hash:
+        raise ProgramChanged(
+            f"{program.name}: the stored version was made for other inputs, answers or labels than the program has "
+            "now. Train it again, or restore what was changed"
+        )
+    try:
+        return _load(program, state, embedder)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Corrupt(f"{program.name}: the stored state cannot be read: {error}") from error
+
+
+def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Embedder]) -> dspy.Module:
+    if state["kind"] == "retrieved":
+        found = embedder()
+        if found.name != state["embedder"]:
+            raise ConfigInvalid(f"{program.name}: needs the embedder {state['embedder']!r}, this is {found.name!r}")
+        examples = [_read_example(example) for example in state["examples"]]
+        return RetrievedDemos(_load(program, state["program"], embedder), examples, int(state["k"]), found)
+    module = program.build()
+    predictors = dict(module.named_predictors())
+    if predictors.keys() != state["predictors"].keys():
+        raise ProgramChanged(f"{program.name}: the stored version is of a module with other predictors")
+    for name, predictor in predictors.items():
+        _restore(predictor, state["predictors"][name])
+    return module
+
+
+def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
+    return {
+        "instructions": predictor.signature.instructions,
+        "demos": [_plain(dict(demo)) for demo in predictor.demos],
+        "decision": _plain(predictor.fields),
+    }
+
+
+def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
+    signature = predictor.signature.with_instructions(state["instructions"])
+    decision = copy.deepcopy(dict(state["decision"]))
+    DecisionState(signature, decision)
+    predictor.signature = signature
+    predictor.fields = decision
+    predictor.demos = [dspy.Example(dict(demo)).with_inputs(*signature.input_fields) for demo in state["demos"]]
+
+
+def _example_state(example: dspy.Example) -> dict[str, Any]:
+    return {"inputs": _plain(example.inputs().toDict()), "answers": _plain(example.labels().toDict())}
+
+
+def _read_example(state: Mapping[str, Any]) -> dspy.Example:
+    return dspy.Example({**state["inputs"], **state["answers"]}).with_inputs(*state["inputs"])
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only, tuples as lists: what a store would give back."""
+    return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=str))
+
+
+def prompts(state: Mapping[str, Any]) -> dict[str, str]:
+    """What people compare between versions: per predictor its instructions and demonstrations, as text."""
+    if state["kind"] == "retrieved":
+        lines = [_one_line({**example["inputs"], **example["answers"]}) for example in state["examples"]]
+        title = f"The {state['k']} nearest of these {len(lines)} examples are shown (by {state['embedder']}):"
+        return {**prompts(state["program"]), "retrieved examples": "\n".join([title, *lines])}
+    return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
+
+
+def _prompt_text(predictor: Mapping[str, Any]) -> str:
+    parts = [predictor["instructions"]]
+    for number, demo in enumerate(predictor["demos"], start=1):
+        fields = [f"{name}: {value}" for name, value in demo.items() if name != "augmented"]
+        parts.append("\n".join([f"Example {number}", *fields]))
+    if predictor["decision"]:
+        parts.append(f"Decision fields\n{json.dumps(predictor['decision'], ensure_ascii=False, sort_keys=True)}")
+    return "\n\n".join(parts)
+
+
+def _one_line(fields: Mapping[str, Any]) -> str:
+    return " | ".join(f"{name}: {value}" for name, value in fields.items() if value != "")
