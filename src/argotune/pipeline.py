@@ -16,7 +16,7 @@ from argotune.conditions import Conditions
 from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, Conflict
 from argotune.examples import Split
-from argotune.gate import comparison_from_json, comparison_to_json
+from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
 from argotune.leases import leased
 from argotune.ports import LMs, Ports
 from argotune.programs import programs_of
@@ -121,7 +121,9 @@ class Work:
         if isinstance(plan, Skip):
             return self._advance(RunState.SKIPPED, skip=plan, ended_at=self._ports.clock())
         now = self._standing()
-        self._advance(RunState.PLANNED, plan=plan, champion=now.version.id, champion_tag=now.tag)
+        aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
+        counts = {**self.run.counts, **aside}
+        self._advance(RunState.PLANNED, plan=plan, champion=now.version.id, champion_tag=now.tag, counts=counts)
 
     def _train(self) -> None:
         plan, at = self.run.plan, self._ports.clock()
@@ -148,21 +150,34 @@ class Work:
     def _evaluate(self) -> None:
         assert self.run.plan is not None and self.run.attempt is not None
         examples = self._data.pick(self.run.plan.test_ids)
-        found = evaluate(
-            self._program,
-            self._version(self.run.champion),
-            self._version(self.run.challenger),
-            examples,
-            self.run.attempt,
-            self._open_lms(),
-            self._ports.embedder,
-            self._ports.progress,
-        )
+        champion, challenger = self._version(self.run.champion), self._version(self.run.challenger)
+        try:
+            found = evaluate(
+                self._program,
+                champion,
+                challenger,
+                examples,
+                self.run.attempt,
+                self._open_lms(),
+                self._ports.embedder,
+                self._ports.progress,
+            )
+        except BudgetSpent as error:
+            return self._reject_unmeasured(champion, challenger, error)
         self._advance(
             RunState.COMPARED,
-            comparison=dict(comparison_to_json(found.comparison)),
+            comparison=comparison_to_json(found.comparison),
             champion_answers=dict(zip((e.id for e in examples), found.champion_answers, strict=True)),
             challenger_answers=dict(zip((e.id for e in examples), found.challenger_answers, strict=True)),
+        )
+
+    def _reject_unmeasured(self, champion: Version, challenger: Version, error: BudgetSpent) -> None:
+        assert self.run.attempt is not None
+        nothing = Comparison(self._program.name, champion.id, challenger.id, self.run.attempt, ())
+        numbers = measure(nothing, self._config.gate, self._seed)
+        verdict = Rejected(f"rejected: not measured, {error}", Rule.BUDGET_SPENT, numbers)
+        self._advance(
+            RunState.JUDGED, comparison=comparison_to_json(nothing), verdict=verdict_to_json(verdict)
         )
 
     def _promote(self) -> None:

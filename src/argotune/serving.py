@@ -25,7 +25,7 @@ from argotune.errors import ConfigInvalid, Unavailable
 from argotune.experiences import attribute_names
 from argotune.ports import Embedder, LMs, Store
 from argotune.programs import programs_of
-from argotune.programs.evaluation import answer
+from argotune.programs.answering import answer
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.registry import Registry

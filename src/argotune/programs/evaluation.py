@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 
@@ -77,11 +77,10 @@ def _side_by_side(
             pool.submit(copy_context().run, _score_one, module, program, index, example)
             for index, example in enumerate(examples)
         ]
-        results = []
-        for future in waiting:
-            results.append(future.result())
-            progress(len(results), len(examples))
-        return results
+        for done, future in enumerate(as_completed(waiting), start=1):
+            future.result()  # the first failure ends it, whichever example it is of
+            progress(done, len(examples))
+        return [future.result() for future in waiting]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

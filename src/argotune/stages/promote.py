@@ -20,12 +20,12 @@ def promote(
     """
     verdict = judge(comparison, rules, seed)
     if isinstance(verdict, Rejected):
-        return book.advance(run, RunState.JUDGED, verdict=dict(verdict_to_json(verdict)))
-    judged = book.advanced(run, RunState.JUDGED, verdict=dict(verdict_to_json(verdict)))
+        return book.advance(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
+    judged = book.advanced(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
     try:
         registry.crown(_change(registry, run, verdict, now), run.champion_tag, also=(book.record_of(judged),))
     except Conflict as error:
-        book.advance(run, RunState.JUDGED, verdict=dict(verdict_to_json(_overtaken(verdict, error))))
+        book.advance(run, RunState.JUDGED, verdict=verdict_to_json(_overtaken(verdict, error)))
         raise
     return judged
 

@@ -1,0 +1,71 @@
+"""The Store port in this process: for tests and for programs that embed Argotune. Gone when the process ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from argotune.errors import Conflict
+from argotune.ports import ANY, Record
+
+
+class MemoryStore:
+    """Dictionaries behind a lock. Many threads may use one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._documents: dict[tuple[str, str], dict[str, str]] = {}
+        self._leases: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
+        """See ports.Store."""
+        with self._lock:
+            return self._documents.get((tenant_id, collection), {}).get(id)
+
+    def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
+        """See ports.Store. What is written after the first step is not seen."""
+        with self._lock:
+            found = list(self._documents.get((tenant_id, collection), {}).items())
+        for id, document in found:
+            yield Record(collection, id, document)
+
+    def write(
+        self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
+    ) -> None:
+        """See ports.Store. Raises Conflict."""
+        with self._lock:
+            for (collection, id), tag in (expect or {}).items():
+                if tag not in (ANY, self._tag(tenant_id, collection, id)):
+                    raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
+            for record in records:
+                self._documents.setdefault((tenant_id, record.collection), {})[record.id] = record.document
+
+    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
+        """See ports.Store."""
+        names = None if ids is None else list(ids)  # before the lock: `ids` may be a scan of this store
+        with self._lock:
+            if names is None:
+                return len(self._documents.pop((tenant_id, collection), {}))
+            there = self._documents.get((tenant_id, collection), {})
+            return sum(there.pop(id, None) is not None for id in names)
+
+    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """See ports.Store."""
+        with self._lock:
+            now_s = time.monotonic()
+            owner, expires_s = self._leases.get((tenant_id, name), (holder, now_s))
+            if owner != holder and expires_s > now_s:
+                return False
+            self._leases[tenant_id, name] = holder, now_s + ttl_s
+            return True
+
+    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
+        """See ports.Store."""
+        with self._lock:
+            if self._leases.get((tenant_id, name), ("", 0.0))[0] == holder:
+                del self._leases[tenant_id, name]
+
+    def _tag(self, tenant_id: str, collection: str, id: str) -> str | None:
+        document = self._documents.get((tenant_id, collection), {}).get(id)
+        return None if document is None else document[9:73]

@@ -1,0 +1,159 @@
+"""Phoenix's JSON of a span and our Span, both ways. No network here."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from argotune.errors import BadAnswer
+from argotune.experiences import MAX_TEXT_CHARS, Json, Span
+
+PREFIX = "routing."
+"""Attributes of ours. A field is one level below: what lies deeper is one JSON value, as it was sent."""
+
+CUT_LENGTH = MAX_TEXT_CHARS + 1
+"""Longer texts and lists are cut to this length: still too long to be used, and no longer a burden on memory."""
+
+QUERY_COLUMNS = {
+    "started": "start_time",
+    "latency": "latency_ms",
+    "trace": "trace_id",
+    "status": "status_code",
+    "routing": "routing",
+    "input": "input.value",
+}
+"""What the query route is asked for: label -> expression of Phoenix's query language."""
+
+
+def row_id_of(global_id: str) -> int:
+    """The row id inside base64("Span:<row id>")."""
+    kind, _, number = b64decode(global_id, validate=True).decode().partition(":")
+    if kind != "Span":
+        raise ValueError(f"{global_id!r} is not the id of a span")
+    return int(number)
+
+
+def page_cursor(row_id: int) -> str:
+    """The cursor of the REST route at which `row_id` is the first row."""
+    return b64encode(f"Span:{row_id}".encode()).decode()
+
+
+def span_of_row(row: Mapping[str, Any]) -> Span:
+    """The span in one row of GET projects/{id}/spans. Raises BadAnswer."""
+    return _parsed(_span_of_row, row)
+
+
+def span_of_query(row: Mapping[str, Any], name: str, row_id: int) -> Span:
+    """The span in one row of the query route with QUERY_COLUMNS. Raises BadAnswer."""
+    return _parsed(lambda r: _span_of_query(r, name, row_id), row)
+
+
+def is_split(row: Mapping[str, Any]) -> bool:
+    """Whether a query row does not show all attributes of ours: something else is called `routing` too."""
+    return row.get("routing") is not None and not isinstance(row["routing"], dict)
+
+
+def body_of(span: Span) -> dict[str, Any]:
+    """A span as POST projects/{id}/spans takes it."""
+    return {
+        "name": clean(span.name),
+        "context": {"trace_id": span.trace_id, "span_id": span.span_id},
+        "span_kind": "AGENT",
+        "start_time": span.started_at.isoformat(),
+        "end_time": span.ended_at.isoformat(),
+        "status_code": span.status,
+        "attributes": {name: clean(value) for name, value in span.attributes.items()},
+    }
+
+
+def clean(value: Any) -> Any:
+    """A JSON value without NUL bytes and lone surrogates, which stores refuse."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    return value
+
+
+def _parsed(parse: Callable[[Mapping[str, Any]], Span], row: Mapping[str, Any]) -> Span:
+    try:
+        return parse(row)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BadAnswer(f"Phoenix: a span is not as documented: {error!r}"[:300]) from error
+
+
+def _span_of_row(row: Mapping[str, Any]) -> Span:
+    context = row["context"]
+    return Span(
+        row_id=row_id_of(row["id"]),
+        span_id=clean(context["span_id"]),
+        trace_id=clean(context["trace_id"]),
+        name=clean(row["name"]),
+        started_at=datetime.fromisoformat(row["start_time"]),
+        ended_at=datetime.fromisoformat(row["end_time"]),
+        attributes=_regrouped(row["attributes"]),
+        status=str(row["status_code"]),
+    )
+
+
+def _span_of_query(row: Mapping[str, Any], name: str, row_id: int) -> Span:
+    started_at = datetime.fromisoformat(row["started"])
+    values = {f"{PREFIX}{key}": value for key, value in (row["routing"] or {}).items()}
+    if row["input"] is not None:
+        values["input.value"] = row["input"]
+    return Span(
+        row_id=row_id,
+        span_id=clean(row["span_id"]),
+        trace_id=clean(row["trace"]),
+        name=name,
+        started_at=started_at,
+        ended_at=started_at + timedelta(milliseconds=row["latency"]),
+        attributes={clean(key): _short(value) for key, value in values.items() if value is not None},
+        status=str(row["status"]),
+    )
+
+
+def _regrouped(attributes: Mapping[str, Any]) -> dict[str, Json]:
+    """The REST route flattens lists and objects; below `routing.<field>` they are put together again."""
+    found: dict[str, Json] = {}
+    deeper: dict[str, Any] = {}
+    for name, value in attributes.items():
+        if name.startswith(PREFIX) and name.count(".") > 1 and ".".join(name.split(".")[:2]) not in attributes:
+            _plant(deeper, name.split("."), value)
+        else:
+            found[clean(name)] = _short(value)
+    for field, value in deeper.get("routing", {}).items():
+        found[clean(f"{PREFIX}{field}")] = _short(_with_lists(value))
+    return found
+
+
+def _plant(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        branch = tree.setdefault(key, {})
+        if not isinstance(branch, dict):
+            return
+        tree = branch
+    tree[path[-1]] = value
+
+
+def _with_lists(value: Any) -> Any:
+    """Objects with the keys 0..n-1 and objects under them were lists (Phoenix flattens only lists of objects)."""
+    if not isinstance(value, dict):
+        return value
+    items = {key: _with_lists(item) for key, item in value.items()}
+    is_list = list(items) == [str(i) for i in range(len(items))] and all(isinstance(i, dict) for i in items.values())
+    return list(items.values()) if is_list else items
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value[:CUT_LENGTH] if "\x00" not in value else value.replace("\x00", "")[:CUT_LENGTH])
+    if isinstance(value, list):
+        return [_short(item) for item in value[:CUT_LENGTH]]
+    if isinstance(value, dict):
+        return {clean(key): _short(item) for key, item in list(value.items())[:CUT_LENGTH]}
+    return value

@@ -1,0 +1,192 @@
+"""Whole runs of the loop on memory adapters: promote, reject, skip, conflict, and what each leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+from world import World, filled, traffic
+
+from argotune.errors import Conflict, ProjectMissing, Unavailable
+from argotune.experience_log import ExperienceLog
+from argotune.explain import explain
+from argotune.pipeline import Request, run_module
+from argotune.registry import Registry
+from argotune.runs import Run, RunBook, RunState
+
+
+def run_once(world: World, config, *, forced: bool = False) -> Run:
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=forced)).runs
+    return run
+
+
+def test_a_better_challenger_is_promoted_and_can_be_explained():
+    world, config = filled()
+    run = run_once(world, config)
+    assert run.outcome == "promoted", run.sentence
+    registry, book = Registry(world.store, "acme"), RunBook(world.store, "acme")
+    champion, _ = registry.champion("routing")
+    assert (champion.version, champion.previous) == (run.challenger, run.champion)
+    story = explain(registry, book, champion.version)
+    assert story.run == run
+    assert [change.how for change in story.changes] == ["promoted"]
+    assert any("nearest" in line for line in story.prompt_diff)
+
+
+def test_a_challenger_that_is_no_better_is_rejected_and_the_champion_stays():
+    world, config = filled(noise=True)
+    run = run_once(world, config)
+    assert run.outcome == "rejected", run.sentence
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+
+
+def test_a_tenant_with_too_few_traces_is_skipped_and_told_how_many_are_missing():
+    world, config = filled(42)
+    report = run_module(world.ports, config, "routing", Request())
+    assert report.runs == ()
+    assert "58 traces short" in report.lines[0]
+    assert world.lms.calls == 0
+
+
+def test_a_forced_run_passes_over_the_conditions_but_not_over_the_gate():
+    world, config = filled(42)
+    run = run_once(world, config, forced=True)
+    assert run.outcome == "skipped"
+    assert "test examples short" in run.sentence
+
+
+def test_a_second_run_finds_nothing_new():
+    world, config = filled()
+    run_once(world, config)
+    world.later(hours=2)
+    report = run_module(world.ports, config, "routing", Request())
+    assert report.runs == ()
+    assert "0 new" in report.lines[0]
+
+
+def test_a_second_run_within_the_interval_waits():
+    world, config = filled()
+    run_once(world, config)
+    world.later(minutes=10)
+    assert "next run is due in 50 min" in run_module(world.ports, config, "routing", Request()).lines[0]
+
+
+def test_the_next_challenger_is_compared_with_the_new_champion_at_a_stricter_level():
+    world, config = filled()
+    first = run_once(world, config)
+    world.later(hours=2)
+    spans, annotations = traffic("acme", 150, first=1000)
+    world.traces.record("acme", spans)
+    world.traces.annotate("acme", annotations)
+    second = run_once(world, config)
+    assert second.champion == first.challenger
+    assert (first.attempt, second.attempt) == (1, 2)
+    assert second.verdict["numbers"]["level"] < first.verdict["numbers"]["level"]
+
+
+def test_training_never_sees_the_test_split():
+    world, config = filled()
+    run = run_once(world, config)
+    queries = {e.id: e.inputs["query"] for e in ExperienceLog(world.store, "acme").examples("routing")}
+    state = str(Registry(world.store, "acme").version(run.challenger).state)
+    assert run.plan.test_ids
+    assert not any(queries[id] in state for id in run.plan.test_ids)
+    assert not set(run.plan.test_ids) & {*run.plan.train_ids, *run.plan.dev_ids}
+
+
+def test_without_labels_from_people_nothing_is_spent():
+    world = World()
+    config = world.tenant()
+    spans, _ = traffic("acme", 400)
+    world.traces.record("acme", spans)
+    run = run_once(world, config)
+    assert run.outcome == "skipped"
+    assert "0% of the test labels" in run.sentence
+    assert world.lms.calls == 0
+
+
+def test_an_optimizer_that_needs_a_writer_is_refused_with_a_sentence():
+    world, config = filled(preferred_optimizer="gepa")
+    assert "needs an LM that can write instructions" in run_once(world, config).sentence
+
+
+def test_a_spent_budget_ends_the_run_without_a_promotion():
+    world, config = filled(budget={"max_lm_calls": 30})
+    run = run_once(world, config)
+    assert run.outcome == "rejected"
+    assert run.verdict["rule"] == "budget_spent"
+    assert run.lm_calls == 30
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+
+
+def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():
+    world, config = filled()
+    registry = Registry(world.store, "acme")
+
+    def somebody_overrides():
+        if world.lms.calls == 100:
+            baseline = registry.versions("routing")[0]
+            registry.override("routing", baseline.id, who="ann", reason="test", now=world.now)
+
+    world.lms.on_call = somebody_overrides
+    with pytest.raises(Conflict):
+        run_once(world, config)
+    champion, _ = registry.champion("routing")
+    assert [change.how for change in registry.history("routing")] == ["overridden"]
+    assert champion.sequence == 1
+    (run,) = RunBook(world.store, "acme").runs()
+    assert (run.state, run.verdict["rule"]) == (RunState.JUDGED, "champion_moved")
+
+
+def test_rollback_brings_the_previous_version_back_and_keeps_the_history():
+    world, config = filled()
+    run = run_once(world, config)
+    registry = Registry(world.store, "acme")
+    champion = registry.roll_back("routing", who="ann", reason="complaints", now=world.now)
+    assert champion.version == run.champion
+    assert [(c.how, c.who) for c in registry.history("routing")][-1] == ("rolled back", "ann")
+
+
+def test_an_outage_of_the_trace_source_is_an_error_and_not_no_data():
+    world, config = filled()
+    world.traces.fail_with = Unavailable("phoenix: down")
+    with pytest.raises(Unavailable):
+        run_module(world.ports, config, "routing", Request())
+
+
+def test_a_tenant_that_never_sent_a_trace_is_a_missing_project():
+    world = World()
+    config = world.tenant("silent")
+    with pytest.raises(ProjectMissing):
+        run_module(world.ports, config, "routing", Request())
+
+
+def test_runs_of_one_tenant_never_touch_another():
+    world, config = filled()
+    other = world.tenant("bravo")
+    spans, annotations = traffic("bravo", 20, first=5000)
+    world.traces.record("bravo", spans)
+    world.traces.annotate("bravo", annotations)
+    run_once(world, config)
+    for collection in ("versions", "champions", "runs", "answers", "examples.routing", "experiences.routing"):
+        assert list(world.store.scan("bravo", collection)) == []
+    assert run_module(world.ports, other, "routing", Request()).runs == ()
+
+
+def test_late_labels_on_old_spans_reach_the_next_run():
+    world = World()
+    config = world.tenant()
+    spans, annotations = traffic("acme", 300)
+    world.traces.record("acme", spans)
+    assert run_once(world, config).outcome == "skipped"
+    world.later(hours=2)
+    world.traces.annotate("acme", annotations)
+    assert run_once(world, config, forced=True).outcome == "promoted"
+
+
+def test_a_changed_label_set_sets_the_champion_aside_and_says_so():
+    world, config = filled()
+    first = run_once(world, config)
+    world.later(hours=2)
+    wider = config.model_copy(update={"agents": {**config.agents, "maps": "finds maps"}})
+    second = run_once(world, wider, forced=True)
+    assert second.champion != first.challenger
+    assert second.counts["champion set aside: its signature has changed"] == 1

@@ -1,0 +1,145 @@
+"""A whole world for the pipeline: memory adapters, a scripted LM, a clock that tests move, and a tenant's traffic."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import dspy
+from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory_traces import MemoryTracker, MemoryTraces
+from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.annotations import Annotation
+from argotune.answers import Answers
+from argotune.budget import Meter
+from argotune.configs import Configs
+from argotune.experiences import Span
+from argotune.ports import LMs, Ports, Store
+from argotune.records import digest
+from argotune.tenants import LMChoice, RoutingConfigUnified
+
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+AGENTS = {"video": "finds videos", "audio": "finds podcasts", "text": "finds documents"}
+WORDS = {
+    "video": "footage clip watch film scene camera",
+    "audio": "podcast song listen radio voice track",
+    "text": "contract paper pdf memo letter report",
+}
+TOPICS = "alps tax budget robots election cooking whales harbour chess comet bridge violin glacier museum tram".split()
+
+
+class MeteredDecisions(ScriptedDecisions):
+    """A scripted decision client that pays and remembers as the real adapters do."""
+
+    meter: Meter
+    answers: Answers
+
+    def __call__(self, state, questions):
+        question = ["scripted", state, questions]
+        known = self.answers.find(question)
+        if known is not None:
+            self.meter.reuse()
+            return known
+        with self.meter.call(100) as bill:
+            found = super().__call__(state, questions)
+            bill.tokens = 10
+        self.answers.keep(question, found, START.isoformat())
+        return found
+
+
+@dataclass
+class ScriptedLMs:
+    """An LMSource over one script; `task` is the client last opened."""
+
+    answer: Answer = like_the_nearest_demo
+    calls: int = 0
+    on_call: Callable[[], None] = lambda: None
+
+    def open(self, _choice: LMChoice, meter: Meter, answers: Answers) -> LMs:
+        def counted(inputs, labels, demos):
+            self.calls += 1
+            self.on_call()
+            return self.answer(inputs, labels, demos)
+
+        task = MeteredDecisions(counted)
+        task.meter, task.answers = meter, answers
+        return LMs(task=task, teacher=None, adapter=dspy.JSONAdapter(), names={"task": "scripted"})
+
+
+@dataclass
+class World:
+    """Ports plus what tests want to reach in them."""
+
+    store: Store = field(default_factory=MemoryStore)
+    traces: MemoryTraces = field(default_factory=MemoryTraces)
+    tracker: MemoryTracker = field(default_factory=MemoryTracker)
+    lms: ScriptedLMs = field(default_factory=ScriptedLMs)
+    now: datetime = START
+    _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def ports(self) -> Ports:
+        return Ports(
+            store=self.store,
+            traces=self.traces,
+            tracker=self.tracker,
+            lms=self.lms,
+            embedder=TfidfEmbedder,
+            clock=lambda: self.now,
+            new_id=lambda: f"{self.now:%Y%m%dT%H%M%S}-{next(self._ids):04d}",
+            lease_s=1.0,
+        )
+
+    def tenant(self, tenant_id: str = "acme", **fields) -> RoutingConfigUnified:
+        config = RoutingConfigUnified(
+            tenant_id=tenant_id, **{"agents": AGENTS, "modules": ["routing"], "min_trace_confidence": 0.0, **fields}
+        )
+        Configs(self.store).save(config)
+        return config
+
+    def later(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+
+def traffic(tenant_id: str, n: int, *, first: int = 0, noise: bool = False) -> tuple[list[Span], list[Annotation]]:
+    """Routing decisions of a champion that always says `video`, each with a person's label.
+
+    The wording tells the right agent, unless `noise`: then the labels are drawn by a hash.
+    """
+    spans, annotations = [], []
+    for number in range(first, first + n):
+        key = int(digest([tenant_id, number])[:8], 16)
+        label = list(AGENTS)[key % 3]
+        words = WORDS[label if not noise else list(AGENTS)[key // 7 % 3]].split()
+        query = f"{words[key // 3 % 6]} {TOPICS[key // 11 % 15]} {words[key // 13 % 6]} {TOPICS[key // 17 % 15]} {key % 9973}"
+        spans.append(decision(tenant_id, f"{number:016x}", query, "video", success=label == "video"))
+        annotations.append(Annotation(f"{number:016x}", "agent", label, "HUMAN", "tester", START))
+    return spans, annotations
+
+
+def decision(tenant_id: str, span_id: str, query: str, agent: str, *, success: bool) -> Span:
+    attributes = {
+        "routing.tenant_id": tenant_id,
+        "routing.program": "routing",
+        "routing.query": query,
+        "routing.chosen_agent": agent,
+        "routing.confidence": 0.9,
+        "routing.agent_success": success,
+        "routing.language": "en",
+    }
+    at = START - timedelta(minutes=30)
+    return Span(0, span_id, span_id * 2, "cogniverse.routing", at, at + timedelta(seconds=1), attributes)
+
+
+def filled(n: int = 300, *, noise: bool = False, **fields) -> tuple[World, RoutingConfigUnified]:
+    """A world with one tenant and n labelled decisions."""
+    world = World()
+    config = world.tenant(**fields)
+    spans, annotations = traffic(config.tenant_id, n, noise=noise)
+    world.traces.record(config.tenant_id, spans)
+    world.traces.annotate(config.tenant_id, annotations)
+    return world, config
