@@ -14,6 +14,7 @@ class Conditions:
     module: str
     is_enabled: bool
     is_forced: bool
+    is_unfinished: bool
     last_run_at: datetime | None
     interval: timedelta
     now: datetime
@@ -31,8 +32,8 @@ class Conditions:
 
     @property
     def is_due(self) -> bool:
-        """Forcing passes over the interval and the number of traces, and over optimization being off."""
-        return self.is_forced or (self.is_enabled and self.is_interval_met and self.has_traces)
+        """Forcing passes over interval, traces and optimization being off; an unfinished pass is taken up."""
+        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_interval_met and self.has_traces)
 
     @property
     def why_not(self) -> str:

@@ -64,11 +64,10 @@ def _optimize(
     module, book = conditions.module, RunBook(ports.store, config.tenant_id)
     programs = programs_of(config, module)
     datasets, row_id = collect(ports, config, module, [program.fields for program in programs])
-    runs = tuple(_run_program(ports, config, p, datasets[p.name], request, lost) for p in programs)
-    marker, tag = book.marker(module)
-    settled = marker.model_copy(update={"settled_row_id": row_id, "last_run_at": ports.clock()})
-    record = book.marker_record(module, settled)
-    book.write([record], {(record.collection, record.id): tag})
+    pass_id = book.marker(module)[0].pass_id or ports.new_id()
+    book.change_marker(module, pass_id=pass_id)
+    runs = tuple(_run_program(ports, config, p, datasets[p.name], request, pass_id, lost) for p in programs)
+    book.change_marker(module, pass_id=None, settled_row_id=row_id, last_run_at=ports.clock())
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
 
@@ -79,9 +78,10 @@ def _run_program(
     program: Program,
     data: Dataset,
     request: Request,
+    pass_id: str,
     lost: threading.Event,
 ) -> Run:
-    work = Work(ports, config, program, data, request)
+    work = Work(ports, config, program, data, request, pass_id)
     while not work.run.is_over:
         if lost.is_set():
             raise Conflict(f"the lease of {program.module} was lost: another run may be at work; nothing was promoted")
@@ -93,12 +93,18 @@ class Work:
     """One run on its way through the stages; each step writes the run down before the next begins."""
 
     def __init__(
-        self, ports: Ports, config: RoutingConfigUnified, program: Program, data: Dataset, request: Request
+        self,
+        ports: Ports,
+        config: RoutingConfigUnified,
+        program: Program,
+        data: Dataset,
+        request: Request,
+        pass_id: str,
     ) -> None:
         self._ports, self._config, self._program, self._data = ports, config, program, data
         self._book = RunBook(ports.store, config.tenant_id)
         self._registry = Registry(ports.store, config.tenant_id)
-        self.run = self._book.open(self._new_run(request))
+        self.run = self._book.open(self._new_run(request, pass_id))
         spent = Spent(self.run.lm_calls, self.run.lm_tokens, self.run.lm_reused)
         self._meter = Meter(config.budget, spent)
         self._lms: LMs | None = None
@@ -216,9 +222,9 @@ class Work:
     def _seed(self) -> int:
         return int(digest(self.run.id)[:8], 16) % 2**31
 
-    def _new_run(self, request: Request) -> Run:
+    def _new_run(self, request: Request, pass_id: str) -> Run:
         return Run(
-            id=f"{self._program.name}-{self._ports.new_id()}",
+            id=f"{self._program.name}-{pass_id}",
             tenant_id=self._config.tenant_id,
             module=self._program.module,
             program=self._program.name,

@@ -121,18 +121,16 @@ class Attempt(Document):
 
 
 class Marker(Document):
-    """Where a module of a tenant stands: what was read, what a finished run has taken in, and when that was."""
+    """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
+
+    `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up.
+    """
 
     row_id: int = 0
     settled_row_id: int = 0
+    pass_id: str | None = None
     last_run_at: datetime | None = None
     unusable: dict[str, int] = {}
-
-
-class OpenRun(Document):
-    """Points at the unfinished run of a program."""
-
-    run_id: str
 
 
 class RunBook:
@@ -143,15 +141,11 @@ class RunBook:
         self.tenant_id = tenant_id
 
     def open(self, run: Run) -> Run:
-        """The unfinished run of the program if there is one, else `run`, now written down."""
-        pointer, _ = find(self._store, self.tenant_id, Collection.MARKERS, f"open/{run.program}", OpenRun)
-        if pointer is not None:
-            unfinished = self.run(pointer.run_id)
-            if not unfinished.is_over:
-                return unfinished
-        opened = to_record(Collection.MARKERS, f"open/{run.program}", OpenRun(run_id=run.id))
-        self._store.write(self.tenant_id, [self.record_of(run), opened])
-        return run
+        """The run that is already written down under this id, else `run`, now written down."""
+        known, _ = find(self._store, self.tenant_id, Collection.RUNS, run.id, Run)
+        if known is None:
+            self._store.write(self.tenant_id, [self.record_of(run)])
+        return known or run
 
     def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
         """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
@@ -196,9 +190,11 @@ class RunBook:
         marker, tag = find(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
         return (Marker(), None) if marker is None else (marker, tag)
 
+    def change_marker(self, module: str, **changes: Any) -> None:
+        """Change fields of a module's marker. Raises Conflict when somebody else changed it meanwhile."""
+        marker, tag = self.marker(module)
+        record = self.marker_record(module, marker.model_copy(update=changes))
+        self._store.write(self.tenant_id, [record], {(record.collection, record.id): tag})
+
     def marker_record(self, module: str, marker: Marker) -> Record:
         return to_record(Collection.MARKERS, f"module/{module}", marker)
-
-    def write(self, records: Iterable[Record], expect: dict[tuple[str, str], str | None] | None = None) -> None:
-        """Write records of this tenant in one step."""
-        self._store.write(self.tenant_id, list(records), expect)

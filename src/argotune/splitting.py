@@ -6,13 +6,17 @@ Text and hashes only; what the questions are labelled with is no concern of this
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
+
+import numpy as np
 
 from argotune.tenants import SplitShares
 
@@ -37,11 +41,16 @@ _ACCENTS = 200
 Indic, Thai, Hebrew, Arabic and Japanese writing, without which words would fall together."""
 
 
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+
+
 def normalised(query: str) -> str:
     """The query without what people vary by accident: case, width, accents, punctuation, white space. Digits stay.
 
     A query of nothing but signs (an emoji, "???") keeps them.
     """
+    if query.isascii():
+        return " ".join(_NO_WORD.sub(" ", query.lower()).split() or query.split())
     decomposed = unicodedata.normalize("NFKD", query)
     plain = "".join(c for c in decomposed if unicodedata.combining(c) < _ACCENTS).casefold()
     composed = unicodedata.normalize("NFKC", plain)
@@ -85,67 +94,65 @@ class Splitter:
         return split
 
 
-def are_near(a: str, b: str) -> bool:
-    """Whether two normalised queries are near-duplicates: Jaccard similarity of character 3-grams of 0.8 or more."""
-    return _is_near(_shingles(a), _shingles(b))
-
-
-def _shingles(text: str) -> set[str]:
+@lru_cache(maxsize=64)
+def _shingles(text: str) -> frozenset[str]:
     padded = f" {text} "
-    return {padded[i : i + 3] for i in range(max(len(padded) - 2, 1))}
+    return frozenset([padded[i : i + 3] for i in range(max(len(padded) - 2, 1))])
 
 
-def _is_near(a: set[str], b: set[str]) -> bool:
+def _is_near(a: frozenset[str], b: frozenset[str]) -> bool:
+    """Whether the Jaccard similarity is 0.8 or more, in whole numbers."""
     common = len(a & b)
     return 5 * common >= 4 * (len(a) + len(b) - common)
 
 
-def _least_common(size: int) -> int:
-    """How many shingles a set of `size` must share with any set that is near to it: 0.8 of them, rounded up."""
-    return -(-4 * size // 5)
-
-
-_SHARED = 3
-"""Rare shingles that two near texts must share; more means longer lists and fewer false candidates."""
-
-@cache
-def _needed_hits(size: int) -> dict[int, int]:
-    """How many shingles the prefixes of two near sets share at least: size of the other set -> number.
-
-    Sets that are near have at least 4/9 of their sizes' sum in common; what either lacks may all be in its prefix.
-    """
-    others = range(_least_common(size), size * 5 // 4 + 1)
-    return {other: min(_spare(size, other), _spare(other, size)) for other in others}
-
-
-def _spare(size: int, other: int) -> int:
-    common = -(-4 * (size + other) // 9)
-    return min(_prefix_length(size), size) - (size - common)
+_MIN_HITS = 3
+"""Rare shingles that near sets have in common at least (tiny sets apart). More: longer lists, fewer false candidates."""
 
 
 def _prefix_length(size: int) -> int:
-    return size - _least_common(size) + _SHARED
+    """How many of its rarest shingles represent a set of `size`. At most a fifth of it is missing in a near set."""
+    return min(size // 5 + _MIN_HITS, size)
 
 
-_CROWDED = 64
-"""Posting lists longer than this belong to families of alike texts; their newest members are tried first."""
+@cache
+def _needed_hits(size: int) -> dict[int, int]:
+    """Size of another set -> how many shingles the prefixes of two near sets have in common at least.
+
+    Near sets share at least 4/9 of the sum of their sizes, and what one lacks may all lie in its prefix.
+    """
+    needed = {}
+    for other in range(-(-4 * size // 5), size * 5 // 4 + 1):
+        common = -(-4 * (size + other) // 9)
+        needed[other] = min(_prefix_length(n) - (n - common) for n in (size, other))
+    return needed
+
+
+class _Ranks(dict[str, int]):
+    """Shingle -> place in the order from rare to frequent. What was never seen comes first."""
+
+    def __missing__(self, shingle: str) -> int:
+        return -len(self) - 1
+
+
+_CROWDED = 4096
+"""From so many postings on it pays to try a few before counting all: they are likely a family of alike texts."""
 
 
 class _KnownTexts:
     """Texts and their splits, found again by near-duplicates. Exact: nothing near is missed.
 
-    Two near sets that are sorted alike share `_SHARED` members among the first `size - 0.8 * size + _SHARED`
-    (prefix filter; J. Wang, G. Li, J. Feng, "Can we beat the prefix filtering?", SIGMOD 2012). Sorting the rarest
-    first keeps the lists short. How rare a shingle is, is counted again whenever there are four times as many texts.
+    Sets sorted alike that have much in common have something in common among their first members (prefix filter;
+    J. Wang, G. Li, J. Feng, "Can we beat the prefix filtering?", SIGMOD 2012). Sorting the rarest first keeps
+    the lists short. How rare a shingle is, is counted again whenever there are four times as many texts.
     """
 
     def __init__(self) -> None:
         self._split_of: dict[str, Split] = {}
         self._texts: list[str] = []
         self._sizes: list[int] = []
-        self._rank: dict[str, int] = {}
-        self._lowest_rank = 0
-        self._postings: dict[Split, dict[str, list[int]]] = {split: {} for split in Split}
+        self._ranks = _Ranks()
+        self._postings: dict[Split, dict[str, array[int]]] = {split: {} for split in Split}
         self._recount_at = 1024
 
     def add(self, text: str, split: Split) -> None:
@@ -154,9 +161,8 @@ class _KnownTexts:
             return
         self._split_of[text] = split
         self._texts.append(text)
-        shingles = _shingles(text)
-        self._sizes.append(len(shingles))
-        self._index(len(self._texts) - 1, shingles)
+        self._sizes.append(len(_shingles(text)))
+        self._index(len(self._texts) - 1)
         if len(self._texts) >= self._recount_at:
             self._recount()
 
@@ -166,44 +172,58 @@ class _KnownTexts:
             return frozenset((self._split_of[text],))
         shingles = _shingles(text)
         prefix = self._prefix(shingles)
-        return frozenset(split for split in Split if self._has_near(split, shingles, prefix))
+        found: set[Split] = set()
+        lists: list[array[int]] = []
+        for split, postings in self._postings.items():
+            of_split = [postings[shingle] for shingle in prefix if shingle in postings]
+            if self._is_family(of_split, shingles):
+                found.add(split)
+            else:
+                lists += of_split
+        return frozenset(found | self._splits_among(self._often(lists, len(shingles)), shingles))
 
-    def _has_near(self, split: Split, shingles: set[str], prefix: Sequence[str]) -> bool:
-        postings = self._postings[split]
-        lists = [postings[shingle] for shingle in prefix if shingle in postings]
-        crowded = chain.from_iterable(members[-2:] for members in lists if len(members) > _CROWDED)
-        if any(self._near(number, shingles) for number in crowded):
-            return True
-        needed = _needed_hits(len(shingles))
-        sizes = self._sizes
-        hits = Counter(chain.from_iterable(lists))
-        candidates = [number for number, count in hits.items() if count >= needed.get(sizes[number], count + 1)]
-        return any(self._near(number, shingles) for number in candidates)
+    def _is_family(self, lists: Sequence[array[int]], shingles: frozenset[str]) -> bool:
+        if sum(map(len, lists)) < _CROWDED:
+            return False
+        longest = sorted(lists, key=len)[-4:]
+        return bool(self._splits_among((members[-1] for members in longest), shingles))
 
-    def _near(self, number: int, shingles: set[str]) -> bool:
-        small, large = sorted((self._sizes[number], len(shingles)))
-        return small >= _least_common(large) and _is_near(_shingles(self._texts[number]), shingles)
+    def _splits_among(self, numbers: Iterable[int], shingles: frozenset[str]) -> set[Split]:
+        found: set[Split] = set()
+        for number in numbers:
+            text = self._texts[number]
+            if self._split_of[text] not in found and _is_near(_shingles(text), shingles):
+                found.add(self._split_of[text])
+        return found
 
-    def _prefix(self, shingles: set[str]) -> list[str]:
-        # Shingles without a rank are in no known text, so their order among themselves cannot matter.
-        rank, lowest = self._rank, self._lowest_rank
-        ordered = sorted(shingles, key=lambda shingle: rank.get(shingle, lowest))
-        return ordered[: _prefix_length(len(ordered))]
+    def _often(self, lists: Sequence[array[int]], size: int) -> Iterator[int]:
+        """Numbers of the texts that are in enough of the lists to be near to a set of `size`."""
+        least = min(_MIN_HITS, size)
+        hits = np.frombuffer(bytearray().join(lists), dtype=np.intc)
+        hits.sort()
+        earlier, later = hits[: len(hits) - least + 1], hits[least - 1 :]
+        needed = _needed_hits(size)
+        for number, more in Counter(later[earlier == later].tolist()).items():
+            if more + least - 1 >= needed.get(self._sizes[number], size + 1):
+                yield number
 
-    def _index(self, number: int, shingles: set[str]) -> None:
-        for shingle in shingles:
-            if shingle not in self._rank:
-                self._lowest_rank -= 1
-                self._rank[shingle] = self._lowest_rank
-        postings = self._postings[self._split_of[self._texts[number]]]
+    def _prefix(self, shingles: frozenset[str]) -> list[str]:
+        return sorted(shingles, key=self._ranks.__getitem__)[: _prefix_length(len(shingles))]
+
+    def _index(self, number: int) -> None:
+        text = self._texts[number]
+        shingles = _shingles(text)
+        for shingle in [new for new in shingles if new not in self._ranks]:
+            self._ranks[shingle] = -len(self._ranks) - 1
+        postings = self._postings[self._split_of[text]]
         for shingle in self._prefix(shingles):
-            postings.setdefault(shingle, []).append(number)
+            postings.setdefault(shingle, array("i")).append(number)
 
     def _recount(self) -> None:
         frequency = Counter(chain.from_iterable(map(_shingles, self._texts)))
-        self._rank = {shingle: rank for rank, shingle in enumerate(sorted(frequency, key=frequency.__getitem__))}
-        self._lowest_rank = 0
+        by_rarity = sorted(frequency, key=frequency.__getitem__)
+        self._ranks = _Ranks((shingle, rank) for rank, shingle in enumerate(by_rarity))
         self._postings = {split: {} for split in Split}
-        for number, text in enumerate(self._texts):
-            self._index(number, _shingles(text))
+        for number in range(len(self._texts)):
+            self._index(number)
         self._recount_at = 4 * len(self._texts)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import dspy
+from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTracker, MemoryTraces
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.annotations import Annotation
 from argotune.answers import Answers
@@ -29,7 +29,23 @@ WORDS = {
     "audio": "podcast song listen radio voice track",
     "text": "contract paper pdf memo letter report",
 }
-TOPICS = "alps tax budget robots election cooking whales harbour chess comet bridge violin glacier museum tram".split()
+TOPICS = [
+    "alps",
+    "tax",
+    "budget",
+    "robots",
+    "election",
+    "cooking",
+    "whales",
+    "harbour",
+    "chess",
+    "comet",
+    "bridge",
+    "violin",
+    "glacier",
+    "museum",
+    "tram",
+]
 
 
 class MeteredDecisions(ScriptedDecisions):

@@ -66,7 +66,7 @@ class PhoenixHttp:
         # Certificates are loaded (0.15 s of CPU) only where there is TLS; proxies are not asked about this machine.
         self._client = httpx.Client(
             base_url=self.url,
-            headers=_headers(api_key),
+            headers={"Accept": "application/json", **_headers(api_key)},
             timeout=timeout_s,
             verify=is_tls,
             trust_env=self.url.host not in ("localhost", "127.0.0.1", "::1"),
@@ -81,7 +81,7 @@ class PhoenixHttp:
         return _json(self._send("POST", path, params, body, None, can_repeat), path)
 
     def post_for_text(self, path: str, body: Body, params: Params, max_bytes: int) -> str:
-        """The answer to a POST as text. Raises TooLarge like `get`."""
+        """The answer to a POST as text, JSON in parts where there is a choice. Raises TooLarge like `get`."""
         return _text(self._send("POST", path, params, body, max_bytes, True), path)
 
     def pages(self, path: str, params: Params, limit: int) -> Iterator[Mapping[str, Any]]:
@@ -115,7 +115,8 @@ class PhoenixHttp:
     def version(self) -> str:
         """The server's version; the key is tried too."""
         self.get("v1/projects", {"limit": 1})
-        return _text(self._send("GET", "arize_phoenix_version", None, None, 1000, True), "arize_phoenix_version")
+        path = "arize_phoenix_version"
+        return _text(self._send("GET", path, None, None, 1000, True), path).strip()
 
     def is_ready(self) -> bool:
         """Whether the server and its database answer."""
@@ -157,7 +158,7 @@ class PhoenixHttp:
         self, method: str, path: str, params: Params | None, body: Body | None, max_bytes: int | None, what: str
     ) -> bytes:
         content = None if body is None else _encoded(body)
-        headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers = {"Content-Type": "application/json"} if body is not None else None
         try:
             with self._client.stream(method, path, params=params, content=content, headers=headers) as response:
                 return self._read(response, max_bytes, what)

@@ -37,18 +37,12 @@ class Window:
     end: datetime
 
 
-class TooDense(BadAnswer):
-    """A window of a millisecond holds more than one answer may. Read it with the paged route."""
-
-    def __init__(self, window: Window) -> None:
-        super().__init__()
-        self.window = window
-
-
 Rows = Sequence[Mapping[str, Any]]
 
 
-def windows(http: PhoenixHttp, query: Query, period: Window, rows_expected: int) -> Iterator[tuple[Window, Rows | None]]:
+def windows(
+    http: PhoenixHttp, query: Query, period: Window, rows_expected: int
+) -> Iterator[tuple[Window, Rows | None]]:
     """The period cut into windows, each with all its rows; None for rows that must be read in another way.
 
     Rows have the keys of `query.columns` and `span_id`. Raises what PhoenixHttp raises.
@@ -56,29 +50,28 @@ def windows(http: PhoenixHttp, query: Query, period: Window, rows_expected: int)
     start, width = period.start, (period.end - period.start) / max(1.0, 1.4 * rows_expected / MAX_ROWS)
     while start < period.end:
         window = Window(start, min(start + max(width, NARROWEST), period.end))
-        found = _all_rows(http, query, window)
-        if found is None and width > NARROWEST:
-            width = (window.end - window.start) / 4
+        length, found = window.end - window.start, read(http, query, window)
+        if found is None and length > NARROWEST:
+            width = length / 4
             continue
         yield window, found
-        start = window.end
         fullness = 1.0 if found is None else len(found) / MAX_ROWS
-        width = (window.end - window.start) * min(4.0, 0.7 / max(fullness, 0.01))
+        start, width = window.end, length * min(4.0, 0.7 / max(fullness, 0.01))
 
 
-def _all_rows(http: PhoenixHttp, query: Query, window: Window) -> Rows | None:
-    """The rows of a window, None when there are more than one answer may hold."""
-    body = {
+def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Rows | None:
+    """The rows of a window (None: of all time), None when there are more than one answer may hold."""
+    body: dict[str, Any] = {
         "queries": [
             {
                 "select": {label: {"key": expression} for label, expression in query.columns.items()},
                 "filter": {"condition": query.condition},
             }
         ],
-        "start_time": window.start.isoformat(),
-        "end_time": window.end.isoformat(),
         "limit": MAX_ROWS + 1,
     }
+    if window is not None:
+        body |= {"start_time": window.start.isoformat(), "end_time": window.end.isoformat()}
     try:
         answer = http.post_for_text("v1/spans", body, {"project_name": query.project}, MAX_BYTES)
     except TooLarge:

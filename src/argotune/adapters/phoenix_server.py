@@ -113,14 +113,18 @@ class PhoenixServer:
 
     def _environment(self) -> dict[str, str]:
         passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        return passed_on | _OFFLINE | {
-            "HOME": str(self._folder),
-            "PHOENIX_HOST": "127.0.0.1",
-            "PHOENIX_PORT": str(self._port),
-            "PHOENIX_GRPC_PORT": str(_free_port()),
-            "PHOENIX_WORKING_DIR": str(self._folder),
-            "PHOENIX_LOG_MIGRATIONS": "false",
-        }
+        return (
+            passed_on
+            | _OFFLINE
+            | {
+                "HOME": str(self._folder),
+                "PHOENIX_HOST": "127.0.0.1",
+                "PHOENIX_PORT": str(self._port),
+                "PHOENIX_GRPC_PORT": str(_free_port()),
+                "PHOENIX_WORKING_DIR": str(self._folder),
+                "PHOENIX_LOG_MIGRATIONS": "false",
+            }
+        )
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n")

@@ -225,6 +225,7 @@ def _parse(url: str) -> Address:
         or not parts.hostname
         or parts.fragment
         or cluster not in ("true", "1", "yes", "false", "0", "no")
+        or database < 0
         or (is_cluster and database)
         or not options.keys() <= set(_TLS if is_tls else ())
     ):
@@ -279,6 +280,8 @@ def _translated(error: Exception, address: Address) -> ArgotuneError:
 def _of_answer(answer: str, told: str) -> ArgotuneError:
     if "cluster support disabled" in answer:
         return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {told}: leave out the cluster option")
+    if "DB index" in answer:
+        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {told}: there is no such database")
     if "WRONGTYPE" in answer:
         return Corrupt(f"store: a key of ours holds something else in Redis at {told}")
     if answer.startswith(_PASSING_CODES):

@@ -201,7 +201,7 @@ def _say_conditions(conditions: Conditions) -> None:
     say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
     enough = f"{conditions.traces_text} traces, min: {conditions.traces_needed}"
     say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
-    verdict = "due (forced)" if conditions.is_forced else "due"
+    verdict = "due (forced)" if conditions.is_forced else "due (unfinished)" if conditions.is_unfinished else "due"
     say(f"  -> {verdict if conditions.is_due else 'not due: ' + conditions.why_not}")
 
 

@@ -16,13 +16,17 @@ _is_quiet: ContextVar[bool] = ContextVar("is_quiet", default=False)
 
 
 class _Muffled(io.TextIOBase):
-    """A stream that drops what the compiling thread writes and lets everybody else through."""
+    """A stream that drops what the compiling thread writes and lets everybody else through.
+
+    Once the silence is over it drops everything: only progress bars that nobody closed still write to it.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+        self.is_over = False
 
     def write(self, text: str) -> int:
-        return len(text) if _is_quiet.get() else self.stream.write(text)
+        return len(text) if self.is_over or _is_quiet.get() else self.stream.write(text)
 
     def flush(self) -> None:
         self.stream.flush()
@@ -54,4 +58,5 @@ def quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
         sys.stdout = out.stream if sys.stdout is out else sys.stdout
         sys.stderr = err.stream if sys.stderr is err else sys.stderr
+        out.is_over = err.is_over = True
         _is_quiet.reset(token)

@@ -24,6 +24,7 @@ def trigger(
         module=module,
         is_enabled=config.enable_auto_optimization,
         is_forced=forced,
+        is_unfinished=marker.pass_id is not None,
         last_run_at=marker.last_run_at,
         interval=timedelta(seconds=config.optimization_interval_seconds),
         now=now,

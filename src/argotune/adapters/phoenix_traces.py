@@ -1,0 +1,258 @@
+"""Traces in Arize Phoenix: reading spans and annotations of a tenant's project, and writing them for demo and tests.
+
+The span contract is docs/traces.md. Speaks to the REST and GraphQL routes of Phoenix 20; its own client is not used,
+because importing it takes half a second.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from argotune.adapters import phoenix_query
+from argotune.adapters.phoenix_http import PhoenixHttp, Refused, segment
+from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project
+from argotune.adapters.phoenix_spans import body_of, clean
+from argotune.annotations import Annotation
+from argotune.errors import BadAnswer, NotFound, ProjectMissing, Unavailable
+from argotune.experiences import Span
+
+SPAN_IDS_AT_ONCE = 400
+"""They are in the URL, of which servers take some 16 kB."""
+
+ANNOTATIONS_PAGE = 10_000
+WRITE_ROWS = 500
+ARRIVAL_LIMIT_S = 60.0
+ARRIVAL_POLL_S = 0.25
+
+_COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String) {
+  getProjectByName(name: $name) {
+    spans(first: $first, after: $after, filterCondition: $condition) {
+      edges { cursor }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}"""
+
+
+def project_name(prefix: str, tenant_id: str) -> str:
+    """The Phoenix project of a tenant."""
+    return f"{prefix}-{tenant_id}-{prefix}.routing"
+
+
+def span_name(prefix: str, module: str) -> str:
+    """The name of the spans that hold a module's decisions."""
+    return f"{prefix}.{module}"
+
+
+class PhoenixTraces:
+    """TraceSource and TraceSink on one Phoenix server.
+
+    Overlong texts in attributes are cut to `phoenix_spans.CUT_LENGTH` characters; NUL bytes and lone surrogates are
+    taken out.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        prefix: str,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._http = PhoenixHttp(base_url, api_key, timeout_s, retries, sleep)
+        self._prefix, self._sleep = prefix, sleep
+
+    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
+        """Spans of a module behind a row id, in order of row id, in constant memory.
+
+        The first read (`row_id` 0 and `since` given) takes a route that is several times as fast and does not tell
+        row ids: its spans all carry the highest row id there was when reading began, and hold `routing.*` and
+        `input.value` only. Spans that arrive meanwhile may come again later: leave out span ids that are known.
+        """
+        with self._spans(tenant_id, module) as spans:
+            yield from spans.paged(row_id, since) if row_id or since is None else spans.at_once(since)
+
+    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
+        """The number of a module's spans behind a row id, `limit` at most. Reads ids only, through GraphQL."""
+        name, condition = project_name(self._prefix, tenant_id), f"name == {span_name(self._prefix, module)!r}"
+        count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
+        while count < limit:
+            first = min(PAGE_ROWS, limit - count)
+            variables = {"name": name, "first": first, "after": after, "condition": condition}
+            project = self._http.graphql(_COUNT, variables).get("getProjectByName")
+            if project is None:
+                raise _missing(name)
+            found, after = _counted(project)
+            count += found
+            if after is None:
+                break
+        return count
+
+    def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        """Annotations with a label and one of the names on a module's spans that started at `since` or later."""
+        if not names:
+            return
+        with self._spans(tenant_id, module) as spans:
+            for span_ids in spans.annotated(names, since):
+                for start in range(0, len(span_ids), SPAN_IDS_AT_ONCE):
+                    params = {
+                        "span_ids": span_ids[start : start + SPAN_IDS_AT_ONCE],
+                        "include_annotation_names": list(names),
+                    }
+                    found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
+                    yield from (a for a in map(_annotation, found) if a is not None)
+
+    def ping(self) -> str:
+        """Phoenix's version, when it can be reached and takes our key."""
+        return self._http.version()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
+        """Send spans, 500 at a time, and wait until they can be read back; the project is made when it is missing.
+
+        Spans that are there already stay as they are. Raises Unavailable when spans do not arrive: Phoenix drops
+        without a word what it cannot store, and puts a trace id that another project has into that project.
+        """
+        name = project_name(self._prefix, tenant_id)
+        path = f"v1/projects/{segment(self._made_project(name))}/spans"
+        for start in range(0, len(spans), WRITE_ROWS):
+            batch = {span.span_id: span for span in spans[start : start + WRITE_ROWS]}
+            self._send_unknown(path, batch)
+            self._await(name, set(batch))
+
+    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+        """Upsert annotations by (span, name, identifier), 500 at a time; Phoenix sets their time.
+
+        Raises NotFound when a span is not in the tenant's project: Phoenix itself would look into all projects.
+        """
+        name = project_name(self._prefix, tenant_id)
+        for start in range(0, len(annotations), WRITE_ROWS):
+            batch = annotations[start : start + WRITE_ROWS]
+            span_ids = {annotation.span_id for annotation in batch}
+            absent = span_ids - self._present(name, span_ids)
+            if absent:
+                raise NotFound(f"Phoenix: {len(absent)} spans are not in project {name!r}, e.g. {min(absent)!r}")
+            data = [_annotation_body(annotation) for annotation in batch]
+            self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
+
+    @contextmanager
+    def _spans(self, tenant_id: str, module: str) -> Iterator[ModuleSpans]:
+        """A module's spans. ProjectMissing when there is no project, or when it vanishes while we read."""
+        name = project_name(self._prefix, tenant_id)
+        project_id = self._http.project_id(name)
+        if project_id is None:
+            raise _missing(name)
+        try:
+            yield ModuleSpans(self._http, Project(name, project_id), span_name(self._prefix, module))
+        except NotFound as error:
+            raise _missing(name) from error
+
+    def _made_project(self, name: str) -> str:
+        project_id = self._http.project_id(name)
+        if project_id is not None:
+            return project_id
+        try:
+            self._http.post("v1/projects", {"name": name}, can_repeat=False)
+        except Unavailable:
+            # Somebody else may have made it just now, which Phoenix answers with 500.
+            project_id = self._http.project_id(name)
+            if project_id is None:
+                raise
+            return project_id
+        return self._made_project(name)
+
+    def _send_unknown(self, path: str, spans: Mapping[str, Span]) -> None:
+        """Send spans, without those that Phoenix says it has: it takes all or none."""
+        try:
+            self._http.post(path, {"data": [body_of(span) for span in spans.values()]})
+        except Refused as refused:
+            known = _duplicates(refused)
+            if not known:
+                raise
+            unknown = {id: span for id, span in spans.items() if id not in known}
+            if unknown:
+                self._send_unknown(path, unknown)
+
+    def _await(self, name: str, span_ids: set[str]) -> None:
+        missing, waited_s = span_ids, 0.0
+        while True:
+            found = self._present(name, missing)
+            missing = missing - found
+            waited_s = 0.0 if found else waited_s + ARRIVAL_POLL_S
+            if not missing:
+                return
+            if waited_s > ARRIVAL_LIMIT_S:
+                example = f"{len(missing)} of {len(span_ids)} spans, e.g. {min(missing)!r},"
+                raise Unavailable(f"Phoenix: {example} did not arrive in project {name!r}")
+            self._sleep(ARRIVAL_POLL_S)
+
+    def _present(self, name: str, span_ids: set[str]) -> set[str]:
+        """Those of the span ids that are in a project."""
+        query = phoenix_query.Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
+        return {str(row["span_id"]) for row in phoenix_query.read(self._http, query) or ()}
+
+
+def _missing(name: str) -> ProjectMissing:
+    return ProjectMissing(
+        f"Phoenix has no project {name!r}: check PHOENIX_PROJECT_PREFIX and the tenant id, and that spans are sent"
+    )
+
+
+def _counted(project: Any) -> tuple[int, str | None]:
+    """The number of rows in a page of a GraphQL connection, and the cursor of the next one."""
+    try:
+        spans = project["spans"]
+        following = spans["pageInfo"]["endCursor"] if spans["pageInfo"]["hasNextPage"] else None
+        return len(spans["edges"]), following
+    except (KeyError, TypeError) as error:
+        raise BadAnswer(f"Phoenix: graphql: a page of spans has no {error}") from error
+
+
+def _annotation(row: Mapping[str, Any]) -> Annotation | None:
+    """The annotation in a row of the REST route, None when it has no label. Raises BadAnswer."""
+    try:
+        result = row["result"] or {}
+        if not result.get("label"):
+            return None
+        if row["annotator_kind"] not in ("HUMAN", "LLM", "CODE"):
+            raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
+        return Annotation(
+            span_id=clean(row["span_id"]),
+            name=clean(row["name"]),
+            label=clean(result["label"]),
+            kind=row["annotator_kind"],
+            identifier=clean(row["identifier"]),
+            updated_at=datetime.fromisoformat(row["updated_at"]),
+            explanation=clean(result.get("explanation") or ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadAnswer(f"Phoenix: an annotation is not as documented: {error!r}"[:300]) from error
+
+
+def _annotation_body(annotation: Annotation) -> dict[str, Any]:
+    return {
+        "span_id": annotation.span_id,
+        "name": clean(annotation.name),
+        "annotator_kind": annotation.kind,
+        "identifier": clean(annotation.identifier),
+        "result": {"label": clean(annotation.label), "explanation": clean(annotation.explanation)},
+    }
+
+
+def _duplicates(refused: Refused) -> set[str]:
+    """The span ids that Phoenix names as known; none when it refused for another reason."""
+    try:
+        detail = json.loads(refused.detail)
+        return set() if detail["invalid_spans"] else {span["span_id"] for span in detail["duplicate_spans"]}
+    except (ValueError, KeyError, TypeError):
+        return set()

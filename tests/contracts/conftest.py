@@ -1,0 +1,164 @@
+"""The stores that the contract is run on, and private Redis servers on loopback ports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.redis_store import RedisStore
+from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.ports import Store
+
+REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster")]
+
+
+class RedisServer:
+    """A Redis of our own that keeps nothing. Starts and stops at the same port."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self._command = [redis_server_program(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self._command += ["--dir", str(folder), "--appendonly", "no", "--loglevel", "warning", *options]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> RedisServer:
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_until(lambda: self._process.poll() is not None or self._answers(), "Redis answers")
+        assert self._process.poll() is None, f"redis-server ended with {self._process.returncode}"
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def call(self, *command: str | int) -> object:
+        with closing(redis.Redis(port=self.port, decode_responses=True)) as client:
+            return client.execute_command(*command)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(1) in (b"+", b"-")
+        except OSError:
+            return False
+
+
+def redis_server_program() -> str:
+    program = shutil.which("redis-server")
+    if program is None:
+        reason = "redis-server is not on PATH: `apt-get install redis-server`"
+        (pytest.fail if os.environ.get("ARGOTUNE_REQUIRE_ALL") == "1" else pytest.skip)(reason)
+    return program
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(is_so: Callable[[], bool], what: str, limit_s: float = 20.0) -> None:
+    deadline_s = time.monotonic() + limit_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, f"not within {limit_s} s: {what}"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def new_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts a Redis that a test may stop, fill or lock."""
+    with ExitStack() as stack:
+
+        def start(*options: str) -> RedisServer:
+            server = RedisServer(tmp_path, *options)
+            stack.callback(server.stop)
+            return server.start()
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        yield server.start()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RedisServer]]:
+    """Two servers that share the slots: keys of one script in different slots are refused, half of them redirected."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with ExitStack() as stack:
+        nodes = []
+        for number in (1, 2):
+            options = ["--cluster-config-file", f"nodes-{number}.conf", "--cluster-port", str(free_port())]
+            node = RedisServer(folder, "--cluster-enabled", "yes", *options)
+            stack.callback(node.stop)
+            nodes.append(node.start())
+            node.call("CLUSTER", "SET-CONFIG-EPOCH", number)
+        nodes[0].call("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
+        nodes[1].call("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
+        bus_port = nodes[1].call("CONFIG GET", "cluster-port")["cluster-port"]
+        nodes[0].call("CLUSTER", "MEET", "127.0.0.1", nodes[1].port, bus_port)
+        wait_until(lambda: all(_sees_whole_cluster(node) for node in nodes), "the cluster is formed")
+        yield nodes
+
+
+def _sees_whole_cluster(node: RedisServer) -> bool:
+    info = node.call("CLUSTER INFO")
+    return info["cluster_state"] == "ok" and info["cluster_slots_ok"] == "16384"
+
+
+@pytest.fixture
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Store]]:
+    """Opens an empty store by its name in this suite, and closes it at the end."""
+    with ExitStack() as stack:
+
+        def open_one(name: str) -> Store:
+            if name == "memory":
+                return MemoryStore()
+            store: RedisStore | SQLiteStore
+            if name == "sqlite":
+                store = SQLiteStore(tmp_path / "store.db")
+            else:
+                store = RedisStore.from_url(_empty_redis(request, name))
+            stack.callback(store.close)
+            return store
+
+        yield open_one
+
+
+def _empty_redis(request: pytest.FixtureRequest, name: str) -> str:
+    is_cluster = name == "redis cluster"
+    nodes = request.getfixturevalue("redis_cluster") if is_cluster else [request.getfixturevalue("redis_server")]
+    for node in nodes:
+        node.call("FLUSHALL")
+    return nodes[0].url + ("?cluster=true" if is_cluster else "")
+
+
+@pytest.fixture(params=["memory", "sqlite", *REDIS])
+def store(request: pytest.FixtureRequest, open_store: Callable[[str], Store]) -> Store:
+    return open_store(request.param)
+
+
+@pytest.fixture(params=["sqlite", REDIS[0]])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a real store that is still empty."""
+    return f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else _empty_redis(request, "redis")

@@ -1,0 +1,108 @@
+"""Runs the loop in a process that is killed (SIGKILL) at a chosen write, then again to its end; prints what is left.
+
+    crash_runner.py FOLDER
+
+Kills before and after every write of one run, each on a fresh SQLite file, in forked children; the parent then
+finishes the run and prints one JSON line for each kill.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from world import START, ScriptedLMs, World, traffic
+
+from argotune.adapters.memory_traces import MemoryTracker
+from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.pipeline import Request, run_module
+from argotune.ports import Record
+from argotune.registry import Registry
+from argotune.runs import RunBook
+
+N_DECISIONS = 150
+
+
+class KilledAtWrite(SQLiteStore):
+    """A store whose process is killed just before or just after the n-th write that is no LM answer."""
+
+    kill_at: int | None = None
+    kill_after = False
+    writes = 0
+
+    def write(
+        self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
+    ) -> None:
+        is_answer = bool(records) and records[0].collection == "answers"
+        self.writes += not is_answer
+        is_due = not is_answer and self.writes == self.kill_at
+        if is_due and not self.kill_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().write(tenant_id, records, expect)
+        if is_due:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def world_on(path: Path) -> World:
+    """A world on a SQLite file; traces and tracker are rebuilt the same each time, as servers outlive a pod."""
+    world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker())
+    world.new_config = world.tenant("acme", gate={"min_test_examples": 10})
+    spans, annotations = traffic("acme", N_DECISIONS)
+    world.traces.record("acme", spans)
+    world.traces.annotate("acme", annotations)
+    world.store.writes = 0
+    return world
+
+
+def run(world: World) -> None:
+    run_module(world.ports, world.new_config, "routing", Request())
+
+
+def killed(path: Path, kill_at: int, kill_after: bool) -> bool:
+    """Run in a child; whether it was killed."""
+    child = os.fork()
+    if child == 0:
+        world = world_on(path)
+        world.store.kill_at, world.store.kill_after = kill_at, kill_after
+        run(world)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def left(path: Path) -> dict[str, object]:
+    """Finish the run and say what is there."""
+    world = world_on(path)
+    world.later(seconds=5)
+    run(world)
+    registry, book = Registry(world.store, "acme"), RunBook(world.store, "acme")
+    champion, _ = registry.champion("routing")
+    runs = book.runs()
+    return {
+        "champion": champion.version if champion else None,
+        "promotions": len(registry.history("routing")),
+        "outcomes": [r.outcome for r in runs],
+        "attempts": len(book.attempts("routing")),
+        "paid": sum(r.lm_calls for r in runs),
+        "answers": sum(1 for _ in world.store.scan("acme", "answers")),
+        "calls_again": world.lms.calls,
+    }
+
+
+def main(folder: Path) -> None:
+    whole = left(folder / "whole.db")
+    sys.stdout.write(json.dumps({"whole": whole, "start": START.isoformat()}) + "\n")
+    for kill_after in (False, True):
+        kill_at = 1
+        while killed(path := folder / f"{kill_at}-{kill_after}.db", kill_at, kill_after):
+            sys.stdout.write(json.dumps({"kill_at": kill_at, "after": kill_after, **left(path)}) + "\n")
+            sys.stdout.flush()
+            kill_at += 1
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

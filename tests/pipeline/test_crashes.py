@@ -1,0 +1,32 @@
+"""kill -9 at every write of a run, followed by a rerun: no half-written state, no second promotion, nothing paid twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.timeout(300)
+def test_a_run_that_is_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path: Path):
+    runner = Path(__file__).with_name("crash_runner.py")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(runner), str(tmp_path)], capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, *kills = [json.loads(line) for line in done.stdout.splitlines()]
+    whole = first["whole"]
+    assert (whole["promotions"], whole["outcomes"]) == (1, ["promoted"])
+    assert len(kills) >= 16
+    for kill in kills:
+        assert kill["champion"] == whole["champion"], kill
+        assert kill["promotions"] == 1, kill
+        assert kill["outcomes"] == ["promoted"], kill
+        assert kill["attempts"] == 1, kill
+        assert kill["answers"] == whole["answers"], kill
+        assert kill["calls_again"] <= whole["calls_again"], kill
+    late = [kill for kill in kills if kill["kill_at"] == max(k["kill_at"] for k in kills)]
+    assert all(kill["calls_again"] == 0 for kill in late)

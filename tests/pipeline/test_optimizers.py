@@ -1,0 +1,269 @@
+"""Optimizers: what each makes of a task, by script and with the embedded LM, and what stops them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import dspy
+import pytest
+from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
+
+from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
+from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.optimizers.quiet import quiet
+from argotune.ports import LMs
+from argotune.programs import Program, programs_of
+from argotune.programs.evaluation import score
+from argotune.programs.retrieval import RetrievedDemos
+from argotune.programs.state import dump
+from argotune.tenants import RoutingConfigUnified
+
+AGENTS = {"video": "finds videos and films", "text": "finds papers and texts", "audio": "finds songs and podcasts"}
+ROUTING = programs_of(RoutingConfigUnified(tenant_id="acme", agents=AGENTS), "routing")[0]
+WORDS = {
+    "video": ("clip of a {}", "film about {}"),
+    "text": ("paper on {}", "article about {}"),
+    "audio": ("song for {}", "podcast on {}"),
+}
+THINGS = ("bees", "cats", "taxes", "jazz", "rome", "soup", "chess", "rain")
+WRITTEN = json_answers(
+    proposed_instruction="Mind the kind of content.",
+    proposed_prefix_for_output_field="Agent:",
+    module_advice={"answer": "Mind the noun."},
+    new_instruction="Mind the kind of content, please.",
+)
+WRITES = [name for name, optimizer in OPTIMIZERS.items() if optimizer.needs_writer]
+SEARCHES = ["random_search", "mipro", "gepa", "copro"]
+
+
+def examples(things: tuple[str, ...]) -> list[dspy.Example]:
+    made = []
+    for thing in things:
+        for agent, phrases in WORDS.items():
+            for phrase in phrases:
+                inputs = {"query": phrase.format(thing), "entities": "", "relationships": "", "enhanced_query": ""}
+                made.append(dspy.Example({**inputs, "agent": agent}).with_inputs(*inputs))
+    return made
+
+
+def scripted(answer: Any = like_the_nearest_demo, **failing: Any) -> LMs:
+    return scripted_lms(answer, scripted_writer(WRITTEN)[0], **failing)
+
+
+def task(lms: LMs, **changes: Any) -> TrainingTask:
+    made = TrainingTask(
+        program=ROUTING,
+        student=ROUTING.build(),
+        train=examples(THINGS[:4]),
+        dev=examples(THINGS[4:6]),
+        lms=lms,
+        embedder=TfidfEmbedder,
+        seed=7,
+        max_iterations=3,
+    )
+    return replace(made, **changes)
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def accuracy(module: dspy.Module, lms: LMs, things: tuple[str, ...] = THINGS[6:]) -> float:
+    results = score(module, ROUTING, examples(things), lms, silent)
+    return sum(result.score for result in results) / len(results)
+
+
+# What they make
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimizer_gives_a_program_that_is_no_worse_and_leaves_the_student_alone(name: str):
+    lms = scripted()
+    given = task(lms)
+    before = dump(given.student)
+    tuned = OPTIMIZERS[name].compile(given)
+    assert accuracy(tuned, lms) >= accuracy(given.student, lms)
+    assert dump(given.student) == before
+    assert tuned.predictors()[0].lm is None
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "random_search", "mipro", "labeled", "nearest"])
+def test_demonstrations_help_an_lm_that_needs_them(name: str):
+    lms = scripted()
+    assert accuracy(ROUTING.build(), lms) < 0.5
+    assert accuracy(OPTIMIZERS[name].compile(task(lms)), lms) > 0.6
+
+
+@pytest.mark.parametrize("name", ["mipro", "copro", "gepa"])
+def test_written_instructions_are_kept_when_they_help(name: str):
+    lms = scripted_lms(like_the_nearest_demo, scripted_writer(WRITTEN)[0])
+    ask = type(lms.task).__call__
+    lms.task.__class__ = type("Instructed", (type(lms.task),), {"__call__": _only_if_told(ask)})
+    tuned = OPTIMIZERS[name].compile(task(lms, max_iterations=6))
+    assert "Mind the kind" in tuned.predictors()[0].signature.instructions
+
+
+def _only_if_told(ask: Any) -> Any:
+    """An LM that is right exactly when its instructions are the written ones."""
+
+    def call(self: Any, state: Any, questions: Any) -> Any:
+        right = next(a for a, phrases in WORDS.items() if state["inputs"]["query"].split()[0] in " ".join(phrases))
+        told = "Mind the kind" in state["instructions"]
+        self.answer = lambda inputs, labels, demos: right if told else labels[0]
+        return ask(self, state, questions)
+
+    return call
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_same_seed_gives_the_same_program(name: str):
+    first, again = (dump(OPTIMIZERS[name].compile(task(scripted()))) for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "labeled"])
+def test_another_seed_shows_other_examples(name: str):
+    first, other = (dump(OPTIMIZERS[name].compile(task(scripted(), seed=seed))) for seed in (1, 2))
+    assert first != other
+
+
+def test_labeled_shows_every_label_that_exists():
+    rare = examples(("wine",))[4:5]
+    train = [e for e in examples(THINGS) if e.agent != "audio"] + rare
+    (predictor,) = OPTIMIZERS["labeled"].compile(task(scripted(), train=train)).predictors()
+    shown = Counter(demo.agent for demo in predictor.demos)
+    assert shown["audio"] == 1
+    assert abs(shown["video"] - shown["text"]) <= 1
+    assert sum(shown.values()) == 16
+
+
+def test_bootstrap_never_shows_what_was_answered_wrong():
+    lms = scripted(lambda inputs, labels, demos: "video")
+    (predictor,) = OPTIMIZERS["bootstrap"].compile(task(lms)).predictors()
+    bootstrapped = [demo for demo in predictor.demos if demo.get("augmented")]
+    assert bootstrapped
+    assert all(demo.query.split()[0] in {"clip", "film"} for demo in bootstrapped)
+
+
+def test_example_too_long_to_show_is_not_shown():
+    train = examples(THINGS)
+    train[0]["query"] = "x" * 3_000
+    for name in ("labeled", "nearest"):
+        assert "xxxx" not in str(dump(OPTIMIZERS[name].compile(task(scripted(), train=train))))
+
+
+def test_nearest_keeps_instructions_and_others_unwrap_it():
+    student = ROUTING.build()
+    student.answer.signature = student.answer.signature.with_instructions("Be quick.")
+    near = OPTIMIZERS["nearest"].compile(task(scripted(), student=student))
+    assert isinstance(near, RetrievedDemos)
+    assert near.program.answer.signature.instructions == "Be quick."
+    again = OPTIMIZERS["labeled"].compile(task(scripted(), student=near))
+    assert not isinstance(again, RetrievedDemos)
+    assert again.answer.signature.instructions == "Be quick."
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_more_iterations_never_mean_fewer_calls_and_one_is_enough(name: str):
+    calls = []
+    for max_iterations in (1, 5):
+        lms = scripted()
+        OPTIMIZERS[name].compile(task(lms, max_iterations=max_iterations))
+        calls.append(lms.task.calls.count)
+    assert calls[0] <= calls[1]
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimizer_works_without_dev_examples_at_its_smallest_size(name: str):
+    few = examples(THINGS)[: OPTIMIZERS[name].min_examples]
+    OPTIMIZERS[name].compile(task(scripted(), train=few, dev=[]))
+
+
+# What stops them
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in {"labeled", "nearest"}])
+@pytest.mark.parametrize("error", [BudgetSpent("all calls are used"), Unavailable("LM is down")])
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_failure_of_the_lm_ends_the_compilation_as_what_it_is(name: str, error: ArgotuneError, num_threads: int):
+    lms = replace(scripted(fail_at=1, error=error), num_threads=num_threads)
+    with pytest.raises(type(error), match=str(error)):
+        OPTIMIZERS[name].compile(task(lms))
+    assert lms.task.calls.count < 40
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_failure_of_the_teacher_ends_the_compilation_as_what_it_is(name: str):
+    teacher, _ = scripted_writer(WRITTEN, fail_at=1, error=BudgetSpent("all calls are used"))
+    guess = Random(0)  # SIMBA asks its teacher only about examples that come out now right, now wrong
+    lms = scripted_lms(lambda inputs, labels, demos: guess.choice(labels), teacher)
+    with pytest.raises(BudgetSpent, match="all calls are used"):
+        OPTIMIZERS[name].compile(task(lms))
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_spent_budget_keeps_the_best_candidate_that_was_measured(num_threads: int, caplog: pytest.LogCaptureFixture):
+    whole = scripted()
+    OPTIMIZERS["random_search"].compile(task(whole, max_iterations=8))
+    lms = replace(
+        scripted(fail_at=whole.task.calls.count - 3, error=BudgetSpent("all calls are used")), num_threads=num_threads
+    )
+    tuned = OPTIMIZERS["random_search"].compile(task(lms, max_iterations=8))
+    assert accuracy(tuned, scripted()) > 0.6
+    assert "random_search stopped early, the best candidate so far is kept" in caplog.text
+
+
+def test_dead_server_is_no_reason_to_keep_a_candidate():
+    lms = scripted(fail_at=60, error=Unavailable("LM is down"))
+    with pytest.raises(Unavailable):
+        OPTIMIZERS["random_search"].compile(task(lms, max_iterations=8))
+
+
+def test_spent_budget_without_anything_better_is_not_hidden():
+    lms = scripted(lambda inputs, labels, demos: labels[0], fail_at=60, error=BudgetSpent("all calls are used"))
+    with pytest.raises(BudgetSpent):
+        OPTIMIZERS["random_search"].compile(task(lms, max_iterations=8))
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "simba", *SEARCHES])
+def test_metric_that_fails_is_not_taken_for_wrong_answers(name: str):
+    broken = Program(ROUTING.name, ROUTING.module, ROUTING.fields, ROUTING.build, lambda example, prediction: 1 / 0)
+    with pytest.raises(ConfigInvalid, match="routing: its metric failed: ZeroDivisionError"):
+        OPTIMIZERS[name].compile(task(scripted(), program=broken))
+
+
+def test_failure_inside_dspy_names_the_optimizer():
+    teacher, _ = scripted_writer(WRITTEN, fail_at=1, error=KeyError("oops"))
+    with pytest.raises(ArgotuneError, match=r"optimizer copro: .*oops"):
+        OPTIMIZERS["copro"].compile(task(scripted_lms(like_the_nearest_demo, teacher)))
+
+
+# Silence
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimizer_prints_nothing_and_writes_no_file(
+    name: str, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    OPTIMIZERS[name].compile(task(scripted()))
+    assert capfd.readouterr() == ("", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_other_threads_still_print_and_the_streams_come_back(capsys: pytest.CaptureFixture[str]):
+    before = sys.stdout, sys.stderr
+    with quiet():
+        print("hidden")
+        other = threading.Thread(target=print, args=("shown",))
+        other.start()
+        other.join()
+    assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr().out == "shown\n"
