@@ -106,8 +106,8 @@ def _is_near(a: frozenset[str], b: frozenset[str]) -> bool:
     return 5 * common >= 4 * (len(a) + len(b) - common)
 
 
-_MIN_HITS = 3
-"""Rare shingles that near sets have in common at least (tiny sets apart). More: longer lists, fewer false candidates."""
+_MIN_HITS = 5
+"""Rare shingles that near sets have in common at least, tiny sets apart. More: longer lists, fewer candidates."""
 
 
 def _prefix_length(size: int) -> int:
@@ -198,11 +198,11 @@ class _KnownTexts:
 
     def _often(self, lists: Sequence[array[int]], size: int) -> Iterator[int]:
         """Numbers of the texts that are in enough of the lists to be near to a set of `size`."""
-        least = min(_MIN_HITS, size)
+        needed = _needed_hits(size)
+        least = min(needed.values())
         hits = np.frombuffer(bytearray().join(lists), dtype=np.intc)
         hits.sort()
-        earlier, later = hits[: len(hits) - least + 1], hits[least - 1 :]
-        needed = _needed_hits(size)
+        earlier, later = hits[: max(len(hits) - least + 1, 0)], hits[least - 1 :]
         for number, more in Counter(later[earlier == later].tolist()).items():
             if more + least - 1 >= needed.get(self._sizes[number], size + 1):
                 yield number

@@ -55,7 +55,7 @@ def test_wish_of_a_tenant_is_met_where_it_can_be(name: str):
         ("simba", 12, WRITER, "simba needs 16 training examples, 12 are here"),
         ("nearest", 3, NONE, "nearest needs 8 training examples, 3 are here"),
         ("auto", 0, WRITER, "labeled needs 1 training examples, 0 are here"),
-        ("gepa", 64, NONE, "gepa needs an LM that can write instructions: set lm.teacher_model"),
+        ("gepa", 64, NONE, "gepa needs an LM that writes instructions: set lm.teacher_model"),
     ],
 )
 def test_refusal_says_what_is_lacking(name: str, n_train: int, has_writer: bool, sentence: str):

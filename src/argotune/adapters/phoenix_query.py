@@ -15,7 +15,12 @@ from typing import Any
 from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
 from argotune.errors import BadAnswer
 
-MAX_ROWS = 5_000
+MAX_ROWS = 12_000
+"""Some 10 MB. Each answer costs the server a look at every span of the project, so there should be few."""
+
+FILL = 0.8
+"""How full a window is meant to be."""
+
 MAX_BYTES = 32 * 2**20
 NARROWEST = timedelta(milliseconds=1)
 
@@ -47,7 +52,7 @@ def windows(
 
     Rows have the keys of `query.columns` and `span_id`. Raises what PhoenixHttp raises.
     """
-    start, width = period.start, (period.end - period.start) / max(1.0, 1.4 * rows_expected / MAX_ROWS)
+    start, width = period.start, (period.end - period.start) / max(1.0, rows_expected / (FILL * MAX_ROWS))
     while start < period.end:
         window = Window(start, min(start + max(width, NARROWEST), period.end))
         length, found = window.end - window.start, read(http, query, window)
@@ -56,7 +61,7 @@ def windows(
             continue
         yield window, found
         fullness = 1.0 if found is None else len(found) / MAX_ROWS
-        start, width = window.end, length * min(4.0, 0.7 / max(fullness, 0.01))
+        start, width = window.end, length * min(2.0, FILL / max(fullness, 0.1))
 
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Rows | None:

@@ -55,7 +55,7 @@ class ModuleSpans:
         Spans that come while this reads may be among them, and will be found behind that row id again. `attributes`
         holds at least `routing.*` and `input.value`. What the query route cannot give comes by pages.
         """
-        newest = self._last("id")
+        newest = self._one("id", "desc")
         if newest is None:
             return
         for window, found in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
@@ -96,11 +96,11 @@ class ModuleSpans:
         self, condition: str, columns: Mapping[str, str], since: datetime
     ) -> Iterator[tuple[phoenix_query.Window, phoenix_query.Rows | None]]:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
-        last = self._last("start_time")
-        if last is None or last.started_at < since:
+        first, last = self._one("start_time", "asc", since), self._one("start_time", "desc", since)
+        if first is None or last is None:
             return
         query = phoenix_query.Query(self._project.name, condition, columns)
-        rest = phoenix_query.Window(since, last.started_at + timedelta(microseconds=1))
+        rest = phoenix_query.Window(first.started_at, last.started_at + timedelta(microseconds=1))
         try:
             expected = self._record_count(condition, since)
             for window, found in phoenix_query.windows(self._http, query, rest, expected):
@@ -111,8 +111,9 @@ class ModuleSpans:
         except Unavailable:
             yield rest, None
 
-    def _last(self, sort: str) -> Span | None:
-        params = {"name": self._span_name, "sort": sort, "order": "desc", "limit": 1}
+    def _one(self, sort: str, order: str, since: datetime | None = None) -> Span | None:
+        params: dict[str, str | int] = {"name": self._span_name, "sort": sort, "order": order, "limit": 1}
+        params |= {"start_time": since.isoformat()} if since else {}
         found = rows(self._http.get(self._path, params), self._path)
         return phoenix_spans.span_of_row(found[0]) if found else None
 

@@ -226,7 +226,9 @@ def _open(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
 
 def _make_ready(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
     """Create the tables in an empty file. Nothing is written into a file that is not ours."""
-    is_new = _check_ours(connection, path)
+    with connection:
+        connection.execute("BEGIN")  # one look: another process may be creating the tables
+        is_new = _check_ours(connection, path)
     _use_wal(connection, path, busy_timeout_s)
     # In WAL mode NORMAL leaves no damage and a killed process loses nothing. A power cut may undo the last
     # commits, as a whole each: the next run finds a state that was true a moment ago and goes on from there.

@@ -1,0 +1,77 @@
+"""docs/extend.md: every Python example in it is run as it stands."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import dspy
+import pytest
+from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
+
+from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.optimizers import TrainingTask
+from argotune.optimizers.compiling import guarded
+from argotune.ports import LMs
+from argotune.programs import programs_of
+from argotune.programs.evaluation import score
+from argotune.programs.retrieval import RetrievedDemos
+from argotune.tenants import RoutingConfigUnified, parse_config
+
+TEXT = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"```python\n# shop/(\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The package `shop`, made of the examples."""
+    package = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", package)
+    for name, code in FILES.items():
+        module = ModuleType(f"shop.{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        setattr(package, name, module)
+        exec(compile(code, f"shop/{name}.py", "exec"), vars(module))
+    return package
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def message(text: str, **answers: str) -> dspy.Example:
+    return dspy.Example(message=text, plan="", **answers).with_inputs("message", "plan")
+
+
+def test_config_in_the_text_makes_the_program_in_the_text(shop: ModuleType):
+    config = parse_config({"tenant_id": "acme", **json.loads(re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)[1])})
+    (program,) = programs_of(config, "urgency")
+    assert program.fields.inputs == ("message", "plan")
+    assert program.fields.answers == {"urgency": ("now", "later")}
+    lms = scripted_lms(lambda inputs, labels, demos: "now" if "down" in inputs["message"] else "later")
+    examples = [message("the site is down", urgency="now"), message("nice hat", urgency="now")]
+    assert [result.score for result in score(program.build(), program, examples, lms, silent)] == [1.0, 0.0]
+
+
+def test_module_that_writes_is_a_program_too(shop: ModuleType):
+    config = RoutingConfigUnified(tenant_id="acme", programs={"support": "shop.replies:support"}, modules=["support"])
+    (program,) = programs_of(config, "support")
+    lm, _ = scripted_writer(lambda prompt: json.dumps({"reasoning": "", "mood": "calm", "reply": "Hello!"}))
+    asked = dspy.Example(message="Hi", mood="calm", reply="").with_inputs("message")
+    (result,) = score(program.build(), program, [asked], LMs(lm, lm, dspy.JSONAdapter(), {}), silent)
+    assert (result.score, result.answers) == (1.0, {"mood": "calm", "reply": "Hello!"})
+
+
+def test_optimizer_and_embedder_in_the_text_work(shop: ModuleType):
+    config = RoutingConfigUnified(tenant_id="acme", programs={"urgency": "shop.programs:urgency"}, modules=["urgency"])
+    (program,) = programs_of(config, "urgency")
+    train = [message("x" * size, urgency="later") for size in range(20)]
+    lms = scripted_lms(like_the_nearest_demo)
+    task = TrainingTask(program, program.build(), train, [], lms, TfidfEmbedder, seed=1, max_iterations=1)
+    (predictor,) = guarded("shortest", shop.shortest.compile)(task).predictors()
+    assert [len(demo.message) for demo in predictor.demos] == list(range(8))
+    near = RetrievedDemos(program.build(), [message("a b"), message("c d")], 1, shop.shared_words.SharedWords())
+    assert near.embedder.neighbours("d e", 2) == [1, 0]
