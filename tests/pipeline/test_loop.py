@@ -105,7 +105,7 @@ def test_without_labels_from_people_nothing_is_spent():
 
 def test_an_optimizer_that_needs_a_writer_is_refused_with_a_sentence():
     world, config = filled(preferred_optimizer="gepa")
-    assert "needs an LM that can write instructions" in run_once(world, config).sentence
+    assert "gepa needs an LM that writes instructions" in run_once(world, config).sentence
 
 
 def test_a_spent_budget_ends_the_run_without_a_promotion():

@@ -1,0 +1,85 @@
+"""Traces and results in memory: the twins of the Phoenix adapters, for tests and embedded use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from argotune.annotations import Annotation
+from argotune.errors import ArgotuneError, ProjectMissing
+from argotune.experiences import Span
+from argotune.ports import TrackedLinks, TrackedRun
+
+
+@dataclass
+class MemoryTraces:
+    """TraceSource and TraceSink. `fail_with` is raised by every read while it is set, as a server that is down would."""
+
+    prefix: str = "cogniverse"
+    fail_with: ArgotuneError | None = None
+    _spans: dict[str, dict[str, Span]] = field(default_factory=dict)
+    _annotations: dict[str, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
+    _last_row_id: int = 0
+
+    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
+        """Spans of a module behind a row id, in order of row id."""
+        for span in self._module(tenant_id, module):
+            if span.row_id > row_id and (since is None or span.started_at >= since):
+                yield span
+
+    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
+        """Spans of a module behind a row id, at most `limit`."""
+        return min(sum(span.row_id > row_id for span in self._module(tenant_id, module)), limit)
+
+    def annotations(
+        self, tenant_id: str, module: str, names: Sequence[str], since: datetime
+    ) -> Iterator[Annotation]:
+        """Annotations of these names on the module's spans since then."""
+        spans = {span.span_id for span in self._module(tenant_id, module) if span.started_at >= since}
+        found = self._annotations.get(tenant_id, {}).values()
+        yield from [a for a in found if a.name in names and a.span_id in spans]
+
+    def ping(self) -> str:
+        """Raises what `fail_with` says."""
+        if self.fail_with:
+            raise self.fail_with
+        return "memory"
+
+    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
+        """Store spans; known span ids keep their first state."""
+        project = self._spans.setdefault(tenant_id, {})
+        for span in spans:
+            if span.span_id not in project:
+                self._last_row_id += 1
+                project[span.span_id] = replace(span, row_id=self._last_row_id)
+
+    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+        """Upsert annotations by (span, name, identifier)."""
+        project = self._annotations.setdefault(tenant_id, {})
+        project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
+
+    def _module(self, tenant_id: str, module: str) -> list[Span]:
+        self.ping()
+        if tenant_id not in self._spans:
+            raise ProjectMissing(f"no project of tenant {tenant_id!r}")
+        return [span for span in self._spans[tenant_id].values() if span.name == f"{self.prefix}.{module}"]
+
+
+@dataclass
+class MemoryTracker:
+    """Tracker: keeps what was published, by run id."""
+
+    runs: dict[str, TrackedRun] = field(default_factory=dict)
+
+    def publish(self, run: TrackedRun) -> TrackedLinks:
+        """Keep a run; publishing it again replaces it with itself."""
+        self.runs[run.run_id] = run
+        return TrackedLinks(f"memory://datasets/{run.program}", f"memory://compare/{run.run_id}")
+
+    def project_link(self, _tenant_id: str) -> str | None:
+        """There is no page."""
+
+    def ping(self) -> str:
+        """Always there."""
+        return "memory"
