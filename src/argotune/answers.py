@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from argotune.ports import Record, Store
@@ -13,11 +13,15 @@ KEEP_ANSWERS = 50_000
 
 
 class Answers:
-    """The answers of one tenant. A question is any JSON value; equal questions share an answer."""
+    """The answers of one tenant. A question is any JSON value; equal questions share an answer.
 
-    def __init__(self, store: Store, tenant_id: str) -> None:
+    `also` gives records that are written in the same step as each answer: what the run has spent so far, say.
+    """
+
+    def __init__(self, store: Store, tenant_id: str, also: Callable[[], Sequence[Record]] = tuple) -> None:
         self._store = store
         self._tenant_id = tenant_id
+        self._also = also
 
     def find(self, question: Any) -> Mapping[str, Any] | None:
         """The stored answer, or None. Raises Corrupt when it was tampered with."""
@@ -27,7 +31,7 @@ class Answers:
     def keep(self, question: Any, answer: Mapping[str, Any], at: str) -> None:
         """Store an answer. `at` is an ISO time, used to forget the oldest first."""
         document = seal("answer", {"answer": dict(answer), "at": at})
-        self._store.write(self._tenant_id, [Record(Collection.ANSWERS, digest(question), document)])
+        self._store.write(self._tenant_id, [Record(Collection.ANSWERS, digest(question), document), *self._also()])
 
     def forget_oldest(self, keep: int = KEEP_ANSWERS) -> int:
         """Drop all but the newest `keep` answers; the number dropped."""

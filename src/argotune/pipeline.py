@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass
 
 from argotune.answers import Answers
-from argotune.budget import Meter, Spent
+from argotune.budget import Meter
 from argotune.champions import Standing, standing
 from argotune.conditions import Conditions
 from argotune.dataset import Dataset
@@ -18,7 +18,7 @@ from argotune.errors import BudgetSpent, Conflict
 from argotune.examples import Split
 from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
 from argotune.leases import leased
-from argotune.ports import LMs, Ports
+from argotune.ports import LMs, Ports, Record
 from argotune.programs import programs_of
 from argotune.programs.program import Program
 from argotune.records import digest
@@ -105,8 +105,7 @@ class Work:
         self._book = RunBook(ports.store, config.tenant_id)
         self._registry = Registry(ports.store, config.tenant_id)
         self.run = self._book.open(self._new_run(request, pass_id))
-        spent = Spent(self.run.lm_calls, self.run.lm_tokens, self.run.lm_reused)
-        self._meter = Meter(config.budget, spent)
+        self._meter = Meter(config.budget, self._book.spent(self.run))
         self._lms: LMs | None = None
 
     def step(self) -> None:
@@ -207,9 +206,12 @@ class Work:
 
     def _open_lms(self) -> LMs:
         if self._lms is None:
-            answers = Answers(self._ports.store, self._config.tenant_id)
+            answers = Answers(self._ports.store, self._config.tenant_id, also=self._spending)
             self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
         return self._lms
+
+    def _spending(self) -> tuple[Record, ...]:
+        return (self._book.spending_record(self.run, self._meter.spent),)
 
     def _standing(self) -> Standing:
         return standing(self._registry, self._program, self._ports.clock())

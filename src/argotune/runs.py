@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from argotune.budget import Spent
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
@@ -133,6 +134,15 @@ class Marker(Document):
     unusable: dict[str, int] = {}
 
 
+class Spending(Document):
+    """What the program's latest run has spent, written with every paid answer, so that a crash forgets nothing."""
+
+    run_id: str
+    calls: int
+    tokens: int
+    reused: int
+
+
 class RunBook:
     """The runs, attempts and markers of one tenant."""
 
@@ -176,6 +186,19 @@ class RunBook:
         found = find_all(self._store, self.tenant_id, Collection.RUNS, Run)
         wanted = (r for r in found if group in (None, r.group) and (since is None or r.started_at >= since))
         return sorted(wanted, key=lambda run: (run.started_at, run.id))
+
+    def spent(self, run: Run) -> Spent:
+        """What the run has spent, by its last answer or its record, whichever came later."""
+        latest, _ = find(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
+        recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
+        if latest is None or latest.run_id != run.id or latest.calls < recorded.calls:
+            return recorded
+        return Spent(latest.calls, latest.tokens, latest.reused)
+
+    def spending_record(self, run: Run, spent: Spent) -> Record:
+        """What `spent` will read."""
+        spending = Spending(run_id=run.id, calls=spent.calls, tokens=spent.tokens, reused=spent.reused)
+        return to_record(Collection.MARKERS, f"spent/{run.program}", spending)
 
     def attempts(self, program: str) -> list[Attempt]:
         """Every opening of the program's test split, oldest first."""

@@ -28,18 +28,21 @@ N_DECISIONS = 150
 
 
 class KilledAtWrite(SQLiteStore):
-    """A store whose process is killed just before or just after the n-th write that is no LM answer."""
+    """A store whose process is killed just before or just after the n-th write; LM answers count as one write in 30."""
 
     kill_at: int | None = None
     kill_after = False
     writes = 0
+    answers = 0
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
         is_answer = bool(records) and records[0].collection == "answers"
-        self.writes += not is_answer
-        is_due = not is_answer and self.writes == self.kill_at
+        self.answers += is_answer
+        counts = not is_answer or self.answers % 30 == 0
+        self.writes += counts
+        is_due = counts and self.writes == self.kill_at
         if is_due and not self.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
         super().write(tenant_id, records, expect)
@@ -54,7 +57,7 @@ def world_on(path: Path) -> World:
     spans, annotations = traffic("acme", N_DECISIONS)
     world.traces.record("acme", spans)
     world.traces.annotate("acme", annotations)
-    world.store.writes = 0
+    world.store.writes = world.store.answers = 0
     return world
 
 

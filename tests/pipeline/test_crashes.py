@@ -27,6 +27,8 @@ def test_a_run_that_is_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path: 
         assert kill["outcomes"] == ["promoted"], kill
         assert kill["attempts"] == 1, kill
         assert kill["answers"] == whole["answers"], kill
+        assert kill["paid"] == whole["paid"], kill
         assert kill["calls_again"] <= whole["calls_again"], kill
+    assert any(0 < kill["calls_again"] < whole["calls_again"] for kill in kills), "no kill hit the middle of evaluate"
     late = [kill for kill in kills if kill["kill_at"] == max(k["kill_at"] for k in kills)]
     assert all(kill["calls_again"] == 0 for kill in late)

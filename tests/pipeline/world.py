@@ -106,7 +106,7 @@ class World:
             lms=self.lms,
             embedder=TfidfEmbedder,
             clock=lambda: self.now,
-            new_id=lambda: f"{self.now:%Y%m%dT%H%M%S}-{next(self._ids):04d}",
+            new_id=lambda: f"id-{next(self._ids):04d}",
             lease_s=1.0,
         )
 

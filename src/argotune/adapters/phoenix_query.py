@@ -7,7 +7,7 @@ that hold fewer rows than the limit, as wide as the density of the traffic allow
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,14 +15,17 @@ from typing import Any
 from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
 from argotune.errors import BadAnswer
 
-MAX_ROWS = 12_000
-"""Some 10 MB. Each answer costs the server a look at every span of the project, so there should be few."""
+MAX_ROWS = 25_000
+MAX_BYTES = 32 * 2**20
+"""Each answer costs the server a look at every span of the project, so there should be few."""
 
 FILL = 0.8
 """How full a window is meant to be."""
 
-MAX_BYTES = 32 * 2**20
 NARROWEST = timedelta(milliseconds=1)
+
+_SPAN_ID = "0_context.span_id"
+_ROWS_BEGIN = '"data":['
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,46 @@ class Query:
 
 @dataclass(frozen=True)
 class Window:
-    """A span of time, `start` included, `end` not."""
+    """A stretch of time, `start` included, `end` not."""
 
     start: datetime
     end: datetime
 
 
-Rows = Sequence[Mapping[str, Any]]
+@dataclass(frozen=True)
+class Table:
+    """One answer: a multipart text with a JSON table, whose rows are parsed one by one."""
+
+    text: str
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows, or more where an attribute has a strange name."""
+        return self.text.count(f'"{_SPAN_ID}":')
+
+    @property
+    def fullness(self) -> float:
+        """The share of what one answer may hold."""
+        return max(self.row_count / MAX_ROWS, len(self.text) / MAX_BYTES)
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Rows with the keys of `Query.columns` and `span_id`. Raises BadAnswer when there is no table."""
+        decoder, at = json.JSONDecoder(), self.text.find(_ROWS_BEGIN) + len(_ROWS_BEGIN)
+        try:
+            while self.text[at] != "]":
+                row, at = decoder.raw_decode(self.text, at)
+                at += self.text[at] == ","
+                yield {_label(column): value for column, value in row.items()}
+        except (ValueError, IndexError, AttributeError, RecursionError) as error:
+            raise BadAnswer(f"Phoenix: v1/spans: the answer is not a table: {self.text[:80]!r}") from error
 
 
 def windows(
     http: PhoenixHttp, query: Query, period: Window, rows_expected: int
-) -> Iterator[tuple[Window, Rows | None]]:
+) -> Iterator[tuple[Window, Table | None]]:
     """The period cut into windows, each with all its rows; None for rows that must be read in another way.
 
-    Rows have the keys of `query.columns` and `span_id`. Raises what PhoenixHttp raises.
+    Raises what PhoenixHttp raises.
     """
     start, width = period.start, (period.end - period.start) / max(1.0, rows_expected / (FILL * MAX_ROWS))
     while start < period.end:
@@ -60,11 +88,11 @@ def windows(
             width = length / 4
             continue
         yield window, found
-        fullness = 1.0 if found is None else len(found) / MAX_ROWS
+        fullness = 1.0 if found is None else found.fullness
         start, width = window.end, length * min(2.0, FILL / max(fullness, 0.1))
 
 
-def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Rows | None:
+def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:
     """The rows of a window (None: of all time), None when there are more than one answer may hold."""
     body: dict[str, Any] = {
         "queries": [
@@ -78,22 +106,14 @@ def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Rows 
     if window is not None:
         body |= {"start_time": window.start.isoformat(), "end_time": window.end.isoformat()}
     try:
-        answer = http.post_for_text("v1/spans", body, {"project_name": query.project}, MAX_BYTES)
+        table = Table(http.post_for_text("v1/spans", body, {"project_name": query.project}, MAX_BYTES))
     except TooLarge:
         return None
-    found = _table(answer)
-    return found if len(found) <= MAX_ROWS else None
-
-
-def _table(answer: str) -> Rows:
-    """The rows of a multipart answer, whose columns are called `<number>_<label>`."""
-    try:
-        text = answer[answer.index("\r\n\r\n") : answer.rindex("\r\n--")]
-        return [{_label(key): value for key, value in row.items()} for row in json.loads(text)["data"]]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadAnswer(f"Phoenix: v1/spans: the answer is not a table: {answer[:80]!r}") from error
+    if _ROWS_BEGIN not in table.text:
+        raise BadAnswer(f"Phoenix: v1/spans: the answer is not a table: {table.text[:80]!r}")
+    return table if table.row_count <= MAX_ROWS else None
 
 
 def _label(column: str) -> str:
-    label = column.partition("_")[2]
-    return "span_id" if label == "context.span_id" else label
+    """Columns are called `<number>_<label>`."""
+    return "span_id" if column == _SPAN_ID else column.partition("_")[2]

@@ -58,23 +58,23 @@ class ModuleSpans:
         newest = self._one("id", "desc")
         if newest is None:
             return
-        for window, found in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
-            if found is None or any(phoenix_spans.is_split(row) for row in found):
+        for window, table in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
+            if table is None or any(phoenix_spans.is_split(row) for row in table):
                 for span in self.paged(since=window.start, until=window.end):
                     yield replace(span, row_id=newest.row_id)
             else:
-                for row in found:
+                for row in table:
                     yield phoenix_spans.span_of_query(row, newest.name, newest.row_id)
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
         labels = " or ".join(f"annotations[{name!r}].label is not None" for name in names)
         columns = {"status": "status_code"}
-        for window, found in self._windows(f"{self._condition} and ({labels})", columns, since):
-            if found is None:
+        for window, table in self._windows(f"{self._condition} and ({labels})", columns, since):
+            if table is None:
                 yield [span.span_id for span in self.paged(since=window.start, until=window.end)]
             else:
-                yield list(dict.fromkeys(str(row["span_id"]) for row in found))
+                yield list(dict.fromkeys(str(row["span_id"]) for row in table))
 
     def _pages(self, params: Params, row_id: int) -> Iterator[Sequence[Mapping[str, Any]]]:
         size = PAGE_ROWS
@@ -94,7 +94,7 @@ class ModuleSpans:
 
     def _windows(
         self, condition: str, columns: Mapping[str, str], since: datetime
-    ) -> Iterator[tuple[phoenix_query.Window, phoenix_query.Rows | None]]:
+    ) -> Iterator[tuple[phoenix_query.Window, phoenix_query.Table | None]]:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
         first, last = self._one("start_time", "asc", since), self._one("start_time", "desc", since)
         if first is None or last is None:
@@ -103,8 +103,8 @@ class ModuleSpans:
         rest = phoenix_query.Window(first.started_at, last.started_at + timedelta(microseconds=1))
         try:
             expected = self._record_count(condition, since)
-            for window, found in phoenix_query.windows(self._http, query, rest, expected):
-                yield window, found
+            for window, table in phoenix_query.windows(self._http, query, rest, expected):
+                yield window, table
                 rest = replace(rest, start=window.end)
         except RateLimited:
             raise
