@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from argotune.errors import ConfigInvalid
-from argotune.ports import Embedder, LMSource, Ports, Progress, Store, Tracker, TraceSource, silent
+from argotune.ports import Embedder, LMSource, Ports, Progress, Store, Tracker, TraceSink, TraceSource, silent
 from argotune.settings import Settings
+
+if TYPE_CHECKING:
+    from argotune.adapters.phoenix_traces import PhoenixTraces
 
 
 def open_store(settings: Settings) -> Store:
@@ -28,8 +35,17 @@ def open_store(settings: Settings) -> Store:
     raise ConfigInvalid(f"CONFIG_STORE_URL: {scheme!r} is not one of sqlite, redis, rediss, memory")
 
 
+def open_sink(settings: Settings) -> TraceSink:
+    """Where the demo's application writes its traces: the same Phoenix."""
+    return _phoenix_traces(settings)
+
+
 def open_traces(settings: Settings) -> TraceSource:
     """The tenant traces in Phoenix."""
+    return _phoenix_traces(settings)
+
+
+def _phoenix_traces(settings: Settings) -> PhoenixTraces:
     from argotune.adapters.phoenix_traces import PhoenixTraces
 
     return PhoenixTraces(
@@ -50,6 +66,19 @@ def open_tracker(settings: Settings) -> Tracker:
         api_key=settings.phoenix_api_key.get_secret_value() if settings.phoenix_api_key else None,
         timeout_s=settings.phoenix_timeout_s,
     )
+
+
+@contextmanager
+def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = silent) -> Iterator[str]:
+    """A local Phoenix for the demo and the tests, stopped at the end; yields its URL."""
+    from argotune.adapters.phoenix_server import PhoenixServer
+
+    server = PhoenixServer(python, folder, port)
+    server.start(lambda seconds: progress("starting Phoenix", int(seconds), 0))
+    try:
+        yield server.url
+    finally:
+        server.stop()
 
 
 def open_embedder() -> Embedder:

@@ -36,7 +36,9 @@ class Place:
 def tell(place: Place, progress: Progress, *, stay: bool) -> int:
     """Run the demo; with `stay`, leave Phoenix up until Ctrl-C. Returns the exit code."""
     place.folder.mkdir(parents=True, exist_ok=True)
-    with wiring.phoenix_server(place.phoenix_python, place.folder / "phoenix", place.phoenix_port) as endpoint:
+    with wiring.phoenix_server(
+        place.phoenix_python, (place.folder / "phoenix").resolve(), place.phoenix_port, progress
+    ) as endpoint:
         settings = read_settings(
             store_url=f"sqlite:///{(place.folder / 'argotune.db').resolve()}", phoenix_endpoint=endpoint
         )
