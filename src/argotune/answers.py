@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from argotune.budget import Meter
+from argotune.errors import Corrupt
 from argotune.ports import Record, Store
 from argotune.records import Collection, digest, seal, unseal
+
+log = logging.getLogger(__name__)
 
 KEEP_ANSWERS = 50_000
 """Per tenant; the oldest go first."""
@@ -51,3 +59,41 @@ class NoAnswers:
 
     def keep(self, _question: Any, _answer: Mapping[str, Any], _at: str) -> None:
         """Nothing is kept."""
+
+
+class PaidAnswers:
+    """What the LMs of one run answered: found where it was paid for, else asked and kept. For many threads."""
+
+    def __init__(self, answers: Answers | NoAnswers, meter: Meter, now: Callable[[], datetime]) -> None:
+        self.meter = meter
+        self._answers = answers
+        self._now = now
+        self._draws: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def get(self, question: Any, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """The answer to a question of any JSON value. `ask` pays for it by the meter, and raises what it raises."""
+        found = self._find(question)
+        if found is not None:
+            self.meter.reuse()
+            return found
+        answer = ask()
+        self._answers.keep(question, answer, self._now().isoformat())
+        return answer
+
+    def draw(self, question: Any) -> int:
+        """How often this question was drawn before: 0, 1, ... A part of the question where answers are sampled,
+
+        so that equal questions of one run get different answers and a rerun gets the same ones.
+        """
+        key = digest(question)
+        with self._lock:
+            self._draws[key] += 1
+            return self._draws[key] - 1
+
+    def _find(self, question: Any) -> Mapping[str, Any] | None:
+        try:
+            return self._answers.find(question)
+        except Corrupt as error:
+            log.warning("a kept answer is not used and asked for again: %s", error)
+            return None

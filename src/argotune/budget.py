@@ -28,7 +28,14 @@ class Meter:
         self._limits = limits
         self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
         self._reserved_tokens = 0
+        self._has_refused = False
         self._lock = threading.Lock()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a call was refused: whatever ran since has missed answers, even where nobody saw BudgetSpent."""
+        with self._lock:
+            return self._has_refused
 
     @property
     def spent(self) -> Spent:
@@ -57,15 +64,23 @@ class Meter:
 
     def _reserve(self, max_tokens: int) -> None:
         with self._lock:
-            if self._calls + 1 > self._limits.max_lm_calls:
-                raise BudgetSpent(f"budget.max_lm_calls: all {self._limits.max_lm_calls} LM calls of the run are used")
-            if self._tokens + self._reserved_tokens + max_tokens > self._limits.max_lm_tokens:
-                raise BudgetSpent(
-                    f"budget.max_lm_tokens: {self._tokens} of {self._limits.max_lm_tokens} tokens are used "
-                    f"and the next call may take {max_tokens}"
-                )
+            obstacle = self._obstacle(max_tokens)
+            if obstacle:
+                self._has_refused = True
+                raise BudgetSpent(obstacle)
             self._calls += 1
             self._reserved_tokens += max_tokens
+
+    def _obstacle(self, max_tokens: int) -> str | None:
+        limits, taken = self._limits, self._tokens + self._reserved_tokens
+        if self._calls + 1 > limits.max_lm_calls:
+            return f"budget.max_lm_calls: all {limits.max_lm_calls} LM calls of the run are used"
+        if taken + max_tokens > limits.max_lm_tokens:
+            return (
+                f"budget.max_lm_tokens: {taken} of {limits.max_lm_tokens} tokens are used or reserved "
+                f"and the next call may take {max_tokens}"
+            )
+        return None
 
 
 class Bill:

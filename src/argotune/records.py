@@ -16,7 +16,7 @@ from argotune.errors import Corrupt
 SCHEMA = 1
 
 EVERYONE = "*"
-"""The tenant id under which the list of tenants lies. `*` is percent-encoded in real ids, so none can collide."""
+"""The tenant id under which the list of tenants lies; `tenants.check_tenant_id` refuses it for a real tenant."""
 
 
 class Collection:
@@ -64,7 +64,7 @@ def unseal(kind: str, document: str) -> Any:
     tag = tag_of(document)
     try:
         inner = json.loads(document)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Corrupt(f"a {kind} record is not JSON: {error}") from error
     inner.pop("hash")
     if digest(inner) != tag:

@@ -30,6 +30,8 @@ def check_tenant_id(tenant_id: str) -> str:
 
     Raises ConfigInvalid for an empty or overlong id, a control character or a lone surrogate.
     """
+    if tenant_id == "*":
+        raise ConfigInvalid("tenant_id: '*' stands for all tenants")
     if not tenant_id or tenant_id != tenant_id.strip():
         raise ConfigInvalid(f"tenant_id: {tenant_id[:40]!r} is empty or begins or ends with white space")
     if len(tenant_id) > MAX_TENANT_ID_CHARS:

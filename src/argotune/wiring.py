@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from argotune.errors import ConfigInvalid
 from argotune.ports import Embedder, LMSource, Ports, Progress, Store, Tracker, TraceSink, TraceSource, silent
 from argotune.settings import Settings
@@ -51,7 +53,7 @@ def _phoenix_traces(settings: Settings) -> PhoenixTraces:
     return PhoenixTraces(
         settings.phoenix_endpoint,
         settings.phoenix_project_prefix,
-        api_key=settings.phoenix_api_key.get_secret_value() if settings.phoenix_api_key else None,
+        api_key=_secret(settings.phoenix_api_key),
         timeout_s=settings.phoenix_timeout_s,
     )
 
@@ -63,7 +65,7 @@ def open_tracker(settings: Settings) -> Tracker:
     return PhoenixTracker(
         settings.phoenix_endpoint,
         settings.phoenix_project_prefix,
-        api_key=settings.phoenix_api_key.get_secret_value() if settings.phoenix_api_key else None,
+        api_key=_secret(settings.phoenix_api_key),
         timeout_s=settings.phoenix_timeout_s,
     )
 
@@ -79,6 +81,21 @@ def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = s
         yield server.url
     finally:
         server.stop()
+
+
+def open_lms(settings: Settings) -> LMSource:
+    """The embedded LM under `local/`, and any LiteLLM name."""
+    from argotune.adapters.litellm_lm import Keys, RemoteLMs
+    from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+    from argotune.adapters.lms import NamedLMs
+
+    keys = Keys(task=_secret(settings.task_key), teacher=_secret(settings.teacher_key))
+    openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(keys))
+    return NamedLMs(openers, settings.task_model, settings.teacher_model, utc_now)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value else None
 
 
 def open_embedder() -> Embedder:

@@ -17,7 +17,8 @@ import redis
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.ports import Store
+from argotune.ports import Record, Store
+from argotune.records import seal
 
 REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster")]
 
@@ -151,6 +152,29 @@ def _empty_redis(request: pytest.FixtureRequest, name: str) -> str:
     for node in nodes:
         node.call("FLUSHALL")
     return nodes[0].url + ("?cluster=true" if is_cluster else "")
+
+
+@pytest.fixture
+def reading() -> list[Callable[[Store], object]]:
+    """Every call that reads."""
+    return [
+        lambda store: store.read("acme_corp", "runs", "r1"),
+        lambda store: list(store.scan("acme_corp", "runs")),
+    ]
+
+
+@pytest.fixture
+def writing() -> list[Callable[[Store], object]]:
+    """Every call that changes something."""
+    r1, r2 = (Record("runs", id, seal("made", 0)) for id in ("r1", "r2"))
+    return [
+        lambda store: store.write("acme_corp", [r1]),
+        lambda store: store.write("acme_corp", [r2], {("runs", "r2"): None}),
+        lambda store: store.remove("acme_corp", "runs", ["r1"]),
+        lambda store: store.remove("acme_corp", "runs"),
+        lambda store: store.hold("acme_corp", "routing", "me", 1),
+        lambda store: store.let_go("acme_corp", "routing", "me"),
+    ]
 
 
 @pytest.fixture(params=["memory", "sqlite", *REDIS])

@@ -245,6 +245,18 @@ def test_failure_inside_dspy_names_the_optimizer():
         OPTIMIZERS["copro"].compile(task(scripted_lms(like_the_nearest_demo, teacher)))
 
 
+@pytest.mark.parametrize("name", ["copro", "mipro"])
+def test_teacher_that_writes_nonsense_is_a_matter_of_config(name: str):
+    lms = scripted_lms(like_the_nearest_demo, scripted_writer(lambda prompt: "blah")[0])
+    with pytest.raises(ConfigInvalid, match=f"optimizer {name}: the teacher LM wrote nothing .* stronger"):
+        OPTIMIZERS[name].compile(task(lms))
+
+
+def test_teacher_that_writes_nonsense_leaves_gepa_with_what_there_was():
+    lms = scripted_lms(like_the_nearest_demo, scripted_writer(lambda prompt: "blah")[0])
+    assert dump(OPTIMIZERS["gepa"].compile(task(lms))) == dump(ROUTING.build())
+
+
 # Silence
 
 

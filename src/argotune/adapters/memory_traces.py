@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from argotune.annotations import Annotation
-from argotune.errors import ArgotuneError, ProjectMissing
+from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.experiences import Span
 from argotune.ports import TrackedLinks, TrackedRun
 
 
 @dataclass
 class MemoryTraces:
-    """TraceSource and TraceSink. `fail_with` is raised by every read while it is set, as a server that is down would."""
+    """TraceSource and TraceSink. While `fail_with` is set every read raises it, as if the server were down."""
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
@@ -32,13 +32,11 @@ class MemoryTraces:
         """Spans of a module behind a row id, at most `limit`."""
         return min(sum(span.row_id > row_id for span in self._module(tenant_id, module)), limit)
 
-    def annotations(
-        self, tenant_id: str, module: str, names: Sequence[str], since: datetime
-    ) -> Iterator[Annotation]:
-        """Annotations of these names on the module's spans since then."""
+    def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        """Annotations of these names, with a label, on the module's spans since then."""
         spans = {span.span_id for span in self._module(tenant_id, module) if span.started_at >= since}
         found = self._annotations.get(tenant_id, {}).values()
-        yield from [a for a in found if a.name in names and a.span_id in spans]
+        yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
     def ping(self) -> str:
         """Raises what `fail_with` says."""
@@ -55,7 +53,10 @@ class MemoryTraces:
                 project[span.span_id] = replace(span, row_id=self._last_row_id)
 
     def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
-        """Upsert annotations by (span, name, identifier)."""
+        """Upsert annotations by (span, name, identifier). Raises NotFound when a span is not there."""
+        absent = {a.span_id for a in annotations} - set(self._spans.get(tenant_id, {}))
+        if absent:
+            raise NotFound(f"{len(absent)} spans are not there, e.g. {min(absent)!r}")
         project = self._annotations.setdefault(tenant_id, {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
 

@@ -7,7 +7,9 @@ import json
 import random
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
@@ -29,6 +31,13 @@ Body = Mapping[str, Any]
 LONGEST_PAUSE_S = 30.0
 BODY_LIMIT = 20
 """A body may take this many times the time limit of its first byte."""
+
+
+KEEP_ALIVE_S = 2.0
+"""Less than Phoenix keeps idle connections, so that it does not close one that we are about to use."""
+
+ERROR_BYTES = 2**20
+"""More than this is not read of an answer that tells of an error."""
 
 
 class TooLarge(BadAnswer):
@@ -60,29 +69,33 @@ class PhoenixHttp:
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.url = _checked_url(base_url)
+        url = _checked_url(base_url)
+        self.base = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
+        """The URL without a password, for links and messages."""
         self._timeout_s, self._retries, self._sleep, self._jitter = timeout_s, retries, sleep, jitter
-        is_tls = self.url.scheme == "https"
+        is_tls = url.scheme == "https"
         # Certificates are loaded (0.15 s of CPU) only where there is TLS; proxies are not asked about this machine.
         self._client = httpx.Client(
-            base_url=self.url,
+            base_url=url,
             headers={"Accept": "application/json", **_headers(api_key)},
             timeout=timeout_s,
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
             verify=is_tls,
-            trust_env=self.url.host not in ("localhost", "127.0.0.1", "::1"),
+            trust_env=url.host not in ("localhost", "127.0.0.1", "::1"),
         )
+        weakref.finalize(self, self._client.close)
 
     def get(self, path: str, params: Params | None = None, max_bytes: int | None = None) -> Any:
         """The JSON at `path`. With `max_bytes`, raises TooLarge instead of reading on or waiting again."""
-        return _json(self._send("GET", path, params, None, max_bytes, True), path)
+        return _json(self._send(_Request("GET", path, params, max_bytes=max_bytes)), path)
 
     def post(self, path: str, body: Body, params: Params | None = None, *, can_repeat: bool = True) -> Any:
         """The JSON answer to a POST. `can_repeat=False`: not sent again when it may have been carried out."""
-        return _json(self._send("POST", path, params, body, None, can_repeat), path)
+        return _json(self._send(_Request("POST", path, params, body, can_repeat=can_repeat)), path)
 
     def post_for_text(self, path: str, body: Body, params: Params, max_bytes: int) -> str:
         """The answer to a POST as text, JSON in parts where there is a choice. Raises TooLarge like `get`."""
-        return _text(self._send("POST", path, params, body, max_bytes, True), path)
+        return _text(self._send(_Request("POST", path, params, body, max_bytes)), path)
 
     def pages(self, path: str, params: Params, limit: int) -> Iterator[Mapping[str, Any]]:
         """All rows of a paged list, `limit` of them per request."""
@@ -96,32 +109,37 @@ class PhoenixHttp:
             if cursor == last:
                 raise BadAnswer(f"Phoenix: GET {path}: next_cursor {cursor!r} leads to itself")
 
-    def graphql(self, query: str, variables: Body) -> Mapping[str, Any]:
-        """The data of a GraphQL query."""
+    def graphql(self, field: str, query: str, variables: Body) -> Any:
+        """One field of the data of a GraphQL query; None where Phoenix says that there is no such thing."""
         answer = self.post("graphql", {"query": query, "variables": variables})
         if isinstance(answer, dict) and answer.get("errors"):
             detail = str(answer["errors"])[:300]
             raise Refused(f"Phoenix: graphql: {detail}", 200, detail)
-        if not isinstance(answer, dict) or not isinstance(answer.get("data"), dict):
-            raise BadAnswer("Phoenix: graphql: the answer has no data")
-        return answer["data"]
+        data = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict) or field not in data:
+            raise BadAnswer(f"Phoenix: graphql: the answer has no {field}")
+        return data[field]
 
     def project_id(self, name: str) -> str | None:
         """The id of a project, which stands for its name in paths: names may hold a slash."""
-        data = self.graphql("query($n: String!) { getProjectByName(name: $n) { id } }", {"n": name})
-        project = data.get("getProjectByName")
-        return str(project["id"]) if project else None
+        query = "query($name: String!) { getProjectByName(name: $name) { id } }"
+        project = self.graphql("getProjectByName", query, {"name": name})
+        if project is None:
+            return None
+        if not isinstance(project, dict) or not isinstance(project.get("id"), str):
+            raise BadAnswer("Phoenix: graphql: a project has no id")
+        return project["id"]
 
     def version(self) -> str:
         """The server's version; the key is tried too."""
         self.get("v1/projects", {"limit": 1})
         path = "arize_phoenix_version"
-        return _text(self._send("GET", path, None, None, 1000, True), path).strip()
+        return _text(self._send(_Request("GET", path, max_bytes=1000)), path).strip()
 
     def is_ready(self) -> bool:
         """Whether the server and its database answer."""
         try:
-            self._send("GET", "readyz", None, None, None, True)
+            self._send(_Request("GET", "readyz"))
         except ArgotuneError:
             return False
         return True
@@ -136,16 +154,13 @@ class PhoenixHttp:
     def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None):
         self.close()
 
-    def _send(
-        self, method: str, path: str, params: Params | None, body: Body | None, max_bytes: int | None, can_repeat: bool
-    ) -> bytes:
-        what = f"Phoenix: {method} {path}"
+    def _send(self, request: _Request) -> bytes:
         for attempt in range(self._retries + 1):
             try:
-                return self._send_once(method, path, params, body, max_bytes, what)
+                return self._send_once(request)
             except _Passing as passing:
                 is_last = attempt == self._retries
-                if is_last or not (can_repeat or passing.was_not_done):
+                if is_last or not (request.can_repeat or passing.was_not_done):
                     raise passing.error from passing.__cause__
                 self._sleep(self._pause_s(attempt, passing.retry_after_s))
         raise AssertionError("unreachable")
@@ -154,57 +169,74 @@ class PhoenixHttp:
         pause_s = min(0.5 * 2**attempt, LONGEST_PAUSE_S) * (0.5 + self._jitter() / 2)
         return pause_s if retry_after_s is None else min(max(retry_after_s, 0.0), LONGEST_PAUSE_S) + pause_s / 4
 
-    def _send_once(
-        self, method: str, path: str, params: Params | None, body: Body | None, max_bytes: int | None, what: str
-    ) -> bytes:
-        content = None if body is None else _encoded(body)
-        headers = {"Content-Type": "application/json"} if body is not None else None
+    def _send_once(self, request: _Request) -> bytes:
+        what = request.what
         try:
-            with self._client.stream(method, path, params=params, content=content, headers=headers) as response:
-                return self._read(response, max_bytes, what)
+            with self._client.stream(request.method, request.path, **request.arguments) as response:
+                content = self._read(response, request)
         except httpx.TimeoutException as error:
             message = f"{what}: no answer within {self._timeout_s:g} s"
-            if max_bytes is not None and isinstance(error, httpx.ReadTimeout):
+            if request.max_bytes is not None and isinstance(error, httpx.ReadTimeout):
                 raise TooLarge(message) from error
             raise _Passing(Unavailable(message), isinstance(error, httpx.ConnectTimeout)) from error
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise _Passing(BadAnswer(f"{what}: the answer breaks off or is garbled"), False) from error
         except httpx.TransportError as error:
-            reason = f"{what} at {self._where}: {type(error).__name__}"
-            raise _Passing(Unavailable(reason), isinstance(error, httpx.ConnectError)) from error
+            reason = Unavailable(f"{what} at {self.base}: {type(error).__name__}")
+            raise _Passing(reason, isinstance(error, httpx.ConnectError)) from error
+        self._check_status(response, content, what)
+        return content
 
-    def _read(self, response: httpx.Response, max_bytes: int | None, what: str) -> bytes:
-        deadline, parts, length = time.monotonic() + BODY_LIMIT * self._timeout_s, [], 0
+    def _read(self, response: httpx.Response, request: _Request) -> bytes:
+        max_bytes = request.max_bytes if response.is_success else ERROR_BYTES
+        limit_s = BODY_LIMIT * self._timeout_s
+        deadline, parts, length = time.monotonic() + limit_s, [], 0
         for part in response.iter_bytes():
-            length += len(part)
             parts.append(part)
-            if max_bytes is not None and length > max_bytes and response.is_success:
-                raise TooLarge(f"{what}: the answer is longer than {max_bytes} bytes")
+            length += len(part)
+            if max_bytes is not None and length > max_bytes:
+                raise TooLarge(f"{request.what}: the answer is longer than {max_bytes} bytes")
             if time.monotonic() > deadline:
-                raise _Passing(Unavailable(f"{what}: the answer took longer than {deadline:g} s"), False)
-        self._check_status(response, b"".join(parts[:1]) if not response.is_success else b"", what)
+                raise _Passing(Unavailable(f"{request.what}: the answer took longer than {limit_s:g} s"), False)
         return b"".join(parts)
 
-    def _check_status(self, response: httpx.Response, start: bytes, what: str) -> None:
+    def _check_status(self, response: httpx.Response, content: bytes, what: str) -> None:
         status = response.status_code
         if response.is_success:
             return
         if status == 429:
             raise _Passing(RateLimited(f"{what}: too many requests (429)"), True, _retry_after_s(response))
         if status >= 500:
-            error = Unavailable(f"{what}: the server answers {status}: {_detail(start)}")
+            error = Unavailable(f"{what}: the server answers {status}: {_detail(content)}")
             raise _Passing(error, status == 503, _retry_after_s(response))
         if status in (401, 403):
             raise AccessDenied(f"{what}: Phoenix answers {status}; check PHOENIX_API_KEY and its rights")
         if status == 404:
-            raise NotFound(f"{what}: {_detail(start)}")
+            raise NotFound(f"{what}: {_detail(content)}")
         if status < 400:
-            raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self._where} redirects to {response.headers.get('location')!r}")
-        raise Refused(f"{what}: {status}: {_detail(start)}", status, start.decode(errors="replace"))
+            raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self.base} redirects to {response.headers.get('location')!r}")
+        raise Refused(f"{what}: {status}: {_detail(content)}", status, content.decode(errors="replace"))
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    params: Params | None = None
+    body: Body | None = None
+    max_bytes: int | None = None
+    can_repeat: bool = True
 
     @property
-    def _where(self) -> str:
-        return f"{self.url.scheme}://{self.url.netloc.decode()}"
+    def what(self) -> str:
+        return f"Phoenix: {self.method} {self.path}"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What httpx is told apart from method and URL."""
+        if self.body is None:
+            return {"params": self.params}
+        return {"params": self.params, "content": _encoded(self.body), "headers": {"Content-Type": "application/json"}}
 
 
 class _Passing(Exception):
@@ -229,12 +261,13 @@ def segment(id: str) -> str:
 
 
 def _checked_url(base_url: str) -> httpx.URL:
+    shown = base_url.rpartition("@")[2][:200]
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {base_url[:200]!r} is not a URL: {error}") from None
+    except httpx.InvalidURL:
+        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {shown!r} is not a URL") from None
     if url.scheme not in ("http", "https") or not url.host:
-        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {base_url[:200]!r} is not an http or https URL")
+        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {shown!r} is not an http or https URL")
     return url
 
 

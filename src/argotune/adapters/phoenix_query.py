@@ -16,7 +16,7 @@ from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
 from argotune.errors import BadAnswer
 
 MAX_ROWS = 25_000
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 24 * 2**20
 """Each answer costs the server a look at every span of the project, so there should be few."""
 
 FILL = 0.8

@@ -13,7 +13,7 @@ from argotune.errors import BadAnswer, RateLimited, Unavailable
 from argotune.experiences import Span
 
 PAGE_ROWS = 1000
-PAGE_BYTES = 32 * 2**20
+PAGE_BYTES = 16 * 2**20
 """A page that is longer is asked for again with fewer rows."""
 
 _RECORDS = """query($name: String!, $since: DateTime!, $condition: String) {
@@ -119,7 +119,7 @@ class ModuleSpans:
 
     def _record_count(self, condition: str, since: datetime) -> int:
         variables = {"name": self._project.name, "since": since.isoformat(), "condition": condition}
-        project = self._http.graphql(_RECORDS, variables).get("getProjectByName")
+        project = self._http.graphql("getProjectByName", _RECORDS, variables)
         count = project.get("recordCount") if isinstance(project, dict) else None
         if not isinstance(count, int):
             raise BadAnswer("Phoenix: graphql: recordCount is not a number")

@@ -39,7 +39,7 @@ class PhoenixServer:
     """
 
     def __init__(self, python: Path, folder: Path, port: int = 0, start_limit_s: float = 180.0) -> None:
-        self._python, self._folder, self._start_limit_s = python, folder, start_limit_s
+        self._python, self._folder, self._start_limit_s = python.absolute(), folder.absolute(), start_limit_s
         self._port = port or _free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -53,13 +53,21 @@ class PhoenixServer:
         """Where the server writes what it says."""
         return self._folder / "phoenix.log"
 
+    @property
+    def process_id(self) -> int | None:
+        """The server's process, None when it does not run."""
+        return self._process.pid if self._process else None
+
     def start(self, waiting: Callable[[float], None] = lambda _seconds: None) -> None:
         """Start and wait until requests are answered; `waiting` is told the seconds so far.
 
-        Raises ConfigInvalid when the interpreter is missing, Unavailable when the server ends or the limit passes.
+        Raises ConfigInvalid when the interpreter is missing or the port is taken, Unavailable when the server ends
+        or the limit passes.
         """
         if not self._python.exists():
             raise ConfigInvalid(f"Phoenix: there is no Python at {self._python}")
+        if _is_taken(self._port):
+            raise ConfigInvalid(f"Phoenix: port {self._port} is in use by another program")
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603
@@ -129,6 +137,11 @@ class PhoenixServer:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

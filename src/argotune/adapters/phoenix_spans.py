@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -69,12 +70,14 @@ def body_of(span: Span) -> dict[str, Any]:
 
 
 def clean(value: Any) -> Any:
-    """A JSON value without NUL bytes and lone surrogates, which stores refuse."""
+    """A JSON value that every store takes: no NUL bytes, lone surrogates, or numbers that JSON does not have."""
     if isinstance(value, str):
         return value.replace("\x00", "").encode("utf-8", "replace").decode()
-    if isinstance(value, list):
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list | tuple):
         return [clean(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {clean(key): clean(item) for key, item in value.items()}
     return value
 
@@ -151,7 +154,7 @@ def _with_lists(value: Any) -> Any:
 
 def _short(value: Any) -> Any:
     if isinstance(value, str):
-        return clean(value[:CUT_LENGTH] if "\x00" not in value else value.replace("\x00", "")[:CUT_LENGTH])
+        return clean(value.replace("\x00", "")[:CUT_LENGTH])
     if isinstance(value, list):
         return [_short(item) for item in value[:CUT_LENGTH]]
     if isinstance(value, dict):

@@ -22,8 +22,8 @@ from argotune.annotations import Annotation
 from argotune.errors import BadAnswer, NotFound, ProjectMissing, Unavailable
 from argotune.experiences import Span
 
-SPAN_IDS_AT_ONCE = 400
-"""They are in the URL, of which servers take some 16 kB."""
+SPAN_IDS_AT_ONCE = 200
+"""They are in the URL, of which a proxy may take no more than 8 kB."""
 
 ANNOTATIONS_PAGE = 10_000
 WRITE_ROWS = 500
@@ -86,7 +86,7 @@ class PhoenixTraces:
         while count < limit:
             first = min(PAGE_ROWS, limit - count)
             variables = {"name": name, "first": first, "after": after, "condition": condition}
-            project = self._http.graphql(_COUNT, variables).get("getProjectByName")
+            project = self._http.graphql("getProjectByName", _COUNT, variables)
             if project is None:
                 raise _missing(name)
             found, after = _counted(project)

@@ -86,7 +86,8 @@ class RedisStore:
     """Many processes and threads may use one server; threads share the client's pool of connections.
 
     Raises AccessDenied for refused credentials, Unavailable when the server is down, loading, full or read-only,
-    ConfigInvalid when it is not of the kind that the URL says. No message holds the password.
+    ConfigInvalid when it is not of the kind that the URL says. No message holds the password. A cluster is looked up
+    when the store is opened, a single server at the first call.
     """
 
     def __init__(self, address: Address, timeout_s: float = TIMEOUT_S) -> None:
@@ -140,7 +141,7 @@ class RedisStore:
         index = {collection: number for number, collection in enumerate(collections, start=1)}
         arguments = [(index[c], _raw(id), _raw(text)) for c, id, text in (*expected, *written)]
         keys = [_key(tenant_id, collection) for collection in collections]
-        flat = (part for argument in arguments for part in argument)
+        flat = [part for argument in arguments for part in argument]
         call = self._once if expected else self._again
         unmet = call(lambda: self._client.eval(_WRITE, len(keys), *keys, len(expected), *flat))
         if unmet:
@@ -181,7 +182,8 @@ class RedisStore:
         try:
             return call()
         except (failures.RedisError, failures.RedisClusterException) as error:
-            raise _translated(error, self._address) from error
+            shown = None if _holds(error, self._address.password) else error
+            raise _translated(error, self._address) from shown
 
 
 def _raw(text: str) -> bytes:
@@ -298,5 +300,12 @@ def _root(error: Exception) -> BaseException:
 
 
 def _without(password: str | None, message: str) -> str:
-    line = " ".join(message.split())
-    return line.replace(password, "***") if password else line
+    """A server that does not know AUTH answers with the whole command."""
+    return message.replace(password, "***") if password else message
+
+
+def _holds(error: BaseException | None, password: str | None) -> bool:
+    """Whether a traceback of the error would show the password."""
+    if error is None or not password:
+        return False
+    return password in str(error) or _holds(error.__cause__ or error.__context__, password)

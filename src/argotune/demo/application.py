@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from argotune.annotations import Annotation
@@ -21,31 +21,40 @@ SINK_SPANS = 300
 def serve(tenant_id: str, serving: Serving, sink: TraceSink, prefix: str, now: datetime, progress: Progress) -> int:
     """Serve all sample queries of a tenant; the number of spans written. Serving again writes nothing twice."""
     asked = queries(tenant_id)
-    spans: list[Span] = []
-    sent = 0
-    for number, query in enumerate(asked, start=1):
-        at = now - timedelta(minutes=len(asked) - number)
-        spans += _spans(query, serving, prefix, at)
-        progress(f"{tenant_id}: queries served", number, len(asked))
-        if len(spans) >= SINK_SPANS or number == len(asked):
-            sink.record(tenant_id, spans)
-            sent, spans = sent + len(spans), []
+    spans = [
+        _span(query, program, right, serving, prefix, now - timedelta(seconds=len(asked) * 3 - number))
+        for number, (query, program, right) in enumerate(_by_program(asked, progress))
+    ]
+    for first in range(0, len(spans), SINK_SPANS):
+        progress(f"{tenant_id}: spans written", first, len(spans))
+        sink.record(tenant_id, spans[first : first + SINK_SPANS])
     sink.annotate(tenant_id, list(_annotations(asked, now)))
-    return sent
+    return len(spans)
 
 
-def _spans(query: SampleQuery, serving: Serving, prefix: str, at: datetime) -> Iterator[Span]:
-    for program, right in query.decisions().items():
-        decision = serving.decide(program, **query.inputs())
-        yield Span(
-            row_id=0,
-            span_id=_span_id(query, program),
-            trace_id=digest([query.tenant_id, query.query])[:32],
-            name=f"{prefix}.{program.partition('.')[0]}",
-            started_at=at,
-            ended_at=at + timedelta(seconds=decision.processing_time_s),
-            attributes=_attributes(query, decision, right),
-        )
+def _by_program(
+    asked: Sequence[SampleQuery], progress: Progress
+) -> Iterator[tuple[SampleQuery, str, Mapping[str, str]]]:
+    """Every decision, one program after the other: the embedded LM then reads each program's prompt only once."""
+    decisions = [(query, program, right) for query in asked for program, right in query.decisions().items()]
+    for number, decision in enumerate(sorted(decisions, key=lambda d: d[1]), start=1):
+        yield decision
+        progress(f"{decision[0].tenant_id}: decisions served", number, len(decisions))
+
+
+def _span(
+    query: SampleQuery, program: str, right: Mapping[str, str], serving: Serving, prefix: str, at: datetime
+) -> Span:
+    decision = serving.decide(program, **query.inputs())
+    return Span(
+        row_id=0,
+        span_id=_span_id(query, program),
+        trace_id=digest([query.tenant_id, query.query])[:32],
+        name=f"{prefix}.{program.partition('.')[0]}",
+        started_at=at,
+        ended_at=at + timedelta(seconds=decision.processing_time_s),
+        attributes=_attributes(query, decision, right),
+    )
 
 
 def _span_id(query: SampleQuery, program: str) -> str:

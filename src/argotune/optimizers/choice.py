@@ -84,7 +84,5 @@ def _lack(optimizer: Optimizer, situation: Situation) -> str | None:
     if situation.n_train < optimizer.min_examples:
         return f"{optimizer.name} needs {optimizer.min_examples} training examples, {situation.n_train} are here"
     if optimizer.needs_writer and not situation.has_writer:
-        return (
-            f"{optimizer.name} needs an LM that writes instructions: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL"
-        )
+        return f"{optimizer.name} needs an LM that writes instructions: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL"
     return None

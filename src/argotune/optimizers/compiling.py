@@ -16,10 +16,10 @@ from typing import Any
 import dspy
 from dspy.utils.callback import BaseCallback
 
-from argotune.errors import ArgotuneError, BudgetSpent
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
 from argotune.optimizers.quiet import quiet
 from argotune.optimizers.task import Stopped, TrainingTask, plain_student
-from argotune.programs.failures import own_error, told_as
+from argotune.programs.failures import NO_ANSWER, own_error, told_as
 from argotune.programs.state import dump, load
 
 log = logging.getLogger(__name__)
@@ -82,19 +82,31 @@ def guarded(name: str, compile: Compile) -> Compile:
 
     The result is rebuilt from its own state, so what is measured later is exactly what will be stored. When the
     budget ends, the best candidate measured so far is returned, and BudgetSpent is raised where none is better
-    than the student. Raises ArgotuneError, naming the optimizer, for what fails inside DSPy.
+    than the student. Raises ConfigInvalid for a teacher that cannot do it, and ArgotuneError, naming the
+    optimizer, for what fails inside DSPy.
     """
 
     def run(task: TrainingTask) -> dspy.Module:
         watch = _Watch(len(task.choosing))
         try:
             with _surroundings(name, task, watch):
-                state = dump(compile(task))
+                state = dump(_compiled(name, compile, task))
         except Stopped as stopped:
             state = _so_far(name, stopped.error, watch.best_beside(dump(plain_student(task))))
         return load(task.program, state, task.program.signature_hash, task.embedder)
 
     return run
+
+
+def _compiled(name: str, compile: Compile, task: TrainingTask) -> dspy.Module:
+    try:
+        return compile(task)
+    except NO_ANSWER as error:
+        # Programs' own unusable answers are counted as wrong before they get here.
+        raise ConfigInvalid(
+            f"optimizer {name}: the teacher LM wrote nothing that can be used; "
+            "set a stronger lm.teacher_model or another preferred_optimizer"
+        ) from error
 
 
 def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:

@@ -79,7 +79,8 @@ def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
 
 
 def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
-    signature = predictor.signature.with_instructions(state["instructions"])
+    signature = predictor.signature.with_instructions("-")
+    signature.instructions = state["instructions"]  # with_instructions would replace "" by a default
     decision = copy.deepcopy(dict(state["decision"]))
     DecisionState(signature, decision)
     predictor.signature = signature

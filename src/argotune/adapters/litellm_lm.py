@@ -1,0 +1,202 @@
+"""LMs outside this process: any LiteLLM name, through DSPy's own engines, one attempt at a time.
+
+DSPy sends what it can by itself and imports litellm for the rest, when such an LM is really called. Retries are
+here, because each attempt must be reserved with the meter.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import dspy
+from dspy._vendor.lm15.serde import request_to_dict
+from dspy.lm15 import Request, Response
+from dspy.utils.exceptions import (
+    ContextWindowExceededError,
+    LMAuthError,
+    LMBillingError,
+    LMConfigurationError,
+    LMError,
+    LMInvalidRequestError,
+    LMNotConfiguredError,
+    LMProviderError,
+    LMRateLimitError,
+    LMServerError,
+    LMTimeoutError,
+    LMTransportError,
+    LMUnexpectedError,
+    LMUnsupportedFeatureError,
+    is_retryable_lm_error,
+)
+
+from argotune.answers import PaidAnswers
+from argotune.budget import Meter
+from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.tenants import LMChoice
+
+MAX_ANSWER_TOKENS = 4000
+FIRST_WAIT_S = 0.5
+MAX_WAIT_S = 30.0
+MAX_RETRY_AFTER_S = 60.0
+"""A server that wants to be left alone for longer is not waited for: the run tries again later."""
+
+_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][\w.\-]{6,}")
+
+# Specific kinds before the kinds they are of.
+_MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
+    (LMNotConfiguredError, AccessDenied),
+    (LMAuthError, AccessDenied),
+    (LMBillingError, AccessDenied),
+    (LMRateLimitError, RateLimited),
+    (LMTimeoutError, Unavailable),
+    (LMServerError, Unavailable),
+    (LMTransportError, Unavailable),
+    (LMInvalidRequestError, ConfigInvalid),
+    (LMUnsupportedFeatureError, ConfigInvalid),
+    (LMConfigurationError, ConfigInvalid),
+    (LMProviderError, BadAnswer),
+    (LMUnexpectedError, BadAnswer),
+)
+
+
+@dataclass(frozen=True)
+class Keys:
+    """API keys; None leaves it to the variable that the provider documents, OPENAI_API_KEY say."""
+
+    task: str | None = field(default=None, repr=False)
+    teacher: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and how long to wait for a server that fails: full jitter (Brooker, AWS, 2015)."""
+
+    max_retries: int
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def wait_s(self, error: LMError, attempt: int) -> float | None:
+        """Seconds before the attempt after `attempt` (0, 1, ...), None to give up."""
+        is_garbage = type(error) in (LMProviderError, LMUnexpectedError)
+        if attempt >= self.max_retries or not (is_retryable_lm_error(error) or is_garbage):
+            return None
+        asked_s = error.retry_after
+        if asked_s is not None:
+            return None if asked_s > MAX_RETRY_AFTER_S else asked_s + self.chance() * FIRST_WAIT_S
+        return self.chance() * min(MAX_WAIT_S, FIRST_WAIT_S * 2**attempt)
+
+
+class RemoteWriter:
+    """One LM behind an API. Nothing is connected or imported before the first call."""
+
+    def __init__(
+        self, name: str, key: str | None, api_base: str | None, timeout_s: float, temperature: float, patience: Patience
+    ) -> None:
+        self.identity: dict[str, str | None] = {"lm": name, "api_base": api_base}
+        self.temperature = temperature
+        self.max_tokens = MAX_ANSWER_TOKENS
+        self._key = key
+        self._patience = patience
+        client = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
+        try:
+            self._lm = dspy.LM(name, cache=False, num_retries=0, **{k: v for k, v in client.items() if v is not None})
+        except (ValueError, TypeError) as error:
+            raise ConfigInvalid(f"lm: {name[:60]!r} cannot be used: {error}") from error
+
+    @property
+    def supports_response_schema(self) -> bool:
+        return self._lm.supports_response_schema
+
+    @property
+    def supported_params(self) -> Collection[str]:
+        return self._lm.supported_params
+
+    def complete(self, request: Request, _draw: int, meter: Meter) -> Response:
+        """One answer after as many attempts as patience allows.
+
+        Raises BudgetSpent, AccessDenied, RateLimited, Unavailable, BadAnswer or ConfigInvalid; a prompt that does
+        not fit leaves as DSPy's ContextWindowExceededError, which modules know how to treat.
+        """
+        for attempt in range(self._patience.max_retries + 1):
+            try:
+                return self._attempt(request, meter)
+            except ContextWindowExceededError:
+                raise
+            except LMError as error:
+                wait_s = self._patience.wait_s(error, attempt)
+                if wait_s is None:
+                    self._give_up(error)
+            self._patience.sleep(wait_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _attempt(self, request: Request, meter: Meter) -> Response:
+        with meter.call(most_tokens(request)) as bill:
+            try:
+                # The LM around this one keeps history, usage and callbacks: once is enough.
+                with dspy.context(disable_history=True, usage_tracker=None, callbacks=[], send_stream=None):
+                    response = self._lm(request=request)
+            except LMError as error:
+                if error.status is not None:
+                    bill.tokens = 0  # the server said no, so it did no work
+                raise
+            if response.usage.total_tokens is not None:
+                bill.tokens = response.usage.total_tokens
+        return response
+
+    def _give_up(self, error: LMError) -> NoReturn:
+        kind = next((own for theirs, own in _MEANING if isinstance(error, theirs)), BadAnswer)
+        text = f"{self.identity['lm']}: {self._without_secrets(str(error.message or error))}"[:300]
+        is_clean = self._without_secrets(str(error)) == str(error)
+        raise kind(" ".join(text.split())) from (error if is_clean else None)
+
+    def _without_secrets(self, text: str) -> str:
+        return _SECRET.sub("***", text.replace(self._key, "***") if self._key else text)
+
+    def __repr__(self) -> str:
+        return f"RemoteWriter({self.identity['lm']!r})"
+
+
+def most_tokens(request: Request) -> int:
+    """No tokenizer makes more tokens than there are bytes; the longest answer comes on top."""
+    asked = json.dumps(request_to_dict(request), ensure_ascii=False).encode("utf-8", "replace")
+    return len(asked) + (request.config.max_tokens or MAX_ANSWER_TOKENS)
+
+
+class RemoteLMs:
+    """Opens every other name."""
+
+    prefix = ""
+    num_threads = 4
+
+    def __init__(
+        self,
+        keys: Keys,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._keys = keys
+        self._sleep = sleep
+        self._chance = chance
+
+    def scorer(self, _name: str, _paid: PaidAnswers) -> None:
+        """APIs give no probabilities of whole labels, so these LMs write their answers."""
+        return None
+
+    def writer(self, name: str, choice: LMChoice, is_teacher: bool) -> RemoteWriter:
+        """The LM that writes. Raises ConfigInvalid for a name that DSPy refuses."""
+        key = self._keys.teacher if is_teacher else self._keys.task
+        api_base = choice.api_base if not is_teacher or _is_same_provider(name, choice) else None
+        patience = Patience(choice.max_retries, self._sleep, self._chance)
+        return RemoteWriter(name, key, api_base, choice.timeout_s, 1.0 if is_teacher else 0.0, patience)
+
+
+def _is_same_provider(teacher: str, choice: LMChoice) -> bool:
+    """`api_base` is the task model's; the teacher shares it unless the task model is another provider's."""
+    provider = (choice.task_model or "").partition("/")[0]
+    return provider in ("local", teacher.partition("/")[0])

@@ -1,0 +1,180 @@
+"""LMs by name: picks who opens a name, and puts the meter and the tenant's kept answers around what writes text.
+
+Knows DSPy but no product behind it: those are given as openers (llama_cpp_lm.py, litellm_lm.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Protocol
+
+import dspy
+from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
+from dspy.lm15 import Request, Response, response_to_events
+from dspy.utils.exceptions import LMConfigurationError, LMError
+
+from argotune.answers import Answers, NoAnswers, PaidAnswers
+from argotune.budget import Meter
+from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.ports import LMs
+from argotune.tenants import LMChoice
+
+REASONING_TOKENS = 16_000
+"""The least that DSPy accepts for models that think before they answer."""
+
+
+class Writer(Protocol):
+    """An LM that writes text, without meter or memory. `identity` tells its answers from those of others."""
+
+    identity: Mapping[str, Any]
+    temperature: float
+    max_tokens: int
+
+    @property
+    def supports_response_schema(self) -> bool:
+        """Whether it can be held to a JSON schema; may load what is needed to know."""
+
+    @property
+    def supported_params(self) -> Collection[str]:
+        """Names of the OpenAI parameters it takes."""
+
+    def complete(self, request: Request, draw: int, meter: Meter) -> Response:
+        """One answer, reserved with the meter before it is asked. Equal draws may give equal answers."""
+
+
+class Opener(Protocol):
+    """One product that opens LMs whose names begin with `prefix`."""
+
+    prefix: str
+    num_threads: int
+
+    def scorer(self, name: str, paid: PaidAnswers) -> Any | None:
+        """A DSPy decision client, None where the LM can only write. Raises ConfigInvalid for an unusable name."""
+
+    def writer(self, name: str, choice: LMChoice, is_teacher: bool) -> Writer:
+        """The LM that writes; `choice` names both models. Raises ConfigInvalid for an unusable name."""
+
+
+class NamedLMs:
+    """An LMSource over openers; the one with the longest fitting prefix opens a name."""
+
+    def __init__(
+        self,
+        openers: Sequence[Opener],
+        default_task: str,
+        default_teacher: str | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._openers = sorted(openers, key=lambda opener: len(opener.prefix), reverse=True)
+        self._default_task = default_task
+        self._default_teacher = default_teacher
+        self._now = now
+
+    def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
+        """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""
+        task_name = choice.task_model or self._default_task
+        teacher_name = choice.teacher_model or self._default_teacher
+        settled = choice.model_copy(update={"task_model": task_name, "teacher_model": teacher_name})
+        paid = PaidAnswers(answers, meter, self._now)
+        opener = self._opener(task_name)
+        task = opener.scorer(task_name, paid) or self._writing(task_name, settled, paid, is_teacher=False)
+        teacher = self._writing(teacher_name, settled, paid, is_teacher=True) if teacher_name else None
+        names = {"task": task_name} | ({"teacher": teacher_name} if teacher_name else {})
+        return LMs(task, teacher, SchemaWhereSupported(), names, opener.num_threads)
+
+    def _opener(self, name: str) -> Opener:
+        if not name or name != name.strip() or not name.isprintable():
+            raise ConfigInvalid(f"lm: {name[:60]!r} is no name of an LM")
+        found = next((opener for opener in self._openers if name.startswith(opener.prefix)), None)
+        if found is None:
+            raise ConfigInvalid(f"lm: nothing here opens {name[:60]!r}")
+        return found
+
+    def _writing(self, name: str, choice: LMChoice, paid: PaidAnswers, *, is_teacher: bool) -> dspy.LM:
+        writer = self._opener(name).writer(name, choice, is_teacher)
+        engine = PaidEngine(writer, paid)
+        try:
+            return _lm(name, engine, temperature=writer.temperature, max_tokens=writer.max_tokens)
+        except LMConfigurationError:
+            return _lm(name, engine, temperature=None, max_tokens=REASONING_TOKENS)
+
+
+def _lm(name: str, engine: PaidEngine, **settings: Any) -> dspy.LM:
+    try:
+        return dspy.LM(name, engine=engine, cache=False, num_retries=0, **settings)
+    except (ValueError, TypeError) as error:
+        raise ConfigInvalid(f"lm: {name[:60]!r} cannot be used: {error}") from error
+
+
+class SchemaWhereSupported(dspy.ChatAdapter):
+    """Closed sets and types as a JSON schema where the LM is held to it; else chat, and JSON when that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._with_schema = dspy.JSONAdapter()
+
+    def __call__(self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
+        ask = self._with_schema if lm.supports_response_schema else super().__call__
+        return ask(lm, lm_kwargs, signature, demos, inputs)
+
+
+class PaidEngine:
+    """A DSPy engine: answers that were paid for come back, all others are asked of the writer, and kept.
+
+    Equal requests share an answer at temperature 0. At others the first, second, ... of a run each has its own, so
+    samples differ and a rerun repeats them. Errors of ours leave DSPy as themselves.
+    """
+
+    def __init__(self, writer: Writer, paid: PaidAnswers) -> None:
+        self._writer = writer
+        self._paid = paid
+
+    @property
+    def supports_response_schema(self) -> bool:
+        return self._writer.supports_response_schema
+
+    @property
+    def supported_params(self) -> Collection[str]:
+        return self._writer.supported_params
+
+    def complete(self, request: Request) -> Response:
+        """One response. Raises BudgetSpent, AccessDenied, Unavailable and their like, or DSPy's context error."""
+        asked = {**self._writer.identity, "request": request_to_dict(request)}
+        is_sampled = (request.config.temperature or 0) > 0
+        draw = self._paid.draw(asked) if is_sampled else 0
+        try:
+            found = self._paid.get(
+                {**asked, "draw": draw} if is_sampled else asked,
+                lambda: response_to_dict(self._writer.complete(request, draw, self._paid.meter)),
+            )
+        except ArgotuneError as error:
+            raise _also_lm_error(type(error))(str(error)) from error
+        return response_from_dict(dict(found))
+
+    def stream(self, request: Request) -> Iterator[Any]:
+        """The same response, as events."""
+        return response_to_events(self.complete(request))
+
+    def close(self) -> None:
+        """Nothing is open: servers and connections are shared by the process."""
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> PaidEngine:
+        """Copies of an LM share meter and answers."""
+        return self
+
+    def dump_state(self) -> dict[str, Any]:
+        """Nothing: an LM is bound when a program is loaded."""
+        return {}
+
+    @classmethod
+    def load_state(cls, _state: Mapping[str, Any]) -> PaidEngine:
+        """Raises ConfigInvalid: no stored state holds an LM."""
+        raise ConfigInvalid("an LM is never stored with a program; open it by its name")
+
+
+@lru_cache(maxsize=64)
+def _also_lm_error(kind: type[ArgotuneError]) -> type[ArgotuneError]:
+    """The same error as an LMError too: those pass through DSPy unwrapped, and its optimizers do not hide them."""
+    return type(kind.__name__, (kind, LMError), {"__doc__": kind.__doc__, "__module__": kind.__module__})

@@ -1,0 +1,204 @@
+"""Results in Arize Phoenix: per tenant and program one dataset, per run two experiments on the same version of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from argotune.adapters.phoenix_http import PhoenixHttp, Refused, rows, segment
+from argotune.adapters.phoenix_spans import clean
+from argotune.adapters.phoenix_traces import project_name
+from argotune.errors import BadAnswer
+from argotune.ports import TrackedExample, TrackedLinks, TrackedRun
+
+SCORE = "score"
+"""The name of the evaluation that compares a run's answer with the label."""
+
+UPLOAD_ROWS = 2000
+LIST_ROWS = 500
+WRITERS = 4
+"""There is no route for many runs at once, so their requests go side by side."""
+
+ALREADY_THERE = 409
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one program made of one example."""
+
+    example_id: str
+    answers: Mapping[str, str] | None
+    score: float | None
+
+
+class PhoenixTracker:
+    """Tracker on one Phoenix server. Publishing a run again completes what is missing and adds nothing else."""
+
+    def __init__(
+        self,
+        base_url: str,
+        prefix: str,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        retries: int = 4,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._http = PhoenixHttp(base_url, api_key, timeout_s, retries, sleep)
+        self._prefix = prefix
+
+    def publish(self, run: TrackedRun) -> TrackedLinks:
+        """Upsert the examples, then store both programs' answers and scores as experiments.
+
+        Raises what PhoenixHttp raises; publishing again after any of it is safe.
+        """
+        dataset_id, version_id = self._upload(run)
+        node_ids = self._node_ids(dataset_id)
+        known = self._experiments(dataset_id)
+        ids = []
+        for role, version, answered in _roles(run):
+            name = f"{run.program} {run.run_id} {role}"
+            body = _experiment_body(run, name, role, version, version_id)
+            experiment_id = known.get(name) or self._created(dataset_id, body)
+            self._write(run, experiment_id, {_id(node_ids, a.example_id): a for a in answered})
+            ids.append(experiment_id)
+        link = f"{self._http.base}/datasets/{dataset_id}"
+        return TrackedLinks(f"{link}/examples", f"{link}/compare?experimentId={ids[0]}&experimentId={ids[1]}")
+
+    def project_link(self, tenant_id: str) -> str | None:
+        """The page of a tenant's traces, None when the tenant has sent none."""
+        project_id = self._http.project_id(project_name(self._prefix, tenant_id))
+        return f"{self._http.base}/projects/{project_id}" if project_id else None
+
+    def ping(self) -> str:
+        """Phoenix's version, when it can be reached and takes our key."""
+        return self._http.version()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def _upload(self, run: TrackedRun) -> tuple[str, str]:
+        """Add or change the run's examples, keeping others; ids of the dataset and of its newest version."""
+        answer: Any = None
+        for start in range(0, max(1, len(run.examples)), UPLOAD_ROWS):
+            body = _dataset_body(run, run.examples[start : start + UPLOAD_ROWS])
+            answer = self._http.post("v1/datasets/upload", body, {"sync": "true"})
+        data = _object(answer, "v1/datasets/upload")
+        return _id(data, "dataset_id"), _id(data, "version_id")
+
+    def _node_ids(self, dataset_id: str) -> dict[str, str]:
+        """Phoenix's ids of the examples by ours."""
+        path = f"v1/datasets/{segment(dataset_id)}/examples"
+        examples = _object(self._http.get(path), path).get("examples")
+        return {_id(row, "id"): _id(row, "node_id") for row in rows({"data": examples}, path)}
+
+    def _experiments(self, dataset_id: str) -> dict[str, str]:
+        path = f"v1/datasets/{segment(dataset_id)}/experiments"
+        return {str(row.get("name")): _id(row, "id") for row in self._http.pages(path, {}, LIST_ROWS)}
+
+    def _created(self, dataset_id: str, body: Mapping[str, Any]) -> str:
+        path = f"v1/datasets/{segment(dataset_id)}/experiments"
+        return _id(_object(self._http.post(path, body, can_repeat=False), path), "id")
+
+    def _write(self, run: TrackedRun, experiment_id: str, answered: Mapping[str, Answered]) -> None:
+        """Store the answers that are not there yet, then the scores that are not."""
+        path = f"v1/experiments/{segment(experiment_id)}"
+        there = {row.get("dataset_example_id") for row in self._http.pages(f"{path}/runs", {}, LIST_ROWS)}
+        missing = {node_id: a for node_id, a in answered.items() if node_id not in there}
+        bodies = [_run_body(run, node_id, a) for node_id, a in missing.items()]
+        self._post_all(f"{path}/runs", bodies)
+        self._post_all("v1/experiment_evaluations", list(self._unscored(run, path, answered)))
+
+    def _unscored(self, run: TrackedRun, path: str, answered: Mapping[str, Answered]) -> Iterator[dict[str, Any]]:
+        found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": SCORE}, LIST_ROWS)
+        for row in found:
+            stored = row.get("experiment_run")
+            if not isinstance(stored, dict):
+                raise BadAnswer(f"Phoenix: {path}/incomplete-evaluations: a row has no experiment_run")
+            answer = answered.get(_id(stored, "dataset_example_id"))
+            if answer is not None and answer.score is not None:
+                yield _score_body(run, _id(stored, "id"), answer.score)
+
+    def _post_all(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> None:
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for _ in pool.map(lambda body: self._post_once(path, body), bodies):
+                pass
+
+    def _post_once(self, path: str, body: Mapping[str, Any]) -> None:
+        try:
+            self._http.post(path, body)
+        except Refused as refused:
+            if refused.status != ALREADY_THERE:
+                raise
+
+
+def _roles(run: TrackedRun) -> Iterable[tuple[str, str, list[Answered]]]:
+    champion = [Answered(e.id, e.champion_answers, e.champion_score) for e in run.examples]
+    challenger = [Answered(e.id, e.challenger_answers, e.challenger_score) for e in run.examples]
+    yield "champion", run.champion_version, [a for a in champion if a.answers is not None]
+    yield "challenger", run.challenger_version, [a for a in challenger if a.answers is not None]
+
+
+def _dataset_body(run: TrackedRun, examples: Sequence[TrackedExample]) -> dict[str, Any]:
+    """Rows in columns. `append` adds and changes by example id and deletes nothing."""
+    return {
+        "action": "append",
+        "name": clean(f"{run.tenant_id}/{run.program}"),
+        "description": "Examples of one program of one tenant, with the split they belong to",
+        "inputs": [clean(dict(e.inputs)) for e in examples],
+        "outputs": [clean(dict(e.expected)) for e in examples],
+        "metadata": [{"label_source": e.label_source, "split": e.split} for e in examples],
+        "splits": [e.split for e in examples],
+        "span_ids": [e.span_id for e in examples],
+        "example_ids": [e.id for e in examples],
+    }
+
+
+def _experiment_body(run: TrackedRun, name: str, role: str, version: str, version_id: str) -> dict[str, Any]:
+    """An experiment on the splits that were scored, so that the others do not count as missing."""
+    splits = sorted(
+        {e.split for e in run.examples if e.champion_answers is not None or e.challenger_answers is not None}
+    )
+    return {
+        "name": name,
+        "description": f"{role} {version} of {run.program}",
+        "metadata": clean({**run.facts, "role": role, "version": version, "run": run.run_id}),
+        "version_id": version_id,
+        **({"splits": splits} if splits else {}),
+    }
+
+
+def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:
+    """Both times are the same: how long one answer took is not known here."""
+    at = run.ended_at.isoformat()
+    output = clean(dict(answered.answers or {}))
+    return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, "start_time": at, "end_time": at}
+
+
+def _score_body(run: TrackedRun, run_id: str, score: float) -> dict[str, Any]:
+    at = run.ended_at.isoformat()
+    return {
+        "experiment_run_id": run_id,
+        "name": SCORE,
+        "annotator_kind": "CODE",
+        "result": {"score": clean(score)},
+        "start_time": at,
+        "end_time": at,
+    }
+
+
+def _object(answer: Any, path: str) -> Mapping[str, Any]:
+    data = answer.get("data") if isinstance(answer, dict) else None
+    if not isinstance(data, dict):
+        raise BadAnswer(f"Phoenix: {path}: `data` is not an object")
+    return data
+
+
+def _id(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadAnswer(f"Phoenix: an answer has no {name}")
+    return value

@@ -1,0 +1,36 @@
+"""What several suites share: one Phoenix server per session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from argotune.adapters.phoenix_server import PhoenixServer
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def phoenix_python() -> Path:
+    """An interpreter that has arize-phoenix installed."""
+    named = os.environ.get("ARGOTUNE_PHOENIX_PYTHON")
+    python = Path(named) if named else REPOSITORY / ".venv-phoenix/bin/python"
+    if not python.exists():
+        reason = f"no Phoenix at {python}: `make setup`, or set ARGOTUNE_PHOENIX_PYTHON"
+        (pytest.fail if os.environ.get("ARGOTUNE_REQUIRE_ALL") == "1" else pytest.skip)(reason)
+    return python
+
+
+@pytest.fixture(scope="session")
+def phoenix_server(phoenix_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PhoenixServer]:
+    """A server of our own on loopback, empty at first."""
+    with PhoenixServer(phoenix_python, tmp_path_factory.mktemp("phoenix"), start_limit_s=160) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def phoenix_url(phoenix_server: PhoenixServer) -> str:
+    return phoenix_server.url

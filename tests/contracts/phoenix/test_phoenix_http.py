@@ -1,0 +1,203 @@
+"""What becomes of answers that Phoenix does not document, on a server that gives them."""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge
+from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.adapters.phoenix_tracker import PhoenixTracker
+from argotune.errors import (
+    AccessDenied,
+    BadAnswer,
+    ConfigInvalid,
+    NotFound,
+    RateLimited,
+    Unavailable,
+)
+from argotune.ports import TrackedRun
+
+KEY = "secret-key-0123456789"
+NOW = datetime.now(UTC)
+RUN = TrackedRun("acme", "routing", "run", "a", "b", [], {}, NOW, NOW)
+
+CALLS: dict[str, Callable[[PhoenixTraces, PhoenixTracker], object]] = {
+    "spans": lambda traces, _: list(traces.spans_after("acme", "routing", 3)),
+    "first read": lambda traces, _: list(traces.spans_after("acme", "routing", 0, NOW)),
+    "count": lambda traces, _: traces.count_after("acme", "routing", 3, 10),
+    "annotations": lambda traces, _: list(traces.annotations("acme", "routing", ["agent"], NOW)),
+    "ping": lambda traces, _: traces.ping(),
+    "publish": lambda _, tracker: tracker.publish(RUN),
+    "project link": lambda _, tracker: tracker.project_link("acme"),
+}
+
+FAILURES = {
+    "401": ({"status": 401}, AccessDenied, "401", 1),
+    "403": ({"status": 403}, AccessDenied, "403", 1),
+    "404": ({"status": 404, "body": b"Not Found"}, NotFound, "Not Found", 1),
+    "429": ({"status": 429}, RateLimited, "429", 3),
+    "500": ({"status": 500, "body": b"Internal"}, Unavailable, "500: Internal", 3),
+    "503": ({"status": 503}, Unavailable, "503", 3),
+    "418": ({"status": 418, "body": b"teapot"}, Refused, "418: teapot", 1),
+    "redirect": ({"status": 302, "headers": {"Location": "https://in"}}, ConfigInvalid, "redirects to 'https://in'", 1),
+    "cut off": ({"body": b'{"data": [' + b" " * 99, "cut_to_bytes": 20}, BadAnswer, "breaks off", 3),
+    "empty": ({"body": b""}, BadAnswer, "not JSON", 1),
+    "html": ({"body": b"<!DOCTYPE html>"}, BadAnswer, "not JSON", 1),
+    "not utf-8": ({"body": b'{"data": "\xff"}'}, BadAnswer, "not JSON", 1),
+    "too deep": ({"body": b"[" * 100_000}, BadAnswer, "not JSON", 1),
+    "hang": ({"hang_s": 5.0}, Unavailable, "no answer within 0.3 s", 3),
+}  # fmt: skip
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def call(bad_server, pauses: list[float]) -> Callable[[str], object]:
+    def call(name: str, retries: int = 2) -> object:
+        options = {"api_key": KEY, "timeout_s": 0.3, "retries": retries, "sleep": pauses.append}
+        with (
+            closing(PhoenixTraces(bad_server.url, "contract", **options)) as traces,
+            closing(PhoenixTracker(bad_server.url, "contract", **options)) as tracker,
+        ):
+            return CALLS[name](traces, tracker)
+
+    return call
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("failure", [name for name in FAILURES if name != "hang"])
+def test_each_failure_is_its_own_error_and_never_an_empty_answer(
+    call, bad_server, caplog: pytest.LogCaptureFixture, name: str, failure: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer, error_type, message, attempts = FAILURES[failure]
+    vars(bad_server.script[0]).update(answer)
+    with pytest.raises(error_type, match=message) as caught:
+        call(name)
+    assert len(bad_server.asked) == attempts
+    assert "\n" not in str(caught.value)
+    assert KEY not in "".join(map(str, _chain(caught.value))) + caplog.text
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    return [error, *_chain(error.__cause__ or error.__context__)] if error else []
+
+
+def test_a_server_that_hangs_is_unavailable_in_time(call, bad_server) -> None:
+    bad_server.script[0].hang_s = 5.0
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=r"no answer within 0\.3 s"):
+        call("count")
+    assert time.monotonic() - began < 4.0
+
+
+def test_a_server_that_is_not_there_is_unavailable(pauses: list[float]) -> None:
+    with PhoenixHttp("http://127.0.0.1:9", retries=3, sleep=pauses.append) as http:
+        with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9: ConnectError"):
+            http.version()
+        assert not http.is_ready()
+    assert len(pauses) == 6
+
+
+def test_pauses_double_with_jitter(bad_server, pauses: list[float]) -> None:
+    bad_server.script[0].status = 500
+    for jitter, expected in ((0.0, [0.25, 0.5, 1.0, 2.0]), (1.0, [0.5, 1.0, 2.0, 4.0])):
+        pauses.clear()
+        with (
+            PhoenixHttp(bad_server.url, retries=4, sleep=pauses.append, jitter=lambda j=jitter: j) as http,
+            pytest.raises(Unavailable),
+        ):
+            http.get("v1/projects")
+        assert pauses == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "least_s", "most_s"),
+    [
+        ("7", 7.0, 7.2),
+        ("0", 0.0, 0.2),
+        ("99999", 30.0, 30.2),
+        (email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=20)), 5.0, 20.2),
+        ("soon", 0.2, 0.6),
+    ],
+)
+def test_retry_after_is_honoured_up_to_a_limit(
+    bad_server, pauses: list[float], value: str, least_s: float, most_s: float
+) -> None:
+    answer = type(bad_server.script[0])
+    bad_server.script = [answer(429, headers={"Retry-After": value}), answer(200, b'{"data": []}')]
+    with PhoenixHttp(bad_server.url, sleep=pauses.append) as http:
+        assert http.get("v1/projects") == {"data": []}
+    (pause_s,) = pauses
+    assert least_s <= pause_s <= most_s
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b'{"data": null}', b'{"data": {}}', b'{"data": [1]}', b'{"errors": 1}'])
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "ping"])
+def test_json_of_another_shape_is_a_bad_answer(call, bad_server, name: str, body: bytes) -> None:
+    bad_server.script[0].body = body
+    with pytest.raises(BadAnswer):
+        call(name)
+
+
+PROJECT = b'{"data": {"getProjectByName": {"id": "UHJvamVjdDox"}}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"data": [{}]}',
+        b'{"data": [{"id": "?", "context": 1}]}',
+        b'{"data": [{"id": "UHJvamVjdDox", "context": {"span_id": "a", "trace_id": "b"}}]}',
+    ],
+)
+def test_a_page_of_something_else_is_a_bad_answer(call, bad_server, body: bytes) -> None:
+    answer = type(bad_server.script[0])
+    bad_server.script = [answer(body=PROJECT), answer(body=body)]
+    with pytest.raises(BadAnswer):
+        call("spans")
+
+
+def test_a_request_that_may_have_been_carried_out_is_not_repeated(bad_server) -> None:
+    bad_server.script[0].status = 500
+    with PhoenixHttp(bad_server.url, sleep=lambda _s: None) as http, pytest.raises(Unavailable):
+        http.post("v1/projects", {"name": "a"}, can_repeat=False)
+    assert len(bad_server.asked) == 1
+
+
+def test_too_long_an_answer_is_not_read_to_its_end(bad_server) -> None:
+    bad_server.script[0].body = b'"' + b"x" * 5_000_000 + b'"'
+    with PhoenixHttp(bad_server.url) as http:
+        with pytest.raises(TooLarge, match="longer than 1000 bytes"):
+            http.get("v1/projects", max_bytes=1000)
+        assert len(http.get("v1/projects")) == 5_000_000
+
+
+@pytest.mark.parametrize("url", ["", "phoenix", "ftp://x", "http://", "http://[::1", "ftp://u:hidden@x"])
+def test_an_endpoint_that_is_no_url_is_named(url: str) -> None:
+    with pytest.raises(ConfigInvalid, match="PHOENIX_ENDPOINT") as caught:
+        PhoenixHttp(url)
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\nbreak", "schlüssel"])
+def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ConfigInvalid, match="PHOENIX_API_KEY") as caught:
+        PhoenixHttp("http://127.0.0.1:9", key)
+    assert not key or key not in str(caught.value)
+
+
+def test_links_do_not_show_a_password() -> None:
+    with PhoenixHttp("http://user:hidden@phoenix:6006/root/") as http:
+        assert http.base == "http://phoenix:6006/root"

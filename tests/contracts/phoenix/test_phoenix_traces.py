@@ -1,0 +1,253 @@
+"""What only a real Phoenix can show: volume, hostile content, ids that are global, and its routes failing midway."""
+
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+
+import pytest
+
+from argotune.adapters import phoenix_query, phoenix_reader
+from argotune.adapters.phoenix_http import PhoenixHttp, segment
+from argotune.adapters.phoenix_traces import PhoenixTraces, project_name
+from argotune.errors import RateLimited, Unavailable
+from argotune.experiences import Fields, Span, Unusable, read_span
+
+pytestmark = pytest.mark.phoenix
+
+DAY = timedelta(days=1)
+MANY = 1_200
+AT_ONE_MOMENT = 130
+FIELDS = {"routing": Fields("routing", ("query", "entities"), {"agent": ("video", "audio")})}
+
+HOSTILE = [
+    "../../etc", "a/b?c#d%2F", "{{workflow.uid}}", "$(touch x)", "'; DROP TABLE spans; --", '"quoted" \\ back',
+    "日本語 \U0001f600", "name == 'x' or True", "x" * 200,
+]  # fmt: skip
+
+
+def ids(spans: Iterable[Span]) -> list[str]:
+    return [span.span_id for span in spans]
+
+
+@pytest.fixture(scope="module")
+def crowd(phoenix: PhoenixTraces, make_span: Callable[..., Span], now: datetime) -> tuple[str, list[str]]:
+    """A tenant with more spans than Phoenix gives by default, some of which started at the same moment."""
+    tenant = f"crowd {os.urandom(6).hex()}"
+    moments = [now - timedelta(hours=1)] * AT_ONE_MOMENT + [
+        now - timedelta(minutes=n) for n in range(MANY - AT_ONE_MOMENT)
+    ]
+    spans = [make_span(n, at=at, program="routing", chosen_agent="video") for n, at in enumerate(moments)]
+    phoenix.record(tenant, spans)
+    return tenant, ids(spans)
+
+
+@pytest.fixture
+def http(phoenix_url: str) -> Iterator[PhoenixHttp]:
+    with PhoenixHttp(phoenix_url) as http:
+        yield http
+
+
+def test_more_than_a_thousand_spans_are_read_and_counted_completely(
+    phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime
+) -> None:
+    tenant, sent = crowd
+    assert ids(phoenix.spans_after(tenant, "routing", 0)) == sent
+    at_once = ids(phoenix.spans_after(tenant, "routing", 0, now - DAY))
+    assert len(at_once) == MANY
+    assert set(at_once) == set(sent)
+    assert phoenix.count_after(tenant, "routing", 0, 5_000) == MANY
+    assert phoenix.count_after(tenant, "routing", 0, 1_100) == 1_100
+
+
+def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
+    phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant, sent = crowd
+    monkeypatch.setattr(phoenix_query, "MAX_ROWS", 100)
+    found = ids(phoenix.spans_after(tenant, "routing", 0, now - 30 * DAY))
+    assert len(found) == MANY
+    assert set(found) == set(sent)
+
+
+def test_spans_that_arrive_while_pages_are_read_are_not_lost(
+    phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phoenix_reader, "PAGE_ROWS", 4)
+    before, during = [make_span(n) for n in range(11)], [make_span(n) for n in range(5)]
+    phoenix.record(tenant, before)
+    reading = phoenix.spans_after(tenant, "routing", 0)
+    found = [next(reading) for _ in range(6)]
+    phoenix.record(tenant, during)
+    assert ids([*found, *reading]) == ids(before + during)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_tenant_ids_are_names_and_nothing_else(
+    phoenix: PhoenixTraces, make_span: Callable[..., Span], make_annotation, now: datetime, name: str
+) -> None:
+    tenant = f"{name[:180]} {os.urandom(6).hex()}"
+    span = make_span()
+    phoenix.record(tenant, [span])
+    phoenix.annotate(tenant, [make_annotation(span.span_id, name, identifier=name)])
+    assert ids(phoenix.spans_after(tenant, "routing", 0)) == [span.span_id]
+    assert ids(phoenix.spans_after(tenant, "routing", 0, now - DAY)) == [span.span_id]
+    assert phoenix.count_after(tenant, "routing", 0, 10) == 1
+    assert [a.label for a in phoenix.annotations(tenant, "routing", ["agent"], now - DAY)] == [name]
+
+
+UNUSABLE = [
+    ({"query": 7}, Unusable.WRONG_TYPE),
+    ({"query": "x", "chosen_agent": True}, Unusable.WRONG_TYPE),
+    ({"query": "x" * 10 * 2**20}, Unusable.TOO_LONG),
+    ({"entities": ["x" * 30] * 5_000}, Unusable.TOO_LONG),
+    ({"confidence": "high"}, Unusable.WRONG_TYPE),
+    ({"confidence": 2**60}, Unusable.OUT_OF_RANGE),
+    ({"query": ""}, Unusable.NO_INPUT),
+    ({"query": "\x00"}, Unusable.NO_INPUT),
+    ({"chosen_agent": None}, Unusable.NO_OUTPUT),
+    ({"chosen_agent": {"name": "video"}}, Unusable.UNKNOWN_LABEL),
+    ({"program": ["routing"]}, Unusable.NO_PROGRAM),
+    ({"program": "modality.video"}, Unusable.UNKNOWN_PROGRAM),
+    ({"tenant_id": "somebody else"}, Unusable.OTHER_TENANT),
+    ({"tenant_id": {"nested": 1}}, Unusable.OTHER_TENANT),
+]
+
+
+def test_what_cannot_be_used_gets_its_named_reason_on_both_routes(
+    phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    good = {"program": "routing", "query": "find clips", "chosen_agent": "video"}
+    expected = {}
+    for number, (fields, reason) in enumerate(UNUSABLE):
+        span = make_span(number, **{**good, **fields})
+        phoenix.record(tenant, [span])
+        expected[span.span_id] = reason
+    for since in (None, now - DAY):
+        spans = phoenix.spans_after(tenant, "routing", 0, since)
+        assert {span.span_id: read_span(span, tenant, FIELDS) for span in spans} == expected
+
+
+def test_nul_bytes_and_lone_surrogates_are_taken_out(
+    phoenix: PhoenixTraces, http: PhoenixHttp, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    phoenix.record(tenant, [make_span(1)])
+    project_id = http.project_id(project_name("contract", tenant))
+    raw = {
+        "name": "contract.routing", "context": {"trace_id": "ab" * 16, "span_id": os.urandom(8).hex()},
+        "span_kind": "AGENT", "status_code": "OK", "start_time": now.isoformat(), "end_time": now.isoformat(),
+        "attributes": {"routing.query": "a\x00b", "routing.tags": ["\x00c"], "routing.nan": None},
+    }  # fmt: skip
+    http.post(f"v1/projects/{segment(project_id)}/spans", {"data": [raw]})
+    phoenix.record(tenant, [make_span(2, chosen_agent="d\x00\ud800e", confidence=float("nan"))])
+    for since in (None, now - DAY):
+        found = {k: v for s in phoenix.spans_after(tenant, "routing", 0, since) for k, v in s.attributes.items()}
+        assert found["routing.chosen_agent"] == "d?e"
+        assert found["routing.tags"] == ["c"]
+        assert "routing.confidence" not in found
+
+
+@pytest.fixture(scope="module")
+def big(phoenix: PhoenixTraces, make_span: Callable[..., Span]) -> str:
+    """A tenant with twelve megabytes in six spans."""
+    tenant = f"big {os.urandom(6).hex()}"
+    phoenix.record(tenant, [make_span(number, context="x" * 2 * 2**20) for number in range(6)])
+    return tenant
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_megabytes_in_attributes_do_not_fill_the_memory(
+    phoenix: PhoenixTraces, big: str, now: datetime, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    monkeypatch.setattr(phoenix_query, "MAX_BYTES", 3 * 2**20)
+    monkeypatch.setattr(phoenix_reader, "PAGE_BYTES", 3 * 2**20)
+    tracemalloc.start()
+    spans = phoenix.spans_after(big, "routing", 0, now - DAY if at_once else None)
+    lengths = [len(span.attributes["routing.context"]) for span in spans]
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert lengths == [20_001] * 6
+    assert peak_bytes < 20 * 2**20
+
+
+def test_attributes_that_collide_are_all_read(
+    phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    span = make_span(1, chosen_agent="video")
+    phoenix.record(tenant, [Span(**{**vars(span), "attributes": {**span.attributes, "routing": "taken"}})])
+    for since in (None, now - DAY):
+        (found,) = phoenix.spans_after(tenant, "routing", 0, since)
+        assert found.attributes["routing.chosen_agent"] == "video"
+        assert found.attributes["routing"] == "taken"
+
+
+def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
+    phoenix: PhoenixTraces, phoenix_url: str, tenant: str, make_span: Callable[..., Span]
+) -> None:
+    mine = make_span(1, tenant_id=tenant)
+    phoenix.record(tenant, [mine])
+    intruder = tenant + "2"
+    stray = make_span(2, trace_id=mine.trace_id, tenant_id=intruder)
+    with (
+        closing(PhoenixTraces(phoenix_url, "contract", sleep=lambda _s: None)) as impatient,
+        pytest.raises(Unavailable, match=f"1 of 1 spans, e.g. '{stray.span_id}', did not arrive"),
+    ):
+        impatient.record(intruder, [stray])
+    reasons = {span.span_id: read_span(span, tenant, FIELDS) for span in phoenix.spans_after(tenant, "routing", 0)}
+    assert reasons == {mine.span_id: Unusable.NO_PROGRAM, stray.span_id: Unusable.OTHER_TENANT}
+    assert list(phoenix.spans_after(intruder, "routing", 0)) == []
+
+
+def test_a_score_without_a_label_is_no_annotation(
+    phoenix: PhoenixTraces, http: PhoenixHttp, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    span = make_span()
+    phoenix.record(tenant, [span])
+    row = {"span_id": span.span_id, "annotator_kind": "HUMAN", "identifier": ""}
+    data = [{**row, "name": "agent", "result": {"score": 1.0}}, {**row, "name": "other", "result": {"label": "b"}}]
+    http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
+    found = list(phoenix.annotations(tenant, "routing", ["agent", "other"], now - DAY))
+    assert [(a.name, a.label) for a in found] == [("other", "b")]
+
+
+def test_thousands_of_annotations_are_read_completely(
+    phoenix: PhoenixTraces, crowd: tuple[str, list[str]], make_annotation, now: datetime
+) -> None:
+    tenant, span_ids = crowd
+    some = span_ids[:700]
+    phoenix.annotate(tenant, [make_annotation(id, f"label {n}") for n, id in enumerate(some)])
+    found = {a.span_id: a.label for a in phoenix.annotations(tenant, "routing", ["agent"], now - DAY)}
+    assert found == {id: f"label {n}" for n, id in enumerate(some)}
+
+
+@pytest.fixture
+def without_queries(phoenix_url: str, bad_server) -> Iterator[PhoenixTraces]:
+    """Phoenix whose query route is out of order, as in another version."""
+    bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
+    with closing(PhoenixTraces(bad_server.url, "contract", sleep=lambda _s: None)) as traces:
+        yield traces
+
+
+@pytest.mark.parametrize(("status", "body"), [(422, b"Invalid query"), (500, b"oops"), (200, b"not a table")])
+def test_without_the_query_route_pages_are_read(
+    without_queries: PhoenixTraces, bad_server, crowd: tuple[str, list[str]], now: datetime, status: int, body: bytes
+) -> None:
+    tenant, sent = crowd
+    bad_server.script[0].status, bad_server.script[0].body = status, body
+    found = list(without_queries.spans_after(tenant, "routing", 0, now - DAY))
+    assert ids(found) == sent
+    assert len({span.row_id for span in found}) == 1
+    labelled = {a.span_id for a in without_queries.annotations(tenant, "routing", ["agent"], now - DAY)}
+    assert labelled <= set(sent)
+    assert bad_server.asked
+
+
+def test_a_limited_query_route_is_not_pestered_by_pages(
+    without_queries: PhoenixTraces, bad_server, crowd: tuple[str, list[str]], now: datetime
+) -> None:
+    bad_server.script[0].status = 429
+    with pytest.raises(RateLimited):
+        list(without_queries.spans_after(crowd[0], "routing", 0, now - DAY))

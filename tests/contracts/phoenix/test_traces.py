@@ -1,0 +1,188 @@
+"""The contract of ports.TraceSource and ports.TraceSink, run on every adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.errors import NotFound, ProjectMissing
+from argotune.experiences import Span
+
+Traces = MemoryTraces | PhoenixTraces
+LONG = timedelta(days=400)
+
+
+def ids(spans: Iterable[Span]) -> list[str]:
+    return [span.span_id for span in spans]
+
+
+def test_spans_come_back_as_they_were_sent(traces: Traces, tenant: str, make_span: Callable[..., Span]) -> None:
+    sent = make_span(
+        7,
+        program="routing",
+        chosen_agent="Größe \U0001f600",
+        confidence=0.25,
+        agent_success=True,
+        entities=["alps", "ski"],
+        relationships=[{"from": "alps", "to": "ski"}, {"from": "a"}],
+        context={"page": {"of": "3"}},
+        processing_time=3,
+    )
+    traces.record(tenant, [sent])
+    (found,) = traces.spans_after(tenant, "routing", 0)
+    assert found.row_id > 0
+    assert replace(found, row_id=0) == sent
+
+
+def test_spans_come_in_order_of_arrival_and_behind_the_row_id(
+    traces: Traces, tenant: str, make_span: Callable[..., Span]
+) -> None:
+    sent = [make_span(number) for number in (3, 9, 1, 5)]
+    for span in sent:
+        traces.record(tenant, [span])
+    found = list(traces.spans_after(tenant, "routing", 0))
+    assert ids(found) == ids(sent)
+    assert ids(traces.spans_after(tenant, "routing", found[1].row_id)) == ids(sent[2:])
+    assert ids(traces.spans_after(tenant, "routing", found[-1].row_id)) == []
+
+
+def test_late_and_back_dated_spans_are_found_behind_the_row_id(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    traces.record(tenant, [make_span(1)])
+    (first,) = traces.spans_after(tenant, "routing", 0)
+    late = [make_span(at=now - LONG), make_span(at=now - timedelta(days=1))]
+    for span in late:
+        traces.record(tenant, [span])
+    assert ids(traces.spans_after(tenant, "routing", first.row_id)) == ids(late)
+
+
+def test_a_first_read_leaves_out_what_started_earlier(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    old, edge, ahead = make_span(at=now - LONG), make_span(60), make_span(at=now + timedelta(hours=2))
+    traces.record(tenant, [old, edge, ahead])
+    assert set(ids(traces.spans_after(tenant, "routing", 0, edge.started_at))) == {edge.span_id, ahead.span_id}
+    just_after = edge.started_at + timedelta(microseconds=1)
+    assert ids(traces.spans_after(tenant, "routing", 0, just_after)) == [ahead.span_id]
+    assert ids(traces.spans_after(tenant, "routing", 0, now + LONG)) == []
+
+
+def test_a_read_goes_on_where_the_first_one_ended(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    traces.record(tenant, [make_span(number) for number in range(5)])
+    first = list(traces.spans_after(tenant, "routing", 0, now - LONG))
+    row_id = max(span.row_id for span in first)
+    assert [span.row_id for span in first] == sorted(span.row_id for span in first)
+    assert list(traces.spans_after(tenant, "routing", row_id)) == []
+    new = make_span(at=now - timedelta(days=9))
+    traces.record(tenant, [new])
+    assert ids(traces.spans_after(tenant, "routing", row_id)) == [new.span_id]
+
+
+def test_a_first_read_gives_the_same_experience_as_a_later_one(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    sent = make_span(1, program="routing", entities=["a"], relationships=[{"x": "y"}], confidence=0.5, n=3, flag=False)
+    traces.record(tenant, [sent])
+    (fast,) = traces.spans_after(tenant, "routing", 0, now - LONG)
+    (slow,) = traces.spans_after(tenant, "routing", 0)
+    assert fast == slow
+
+
+def test_modules_and_tenants_do_not_see_each_other(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    other = tenant + "2"
+    mine, modality, theirs = make_span(), make_span(module="modality"), make_span()
+    traces.record(tenant, [mine, modality])
+    traces.record(other, [theirs])
+    for since in (None, now - LONG):
+        assert ids(traces.spans_after(tenant, "routing", 0, since)) == [mine.span_id]
+        assert ids(traces.spans_after(tenant, "modality", 0, since)) == [modality.span_id]
+        assert ids(traces.spans_after(other, "routing", 0, since)) == [theirs.span_id]
+        assert ids(traces.spans_after(other, "modality", 0, since)) == []
+
+
+def test_counting_goes_behind_the_row_id_and_stops_at_the_limit(
+    traces: Traces, tenant: str, make_span: Callable[..., Span]
+) -> None:
+    traces.record(tenant, [make_span(number) for number in range(6)] + [make_span(module="modality")])
+    third = list(traces.spans_after(tenant, "routing", 0))[2].row_id
+    counts = {
+        (row_id, limit): traces.count_after(tenant, "routing", row_id, limit)
+        for row_id in (0, third)
+        for limit in (100, 4, 2)
+    }
+    assert counts == {(0, 100): 6, (0, 4): 4, (0, 2): 2, (third, 100): 3, (third, 4): 3, (third, 2): 2}
+    assert traces.count_after(tenant, "cross_modal", 0, 10) == 0
+
+
+def test_a_missing_project_is_an_error_and_not_no_data(traces: Traces, tenant: str, now: datetime) -> None:
+    reads = [
+        lambda: list(traces.spans_after(tenant, "routing", 0)),
+        lambda: list(traces.spans_after(tenant, "routing", 0, now)),
+        lambda: traces.count_after(tenant, "routing", 0, 10),
+        lambda: list(traces.annotations(tenant, "routing", ["agent"], now)),
+    ]
+    for read in reads:
+        with pytest.raises(ProjectMissing, match="acme/ä"):
+            read()
+
+
+def test_recording_again_changes_nothing(traces: Traces, tenant: str, make_span: Callable[..., Span]) -> None:
+    first, second = make_span(1, chosen_agent="a"), make_span(2)
+    traces.record(tenant, [first])
+    changed = replace(first, attributes={"routing.chosen_agent": "b"})
+    traces.record(tenant, [changed, second, second])
+    found = list(traces.spans_after(tenant, "routing", 0))
+    assert [replace(span, row_id=0) for span in found] == [first, second]
+
+
+def test_annotations_come_back_by_name_module_and_time(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    span, other, old = make_span(1), make_span(2, module="modality"), make_span(at=now - LONG)
+    traces.record(tenant, [span, other, old])
+    wanted = [
+        make_annotation(span.span_id, "video"),
+        make_annotation(span.span_id, "yes", "needs'fu\"sion", "LLM", "judge"),
+    ]
+    others = [make_annotation(id, "video") for id in (other.span_id, old.span_id)]
+    traces.annotate(tenant, [*wanted, make_annotation(span.span_id, "good", "quality"), *others])
+    found = list(traces.annotations(tenant, "routing", ["agent", "needs'fu\"sion", "unused"], now - timedelta(days=1)))
+    assert {replace(a, updated_at=now) for a in found} == set(wanted)
+    assert all(a.updated_at.tzinfo is not None for a in found)
+    assert list(traces.annotations(tenant, "routing", [], now - LONG)) == []
+    assert list(traces.annotations(tenant, "routing", ["unused"], now - LONG)) == []
+
+
+def test_annotations_are_upserted_by_span_name_and_identifier(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    span = make_span()
+    traces.record(tenant, [span])
+    for label, identifier in (("a", "ann"), ("b", "ann"), ("c", "bob"), ("d", "")):
+        traces.annotate(tenant, [make_annotation(span.span_id, label, identifier=identifier)])
+    found = traces.annotations(tenant, "routing", ["agent"], now - LONG)
+    assert sorted((a.identifier, a.label) for a in found) == [("", "d"), ("ann", "b"), ("bob", "c")]
+
+
+def test_a_span_of_another_tenant_cannot_be_annotated(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    theirs = make_span()
+    traces.record(tenant, [theirs])
+    with pytest.raises(NotFound, match=theirs.span_id):
+        traces.annotate(tenant + "2", [make_annotation(theirs.span_id, "video")])
+    assert list(traces.annotations(tenant, "routing", ["agent"], now - LONG)) == []
+
+
+def test_ping_names_a_version(traces: Traces) -> None:
+    assert traces.ping()
