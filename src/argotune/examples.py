@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from argotune.annotations import Annotation
+from argotune.errors import Corrupt
+from argotune.experiences import Experience, Fields, Json, query_of, reward
 from argotune.records import digest
+from argotune.splitting import Bridged, Split, Splitter
+from argotune.tenants import RewardWeights, RoutingConfigUnified
 
-
-class Split(StrEnum):
-    """Which part of the data an example belongs to, for ever. Only `evaluate` opens TEST."""
-
-    TRAIN = "train"
-    DEV = "dev"
-    TEST = "test"
+LLM_WEIGHT = 0.8
+"""What an LLM's label counts beside a person's 1.0: a starting point, annotators of today err in about one of five."""
 
 
 class LabelSource(StrEnum):
@@ -34,6 +38,8 @@ class LabelSource(StrEnum):
 class Example:
     """One question with its right answer. `weight` is in 0..1; `slices` name what it is an instance of."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     program: str
     inputs: Mapping[str, str]
     expected: Mapping[str, str]
@@ -47,3 +53,210 @@ class Example:
     def id(self) -> str:
         """Stable over runs and labels: the digest of program and inputs, 24 hex digits."""
         return digest([self.program, dict(self.inputs)])[:24]
+
+
+class NoLabel(StrEnum):
+    """Why nobody knows the right answer to an experience. The values are what reports show."""
+
+    INCOMPLETE = "annotation incomplete"
+    UNKNOWN_LABEL = "annotation names an unknown label"
+    FAILED = "outcome: failed, right answer unknown"
+    UNSURE = "outcome: confidence below min_trace_confidence"
+    OUTDATED = "outcome: the chosen answer is not offered any more"
+    WORTHLESS = "outcome: succeeded with a reward of 0"
+    SILENCE = "no label"
+
+
+class Merged(StrEnum):
+    """Why a labelled experience, or an example of an earlier run, is no example of its own."""
+
+    REPEATED = "repeated question"
+    CONFLICT = "conflicting labels"
+    BRIDGED = "near-duplicate of questions in different splits"
+    FORGOTTEN = "known example without experiences"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A right answer: `at` is when it was given, `weight` in 0..1 what it counts in training."""
+
+    expected: Mapping[str, str]
+    source: LabelSource
+    weight: float
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Examples, and under its reason each experience and each known example that is not one of them."""
+
+    examples: tuple[Example, ...]
+    counts: Mapping[str, int]
+
+
+def label(
+    experience: Experience,
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    weights: RewardWeights,
+    min_confidence: float,
+) -> Labelled | NoLabel:
+    """The right answer to an experience, from people, else from LLMs, else from its outcome.
+
+    `annotations` maps (span id, answer field) to the one to believe (`annotations.strongest`). They are used at any
+    `confidence`: what the champion was unsure of is worth most when somebody else says what is right. Labels by
+    CODE are left out, as code knows the answer no better than the outcome does.
+    """
+    given = {name: annotations.get((experience.span_id, name)) for name in fields.answers}
+    believed = {name: a for name, a in given.items() if a and a.kind != "CODE" and a.label.strip()}
+    if believed:
+        return _from_annotations(believed, fields)
+    return _from_outcome(experience, fields, weights, min_confidence)
+
+
+def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labelled | NoLabel:
+    # The missing fields are not taken from the decision: nobody said that they were right.
+    if len(given) < len(fields.answers):
+        return NoLabel.INCOMPLETE
+    expected = {name: annotation.label.strip() for name, annotation in given.items()}
+    if not fields.allow(expected):
+        return NoLabel.UNKNOWN_LABEL
+    by_people = all(annotation.kind == "HUMAN" for annotation in given.values())
+    source, weight = (LabelSource.HUMAN, 1.0) if by_people else (LabelSource.LLM, LLM_WEIGHT)
+    return Labelled(expected, source, weight, max(annotation.updated_at for annotation in given.values()))
+
+
+def _from_outcome(
+    experience: Experience, fields: Fields, weights: RewardWeights, min_confidence: float
+) -> Labelled | NoLabel:
+    if experience.agent_success is None:
+        return NoLabel.SILENCE
+    if not experience.agent_success:
+        return NoLabel.FAILED
+    if experience.confidence is not None and experience.confidence < min_confidence:
+        return NoLabel.UNSURE
+    if not fields.allow(experience.answers):
+        return NoLabel.OUTDATED
+    worth = reward(experience, weights)
+    if not worth:
+        return NoLabel.WORTHLESS
+    expected = {name: experience.answers[name] for name in fields.answers}
+    return Labelled(expected, LabelSource.OUTCOME, worth, experience.at)
+
+
+def examples_from(
+    experiences: Iterable[Experience],
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    config: RoutingConfigUnified,
+    known: Sequence[Example] = (),
+) -> Gathered:
+    """One example for each distinct question of a program, each in its split for ever.
+
+    `experiences` are all that are kept of `fields.program`, old ones included, in any order. Labels are made anew
+    each time, so a late, corrected or withdrawn annotation counts at once; `known`, the examples of the last
+    run, gives their splits. Questions get their splits in the order in which they were first asked.
+    The counts and the number of examples add up to the experiences and the known examples that have none left.
+    """
+    counts: Counter[str] = Counter()
+    asked = _by_question(experiences)
+    winners = _strongest_labels(asked, annotations, fields, config, counts)
+    splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known))
+    examples: list[Example] = []
+    for experience, labelled in winners:
+        split = splitter.place(experience.query)
+        if isinstance(split, Bridged):
+            counts[Merged.BRIDGED] += 1
+        else:
+            examples.append(_example(experience, labelled, split, fields))
+    if forgotten := sum(_question(example.inputs) not in asked for example in known):
+        counts[Merged.FORGOTTEN] = forgotten
+    return Gathered(tuple(examples), {reason.value: count for reason, count in sorted(counts.items())})
+
+
+Question = tuple[tuple[str, str], ...]
+
+
+def _question(inputs: Mapping[str, str]) -> Question:
+    return tuple(sorted(inputs.items()))
+
+
+def _by_question(experiences: Iterable[Experience]) -> dict[Question, list[Experience]]:
+    """Experiences by what was asked, in the order in which it was asked first."""
+    asked: dict[Question, list[Experience]] = {}
+    for experience in sorted(experiences, key=lambda e: (e.at, e.span_id)):
+        asked.setdefault(_question(experience.inputs), []).append(experience)
+    return asked
+
+
+def _strongest_labels(
+    asked: Mapping[Question, Sequence[Experience]],
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    config: RoutingConfigUnified,
+    counts: Counter[str],
+) -> list[tuple[Experience, Labelled]]:
+    """For each question the experience whose label is to be believed; the others are counted."""
+    winners = []
+    for repeats in asked.values():
+        labelled = []
+        for experience in repeats:
+            found = label(experience, annotations, fields, config.reward, config.min_trace_confidence)
+            if isinstance(found, NoLabel):
+                counts[found] += 1
+            else:
+                labelled.append((experience, found))
+        if labelled:
+            winners.append(_winner(labelled, counts))
+    return winners
+
+
+_TRUST = {source: -place for place, source in enumerate(LabelSource)}
+
+
+def _winner(labelled: Sequence[tuple[Experience, Labelled]], counts: Counter[str]) -> tuple[Experience, Labelled]:
+    """The label of the most trusted source, of these the newest."""
+    best = max(labelled, key=lambda pair: (_TRUST[pair[1].source], pair[1].at, pair[0].span_id))
+    for other in (pair[1] for pair in labelled if pair is not best):
+        contradicts = other.source is best[1].source and other.expected != best[1].expected
+        counts[Merged.CONFLICT if contradicts and other.source.is_trusted else Merged.REPEATED] += 1
+    return best
+
+
+def _example(experience: Experience, labelled: Labelled, split: Split, fields: Fields) -> Example:
+    return Example(
+        program=fields.program,
+        inputs=dict(experience.inputs),
+        expected=labelled.expected,
+        source=labelled.source,
+        weight=labelled.weight,
+        split=split,
+        span_id=experience.span_id,
+        slices=_slices(experience, labelled.expected, fields),
+    )
+
+
+def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> dict[str, str]:
+    slices = {"modality": experience.modality, "language": experience.language}
+    closed = [name for name, labels in fields.answers.items() if labels is not None]
+    if len(fields.answers) == len(closed) == 1:
+        slices["label"] = expected[closed[0]]
+    return {name: value for name, value in slices.items() if value}
+
+
+_JSON = TypeAdapter(Example)
+
+
+def example_to_json(example: Example) -> dict[str, Json]:
+    """The example as JSON values."""
+    return _JSON.dump_python(example, mode="json")
+
+
+def example_from_json(body: Json) -> Example:
+    """The example that `example_to_json` wrote. Raises Corrupt, which names the field."""
+    try:
+        return _JSON.validate_python(body)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise Corrupt(f"an example cannot be read: {where}: {problem['msg']}") from None

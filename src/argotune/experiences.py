@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,6 +57,12 @@ class Fields:
     inputs: tuple[str, ...]
     answers: Mapping[str, tuple[str, ...] | None]
 
+    def allow(self, answers: Mapping[str, str]) -> bool:
+        """Whether every answer field has a value that it may take."""
+        return all(
+            name in answers and (labels is None or answers[name] in labels) for name, labels in self.answers.items()
+        )
+
 
 @dataclass(frozen=True)
 class Experience:
@@ -78,36 +85,42 @@ class Experience:
 
     @property
     def query(self) -> str:
-        """The text that identifies what was asked: `query`, or all inputs where a program has none."""
-        return self.inputs.get("query") or json.dumps(dict(self.inputs), sort_keys=True, ensure_ascii=False)
+        """The text that identifies what was asked."""
+        return query_of(self.inputs)
+
+
+def query_of(inputs: Mapping[str, str]) -> str:
+    """The text that identifies what was asked: `query`, or all inputs where a program has none.
+
+    Names of inputs are left out: they are the same in all questions and would make them look alike.
+    """
+    return inputs.get("query") or "\n".join(inputs[name] for name in sorted(inputs))
 
 
 def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Experience | Unusable:
     """The experience in a span, or the named reason why there is none. Never raises on what a tenant sends."""
-    attributes = span.attributes
-    if attributes.get("routing.tenant_id", tenant_id) != tenant_id:
+    fields = _fields(span.attributes, tenant_id, fields_of)
+    if isinstance(fields, Unusable):
+        return fields
+    inputs = _inputs(span.attributes, fields)
+    if isinstance(inputs, Unusable):
+        return inputs
+    answers = _answers(span.attributes, fields)
+    if isinstance(answers, Unusable):
+        return answers
+    outcome = _outcome(span.attributes)
+    if isinstance(outcome, Unusable):
+        return outcome
+    return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
+
+
+def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | Unusable:
+    if attributes.get("routing.tenant_id") not in (None, tenant_id):
         return Unusable.OTHER_TENANT
     program = attributes.get("routing.program")
     if not isinstance(program, str) or not program:
         return Unusable.NO_PROGRAM
-    fields = fields_of.get(program)
-    if fields is None:
-        return Unusable.UNKNOWN_PROGRAM
-    inputs = _texts(attributes, fields.inputs, optional=True)
-    if isinstance(inputs, Unusable):
-        return inputs
-    if not any(inputs.values()) or ("query" in inputs and not inputs["query"].strip()):
-        return Unusable.NO_INPUT
-    answers = _texts(attributes, tuple(fields.answers), optional=False)
-    if isinstance(answers, Unusable):
-        return answers
-    for name, labels in fields.answers.items():
-        if labels is not None and answers[name] not in labels:
-            return Unusable.UNKNOWN_LABEL
-    outcome = _outcome(attributes)
-    if isinstance(outcome, Unusable):
-        return outcome
-    return Experience(span.span_id, program, inputs, answers, span.started_at, **outcome)
+    return fields_of.get(program, Unusable.UNKNOWN_PROGRAM)
 
 
 ALIASES = {"query": ("routing.query", "input.value"), "agent": ("routing.chosen_agent", "routing.agent")}
@@ -119,15 +132,30 @@ def attribute_names(field: str) -> tuple[str, ...]:
     return ALIASES.get(field, (f"routing.{field}",))
 
 
-def _texts(attributes: Mapping[str, Json], names: tuple[str, ...], *, optional: bool) -> dict[str, str] | Unusable:
+def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
+    inputs = _texts(attributes, fields.inputs)
+    if isinstance(inputs, Unusable):
+        return inputs
+    asked = inputs["query"] if "query" in inputs else "".join(inputs.values())
+    return inputs if asked.strip() else Unusable.NO_INPUT
+
+
+def _answers(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
+    answers = _texts(attributes, fields.answers)
+    if isinstance(answers, Unusable):
+        return answers
+    if not all(answer.strip() for answer in answers.values()):
+        return Unusable.NO_OUTPUT
+    return answers if fields.allow(answers) else Unusable.UNKNOWN_LABEL
+
+
+def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | Unusable:
     texts: dict[str, str] = {}
     for name in names:
         value = next((attributes[a] for a in attribute_names(name) if attributes.get(a) is not None), None)
         text = _text(value)
         if isinstance(text, Unusable):
             return text
-        if not optional and not text:
-            return Unusable.NO_OUTPUT
         texts[name] = text
     return texts
 
@@ -135,38 +163,52 @@ def _texts(attributes: Mapping[str, Json], names: tuple[str, ...], *, optional: 
 def _text(value: Json) -> str | Unusable:
     if value is None:
         return ""
-    if isinstance(value, bool | int | float):
-        return Unusable.WRONG_TYPE
     if isinstance(value, list | Mapping):
-        value = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    if len(value) > MAX_TEXT_CHARS:
-        return Unusable.TOO_LONG
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+        try:
+            value = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        except (TypeError, ValueError, RecursionError):
+            return Unusable.WRONG_TYPE
+    if not isinstance(value, str):
+        return Unusable.WRONG_TYPE
+    return _clean(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
+
+
+def _clean(text: str) -> str:
+    """The text without what a store or Phoenix on Postgres cannot hold: NUL and lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 _SHARES = ("confidence", "search_quality", "user_satisfaction", "propensity")
+_WORDS = ("program_version", "modality", "language")
+MAX_WORD_CHARS = 200
 
 
-def _outcome(attributes: Mapping[str, Json]) -> dict[str, object] | Unusable:
-    outcome: dict[str, object] = {}
-    for name in (*_SHARES, "processing_time"):
-        value = attributes.get(f"routing.{name}")
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return Unusable.WRONG_TYPE
-        if not math.isfinite(value) or value < 0 or (name in _SHARES and value > 1):
-            return Unusable.OUT_OF_RANGE
-        outcome["processing_time_s" if name == "processing_time" else name] = float(value)
+def _outcome(attributes: Mapping[str, Json]) -> Mapping[str, float | bool | str | None] | Unusable:
+    numbers = {name: _number(attributes.get(f"routing.{name}"), 1.0) for name in _SHARES}
+    numbers["processing_time_s"] = _number(attributes.get("routing.processing_time"), math.inf)
+    words = {name: _word(attributes.get(f"routing.{name}")) for name in _WORDS}
     success = attributes.get("routing.agent_success")
+    problem = next((v for v in (*numbers.values(), *words.values()) if isinstance(v, Unusable)), None)
+    if problem is not None:
+        return problem
     if success is not None and not isinstance(success, bool):
         return Unusable.WRONG_TYPE
-    for name in ("program_version", "modality", "language"):
-        value = attributes.get(f"routing.{name}")
-        if value is not None and not isinstance(value, str):
-            return Unusable.WRONG_TYPE
-        outcome[name] = value[:200] if value else None
-    return {**outcome, "agent_success": success}
+    return {**numbers, **words, "agent_success": success}
+
+
+def _number(value: Json, largest: float) -> float | Unusable | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return Unusable.WRONG_TYPE
+    # Compared before it is converted: an integer may be too large for a float.
+    return float(value) if 0 <= value <= min(largest, sys.float_info.max) else Unusable.OUT_OF_RANGE
+
+
+def _word(value: Json) -> str | Unusable | None:
+    if value is None:
+        return None
+    return _clean(value[:MAX_WORD_CHARS]) or None if isinstance(value, str) else Unusable.WRONG_TYPE
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:

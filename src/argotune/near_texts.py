@@ -15,8 +15,13 @@ from itertools import chain
 import numpy as np
 
 MAX_CHARS = 1000
+"""Longer beginnings tell texts no better, and 3-grams of very long texts are all alike."""
+
 MAX_LIST = 4000
+"""How many of the newest texts of a group with one rare shingle in common are looked at."""
+
 MAX_TRIED = 100
+"""How many texts are compared in full."""
 
 
 @lru_cache(maxsize=64)
@@ -60,13 +65,14 @@ class _RareFirst(dict[str, int]):
 
     def __init__(self, texts: Iterable[str]) -> None:
         frequency = Counter(chain.from_iterable(map(shingles_of, texts)))
-        super().__init__((shingle, rank) for rank, shingle in enumerate(sorted(frequency, key=frequency.__getitem__)))
+        by_rarity = sorted(frequency, key=lambda shingle: (frequency[shingle], shingle))
+        super().__init__((shingle, rank) for rank, shingle in enumerate(by_rarity))
 
     def __missing__(self, shingle: str) -> int:
         return -len(self) - 1
 
     def learn(self, shingles: Iterable[str]) -> None:
-        for shingle in [shingle for shingle in shingles if shingle not in self]:
+        for shingle in sorted(shingle for shingle in shingles if shingle not in self):
             self[shingle] = -len(self) - 1
 
     def prefix(self, shingles: frozenset[str]) -> list[str]:

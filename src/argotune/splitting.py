@@ -69,13 +69,13 @@ _REINDEX_AT = (1_000, 15_000)
 class Splitter:
     """Places questions one after the other; the same known ones and the same sequence always give the same splits.
 
-    `known` are (query, split) pairs that earlier splitters answered.
+    `known` are (query, split) pairs that earlier splitters answered; their order does not matter.
     """
 
     def __init__(self, shares: SplitShares, known: Iterable[tuple[str, Split]] = ()) -> None:
         self._shares = shares
         self._split_of: dict[str, Split] = {}
-        for query, split in known:
+        for query, split in sorted(known):
             self._split_of.setdefault(normalised(query), split)
         self._near = NearTexts(self._split_of)
 

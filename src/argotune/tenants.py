@@ -20,9 +20,7 @@ MODALITIES = ("video", "image", "audio", "document", "text")
 MODULES = ("modality", "cross_modal", "routing")
 """The modules that ship. A tenant's `programs` adds its own."""
 
-OptimizerName = Literal[
-    "auto", "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"
-]
+OptimizerName = Literal["auto", "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
 
 
 def check_tenant_id(tenant_id: str) -> str:

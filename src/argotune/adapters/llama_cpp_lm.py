@@ -48,9 +48,10 @@ ANSWERS_BYTES = 1024
 MAX_PROMPT_CHARS = 12_000
 """Of a prompt to write from: about 3,000 tokens, which is what a small LM can still make something of."""
 MAX_ANSWER_TOKENS = 640
-MAX_STRING_CHARS = 500
-"""Of each string in a JSON answer, so that the answer is complete within MAX_ANSWER_TOKENS."""
-MAX_LIST_ITEMS = 8
+JSON_TOKENS = 100
+"""Of which a JSON answer may need as many for its names, numbers and labels."""
+MIN_STRING_CHARS = 40
+MAX_LIST_ITEMS = 4
 TEMPLATE_TOKENS = 512
 """More than what the chat template adds to the messages."""
 TEACHER_TEMPERATURE = 0.7
@@ -282,18 +283,36 @@ def _grammar_of(response_format: Mapping[str, Any] | None) -> dict[str, Any] | N
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": bounded(response_format["schema"])}}
 
 
-def bounded(schema: Any) -> Any:
-    """A JSON schema whose free strings and lists end, so that a small LM that rambles still closes its JSON."""
+def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON schema whose free strings and lists end, so that a small LM that rambles still closes its JSON.
+
+    The characters are shared out so that all strings together fit into MAX_ANSWER_TOKENS at a token a character.
+    """
+    chars = (MAX_ANSWER_TOKENS - JSON_TOKENS) // max(1, _count_strings(schema))
+    return _with_ends(schema, max(chars, MIN_STRING_CHARS))
+
+
+def _is_free_string(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern", "format"}
+
+
+def _count_strings(schema: Any) -> int:
     if isinstance(schema, list):
-        return [bounded(part) for part in schema]
+        return sum(map(_count_strings, schema))
+    if not isinstance(schema, Mapping):
+        return 0
+    inside = sum(map(_count_strings, schema.values())) * (MAX_LIST_ITEMS if schema.get("type") == "array" else 1)
+    return inside + _is_free_string(schema)
+
+
+def _with_ends(schema: Any, max_chars: int) -> Any:
+    if isinstance(schema, list):
+        return [_with_ends(part, max_chars) for part in schema]
     if not isinstance(schema, Mapping):
         return schema
-    found = {name: bounded(part) for name, part in schema.items()}
-    if found.get("type") == "string" and not found.keys() & {"enum", "const", "pattern", "format", "maxLength"}:
-        found["maxLength"] = MAX_STRING_CHARS
-    if found.get("type") == "array" and "maxItems" not in found:
-        found["maxItems"] = MAX_LIST_ITEMS
-    return found
+    ends = {"maxLength": max_chars} if _is_free_string(schema) else {}
+    ends |= {"maxItems": MAX_LIST_ITEMS} if schema.get("type") == "array" else {}
+    return {**ends, **{name: _with_ends(part, max_chars) for name, part in schema.items()}}
 
 
 def _response(request: Request, reply: Reply) -> Response:

@@ -16,6 +16,9 @@ PAGE_ROWS = 1000
 PAGE_BYTES = 16 * 2**20
 """A page that is longer is asked for again with fewer rows."""
 
+FIRST_PAGE_ROWS = 125
+"""Pages grow from here, so that a project of giant spans does not begin with a giant answer."""
+
 _RECORDS = """query($name: String!, $since: DateTime!, $condition: String) {
   getProjectByName(name: $name) { recordCount(timeRange: {start: $since}, filterCondition: $condition) }
 }"""
@@ -77,7 +80,7 @@ class ModuleSpans:
                 yield list(dict.fromkeys(str(row["span_id"]) for row in table))
 
     def _pages(self, params: Params, row_id: int) -> Iterator[Sequence[Mapping[str, Any]]]:
-        size = PAGE_ROWS
+        size = FIRST_PAGE_ROWS
         cursor = phoenix_spans.page_cursor(row_id + 1) if row_id else None
         while True:
             asked = {**params, "name": self._span_name, "limit": size, **({"cursor": cursor} if cursor else {})}

@@ -49,7 +49,8 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
         reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in discover(ports.store) for m in c.modules]
         _show(ports, reports)
         if stay:
-            say(f"\nPhoenix stays up at {endpoint} until you press Ctrl-C.")
+            say()
+            say(f"Phoenix stays up at {endpoint} until you press Ctrl-C.")
             _wait_for_interrupt()
     return 0
 
@@ -84,7 +85,8 @@ def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
         rows += [_row(tenant_id, run) for run in report.runs]
     say()
     table(["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"], rows)
-    say("\nLook further:")
+    say()
+    say("Look further:")
     for tenant_id in sample.TENANTS:
         say(f"  traces of {tenant_id}: {ports.tracker.project_link(tenant_id)}")
     for _, _, report in reports:

@@ -76,6 +76,7 @@ def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
 def test_spans_that_arrive_while_pages_are_read_are_not_lost(
     phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(phoenix_reader, "FIRST_PAGE_ROWS", 4)
     monkeypatch.setattr(phoenix_reader, "PAGE_ROWS", 4)
     before, during = [make_span(n) for n in range(11)], [make_span(n) for n in range(5)]
     phoenix.record(tenant, before)
@@ -150,27 +151,26 @@ def test_nul_bytes_and_lone_surrogates_are_taken_out(
         assert "routing.confidence" not in found
 
 
-@pytest.fixture(scope="module")
-def big(phoenix: PhoenixTraces, make_span: Callable[..., Span]) -> str:
-    """A tenant with twelve megabytes in six spans."""
-    tenant = f"big {os.urandom(6).hex()}"
-    phoenix.record(tenant, [make_span(number, context="x" * 2 * 2**20) for number in range(6)])
-    return tenant
-
-
-@pytest.mark.parametrize("at_once", [True, False])
 def test_megabytes_in_attributes_do_not_fill_the_memory(
-    phoenix: PhoenixTraces, big: str, now: datetime, monkeypatch: pytest.MonkeyPatch, at_once: bool
+    phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(phoenix_query, "MAX_BYTES", 3 * 2**20)
-    monkeypatch.setattr(phoenix_reader, "PAGE_BYTES", 3 * 2**20)
+    phoenix.record(tenant, [make_span(number, context="x" * 2 * 2**20) for number in range(24)])
     tracemalloc.start()
-    spans = phoenix.spans_after(big, "routing", 0, now - DAY if at_once else None)
-    lengths = [len(span.attributes["routing.context"]) for span in spans]
+    spans = list(phoenix.spans_after(tenant, "routing", 0, now - DAY))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert lengths == [20_001] * 6
-    assert peak_bytes < 20 * 2**20
+    assert [len(span.attributes["routing.context"]) for span in spans] == [20_001] * 24
+    assert peak_bytes < 40 * 2**20
+
+
+def test_pages_that_are_too_long_are_asked_for_in_pieces(
+    phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phoenix_reader, "PAGE_BYTES", 100_000)
+    sent = [make_span(number, context="x" * (1 if number % 4 else 90_000)) for number in range(24)]
+    phoenix.record(tenant, sent)
+    assert ids(phoenix.spans_after(tenant, "routing", 0)) == ids(sent)
 
 
 def test_attributes_that_collide_are_all_read(
