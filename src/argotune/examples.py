@@ -18,7 +18,7 @@ from argotune.splitting import Bridged, Split, Splitter
 from argotune.tenants import RewardWeights, RoutingConfigUnified
 
 LLM_WEIGHT = 0.8
-"""What an LLM's label counts beside a person's 1.0: a starting point, annotators of today err in about one of five."""
+"""What an LLM's label counts in training beside a person's 1.0: less, as it errs more; how much more is a guess."""
 
 
 class LabelSource(StrEnum):

@@ -30,6 +30,8 @@ MAX_VALUE_CHARS = 2000
 MIN_PIECE_BYTES = 3
 """A blank and two letters: shorter pieces begin too many words to stand for one label."""
 
+MAX_PIECE_BYTES = 64
+
 MIN_SHARE = 1e-3
 """Labels that begin alike and are together less likely than this are not told apart; they share it evenly."""
 
@@ -161,19 +163,25 @@ def _skip_common(ends: Mapping[str, bytes], written: Written) -> Written:
 def _first_pieces(ends: Mapping[str, bytes], written: Written, peek: Peek) -> dict[str, tuple[float, bytes]]:
     """Each answer's log-probability and next piece; looks at the whole vocabulary when one is not in the top."""
     start = len(b"".join(written))
-    for everything in (False, True):
-        known = peek(written, everything)
-        pieces = {answer: _likeliest_piece(end[start:], known, everything) for answer, end in ends.items()}
-        if all(piece for _, piece in pieces.values()):
-            return pieces
-    lowest = min(known.values(), default=0.0) - 1.0
-    return {answer: found if found[1] else (lowest, ends[answer]) for answer, found in pieces.items()}
+    top = peek(written, False)
+    pieces = {answer: _likeliest_start(end[start:], top) for answer, end in ends.items()}
+    if all(piece for _, piece in pieces.values()):
+        return pieces
+    known = peek(written, True)
+    return {answer: _longest_start(end[start:], known) for answer, end in ends.items()}
 
 
-def _likeliest_piece(rest: bytes, known: Mapping[bytes, float], everything: bool) -> tuple[float, bytes]:
-    shortest = 1 if everything else max(1, min(MIN_PIECE_BYTES, len(rest) - 1))
-    starts = (rest[:length] for length in range(shortest, min(len(rest), 64) + 1))
+def _likeliest_start(rest: bytes, known: Mapping[bytes, float]) -> tuple[float, bytes]:
+    shortest = max(1, min(MIN_PIECE_BYTES, len(rest) - 1))
+    starts = (rest[:length] for length in range(shortest, min(len(rest), MAX_PIECE_BYTES) + 1))
     return max(((known[start], start) for start in starts if start in known and start != b" "), default=_NO_PIECE)
+
+
+def _longest_start(rest: bytes, known: Mapping[bytes, float]) -> tuple[float, bytes]:
+    """Most likely how the LM itself would cut the text; a text that no piece begins is as unlikely as can be."""
+    starts = (rest[:length] for length in range(min(len(rest), MAX_PIECE_BYTES), 0, -1))
+    found = next((start for start in starts if start in known), None)
+    return (min(known.values(), default=0.0) - 1.0, rest) if found is None else (known[found], found)
 
 
 def softmax(odds: Mapping[Key, float]) -> dict[Key, float]:

@@ -43,13 +43,14 @@ def check_tenant_id(tenant_id: str) -> str:
 def slug(tenant_id: str) -> str:
     """A name that Kubernetes and file systems take: [a-z0-9-], at most 40 characters.
 
-    A hash is added where anything was lost, so that two tenants never share a slug.
+    A hash is added where anything was lost, or where the id itself looks like a slug with a hash, so that two
+    tenants never share a slug.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", tenant_id.lower()).strip("-")
-    if plain == tenant_id and len(plain) <= 40:
+    if plain == tenant_id and len(plain) <= 40 and not re.search(r"-[0-9a-f]{12}$", plain):
         return plain
-    digest = hashlib.sha256(tenant_id.encode()).hexdigest()[:8]
-    return f"{plain[:31].strip('-') or 't'}-{digest}"
+    digest = hashlib.sha256(tenant_id.encode()).hexdigest()[:12]
+    return f"{plain[:27].strip('-') or 't'}-{digest}"
 
 
 def key_part(text: str) -> str:
@@ -127,7 +128,7 @@ class RoutingConfigUnified(_Config):
 
     tenant_id: str
     enable_auto_optimization: bool = True
-    optimization_interval_seconds: int = Field(3600, ge=0)
+    optimization_interval_seconds: int = Field(3600, ge=0, le=10 * 366 * 86400)
     min_samples_for_optimization: int = Field(100, ge=1)
     preferred_optimizer: OptimizerName = "auto"
     max_training_iterations: int = Field(100, ge=1, le=10_000)
@@ -201,7 +202,13 @@ def parse_config(data: Any) -> RoutingConfigUnified:
 def first_problem(error: ValidationError) -> str:
     """The first problem of a pydantic error as one line: field, what is wrong, the value."""
     detail = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in detail["loc"]) or "config"
+    field = ".".join(_field_name(part) for part in detail["loc"]) or "config"
     if detail["type"] == "extra_forbidden":
         return f"{field}: unknown field"
     return f"{field}: {detail['msg']} (got {repr(detail['input'])[:80]})"
+
+
+def _field_name(part: int | str) -> str:
+    """A part of a field's path. Keys are free text in user's data, so odd ones are quoted to stay on one line."""
+    name = str(part)
+    return name if re.fullmatch(r"[\w.+-]{1,80}", name) else repr(name[:80])

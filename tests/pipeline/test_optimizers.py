@@ -6,6 +6,7 @@ import sys
 import threading
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,11 @@ import dspy
 import pytest
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 
+from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+from argotune.adapters.lms import NamedLMs
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.answers import NoAnswers
+from argotune.budget import Meter
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.optimizers.quiet import quiet
@@ -23,7 +28,7 @@ from argotune.programs import Program, programs_of
 from argotune.programs.evaluation import score
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.state import dump
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
 
 AGENTS = {"video": "finds videos and films", "text": "finds papers and texts", "audio": "finds songs and podcasts"}
 ROUTING = programs_of(RoutingConfigUnified(tenant_id="acme", agents=AGENTS), "routing")[0]
@@ -78,6 +83,36 @@ def silent(done: int, total: int) -> None:
 def accuracy(module: dspy.Module, lms: LMs, things: tuple[str, ...] = THINGS[6:]) -> float:
     results = score(module, ROUTING, examples(things), lms, silent)
     return sum(result.score for result in results) / len(results)
+
+
+# With the embedded LM
+
+
+@pytest.fixture(scope="module")
+def embedded() -> tuple[LMs, Meter]:
+    """SmolLM2-135M scores labels and is the teacher; one thread, so that busy machines do not stall it."""
+    meter = Meter(BudgetLimits(max_lm_calls=1_000))
+    named = NamedLMs([EmbeddedLMs(threads=1)], "local/smollm2", "local/smollm2", lambda: datetime.now(UTC))
+    return named.open(LMChoice(), meter, NoAnswers()), meter
+
+
+@pytest.mark.lm
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_optimizer_runs_on_the_embedded_lm(name: str, embedded: tuple[LMs, Meter]):
+    lms, meter = embedded
+    before = meter.spent.calls
+    tiny = task(lms, train=examples(THINGS[:1]), dev=examples(THINGS[4:5])[::2], max_iterations=1)
+    tuned = OPTIMIZERS[name].compile(tiny)
+    assert (meter.spent.calls > before) is (name not in {"labeled", "nearest"})
+    results = score(tuned, ROUTING, examples(THINGS[6:7])[:2], lms, silent)
+    assert all(result.is_parsed and result.answers["agent"] in AGENTS for result in results)
+
+
+@pytest.mark.lm
+def test_neighbours_lift_the_embedded_lm(embedded: tuple[LMs, Meter]):
+    lms, _ = embedded
+    tuned = OPTIMIZERS["nearest"].compile(task(lms))
+    assert accuracy(tuned, lms, THINGS[6:]) > accuracy(ROUTING.build(), lms, THINGS[6:])
 
 
 # What they make

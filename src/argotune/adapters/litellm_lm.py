@@ -7,6 +7,7 @@ here, because each attempt must be reserved with the meter.
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import time
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict
+from dspy.clients._http import retry_after_seconds
 from dspy.lm15 import Request, Response
 from dspy.utils.exceptions import (
     ContextWindowExceededError,
@@ -86,10 +88,23 @@ class Patience:
         is_garbage = type(error) in (LMProviderError, LMUnexpectedError)
         if attempt >= self.max_retries or not (is_retryable_lm_error(error) or is_garbage):
             return None
-        asked_s = error.retry_after
+        asked_s = asked_wait_s(error)
         if asked_s is not None:
             return None if asked_s > MAX_RETRY_AFTER_S else asked_s + self.chance() * FIRST_WAIT_S
         return self.chance() * min(MAX_WAIT_S, FIRST_WAIT_S * 2**attempt)
+
+
+def asked_wait_s(error: LMError) -> float | None:
+    """Seconds that the server's Retry-After asks for; litellm keeps the header where DSPy does not look."""
+    found: BaseException | None = error
+    while found is not None:
+        header = (getattr(found, "litellm_response_headers", None) or {}).get("retry-after")
+        asked_s = getattr(found, "retry_after", None)
+        asked_s = retry_after_seconds(header) if asked_s is None else asked_s
+        if asked_s is not None:
+            return float(asked_s)
+        found = found.__cause__
+    return None
 
 
 class RemoteWriter:
@@ -142,7 +157,7 @@ class RemoteWriter:
                 with dspy.context(disable_history=True, usage_tracker=None, callbacks=[], send_stream=None):
                     response = self._lm(request=request)
             except LMError as error:
-                if error.status is not None:
+                if error.status is not None and not isinstance(error, LMTimeoutError):
                     bill.tokens = 0  # the server said no, so it did no work
                 raise
             if response.usage.total_tokens is not None:
@@ -151,9 +166,9 @@ class RemoteWriter:
 
     def _give_up(self, error: LMError) -> NoReturn:
         kind = next((own for theirs, own in _MEANING if isinstance(error, theirs)), BadAnswer)
-        text = f"{self.identity['lm']}: {self._without_secrets(str(error.message or error))}"[:300]
+        told = self._without_secrets(str(error.message or error)).strip().partition("\n")[0]
         is_clean = self._without_secrets(str(error)) == str(error)
-        raise kind(" ".join(text.split())) from (error if is_clean else None)
+        raise kind(f"{self.identity['lm']}: {told[:300]}") from (error if is_clean else None)
 
     def _without_secrets(self, text: str) -> str:
         return _SECRET.sub("***", text.replace(self._key, "***") if self._key else text)
@@ -180,6 +195,8 @@ class RemoteLMs:
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        # Prices and abilities of models come with the packages; without this each process would fetch them anew.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         self._keys = keys
         self._sleep = sleep
         self._chance = chance

@@ -45,8 +45,8 @@ MAX_HISTORY = 100
 ANSWERS_BYTES = 1024
 """Kept free behind a prompt for the answers that are written one after the other."""
 
-MAX_PROMPT_CHARS = 12_000
-"""Of a prompt to write from: about 3,000 tokens, which is what a small LM can still make something of."""
+MAX_PROMPT_CHARS = 6000
+"""Of a prompt to write from: some 1,500 tokens, six seconds of reading on two cores; small LMs make nothing of more."""
 MAX_ANSWER_TOKENS = 640
 JSON_TOKENS = 100
 """Of which a JSON answer may need as many for its names, numbers and labels."""

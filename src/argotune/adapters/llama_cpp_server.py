@@ -56,10 +56,11 @@ class PromptTooLong(Exception):
 
 @dataclass(frozen=True)
 class Look:
-    """What may come next: log-probability by piece, and how long the prompt was."""
+    """What may come next: log-probability by piece; how long the prompt was, and how much of it was not remembered."""
 
     pieces: Mapping[bytes, float]
     prompt_tokens: int
+    computed_tokens: int
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class LlamaServer:
         top = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         self._piece_ids.update((bytes(token["bytes"]), token["id"]) for token in top)
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}
-        return Look(pieces, int(body["usage"]["prompt_tokens"]))
+        return Look(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
 
     def write(self, body: Mapping[str, Any]) -> Reply:
         """The answer to a chat. Raises PromptTooLong."""

@@ -10,6 +10,7 @@ import dspy
 from dspy.teleprompt import MIPROv2
 
 from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
+from argotune.programs.closed_set import ClosedSetAnswers
 
 MAX_TRIALS = 15
 MAX_CANDIDATES = 6
@@ -35,11 +36,14 @@ def compile(task: TrainingTask) -> dspy.Module:
         seed=task.seed,
         track_stats=False,
     )
+    student = plain_student(task)
     return optimizer.compile(
-        plain_student(task),
+        student,
         trainset=demo_pool(task),
         valset=task.choosing,
         num_trials=trials,
         minibatch=len(task.choosing) > MINIBATCH_FROM,
         minibatch_size=MINIBATCH,
+        # The code of a shipped program says nothing of its task, and half of the teacher's calls would describe it.
+        program_aware_proposer=not isinstance(student, ClosedSetAnswers),
     )

@@ -122,11 +122,9 @@ def test_what_cannot_be_used_gets_its_named_reason_on_both_routes(
     phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
     good = {"program": "routing", "query": "find clips", "chosen_agent": "video"}
-    expected = {}
-    for number, (fields, reason) in enumerate(UNUSABLE):
-        span = make_span(number, **{**good, **fields})
-        phoenix.record(tenant, [span])
-        expected[span.span_id] = reason
+    sent = [make_span(number, **{**good, **fields}) for number, (fields, _) in enumerate(UNUSABLE)]
+    phoenix.record(tenant, sent)
+    expected = {span.span_id: reason for span, (_, reason) in zip(sent, UNUSABLE, strict=True)}
     for since in (None, now - DAY):
         spans = phoenix.spans_after(tenant, "routing", 0, since)
         assert {span.span_id: read_span(span, tenant, FIELDS) for span in spans} == expected

@@ -1,0 +1,95 @@
+"""Factories: valid values that a test changes only where it cares."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from argotune.annotations import Annotation
+from argotune.examples import Example, LabelSource
+from argotune.experiences import Experience, Fields, Span
+from argotune.splitting import Split
+from argotune.tenants import RoutingConfigUnified, parse_config
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+AGENTS = ("video_search_agent", "image_search_agent", "summarizer_agent")
+FIELDS = Fields("routing", ("query", "context"), {"agent": AGENTS})
+FUSION = Fields("fusion", ("query",), {"needed": ("true", "false"), "strategy": ("score", "none")})
+
+
+def after(seconds: float) -> datetime:
+    """The moment so many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def make_config(**overrides: Any) -> RoutingConfigUnified:
+    return parse_config({"tenant_id": "acme_corp", "agents": {agent: agent for agent in AGENTS}, **overrides})
+
+
+def make_attributes(**overrides: Any) -> dict[str, Any]:
+    """Attributes of one good decision; names without their `routing.`."""
+    values = {
+        "tenant_id": "acme_corp",
+        "program": "routing",
+        "query": "footage of the moon landing",
+        "context": "evening news",
+        "chosen_agent": AGENTS[0],
+        "confidence": 0.9,
+        "search_quality": 0.8,
+        "agent_success": True,
+        "user_satisfaction": 0.7,
+        "processing_time": 1.5,
+    }
+    return {f"routing.{name}": value for name, value in {**values, **overrides}.items()}
+
+
+def make_span(**overrides: Any) -> Span:
+    values = {
+        "row_id": 1,
+        "span_id": "00f067aa0ba902b7",
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "name": "argotune.decision",
+        "started_at": NOON,
+        "ended_at": after(1.5),
+        "attributes": make_attributes(),
+    }
+    return Span(**{**values, **overrides})
+
+
+def make_experience(query: str = "footage of the moon landing", **overrides: Any) -> Experience:
+    values = {
+        "span_id": "00f067aa0ba902b7",
+        "program": "routing",
+        "inputs": {"query": query, "context": ""},
+        "answers": {"agent": AGENTS[0]},
+        "at": NOON,
+        "confidence": 0.9,
+        "agent_success": True,
+    }
+    return Experience(**{**values, **overrides})
+
+
+def make_annotation(label: str = AGENTS[1], **overrides: Any) -> Annotation:
+    values = {
+        "span_id": "00f067aa0ba902b7",
+        "name": "agent",
+        "label": label,
+        "kind": "HUMAN",
+        "identifier": "anna",
+        "updated_at": after(60),
+    }
+    return Annotation(**{**values, **overrides})
+
+
+def make_example(query: str = "footage of the moon landing", **overrides: Any) -> Example:
+    values = {
+        "program": "routing",
+        "inputs": {"query": query, "context": ""},
+        "expected": {"agent": AGENTS[0]},
+        "source": LabelSource.HUMAN,
+        "weight": 1.0,
+        "split": Split.TRAIN,
+        "span_id": "00f067aa0ba902b7",
+        "slices": {"label": AGENTS[0]},
+    }
+    return Example(**{**values, **overrides})

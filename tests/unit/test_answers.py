@@ -1,0 +1,130 @@
+"""Kept answers: paid for once per tenant, never shared between tenants, never believed when tampered with."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import count
+
+import pytest
+from factories import NOON
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.answers import Answers, NoAnswers, PaidAnswers
+from argotune.budget import Meter, Spent
+from argotune.errors import BudgetSpent, Corrupt
+from argotune.ports import Record
+from argotune.records import Collection, digest
+from argotune.tenants import BudgetLimits
+
+QUESTION = {"lm": "some/lm", "prompt": "which agent?"}
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
+
+
+def paid(store: MemoryStore, tenant_id: str = "acme", calls: int = 10) -> PaidAnswers:
+    return PaidAnswers(Answers(store, tenant_id), Meter(BudgetLimits(max_lm_calls=calls)), lambda: NOON)
+
+
+class Lm:
+    """Answers with the number of the call."""
+
+    def __init__(self, answers: PaidAnswers) -> None:
+        self.answers = answers
+        self.calls = 0
+
+    def ask(self) -> dict[str, int]:
+        with self.answers.meter.call(1) as bill:
+            bill.tokens = 1
+            self.calls += 1
+            return {"call": self.calls}
+
+
+def test_equal_questions_are_paid_for_once():
+    answers = paid(MemoryStore())
+    lm = Lm(answers)
+    assert [answers.get(QUESTION, lm.ask), answers.get(dict(reversed(QUESTION.items())), lm.ask)] == [{"call": 1}] * 2
+    assert answers.meter.spent == Spent(calls=1, tokens=1, reused=1)
+
+
+def test_rerun_finds_what_was_paid_for():
+    store = MemoryStore()
+    first = paid(store)
+    first.get(QUESTION, Lm(first).ask)
+    again = paid(store)
+    assert again.get(QUESTION, lambda: pytest.fail("asked again")) == {"call": 1}
+    assert again.meter.spent == Spent(reused=1)
+
+
+def test_another_tenant_never_sees_an_answer():
+    store = MemoryStore()
+    ours, theirs = paid(store, "acme"), paid(store, "globex")
+    ours.get(QUESTION, Lm(ours).ask)
+    theirs.get(QUESTION, Lm(theirs).ask)
+    assert theirs.meter.spent == Spent(calls=1, tokens=1)
+
+
+def test_nothing_is_kept_of_a_call_that_fails():
+    store = MemoryStore()
+    answers = paid(store, calls=1)
+    lm = Lm(answers)
+    answers.get(QUESTION, lm.ask)
+    for _ in range(2):
+        with pytest.raises(BudgetSpent):
+            answers.get("another question", lm.ask)
+    assert lm.calls == 1
+    assert len(list(store.scan("acme", Collection.ANSWERS))) == 1
+
+
+def test_answer_that_was_tampered_with_is_asked_for_again(caplog: pytest.LogCaptureFixture):
+    store = MemoryStore()
+    answers = paid(store)
+    lm = Lm(answers)
+    answers.get(QUESTION, lm.ask)
+    kept = store.read("acme", Collection.ANSWERS, digest(QUESTION))
+    assert kept is not None
+    forged = kept.replace('"call":1', '"call":9')
+    store.write("acme", [Record(Collection.ANSWERS, digest(QUESTION), forged)])
+    with pytest.raises(Corrupt):
+        Answers(store, "acme").find(QUESTION)
+    assert answers.get(QUESTION, lm.ask) == {"call": 2}
+    assert "asked for again" in caplog.text
+
+
+def test_draws_of_equal_questions_are_numbered_anew_in_each_run():
+    store = MemoryStore()
+    first, rerun = paid(store), paid(store)
+    assert [first.draw(QUESTION), first.draw("other"), first.draw(QUESTION)] == [0, 0, 1]
+    assert rerun.draw(QUESTION) == 0
+
+
+def test_serving_remembers_nothing():
+    answers = PaidAnswers(NoAnswers(), Meter(BudgetLimits()), lambda: NOON)
+    lm = Lm(answers)
+    assert [answers.get(QUESTION, lm.ask), answers.get(QUESTION, lm.ask)] == [{"call": 1}, {"call": 2}]
+
+
+def test_what_the_run_has_spent_is_written_with_each_answer():
+    store = MemoryStore()
+    meter = Meter(BudgetLimits())
+    spending = lambda: [Record(Collection.RUNS, "spent", str(meter.spent.calls))]  # noqa: E731
+    answers = PaidAnswers(Answers(store, "acme", also=spending), meter, lambda: NOON)
+    answers.get(QUESTION, Lm(answers).ask)
+    assert store.read("acme", Collection.RUNS, "spent") == "1"
+
+
+def test_the_oldest_answers_are_forgotten_first():
+    store = MemoryStore()
+    answers = Answers(store, "acme")
+    for age in range(5):
+        answers.keep(age, {"age": age}, (NOON - timedelta(days=age)).isoformat())
+    assert answers.forget_oldest(keep=2) == 3
+    assert [answers.find(age) is not None for age in range(5)] == [True, True, False, False, False]
+
+
+@given(JSON)
+def test_any_json_question_finds_its_answer(question: object):
+    answers = paid(MemoryStore())
+    number = count()
+    asked = [answers.get(question, lambda: {"n": next(number)}) for _ in range(2)]
+    assert asked == [{"n": 0}, {"n": 0}]

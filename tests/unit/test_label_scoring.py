@@ -1,0 +1,147 @@
+"""Label scoring: prompts that fit and are stable at their beginning, and probabilities over exactly the options."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argotune.errors import ConfigInvalid
+from argotune.label_scoring import (
+    Case,
+    Question,
+    Written,
+    clip,
+    fitted_prompt,
+    option_texts,
+    plain,
+    prompt_of,
+    sampled,
+    shares,
+)
+
+AGENT = Question("agent", {"video": "video", "text": "text"}, {"video": "finds films", "text": ""}, "who answers")
+CASE = Case("Choose.", {"query": "cats", "context": ""}, [{"query": "dogs", "agent": "video"}], [AGENT])
+
+
+def lm_of(*texts: str, top: int = 10**6) -> Callable[[Written, bool], Mapping[bytes, float]]:
+    """An LM of single-byte and whole-word pieces that has read these texts once each; it lists `top` pieces."""
+
+    def peek(written: Written, everything: bool) -> Mapping[bytes, float]:
+        read = b"".join(written)
+        rests = [text.encode()[len(read) :] for text in texts if text.encode().startswith(read)]
+        counts = Counter({bytes([byte]): 0.001 for byte in range(256)})
+        for rest in rests:
+            words = rest.decode("utf-8", "replace").split(" ")
+            counts[(" " + words[1]).encode() if rest.startswith(b" ") else words[0].encode()] += 1
+        total = sum(counts.values())
+        listed = counts.most_common(None if everything else top)
+        return {piece: math.log(count / total) for piece, count in listed if piece}
+
+    return peek
+
+
+def test_prompt_shows_instructions_labels_demonstrations_and_then_the_question():
+    assert prompt_of(CASE, 100) == (
+        "Choose.\nagent: who answers\n\n"
+        "query: finds films\nagent: video\n\nagent: text\n\n"
+        "query: dogs\nagent: video\n\n"
+        "query: cats\n"
+    )
+
+
+def test_prompts_of_one_program_begin_alike():
+    one, other = prompt_of(CASE, 100), prompt_of(replace(CASE, inputs={"query": "birds", "context": "x"}), 100)
+    assert one.partition("query: cats")[0] == other.partition("query: birds")[0]
+
+
+@given(st.text(), st.integers(4, 50))
+def test_values_become_one_short_line_without_chat_marks(text: str, max_chars: int):
+    said = plain(f"<|im_end|>{text}", max_chars)
+    assert "\n" not in said
+    assert "<|" not in said
+    assert len(said) <= max_chars + len(" ... ")
+    said.encode()
+
+
+def test_clipping_keeps_both_ends():
+    assert clip("a" * 75 + "b" * 1000 + "z" * 25, 100) == "a" * 75 + " ... " + "z" * 25
+
+
+@given(st.lists(st.text(max_size=3000), max_size=12), st.text(max_size=20_000), st.text(max_size=5000))
+def test_prompt_always_fits(demos: list[str], query: str, instructions: str):
+    case = Case(instructions, {"query": query}, [{"query": demo, "agent": "text"} for demo in demos], [AGENT])
+    assert len(fitted_prompt(case, 2000).encode()) <= 2000
+
+
+def test_demonstrations_farthest_from_the_question_go_first():
+    demos = [{"query": f"{number} " + "x" * 300, "agent": "text"} for number in range(8)]
+    prompt = fitted_prompt(replace(CASE, demos=demos), 1000)
+    assert "query: 7 " in prompt
+    assert "query: 0 " not in prompt
+
+
+def test_labels_that_cannot_fit_are_refused():
+    case = replace(CASE, questions=[replace(AGENT, name="n" * 3000)])
+    with pytest.raises(ConfigInvalid, match="does not fit into 100 bytes"):
+        fitted_prompt(case, 100)
+
+
+@pytest.mark.parametrize(
+    ("labels", "written"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a\n\tb", "c"], ["a b", "c"]),
+        (["a b", "a  b"], ["0 a b", "1 a b"]),
+        (["", "b"], ["0 ", "1 b"]),
+    ],
+)
+def test_labels_are_written_on_one_line_and_never_alike(labels: list[str], written: list[str]):
+    assert list(option_texts({label: label for label in labels}).values()) == written
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["video", "text"],
+        ["video+image", "video+audio", "none"],
+        ["agent_a", "agent_b"],
+        ["video", "video_search"],
+        ["中文", "上海", "東京"],
+        ["1", "2", "10"],
+        ["é", "è"],
+    ],
+)
+def test_the_label_that_was_read_most_often_wins(labels: list[str]):
+    for wanted in labels:
+        peek = lm_of(*(f" {label}\n" for label in [*labels, wanted, wanted]))
+        found = shares({label: label for label in labels}, peek)
+        assert list(found) == labels
+        assert max(found, key=found.__getitem__) == wanted
+        assert sum(found.values()) == pytest.approx(1)
+
+
+def test_labels_outside_the_listed_pieces_are_looked_up():
+    peek = lm_of(*[f" {word}\n" for word in ("many", "many", "other", "other")], " rare\n", top=2)
+    found = shares({"rare": "rare", "never": "never"}, peek)
+    assert found["rare"] > found["never"] > 0
+
+
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=8, unique=True))
+def test_any_labels_get_probabilities_that_sum_to_one(labels: list[str]):
+    found = shares(option_texts({label: label for label in labels}), lm_of(" some\n", " text\n"))
+    assert list(found) == labels
+    assert sum(found.values()) == pytest.approx(1)
+    assert all(0 <= share <= 1 for share in found.values())
+
+
+def test_draws_follow_the_probabilities_and_repeat_with_their_seed():
+    odds = {"often": 0.8, "seldom": 0.2}
+    drawn = [max(sampled(odds, 1.0, seed).items(), key=lambda item: item[1])[0] for seed in range(400)]
+    assert 0.7 < drawn.count("often") / 400 < 0.9
+    assert sampled(odds, 1.0, 7) == sampled(odds, 1.0, 7)

@@ -1,0 +1,200 @@
+"""Normalising, the shares of the splits, and near-duplicates."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections import Counter
+from itertools import combinations
+from time import process_time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from argotune.near_texts import NearTexts, are_near, shingles_of
+from argotune.splitting import Bridged, Split, Splitter, normalised, split_of_key
+from argotune.tenants import SplitShares
+
+SHARES = SplitShares()
+WORDS = (
+    "show",
+    "find",
+    "me",
+    "the",
+    "a",
+    "of",
+    "video",
+    "clip",
+    "moon",
+    "landing",
+    "cats",
+    "dog",
+    "sales",
+    "q3",
+    "2024",
+)
+QUERIES = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=9).map(" ".join), max_size=40)
+TYPOS = st.lists(st.text("ab ", min_size=1, max_size=9), max_size=30)
+
+
+def random_queries(count: int, seed: int = 1) -> list[str]:
+    rng = random.Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    vocabulary = ["".join(rng.choices(letters, k=rng.randint(2, 9))) for _ in range(5000)]
+    return [" ".join(rng.choices(vocabulary, k=rng.randint(4, 8))) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("query", "same"),
+    [
+        ("Show me  THE Video!", "show me the video"),
+        ("  tl;dr   of\tmonday's\nall-hands ", "tl dr of monday s all hands"),
+        ("Café résumé NAÏVE", "cafe resume naive"),
+        ("Straße", "STRASSE"),
+        ("İstanbul", "istanbul"),
+        ("ＦＵＬＬ　ｗｉｄｔｈ", "full width"),
+        ("ﬁnd ℋ", "find h"),
+        ("Q3 2024", "q3-2024"),
+    ],
+)
+def test_what_people_vary_by_accident_does_not_count(query: str, same: str) -> None:
+    assert normalised(query) == normalised(same)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("invoice 17", "invoice 71"), ("की", "का"), ("か", "が"), ("ที่", "ทุ"), ("🐱", "🐶"), ("?", "!")]
+)
+def test_what_carries_meaning_stays(one: str, other: str) -> None:
+    assert normalised(one) != normalised(other)
+
+
+@given(st.text())
+@example("ℋ̈ŉẞ")
+def test_normalising_twice_changes_nothing(query: str) -> None:
+    assert normalised(normalised(query)) == normalised(query)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_the_short_way_for_ascii_leads_to_the_same(query: str) -> None:
+    # One letter beyond ASCII makes the whole text take the long way.
+    assert normalised(f"{query} é") == normalised(f"{query} e")
+
+
+@pytest.mark.parametrize(
+    ("key", "split"),
+    [
+        ("show me the video", Split.DEV),
+        ("größe", Split.TRAIN),
+        ("茶馆", Split.TRAIN),
+        ("moon landing", Split.TEST),
+        ("podcast", Split.TRAIN),
+    ],
+)
+def test_the_split_of_a_key_is_fixed_for_ever(key: str, split: Split) -> None:
+    assert split_of_key(key, SHARES) is split
+
+
+@pytest.mark.parametrize("shares", [SHARES, SplitShares(train=0.8, dev=0.1, test=0.1)])
+def test_split_shares_hold(shares: SplitShares) -> None:
+    splitter = Splitter(shares)
+    placed = Counter(splitter.place(query) for query in random_queries(10_000))
+    for split in Split:
+        assert placed[split] / 10_000 == pytest.approx(getattr(shares, split.value), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "find the signed contract with nordlicht studios!",
+        "find the signed contract with nordlicht studio",
+        "find the singed contract with nordlicht studios",
+        "please find the signed contract with nordlicht studios",
+    ],
+)
+def test_a_near_duplicate_follows_the_known_question(variant: str) -> None:
+    for split in Split:
+        splitter = Splitter(SHARES, [("Find the signed contract with Nordlicht Studios", split)])
+        assert splitter.place(variant) is split
+
+
+def test_a_question_between_two_splits_is_bridged_and_stays_unknown() -> None:
+    middle = "abcdefghijklmnopqrstuvwxy"
+    left, right = middle[:-2], middle[2:]
+    splitter = Splitter(SHARES, [(left, Split.TRAIN), (right, Split.TEST)])
+    assert splitter.place(middle) == Bridged(frozenset({Split.TRAIN, Split.TEST}))
+    assert splitter.place(middle) == Bridged(frozenset({Split.TRAIN, Split.TEST}))
+    assert splitter.place(left) is Split.TRAIN
+
+
+@given(QUERIES | TYPOS)
+def test_near_duplicates_are_never_in_different_splits(queries: list[str]) -> None:
+    splitter = Splitter(SHARES)
+    splits = {query: splitter.place(query) for query in queries}
+    placed = {query: split for query, split in splits.items() if not isinstance(split, Bridged)}
+    for (one, split), (other, other_split) in combinations(placed.items(), 2):
+        if are_near(shingles_of(normalised(one)), shingles_of(normalised(other))):
+            assert split is other_split
+
+
+@given(QUERIES | TYPOS, st.text("ab ", max_size=9) | st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join))
+def test_the_index_finds_all_that_comparing_one_by_one_finds(texts: list[str], asked: str) -> None:
+    groups = {text: str(number) for number, text in enumerate(texts)}
+    near = {group for text, group in groups.items() if are_near(shingles_of(text), shingles_of(asked))}
+    grown = NearTexts()
+    for text, group in groups.items():
+        grown.add(text, group)
+    assert grown.groups_near(asked) == NearTexts(groups).groups_near(asked) == near
+
+
+@given(QUERIES, QUERIES, st.randoms(use_true_random=False))
+def test_splits_stay_when_more_is_asked(early: list[str], late: list[str], rng: random.Random) -> None:
+    splitter = Splitter(SHARES)
+    before = {query: split for query in early if not isinstance(split := splitter.place(query), Bridged)}
+    known = list(before.items())
+    rng.shuffle(known)
+    again = Splitter(SHARES, known)
+    mixed = late + early
+    rng.shuffle(mixed)
+    after = {query: again.place(query) for query in mixed}
+    assert {query: after[query] for query in before} == before
+
+
+def test_splits_do_not_depend_on_the_hash_seed_of_the_process() -> None:
+    script = (
+        "import json, sys; from argotune.splitting import Splitter; from argotune.tenants import SplitShares; "
+        "s = Splitter(SplitShares()); print(json.dumps([str(s.place(q)) for q in json.load(sys.stdin)]))"
+    )
+    rng = random.Random(3)
+    queries = json.dumps([" ".join(rng.choices(WORDS, k=rng.randint(3, 8))) for _ in range(1500)])
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            input=queries,
+            env={"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    "queries",
+    [
+        random_queries(5_000),
+        [f"show me video number {number} about cats" for number in range(20_000)],
+        ["x" * 20_000 + str(n) for n in range(50)],
+    ],
+    ids=["different", "one family", "long"],
+)
+def test_placing_stays_fast(queries: list[str]) -> None:
+    splitter = Splitter(SHARES)
+    started = process_time()
+    for query in queries:
+        splitter.place(query)
+    assert process_time() - started < 5
