@@ -10,13 +10,13 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 setup: .venv/.ready .venv-phoenix/.ready
 
 .venv/.ready: pyproject.toml uv.lock
-	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q uv
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active
 	touch $@
 
 .venv-phoenix/.ready: Makefile
-	test -x .venv-phoenix/bin/python || $(PYTHON) -m venv .venv-phoenix
+	test -x .venv-phoenix/bin/pip || $(PYTHON) -m venv .venv-phoenix
 	.venv-phoenix/bin/python -m pip install -q "arize-phoenix==$(PHOENIX_VERSION)"
 	touch $@
 

@@ -129,6 +129,13 @@ def test_a_question_between_two_splits_is_bridged_and_stays_unknown() -> None:
     assert splitter.place(left) is Split.TRAIN
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "near"), [("abcd", "abcde", True), ("abc", "abcd", False), ("abcde", "abcdf", False)]
+)
+def test_near_begins_at_four_fifths_in_common(one: str, other: str, near: bool) -> None:
+    assert are_near(frozenset(one), frozenset(other)) is near
+
+
 @given(QUERIES | TYPOS)
 def test_near_duplicates_are_never_in_different_splits(queries: list[str]) -> None:
     splitter = Splitter(SHARES)

@@ -47,13 +47,13 @@ ANSWERS_BYTES = 1024
 
 MAX_PROMPT_CHARS = 6000
 """Of a prompt to write from: some 1,500 tokens, six seconds of reading on two cores; small LMs make nothing of more."""
+SHORT_PROMPT_TOKENS = 2000
+"""What a prompt of rare characters is cut to, when those MAX_PROMPT_CHARS are more tokens than the context has."""
 MAX_ANSWER_TOKENS = 640
 JSON_TOKENS = 100
 """Of which a JSON answer may need as many for its names, numbers and labels."""
 MIN_STRING_CHARS = 40
 MAX_LIST_ITEMS = 4
-TEMPLATE_TOKENS = 512
-"""More than what the chat template adds to the messages."""
 TEACHER_TEMPERATURE = 0.7
 
 
@@ -237,10 +237,9 @@ class LlamaWriter:
         server = self._model.server()
         try:
             return server.write({"messages": shortened(messages, MAX_PROMPT_CHARS), **body})
-        except PromptTooLong:
-            # A character has four bytes at most, and a token one byte at least.
-            surely_fitting = (CONTEXT_TOKENS - body["max_tokens"] - TEMPLATE_TOKENS) // 4
-            return server.write({"messages": shortened(messages, surely_fitting), **body})
+        except PromptTooLong as error:
+            max_chars = MAX_PROMPT_CHARS * SHORT_PROMPT_TOKENS // error.tokens
+            return server.write({"messages": shortened(messages, max_chars), **body})
 
 
 def messages_of(request: Request) -> list[dict[str, str]]:

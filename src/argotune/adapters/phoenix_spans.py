@@ -93,31 +93,44 @@ def _span_of_row(row: Mapping[str, Any]) -> Span:
     context = row["context"]
     return Span(
         row_id=row_id_of(row["id"]),
-        span_id=clean(context["span_id"]),
-        trace_id=clean(context["trace_id"]),
-        name=clean(row["name"]),
-        started_at=datetime.fromisoformat(row["start_time"]),
-        ended_at=datetime.fromisoformat(row["end_time"]),
+        span_id=_text(context["span_id"]),
+        trace_id=_text(context["trace_id"]),
+        name=_text(row["name"]),
+        started_at=_time(row["start_time"]),
+        ended_at=_time(row["end_time"]),
         attributes=_regrouped(row["attributes"]),
         status=str(row["status_code"]),
     )
 
 
 def _span_of_query(row: Mapping[str, Any], name: str, row_id: int) -> Span:
-    started_at = datetime.fromisoformat(row["started"])
+    started_at = _time(row["started"])
     values = {f"{PREFIX}{key}": value for key, value in (row["routing"] or {}).items()}
     if row["input"] is not None:
         values["input.value"] = row["input"]
     return Span(
         row_id=row_id,
-        span_id=clean(row["span_id"]),
-        trace_id=clean(row["trace"]),
+        span_id=_text(row["span_id"]),
+        trace_id=_text(row["trace"]),
         name=name,
         started_at=started_at,
         ended_at=started_at + timedelta(milliseconds=row["latency"]),
         attributes={clean(key): _short(value) for key, value in values.items() if value is not None},
         status=str(row["status"]),
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return clean(value)
+
+
+def _time(value: Any) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return time
 
 
 def _regrouped(attributes: Mapping[str, Any]) -> dict[str, Json]:

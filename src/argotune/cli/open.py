@@ -7,7 +7,8 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from argotune.ports import Ports, Progress, Store, silent
+from argotune.cli.output import note
+from argotune.ports import Ports, Progress, Store
 from argotune.settings import Settings, read_settings
 
 
@@ -37,9 +38,9 @@ def ports_of(arguments: Namespace) -> Iterator[Ports]:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars on stderr when it is a terminal, silence otherwise."""
+    """Bars on stderr when it is a terminal, a line for each piece of work otherwise."""
     if not sys.stderr.isatty():
-        yield silent
+        yield _lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -55,3 +56,14 @@ def progress_bars() -> Iterator[Progress]:
             bars.update(tasks[what], completed=done, total=total or None)
 
         yield show
+
+
+def _lines() -> Progress:
+    begun: set[str] = set()
+
+    def show(what: str, _done: int, _total: int) -> None:
+        if what not in begun:
+            begun.add(what)
+            note(what)
+
+    return show

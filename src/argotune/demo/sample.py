@@ -12,6 +12,7 @@ from argotune.records import digest
 from argotune.tenants import RoutingConfigUnified
 
 TENANTS = ("acme_corp", "globex", "initech")
+FUSION_SHARE = 0.45
 
 
 @dataclass(frozen=True)
@@ -24,35 +25,27 @@ class SampleQuery:
     modality: str
     context: str
     entities: str
-    relationships: str
-    enhanced_query: str
     agent: str
     needs_fusion: str
     fusion_modalities: str
     fusion_strategy: str
 
     def decisions(self) -> dict[str, Mapping[str, str]]:
-        """Program -> the right answers, for every program that is asked about this query."""
+        """Program -> the right answers, for every program that is asked about this query.
+
+        Fusion is asked about for a share only, as an application would that offers it on some of its pages.
+        """
         fusion = {
             "needs_fusion": self.needs_fusion,
             "fusion_modalities": self.fusion_modalities,
             "fusion_strategy": self.fusion_strategy,
         }
-        return {
-            "routing": {"agent": self.agent},
-            f"modality.{self.modality}": {"agent": self.agent},
-            "cross_modal": fusion,
-        }
+        asked = {"routing": {"agent": self.agent}, f"modality.{self.modality}": {"agent": self.agent}}
+        return asked | ({"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {})
 
     def inputs(self) -> dict[str, str]:
-        """All input fields that any program takes."""
-        return {
-            "query": self.query,
-            "context": self.context,
-            "entities": self.entities,
-            "relationships": self.relationships,
-            "enhanced_query": self.enhanced_query,
-        }
+        """What this application knows of a query; it rewrites none and finds no relationships."""
+        return {"query": self.query, "context": self.context, "entities": self.entities}
 
     def chance(self, purpose: str) -> float:
         """A number in 0..1 that depends on the query's text alone, never on its label or outcome."""
@@ -73,8 +66,6 @@ def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
         modality=row["modality"],
         context=row["context"],
         entities=", ".join(f"{e['text']} ({e['label']})" for e in row["entities"]),
-        relationships="; ".join(f"{r['head']} {r['relation']} {r['tail']}" for r in row["relationships"]),
-        enhanced_query=row["enhanced_query"],
         agent=row["agent"],
         needs_fusion="yes" if row["fusion"]["needed"] else "no",
         fusion_modalities=row["fusion"]["modalities"],

@@ -1,0 +1,99 @@
+"""An OpenAI-compatible server on loopback that answers by a script and remembers what it was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+PROMPT_TOKENS, ANSWER_TOKENS = 11, 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer; with `after_s` it comes so late."""
+
+    status: int
+    body: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    after_s: float = 0.0
+
+
+def completion(text: str) -> Answer:
+    """A chat completion."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {
+        "prompt_tokens": PROMPT_TOKENS,
+        "completion_tokens": ANSWER_TOKENS,
+        "total_tokens": PROMPT_TOKENS + ANSWER_TOKENS,
+    }
+    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}
+    return Answer(200, json.dumps(body))
+
+
+def failure(status: int, message: str = "no", code: str | None = None, **headers: str) -> Answer:
+    """An error as OpenAI words it."""
+    error = {"message": message, "type": "error", "code": code}
+    return Answer(status, json.dumps({"error": error}), {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+class OpenAIServer:
+    """Gives its answers in order, and the last one for ever."""
+
+    def __init__(self) -> None:
+        self.answers: Sequence[Answer] = [completion('{"agent": "video"}')]
+        self.bodies: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.over = threading.Event()
+        self.url = ""
+        self._lock = threading.Lock()
+
+    def next_answer(self, body: dict[str, Any], key: str) -> Answer:
+        with self._lock:
+            self.bodies.append(body)
+            self.keys.append(key)
+            return self.answers[min(len(self.bodies), len(self.answers)) - 1]
+
+
+@contextmanager
+def running() -> Iterator[OpenAIServer]:
+    """A server that stops at the end."""
+    script = OpenAIServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = script.next_answer(body, self.headers.get("Authorization", "").removeprefix("Bearer "))
+            if answer.after_s and script.over.wait(answer.after_s):
+                return
+            self._send(answer)
+
+        def _send(self, answer: Answer) -> None:
+            try:
+                self.send_response(answer.status)
+                for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body.encode())))
+                self.end_headers()
+                self.wfile.write(answer.body.encode())
+            except OSError:
+                self.close_connection = True  # the client did not wait
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    script.url = f"http://127.0.0.1:{server.server_port}/v1"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield script
+    finally:
+        script.over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
