@@ -64,8 +64,11 @@ def _arguments() -> argparse.Namespace:
 
 def _splits(folder: Path, n_test: int) -> tuple[list[Example], list[Example], list[Example]]:
     data = json.loads((folder / "data_full.json").read_text())
-    domains = {intent: domain for domain, intents in json.loads((folder / "domains.json").read_text()).items()
-               for intent in intents}
+    domains = {
+        intent: domain
+        for domain, intents in json.loads((folder / "domains.json").read_text()).items()
+        for intent in intents
+    }
     pools = {name: _pool(data[name], domains) for name in ("train", "test")}
     return (
         _stratified(pools["train"], 0, 20, Split.TRAIN),
@@ -83,8 +86,14 @@ def _pool(rows: list[list[str]], domains: dict[str, str]) -> dict[str, list[str]
 
 def _stratified(pool: dict[str, list[str]], skip: int, n: int, split: Split) -> list[Example]:
     return [
-        Example("routing", {"query": text, "entities": "", "relationships": "", "enhanced_query": ""},
-                {"agent": agent}, LabelSource.HUMAN, 1.0, split)
+        Example(
+            "routing",
+            {"query": text, "entities": "", "relationships": "", "enhanced_query": ""},
+            {"agent": agent},
+            LabelSource.HUMAN,
+            1.0,
+            split,
+        )
         for agent, texts in pool.items()
         for text in texts[skip : skip + n]
     ]
@@ -95,7 +104,10 @@ def _row(name: str, train: list[Example], dev: list[Example], test: list[Example
     (program,) = programs_of(config, "routing")
     meter = Meter(BudgetLimits(max_lm_calls=10**9, max_lm_tokens=10**12))
     lms = wiring.open_lms(read_settings()).open(
-        LMChoice(teacher_model=None if name == "auto" else read_settings().task_model), meter, Answers(MemoryStore(), "clinc"))
+        LMChoice(teacher_model=None if name == "auto" else read_settings().task_model),
+        meter,
+        Answers(MemoryStore(), "clinc"),
+    )
     started = time.perf_counter()
     module, shown = program.build(), name
     if name != "none":

@@ -1,6 +1,6 @@
 """What serving adds to an answer: the champion's lookup in the local copy while it is refreshed in the background.
 
-    python benchmarks/serving.py [--lookups 200000]
+python benchmarks/serving.py [--lookups 200000]
 """
 
 from __future__ import annotations

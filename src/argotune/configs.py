@@ -23,11 +23,11 @@ class Configs:
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
         """Raises NotFound when the tenant has none."""
-        config, _ = find(
-            self._store, check_tenant_id(tenant_id), Collection.CONFIG, "routing", RoutingConfigUnified
-        )
+        config, _ = find(self._store, check_tenant_id(tenant_id), Collection.CONFIG, "routing", RoutingConfigUnified)
         if config is None:
-            raise NotFound(f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all")
+            raise NotFound(
+                f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all"
+            )
         return config
 
     def save(self, config: RoutingConfigUnified) -> None:

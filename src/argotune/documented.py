@@ -55,7 +55,9 @@ class ModalitySpanCollector:
     def _frame(self, lookback_hours: float, min_confidence: float) -> pd.DataFrame:
         import pandas as pd
 
-        rows = [_row(e) for e in self._experiences(lookback_hours) if e.confidence is None or e.confidence >= min_confidence]
+        rows = [
+            _row(e) for e in self._experiences(lookback_hours) if e.confidence is None or e.confidence >= min_confidence
+        ]
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def _experiences(self, lookback_hours: float) -> list[Experience]:

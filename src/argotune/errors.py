@@ -37,7 +37,7 @@ class NotFound(ArgotuneError):
 
 
 class ProjectMissing(NotFound):
-    """Phoenix has no such project. Check PHOENIX_PROJECT_PREFIX and the tenant id, and that the application sends traces."""
+    """No such project in Phoenix. Check PHOENIX_PROJECT_PREFIX, the tenant id, and that the application sends traces."""
 
 
 class Conflict(ArgotuneError):

@@ -15,7 +15,6 @@ from argotune.champions import Standing, standing
 from argotune.conditions import Conditions
 from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, Conflict
-from argotune.examples import Split
 from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
 from argotune.leases import leased
 from argotune.ports import LMs, Ports, Record
@@ -50,9 +49,7 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     module is at work, and whatever the ports raise; running again later continues.
     """
     with leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s) as lost:
-        conditions = trigger(
-            ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock()
-        )
+        conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock())
         if not conditions.is_due:
             return ModuleReport(conditions, ())
         return _optimize(ports, config, conditions, request, lost)
@@ -132,14 +129,13 @@ class Work:
 
     def _train(self) -> None:
         plan, at = self.run.plan, self._ports.clock()
-        assert plan is not None and self.run.champion is not None
+        assert plan is not None
+        assert self.run.champion is not None
         origin = Origin(self.run.champion, self.run.id, at, _packages())
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
         try:
-            challenger = train(
-                self._program, plan, examples, dev, self._open_lms(), self._ports.embedder, origin
-            )
+            challenger = train(self._program, plan, examples, dev, self._open_lms(), self._ports.embedder, origin)
         except BudgetSpent as error:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
         self._registry.keep(challenger)
@@ -153,7 +149,8 @@ class Work:
         self._advance(RunState.OPENED, also=(self._book.attempt_record(attempt),), attempt=number)
 
     def _evaluate(self) -> None:
-        assert self.run.plan is not None and self.run.attempt is not None
+        assert self.run.plan is not None
+        assert self.run.attempt is not None
         examples = self._data.pick(self.run.plan.test_ids)
         champion, challenger = self._version(self.run.champion), self._version(self.run.challenger)
         try:
@@ -181,9 +178,7 @@ class Work:
         nothing = Comparison(self._program.name, champion.id, challenger.id, self.run.attempt, ())
         numbers = measure(nothing, self._config.gate, self._seed)
         verdict = Rejected(f"rejected: not measured, {error}", Rule.BUDGET_SPENT, numbers)
-        self._advance(
-            RunState.JUDGED, comparison=comparison_to_json(nothing), verdict=verdict_to_json(verdict)
-        )
+        self._advance(RunState.JUDGED, comparison=comparison_to_json(nothing), verdict=verdict_to_json(verdict))
 
     def _promote(self) -> None:
         comparison = comparison_from_json(self.run.comparison or {})
@@ -195,9 +190,7 @@ class Work:
         assert plan is not None
         examples = self._data.pick((*plan.train_ids, *plan.dev_ids, *plan.test_ids))
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
-        self.run = report(
-            self._book, self._registry, self._ports.tracker, self.run, examples, self._ports.clock()
-        )
+        self.run = report(self._book, self._registry, self._ports.tracker, self.run, examples, self._ports.clock())
 
     def _advance(self, state: RunState, also=(), **changes) -> None:
         spent = self._meter.spent

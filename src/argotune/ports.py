@@ -72,9 +72,7 @@ class TraceSource(Protocol):
     def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
         """How many spans of a module lie above `row_id`; counting stops at `limit`."""
 
-    def annotations(
-        self, tenant_id: str, module: str, names: Sequence[str], since: datetime
-    ) -> Iterator[Annotation]:
+    def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """All annotations with one of these names on a module's spans that started at `since` or later."""
 
     def ping(self) -> str:

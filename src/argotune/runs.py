@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import Field
+
 from argotune.budget import Spent
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
@@ -71,7 +73,7 @@ class Run(Document):
     group: str = ""
     forced: bool = False
     ended_at: datetime | None = None
-    counts: dict[str, int] = {}
+    counts: dict[str, int] = Field(default_factory=dict)
     plan: Plan | None = None
     skip: Skip | None = None
     champion: str | None = None
@@ -79,8 +81,8 @@ class Run(Document):
     challenger: str | None = None
     attempt: int | None = None
     comparison: dict[str, Any] | None = None
-    champion_answers: dict[str, dict[str, str]] = {}
-    challenger_answers: dict[str, dict[str, str]] = {}
+    champion_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
+    challenger_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
     verdict: dict[str, Any] | None = None
     lm_calls: int = 0
     lm_tokens: int = 0
@@ -131,7 +133,7 @@ class Marker(Document):
     settled_row_id: int = 0
     pass_id: str | None = None
     last_run_at: datetime | None = None
-    unusable: dict[str, int] = {}
+    unusable: dict[str, int] = Field(default_factory=dict)
 
 
 class Spending(Document):

@@ -45,7 +45,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Decision:
-    """One answer of one program. `propensity` is the probability with which this answer was chosen: 1 without exploring."""
+    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring."""
 
     tenant_id: str
     program: str
@@ -130,7 +130,9 @@ class Serving:
     def _refresh_one(self, registry: Registry, program: Program) -> None:
         stands = standing(registry, program, self._clock())
         if stands.set_aside:
-            log.warning("champion %s of %s has another signature, serving it as written", stands.set_aside, program.name)
+            log.warning(
+                "champion %s of %s has another signature, serving it as written", stands.set_aside, program.name
+            )
         loaded = self._loaded.get(program.name)
         if loaded is None or loaded.version != stands.version.id:
             module = load(program, stands.version.state, stands.version.signature_hash, self._embedder)

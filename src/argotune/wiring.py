@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from argotune.errors import ConfigInvalid
-from argotune.ports import Embedder, LMSource, Ports, Progress, Store, Tracker, TraceSink, TraceSource, silent
+from argotune.ports import Embedder, LMSource, Ports, Progress, Store, TraceSink, TraceSource, Tracker, silent
 from argotune.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""kill -9 at every write of a run, followed by a rerun: no half-written state, no second promotion, nothing paid twice."""
+"""kill -9 at every write of a run, then a rerun: no half-written state, no second promotion, nothing paid twice."""
 
 from __future__ import annotations
 

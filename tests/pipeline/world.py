@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import dspy
-from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
 
 from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.annotations import Annotation
 from argotune.answers import Answers
@@ -131,7 +131,8 @@ def traffic(tenant_id: str, n: int, *, first: int = 0, noise: bool = False) -> t
         key = int(digest([tenant_id, number])[:8], 16)
         label = list(AGENTS)[key % 3]
         words = WORDS[label if not noise else list(AGENTS)[key // 7 % 3]].split()
-        query = f"{words[key // 3 % 6]} {TOPICS[key // 11 % 15]} {words[key // 13 % 6]} {TOPICS[key // 17 % 15]} {key % 9973}"
+        first_topic, second_topic = TOPICS[key // 11 % 15], TOPICS[key // 17 % 15]
+        query = f"{words[key // 3 % 6]} {first_topic} {words[key // 13 % 6]} {second_topic} {key % 9973}"
         spans.append(decision(tenant_id, f"{number:016x}", query, "video", success=label == "video"))
         annotations.append(Annotation(f"{number:016x}", "agent", label, "HUMAN", "tester", START))
     return spans, annotations

@@ -46,9 +46,7 @@ def _versions(arguments: Namespace) -> None:
     versions = registry.versions(arguments.program)
     champions = {champion.program: champion.version for champion in registry.champions()}
     if arguments.json:
-        return say_json(
-            [{**v.model_dump(mode="json"), "champion": champions.get(v.program) == v.id} for v in versions]
-        )
+        return say_json([{**v.model_dump(mode="json"), "champion": champions.get(v.program) == v.id} for v in versions])
     rows = [
         [
             v.id,

@@ -12,7 +12,7 @@ from argotune.examples import Example, Split, examples_from
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience, Fields, Span, Unusable, read_span
 from argotune.ports import Ports
-from argotune.runs import Marker, RunBook
+from argotune.runs import RunBook
 from argotune.tenants import RoutingConfigUnified
 
 BATCH_SPANS = 1000
@@ -99,5 +99,3 @@ def _accuracy(experiences: Sequence[Experience], examples: Sequence[Example]) ->
     labels = {e.span_id: e.expected for e in examples if e.source.is_trusted and e.split is not Split.TEST}
     hits = [dict(x.answers) == dict(labels[x.span_id]) for x in experiences if x.span_id in labels]
     return sum(hits) / len(hits) if hits else None
-
-

@@ -48,7 +48,9 @@ def evaluate(
 ) -> Evaluation:
     """Score both versions example by example. Raises BudgetSpent or Unavailable; nothing is judged then."""
     rows = {
-        role: _scores(program, version, examples, lms, embedder, lambda d, n, role=role: progress(_what(program, role), d, n))
+        role: _scores(
+            program, version, examples, lms, embedder, lambda d, n, role=role: progress(_what(program, role), d, n)
+        )
         for role, version in (("champion", champion), ("challenger", challenger))
     }
     scores = tuple(
