@@ -37,7 +37,7 @@ class NotFound(ArgotuneError):
 
 
 class ProjectMissing(NotFound):
-    """No such project in Phoenix. Check PHOENIX_PROJECT_PREFIX, the tenant id, and that the application sends traces."""
+    """No such project in Phoenix. Check PHOENIX_PROJECT_PREFIX, the tenant id and that its traces are sent."""
 
 
 class Conflict(ArgotuneError):

@@ -64,7 +64,8 @@ def _optimize(
     pass_id = book.marker(module)[0].pass_id or ports.new_id()
     book.change_marker(module, pass_id=pass_id)
     runs = tuple(_run_program(ports, config, p, datasets[p.name], request, pass_id, lost) for p in programs)
-    book.change_marker(module, pass_id=None, settled_row_id=row_id, last_run_at=ports.clock())
+    learned = book.marker(module)[0].learned | {run.program: run.plan.lesson for run in runs if run.plan}
+    book.change_marker(module, pass_id=None, settled_row_id=row_id, last_run_at=ports.clock(), learned=learned)
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
 
@@ -119,7 +120,9 @@ class Work:
 
     def _decide(self) -> None:
         has_writer = self._open_lms().teacher is not None
-        plan = decide(self._config, self._data, seed=self._seed, has_writer=has_writer)
+        marker, _ = self._book.marker(self._program.module)
+        learned = None if self.run.forced else marker.learned.get(self._program.name)
+        plan = decide(self._config, self._data, seed=self._seed, has_writer=has_writer, learned=learned)
         if isinstance(plan, Skip):
             return self._advance(RunState.SKIPPED, skip=plan, ended_at=self._ports.clock())
         now = self._standing()

@@ -54,6 +54,11 @@ class Plan(Document):
     test_ids: tuple[str, ...]
     data_hash: str
 
+    @property
+    def lesson(self) -> str:
+        """Equal for plans that would train the same challenger, seeds apart."""
+        return f"{self.optimizer} {self.max_iterations} {self.data_hash}"
+
 
 class Skip(Document):
     """Why a run ended early. An outcome, not an error."""
@@ -126,13 +131,15 @@ class Attempt(Document):
 class Marker(Document):
     """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
 
-    `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up.
+    `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
+    is the lesson of each program's last plan.
     """
 
     row_id: int = 0
     settled_row_id: int = 0
     pass_id: str | None = None
     last_run_at: datetime | None = None
+    learned: dict[str, str] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from world import World, filled, traffic
 
@@ -190,3 +192,15 @@ def test_a_changed_label_set_sets_the_champion_aside_and_says_so():
     second = run_once(world, wider, forced=True)
     assert second.champion != first.challenger
     assert second.counts["champion set aside: its signature has changed"] == 1
+
+
+def test_new_traces_without_new_labels_do_not_open_the_test_split_again():
+    world, config = filled(noise=True)
+    run_once(world, config)
+    world.later(hours=2)
+    unlabelled, _ = traffic("acme", 150, first=2000)
+    world.traces.record(
+        "acme", [replace(s, attributes={**s.attributes, "routing.agent_success": False}) for s in unlabelled]
+    )
+    assert "nothing new to learn from" in run_once(world, config).sentence
+    assert len(RunBook(world.store, "acme").attempts("routing")) == 1

@@ -9,8 +9,13 @@ from argotune.runs import Plan, Skip
 from argotune.tenants import RoutingConfigUnified
 
 
-def decide(config: RoutingConfigUnified, data: Dataset, *, seed: int, has_writer: bool) -> Plan | Skip:
-    """A plan, or the sentence why training is not worth it. Deterministic in its arguments."""
+def decide(
+    config: RoutingConfigUnified, data: Dataset, *, seed: int, has_writer: bool, learned: str | None = None
+) -> Plan | Skip:
+    """A plan, or the sentence why training is not worth it. Deterministic in its arguments.
+
+    `learned` is `Plan.lesson` of the program's last run: the same lesson again would open the test split for nothing.
+    """
     train, dev, test = (data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST))
     too_few = _too_few(config, data, len(train), len(test))
     if too_few:
@@ -18,7 +23,7 @@ def decide(config: RoutingConfigUnified, data: Dataset, *, seed: int, has_writer
     choice = choose(config.preferred_optimizer, len(train), data.accuracy, has_writer)
     if isinstance(choice, Refusal):
         return Skip(reason=choice.reason)
-    return Plan(
+    plan = Plan(
         optimizer=choice.optimizer,
         reason=choice.reason,
         seed=seed,
@@ -28,6 +33,9 @@ def decide(config: RoutingConfigUnified, data: Dataset, *, seed: int, has_writer
         test_ids=test,
         data_hash=data_hash(data.pick((*train, *dev))),
     )
+    if plan.lesson == learned:
+        return Skip(reason="nothing new to learn from: the labelled examples are those of the last run")
+    return plan
 
 
 def _too_few(config: RoutingConfigUnified, data: Dataset, n_train: int, n_test: int) -> str | None:
