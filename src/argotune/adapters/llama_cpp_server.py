@@ -29,6 +29,8 @@ SLOTS = 4
 TOP_PIECES = 2000
 """Of 49,152. More than ten times as many take longer to list than to compute."""
 ALL_PIECES = 1_000_000
+WHOLE_CHARACTERS = 'root ::= [ -~]+'
+"""A grammar under which no piece ends within a character."""
 
 
 def find_weights(path: Path | None) -> Path:
@@ -91,16 +93,18 @@ class LlamaServer:
     def look(self, prompt: str, written: Written, n_pieces: int) -> Look:
         """The most likely pieces behind `prompt` and what was written so far. Raises PromptTooLong."""
         text = prompt + written[0].decode("utf-8", "replace")
-        body = self._ask(
-            "handle_completions",
-            {
-                "prompt": [text, *(self._piece_ids[piece] for piece in written[1:])] if written[1:] else text,
-                "n_predict": 1,
-                "temperature": 0,
-                "cache_prompt": True,
-                "n_probs": n_pieces,
-            },
-        )
+        asked = {
+            "prompt": [text, *(self._piece_ids[piece] for piece in written[1:])] if written[1:] else text,
+            "n_predict": 1,
+            "temperature": 0,
+            "cache_prompt": True,
+            "n_probs": n_pieces,
+        }
+        body = self._ask("handle_completions", asked)
+        if body["choices"][0]["logprobs"] is None:
+            # The likeliest piece ends within a character, which the server holds back with all it knows. What it is
+            # allowed to write changes nothing about the probabilities, which are those before sampling.
+            body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
         top = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         self._piece_ids.update((bytes(token["bytes"]), token["id"]) for token in top)
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}

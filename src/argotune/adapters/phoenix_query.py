@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
 from argotune.errors import BadAnswer
 
-MAX_ROWS = 25_000
+MAX_ROWS = 20_000
 MAX_BYTES = 24 * 2**20
 """Each answer costs the server a look at every span of the project, so there should be few."""
 
@@ -80,16 +81,28 @@ def windows(
 
     Raises what PhoenixHttp raises.
     """
-    start, width = period.start, (period.end - period.start) / max(1.0, rows_expected / (FILL * MAX_ROWS))
-    while start < period.end:
-        window = Window(start, min(start + max(width, NARROWEST), period.end))
-        length, found = window.end - window.start, read(http, query, window)
-        if found is None and length > NARROWEST:
-            width = length / 4
-            continue
-        yield window, found
-        fullness = 1.0 if found is None else found.fullness
-        start, width = window.end, length * min(2.0, FILL / max(fullness, 0.1))
+    width = (period.end - period.start) / max(1.0, rows_expected / (FILL * MAX_ROWS))
+    window: Window | None = _cut(period, period.start, width)
+    # The next window is on its way while the caller works on this one.
+    with ThreadPoolExecutor(1) as ahead:
+        coming = ahead.submit(read, http, query, window)
+        while window is not None:
+            length, found = window.end - window.start, coming.result()
+            if found is None and length > NARROWEST:
+                window = _cut(period, window.start, length / 4)
+                coming = ahead.submit(read, http, query, window)
+                continue
+            fullness = 1.0 if found is None else found.fullness
+            following = _cut(period, window.end, length * min(2.0, FILL / max(fullness, 0.1)))
+            if following is not None:
+                coming = ahead.submit(read, http, query, following)
+            yield window, found
+            window = following
+
+
+def _cut(period: Window, start: datetime, width: timedelta) -> Window | None:
+    """The window of a width that begins at `start`, None when the period is over."""
+    return Window(start, min(start + max(width, NARROWEST), period.end)) if start < period.end else None
 
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:
