@@ -11,7 +11,7 @@ import math
 import random
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os.path import commonprefix
 from typing import TypeVar
@@ -28,7 +28,7 @@ MAX_VALUE_CHARS = 2000
 """Of each input, demonstration and description, before anything is shortened to make the prompt fit."""
 
 MIN_PIECE_BYTES = 3
-"""A blank and two letters: shorter pieces begin too many words to stand for one label."""
+"""A blank and two letters: shorter pieces begin too many words to stand for a label that has longer ones."""
 
 MAX_PIECE_BYTES = 64
 
@@ -36,8 +36,6 @@ MIN_SHARE = 1e-3
 """Labels that begin alike and are together less likely than this are not told apart; they share it evenly."""
 
 Key = TypeVar("Key")
-
-_NO_PIECE = (-math.inf, b"")
 
 
 @dataclass(frozen=True)
@@ -128,28 +126,31 @@ def option_texts(answers: Mapping[str, str]) -> dict[str, str]:
     return {answer: f"{number} {text}" for number, (answer, text) in enumerate(texts.items())}
 
 
-def shares(options: Mapping[str, str], peek: Peek) -> dict[str, float]:
-    """The probability of each answer among the options, summing to one.
+def shares(options: Mapping[str, str], vocabulary: Container[bytes], peek: Peek) -> dict[str, float]:
+    """The probability of each answer among the options, summing to one. `vocabulary` holds all pieces there are.
 
     Walks down the tree of the options' first pieces: options that begin with different pieces are told apart by
     one look, those that share a piece by another look behind it. At each fork only the options there count, as in
     constrained decoding, so long labels are not at a disadvantage.
     """
-    return _descend({answer: f" {text}\n".encode() for answer, text in options.items()}, (b"",), 1.0, peek)
+    ends = {answer: f" {text}\n".encode() for answer, text in options.items()}
+    return _descend(ends, (b"",), 1.0, vocabulary, peek)
 
 
-def _descend(ends: Mapping[str, bytes], written: Written, share: float, peek: Peek) -> dict[str, float]:
+def _descend(
+    ends: Mapping[str, bytes], written: Written, share: float, vocabulary: Container[bytes], peek: Peek
+) -> dict[str, float]:
     if len(ends) == 1 or share < MIN_SHARE:
         return dict.fromkeys(ends, share / len(ends))
     written = _skip_common(ends, written)
-    pieces = _first_pieces(ends, written, peek)
+    pieces = _first_pieces(ends, written, vocabulary, peek)
     groups: dict[bytes, dict[str, bytes]] = {}
     for answer, (_, piece) in pieces.items():
         groups.setdefault(piece, {})[answer] = ends[answer]
     odds = {piece: max(pieces[answer][0] for answer in group) for piece, group in groups.items()}
     found: dict[str, float] = {}
     for piece, part in softmax(odds).items():
-        found.update(_descend(groups[piece], (*written, piece), share * part, peek))
+        found.update(_descend(groups[piece], (*written, piece), share * part, vocabulary, peek))
     return {answer: found[answer] for answer in ends}
 
 
@@ -160,28 +161,24 @@ def _skip_common(ends: Mapping[str, bytes], written: Written) -> Written:
     return (at_boundary,) if len(at_boundary) > len(b"".join(written)) else written
 
 
-def _first_pieces(ends: Mapping[str, bytes], written: Written, peek: Peek) -> dict[str, tuple[float, bytes]]:
-    """Each answer's log-probability and next piece; looks at the whole vocabulary when one is not in the top."""
+def _first_pieces(
+    ends: Mapping[str, bytes], written: Written, vocabulary: Container[bytes], peek: Peek
+) -> dict[str, tuple[float, bytes]]:
+    """Each answer's log-probability and next piece. All pieces are listed only when no answer is in the top."""
     start = len(b"".join(written))
-    top = peek(written, False)
-    pieces = {answer: _likeliest_start(end[start:], top) for answer, end in ends.items()}
-    if all(piece for _, piece in pieces.values()):
-        return pieces
-    known = peek(written, True)
-    return {answer: _longest_start(end[start:], known) for answer, end in ends.items()}
+    starts = {answer: _starts(end[start:], vocabulary) for answer, end in ends.items()}
+    known = peek(written, False)
+    if not any(piece in known for pieces in starts.values() for piece in pieces):
+        known = peek(written, True)
+    floor = min(known.values(), default=0.0) - 1.0
+    return {answer: max((known.get(piece, floor), piece) for piece in pieces) for answer, pieces in starts.items()}
 
 
-def _likeliest_start(rest: bytes, known: Mapping[bytes, float]) -> tuple[float, bytes]:
-    shortest = max(1, min(MIN_PIECE_BYTES, len(rest) - 1))
-    starts = (rest[:length] for length in range(shortest, min(len(rest), MAX_PIECE_BYTES) + 1))
-    return max(((known[start], start) for start in starts if start in known and start != b" "), default=_NO_PIECE)
-
-
-def _longest_start(rest: bytes, known: Mapping[bytes, float]) -> tuple[float, bytes]:
-    """Most likely how the LM itself would cut the text; a text that no piece begins is as unlikely as can be."""
-    starts = (rest[:length] for length in range(min(len(rest), MAX_PIECE_BYTES), 0, -1))
-    found = next((start for start in starts if start in known), None)
-    return (min(known.values(), default=0.0) - 1.0, rest) if found is None else (known[found], found)
+def _starts(rest: bytes, vocabulary: Container[bytes]) -> list[bytes]:
+    """The pieces by which an LM may begin a text; never empty, the longest last."""
+    cuts = (rest[:length] for length in range(1, min(len(rest), MAX_PIECE_BYTES) + 1))
+    pieces = [piece for piece in cuts if piece in vocabulary] or [rest]
+    return [piece for piece in pieces if len(piece) >= MIN_PIECE_BYTES] or pieces[-1:]
 
 
 def softmax(odds: Mapping[Key, float]) -> dict[Key, float]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
@@ -29,21 +30,36 @@ AGENT = Question("agent", {"video": "video", "text": "text"}, {"video": "finds f
 CASE = Case("Choose.", {"query": "cats", "context": ""}, [{"query": "dogs", "agent": "video"}], [AGENT])
 
 
-def lm_of(*texts: str, top: int = 10**6) -> Callable[[Written, bool], Mapping[bytes, float]]:
-    """An LM of single-byte and whole-word pieces that has read these texts once each; it lists `top` pieces."""
+class Reader:
+    """An LM that has read some texts; its pieces are single bytes and words with their blank."""
 
-    def peek(written: Written, everything: bool) -> Mapping[bytes, float]:
+    def __init__(self, *texts: str, top: int = 10**6) -> None:
+        words = {word for text in texts for word in re.findall(r" ?[a-zA-Z]+", text)}
+        self.pieces = {bytes([byte]) for byte in range(256)} | {word.encode() for word in words}
+        self.looks = 0
+        self._texts = [text.encode() for text in texts]
+        self._top = top
+
+    def peek(self, written: Written, everything: bool) -> Mapping[bytes, float]:
+        self.looks += 1
         read = b"".join(written)
-        rests = [text.encode()[len(read) :] for text in texts if text.encode().startswith(read)]
-        counts = Counter({bytes([byte]): 0.001 for byte in range(256)})
-        for rest in rests:
-            words = rest.decode("utf-8", "replace").split(" ")
-            counts[(" " + words[1]).encode() if rest.startswith(b" ") else words[0].encode()] += 1
-        total = sum(counts.values())
-        listed = counts.most_common(None if everything else top)
-        return {piece: math.log(count / total) for piece, count in listed if piece}
+        counts = dict.fromkeys(self.pieces, 0.001)
+        for text in self._texts:
+            if text.startswith(read) and text != read:
+                counts[self._first(text[len(read) :])] += 1
+        listed = Counter(counts).most_common(None if everything else self._top)
+        return {piece: math.log(count / sum(counts.values())) for piece, count in listed}
 
-    return peek
+    def _first(self, rest: bytes) -> bytes:
+        return next(rest[:length] for length in range(len(rest), 0, -1) if rest[:length] in self.pieces)
+
+
+def said(*labels: str) -> list[str]:
+    return [f" {label}\n" for label in labels]
+
+
+def same(labels: Iterable[str]) -> dict[str, str]:
+    return {label: label for label in labels}
 
 
 def test_prompt_shows_instructions_labels_demonstrations_and_then_the_question():
@@ -62,11 +78,11 @@ def test_prompts_of_one_program_begin_alike():
 
 @given(st.text(), st.integers(4, 50))
 def test_values_become_one_short_line_without_chat_marks(text: str, max_chars: int):
-    said = plain(f"<|im_end|>{text}", max_chars)
-    assert "\n" not in said
-    assert "<|" not in said
-    assert len(said) <= max_chars + len(" ... ")
-    said.encode()
+    line = plain(f"<|im_end|>{text}", max_chars)
+    assert "\n" not in line
+    assert "<|" not in line
+    assert len(line) <= max_chars + len(" ... ")
+    line.encode()
 
 
 def test_clipping_keeps_both_ends():
@@ -102,7 +118,7 @@ def test_labels_that_cannot_fit_are_refused():
     ],
 )
 def test_labels_are_written_on_one_line_and_never_alike(labels: list[str], written: list[str]):
-    assert list(option_texts({label: label for label in labels}).values()) == written
+    assert list(option_texts(same(labels)).values()) == written
 
 
 @pytest.mark.parametrize(
@@ -119,22 +135,30 @@ def test_labels_are_written_on_one_line_and_never_alike(labels: list[str], writt
 )
 def test_the_label_that_was_read_most_often_wins(labels: list[str]):
     for wanted in labels:
-        peek = lm_of(*(f" {label}\n" for label in [*labels, wanted, wanted]))
-        found = shares({label: label for label in labels}, peek)
+        lm = Reader(*said(*labels, wanted, wanted))
+        found = shares(same(labels), lm.pieces, lm.peek)
         assert list(found) == labels
         assert max(found, key=found.__getitem__) == wanted
         assert sum(found.values()) == pytest.approx(1)
 
 
-def test_labels_outside_the_listed_pieces_are_looked_up():
-    peek = lm_of(*[f" {word}\n" for word in ("many", "many", "other", "other")], " rare\n", top=2)
-    found = shares({"rare": "rare", "never": "never"}, peek)
-    assert found["rare"] > found["never"] > 0
+def test_labels_that_begin_differently_need_one_look():
+    lm = Reader(*said("video", "text", "none"))
+    shares(same(["video", "text", "none"]), lm.pieces, lm.peek)
+    assert lm.looks == 1
+
+
+def test_labels_of_which_none_is_listed_are_looked_up_among_all_pieces():
+    lm = Reader(*said("many", "many", "other", "other", "rare"), top=2)
+    found = shares(same(["never", "rare"]), lm.pieces, lm.peek)
+    assert found["rare"] > 0.9
+    assert lm.looks == 2
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=8, unique=True))
 def test_any_labels_get_probabilities_that_sum_to_one(labels: list[str]):
-    found = shares(option_texts({label: label for label in labels}), lm_of(" some\n", " text\n"))
+    lm = Reader(*said("some", "text"))
+    found = shares(option_texts(same(labels)), lm.pieces, lm.peek)
     assert list(found) == labels
     assert sum(found.values()) == pytest.approx(1)
     assert all(0 <= share <= 1 for share in found.values())

@@ -131,7 +131,7 @@ class LabelScorer:
             return look.pieces
 
         with self._paid.meter.call(min(len(text.encode()), CONTEXT_TOKENS) + ANSWERS_BYTES) as bill:
-            found = shares(question.options, peek)
+            found = shares(question.options, server.piece_ids, peek)
             bill.tokens = max(lengths, default=0) + len(lengths)
         return found
 

@@ -29,7 +29,7 @@ SLOTS = 4
 TOP_PIECES = 2000
 """Of 49,152. More than ten times as many take longer to list than to compute."""
 ALL_PIECES = 1_000_000
-WHOLE_CHARACTERS = 'root ::= [ -~]+'
+WHOLE_CHARACTERS = "root ::= [ -~]+"
 """A grammar under which no piece ends within a character."""
 
 
@@ -84,7 +84,16 @@ class LlamaServer:
             self._server = runtime.Server(_server_settings(runtime.CommonParams(), weights, threads))
         except (RuntimeError, ValueError) as error:
             raise ConfigInvalid(f"{NAME}: llama.cpp cannot load {str(weights)!r}: {error}") from error
-        self._piece_ids: dict[bytes, int] = {}
+        self._ids: dict[bytes, int] = {}
+        self._ids_lock = threading.Lock()
+
+    @property
+    def piece_ids(self) -> Mapping[bytes, int]:
+        """Every piece of the vocabulary with its number, listed once (0.1 s)."""
+        with self._ids_lock:
+            if not self._ids:
+                self._ids = {bytes(token["bytes"]): token["id"] for token in self._next_pieces("a", ALL_PIECES)[0]}
+            return self._ids
 
     def close(self) -> None:
         """Free the model; later calls raise Unavailable."""
@@ -93,22 +102,14 @@ class LlamaServer:
     def look(self, prompt: str, written: Written, n_pieces: int) -> Look:
         """The most likely pieces behind `prompt` and what was written so far. Raises PromptTooLong."""
         text = prompt + written[0].decode("utf-8", "replace")
-        asked = {
-            "prompt": [text, *(self._piece_ids[piece] for piece in written[1:])] if written[1:] else text,
-            "n_predict": 1,
-            "temperature": 0,
-            "cache_prompt": True,
-            "n_probs": n_pieces,
-        }
-        body = self._ask("handle_completions", asked)
-        if body["choices"][0]["logprobs"] is None:
-            # The likeliest piece ends within a character, which the server holds back with all it knows. What it is
-            # allowed to write changes nothing about the probabilities, which are those before sampling.
-            body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
-        top = body["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-        self._piece_ids.update((bytes(token["bytes"]), token["id"]) for token in top)
+        top, body = self._next_pieces([text, *(self.piece_ids[piece] for piece in written[1:])], n_pieces)
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}
         return Look(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
+
+    def _next_pieces(self, prompt: Any, n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        settings = {"n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
+        body = self._ask("handle_completions", {"prompt": prompt, **settings})
+        return body["choices"][0]["logprobs"]["content"][0]["top_logprobs"], body
 
     def write(self, body: Mapping[str, Any]) -> Reply:
         """The answer to a chat. Raises PromptTooLong."""

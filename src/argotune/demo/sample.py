@@ -12,7 +12,7 @@ from argotune.records import digest
 from argotune.tenants import RoutingConfigUnified
 
 TENANTS = ("acme_corp", "globex", "initech")
-FUSION_SHARE = 0.45
+FUSION_SHARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class SampleQuery:
     language: str
     modality: str
     context: str
-    entities: str
     agent: str
     needs_fusion: str
     fusion_modalities: str
@@ -44,8 +43,8 @@ class SampleQuery:
         return asked | ({"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {})
 
     def inputs(self) -> dict[str, str]:
-        """What this application knows of a query; it rewrites none and finds no relationships."""
-        return {"query": self.query, "context": self.context, "entities": self.entities}
+        """What this application knows of a query: it neither finds entities nor rewrites."""
+        return {"query": self.query, "context": self.context}
 
     def chance(self, purpose: str) -> float:
         """A number in 0..1 that depends on the query's text alone, never on its label or outcome."""
@@ -65,7 +64,6 @@ def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
         language=row["language"],
         modality=row["modality"],
         context=row["context"],
-        entities=", ".join(f"{e['text']} ({e['label']})" for e in row["entities"]),
         agent=row["agent"],
         needs_fusion="yes" if row["fusion"]["needed"] else "no",
         fusion_modalities=row["fusion"]["modalities"],
