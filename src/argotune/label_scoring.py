@@ -71,6 +71,14 @@ def fitted_prompt(case: Case, max_bytes: int) -> str:
     raise ConfigInvalid(f"a question with {len(case.questions)} answers does not fit into {max_bytes} bytes of prompt")
 
 
+def longest_answers_bytes(case: Case) -> int:
+    """How much is written behind a prompt at most while all its questions are answered one after the other."""
+    return sum(
+        len(f"{question.name}: {max(question.options.values(), key=lambda text: len(text.encode()))}\n".encode())
+        for question in case.questions
+    )
+
+
 def _shorter_and_shorter(case: Case) -> Iterator[tuple[Case, int]]:
     for max_value_chars in (MAX_VALUE_CHARS, 1000, 500, 250):
         yield case, max_value_chars

@@ -120,6 +120,14 @@ def test_common_beginning_of_prompts_is_computed_once():
 
 
 @pytest.mark.lm
+@pytest.mark.parametrize("text", ["\N{CUNEIFORM SIGN A}" * 20, "\N{LION FACE}" * 20, "ᚠᛇᚻ᛫" * 9])
+def test_next_pieces_are_known_even_where_the_likeliest_ends_within_a_character(text: str):
+    pieces = shared_server(find_weights(None), 2).look(text, (b"",), 50).pieces
+    assert len(pieces) == 50
+    assert max(pieces, key=pieces.__getitem__).decode("utf-8", "replace").count("\N{REPLACEMENT CHARACTER}") > 0
+
+
+@pytest.mark.lm
 def test_rollouts_draw_without_paying():
     lms, meter = opened()
     spread = set()

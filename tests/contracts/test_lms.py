@@ -99,6 +99,11 @@ def test_answers_come_from_the_closed_set(house: House):
     assert meter.spent.tokens > 0
 
 
+def test_query_that_is_no_unicode_is_answered(house: House):
+    lms, _ = house.open()
+    assert set(ask(lms, "cats \ud800 \0")) <= {"video", "text"}
+
+
 def test_same_question_is_paid_for_once(house: House):
     lms, meter = house.open()
     first, second = ask(lms, "films of cats", "films of cats")

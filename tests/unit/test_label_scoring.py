@@ -19,6 +19,7 @@ from argotune.label_scoring import (
     Written,
     clip,
     fitted_prompt,
+    longest_answers_bytes,
     option_texts,
     plain,
     prompt_of,
@@ -93,6 +94,11 @@ def test_clipping_keeps_both_ends():
 def test_prompt_always_fits(demos: list[str], query: str, instructions: str):
     case = Case(instructions, {"query": query}, [{"query": demo, "agent": "text"} for demo in demos], [AGENT])
     assert len(fitted_prompt(case, 2000).encode()) <= 2000
+
+
+def test_room_for_answers_is_that_of_the_longest_ones():
+    case = replace(CASE, questions=[AGENT, Question("ok", {"true": "é", "false": "no"}, {})])
+    assert longest_answers_bytes(case) == len(b"agent: video\n" + b"ok: no\n")
 
 
 def test_demonstrations_farthest_from_the_question_go_first():

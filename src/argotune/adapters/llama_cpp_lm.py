@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,15 +36,25 @@ from argotune.adapters.llama_cpp_server import (
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
 from argotune.errors import ConfigInvalid
-from argotune.label_scoring import Case, Question, Written, clip, fitted_prompt, option_texts, sampled, shares
+from argotune.label_scoring import (
+    Case,
+    Question,
+    Written,
+    clip,
+    fitted_prompt,
+    longest_answers_bytes,
+    option_texts,
+    sampled,
+    shares,
+)
 from argotune.records import digest
 from argotune.tenants import LMChoice
 
 CHAT_NAME = f"{NAME}:chat"
 MAX_HISTORY = 100
 
-ANSWERS_BYTES = 1024
-"""Kept free behind a prompt for the answers that are written one after the other."""
+SPARE_TOKENS = 64
+"""Kept free for what the runtime puts around a prompt."""
 
 MAX_PROMPT_CHARS = 6000
 """Of a prompt to write from: some 1,500 tokens, six seconds of reading on two cores; small LMs make nothing of more."""
@@ -59,13 +70,14 @@ TEACHER_TEMPERATURE = 0.7
 
 @dataclass(frozen=True)
 class Model:
-    """Weights in use. `identity` tells their answers from those of other weights."""
+    """Weights in use, and the threads to run them on."""
 
     weights: Path
     threads: int
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, str | int]:
+        """Name and size of the weights, to tell their answers from those of others."""
         return {"lm": NAME, "weights": self.weights.name, "bytes": self.weights.stat().st_size}
 
     def server(self) -> LlamaServer:
@@ -100,7 +112,7 @@ class LabelScorer:
     def __call__(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Answers by name of the question. Raises BudgetSpent, or ConfigInvalid when the labels do not fit."""
         case = read_case(state, questions)
-        prompt = fitted_prompt(case, CONTEXT_TOKENS - ANSWERS_BYTES)
+        prompt = fitted_prompt(case, CONTEXT_TOKENS - SPARE_TOKENS - longest_answers_bytes(case))
         answers, text = {}, prompt
         for question in case.questions:
             odds = self._odds(f"{text}{question.name}:", question)
@@ -130,7 +142,7 @@ class LabelScorer:
             lengths.append(look.prompt_tokens)
             return look.pieces
 
-        with self._paid.meter.call(min(len(text.encode()), CONTEXT_TOKENS) + ANSWERS_BYTES) as bill:
+        with self._paid.meter.call(len(text.encode()) + SPARE_TOKENS) as bill:
             found = shares(question.options, server.piece_ids, peek)
             bill.tokens = max(lengths, default=0) + len(lengths)
         return found

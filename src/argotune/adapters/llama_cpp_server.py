@@ -92,7 +92,7 @@ class LlamaServer:
         """Every piece of the vocabulary with its number, listed once (0.1 s)."""
         with self._ids_lock:
             if not self._ids:
-                self._ids = {bytes(token["bytes"]): token["id"] for token in self._next_pieces("a", ALL_PIECES)[0]}
+                self._ids = {bytes(token["bytes"]): token["id"] for token in self._next_pieces(["a"], ALL_PIECES)[0]}
             return self._ids
 
     def close(self) -> None:
@@ -106,9 +106,13 @@ class LlamaServer:
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}
         return Look(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
 
-    def _next_pieces(self, prompt: Any, n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        settings = {"n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
-        body = self._ask("handle_completions", {"prompt": prompt, **settings})
+    def _next_pieces(self, prompt: list[str | int], n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        asked = {"prompt": prompt, "n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
+        body = self._ask("handle_completions", asked)
+        if body["choices"][0]["logprobs"] is None:
+            # The likeliest piece ends within a character, which the server holds back with all it knows. What it is
+            # allowed to write changes nothing about the probabilities, which are those before sampling.
+            body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
         return body["choices"][0]["logprobs"]["content"][0]["top_logprobs"], body
 
     def write(self, body: Mapping[str, Any]) -> Reply:

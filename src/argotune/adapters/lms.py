@@ -117,7 +117,15 @@ class SchemaWhereSupported(dspy.ChatAdapter):
 
     def __call__(self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
         ask = self._with_schema if lm.supports_response_schema else super().__call__
-        return ask(lm, lm_kwargs, signature, demos, inputs)
+        return ask(lm, lm_kwargs, signature, [sendable(demo) for demo in demos], sendable(inputs))
+
+
+def sendable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with `?` for lone surrogates, which no server takes and DSPy refuses with a ValueError."""
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in values.items()
+    }
 
 
 class PaidEngine:
