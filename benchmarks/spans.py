@@ -103,8 +103,8 @@ def _insert(database: sqlite3.Connection, project: int | None, at: datetime, att
         (project, start, end),
     ).lastrowid
     database.execute(
-        "INSERT INTO spans (trace_rowid, span_id, name, span_kind, start_time, end_time, attributes, events, status_code,"
-        " status_message, cumulative_error_count, cumulative_llm_token_count_prompt,"
+        "INSERT INTO spans (trace_rowid, span_id, name, span_kind, start_time, end_time, attributes, events,"
+        " status_code, status_message, cumulative_error_count, cumulative_llm_token_count_prompt,"
         " cumulative_llm_token_count_completion)"
         " VALUES (?, lower(hex(randomblob(8))), 'bench.routing', 'AGENT', ?, ?, ?, '[]', 'OK', '', 0, 0, 0)",
         (trace, start, end, json.dumps(attributes)),

@@ -1,0 +1,62 @@
+"""A user's own program, by import path and with its own metric, goes through the very same loop."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from types import ModuleType
+
+import dspy
+import pytest
+from world import START, World
+
+from argotune.annotations import Annotation
+from argotune.experiences import Span
+from argotune.pipeline import Request, run_module
+from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
+from argotune.registry import Registry
+
+SIGNS = {"now": "down outage lost breach urgent", "later": "idea wish typo color someday"}
+THINGS = ["invoice", "login", "search", "report", "export", "billing", "theme", "button", "page", "mail"]
+
+
+def urgency(_config) -> tuple[dspy.Module, object]:
+    signature = signature_of(
+        "Say how urgent a customer's message is.",
+        {"query": "What the customer wrote"},
+        {"urgency": ClosedSet("How urgent it is", {"later": "can wait", "now": "cannot wait"})},
+    )
+    return ClosedSetAnswers(signature), cautious
+
+
+def cautious(example: dspy.Example, prediction: dspy.Prediction) -> float:
+    """A miss of something urgent is worth nothing, a false alarm half."""
+    if prediction.urgency == example.urgency:
+        return 1.0
+    return 0.5 if prediction.urgency == "now" else 0.0
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> str:
+    module = ModuleType("shop_programs")
+    module.urgency = urgency
+    monkeypatch.setitem(sys.modules, "shop_programs", module)
+    return "shop_programs:urgency"
+
+
+def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop: str):
+    world = World()
+    config = world.tenant(programs={"urgency": shop}, modules=["urgency"])
+    for number in range(240):
+        label = ("now", "later")[number % 2]
+        signs = SIGNS[label].split()
+        query = f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {number}"
+        at = START - timedelta(minutes=20)
+        attributes = {"routing.program": "urgency", "routing.query": query, "routing.urgency": "later"}
+        span = Span(0, f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)
+        world.traces.record("acme", [span])
+        world.traces.annotate("acme", [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)])
+    (run,) = run_module(world.ports, config, "urgency", Request()).runs
+    assert run.outcome == "promoted", run.sentence
+    assert run.verdict["numbers"]["test"] in ("mcnemar", "permutation")
+    assert Registry(world.store, "acme").champion("urgency")[0].version == run.challenger
