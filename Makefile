@@ -4,6 +4,8 @@ PYTHON ?= python3
 PHOENIX_VERSION ?= 20.26.1
 UV = .venv/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
+export GOMP_SPINCOUNT ?= 1000
 
 .PHONY: setup demo test check clean
 

@@ -8,6 +8,8 @@ from typing import Any
 from argotune.annotations import Annotation
 from argotune.examples import Example, LabelSource
 from argotune.experiences import Experience, Fields, Span
+from argotune.registry import Lineage, Version, version_id
+from argotune.runs import Run, RunState
 from argotune.splitting import Split
 from argotune.tenants import RoutingConfigUnified, parse_config
 
@@ -93,3 +95,37 @@ def make_example(query: str = "footage of the moon landing", **overrides: Any) -
         "slices": {"label": AGENTS[0]},
     }
     return Example(**{**values, **overrides})
+
+
+def make_version(instructions: str = "Choose the agent.", program: str = "routing", **lineage: Any) -> Version:
+    state = {"kind": "plain", "predictors": {"answer": {"instructions": instructions, "demos": [], "decision": {}}}}
+    values = {
+        "parent": None,
+        "data_hash": "",
+        "optimizer": "none",
+        "reason": "the program as written",
+        "seed": 0,
+        "lms": {},
+        "packages": {},
+        "run_id": None,
+        "created_at": NOON,
+    }
+    return Version(
+        id=version_id(program, "signature", state),
+        program=program,
+        signature_hash="signature",
+        state=state,
+        lineage=Lineage(**{**values, **lineage}),
+    )
+
+
+def make_run(**overrides: Any) -> Run:
+    values = {
+        "id": "routing-pass-1",
+        "tenant_id": "acme_corp",
+        "module": "routing",
+        "program": "routing",
+        "state": RunState.STARTED,
+        "started_at": NOON,
+    }
+    return Run(**{**values, **overrides})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,7 +62,7 @@ class Conditions:
 
 
 def _minutes(span: timedelta) -> str:
-    seconds = max(int(span.total_seconds()), 0)
+    seconds = max(math.ceil(span.total_seconds()), 0)
     if seconds < 90:
         return f"{seconds} s"
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

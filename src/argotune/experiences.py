@@ -170,10 +170,10 @@ def _text(value: Json) -> str | Unusable:
             return Unusable.WRONG_TYPE
     if not isinstance(value, str):
         return Unusable.WRONG_TYPE
-    return _clean(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
+    return clean(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """The text without what a store or Phoenix on Postgres cannot hold: NUL and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
@@ -208,7 +208,7 @@ def _number(value: Json, largest: float) -> float | Unusable | None:
 def _word(value: Json) -> str | Unusable | None:
     if value is None:
         return None
-    return _clean(value[:MAX_WORD_CHARS]) or None if isinstance(value, str) else Unusable.WRONG_TYPE
+    return clean(value[:MAX_WORD_CHARS]) or None if isinstance(value, str) else Unusable.WRONG_TYPE
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:

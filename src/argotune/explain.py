@@ -61,13 +61,19 @@ def _run(book: RunBook, version: Version) -> Run | None:
 
 
 def _diff(registry: Registry, version: Version) -> list[str]:
-    before = prompts(registry.version(version.lineage.parent).state) if version.lineage.parent else {}
-    after = prompts(version.state)
+    before, after = _parent_prompts(registry, version), prompts(version.state)
     lines: list[str] = []
     for name in sorted(before | after):
         old, new = before.get(name, "").splitlines(), after.get(name, "").splitlines()
         lines += difflib.unified_diff(old, new, f"{name} before", f"{name} after", lineterm="")
     return lines
+
+
+def _parent_prompts(registry: Registry, version: Version) -> dict[str, str]:
+    try:
+        return prompts(registry.version(version.lineage.parent).state) if version.lineage.parent else {}
+    except NotFound:
+        return {}
 
 
 def _pairs(values: dict[str, str]) -> str:

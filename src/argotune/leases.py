@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from argotune.errors import Conflict, Unavailable
+from argotune.errors import ArgotuneError, Conflict, Unavailable
 from argotune.ports import Store
 
 
@@ -30,7 +30,8 @@ def leased(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float = 
     finally:
         over.set()
         renewer.join(timeout=ttl_s)
-        store.let_go(tenant_id, name, holder)
+        with suppress(Unavailable):  # it lapses by itself; what the block did or raised counts
+            store.let_go(tenant_id, name, holder)
 
 
 def _renew(
@@ -43,3 +44,6 @@ def _renew(
                 return
         except Unavailable:
             continue  # a short outage is no loss: the next turn tells
+        except ArgotuneError:
+            lost.set()  # refused for good, e.g. the store's password was changed
+            return

@@ -142,10 +142,16 @@ class Registry:
         return self._crown_by_hand(champion, tag, champion.previous, "rolled back", who, reason, now)
 
     def override(self, program: str, version: str, *, who: str, reason: str, now: datetime) -> Champion:
-        """Make a version serve because a person says so, past the gate; who and why are kept."""
+        """Make a version serve because a person says so, past the gate; who and why are kept.
+
+        Raises NotFound, and Conflict for the version that serves already: a retry must not make it its own
+        predecessor, or there would be nothing left to roll back to.
+        """
         if self.version(version).program != program:
             raise NotFound(f"version: {version} is not a version of {program}")
         champion, tag = self.champion(program)
+        if champion is not None and champion.version == version:
+            raise Conflict(f"version: {version} is the champion of {program} already")
         return self._crown_by_hand(champion, tag, version, "overridden", who, reason, now)
 
     def _crown_by_hand(

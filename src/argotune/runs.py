@@ -200,9 +200,10 @@ class RunBook:
         """What the run has spent, by its last answer or its record, whichever came later."""
         latest, _ = find(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
         recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
-        if latest is None or latest.run_id != run.id or latest.calls < recorded.calls:
+        if latest is None or latest.run_id != run.id:
             return recorded
-        return Spent(latest.calls, latest.tokens, latest.reused)
+        spent = Spent(latest.calls, latest.tokens, latest.reused)
+        return max(recorded, spent, key=lambda s: (s.calls, s.tokens, s.reused))  # none of them ever shrinks
 
     def spending_record(self, run: Run, spent: Spent) -> Record:
         """What `spent` will read."""
@@ -212,7 +213,7 @@ class RunBook:
     def attempts(self, program: str) -> list[Attempt]:
         """Every opening of the program's test split, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
-        return sorted((a for a in found if a.program == program), key=lambda attempt: attempt.at)
+        return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)
@@ -225,7 +226,7 @@ class RunBook:
     def change_marker(self, module: str, **changes: Any) -> None:
         """Change fields of a module's marker. Raises Conflict when somebody else changed it meanwhile."""
         marker, tag = self.marker(module)
-        record = self.marker_record(module, marker.model_copy(update=changes))
+        record = self.marker_record(module, Marker.model_validate({**marker.model_dump(), **changes}))
         self._store.write(self.tenant_id, [record], {(record.collection, record.id): tag})
 
     def marker_record(self, module: str, marker: Marker) -> Record:

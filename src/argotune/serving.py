@@ -21,8 +21,8 @@ from typing import Any
 
 from argotune.champions import standing
 from argotune.configs import Configs
-from argotune.errors import ConfigInvalid, Unavailable
-from argotune.experiences import attribute_names
+from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.experiences import attribute_names, clean
 from argotune.ports import Embedder, LMs, Store
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
@@ -69,7 +69,12 @@ class Decision:
             **{attribute_names(name)[0]: value for name, value in fields.items()},
             **{f"routing.{name}": value for name, value in outcome.items()},
         }
-        return {name: value for name, value in decided.items() if value is not None}
+        return {name: _storable(value) for name, value in decided.items() if value is not None}
+
+
+def _storable(value: bool | float | str) -> bool | float | str:
+    """OpenTelemetry fails on a lone surrogate and takes every span of the batch with it."""
+    return clean(value) if isinstance(value, str) else value
 
 
 class Serving:
@@ -87,6 +92,7 @@ class Serving:
         self._store, self._config, self._lms = store, config, lms
         self._embedder, self._clock, self._refresh_s = embedder, clock, refresh_s
         self._loaded: dict[str, Loaded] = {}
+        self._set_aside: dict[str, str | None] = {}
         self._over = threading.Event()
         self.refresh()
         self._thread = threading.Thread(target=self._keep_fresh, name="argotune-serving", daemon=True)
@@ -111,7 +117,7 @@ class Serving:
             known = ", ".join(sorted(self._loaded))
             raise ConfigInvalid(f"program: {program!r} is none of this tenant's: {known}") from None
 
-    def decide(self, program: str, **inputs: str) -> Decision:
+    def decide(self, program: str, /, **inputs: str) -> Decision:
         """Answer with the champion. `inputs` are the program's input fields; missing ones are empty."""
         loaded = self.champion(program)
         given = {name: inputs.get(name, "") for name in loaded.program.fields.inputs}
@@ -129,10 +135,11 @@ class Serving:
 
     def _refresh_one(self, registry: Registry, program: Program) -> None:
         stands = standing(registry, program, self._clock())
-        if stands.set_aside:
+        if stands.set_aside and self._set_aside.get(program.name) != stands.set_aside:
             log.warning(
                 "champion %s of %s has another signature, serving it as written", stands.set_aside, program.name
             )
+        self._set_aside[program.name] = stands.set_aside
         loaded = self._loaded.get(program.name)
         if loaded is None or loaded.version != stands.version.id:
             module = load(program, stands.version.state, stands.version.signature_hash, self._embedder)
@@ -142,7 +149,7 @@ class Serving:
         while not self._over.wait(self._refresh_s):
             try:
                 self.refresh()
-            except Unavailable as error:
+            except ArgotuneError as error:  # a damaged record ends the refreshing no more than an outage does
                 log.warning("champions not refreshed, serving the local copy: %s", error)
 
 

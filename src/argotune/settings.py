@@ -9,7 +9,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, FiniteFloat, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from argotune.errors import ConfigInvalid
@@ -17,30 +17,47 @@ from argotune.tenants import first_problem
 
 
 class Settings(BaseSettings):
-    """Read from the environment; the names are in the validation aliases."""
+    """Read from the environment; the names are in the validation aliases, and no other name is read."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     store_url: str = Field("sqlite:///argotune.db", validation_alias="CONFIG_STORE_URL")
     phoenix_endpoint: str = Field("http://localhost:6006", validation_alias="PHOENIX_ENDPOINT", pattern="^https?://")
     phoenix_project_prefix: str = Field("cogniverse", validation_alias="PHOENIX_PROJECT_PREFIX", min_length=1)
     phoenix_api_key: SecretStr | None = Field(None, validation_alias="PHOENIX_API_KEY")
-    phoenix_timeout_s: float = Field(30.0, validation_alias="ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", gt=0)
+    phoenix_timeout_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", gt=0)
     task_model: str = Field("local/smollm2", validation_alias="ARGOTUNE_TASK_MODEL", min_length=1)
     task_key: SecretStr | None = Field(None, validation_alias="ARGOTUNE_TASK_KEY")
     teacher_model: str | None = Field(None, validation_alias="ARGOTUNE_TEACHER_MODEL")
     teacher_key: SecretStr | None = Field(None, validation_alias="ROUTER_OPTIMIZER_TEACHER_KEY")
     lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
-    lease_s: float = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
+    lease_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
+
+    @field_validator("phoenix_api_key", "task_key", "teacher_model", "teacher_key", "lm_weights", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: Any) -> Any:
+        """Manifests pass optional variables as empty texts when nobody set them."""
+        return None if value == "" else value
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """The settings of this process. Raises ConfigInvalid that names the variable and the value."""
+    """The settings of this process; an override (a field's name, not None) goes before the environment.
+
+    Raises ConfigInvalid that names the variable and the value, unless a password may be in the value.
+    """
+    names = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return Settings(**{names[name]: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        raise ConfigInvalid(first_problem(error)) from None
+        raise ConfigInvalid(_problem(error)) from None
+
+
+def _problem(error: ValidationError) -> str:
+    detail = error.errors(include_url=False)[0]
+    if "@" in str(detail["input"]):
+        return f"{detail['loc'][0]}: {detail['msg']} (the value is not shown: it may hold a password)"
+    return first_problem(error)
 
 
 @functools.cache

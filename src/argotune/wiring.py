@@ -34,7 +34,9 @@ def open_store(settings: Settings) -> Store:
         from argotune.adapters.memory_store import MemoryStore
 
         return MemoryStore()
-    raise ConfigInvalid(f"CONFIG_STORE_URL: {scheme!r} is not one of sqlite, redis, rediss, memory")
+    shown = f"{scheme[:20]}://..." if "://" in settings.store_url else "a text without ://"  # never its password
+    known = "sqlite:///FILE, redis://, rediss://, redis+cluster://, rediss+cluster:// and memory://"
+    raise ConfigInvalid(f"CONFIG_STORE_URL: {shown} names no store; there are {known}")
 
 
 def open_sink(settings: Settings) -> TraceSink:

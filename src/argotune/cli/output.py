@@ -6,6 +6,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from argotune.errors import ConfigInvalid
 
 def escaped(text: str) -> str:
     """Text without control characters, so that nobody's query can move a terminal's cursor or fake a log line."""
-    return "".join(c if c == "\t" or unicodedata.category(c) not in _UNSAFE else _escape(c) for c in text)
+    return "".join(c if c in _HARMLESS or unicodedata.category(c) not in _UNSAFE else _escape(c) for c in text)
 
 
 _UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+# The joiners that Persian, Indic scripts and emoji are spelled with, and visible signs that Unicode calls format.
+_HARMLESS = frozenset("\t\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")
 
 
 def _escape(character: str) -> str:
@@ -42,13 +46,21 @@ def say_json(value: Any) -> None:
 def write_json(path: str, value: Any) -> None:
     """JSON into a file, whole or not at all. Raises ConfigInvalid when it cannot be written."""
     target = Path(path)
-    part = target.with_name(target.name + ".part")
+    part = target.parent / f"{target.name}.part"
+    # A lone surrogate, which no file takes, becomes the escape that JSON has for it.
+    text = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "backslashreplace")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        part.write_bytes(text)
         part.replace(target)
     except OSError as error:
+        _forget(part)
         raise ConfigInvalid(f"--output: {path!r} cannot be written: {error.strerror}") from error
+
+
+def _forget(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

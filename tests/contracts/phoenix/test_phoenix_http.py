@@ -127,13 +127,15 @@ def test_pauses_double_with_jitter(bad_server, pauses: list[float]) -> None:
         ("7", 7.0, 7.2),
         ("0", 0.0, 0.2),
         ("99999", 30.0, 30.2),
-        (email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=20)), 5.0, 20.2),
+        ("a date", 5.0, 20.2),
         ("soon", 0.2, 0.6),
     ],
 )
 def test_retry_after_is_honoured_up_to_a_limit(
     bad_server, pauses: list[float], value: str, least_s: float, most_s: float
 ) -> None:
+    if value == "a date":
+        value = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=20))
     answer = type(bad_server.script[0])
     bad_server.script = [answer(429, headers={"Retry-After": value}), answer(200, b'{"data": []}')]
     with PhoenixHttp(bad_server.url, sleep=pauses.append) as http:

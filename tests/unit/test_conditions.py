@@ -1,0 +1,112 @@
+"""When a module is due, and the sentence people read when it is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from factories import NOON, after
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argotune.conditions import Conditions
+
+HOUR = timedelta(hours=1)
+DUE = Conditions(
+    tenant_id="acme_corp",
+    module="routing",
+    is_enabled=True,
+    is_forced=False,
+    is_unfinished=False,
+    last_run_at=None,
+    interval=HOUR,
+    now=NOON,
+    traces=100,
+    traces_needed=100,
+    counted_up_to=1000,
+)
+LATELY = {"last_run_at": after(-600)}
+MICROSECOND = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_due"),
+    [
+        ({}, True),
+        ({"last_run_at": NOON - HOUR}, True),
+        ({"last_run_at": NOON - HOUR + MICROSECOND}, False),
+        ({"last_run_at": NOON, "interval": timedelta(0)}, True),
+        ({"last_run_at": NOON + HOUR}, False),
+        (LATELY, False),
+        ({"traces": 101}, True),
+        ({"traces": 99}, False),
+        ({"traces": 0, "traces_needed": 1}, False),
+        ({"is_enabled": False}, False),
+        ({"is_enabled": False, "is_forced": True}, True),
+        ({"traces": 0, "is_forced": True}, True),
+        ({**LATELY, "is_forced": True}, True),
+        ({"traces": 0, "is_unfinished": True}, True),
+        ({**LATELY, "is_unfinished": True}, True),
+        ({"is_enabled": False, "is_unfinished": True}, True),
+    ],
+    ids=str,
+)
+def test_a_module_is_due_or_says_why_not(changes: dict[str, object], is_due: bool):
+    conditions = replace(DUE, **changes)
+    assert conditions.is_due is is_due
+    assert (conditions.why_not == "") is is_due
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"is_enabled": False}, "enable_auto_optimization is off"),
+        ({"traces": 42}, "58 traces short: 42 new, 100 needed"),
+        (LATELY, "next run is due in 50 min"),
+        ({**LATELY, "interval": timedelta(minutes=11)}, "next run is due in 60 s"),
+        ({**LATELY, "interval": timedelta(seconds=600.2)}, "next run is due in 1 s"),
+        ({**LATELY, "interval": timedelta(seconds=690)}, "next run is due in 2 min"),
+        ({**LATELY, "interval": timedelta(days=1)}, "next run is due in 23.8 hours"),
+        (
+            {**LATELY, "is_enabled": False, "traces": 0},
+            "enable_auto_optimization is off; next run is due in 50 min; 100 traces short: 0 new, 100 needed",
+        ),
+    ],
+)
+def test_the_sentence_names_every_obstacle_and_how_far_it_is(changes: dict[str, object], sentence: str):
+    assert replace(DUE, **changes).why_not == sentence
+
+
+@pytest.mark.parametrize(
+    ("last_run_at", "text"),
+    [
+        (None, "never"),
+        (NOON, "0 s ago"),
+        (after(-89), "89 s ago"),
+        (after(-90), "2 min ago"),
+        (after(-3 * 3600), "3.0 hours ago"),
+        (after(60), "0 s ago"),
+    ],
+)
+def test_the_last_run_is_told_in_words(last_run_at: object, text: str):
+    assert replace(DUE, last_run_at=last_run_at).last_run_text == text
+
+
+@pytest.mark.parametrize(("traces", "text"), [(0, "0"), (999, "999"), (1000, "1000+")])
+def test_a_plus_says_that_counting_stopped(traces: int, text: str):
+    assert replace(DUE, traces=traces).traces_text == text
+
+
+@given(st.booleans(), st.integers(-10_000, 10_000), st.integers(0, 10_000), st.integers(0, 200), st.integers(1, 200))
+def test_due_and_why_not_never_disagree(is_enabled: bool, ago_s: int, interval_s: int, traces: int, needed: int):
+    conditions = replace(
+        DUE,
+        is_enabled=is_enabled,
+        last_run_at=after(-ago_s),
+        interval=timedelta(seconds=interval_s),
+        traces=traces,
+        traces_needed=needed,
+    )
+    assert conditions.is_due is (conditions.why_not == "") is (is_enabled and ago_s >= interval_s and traces >= needed)
+    assert "-" not in conditions.why_not
