@@ -87,7 +87,7 @@ def _fill(arguments: argparse.Namespace, folder: Path) -> None:
         (now.isoformat(" "), now.isoformat(" ")),
     ).lastrowid
     chance = random.Random(1)
-    words = [query.query for tenant in TENANTS for query in queries(tenant)]
+    words = sorted({word for tenant in TENANTS for query in queries(tenant) for word in query.query.split()})
     for number in range(arguments.spans):
         _insert(
             database, project, now - timedelta(seconds=chance.uniform(60, 86_000)), _attributes(chance, words, number)
@@ -112,7 +112,7 @@ def _insert(database: sqlite3.Connection, project: int | None, at: datetime, att
 
 
 def _attributes(chance: random.Random, words: list[str], number: int) -> dict[str, object]:
-    query = f"{chance.choice(words)} {chance.choice(words)}"
+    query = " ".join(chance.choices(words, k=chance.randint(4, 10)))
     routing = {
         "tenant_id": "bench",
         "program": "routing",

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from argotune.programs.program import Program
 from argotune.programs.state import dump
-from argotune.registry import Lineage, Registry, Version, version_id
+from argotune.registry import Lineage, Registry, Version, new_version
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,7 @@ def untuned(program: Program, now: datetime) -> Version:
         run_id=None,
         created_at=now,
     )
-    return Version(
-        id=version_id(program.name, program.signature_hash, state),
-        program=program.name,
-        signature_hash=program.signature_hash,
-        state=state,
-        lineage=lineage,
-    )
+    return new_version(program.name, program.signature_hash, state, lineage)
 
 
 def standing(registry: Registry, program: Program, now: datetime) -> Standing:

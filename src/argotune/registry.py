@@ -68,6 +68,12 @@ def version_id(program: str, signature_hash: str, state: dict[str, Any]) -> str:
     return "v" + digest([program, signature_hash, state])[:12]
 
 
+def new_version(program: str, signature_hash: str, state: dict[str, Any], lineage: Lineage) -> Version:
+    """A version under its content address, not yet stored."""
+    id = version_id(program, signature_hash, state)
+    return Version(id=id, program=program, signature_hash=signature_hash, state=state, lineage=lineage)
+
+
 class Registry:
     """The versions of one tenant."""
 

@@ -117,7 +117,7 @@ class Serving:
             known = ", ".join(sorted(self._loaded))
             raise ConfigInvalid(f"program: {program!r} is none of this tenant's: {known}") from None
 
-    def decide(self, program: str, /, **inputs: str) -> Decision:
+    def decide(self, program: str, **inputs: str) -> Decision:
         """Answer with the champion. `inputs` are the program's input fields; missing ones are empty."""
         loaded = self.champion(program)
         given = {name: inputs.get(name, "") for name in loaded.program.fields.inputs}

@@ -12,7 +12,7 @@ from argotune.ports import Embedder, LMs
 from argotune.programs.evaluation import to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import dump
-from argotune.registry import Lineage, Version, version_id
+from argotune.registry import Lineage, Version, new_version
 from argotune.runs import Plan
 
 
@@ -58,10 +58,4 @@ def train(
         run_id=origin.run_id,
         created_at=origin.at,
     )
-    return Version(
-        id=version_id(program.name, program.signature_hash, state),
-        program=program.name,
-        signature_hash=program.signature_hash,
-        state=state,
-        lineage=lineage,
-    )
+    return new_version(program.name, program.signature_hash, state, lineage)

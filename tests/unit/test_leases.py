@@ -1,0 +1,155 @@
+"""Leases: one at a time, renewed while the work lasts, given back whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
+from argotune.leases import leased
+
+TTL_S = 0.15
+ENOUGH_S = 2.0
+"""Longer than any of this takes, so that a busy machine fails nothing."""
+
+
+def hold(store: MemoryStore, holder: str, ttl_s: float = TTL_S) -> bool:
+    return store.hold("acme_corp", "run/routing", holder, ttl_s)
+
+
+def held(store: MemoryStore, ttl_s: float = TTL_S):
+    return leased(store, "acme_corp", "run/routing", "me", ttl_s)
+
+
+class Failing(MemoryStore):
+    """A store that fails on demand; `asked` is released each time it was asked for a lease."""
+
+    error: ArgotuneError | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Semaphore(0)
+
+    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        try:
+            self._fail()
+            return super().hold(tenant_id, name, holder, ttl_s)
+        finally:
+            self.asked.release()
+
+    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
+        self._fail()
+        super().let_go(tenant_id, name, holder)
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+
+def test_a_second_holder_waits_for_one_lifetime_and_then_gives_up():
+    store = MemoryStore()
+    assert hold(store, "somebody", ENOUGH_S * 10)
+    began_s = time.monotonic()
+    with pytest.raises(Conflict, match="another run of run/routing for tenant 'acme_corp'"), held(store):
+        pytest.fail("two are at work")
+    assert time.monotonic() - began_s >= TTL_S
+    assert not hold(store, "me")
+
+
+def test_a_lease_of_a_killed_holder_is_taken_over_when_it_lapses():
+    store = MemoryStore()
+    assert hold(store, "killed")
+    with held(store) as lost:
+        assert not lost.is_set()
+        assert not hold(store, "killed")
+
+
+def test_other_modules_and_tenants_are_not_in_the_way():
+    store = MemoryStore()
+    others = [("acme_corp", "run/modality"), ("globex", "run/routing")]
+    assert all(store.hold(tenant_id, name, "somebody", ENOUGH_S) for tenant_id, name in others)
+    with held(store):
+        pass
+
+
+def test_a_lease_is_renewed_while_the_block_runs():
+    store, ttl_s = MemoryStore(), 0.6  # on a busy machine a renewal may be late by some tenths
+    with held(store, ttl_s) as lost:
+        until_s = time.monotonic() + 1.5 * ttl_s
+        while time.monotonic() < until_s:
+            assert not hold(store, "other")
+            time.sleep(0.01)
+        assert not lost.is_set()
+
+
+@pytest.mark.parametrize("error", [KeyError("work"), Conflict("work"), KeyboardInterrupt()], ids=repr)
+def test_a_lease_is_given_back_whatever_the_block_raises(error: BaseException):
+    store = MemoryStore()
+    with pytest.raises(type(error)) as raised, held(store):
+        raise error
+    assert raised.value is error
+    assert hold(store, "next", ENOUGH_S)
+
+
+def test_nothing_goes_on_when_the_block_is_over():
+    store, before = MemoryStore(), set(threading.enumerate())
+    with held(store):
+        assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) == before
+    assert hold(store, "next", ENOUGH_S)
+
+
+def test_a_lost_lease_is_signalled_and_the_new_holder_keeps_it():
+    store = MemoryStore()
+    with held(store) as lost:
+        store.let_go("acme_corp", "run/routing", "me")
+        assert hold(store, "thief", ENOUGH_S * 10)
+        assert lost.wait(ENOUGH_S)
+    assert not hold(store, "next")
+
+
+def test_a_short_outage_is_no_loss():
+    store = Failing()
+    with held(store) as lost:
+        for error in (None, Unavailable("the store is down"), None):
+            store.error = error
+            while store.asked.acquire(blocking=False):
+                continue
+            assert store.asked.acquire(timeout=ENOUGH_S)
+            assert store.asked.acquire(timeout=ENOUGH_S)
+        assert not lost.is_set()
+
+
+def test_a_store_that_refuses_for_good_is_a_lost_lease():
+    store = Failing()
+    with held(store) as lost:
+        store.error = AccessDenied("the password was changed")
+        assert lost.wait(ENOUGH_S)
+        store.error = None
+
+
+def test_a_store_that_is_down_at_the_end_does_not_undo_the_work():
+    store = Failing()
+    with held(store):
+        store.error = Unavailable("the store is down")
+
+
+def test_a_store_that_is_down_at_the_end_does_not_hide_why_the_work_failed():
+    store = Failing()
+
+    def work() -> None:
+        store.error = Unavailable("the store is down")
+        raise KeyError("work")
+
+    with pytest.raises(KeyError, match="work"), held(store):
+        work()
+
+
+def test_a_store_that_is_down_at_the_beginning_says_so():
+    store = Failing()
+    store.error = Unavailable("the store is down")
+    with pytest.raises(Unavailable), held(store):
+        pytest.fail("nobody holds the lease")

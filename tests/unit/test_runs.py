@@ -1,0 +1,246 @@
+"""Run records: which step may follow which, what a crash leaves, and what is refused when it is read back."""
+
+from __future__ import annotations
+
+import json
+from itertools import product
+
+import pytest
+from factories import NOON, after, make_run
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.budget import Spent
+from argotune.errors import Conflict, Corrupt, NotFound
+from argotune.ports import Record
+from argotune.records import SCHEMA, Collection, digest, seal
+from argotune.runs import NEXT, Attempt, Marker, Plan, RunBook, RunState, Skip
+
+S = RunState
+LEGAL = {
+    (S.STARTED, S.PLANNED),
+    (S.STARTED, S.SKIPPED),
+    (S.PLANNED, S.TRAINED),
+    (S.PLANNED, S.SKIPPED),
+    (S.TRAINED, S.OPENED),
+    (S.OPENED, S.COMPARED),
+    (S.OPENED, S.JUDGED),
+    (S.COMPARED, S.JUDGED),
+    (S.JUDGED, S.REPORTED),
+}
+PLAN = Plan(
+    optimizer="nearest",
+    reason="few examples",
+    seed=7,
+    max_iterations=10,
+    train_ids=("a", "b"),
+    dev_ids=("c",),
+    test_ids=("d",),
+    data_hash="0" * 64,
+)
+
+
+def book_of(store: MemoryStore | None = None) -> RunBook:
+    return RunBook(store or MemoryStore(), "acme_corp")
+
+
+# States
+
+
+@pytest.mark.parametrize(("state", "following"), [pair for pair in product(S, S) if pair in LEGAL])
+def test_a_legal_step_is_written_down(state: RunState, following: RunState):
+    book = book_of()
+    run = book.open(make_run(state=state))
+    later = book.advance(run, following, lm_calls=3)
+    assert later == book.run(run.id) == make_run(state=following, lm_calls=3)
+
+
+@pytest.mark.parametrize(("state", "following"), [pair for pair in product(S, S) if pair not in LEGAL])
+def test_an_illegal_step_is_a_conflict_that_leaves_nothing(state: RunState, following: RunState):
+    book = book_of()
+    run = book.open(make_run(state=state))
+    with pytest.raises(Conflict, match=f"routing-pass-1 cannot go from {state} to {following}"):
+        book.advance(run, following, also=[book.marker_record("routing", Marker(row_id=1))], lm_calls=3)
+    assert book.run(run.id) == run
+    assert book.marker("routing") == (Marker(), None)
+
+
+def test_every_state_is_in_the_table_and_leads_to_an_end():
+    assert set(NEXT) == set(S)
+    reached, waiting = set(), [S.STARTED]
+    while waiting:
+        state = waiting.pop()
+        reached.add(state)
+        waiting += NEXT[state] - reached
+    assert reached == set(S)
+    assert {state for state in S if not NEXT[state]} == {S.REPORTED, S.SKIPPED}
+
+
+def test_a_step_is_written_together_with_what_it_promises():
+    book = book_of()
+    attempt = Attempt(program="routing", run_id="routing-pass-1", at=NOON, example_ids=("d",))
+    book.advance(make_run(state=S.TRAINED), S.OPENED, also=[book.attempt_record(attempt)], attempt=1)
+    assert (book.run("routing-pass-1").attempt, book.attempts("routing")) == (1, [attempt])
+
+
+@pytest.mark.parametrize("changes", [{"lm_cals": 3}, {"lm_calls": "many"}, {"plan": {"optimizer": "x"}}])
+def test_a_field_that_no_run_has_is_not_written(changes: dict[str, object]):
+    with pytest.raises(ValueError, match="Run"):
+        RunBook.advanced(make_run(), S.PLANNED, **changes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "sentence"),
+    [
+        ({}, "unfinished", "unfinished, started"),
+        ({"state": S.COMPARED, "plan": PLAN}, "unfinished", "unfinished, compared"),
+        ({"state": S.JUDGED, "verdict": {"outcome": "promoted", "reason": "better"}}, "unfinished", "better"),
+        ({"state": S.REPORTED, "verdict": {"outcome": "promoted", "reason": "better"}}, "promoted", "better"),
+        ({"state": S.REPORTED, "verdict": {"outcome": "rejected", "reason": "no gain"}}, "rejected", "no gain"),
+        ({"state": S.SKIPPED, "skip": Skip(reason="no labels")}, "skipped", "skipped: no labels"),
+    ],
+)
+def test_a_run_says_what_came_of_it(fields: dict[str, object], outcome: str, sentence: str):
+    run = make_run(**fields)
+    assert (run.outcome, run.sentence) == (outcome, sentence)
+    assert run.is_over is (outcome != "unfinished")
+
+
+# Reading back
+
+
+def test_opening_twice_gives_the_run_that_is_written_down():
+    book = book_of()
+    run = book.advance(book.open(make_run()), S.PLANNED, plan=PLAN)
+    assert book.open(make_run(started_at=after(60), forced=True)) == run
+    assert book.runs() == [run]
+
+
+def test_runs_are_listed_oldest_first_by_group_and_time():
+    book = book_of()
+    late, early, twin = (
+        make_run(id=id, started_at=after(at_s), group=group)
+        for id, at_s, group in [("a", 9, "z"), ("b", 1, "y"), ("c", 9, "x")]
+    )
+    for run in (twin, late, early):
+        book.open(run)
+    assert book.runs() == [early, late, twin]
+    assert book.runs(group="z") == [late]
+    assert book.runs(since=after(9)) == [late, twin]
+    assert book.runs(group="y", since=after(9)) == []
+
+
+def test_an_unknown_run_is_not_found():
+    with pytest.raises(NotFound, match="routing-pass-9"):
+        book_of().run("routing-pass-9")
+
+
+def other_schema(body: object) -> str:
+    inner = {"body": body, "kind": "Run", "schema": SCHEMA + 1}
+    return json.dumps({"hash": digest(inner), **inner}, separators=(",", ":"))
+
+
+BODY = make_run(plan=PLAN).model_dump(mode="json")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        seal("Run", {**BODY, "later_field": 1}),
+        seal("Run", {**BODY, "plan": {**BODY["plan"], "later_field": 1}}),
+        seal("Run", {**BODY, "state": "pondering"}),
+        seal("Run", {name: value for name, value in BODY.items() if name != "program"}),
+        seal("Run", None),
+        seal("Version", BODY),
+        other_schema(BODY),
+        seal("Run", BODY).replace("nearest", "gepa"),
+        "",
+        "null",
+    ],
+    ids=["field", "inner field", "state", "missing", "null", "kind", "schema", "changed", "empty", "no record"],
+)
+def test_a_record_that_this_release_does_not_know_is_corrupt(document: str):
+    store = MemoryStore()
+    store.write("acme_corp", [Record(Collection.RUNS, "routing-pass-1", document)])
+    for ask in (lambda book: book.run("routing-pass-1"), lambda book: book.open(make_run()), RunBook.runs):
+        with pytest.raises(Corrupt):
+            ask(book_of(store))
+
+
+# Spending
+
+
+@pytest.mark.parametrize(
+    ("latest", "found"),
+    [
+        (None, Spent(5, 500, 1)),
+        (("routing-pass-1", Spent(9, 900, 1)), Spent(9, 900, 1)),
+        (("routing-pass-1", Spent(4, 400, 1)), Spent(5, 500, 1)),
+        (("routing-pass-1", Spent(5, 400, 1)), Spent(5, 500, 1)),
+        (("routing-pass-1", Spent(5, 500, 0)), Spent(5, 500, 1)),
+        (("routing-pass-1", Spent(5, 500, 8)), Spent(5, 500, 8)),
+        (("routing-pass-0", Spent(9, 900, 9)), Spent(5, 500, 1)),
+    ],
+    ids=["no record", "more calls", "fewer calls", "fewer tokens", "less reused", "more reused", "another run"],
+)
+def test_what_a_run_has_spent_is_the_later_of_its_record_and_its_last_answer(
+    latest: tuple[str, Spent] | None, found: Spent
+):
+    store = MemoryStore()
+    book, run = book_of(store), make_run(lm_calls=5, lm_tokens=500, lm_reused=1)
+    if latest:
+        store.write("acme_corp", [book.spending_record(make_run(id=latest[0]), latest[1])])
+    assert book.spent(run) == found
+
+
+# Attempts and markers
+
+
+def test_attempts_are_listed_oldest_first_of_their_program_only():
+    store = MemoryStore()
+    book = book_of(store)
+    made = [
+        Attempt(program=program, run_id=f"{program}-{n}", at=after(n), example_ids=("d",))
+        for n, program in [(3, "routing"), (1, "routing"), (2, "cross_modal")]
+    ]
+    store.write("acme_corp", [book.attempt_record(attempt) for attempt in (*made, made[0])])
+    assert book.attempts("routing") == [made[1], made[0]]
+    assert book.attempts("modality.video") == []
+
+
+def test_a_marker_begins_empty_and_keeps_what_is_not_changed():
+    book = book_of()
+    assert book.marker("routing") == (Marker(), None)
+    book.change_marker("routing", row_id=7)
+    book.change_marker("routing", pass_id="p1", last_run_at=NOON)
+    book.change_marker("modality", row_id=1)
+    assert book.marker("routing")[0] == Marker(row_id=7, pass_id="p1", last_run_at=NOON)
+
+
+@pytest.mark.parametrize("changes", [{"rowid": 3}, {"row_id": "many"}])
+def test_a_field_that_no_marker_has_is_not_written(changes: dict[str, object]):
+    book = book_of()
+    with pytest.raises(ValueError, match="Marker"):
+        book.change_marker("routing", **changes)
+    assert book.marker("routing") == (Marker(), None)
+
+
+class Overtaken(MemoryStore):
+    """A store in which somebody else changes the marker between reading and writing it, once."""
+
+    is_overtaken = False
+
+    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
+        found = super().read(tenant_id, collection, id)
+        if not self.is_overtaken:
+            self.is_overtaken = True
+            RunBook(self, tenant_id).change_marker("routing", row_id=99)
+        return found
+
+
+def test_a_marker_that_was_changed_meanwhile_is_a_conflict_that_leaves_nothing():
+    book = book_of(Overtaken())
+    with pytest.raises(Conflict):
+        book.change_marker("routing", row_id=7)
+    assert book.marker("routing")[0] == Marker(row_id=99)
+    book.change_marker("routing", row_id=100)
+    assert book.marker("routing")[0].row_id == 100

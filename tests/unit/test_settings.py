@@ -1,0 +1,182 @@
+"""Settings and wiring: every variable is read, a wrong one is named, and no message repeats a secret."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from argotune import wiring
+from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.errors import ConfigInvalid
+from argotune.settings import Settings, environment_names, read_settings
+
+OPERATE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
+TABLE = dict(re.findall(r"^\| `([A-Z_]+)` \| ?(.*?) ?\|", OPERATE, re.MULTILINE))
+
+READ = [
+    ("CONFIG_STORE_URL", "memory://", "store_url", "memory://"),
+    ("PHOENIX_ENDPOINT", "https://phoenix.example", "phoenix_endpoint", "https://phoenix.example"),
+    ("PHOENIX_PROJECT_PREFIX", "shop", "phoenix_project_prefix", "shop"),
+    ("PHOENIX_API_KEY", "hunter2", "phoenix_api_key", "hunter2"),
+    ("ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", "2.5", "phoenix_timeout_s", 2.5),
+    ("ARGOTUNE_TASK_MODEL", "openai/gpt-4o-mini", "task_model", "openai/gpt-4o-mini"),
+    ("ARGOTUNE_TASK_KEY", "hunter2", "task_key", "hunter2"),
+    ("ARGOTUNE_TEACHER_MODEL", "openai/gpt-4o", "teacher_model", "openai/gpt-4o"),
+    ("ROUTER_OPTIMIZER_TEACHER_KEY", "hunter2", "teacher_key", "hunter2"),
+    ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
+    ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
+    ("ARGOTUNE_LEASE_SECONDS", "5", "lease_s", 5.0),
+]
+OPTIONAL = ["PHOENIX_API_KEY", "ARGOTUNE_TASK_KEY", "ARGOTUNE_TEACHER_MODEL", "ROUTER_OPTIMIZER_TEACHER_KEY"]
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch):
+    for name in environment_names():
+        monkeypatch.delenv(name, raising=False)
+
+
+def value_of(settings: Settings, field: str) -> object:
+    value = getattr(settings, field)
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def test_the_documented_variables_are_those_that_are_read():
+    assert tuple(sorted(TABLE)) == environment_names() == tuple(sorted(name for name, *_ in READ))
+
+
+@pytest.mark.parametrize(("variable", "field"), [(variable, field) for variable, _, field, _ in READ])
+def test_the_documented_default_is_the_default(variable: str, field: str):
+    value = value_of(read_settings(), field)
+    shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    assert TABLE[variable].strip("`") == shown
+
+
+@pytest.mark.parametrize(("variable", "text", "field", "value"), READ)
+def test_every_variable_is_read(variable: str, text: str, field: str, value: object, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(variable, text)
+    assert value_of(read_settings(), field) == value
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_no_other_variable_is_read(name: str, monkeypatch: pytest.MonkeyPatch):
+    before = read_settings()
+    if name.upper() not in environment_names():
+        monkeypatch.setenv(name.upper(), "7")
+    assert read_settings() == before
+
+
+def test_a_flag_goes_before_the_environment_and_none_is_no_flag(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CONFIG_STORE_URL", "sqlite:///env.db")
+    assert read_settings(store_url="memory://").store_url == "memory://"
+    assert read_settings(store_url=None).store_url == "sqlite:///env.db"
+
+
+@pytest.mark.parametrize("variable", [*OPTIONAL, "ARGOTUNE_LM_WEIGHTS"])
+def test_an_optional_variable_that_is_empty_is_as_if_unset(variable: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(variable, "")
+    assert read_settings() == Settings.model_construct()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PHOENIX_ENDPOINT", "phoenix:6006"),
+        ("PHOENIX_ENDPOINT", ""),
+        ("PHOENIX_PROJECT_PREFIX", ""),
+        ("ARGOTUNE_TASK_MODEL", ""),
+        ("ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", "0"),
+        ("ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", "inf"),
+        ("ARGOTUNE_LM_THREADS", "two"),
+        ("ARGOTUNE_LM_THREADS", "0"),
+        ("ARGOTUNE_LEASE_SECONDS", "-1"),
+        ("ARGOTUNE_LEASE_SECONDS", "nan"),
+        ("ARGOTUNE_LEASE_SECONDS", "inf"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable_on_one_line(
+    variable: str, text: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigInvalid) as told:
+        read_settings()
+    assert str(told.value).startswith(f"{variable}: ")
+    assert repr(text) in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://me:hunter2@host", "me:hunter2@host", "ftp://me:" + "x" * 90 + "hunter2@h"])
+def test_an_endpoint_with_a_password_is_not_repeated(endpoint: str):
+    with pytest.raises(ConfigInvalid, match=r"PHOENIX_ENDPOINT: .*not shown") as told:
+        read_settings(phoenix_endpoint=endpoint)
+    assert "hunter2" not in str(told.value)
+    assert told.value.__cause__ is None
+
+
+def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch):
+    for name in OPTIONAL:
+        monkeypatch.setenv(name, f"hunter2-{name}")
+    monkeypatch.delenv("ARGOTUNE_TEACHER_MODEL")
+    settings = read_settings()
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+# Wiring
+
+
+def test_memory_works():
+    store = wiring.open_store(read_settings(store_url="memory://"))
+    assert isinstance(store, MemoryStore)
+    assert store.hold("acme_corp", "run/routing", "me", 1.0)
+
+
+def test_a_sqlite_url_opens_its_file(tmp_path: Path):
+    store = wiring.open_store(read_settings(store_url=f"sqlite:///{tmp_path}/a.db"))
+    assert isinstance(store, SQLiteStore)
+    store.close()
+    assert (tmp_path / "a.db").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://me:hunter2@db/argotune",
+        "mysql+hunter2:pw@host",
+        "hunter2@host",
+        "hunter2",
+        "",
+        "://me:hunter2@host",
+        "memory",
+        "memory://hunter2",
+        "SQLITE:///hunter2.db",
+        "file:///hunter2",
+    ],
+)
+def test_a_url_that_names_no_store_is_refused_without_its_password(url: str):
+    with pytest.raises(ConfigInvalid, match=r"CONFIG_STORE_URL: .* names no store; there are sqlite:///FILE") as told:
+        wiring.open_store(read_settings(store_url=url))
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:a.db", "sqlite:///:memory:", "redis://:x:y", "rediss://h:port"])
+def test_a_url_that_names_half_a_store_is_refused(url: str):
+    with pytest.raises(ConfigInvalid, match=r"^CONFIG_STORE_URL: "):
+        wiring.open_store(read_settings(store_url=url))
+
+
+def test_a_fresh_id_sorts_by_time_and_time_is_aware():
+    assert re.fullmatch(r"\d{8}T\d{6}-[0-9a-f]{6}", wiring.new_id())
+    assert wiring.new_id() != wiring.new_id()
+    assert wiring.utc_now().utcoffset() == timedelta(0)
+
+
+def test_ports_take_the_store_they_are_given_and_the_lease_of_the_settings():
+    store = MemoryStore()
+    ports = wiring.open_ports(read_settings(lease_s=7.0), store=store)
+    assert ports.store is store
+    assert ports.lease_s == 7.0
+    assert ports.embedder() is not ports.embedder()
