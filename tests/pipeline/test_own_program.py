@@ -11,8 +11,10 @@ import pytest
 from world import START, World
 
 from argotune.annotations import Annotation
+from argotune.errors import ConfigInvalid
 from argotune.experiences import Span
 from argotune.pipeline import Request, run_module
+from argotune.programs import programs_of
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
 from argotune.registry import Registry
 
@@ -60,3 +62,12 @@ def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop:
     assert run.outcome == "promoted", run.sentence
     assert run.verdict["numbers"]["test"] in ("mcnemar", "permutation")
     assert Registry(world.store, "acme").champion("urgency")[0].version == run.challenger
+
+
+def test_a_field_that_would_overwrite_a_span_attribute_is_refused(monkeypatch: pytest.MonkeyPatch):
+    module = ModuleType("shop_programs")
+    module.bad = lambda _config: (dspy.Predict("propensity -> label"), lambda _e, _p: 1.0)
+    monkeypatch.setitem(sys.modules, "shop_programs", module)
+    config = World().tenant(programs={"bad": "shop_programs:bad"}, modules=["bad"])
+    with pytest.raises(ConfigInvalid, match="cannot be called 'propensity'"):
+        programs_of(config, "bad")

@@ -157,7 +157,7 @@ def aggregate_results(arguments: Namespace) -> None:
 
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
-    since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours else None
+    since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
     runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
     data = {"tenant_id": arguments.tenant_id, "summary": summary_json(runs), "runs": [run_json(r) for r in runs]}
     if arguments.output:

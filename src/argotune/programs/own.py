@@ -19,6 +19,10 @@ NOT_ANSWERS = frozenset({"reasoning", "confidence"})
 """Outputs that explain an answer; nobody labels them."""
 
 
+RESERVED = frozenset({"tenant_id", "program", "program_version", "propensity", "processing_time", "confidence"})
+"""Span attributes `routing.<name>` that say something else already (docs/traces.md)."""
+
+
 def own_program(config: RoutingConfigUnified, name: str) -> Program:
     """The program that `config.programs[name]` ("package.module:factory") makes.
 
@@ -31,13 +35,21 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
         factory = _factory(path)
         made = factory(config)
     if isinstance(made, Program):
-        return _checked(made, name)
+        return _without_reserved(_checked(made, name))
     if not _is_pair(made):
         raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not a Program or (dspy.Module, metric)")
     module, metric = made
     with told_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
         fields = read_fields(name, module)
-    return Program(name=name, module=name, fields=fields, build=lambda: factory(config)[0], metric=metric)
+    made_program = Program(name=name, module=name, fields=fields, build=lambda: factory(config)[0], metric=metric)
+    return _without_reserved(made_program)
+
+
+def _without_reserved(program: Program) -> Program:
+    taken = RESERVED & {*program.fields.inputs, *program.fields.answers}
+    if taken:
+        raise ConfigInvalid(f"programs.{program.module}: a field cannot be called {sorted(taken)[0]!r}")
+    return program
 
 
 def _factory(path: str) -> Callable[[RoutingConfigUnified], Any]:
