@@ -14,7 +14,7 @@ from argotune.budget import Meter
 from argotune.champions import Standing, standing
 from argotune.conditions import Conditions
 from argotune.dataset import Dataset
-from argotune.errors import BudgetSpent, Conflict
+from argotune.errors import BudgetSpent, Conflict, ProgramChanged
 from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
 from argotune.leases import leased
 from argotune.ports import LMs, Ports, Record
@@ -107,7 +107,7 @@ class Work:
         self._lms: LMs | None = None
 
     def step(self) -> None:
-        """Do what the run's state asks for."""
+        """Do what the run's state asks for. A run whose labels were changed under it ends: its versions cannot load."""
         steps = {
             RunState.STARTED: self._decide,
             RunState.PLANNED: self._train,
@@ -116,7 +116,10 @@ class Work:
             RunState.COMPARED: self._promote,
             RunState.JUDGED: self._report,
         }
-        steps[self.run.state]()
+        try:
+            steps[self.run.state]()
+        except ProgramChanged as error:
+            self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
 
     def _decide(self) -> None:
         has_writer = self._open_lms().teacher is not None

@@ -33,7 +33,7 @@ NEXT: dict[RunState, frozenset[RunState]] = {
     RunState.STARTED: frozenset({RunState.PLANNED, RunState.SKIPPED}),
     RunState.PLANNED: frozenset({RunState.TRAINED, RunState.SKIPPED}),
     RunState.TRAINED: frozenset({RunState.OPENED}),
-    RunState.OPENED: frozenset({RunState.COMPARED, RunState.JUDGED}),
+    RunState.OPENED: frozenset({RunState.COMPARED, RunState.JUDGED, RunState.SKIPPED}),
     RunState.COMPARED: frozenset({RunState.JUDGED}),
     RunState.JUDGED: frozenset({RunState.REPORTED}),
     RunState.REPORTED: frozenset(),

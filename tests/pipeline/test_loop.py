@@ -204,3 +204,19 @@ def test_new_traces_without_new_labels_do_not_open_the_test_split_again():
     )
     assert "nothing new to learn from" in run_once(world, config).sentence
     assert len(RunBook(world.store, "acme").attempts("routing")) == 1
+
+
+def test_a_run_whose_labels_were_changed_under_it_ends_and_the_next_one_goes_on():
+    world, config = filled()
+
+    def the_lm_goes_down():
+        raise Unavailable("lm: down")
+
+    world.lms.on_call = the_lm_goes_down
+    with pytest.raises(Unavailable):
+        run_once(world, config)
+    world.lms.on_call = lambda: None
+    wider = config.model_copy(update={"agents": {**config.agents, "maps": "finds maps"}})
+    assert "other inputs, answers or labels" in run_once(world, wider).sentence
+    world.later(hours=2)
+    assert run_once(world, wider, forced=True).outcome == "promoted"
