@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from argotune.annotations import Annotation
 from argotune.errors import Corrupt
-from argotune.experiences import Experience, Fields, Json, query_of, reward
+from argotune.experiences import Experience, Fields, Json, query_of, reward, shared
 from argotune.records import digest
 from argotune.splitting import Bridged, Split, Splitter
 from argotune.tenants import RewardWeights, RoutingConfigUnified
@@ -34,7 +34,7 @@ class LabelSource(StrEnum):
         return self is not LabelSource.OUTCOME
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """One question with its right answer. `weight` is in 0..1; `slices` name what it is an instance of."""
 
@@ -76,7 +76,7 @@ class Merged(StrEnum):
     FORGOTTEN = "known example without experiences"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """A right answer: `at` is when it was given, `weight` in 0..1 what it counts in training."""
 
@@ -140,7 +140,7 @@ def _from_outcome(
     worth = reward(experience, weights)
     if not worth:
         return NoLabel.WORTHLESS
-    expected = {name: experience.answers[name] for name in fields.answers}
+    expected = shared(*((name, experience.answers[name]) for name in fields.answers))
     return Labelled(expected, LabelSource.OUTCOME, worth, experience.at)
 
 
@@ -160,10 +160,9 @@ def examples_from(
     """
     counts: Counter[str] = Counter()
     asked = _by_question(experiences)
-    winners = _strongest_labels(asked, annotations, fields, config, counts)
     splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known))
     examples: list[Example] = []
-    for experience, labelled in winners:
+    for experience, labelled in _strongest_labels(asked, annotations, fields, config, counts):
         split = splitter.place(experience.query)
         if isinstance(split, Bridged):
             counts[Merged.BRIDGED] += 1
@@ -174,11 +173,12 @@ def examples_from(
     return Gathered(tuple(examples), {reason.value: count for reason, count in sorted(counts.items())})
 
 
-Question = tuple[tuple[str, str], ...]
+Question = tuple[str, ...]
 
 
 def _question(inputs: Mapping[str, str]) -> Question:
-    return tuple(sorted(inputs.items()))
+    """What was asked: the inputs in order of their names, which are the same for all questions of a program."""
+    return tuple([inputs[name] for name in sorted(inputs)])
 
 
 def _by_question(experiences: Iterable[Experience]) -> dict[Question, list[Experience]]:
@@ -195,9 +195,8 @@ def _strongest_labels(
     fields: Fields,
     config: RoutingConfigUnified,
     counts: Counter[str],
-) -> list[tuple[Experience, Labelled]]:
+) -> Iterator[tuple[Experience, Labelled]]:
     """For each question the experience whose label is to be believed; the others are counted."""
-    winners = []
     for repeats in asked.values():
         labelled = []
         for experience in repeats:
@@ -207,8 +206,7 @@ def _strongest_labels(
             else:
                 labelled.append((experience, found))
         if labelled:
-            winners.append(_winner(labelled, counts))
-    return winners
+            yield _winner(labelled, counts)
 
 
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}
@@ -226,7 +224,7 @@ def _winner(labelled: Sequence[tuple[Experience, Labelled]], counts: Counter[str
 def _example(experience: Experience, labelled: Labelled, split: Split, fields: Fields) -> Example:
     return Example(
         program=fields.program,
-        inputs=dict(experience.inputs),
+        inputs=experience.inputs,
         expected=labelled.expected,
         source=labelled.source,
         weight=labelled.weight,
@@ -236,12 +234,12 @@ def _example(experience: Experience, labelled: Labelled, split: Split, fields: F
     )
 
 
-def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> dict[str, str]:
+def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     slices = {"modality": experience.modality, "language": experience.language}
     closed = [name for name, labels in fields.answers.items() if labels is not None]
     if len(fields.answers) == len(closed) == 1:
         slices["label"] = expected[closed[0]]
-    return {name: value for name, value in slices.items() if value}
+    return shared(*((name, value) for name, value in slices.items() if value))
 
 
 _JSON = TypeAdapter(Example)

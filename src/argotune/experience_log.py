@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -67,12 +68,11 @@ def _collection(kind: str, program: str) -> str:
     return f"{kind}.{program}"
 
 
+_SCALARS = [field.name for field in fields(Experience) if field.name not in ("at", "inputs", "answers")]
+
+
 def _sealed(experience: Experience) -> str:
-    body: dict[str, Any] = {
-        name: value
-        for name, value in vars(experience).items()
-        if value is not None and name not in ("at", "inputs", "answers")
-    }
+    body: dict[str, Any] = {name: value for name in _SCALARS if (value := getattr(experience, name)) is not None}
     body |= {"at": experience.at.isoformat(), "inputs": dict(experience.inputs), "answers": dict(experience.answers)}
     return seal("experience", body)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from argotune.tenants import RewardWeights
 
@@ -21,16 +22,19 @@ MAX_TEXT_CHARS = 20_000
 Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
-    """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values."""
+    """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values.
+
+    None where a source left out what no stage reads.
+    """
 
     row_id: int
     span_id: str
-    trace_id: str
+    trace_id: str | None
     name: str
     started_at: datetime
-    ended_at: datetime
+    ended_at: datetime | None
     attributes: Mapping[str, Json]
     status: str = "UNSET"
 
@@ -49,6 +53,17 @@ class Unusable(StrEnum):
     UNKNOWN_LABEL = "the answer is not among the tenant's labels"
 
 
+@lru_cache(maxsize=4096)
+def shared(*items: tuple[str, str]) -> Mapping[str, str]:
+    """A mapping of the items, one for all equal ones: answers and labels repeat, and there may be a million."""
+    return dict(items)
+
+
+@lru_cache(maxsize=4096)
+def _shared_word(word: str) -> str:
+    return word
+
+
 @dataclass(frozen=True)
 class Fields:
     """The inputs and answers of one program, and the labels each answer may take (None: free text)."""
@@ -64,7 +79,7 @@ class Fields:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Experience:
     """One decision with its outcome. Scores are in 0..1, None where nobody said."""
 
@@ -140,13 +155,13 @@ def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | 
     return inputs if asked.strip() else Unusable.NO_INPUT
 
 
-def _answers(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
+def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str] | Unusable:
     answers = _texts(attributes, fields.answers)
     if isinstance(answers, Unusable):
         return answers
     if not all(answer.strip() for answer in answers.values()):
         return Unusable.NO_OUTPUT
-    return answers if fields.allow(answers) else Unusable.UNKNOWN_LABEL
+    return shared(*answers.items()) if fields.allow(answers) else Unusable.UNKNOWN_LABEL
 
 
 def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | Unusable:
@@ -175,6 +190,8 @@ def _text(value: Json) -> str | Unusable:
 
 def clean(text: str) -> str:
     """The text without what a store or Phoenix on Postgres cannot hold: NUL and lone surrogates."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
@@ -208,7 +225,7 @@ def _number(value: Json, largest: float) -> float | Unusable | None:
 def _word(value: Json) -> str | Unusable | None:
     if value is None:
         return None
-    return clean(value[:MAX_WORD_CHARS]) or None if isinstance(value, str) else Unusable.WRONG_TYPE
+    return _shared_word(clean(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else Unusable.WRONG_TYPE
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache, lru_cache, reduce
 from itertools import chain
+from operator import xor
+from typing import Any
 
 import numpy as np
 
@@ -20,30 +23,28 @@ MAX_CHARS = 1000
 MAX_LIST = 4000
 """How many of the newest texts of a group with one rare shingle in common are looked at."""
 
-MAX_TRIED = 100
+MAX_TRIED = 50
 """How many texts are compared in full."""
 
 
-@lru_cache(maxsize=64)
-def shingles_of(text: str) -> frozenset[str]:
+def shingles_of(text: str) -> list[str]:
     """The character 3-grams of a normalised text, its beginning and end marked by a space."""
     padded = f" {text[:MAX_CHARS]} "
-    return frozenset([padded[i : i + 3] for i in range(max(len(padded) - 2, 1))])
+    return [padded[i : i + 3] for i in range(max(len(padded) - 2, 1))]
 
 
-def are_near(a: frozenset[str], b: frozenset[str]) -> bool:
+def are_near(a: frozenset[Any], b: frozenset[Any]) -> bool:
     """Whether the Jaccard similarity of two sets is 0.8 or more, in whole numbers."""
     common = len(a & b)
     return 5 * common >= 4 * (len(a) + len(b) - common)
 
 
-_MIN_HITS = 7
-"""Rare shingles that near sets have in common at least, tiny sets apart. More: longer lists, fewer candidates."""
-
-
 def _prefix_length(size: int) -> int:
-    """How many of its rarest shingles represent a set of `size`. At most a fifth of it is missing in a near set."""
-    return min(size // 5 + _MIN_HITS, size)
+    """How many of its rarest shingles represent a set of `size`: more than the fifth that a near one may lack.
+
+    How many more is how many hits near sets have at least. Large sets need them, as chance gives them one or two.
+    """
+    return min(size // 5 + (1 if size <= _SMALL else 7), size)
 
 
 @cache
@@ -60,8 +61,16 @@ def _needed_hits(size: int) -> np.ndarray:
     return needed
 
 
+_SMALL = 64
+"""Sets of up to this many shingles are told apart by their patterns alone."""
+
+_BITS = 256
+_BIT = [1 << position for position in range(_BITS)]
+_WORDS = _BITS // 64
+
+
 class _RareFirst(dict[str, int]):
-    """Shingle -> place in an order that begins with the rare ones. What was never seen comes before all."""
+    """Shingle -> place in an order that begins with the rare ones. New ones come before all."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         frequency = Counter(chain.from_iterable(map(shingles_of, texts)))
@@ -69,83 +78,111 @@ class _RareFirst(dict[str, int]):
         super().__init__((shingle, rank) for rank, shingle in enumerate(by_rarity))
 
     def __missing__(self, shingle: str) -> int:
-        return -len(self) - 1
+        self[shingle] = rank = -len(self) - 1
+        return rank
 
-    def learn(self, shingles: Iterable[str]) -> None:
-        for shingle in sorted(shingle for shingle in shingles if shingle not in self):
-            self[shingle] = -len(self) - 1
+    def ranks(self, text: str) -> frozenset[int]:
+        """The set of shingles of a text, as their places."""
+        return frozenset(map(self.__getitem__, shingles_of(text)))
 
-    def prefix(self, shingles: frozenset[str]) -> list[str]:
-        return sorted(shingles, key=self.__getitem__)[: _prefix_length(len(shingles))]
+
+@dataclass(slots=True)
+class _Sketch:
+    """What tells a text from those that are far: its shingles by rank, the rarest of them, and a bit pattern.
+
+    Each shingle flips one bit of the pattern. So patterns differ in no more bits than sets differ in members;
+    `folded` is the pattern laid over itself, of which the same is true.
+    """
+
+    ranks: frozenset[int]
+    rarest: list[int]
+    pattern: bytes
+    folded: int
+
+    @property
+    def most_bits(self) -> int:
+        """In how many bits the pattern of a near text may differ: sets of n and of 5/4 n differ in n/4 members."""
+        return len(self.ranks) // 4
+
+
+def _sketch(ranks: frozenset[int]) -> _Sketch:
+    bits = reduce(xor, [_BIT[rank % _BITS] for rank in ranks], 0)
+    halves = bits ^ bits >> 128
+    folded = (halves ^ halves >> 64) & (1 << 64) - 1
+    return _Sketch(ranks, sorted(ranks)[: _prefix_length(len(ranks))], bits.to_bytes(_BITS // 8, "little"), folded)
 
 
 class NearTexts:
     """Texts of several groups, found again by near-duplicates.
 
-    Sets sorted alike that have much in common have something in common among their first members (prefix filter;
-    J. Wang, G. Li, J. Feng, "Can we beat the prefix filtering?", SIGMOD 2012). Nothing near is missed while
-    no list is longer than MAX_LIST and no more than MAX_TRIED texts have as many rare shingles in common; beyond
-    that the newest, and those with most in common, are tried, so that the work for one text is bounded.
+    Sets sorted alike, of which one lacks a fifth of the other at most, share one of the first fifth of their
+    members (prefix filter; S. Chaudhuri, V. Ganti, R. Kaushik, "A primitive operator for similarity joins in data
+    cleaning", ICDE 2006). Nothing near is missed while no list is longer than MAX_LIST and no more than MAX_TRIED
+    texts have a pattern that a near one may have; beyond that the newest, and those with the most similar
+    patterns, are tried, so that the work for one text is bounded.
     """
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
         """`texts` maps each text to its group."""
         self._order = _RareFirst(texts or ())
         self._texts: list[str] = []
-        self._sizes = array("i")
+        self._patterns, self._folded, self._sizes = array("Q"), array("Q"), array("i")
         self._groups: list[str] = []
-        self._lists: dict[str, dict[str, array[int]]] = {}
+        self._lists: dict[str, dict[int, array[int]]] = {}
+        self._sketch_of = lru_cache(maxsize=1)(lambda text: _sketch(self._order.ranks(text)))
         for text, group in (texts or {}).items():
             self.add(text, group)
 
     def add(self, text: str, group: str) -> None:
         """Remember a new text."""
-        shingles = shingles_of(text)
-        self._order.learn(shingles)
+        sketch = self._sketch_of(text)
         lists = self._lists.setdefault(group, {})
-        for shingle in self._order.prefix(shingles):
-            lists.setdefault(shingle, array("i")).append(len(self._texts))
+        for rank in sketch.rarest:
+            if rank in lists:
+                lists[rank].append(len(self._texts))
+            else:
+                lists[rank] = array("i", [len(self._texts)])
         self._texts.append(text)
-        self._sizes.append(len(shingles))
+        self._patterns.frombytes(sketch.pattern)
+        self._folded.append(sketch.folded)
+        self._sizes.append(len(sketch.ranks))
         self._groups.append(group)
 
     def groups_near(self, text: str) -> frozenset[str]:
         """The groups that hold a text near to this one."""
-        shingles = shingles_of(text)
-        prefix = self._order.prefix(shingles)
+        sketch = self._sketch_of(text)
         found: set[str] = set()
         rest: list[array[int]] = []
         for lists_of in self._lists.values():
-            lists = [lists_of[shingle] for shingle in prefix if shingle in lists_of]
-            family = self._groups_among(_newest(lists), shingles) if sum(map(len, lists)) > MAX_LIST else set()
+            lists = [lists_of[rank] for rank in sketch.rarest if rank in lists_of]
+            family = self._groups_among(_newest(lists), sketch) if sum(map(len, lists)) > MAX_LIST else set()
             found |= family
             rest += [] if family else lists
-        return frozenset(found | self._groups_among(self._candidates(rest, len(shingles)), shingles))
+        return frozenset(found | self._groups_among(self._alike(rest, sketch), sketch))
 
-    def _groups_among(self, numbers: Iterable[int], shingles: frozenset[str]) -> set[str]:
+    def _groups_among(self, numbers: Iterable[int], sketch: _Sketch) -> set[str]:
         found: set[str] = set()
         for number in numbers:
-            if self._groups[number] not in found and are_near(shingles_of(self._texts[number]), shingles):
+            if self._groups[number] not in found and are_near(self._order.ranks(self._texts[number]), sketch.ranks):
                 found.add(self._groups[number])
         return found
 
-    def _candidates(self, lists: Sequence[array[int]], size: int) -> list[int]:
-        """Numbers of the texts in enough of the lists to be near to a set of `size`, most in common first."""
-        needed = _needed_hits(size)
-        least = int(needed.min())
-        if len(lists) < least:
+    def _alike(self, lists: Sequence[array[int]], sketch: _Sketch) -> list[int]:
+        """Numbers of the texts in any of the lists whose patterns a near text may have, the most similar first."""
+        newest = bytearray().join([members if len(members) <= MAX_LIST else members[-MAX_LIST:] for members in lists])
+        numbers = np.frombuffer(newest, dtype=np.intc)
+        folded = np.frombuffer(self._folded, dtype=np.uint64)
+        numbers = numbers[np.bitwise_count(folded[numbers] ^ np.uint64(sketch.folded)) <= sketch.most_bits]
+        if not numbers.size:
             return []
-        newest = [members if len(members) <= MAX_LIST else members[-MAX_LIST:] for members in lists]
-        hits = np.frombuffer(bytearray().join(newest), dtype=np.intc)
-        hits.sort()
-        often = hits[least - 1 :][hits[least - 1 :] == hits[: len(hits) - least + 1]]
-        if not often.size:
-            return []
-        numbers, repeats = np.unique(often, return_counts=True)
-        counts = repeats + (least - 1)
+        numbers, hits = np.unique(numbers, return_counts=True)
+        needed = _needed_hits(len(sketch.ranks))
         sizes = np.frombuffer(self._sizes, dtype=np.intc)[numbers]
-        enough = counts >= needed[np.minimum(sizes, len(needed) - 1)]
-        return numbers[enough][np.argsort(-counts[enough], kind="stable")][:MAX_TRIED].tolist()
+        numbers = numbers[hits >= needed[np.minimum(sizes, len(needed) - 1)]]
+        patterns = np.frombuffer(self._patterns, dtype=np.uint64).reshape(-1, _WORDS)[numbers]
+        bits = np.bitwise_count(patterns ^ np.frombuffer(sketch.pattern, dtype=np.uint64)).sum(axis=1)
+        close = bits <= sketch.most_bits
+        return numbers[close][np.argsort(bits[close], kind="stable")][:MAX_TRIED].tolist()
 
 
 def _newest(lists: Sequence[array[int]]) -> set[int]:

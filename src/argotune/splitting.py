@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -39,6 +39,22 @@ Indic, Thai, Hebrew, Arabic and Japanese writing, without which words would fall
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
+class _Replaced(dict[int, str]):
+    """A table for `str.translate` that asks `rule` about each character once."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self._rule = rule
+
+    def __missing__(self, code: int) -> str:
+        self[code] = replacement = self._rule(chr(code))
+        return replacement
+
+
+_WITHOUT_ACCENTS = _Replaced(lambda c: c if unicodedata.combining(c) < _ACCENTS else "")
+_WORDS_ONLY = _Replaced(lambda c: c if unicodedata.category(c)[0] in "LNM" else " ")
+
+
 def normalised(query: str) -> str:
     """The query without what people vary by accident: case, width, accents, punctuation, white space. Digits stay.
 
@@ -46,10 +62,8 @@ def normalised(query: str) -> str:
     """
     if query.isascii():
         return " ".join(_NO_WORD.sub(" ", query.lower()).split() or query.split())
-    decomposed = unicodedata.normalize("NFKD", query)
-    plain = "".join(c for c in decomposed if unicodedata.combining(c) < _ACCENTS).casefold()
-    composed = unicodedata.normalize("NFKC", plain)
-    words = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in composed).split()
+    plain = unicodedata.normalize("NFKD", query).translate(_WITHOUT_ACCENTS).casefold()
+    words = unicodedata.normalize("NFKC", plain).translate(_WORDS_ONLY).split()
     return " ".join(words or query.split())
 
 
@@ -62,8 +76,8 @@ def split_of_key(key: str, shares: SplitShares) -> Split:
     return Split.DEV if position < shares.test + shares.dev else Split.TRAIN
 
 
-_REINDEX_AT = (1_000, 15_000)
-"""Numbers of known questions at which a new index is made. It knows better what is rare, and is faster for it."""
+_REINDEX_AT = 1_000
+"""Number of known questions at which a new index is made: it knows better what is rare, and is faster for it."""
 
 
 class Splitter:
@@ -98,5 +112,5 @@ class Splitter:
     def _remember(self, key: str, split: Split) -> None:
         self._split_of[key] = split
         self._near.add(key, split)
-        if len(self._split_of) in _REINDEX_AT:
+        if len(self._split_of) == _REINDEX_AT:
             self._near = NearTexts(self._split_of)

@@ -9,10 +9,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
+import trustme
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.redis_store import RedisStore
@@ -20,7 +22,16 @@ from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.ports import Record, Store
 from argotune.records import seal
 
-REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster")]
+REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster", "redis with TLS")]
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files of an authority of our own, and of what it gave to a server on loopback and to a client."""
+
+    authority: Path
+    server: Path
+    client: Path
 
 
 class RedisServer:
@@ -58,6 +69,20 @@ class RedisServer:
                 return connection.recv(1) in (b"+", b"-")
         except OSError:
             return False
+
+
+class TLSRedisServer(RedisServer):
+    """Wants a certificate of its clients. The port without TLS is for the tests' own calls."""
+
+    def __init__(self, folder: Path, files: Certificates) -> None:
+        self.tls_port, self._files = free_port(), files
+        own = ["--tls-cert-file", str(files.server), "--tls-key-file", str(files.server)]
+        super().__init__(folder, "--tls-port", str(self.tls_port), "--tls-ca-cert-file", str(files.authority), *own)
+
+    @property
+    def url(self) -> str:
+        own = f"ssl_certfile={self._files.client}&ssl_keyfile={self._files.client}"
+        return f"rediss://127.0.0.1:{self.tls_port}/0?ssl_ca_certs={self._files.authority}&{own}"
 
 
 def redis_server_program() -> str:
@@ -100,6 +125,25 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     with ExitStack() as stack:
         stack.callback(server.stop)
         yield server.start()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    folder, authority = tmp_path_factory.mktemp("certificates"), trustme.CA()
+    files = Certificates(folder / "authority.pem", folder / "server.pem", folder / "client.pem")
+    authority.cert_pem.write_to_path(files.authority)
+    for file, subject in ((files.server, "127.0.0.1"), (files.client, "argotune@example.org")):
+        authority.issue_cert(subject).private_key_and_cert_chain_pem.write_to_path(file)
+    return files
+
+
+@pytest.fixture(scope="session")
+def tls_redis(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[TLSRedisServer]:
+    server = TLSRedisServer(tmp_path_factory.mktemp("tls"), certificates)
+    with ExitStack() as stack:
+        stack.callback(server.stop)
+        server.start()
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -147,11 +191,13 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 
 
 def _empty_redis(request: pytest.FixtureRequest, name: str) -> str:
-    is_cluster = name == "redis cluster"
-    nodes = request.getfixturevalue("redis_cluster") if is_cluster else [request.getfixturevalue("redis_server")]
+    if name == "redis cluster":
+        nodes = request.getfixturevalue("redis_cluster")
+    else:
+        nodes = [request.getfixturevalue("tls_redis" if name == "redis with TLS" else "redis_server")]
     for node in nodes:
         node.call("FLUSHALL")
-    return nodes[0].url + ("?cluster=true" if is_cluster else "")
+    return nodes[0].url + ("?cluster=true" if name == "redis cluster" else "")
 
 
 @pytest.fixture

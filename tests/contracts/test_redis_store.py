@@ -54,6 +54,28 @@ def test_a_stopped_redis_is_unavailable_and_a_restarted_one_is_found_again(
 
 
 @pytest.mark.redis
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("", "certificate verify failed"),
+        ("?ssl_ca_certs={0.authority}", "certificate required|EOF|reset|closed"),
+        ("?ssl_ca_certs=/nowhere.pem", "No such file"),
+    ],
+)
+def test_a_certificate_that_is_not_trusted_ends_the_call(tls_redis, certificates, query: str, why: str) -> None:
+    url = f"rediss://127.0.0.1:{tls_redis.tls_port}/0{query.format(certificates)}"
+    with closing(RedisStore.from_url(url)) as store, pytest.raises((ConfigInvalid, Unavailable), match=why):
+        store.read(ACME, "runs", "r1")
+
+
+@pytest.mark.redis
+def test_a_client_without_tls_is_not_answered(tls_redis) -> None:
+    url = f"redis://127.0.0.1:{tls_redis.tls_port}"
+    with closing(RedisStore.from_url(url, timeout_s=2)) as store, pytest.raises(Unavailable):
+        store.read(ACME, "runs", "r1")
+
+
+@pytest.mark.redis
 @pytest.mark.parametrize("credentials", ["", ":s3cret-wrong@", "nobody:s3cret@", "reader:s3cret@"])
 @pytest.mark.parametrize("query", ["", "?cluster=true"])
 def test_redis_refusing_us_is_access_denied(new_redis: Callable, credentials: str, query: str) -> None:

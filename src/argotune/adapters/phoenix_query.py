@@ -29,6 +29,9 @@ _SPAN_ID = "0_context.span_id"
 _ROWS_BEGIN = '"data":['
 
 
+Row = Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Query:
     """What to read: a project by name, a filter, and labelled expressions of Phoenix's query language."""
@@ -40,8 +43,17 @@ class Query:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of time, `start` included, `end` not."""
+    """A stretch of time, `start` included, `end` not. Without an end it goes on for ever."""
 
+    start: datetime
+    end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """About how many rows there are and between which times. A server may tell this from memory and be behind."""
+
+    rows: int
     start: datetime
     end: datetime
 
@@ -62,7 +74,7 @@ class Table:
         """The share of what one answer may hold."""
         return max(self.row_count / MAX_ROWS, len(self.text) / MAX_BYTES)
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[Row]:
         """Rows with the keys of `Query.columns` and `span_id`. Raises BadAnswer when there is no table."""
         decoder, at = json.JSONDecoder(), self.text.find(_ROWS_BEGIN) + len(_ROWS_BEGIN)
         try:
@@ -75,34 +87,42 @@ class Table:
 
 
 def windows(
-    http: PhoenixHttp, query: Query, period: Window, rows_expected: int
+    http: PhoenixHttp, query: Query, traffic: Traffic, since: datetime
 ) -> Iterator[tuple[Window, Table | None]]:
-    """The period cut into windows, each with all its rows; None for rows that must be read in another way.
+    """All time from `since` on cut into windows, each with all its rows; None for rows to be read in another way.
 
     Raises what PhoenixHttp raises.
     """
-    width = (period.end - period.start) / max(1.0, rows_expected / (FILL * MAX_ROWS))
-    window: Window | None = _cut(period, period.start, width)
+    width = (traffic.end - traffic.start) / max(1.0, traffic.rows / (FILL * MAX_ROWS))
+    window: Window | None = _window(since, traffic.start + width, traffic)
     # The next window is on its way while the caller works on this one.
     with ThreadPoolExecutor(1) as ahead:
         coming = ahead.submit(read, http, query, window)
         while window is not None:
-            length, found = window.end - window.start, coming.result()
-            if found is None and length > NARROWEST:
-                window = _cut(period, window.start, length / 4)
+            busy_from = max(window.start, traffic.start)
+            width, found = (window.end or traffic.end) - busy_from, coming.result()
+            if found is None and width > NARROWEST:
+                window = Window(window.start, busy_from + max(width / 4, NARROWEST))
                 coming = ahead.submit(read, http, query, window)
                 continue
-            fullness = 1.0 if found is None else found.fullness
-            following = _cut(period, window.end, length * min(2.0, FILL / max(fullness, 0.1)))
+            following = _following(window, width, found, traffic)
             if following is not None:
                 coming = ahead.submit(read, http, query, following)
             yield window, found
             window = following
 
 
-def _cut(period: Window, start: datetime, width: timedelta) -> Window | None:
-    """The window of a width that begins at `start`, None when the period is over."""
-    return Window(start, min(start + max(width, NARROWEST), period.end)) if start < period.end else None
+def _window(start: datetime, end: datetime, traffic: Traffic) -> Window:
+    return Window(start, end if end < traffic.end else None)
+
+
+def _following(window: Window, width: timedelta, found: Table | None, traffic: Traffic) -> Window | None:
+    """The next window, as wide as this one would have been for the right number of rows."""
+    if window.end is None:
+        return None
+    fullness = 1.0 if found is None else found.fullness
+    wanted = width * min(2.0, FILL / max(fullness, 0.1))
+    return _window(window.end, window.end + max(wanted, NARROWEST), traffic)
 
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:
@@ -117,7 +137,9 @@ def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table
         "limit": MAX_ROWS + 1,
     }
     if window is not None:
-        body |= {"start_time": window.start.isoformat(), "end_time": window.end.isoformat()}
+        body["start_time"] = window.start.isoformat()
+    if window is not None and window.end is not None:
+        body["end_time"] = window.end.isoformat()
     try:
         table = Table(http.post_for_text("v1/spans", body, {"project_name": query.project}, MAX_BYTES))
     except TooLarge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from argotune.adapters import phoenix_query, phoenix_spans
@@ -19,8 +19,12 @@ PAGE_BYTES = 16 * 2**20
 FIRST_PAGE_ROWS = 125
 """Pages grow from here, so that a project of giant spans does not begin with a giant answer."""
 
-_RECORDS = """query($name: String!, $since: DateTime!, $condition: String) {
-  getProjectByName(name: $name) { recordCount(timeRange: {start: $since}, filterCondition: $condition) }
+_TRAFFIC = """query($name: String!, $since: DateTime!, $condition: String) {
+  getProjectByName(name: $name) {
+    startTime
+    endTime
+    recordCount(timeRange: {start: $since}, filterCondition: $condition)
+  }
 }"""
 
 
@@ -58,16 +62,14 @@ class ModuleSpans:
         Spans that come while this reads may be among them, and will be found behind that row id again. `attributes`
         holds at least `routing.*` and `input.value`. What the query route cannot give comes by pages.
         """
-        newest = self._one("id", "desc")
-        if newest is None:
-            return
+        row_id = self._newest_row_id()
         for window, table in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
             if table is None or any(phoenix_spans.is_split(row) for row in table):
                 for span in self.paged(since=window.start, until=window.end):
-                    yield replace(span, row_id=newest.row_id)
+                    yield replace(span, row_id=row_id)
             else:
                 for row in table:
-                    yield phoenix_spans.span_of_query(row, newest.name, newest.row_id)
+                    yield phoenix_spans.span_of_query(row, self._span_name, row_id)
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
@@ -99,34 +101,32 @@ class ModuleSpans:
         self, condition: str, columns: Mapping[str, str], since: datetime
     ) -> Iterator[tuple[phoenix_query.Window, phoenix_query.Table | None]]:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
-        first, last = self._one("start_time", "asc", since), self._one("start_time", "desc", since)
-        if first is None or last is None:
-            return
         query = phoenix_query.Query(self._project.name, condition, columns)
-        rest = phoenix_query.Window(first.started_at, last.started_at + timedelta(microseconds=1))
+        rest = phoenix_query.Window(since)
         try:
-            expected = self._record_count(condition, since)
-            for window, table in phoenix_query.windows(self._http, query, rest, expected):
+            for window, table in phoenix_query.windows(self._http, query, self._traffic(condition, since), since):
                 yield window, table
-                rest = replace(rest, start=window.end)
+                rest = replace(rest, start=window.end or since)
         except RateLimited:
             raise
         except Unavailable:
             yield rest, None
 
-    def _one(self, sort: str, order: str, since: datetime | None = None) -> Span | None:
-        params: dict[str, str | int] = {"name": self._span_name, "sort": sort, "order": order, "limit": 1}
-        params |= {"start_time": since.isoformat()} if since else {}
-        found = rows(self._http.get(self._path, params), self._path)
-        return phoenix_spans.span_of_row(found[0]) if found else None
+    def _newest_row_id(self) -> int:
+        """The highest row id in the project, 0 without spans. Not that of our spans alone, which takes a search."""
+        found = rows(self._http.get(self._path, {"sort": "id", "order": "desc", "limit": 1}), self._path)
+        return phoenix_spans.span_of_row(found[0]).row_id if found else 0
 
-    def _record_count(self, condition: str, since: datetime) -> int:
+    def _traffic(self, condition: str, since: datetime) -> phoenix_query.Traffic:
         variables = {"name": self._project.name, "since": since.isoformat(), "condition": condition}
-        project = self._http.graphql("getProjectByName", _RECORDS, variables)
-        count = project.get("recordCount") if isinstance(project, dict) else None
-        if not isinstance(count, int):
-            raise BadAnswer("Phoenix: graphql: recordCount is not a number")
-        return count
+        project = self._http.graphql("getProjectByName", _TRAFFIC, variables)
+        try:
+            start, end = (
+                datetime.fromisoformat(project[name] or since.isoformat()) for name in ("startTime", "endTime")
+            )
+            return phoenix_query.Traffic(project["recordCount"] + 0, max(start, since), end)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadAnswer(f"Phoenix: graphql: recordCount, startTime or endTime: {error!r}") from error
 
     @property
     def _condition(self) -> str:

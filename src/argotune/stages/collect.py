@@ -78,7 +78,7 @@ def _dataset(
     log = ExperienceLog(ports.store, config.tenant_id)
     oldest = ports.clock() - timedelta(days=config.example_retention_days)
     expired = log.forget_before(fields.program, oldest)
-    experiences = sorted(log.experiences(fields.program), key=lambda e: (e.at, e.span_id))
+    experiences = list(log.experiences(fields.program))
     annotations = strongest(ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest))
     known = log.examples(fields.program)
     gathered = examples_from(experiences, annotations, fields, config, known)

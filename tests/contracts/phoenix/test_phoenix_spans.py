@@ -27,17 +27,14 @@ ROW = {
     "status_code": "OK",
     "attributes": {},
 }
-QUERY_ROW = {
-    "span_id": "cd", "started": "2026-11-21T12:00:00.000001000Z", "latency": 1000.0, "trace": "ab", "status": "OK",
-    "routing": {}, "input": None,
-}  # fmt: skip
+QUERY_ROW = {"span_id": "cd", "started": "2026-11-21T12:00:00.000001000Z", "routing": {}, "input": None}
 
 
 def assert_is_span(span: Span) -> None:
-    texts = (span.span_id, span.trace_id, span.name, span.status, *span.attributes)
+    texts = (span.span_id, span.trace_id or "", span.name, span.status, *span.attributes)
     assert {type(text) for text in texts} == {str}
     assert span.started_at.tzinfo is not None
-    assert span.ended_at.tzinfo is not None
+    assert span.ended_at is None or span.ended_at.tzinfo is not None
 
 
 @given(field=st.sampled_from(sorted(ROW)), value=JSON | st.just("2026-11-21T12:00:00"))

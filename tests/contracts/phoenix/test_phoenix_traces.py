@@ -6,6 +6,7 @@ import os
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -175,7 +176,7 @@ def test_attributes_that_collide_are_all_read(
     phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
     span = make_span(1, chosen_agent="video")
-    phoenix.record(tenant, [Span(**{**vars(span), "attributes": {**span.attributes, "routing": "taken"}})])
+    phoenix.record(tenant, [replace(span, attributes={**span.attributes, "routing": "taken"})])
     for since in (None, now - DAY):
         (found,) = phoenix.spans_after(tenant, "routing", 0, since)
         assert found.attributes["routing.chosen_agent"] == "video"
