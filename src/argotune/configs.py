@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argotune.agenda import forget_agenda
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import NotFound
 from argotune.ports import Store
@@ -10,9 +11,10 @@ from argotune.tenants import RoutingConfigUnified, check_tenant_id
 
 
 class TenantEntry(Document):
-    """A line in the list of tenants."""
+    """A line in the list of tenants. `is_enabled` is a copy from the config, so that a round need not read it."""
 
     tenant_id: str
+    is_enabled: bool = True
 
 
 class Configs:
@@ -34,15 +36,21 @@ class Configs:
         """Store a configuration, then list the tenant: a crash in between is mended by saving again."""
         tenant_id = config.tenant_id
         self._store.write(tenant_id, [to_record(Collection.CONFIG, "routing", config)])
-        entry = to_record(Collection.TENANTS, digest(tenant_id), TenantEntry(tenant_id=tenant_id))
-        self._store.write(EVERYONE, [entry])
+        entry = TenantEntry(tenant_id=tenant_id, is_enabled=config.enable_auto_optimization)
+        self._store.write(EVERYONE, [to_record(Collection.TENANTS, digest(tenant_id), entry)])
+        forget_agenda(self._store, tenant_id)
 
     def remove(self, tenant_id: str) -> None:
         """Take a tenant off the list and forget its config. Versions and runs stay, for explanation."""
         self.get(tenant_id)
         self._store.remove(EVERYONE, Collection.TENANTS, [digest(tenant_id)])
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
+        forget_agenda(self._store, tenant_id)
 
     def tenant_ids(self) -> list[str]:
         """All listed tenants, sorted."""
-        return sorted(entry.tenant_id for entry in find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry))
+        return [entry.tenant_id for entry in self.entries()]
+
+    def entries(self) -> list[TenantEntry]:
+        """The list of tenants, by tenant id. Takes as many calls as the list has pages."""
+        return sorted(find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry), key=lambda e: e.tenant_id)

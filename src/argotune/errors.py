@@ -60,6 +60,10 @@ class BadAnswer(Unavailable):
     """A server answered with something that is not what it documents. Run again; check its version if it stays."""
 
 
+class ModuleFailed(ArgotuneError):
+    """A module of the tenant's run failed; what the others did is kept. Read its step's message and run again."""
+
+
 class Corrupt(ArgotuneError):
     """A stored record does not match its own hash or schema. Restore it from a backup; it is not used."""
 

@@ -36,7 +36,8 @@ from argotune.tenants import RoutingConfigUnified
 
 @dataclass(frozen=True)
 class Request:
-    """Why the pipeline is asked to run. `group` ties the runs of one round together, e.g. a workflow's name."""
+    """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
+    again for the same group, a finished module is reported and not run again."""
 
     is_forced: bool = False
     group: str = ""
@@ -50,9 +51,20 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     """
     with leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s) as lost:
         conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock())
-        if not conditions.is_due:
-            return ModuleReport(conditions, ())
+        done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
+        if done:
+            ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
+        if done or not conditions.is_due:
+            return ModuleReport(conditions, done)
         return _optimize(ports, config, conditions, request, lost)
+
+
+def _done_for_group(book: RunBook, module: str, group: str) -> tuple[Run, ...]:
+    """The runs of the group's finished pass: a pod that was lost after its work is started again, forced as before."""
+    marker, _ = book.marker(module)
+    if not group or marker.pass_id or marker.settled_group != group:
+        return ()
+    return tuple(run for run in book.runs(group=group) if run.module == module)
 
 
 def _optimize(
@@ -65,7 +77,14 @@ def _optimize(
     book.change_marker(module, pass_id=pass_id)
     runs = tuple(_run_program(ports, config, p, datasets[p.name], request, pass_id, lost) for p in programs)
     learned = book.marker(module)[0].learned | {run.program: run.plan.lesson for run in runs if run.plan}
-    book.change_marker(module, pass_id=None, settled_row_id=row_id, last_run_at=ports.clock(), learned=learned)
+    book.change_marker(
+        module,
+        pass_id=None,
+        settled_group=request.group,
+        settled_row_id=row_id,
+        last_run_at=ports.clock(),
+        learned=learned,
+    )
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
 

@@ -14,6 +14,7 @@ from argotune.tenants import LMChoice
 if TYPE_CHECKING:
     from argotune.answers import Answers
     from argotune.budget import Meter
+    from argotune.workflows import Manifest, Workflow
 
 ANY = "*"
 """In `expect`: whatever is there now may be overwritten."""
@@ -74,6 +75,9 @@ class TraceSource(Protocol):
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """All annotations with one of these names on a module's spans that started at `since` or later."""
+
+    def newest(self) -> Mapping[str, datetime]:
+        """When each tenant's newest trace ended, or up to two minutes later. Tenants without traces are not in it."""
 
     def ping(self) -> str:
         """The product's version, when it can be reached and lets us in."""
@@ -173,6 +177,28 @@ class LMSource(Protocol):
 
     def open(self, choice: LMChoice, meter: Meter, answers: Answers) -> LMs:
         """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""
+
+
+class WorkflowRunner(Protocol):
+    """Where tenants' workflows run. Raises Unavailable, AccessDenied, NotFound or ConfigInvalid."""
+
+    def submit(self, manifest: Manifest) -> bool:
+        """Create a workflow; False when one of that name is there already. Raises ConfigInvalid when it is refused."""
+
+    def unfinished(self) -> frozenset[str]:
+        """The tenant labels (workflows.label_value) of runs that have not ended."""
+
+    def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
+        """Runs, of one tenant or of all, oldest first."""
+
+    def workflow(self, name: str) -> Workflow:
+        """Raises NotFound."""
+
+    def stop(self, name: str) -> None:
+        """Ask that a workflow ends early; what it has stored stays. Raises NotFound."""
+
+    def logs(self, name: str) -> Iterator[tuple[str, str]]:
+        """(pod, line) of all its pods that are still there, oldest pod first. Raises NotFound."""
 
 
 Progress = Callable[[str, int, int], None]

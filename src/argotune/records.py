@@ -23,6 +23,7 @@ class Collection:
     """Every collection there is."""
 
     TENANTS = "tenants"
+    AGENDA = "agenda"
     CONFIG = "config"
     MARKERS = "markers"
     EXPERIENCES = "experiences"
@@ -34,6 +35,8 @@ class Collection:
     RUNS = "runs"
     ANSWERS = "answers"
     LEASES = "leases"
+    TALLIES = "tallies"
+    ROUNDS = "rounds"
 
 
 def canonical(body: Any) -> str:

@@ -1,4 +1,4 @@
-"""Reports: what came of the pipeline, as one line for people and as versioned JSON for programs.
+"""Reports: what came of the pipeline, as sentences for people and as versioned JSON for programs.
 
 The JSON is documented in docs/operate.md; `schema` changes when a field changes its meaning.
 """
@@ -6,12 +6,13 @@ The JSON is documented in docs/operate.md; `schema` changes when a field changes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from argotune.conditions import Conditions
+from argotune.errors import ArgotuneError
 from argotune.runs import Run
 
 SCHEMA = "argotune.report/1"
@@ -32,8 +33,10 @@ class ModuleReport:
         return [f"{run.program}: {run.sentence}" for run in self.runs]
 
 
-def report_json(tenant_id: str, reports: Sequence[ModuleReport], at: datetime) -> dict[str, Any]:
-    """The JSON summary of one command for one tenant."""
+def report_json(
+    tenant_id: str, reports: Sequence[ModuleReport], failures: Mapping[str, ArgotuneError], at: datetime
+) -> dict[str, Any]:
+    """The JSON summary of one command for one tenant. `failures` are the modules that have no report."""
     runs = [run for report in reports for run in report.runs]
     return {
         "schema": SCHEMA,
@@ -41,6 +44,7 @@ def report_json(tenant_id: str, reports: Sequence[ModuleReport], at: datetime) -
         "at": at.isoformat(),
         "summary": summary_json(runs, [r.conditions for r in reports if not r.runs]),
         "modules": [_module_json(report) for report in reports],
+        "failed": [_failure_json(module, error) for module, error in failures.items()],
     }
 
 
@@ -67,6 +71,10 @@ def _module_json(report: ModuleReport) -> dict[str, Any]:
         "traces": report.conditions.traces,
         "runs": [run_json(run) for run in report.runs],
     }
+
+
+def _failure_json(module: str, error: ArgotuneError) -> dict[str, Any]:
+    return {"module": module, "error": type(error).__name__, "message": str(error), "exit_code": error.exit_code}
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -132,11 +132,12 @@ class Marker(Document):
     """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
-    is the lesson of each program's last plan.
+    is the lesson of each program's last plan, `settled_group` the group whose pass ended last.
     """
 
     row_id: int = 0
     settled_row_id: int = 0
+    settled_group: str = ""
     pass_id: str | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)
@@ -160,11 +161,12 @@ class RunBook:
         self.tenant_id = tenant_id
 
     def open(self, run: Run) -> Run:
-        """The run that is already written down under this id, else `run`, now written down."""
+        """The run that is already written down under this id, now of the group that goes on with it, else `run`."""
         known, _ = find(self._store, self.tenant_id, Collection.RUNS, run.id, Run)
-        if known is None:
-            self._store.write(self.tenant_id, [self.record_of(run)])
-        return known or run
+        opened = known.model_copy(update={"group": run.group or known.group}) if known else run
+        if opened != known:
+            self._store.write(self.tenant_id, [self.record_of(opened)])
+        return opened
 
     def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
         """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""

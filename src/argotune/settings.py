@@ -34,7 +34,14 @@ class Settings(BaseSettings):
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
     lease_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
 
-    @field_validator("phoenix_api_key", "task_key", "teacher_model", "teacher_key", "lm_weights", mode="before")
+    namespace: str = Field(
+        "cogniverse", validation_alias="KUBERNETES_NAMESPACE", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+    )
+    argo_url: str | None = Field(None, validation_alias="ARGOTUNE_ARGO_URL", pattern="^https?://")
+
+    @field_validator(
+        "argo_url", "phoenix_api_key", "task_key", "teacher_model", "teacher_key", "lm_weights", mode="before"
+    )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         """Manifests pass optional variables as empty texts when nobody set them."""

@@ -177,8 +177,8 @@ class RoutingConfigUnified(_Config):
     @classmethod
     def _import_paths(cls, programs: dict[str, str]) -> dict[str, str]:
         for name, path in programs.items():
-            if name in MODULES or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
-                raise ValueError(f"{name!r} is a shipped module or not a lower-case identifier")
+            if name in (*MODULES, "all", "own") or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
+                raise ValueError(f"{name!r} is a shipped module, `all`, `own`, or not a lower-case identifier")
             if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path):
                 raise ValueError(f"{path!r} is not of the form package.module:factory")
         return programs

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from argotune.errors import ConfigInvalid
-from argotune.ports import Embedder, LMSource, Ports, Progress, Store, TraceSink, TraceSource, Tracker, silent
+from argotune.ports import (
+    Embedder,
+    LMSource,
+    Ports,
+    Progress,
+    Store,
+    TraceSink,
+    TraceSource,
+    Tracker,
+    WorkflowRunner,
+    silent,
+)
 from argotune.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,6 +94,16 @@ def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = s
         yield server.url
     finally:
         server.stop()
+
+
+def open_runner(settings: Settings, namespace: str | None = None) -> WorkflowRunner:
+    """Argo in a namespace, the installation's by default. Raises ConfigInvalid without the extra `kubernetes`."""
+    try:
+        from argotune.adapters.argo_runner import ArgoRunner
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid("the client for Kubernetes is missing: pip install 'argotune[kubernetes]'") from error
+
+    return ArgoRunner.from_environment(namespace or settings.namespace)
 
 
 def open_lms(settings: Settings) -> LMSource:

@@ -19,9 +19,10 @@ import trustme
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.ports import Record, Store
+from argotune.ports import Record, Store, WorkflowRunner
 from argotune.records import seal
 
+PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
 REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster", "redis with TLS")]
 
 
@@ -232,3 +233,34 @@ def store(request: pytest.FixtureRequest, open_store: Callable[[str], Store]) ->
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a real store that is still empty."""
     return f"sqlite:///{tmp_path}/store.db" if request.param == "sqlite" else _empty_redis(request, "redis")
+
+
+WAITS = {
+    "apiVersion": "argoproj.io/v1alpha1",
+    "kind": "WorkflowTemplate",
+    "metadata": {"name": "tenant-auto-optimization"},
+    "spec": {
+        "entrypoint": "wait",
+        "arguments": {"parameters": [{"name": name, "value": ""} for name in PARAMETERS]},
+        "templates": [{"name": "wait", "suspend": {}}],
+    },
+}
+"""Stands for the template of a tenant's run: it waits until it is stopped, and needs no image."""
+
+
+@pytest.fixture(scope="session")
+def argo_runner() -> Iterator[WorkflowRunner]:
+    """In a namespace of its own on the cluster that KUBECONFIG names."""
+    from kubernetes import client, config
+
+    from argotune.adapters.argo_runner import ArgoRunner
+
+    config.load_config()
+    name = f"argotune-contract-{os.urandom(3).hex()}"
+    core, custom = client.CoreV1Api(), client.CustomObjectsApi()
+    core.create_namespace({"metadata": {"name": name}})
+    try:
+        custom.create_namespaced_custom_object("argoproj.io", "v1alpha1", name, "workflowtemplates", WAITS)
+        yield ArgoRunner.from_environment(name)
+    finally:
+        core.delete_namespace(name)

@@ -58,7 +58,7 @@ def test_defaults_are_the_documented_ones() -> None:
         ({"reward": NO_WEIGHT}, "reward: .* at least one weight must be above 0 .*"),
         ({"modules": ["routing", "teleport"]}, ".*'teleport'.*"),
         ({"programs": {"routing": "a:b"}}, "programs: .*'routing' is a shipped module.*"),
-        ({"programs": {"own": "os.system('x')"}}, "programs: .* not of the form package.module:factory .*"),
+        ({"programs": {"support": "os.system('x')"}}, "programs: .* not of the form package.module:factory .*"),
     ],
 )
 def test_a_bad_config_is_refused_in_one_line_that_names_field_and_value(fields: dict[str, Any], message: str) -> None:

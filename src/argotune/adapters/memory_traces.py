@@ -38,6 +38,15 @@ class MemoryTraces:
         found = self._annotations.get(tenant_id, {}).values()
         yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
+    def newest(self) -> dict[str, datetime]:
+        """When each tenant's newest span ended."""
+        self.ping()
+        return {
+            tenant_id: max(span.ended_at or span.started_at for span in spans.values())
+            for tenant_id, spans in self._spans.items()
+            if spans
+        }
+
     def ping(self) -> str:
         """Raises what `fail_with` says."""
         if self.fail_with:

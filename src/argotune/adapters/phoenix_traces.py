@@ -40,9 +40,21 @@ _COUNT = """query($name: String!, $first: Int!, $after: String, $condition: Stri
 }"""
 
 
+_PROJECTS = """query($first: Int!, $after: String) {
+  projects(first: $first, after: $after) { edges { node { name endTime } } pageInfo { hasNextPage endCursor } }
+}"""
+
+
 def project_name(prefix: str, tenant_id: str) -> str:
     """The Phoenix project of a tenant."""
     return f"{prefix}-{tenant_id}-{prefix}.routing"
+
+
+def tenant_of(prefix: str, project: str) -> str | None:
+    """The tenant whose project this is, None when it is nobody's."""
+    head, tail = f"{prefix}-", f"-{prefix}.routing"
+    is_ours = project.startswith(head) and project.endswith(tail) and len(project) > len(head) + len(tail)
+    return project[len(head) : -len(tail)] if is_ours else None
 
 
 def span_name(prefix: str, module: str) -> str:
@@ -94,6 +106,19 @@ class PhoenixTraces:
             if after is None:
                 break
         return count
+
+    def newest(self) -> dict[str, datetime]:
+        """When the newest trace of each tenant ended, by the projects' names; Phoenix rounds up to the minute."""
+        found: dict[str, datetime] = {}
+        after: str | None = None
+        while True:
+            page = self._http.graphql("projects", _PROJECTS, {"first": PAGE_ROWS, "after": after})
+            rows, after = _projects(page)
+            for name, ended_at in rows:
+                if (tenant_id := tenant_of(self._prefix, name)) and ended_at:
+                    found[tenant_id] = ended_at
+            if after is None:
+                return found
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """Annotations with a label and one of the names on a module's spans that started at `since` or later."""
@@ -216,6 +241,17 @@ def _counted(project: Any) -> tuple[int, str | None]:
         return len(spans["edges"]), following
     except (KeyError, TypeError) as error:
         raise BadAnswer(f"Phoenix: graphql: a page of spans has no {error}") from error
+
+
+def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]:
+    """Name and end of each project in a page, and the cursor of the next page. Raises BadAnswer."""
+    try:
+        nodes = [edge["node"] for edge in page["edges"]]
+        ends = [datetime.fromisoformat(node["endTime"]) if node["endTime"] else None for node in nodes]
+        following = page["pageInfo"]["endCursor"] if page["pageInfo"]["hasNextPage"] else None
+        return [(node["name"], end) for node, end in zip(nodes, ends, strict=True)], following
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadAnswer(f"Phoenix: graphql: a page of projects is not as documented: {error!r}"[:300]) from error
 
 
 def _annotation(row: Mapping[str, Any]) -> Annotation | None:

@@ -32,15 +32,6 @@ def add_commands(commands) -> None:
     _add_run_flags(run)
 
 
-def discover_parser() -> argparse.ArgumentParser:
-    """scripts/discover_tenants.py."""
-    parser = argparse.ArgumentParser(prog="discover_tenants.py", description="Tenants that want optimization, as JSON.")
-    add_store(parser)
-    parser.add_argument("--output", help="also write the JSON array to this file")
-    parser.set_defaults(call=discover_tenants)
-    return parser
-
-
 def trigger_parser() -> argparse.ArgumentParser:
     """scripts/auto_optimization_trigger.py."""
     parser = argparse.ArgumentParser(
@@ -91,17 +82,6 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-iterations", type=int, help="max_training_iterations for this run")
     parser.add_argument("--group", default="", help="a name that ties runs together, e.g. a workflow's")
     parser.add_argument("--output", help="write the JSON report to this file")
-
-
-def discover_tenants(arguments: Namespace) -> None:
-    """JSON array of tenant ids on stdout, words on stderr."""
-    from argotune.stages.discover import discover
-
-    found = [config.tenant_id for config in discover(store_of(arguments))]
-    note(f"Discovered tenants: {found}")
-    if arguments.output:
-        write_json(arguments.output, found)
-    say_json(found)
 
 
 def check_trigger(arguments: Namespace) -> None:

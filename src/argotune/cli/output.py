@@ -45,17 +45,21 @@ def say_json(value: Any) -> None:
 
 def write_json(path: str, value: Any) -> None:
     """JSON into a file, whole or not at all. Raises ConfigInvalid when it cannot be written."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Text into a file, whole or not at all. Raises ConfigInvalid when it cannot be written."""
     target = Path(path)
     part = target.parent / f"{target.name}.part"
-    # A lone surrogate, which no file takes, becomes the escape that JSON has for it.
-    text = (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "backslashreplace")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(text)
+        # A lone surrogate, which no file takes, becomes the escape that JSON has for it.
+        part.write_bytes(text.encode("utf-8", "backslashreplace"))
         part.replace(target)
     except OSError as error:
         _forget(part)
-        raise ConfigInvalid(f"--output: {path!r} cannot be written: {error.strerror}") from error
+        raise ConfigInvalid(f"{path!r} cannot be written: {error.strerror}") from error
 
 
 def _forget(part: Path) -> None:

@@ -46,10 +46,32 @@ def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
 
 
 def add_module(parser: argparse.ArgumentParser) -> None:
-    """--module: a shipped module, `all`, or a name from the tenant's `programs`."""
+    """--module: a shipped module, `all`, `own`, or a name from the tenant's `programs`."""
     shipped = ", ".join(MODULES)
     parser.add_argument(
-        "--module", default="all", help=f"{shipped}, all, or a name from the tenant's own programs (default: all)"
+        "--module",
+        default="all",
+        help=f"{shipped}, all, own (the tenant's own programs), or the name of one of those (default: all)",
+    )
+
+
+def truth(text: str) -> bool:
+    """`true` or `false`, as manifests write it."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def add_force(parser: argparse.ArgumentParser, *, default: bool = False) -> None:
+    """--force, which manifests write as --force=true or --force=false."""
+    parser.add_argument(
+        "--force",
+        nargs="?",
+        type=truth,
+        const=True,
+        default=default,
+        metavar="{true,false}",
+        help="pass over interval, trace count and the off switch",
     )
 
 

@@ -46,9 +46,8 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
         _add_tenants(ports)
         for tenant_id in sample.TENANTS:
             _serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
-        reports = [
-            (c.tenant_id, m, run_module(ports, c, m, Request())) for c in discover(ports.store) for m in c.modules
-        ]
+        configs = [Configs(ports.store).get(tenant_id) for tenant_id in discover(ports.store)]
+        reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in configs for m in c.modules]
         _show(ports, reports)
         if stay:
             say()

@@ -192,3 +192,12 @@ def test_a_span_of_another_tenant_cannot_be_annotated(
 
 def test_ping_names_a_version(traces: Traces) -> None:
     assert traces.ping()
+
+
+def test_the_newest_trace_of_each_tenant_is_known_without_asking_for_each(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    assert tenant not in traces.newest()
+    traces.record(tenant, [make_span(90), make_span(30)])
+    ended_at = now - timedelta(seconds=30)
+    assert ended_at <= traces.newest()[tenant] <= ended_at + timedelta(minutes=3)

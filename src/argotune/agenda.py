@@ -1,0 +1,82 @@
+"""Agenda: what the last look at a tenant's modules says about when they can be due next.
+
+One small document per tenant, all in one collection, so that a round can pass over thousands of tenants after reading a
+few pages. It only ever saves looks: whatever it cannot rule out is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argotune.conditions import Conditions
+from argotune.documents import Document, find_all, to_record
+from argotune.ports import Store
+from argotune.records import EVERYONE, Collection, digest
+
+LOOK_AGAIN = timedelta(days=1)
+"""A tenant is looked at this often in any case: traces with old times do not show in the newest one's."""
+
+
+class Agenda(Document):
+    """What a look at all modules of a tenant found.
+
+    `due_at`: when a module will be due that has traces enough (None: none has). `open_at`: from when on new traces can
+    make one due (None: no module waits for traces).
+    """
+
+    tenant_id: str
+    looked_at: datetime
+    due_at: datetime | None
+    open_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Need:
+    """Why a tenant is submitted. Rounds begin with the lowest `rank`, of these with the earliest `since`."""
+
+    rank: int
+    since: datetime
+    reason: str
+
+
+def agenda_of(tenant_id: str, modules: Sequence[Conditions], now: datetime) -> Agenda:
+    """The agenda after a look at all modules of a tenant at `now`."""
+    due = [now if m.is_unfinished else _interval_end(m, now) for m in modules if m.has_traces or m.is_unfinished]
+    waiting = [_interval_end(m, now) for m in modules if not m.has_traces and not m.is_unfinished]
+    return Agenda(tenant_id=tenant_id, looked_at=now, due_at=min(due, default=None), open_at=min(waiting, default=None))
+
+
+def _interval_end(conditions: Conditions, now: datetime) -> datetime:
+    return now if conditions.last_run_at is None else conditions.last_run_at + conditions.interval
+
+
+def need_of(agenda: Agenda | None, newest_trace_at: datetime | None, now: datetime) -> Need | str:
+    """Why something may be due for a tenant, or why nothing can be. `newest_trace_at` None: it has no traces."""
+    if agenda is None:
+        return Need(1, datetime.min.replace(tzinfo=now.tzinfo), "never looked at")
+    if agenda.due_at is not None and agenda.due_at <= now:
+        return Need(0, agenda.due_at, "due by its interval")
+    if now - agenda.looked_at >= LOOK_AGAIN:
+        return Need(3, agenda.looked_at, "not looked at for a day")
+    if newest_trace_at is None or newest_trace_at < agenda.looked_at:
+        return "no traces since the last look"
+    if agenda.open_at is None or now < agenda.open_at:
+        return "its interval is not over"
+    return Need(2, agenda.looked_at, "new traces")
+
+
+def keep_agenda(store: Store, agenda: Agenda) -> None:
+    """Store what a look found."""
+    store.write(EVERYONE, [to_record(Collection.AGENDA, digest(agenda.tenant_id), agenda)])
+
+
+def forget_agenda(store: Store, tenant_id: str) -> None:
+    """The next round looks at the tenant, whatever was found before: its config has changed."""
+    store.remove(EVERYONE, Collection.AGENDA, [digest(tenant_id)])
+
+
+def agendas(store: Store) -> dict[str, Agenda]:
+    """All agendas, by tenant id."""
+    return {agenda.tenant_id: agenda for agenda in find_all(store, EVERYONE, Collection.AGENDA, Agenda)}

@@ -1,0 +1,140 @@
+"""Commands that concern all tenants at once: who wants optimization, and submitting a round of runs."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from argparse import Namespace
+from datetime import datetime
+
+from argotune.cli.open import settings_of, store_of
+from argotune.cli.output import note, say, say_json, table, write_json, write_text
+from argotune.cli.parser import add_force, add_phoenix, add_store, truth
+from argotune.errors import ConfigInvalid
+from argotune.rounds import Line, Round, RoundRequest
+from argotune.workflows import TEMPLATE
+
+SHOWN = 50
+"""Tenants shown one by one; of more, the skipped ones are counted by reason."""
+
+
+def discover_parser() -> argparse.ArgumentParser:
+    """scripts/discover_tenants.py."""
+    parser = argparse.ArgumentParser(
+        prog="discover_tenants.py",
+        description="Tenants that want optimization, as JSON; with --submit also an Argo Workflow for each.",
+    )
+    add_store(parser)
+    add_phoenix(parser)
+    parser.add_argument("--output", help="also write the JSON to this file")
+    parser.add_argument(
+        "--submit", action="store_true", help="submit a workflow for each for whom something may be due"
+    )
+    parser.add_argument("--namespace", help="of the workflows (env: KUBERNETES_NAMESPACE)")
+    parser.add_argument("--template", default=TEMPLATE, help=f"WorkflowTemplate of the runs (default: {TEMPLATE})")
+    parser.add_argument("--round", default="", help="name of the round: a label of its runs")
+    parser.add_argument("--round-uid", default="", help="decides the runs' names: the same uid submits nothing twice")
+    parser.add_argument("--tenants", default="", help="comma-separated tenant ids (default: all)")
+    parser.add_argument("--max-submissions", type=int, default=2000, help="most runs to submit, the neediest first")
+    parser.add_argument("--rate", type=float, default=10.0, help="runs to submit per second")
+    parser.add_argument(
+        "--dry-run", nargs="?", type=truth, const=True, default=False, help="only show what would be done"
+    )
+    parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+    add_force(parser)
+    parser.set_defaults(call=discover_tenants)
+    return parser
+
+
+def discover_tenants(arguments: Namespace) -> int | None:
+    """JSON array of tenant ids on stdout, words on stderr; with --submit a round."""
+    from argotune.stages.discover import discover
+
+    store = store_of(arguments)
+    if arguments.submit:
+        return _submit_round(arguments, store)
+    found = discover(store)
+    note(f"Discovered tenants: {found}")
+    if arguments.output:
+        write_json(arguments.output, found)
+    say_json(found)
+    return None
+
+
+def _submit_round(arguments: Namespace, store) -> int:
+    from argotune.stages.dispatch import dispatch
+    from argotune.tallies import keep_round
+    from argotune.wiring import new_id, open_runner, open_traces, utc_now
+
+    settings = settings_of(arguments)
+    request = _request(arguments, arguments.round_uid or new_id())
+    runner, started_at = open_runner(settings, arguments.namespace), utc_now()
+    done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
+    if not request.is_dry_run:
+        keep_round(store, _record(done, utc_now()))
+    _write(arguments, done)
+    _say_round(done)
+    return ConfigInvalid.exit_code if done.of("failed") else 0
+
+
+def _request(arguments: Namespace, uid: str) -> RoundRequest:
+    return RoundRequest(
+        name=arguments.round,
+        uid=uid,
+        template=arguments.template,
+        tenants=tuple(part.strip() for part in arguments.tenants.split(",") if part.strip()),
+        is_forced=arguments.force,
+        is_dry_run=arguments.dry_run,
+        max_submissions=arguments.max_submissions,
+        rate_per_s=arguments.rate,
+    )
+
+
+def _record(done: Round, ended_at: datetime):
+    from argotune.tallies import RoundRecord
+
+    return RoundRecord(
+        name=done.request.name or done.request.uid,
+        started_at=done.started_at,
+        ended_at=ended_at,
+        tenants=len(done.lines),
+        submitted=len(done.of("submitted")),
+        skipped=dict(done.skipped_by_reason),
+        failed=len(done.of("failed")),
+        is_complete=True,
+    )
+
+
+def _write(arguments: Namespace, done: Round) -> None:
+    if arguments.outcome_file:
+        write_text(arguments.outcome_file, done.sentence)
+    if arguments.output:
+        write_json(arguments.output, _round_json(done))
+
+
+def _round_json(done: Round) -> dict[str, object]:
+    return {
+        "schema": "argotune.round/1",
+        "round": done.request.name,
+        "started_at": done.started_at.isoformat(),
+        "submitted": [_line_json(line) for line in done.of("submitted")],
+        "skipped": dict(done.skipped_by_reason),
+        "failed": [_line_json(line) for line in done.of("failed")],
+    }
+
+
+def _line_json(line: Line) -> dict[str, str]:
+    return {"tenant_id": line.tenant_id, "workflow": line.workflow, "reason": line.reason}
+
+
+def _say_round(done: Round) -> None:
+    tenant_ids = sorted(line.tenant_id for line in done.lines)
+    more = f" and {len(tenant_ids) - SHOWN} more" if len(tenant_ids) > SHOWN else ""
+    say(f"Discovered tenants: {tenant_ids[:SHOWN]}{more}")
+    say(f"Spawning workflows for {len(done.of('submitted'))} tenants...")
+    is_long = len(done.lines) > SHOWN
+    shown = [line for line in done.lines if not is_long or line.outcome != "skipped"]
+    table(["TENANT", "OUTCOME", "WORKFLOW", "WHY"], [[x.tenant_id, x.outcome, x.workflow, x.reason] for x in shown])
+    for reason, count in done.skipped_by_reason.items() if is_long else ():
+        say(f"skipped {count}: {reason}")
+    say(done.sentence)

@@ -1,0 +1,100 @@
+"""Outcomes: what a step of a workflow says of itself in one line, which is all that Argo shows of a step that succeeded.
+
+Short enough for the workflow's own object; the whole story is in the report (reports.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from argotune.conditions import Conditions
+from argotune.errors import ArgotuneError
+from argotune.reports import ModuleReport
+from argotune.runs import Run
+from argotune.tenants import MODULES
+
+MAX_OUTCOME_CHARS = 1500
+"""A workflow keeps every step's outcome in its own object, whose size the API server limits."""
+
+FAILED = ("Failed", "Error")
+STATUSES = ("Succeeded", "Skipped", "Omitted", *FAILED)
+"""What Argo says of a step that is over."""
+
+_ORDER = ("promoted", "rejected", "skipped", "unfinished")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the trigger says of one module: due or not, and why, e.g. `due (120 traces)`."""
+
+    module: str
+    is_due: bool
+    words: str
+
+
+def look(conditions: Conditions) -> Look:
+    """The conditions in a few words."""
+    if not conditions.is_due:
+        return Look(conditions.module, False, f"not due: {conditions.why_not.replace('; ', ' and ')}")
+    why = "forced, " if conditions.is_forced else "unfinished, " if conditions.is_unfinished else ""
+    return Look(conditions.module, True, f"due ({why}{conditions.traces_text} traces)")
+
+
+def outcome_of_looks(looks: Sequence[Look]) -> str:
+    """One line over all modules; those of which the same is said are named together."""
+    said: dict[str, list[str]] = {}
+    for one in looks:
+        said.setdefault(one.words, []).append(one.module)
+    return _line([f"{', '.join(modules)} {words}" for words, modules in said.items()], "no module to look at")
+
+
+def outcome_of_reports(reports: Sequence[ModuleReport], failures: Mapping[str, ArgotuneError]) -> str:
+    """One line over all programs of the modules; what failed comes first."""
+    parts = [f"{module}: failed: {error}" for module, error in failures.items()]
+    for report in reports:
+        parts += [outcome_of_run(run) for run in report.runs] or report.lines
+    return _line(parts, "no module to optimize")
+
+
+def outcome_of_steps(statuses: Mapping[str, str], runs: Sequence[Run]) -> str:
+    """One line over the steps of a workflow (module -> one of STATUSES) and their runs; what failed comes first."""
+    failed, ran = failed_modules(statuses), {run.module if run.module in MODULES else "own" for run in runs}
+    parts = [f"{', '.join(failed)} failed"] if failed else []
+    parts += [outcome_of_run(run) for run in sorted(runs, key=lambda run: _ORDER.index(run.outcome))]
+    idle = [module for module, status in statuses.items() if status == "Succeeded" and module not in ran]
+    return _line([*parts, *(f"{module}: nothing was due any more" for module in idle)], "nothing was run")
+
+
+def failed_modules(statuses: Mapping[str, str]) -> list[str]:
+    """The modules whose step failed."""
+    return [module for module, status in statuses.items() if status in FAILED]
+
+
+def outcome_of_run(run: Run) -> str:
+    """What came of a run, e.g. `routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p=0.004`."""
+    if run.skip or not run.verdict:
+        return f"{run.program}: {run.sentence}"
+    outcome, numbers = run.outcome_of_verdict, run.verdict["numbers"]
+    means = f", {_percent(numbers['champion_mean'])} -> {_percent(numbers['challenger_mean'])}" if numbers["n"] else ""
+    reason = str(run.verdict["reason"]).removeprefix("rejected: ")
+    why = f", {_p_value(numbers['p_value'])}" if outcome == "promoted" else f": {reason}"
+    return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{'' if run.is_over else ', not published'}"
+
+
+def links(runs: Sequence[Run]) -> list[str]:
+    """Where the runs' comparisons can be looked at. URLs."""
+    return [run.comparison_link for run in runs if run.comparison_link]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _p_value(p: float) -> str:
+    return f"p={p:.2g}" if p >= 0.0001 else "p<0.0001"
+
+
+def _line(parts: Sequence[str], nothing: str) -> str:
+    line = "; ".join(parts) or nothing
+    return line if len(line) <= MAX_OUTCOME_CHARS else f"{line[: MAX_OUTCOME_CHARS - 3]}..."

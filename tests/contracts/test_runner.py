@@ -1,0 +1,70 @@
+"""The contract of WorkflowRunner, on the in-memory twin and on the cluster that KUBECONFIG names."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from argotune.adapters.memory_runner import MemoryRunner
+from argotune.errors import NotFound
+from argotune.ports import WorkflowRunner
+from argotune.workflows import Submission, label_value, manifest, workflow_name
+
+TENANTS = ["acme_corp", "Größe/ä", "{{workflow.uid}}", "$(reboot)", "a" * 80]
+
+
+@pytest.fixture(params=["memory", pytest.param("argo", marks=pytest.mark.cluster)])
+def runner(request: pytest.FixtureRequest) -> Iterator[WorkflowRunner]:
+    if request.param == "memory":
+        yield MemoryRunner(lambda: datetime.now(UTC))
+        return
+    if "KUBECONFIG" not in os.environ:
+        pytest.skip("KUBECONFIG names no cluster")
+    yield request.getfixturevalue("argo_runner")
+
+
+@pytest.fixture
+def occasion() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.mark.parametrize("tenant_id", TENANTS)
+def test_a_workflow_is_submitted_once_and_keeps_the_exact_tenant(
+    runner: WorkflowRunner, occasion: str, tenant_id: str
+) -> None:
+    name = workflow_name(tenant_id, occasion)
+    asked = manifest(Submission(tenant_id, is_forced=True, max_lm_calls=7), name, "round-1")
+    assert runner.submit(asked)
+    assert not runner.submit(asked)
+    found = runner.workflow(name)
+    assert found.tenant_id == tenant_id
+    assert found.submission == Submission(tenant_id, is_forced=True, max_lm_calls=7)
+    assert name in [workflow.name for workflow in runner.workflows(tenant_id)]
+    assert name in [workflow.name for workflow in runner.workflows()]
+
+
+def test_a_tenant_with_an_unfinished_run_is_known_by_its_label_until_the_run_is_stopped(
+    runner: WorkflowRunner, occasion: str
+) -> None:
+    tenant_id = f"busy/{occasion}"
+    name = workflow_name(tenant_id, occasion)
+    assert label_value(tenant_id) not in runner.unfinished()
+    runner.submit(manifest(Submission(tenant_id), name))
+    assert label_value(tenant_id) in runner.unfinished()
+    runner.stop(name)
+
+
+def test_an_unknown_workflow_is_not_found(runner: WorkflowRunner) -> None:
+    for call in (runner.workflow, runner.stop, lambda name: list(runner.logs(name))):
+        with pytest.raises(NotFound, match="auto-opt-nobody"):
+            call("auto-opt-nobody-12345")
+
+
+def test_a_run_without_pods_has_no_logs(runner: WorkflowRunner, occasion: str) -> None:
+    name = workflow_name("silent", occasion)
+    runner.submit(manifest(Submission("silent"), name))
+    assert list(runner.logs(name)) == []

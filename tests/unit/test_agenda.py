@@ -1,0 +1,69 @@
+"""When a round may pass over a tenant."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.agenda import Agenda, Need, agenda_of, agendas, keep_agenda, need_of
+from argotune.conditions import Conditions
+from argotune.configs import Configs
+from tests.factories import make_config
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def looked(
+    traces: int, last_run_at: datetime | None, *, is_unfinished: bool = False, module: str = "routing"
+) -> Conditions:
+    return Conditions("acme", module, True, False, is_unfinished, last_run_at, HOUR, NOON, traces, 100, 1000)
+
+
+@pytest.mark.parametrize(
+    ("modules", "due_at", "open_at"),
+    [
+        ([looked(5, None)], None, NOON),
+        ([looked(100, None)], NOON, None),
+        ([looked(100, NOON - HOUR / 2)], NOON + HOUR / 2, None),
+        ([looked(5, NOON - HOUR / 2)], None, NOON + HOUR / 2),
+        ([looked(5, NOON, is_unfinished=True)], NOON, None),
+        ([looked(5, NOON), looked(100, NOON - HOUR / 4, module="modality")], NOON + HOUR * 3 / 4, NOON + HOUR),
+        ([], None, None),
+    ],
+)
+def test_a_look_is_written_down_as_when_a_module_can_be_due(modules, due_at, open_at) -> None:
+    agenda = agenda_of("acme", modules, NOON)
+    assert (agenda.looked_at, agenda.due_at, agenda.open_at) == (NOON, due_at, open_at)
+
+
+@pytest.mark.parametrize(
+    ("agenda", "newest", "minutes_later", "need"),
+    [
+        (None, None, 0, "never looked at"),
+        ((NOON, None), None, 0, "due by its interval"),
+        ((NOON + HOUR, None), NOON + HOUR, 30, "its interval is not over"),
+        ((NOON + HOUR, None), None, 60, "due by its interval"),
+        ((None, NOON), None, 30, "no traces since the last look"),
+        ((None, NOON), NOON - HOUR, 30, "no traces since the last look"),
+        ((None, NOON), NOON, 30, "new traces"),
+        ((None, NOON + HOUR), NOON + HOUR / 4, 30, "its interval is not over"),
+        ((None, NOON + HOUR), NOON + HOUR / 4, 60, "new traces"),
+        ((None, NOON), None, 24 * 60, "not looked at for a day"),
+    ],
+)
+def test_only_what_cannot_be_due_is_passed_over(agenda, newest, minutes_later, need) -> None:
+    known = None if agenda is None else Agenda(tenant_id="acme", looked_at=NOON, due_at=agenda[0], open_at=agenda[1])
+    found = need_of(known, newest, NOON + timedelta(minutes=minutes_later))
+    assert (found.reason if isinstance(found, Need) else found) == need
+
+
+def test_a_changed_config_is_looked_at_again() -> None:
+    store = MemoryStore()
+    Configs(store).save(make_config(tenant_id="acme"))
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON))
+    assert agendas(store).keys() == {"acme"}
+    Configs(store).save(make_config(tenant_id="acme", min_samples_for_optimization=20))
+    assert agendas(store) == {}
