@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback that answers by a script and remembers what it was asked."""
+"""An OpenAI-compatible server that answers by a script and remembers what it was asked."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class OpenAIServer:
 
 
 @contextmanager
-def running() -> Iterator[OpenAIServer]:
+def running(script: OpenAIServer | None = None, address: str = "127.0.0.1") -> Iterator[OpenAIServer]:
     """A server that stops at the end."""
-    script = OpenAIServer()
+    script = script or OpenAIServer()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -86,8 +86,8 @@ def running() -> Iterator[OpenAIServer]:
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    script.url = f"http://127.0.0.1:{server.server_port}/v1"
+    server = ThreadingHTTPServer((address, 0), Handler)
+    script.url = f"http://{address}:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

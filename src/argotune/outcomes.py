@@ -1,4 +1,4 @@
-"""Outcomes: what a step of a workflow says of itself in one line, which is all that Argo shows of a step that succeeded.
+"""Outcomes: what a step of a workflow says of itself in one line, all that Argo shows of a step that succeeded.
 
 Short enough for the workflow's own object; the whole story is in the report (reports.py).
 """
@@ -26,26 +26,34 @@ _ORDER = ("promoted", "rejected", "skipped", "unfinished")
 
 @dataclass(frozen=True)
 class Look:
-    """What the trigger says of one module: due or not, and why, e.g. `due (120 traces)`."""
+    """What the trigger's step found of one module. `missing` says that nothing was ever sent for it, and from where.
 
-    module: str
-    is_due: bool
-    words: str
+    Without traces nothing can be optimized, not by force either.
+    """
 
+    conditions: Conditions
+    missing: str = ""
 
-def look(conditions: Conditions) -> Look:
-    """The conditions in a few words."""
-    if not conditions.is_due:
-        return Look(conditions.module, False, f"not due: {conditions.why_not.replace('; ', ' and ')}")
-    why = "forced, " if conditions.is_forced else "unfinished, " if conditions.is_unfinished else ""
-    return Look(conditions.module, True, f"due ({why}{conditions.traces_text} traces)")
+    @property
+    def is_due(self) -> bool:
+        return self.conditions.is_due and not self.missing
+
+    @property
+    def words(self) -> str:
+        """Due or not, and why, e.g. `due (120 traces)`."""
+        if self.missing:
+            return f"not due: no traces yet: {self.missing}"
+        if not self.is_due:
+            return f"not due: {self.conditions.why_not.replace('; ', ' and ')}"
+        why = "forced, " if self.conditions.is_forced else "unfinished, " if self.conditions.is_unfinished else ""
+        return f"due ({why}{self.conditions.traces_text} traces)"
 
 
 def outcome_of_looks(looks: Sequence[Look]) -> str:
     """One line over all modules; those of which the same is said are named together."""
     said: dict[str, list[str]] = {}
-    for one in looks:
-        said.setdefault(one.words, []).append(one.module)
+    for look in looks:
+        said.setdefault(look.words, []).append(look.conditions.module)
     return _line([f"{', '.join(modules)} {words}" for words, modules in said.items()], "no module to look at")
 
 

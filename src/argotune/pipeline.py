@@ -17,6 +17,7 @@ from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, Conflict, ProgramChanged
 from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
 from argotune.leases import leased
+from argotune.logs import about
 from argotune.ports import LMs, Ports, Record
 from argotune.programs import programs_of
 from argotune.programs.program import Program
@@ -31,6 +32,7 @@ from argotune.stages.promote import promote
 from argotune.stages.report import report
 from argotune.stages.train import Origin, train
 from argotune.stages.trigger import trigger
+from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
 
 
@@ -49,7 +51,8 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     A run that a crash left unfinished is taken up where it stopped. Raises Conflict while another run of the
     module is at work, and whatever the ports raise; running again later continues.
     """
-    with leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s) as lost:
+    lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
+    with about(tenant=config.tenant_id, module=module), lease as lost:
         conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock())
         done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
         if done:
@@ -76,6 +79,7 @@ def _optimize(
     pass_id = book.marker(module)[0].pass_id or ports.new_id()
     book.change_marker(module, pass_id=pass_id)
     runs = tuple(_run_program(ports, config, p, datasets[p.name], request, pass_id, lost) for p in programs)
+    keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
     learned = book.marker(module)[0].learned | {run.program: run.plan.lesson for run in runs if run.plan}
     book.change_marker(
         module,
@@ -99,10 +103,12 @@ def _run_program(
     lost: threading.Event,
 ) -> Run:
     work = Work(ports, config, program, data, request, pass_id)
-    while not work.run.is_over:
-        if lost.is_set():
-            raise Conflict(f"the lease of {program.module} was lost: another run may be at work; nothing was promoted")
-        work.step()
+    with about(run=work.run.id):
+        while not work.run.is_over:
+            if lost.is_set():
+                what = f"the lease of {program.module} was lost"
+                raise Conflict(f"{what}: another run may be at work; nothing was promoted")
+            work.step()
     return work.run
 
 

@@ -6,8 +6,9 @@ What differs between tenants is in their RoutingConfigUnified instead (tenants.p
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, FiniteFloat, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,7 @@ class Settings(BaseSettings):
     lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
     lease_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
+    log_format: Literal["text", "json"] = Field("text", validation_alias="ARGOTUNE_LOG_FORMAT")
 
     namespace: str = Field(
         "cogniverse", validation_alias="KUBERNETES_NAMESPACE", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -65,6 +67,11 @@ def _problem(error: ValidationError) -> str:
     if "@" in str(detail["input"]):
         return f"{detail['loc'][0]}: {detail['msg']} (the value is not shown: it may hold a password)"
     return first_problem(error)
+
+
+def wants_json_logs() -> bool:
+    """Whether ARGOTUNE_LOG_FORMAT says `json`; known when another variable is wrong too, whose error is told so."""
+    return os.environ.get("ARGOTUNE_LOG_FORMAT") == "json"
 
 
 @functools.cache

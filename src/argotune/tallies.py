@@ -6,11 +6,11 @@ run records and never added to: what a crash kept from being counted is counted 
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import reduce
 from typing import TypeVar
 
 from pydantic import BaseModel, Field
@@ -34,6 +34,8 @@ VERDICTS = ("promoted", "rejected", "skipped")
 
 ATTEMPTS = 10
 """A tally gives way to that of another module's pass so often; each of them writes once."""
+
+_SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -102,11 +104,12 @@ class Overview:
 
 def tally_of(tenant_id: str, runs: Iterable[Run], unreadable: int = 0) -> Tally:
     """The tally of a tenant with these runs, in any order."""
-    modules: dict[str, ModuleTally] = {}
+    sums: defaultdict[str, _Sum] = defaultdict(_Sum)
     last_ended_at = None
     for run in runs:
-        modules[run.module] = _merged(modules.get(run.module, ModuleTally()), _of_one(run))
+        sums[run.module].add(_of_one(run))
         last_ended_at = _latest(last_ended_at, run.ended_at)
+    modules = {name: found.tally() for name, found in sums.items()}
     return Tally(tenant_id=tenant_id, modules=modules, last_ended_at=last_ended_at, unreadable=unreadable)
 
 
@@ -122,19 +125,34 @@ def _of_one(run: Run) -> ModuleTally:
     )
 
 
-def _merged(one: ModuleTally, other: ModuleTally) -> ModuleTally:
-    return ModuleTally(
-        runs=_added(one.runs, other.runs),
-        run_ms=_added(one.run_ms, other.run_ms),
-        lm_calls=one.lm_calls + other.lm_calls,
-        lm_tokens=one.lm_tokens + other.lm_tokens,
-        lm_reused=one.lm_reused + other.lm_reused,
-        unfinished_since=min(filter(None, (one.unfinished_since, other.unfinished_since)), default=None),
-    )
+class _Sum:
+    """Adds tallies up."""
 
+    def __init__(self) -> None:
+        self._runs, self._run_ms = Counter[str](), Counter[str]()
+        self._spent = (0, 0, 0)
+        self._unfinished_since: datetime | None = None
 
-def _added(one: dict[str, int], other: dict[str, int]) -> dict[str, int]:
-    return {name: one.get(name, 0) + other.get(name, 0) for name in one | other}
+    def add(self, tally: ModuleTally, *, with_unfinished: bool = True) -> None:
+        for outcome, number in tally.runs.items():
+            if with_unfinished or outcome in VERDICTS:
+                self._runs[outcome] += number
+        self._run_ms.update(tally.run_ms)
+        calls, tokens, reused = self._spent
+        self._spent = (calls + tally.lm_calls, tokens + tally.lm_tokens, reused + tally.lm_reused)
+        if with_unfinished and tally.unfinished_since:
+            self._unfinished_since = min(self._unfinished_since or tally.unfinished_since, tally.unfinished_since)
+
+    def tally(self) -> ModuleTally:
+        calls, tokens, reused = self._spent
+        return ModuleTally(
+            runs=dict(self._runs),
+            run_ms=dict(self._run_ms),
+            lm_calls=calls,
+            lm_tokens=tokens,
+            lm_reused=reused,
+            unfinished_since=self._unfinished_since,
+        )
 
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -219,45 +237,20 @@ def read_overview(store: Store) -> Overview:
     """The whole installation, in one scan each of tenants, tallies and rounds. Raises Unavailable or AccessDenied."""
     reader = _Reader()
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
-    tallies = reader.values(store, EVERYONE, Collection.TALLIES, Tally)
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
-    whole = reduce(_joined, (_shown(tally, tally.tenant_id in enabled) for tally in tallies), _nothing())
+    sums, last_ended_at, damaged_runs = {name: _Sum() for name in (*MODULES, OWN)}, None, 0
+    for tally in reader.values(store, EVERYONE, Collection.TALLIES, Tally):
+        for name, module in tally.modules.items():
+            sums[name if name in MODULES else OWN].add(module, with_unfinished=tally.tenant_id in enabled)
+        last_ended_at = _latest(last_ended_at, tally.last_ended_at)
+        damaged_runs += tally.unreadable
     known = _in_order(reader.values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
     return Overview(
-        modules=whole.modules,
-        last_ended_at=whole.last_ended_at,
+        modules={name: found.tally() for name, found in sums.items()},
+        last_ended_at=last_ended_at,
         enabled=len(enabled),
         disabled=len(entries) - len(enabled),
         rounds=max((record.number for record in known), default=0),
         last_round=next((record for record in reversed(known) if record.ended_at), None),
-        unreadable=_added(reader.damaged, {Collection.RUNS: whole.unreadable}),
+        unreadable={**dict.fromkeys(_SHARED, 0), **reader.damaged, Collection.RUNS: damaged_runs},
     )
-
-
-def _nothing() -> Tally:
-    return Tally(tenant_id=EVERYONE, modules={name: ModuleTally() for name in (*MODULES, OWN)})
-
-
-def _joined(whole: Tally, tally: Tally) -> Tally:
-    modules = dict(whole.modules)
-    for name, module in tally.modules.items():
-        shown = name if name in MODULES else OWN
-        modules[shown] = _merged(modules[shown], module)
-    return Tally(
-        tenant_id=whole.tenant_id,
-        modules=modules,
-        last_ended_at=_latest(whole.last_ended_at, tally.last_ended_at),
-        unreadable=whole.unreadable + tally.unreadable,
-    )
-
-
-def _shown(tally: Tally, is_enabled: bool) -> Tally:
-    if is_enabled:
-        return tally
-    ended = {
-        name: module.model_copy(
-            update={"runs": {o: n for o, n in module.runs.items() if o in VERDICTS}, "unfinished_since": None}
-        )
-        for name, module in tally.modules.items()
-    }
-    return tally.model_copy(update={"modules": ended})

@@ -25,9 +25,11 @@ from argotune.ports import (
     silent,
 )
 from argotune.settings import Settings
+from argotune.workflows import TEMPLATE
 
 if TYPE_CHECKING:
     from argotune.adapters.phoenix_traces import PhoenixTraces
+    from argotune.adapters.prometheus_exporter import MetricsServer
 
 
 def open_store(settings: Settings) -> Store:
@@ -96,14 +98,24 @@ def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = s
         server.stop()
 
 
-def open_runner(settings: Settings, namespace: str | None = None) -> WorkflowRunner:
+def open_runner(settings: Settings, namespace: str | None = None, template: str = TEMPLATE) -> WorkflowRunner:
     """Argo in a namespace, the installation's by default. Raises ConfigInvalid without the extra `kubernetes`."""
     try:
         from argotune.adapters.argo_runner import ArgoRunner
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Kubernetes is missing: pip install 'argotune[kubernetes]'") from error
 
-    return ArgoRunner.from_environment(namespace or settings.namespace)
+    return ArgoRunner.from_environment(namespace or settings.namespace, template)
+
+
+def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
+    """/metrics of the store, not yet served. Raises ConfigInvalid without the extra `exporter` or for a port in use."""
+    try:
+        from argotune.adapters.prometheus_exporter import MetricsServer
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid("the client for Prometheus is missing: pip install 'argotune[exporter]'") from error
+
+    return MetricsServer(lambda: open_store(settings), utc_now, address, port)
 
 
 def open_lms(settings: Settings) -> LMSource:

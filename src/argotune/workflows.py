@@ -10,16 +10,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from argotune.errors import BadAnswer
-from argotune.tenants import slug
+from argotune.tenants import OptimizerName, slug
 
 TEMPLATE = "tenant-auto-optimization"
+TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
 TENANT_LABEL = "tenant-id"
 TYPE_LABEL = "optimization-type"
 ROUND_LABEL = "argotune/round"
 TENANT_ANNOTATION = "argotune/tenant-id"
+OPTIMIZERS = ("config", *get_args(OptimizerName))
 FORCED_PRIORITY = 10
 """Runs that a person asked for go before those of a round where both wait for the same limit."""
 
@@ -48,13 +50,16 @@ def workflow_name(tenant_id: str, occasion: str) -> str:
 
 @dataclass(frozen=True)
 class Submission:
-    """What is asked of a tenant's workflow. `optimizer` config and `max_lm_calls` None: as the tenant's config says."""
+    """What is asked of a tenant's workflow. `optimizer` config and `max_lm_calls` None: as the tenant's config says; an
+    empty `cpu` or `memory` (of a module's pod, e.g. 500m and 4Gi): as the template says."""
 
     tenant_id: str
     is_forced: bool = False
     modules: str = "all"
     optimizer: str = "config"
     max_lm_calls: int | None = None
+    cpu: str = ""
+    memory: str = ""
 
 
 def manifest(submission: Submission, name: str, round_name: str = "", template: str = TEMPLATE) -> Manifest:
@@ -65,7 +70,7 @@ def manifest(submission: Submission, name: str, round_name: str = "", template: 
     labels = {
         TENANT_LABEL: label_value(submission.tenant_id),
         TYPE_LABEL: "auto",
-        "workflows.argoproj.io/workflow-template": template,
+        TEMPLATE_LABEL: template,
         **({ROUND_LABEL: round_name} if round_name else {}),
     }
     spec: dict[str, Any] = {
@@ -88,6 +93,8 @@ def _parameters(submission: Submission) -> dict[str, str]:
         "modules": submission.modules,
         "optimizer": submission.optimizer,
         "max-lm-calls": "" if submission.max_lm_calls is None else str(submission.max_lm_calls),
+        **({"cpu": submission.cpu} if submission.cpu else {}),
+        **({"memory": submission.memory} if submission.memory else {}),
     }
 
 
@@ -162,6 +169,8 @@ def _submission(given: Mapping[str, str]) -> Submission:
         modules=given.get("modules", "all"),
         optimizer=given.get("optimizer", "config"),
         max_lm_calls=int(calls) if calls else None,
+        cpu=given.get("cpu", ""),
+        memory=given.get("memory", ""),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.errors import NotFound
 from argotune.ports import WorkflowRunner
-from argotune.workflows import Submission, label_value, manifest, workflow_name
+from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name
 
 TENANTS = ["acme_corp", "Größe/ä", "{{workflow.uid}}", "$(reboot)", "a" * 80]
 
@@ -30,6 +30,11 @@ def runner(request: pytest.FixtureRequest) -> Iterator[WorkflowRunner]:
 @pytest.fixture
 def occasion() -> str:
     return uuid.uuid4().hex
+
+
+def test_at_first_there_is_nothing(runner: WorkflowRunner) -> None:
+    assert runner.unfinished() == frozenset()
+    assert runner.workflows() == []
 
 
 @pytest.mark.parametrize("tenant_id", TENANTS)
@@ -56,6 +61,16 @@ def test_a_tenant_with_an_unfinished_run_is_known_by_its_label_until_the_run_is_
     runner.submit(manifest(Submission(tenant_id), name))
     assert label_value(tenant_id) in runner.unfinished()
     runner.stop(name)
+
+
+def test_a_run_whose_labels_were_forgotten_is_known_by_its_parameter(runner: WorkflowRunner, occasion: str) -> None:
+    tenant_id = f"unlabelled {occasion}"
+    asked = manifest(Submission(tenant_id), workflow_name(tenant_id, occasion))
+    labels = {TEMPLATE_LABEL: TEMPLATE}
+    runner.submit({**asked, "metadata": {**asked["metadata"], "labels": labels}})
+    assert label_value(tenant_id) in runner.unfinished()
+    (found,) = runner.workflows(tenant_id)
+    runner.stop(found.name)
 
 
 def test_an_unknown_workflow_is_not_found(runner: WorkflowRunner) -> None:

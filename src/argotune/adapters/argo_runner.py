@@ -18,7 +18,7 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException
 
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
-from argotune.workflows import TENANT_LABEL, TYPE_LABEL, Manifest, Workflow, label_value, workflow_of
+from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, TENANT_LABEL, Manifest, Workflow, label_value, workflow_of
 
 PAGE_OBJECTS = 500
 TIMEOUT_S = (5.0, 60.0)
@@ -30,25 +30,30 @@ PAUSES_S = (0.5, 2.0, 5.0)
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """A finished workflow is 20 kB; its labels are 1 kB."""
 
-_UNFINISHED = f"{TYPE_LABEL}=auto,workflows.argoproj.io/completed!=true"
-
 
 class ArgoRunner:
-    """WorkflowRunner in one namespace."""
+    """WorkflowRunner in one namespace, for runs of one WorkflowTemplate.
+
+    Runs are found by the label that `argo submit --from` sets, and not by those in the template's workflowMetadata:
+    Argo 3.7 and 4.0 forget these for a workflow that has to wait at first (namespaceParallelism). Such a run lacks the
+    tenant's label too, and is asked for its parameters.
+    """
 
     def __init__(
         self,
         api: ApiClient,
         namespace: str,
+        template: str = TEMPLATE,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._api, self._sleep, self._jitter = api, sleep, jitter
+        self._ours = f"{TEMPLATE_LABEL}={template}"
         self._path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace, safe='')}/workflows"
         self._pods = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
 
     @classmethod
-    def from_environment(cls, namespace: str) -> ArgoRunner:
+    def from_environment(cls, namespace: str, template: str = TEMPLATE) -> ArgoRunner:
         """With the KUBECONFIG of a person, or the service account of a pod. Raises ConfigInvalid without either."""
         found = Configuration()
         try:
@@ -56,7 +61,7 @@ class ArgoRunner:
         except (ConfigException, OSError, ValueError) as error:
             raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {error}") from error
         found.retries = False
-        return cls(ApiClient(found), namespace)
+        return cls(ApiClient(found), namespace, template)
 
     def submit(self, manifest: Manifest) -> bool:
         """See ports.WorkflowRunner. A lost answer is no harm: the second attempt finds the workflow there."""
@@ -68,15 +73,18 @@ class ArgoRunner:
 
     def unfinished(self) -> frozenset[str]:
         """See ports.WorkflowRunner."""
-        found = self._pages(self._path, _UNFINISHED, accept=METADATA_ONLY)
-        labels = ((item["metadata"].get("labels") or {}).get(TENANT_LABEL, "") for item in found)
-        return frozenset(label for label in labels if label)
+        selector = f"{self._ours},workflows.argoproj.io/completed!=true"
+        found = list(self._pages(self._path, selector, accept=METADATA_ONLY))
+        return frozenset(self._tenant_label(item["metadata"]) for item in found)
 
     def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
         """See ports.WorkflowRunner."""
-        tenant = f",{TENANT_LABEL}={label_value(tenant_id)}" if tenant_id is not None else ""
-        found = [workflow_of(item) for item in self._pages(self._path, f"{TYPE_LABEL}=auto{tenant}")]
-        return sorted(found, key=lambda workflow: (workflow.created_at, workflow.name))
+        selectors = [self._ours]
+        if tenant_id is not None:
+            selectors = [f"{self._ours},{TENANT_LABEL}={label_value(tenant_id)}", f"{self._ours},!{TENANT_LABEL}"]
+        found = [workflow_of(item) for selector in selectors for item in self._pages(self._path, selector)]
+        wanted = [workflow for workflow in found if tenant_id in (None, workflow.tenant_id)]
+        return sorted(wanted, key=lambda workflow: (workflow.created_at, workflow.name))
 
     def workflow(self, name: str) -> Workflow:
         """See ports.WorkflowRunner."""
@@ -100,6 +108,10 @@ class ArgoRunner:
                 continue
             yield from ((pod_name, line) for line in text.splitlines())
 
+    def _tenant_label(self, metadata: Mapping[str, Any]) -> str:
+        known = (metadata.get("labels") or {}).get(TENANT_LABEL)
+        return known or label_value(self.workflow(metadata["name"]).tenant_id)
+
     def _of(self, name: str) -> str:
         return f"{self._path}/{quote(name, safe='')}"
 
@@ -107,7 +119,7 @@ class ArgoRunner:
         query: dict[str, str | int] = {"labelSelector": selector, "limit": PAGE_OBJECTS}
         while True:
             page = self._call("GET", path, query, accept=accept)
-            yield from page["items"]
+            yield from page["items"] or ()  # an empty list is null where metadata alone was asked for
             following = page["metadata"].get("continue")
             if not following:
                 return

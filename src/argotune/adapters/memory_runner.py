@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError, NotFound
-from argotune.workflows import TENANT_LABEL, Manifest, Workflow, workflow_of
+from argotune.workflows import Manifest, Workflow, label_value, workflow_of
 
 
 @dataclass
@@ -39,8 +39,7 @@ class MemoryRunner:
     def unfinished(self) -> frozenset[str]:
         """Labels of runs that have not ended."""
         self._called()
-        names = (name for name, state in self.states.items() if not state.is_over)
-        return frozenset(self.manifests[name]["metadata"]["labels"][TENANT_LABEL] for name in names)
+        return frozenset(label_value(state.tenant_id) for state in self.states.values() if not state.is_over)
 
     def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
         """Runs, oldest first."""

@@ -15,14 +15,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(parser, argv: Sequence[str] | None) -> int:
     """Parse, call what the parser says, and turn errors into one line on stderr and an exit code."""
-    from argotune.cli.output import escaped
+    from argotune.cli.output import complain, prepare_stderr
     from argotune.errors import ArgotuneError
+    from argotune.logs import about
 
     arguments = parser.parse_args(argv)
+    prepare_stderr()
+    module = getattr(arguments, "module", None)
     try:
-        return int(arguments.call(arguments) or 0)
+        with about(tenant=getattr(arguments, "tenant_id", None), module=None if module == "all" else module):
+            return int(arguments.call(arguments) or 0)
     except ArgotuneError as error:
-        sys.stderr.write(f"{parser.prog}: {type(error).__name__}: {escaped(str(error))}\n")
+        complain(parser.prog, error)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -6,70 +6,92 @@ import argparse
 from argparse import Namespace
 from datetime import timedelta
 
+from argotune.agenda import agenda_of, keep_agenda
+from argotune.cli.argo import add_on_argo, refuse_argo_flags, run_on_argo
 from argotune.cli.open import ports_of, settings_of, store_of
-from argotune.cli.output import note, say, say_json, table, write_json
-from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command
+from argotune.cli.output import escaped, note, say, say_json, table, write_json, write_text
+from argotune.cli.parser import Parser, add_force, add_json, add_module, add_phoenix, add_store, add_tenant, command
 from argotune.conditions import Conditions
 from argotune.configs import Configs
-from argotune.errors import ConfigInvalid
-from argotune.ports import Ports
+from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, NotFound, ProjectMissing, Unavailable
+from argotune.outcomes import (
+    STATUSES,
+    Look,
+    failed_modules,
+    links,
+    outcome_of_looks,
+    outcome_of_reports,
+    outcome_of_steps,
+)
+from argotune.ports import Ports, Store
 from argotune.reports import ModuleReport, report_json, run_json, summary_json
 from argotune.runs import Run, RunBook
-from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.tenants import MODULES, RoutingConfigUnified, parse_config
 
 
 def add_commands(commands) -> None:
     """Add the commands of this file."""
     check = command(commands, "trigger", check_trigger, "is a module of a tenant due? changes nothing")
-    run = command(commands, "run", run_modules, "the whole loop for one tenant")
+    run = command(commands, "run", _run, "the whole loop for one tenant, here or on Argo")
     for parser in (check, run):
         add_tenant(parser)
         add_module(parser)
         add_store(parser)
         add_phoenix(parser)
         add_json(parser)
-        parser.add_argument("--force", action="store_true", help="pass over interval, trace count and the off switch")
+        add_force(parser)
     _add_run_flags(run)
+    add_on_argo(run)
 
 
 def trigger_parser() -> argparse.ArgumentParser:
     """scripts/auto_optimization_trigger.py."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="auto_optimization_trigger.py", description="Check the conditions of a tenant's modules; run what is due."
     )
     add_tenant(parser)
     add_module(parser)
     add_store(parser)
     add_phoenix(parser)
-    parser.add_argument("--force", action="store_true", help="pass over interval, trace count and the off switch")
+    add_force(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
     parser.add_argument("--output", help="write the JSON report to this file")
-    parser.set_defaults(call=trigger_script, json=False, group="")
+    parser.set_defaults(call=trigger_script, json=False, group="", outcome_file=None, links_file=None)
     return parser
 
 
 def optimization_parser() -> argparse.ArgumentParser:
     """scripts/run_module_optimization.py."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="run_module_optimization.py",
-        description="Optimize modules of one tenant now; whether they are due was the trigger's question.",
+        description="Optimize modules of one tenant now, due or not; with --force=false only what is due.",
     )
     add_tenant(parser)
     add_module(parser)
     add_store(parser)
     add_phoenix(parser)
+    add_force(parser, default=True)
     _add_run_flags(parser)
-    parser.set_defaults(call=run_modules, force=True, json=False)
+    parser.set_defaults(call=run_modules, json=False)
     return parser
 
 
 def aggregate_parser() -> argparse.ArgumentParser:
     """scripts/aggregate_results.py."""
-    parser = argparse.ArgumentParser(prog="aggregate_results.py", description="Sum up a tenant's run records.")
+    parser = Parser(prog="aggregate_results.py", description="Sum up a tenant's run records.")
     add_tenant(parser)
     add_store(parser)
     parser.add_argument("--group", help="only runs of this group, e.g. a workflow's name")
     parser.add_argument("--since-hours", type=float, help="only runs that started within these hours")
+    parser.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        metavar="MODULE=STATUS",
+        help="how a step of the workflow ended, in Argo's words; with Failed or Error this ends with 1",
+    )
+    _add_outcome_flags(parser)
     parser.add_argument("--output", help="write the JSON summary to this file")
     parser.set_defaults(call=aggregate_results)
     return parser
@@ -78,10 +100,19 @@ def aggregate_parser() -> argparse.ArgumentParser:
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lookback-hours", type=float, help="phoenix_lookback_hours for this run")
     parser.add_argument("--min-confidence", type=float, help="min_trace_confidence for this run")
-    parser.add_argument("--optimizer", help="preferred_optimizer for this run")
+    parser.add_argument("--optimizer", help="preferred_optimizer for this run (config: the tenant's own)")
     parser.add_argument("--max-iterations", type=int, help="max_training_iterations for this run")
-    parser.add_argument("--group", default="", help="a name that ties runs together, e.g. a workflow's")
+    parser.add_argument("--max-lm-calls", help="budget.max_lm_calls for this run (empty: the tenant's own)")
+    parser.add_argument(
+        "--group", default="", help="name of the occasion, e.g. a workflow; a finished module is not run again for it"
+    )
+    _add_outcome_flags(parser)
     parser.add_argument("--output", help="write the JSON report to this file")
+
+
+def _add_outcome_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+    parser.add_argument("--links-file", help="write the URLs of the comparisons, one a line, to this file")
 
 
 def check_trigger(arguments: Namespace) -> None:
@@ -94,7 +125,9 @@ def check_trigger(arguments: Namespace) -> None:
 
 
 def trigger_script(arguments: Namespace) -> None:
-    """The documented trigger: check, then run what is due in this process."""
+    """The documented trigger: check, then run what is due in this process, or leave that to a workflow (--due-dir)."""
+    if arguments.due_dir:
+        return _write_due(arguments)
     found = _conditions(arguments)
     for conditions in found:
         _say_conditions(conditions)
@@ -111,6 +144,13 @@ def trigger_script(arguments: Namespace) -> None:
         _run_and_show(ports, config, [c.module for c in due], arguments)
 
 
+def _run(arguments: Namespace) -> int | None:
+    if arguments.on_argo:
+        return run_on_argo(arguments)
+    refuse_argo_flags(arguments)
+    return run_modules(arguments)
+
+
 def run_modules(arguments: Namespace) -> None:
     """Run the pipeline for the asked modules and show what came of it."""
     with ports_of(arguments) as ports:
@@ -119,36 +159,97 @@ def run_modules(arguments: Namespace) -> None:
 
 
 def _run_and_show(ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace) -> None:
-    from argotune.pipeline import Request, run_module
-
-    request = Request(is_forced=arguments.force, group=arguments.group)
-    reports = [run_module(ports, config, module, request) for module in modules]
-    data = report_json(config.tenant_id, reports, ports.clock())
+    reports, failures = _run_each(ports, config, modules, arguments)
+    data = report_json(config.tenant_id, reports, failures, ports.clock())
     if arguments.output:
         write_json(arguments.output, data)
+    _write_outcome(arguments, outcome_of_reports(reports, failures), [run for r in reports for run in r.runs])
     if arguments.json:
-        return say_json(data)
-    _say_reports(reports)
+        say_json(data)
+    else:
+        _say_reports(reports)
+    if failures:
+        raise _worth_retrying_first(failures)
+
+
+def _run_each(
+    ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace
+) -> tuple[list[ModuleReport], dict[str, ArgotuneError]]:
+    """The reports, and what went wrong. A module that fails stops no other, unless a server is away from all."""
+    from argotune.pipeline import Request, run_module
+
+    request, reports, failures = Request(is_forced=arguments.force, group=arguments.group), [], {}
+    for module in modules:
+        try:
+            reports.append(run_module(ports, config, module, request))
+        except ArgotuneError as error:
+            failures[module] = error
+            if isinstance(error, Unavailable):
+                break
+    return reports, failures
+
+
+def _worth_retrying_first(failures: dict[str, ArgotuneError]) -> ArgotuneError:
+    chosen = max(failures, key=lambda module: failures[module].exit_code)
+    for module, error in failures.items():
+        if module != chosen:
+            note(f"{module}: {type(error).__name__}: {error}")
+    return failures[chosen]
+
+
+def _write_outcome(arguments: Namespace, outcome: str, runs: list[Run]) -> None:
+    if arguments.outcome_file:
+        write_text(arguments.outcome_file, escaped(outcome))
+    if arguments.links_file:
+        write_text(arguments.links_file, "\n".join(escaped(link) for link in links(runs)))
 
 
 def aggregate_results(arguments: Namespace) -> None:
-    """Sum up run records, whoever ran them and however they ended."""
+    """Sum up run records, whoever ran them and however they ended. Raises ModuleFailed when a step failed."""
     from argotune.wiring import utc_now
 
+    statuses = _statuses(arguments.status)
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
     since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
     runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
-    data = {"tenant_id": arguments.tenant_id, "summary": summary_json(runs), "runs": [run_json(r) for r in runs]}
+    outcome = outcome_of_steps(statuses, runs)
     if arguments.output:
-        write_json(arguments.output, data)
+        write_json(arguments.output, _summary(arguments.tenant_id, statuses, outcome, runs))
+    _write_outcome(arguments, outcome, runs)
     say_runs(runs)
+    if failed_modules(statuses):
+        raise ModuleFailed(f"{outcome}. Read the failed step's message; what is finished is kept")
+    say(outcome)
+
+
+def _summary(tenant_id: str, statuses: dict[str, str], outcome: str, runs: list[Run]) -> dict[str, object]:
+    return {
+        "tenant_id": tenant_id,
+        "outcome": outcome,
+        "steps": statuses,
+        "summary": summary_json(runs),
+        "runs": [run_json(run) for run in runs],
+    }
+
+
+def _statuses(given: list[str]) -> dict[str, str]:
+    """Module -> status. Raises ConfigInvalid."""
+    statuses = {}
+    for text in given:
+        module, _, status = text.partition("=")
+        if not module or status not in STATUSES:
+            raise ConfigInvalid(f"--status: {text[:80]!r} is not MODULE=STATUS with one of {', '.join(STATUSES)}")
+        statuses[module] = status
+    return statuses
 
 
 def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
-    """`all` or one module of the tenant. Raises ConfigInvalid."""
+    """`all`, `own` (the tenant's own programs, maybe none) or one module of the tenant. Raises ConfigInvalid."""
     if asked == "all":
         return list(config.modules)
+    if asked == "own":
+        return [module for module in config.modules if module not in MODULES]
     if asked not in config.modules:
         raise ConfigInvalid(f"--module: {asked!r} is not one of this tenant's modules: {', '.join(config.modules)}")
     return [asked]
@@ -158,11 +259,56 @@ def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> Routing
     flags = {
         "phoenix_lookback_hours": arguments.lookback_hours,
         "min_trace_confidence": arguments.min_confidence,
-        "preferred_optimizer": arguments.optimizer,
+        "preferred_optimizer": None if arguments.optimizer == "config" else arguments.optimizer,
         "max_training_iterations": arguments.max_iterations,
     }
     given = {name: value for name, value in flags.items() if value is not None}
-    return parse_config({**config.model_dump(mode="json"), **given})
+    data = config.model_dump(mode="json")
+    if arguments.max_lm_calls:
+        data["budget"]["max_lm_calls"] = arguments.max_lm_calls
+    return parse_config({**data, **given})
+
+
+def _write_due(arguments: Namespace) -> None:
+    """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line.
+
+    A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
+    """
+    store = store_of(arguments)
+    try:
+        config = Configs(store).get(arguments.tenant_id)
+    except NotFound:
+        if arguments.force:
+            raise
+        return _write_looks(arguments.due_dir, [], f"tenant {arguments.tenant_id!r} has no routing config any more")
+    looks = _looks(arguments, store, config)
+    if arguments.module == "all":
+        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], looks[0].conditions.now))
+    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks))
+
+
+def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
+    modules = [look.conditions.module for look in looks if look.is_due]
+    due = {module if module in MODULES else "own" for module in modules}
+    for name in (*MODULES, "own"):
+        write_text(f"{folder}/{name}", str(name in due).lower())
+    write_text(f"{folder}/outcome", escaped(outcome))
+    write_text(f"{folder}/any", str(bool(due)).lower())  # the last: it opens the way to the others
+    say(outcome)
+
+
+def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> list[Look]:
+    from argotune.stages.trigger import trigger, without_traces
+    from argotune.wiring import open_traces, utc_now
+
+    traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
+    for module in modules_of(config, arguments.module):
+        try:
+            looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
+        except ProjectMissing as error:
+            conditions = without_traces(store, config, module, forced=arguments.force, now=now)
+            looks.append(Look(conditions, missing=str(error)))
+    return looks
 
 
 def _conditions(arguments: Namespace) -> list[Conditions]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from argotune.cli.output import note
 from argotune.ports import Ports, Progress, Store
-from argotune.settings import Settings, read_settings
+from argotune.settings import Settings, read_settings, wants_json_logs
 
 
 def settings_of(arguments: Namespace) -> Settings:
@@ -38,8 +38,8 @@ def ports_of(arguments: Namespace) -> Iterator[Ports]:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Bars on stderr when it is a terminal, a line for each piece of work otherwise."""
-    if not sys.stderr.isatty():
+    """Bars on stderr when it is a terminal that is to show text, a line for each piece of work otherwise."""
+    if not sys.stderr.isatty() or wants_json_logs():
         yield _lines()
         return
     from rich.console import Console

@@ -7,10 +7,19 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from argotune.errors import ConfigInvalid
+from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.logs import catch_others, fields_now, fields_of, json_line
+from argotune.settings import wants_json_logs
+
+TERMINATION_LOG = Path("/dev/termination-log")
+"""The default terminationMessagePath: a file that Kubernetes puts into every container, and nobody else."""
+
+MAX_LAST_WORDS_CHARS = 1000
+"""Kubernetes takes 4096 bytes."""
 
 
 def escaped(text: str) -> str:
@@ -34,8 +43,35 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """One line on stderr, for people who watch."""
-    sys.stderr.write(escaped(text) + "\n")
+    """One line on stderr, for people who watch: text, or JSON as ARGOTUNE_LOG_FORMAT says."""
+    shown = escaped(text)
+    sys.stderr.write((json_line("info", shown, _now(), fields_now()) if wants_json_logs() else shown) + "\n")
+
+
+def complain(program: str, error: ArgotuneError) -> None:
+    """The end of a command that failed, as such a line."""
+    shown = f"{type(error).__name__}: {escaped(str(error))}"
+    as_json = wants_json_logs()
+    line = json_line("error", shown, _now(), fields_of(error)) if as_json else f"{program}: {shown}"
+    sys.stderr.write(line + "\n")
+    leave_last_words(shown)
+
+
+def leave_last_words(text: str) -> None:
+    """Tell Kubernetes why this container ends. Without this it shows the end of the log, where Argo's lines are too."""
+    if TERMINATION_LOG.is_file():
+        with suppress(OSError):
+            TERMINATION_LOG.write_text(text[:MAX_LAST_WORDS_CHARS], "utf-8", "backslashreplace")
+
+
+def prepare_stderr() -> None:
+    """Where lines are JSON, whatever else this process writes there becomes such a line."""
+    if wants_json_logs():
+        catch_others(_now)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def say_json(value: Any) -> None:

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import NoReturn
 
+from argotune.cli.output import leave_last_words
 from argotune.tenants import MODULES
 
 Call = Callable[[argparse.Namespace], int | None]
 
 
+class Parser(argparse.ArgumentParser):
+    """In a pod, what is wrong with a command line is also the reason for its end that Kubernetes shows."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the message, end with 2."""
+        leave_last_words(f"{self.prog}: {message}")
+        super().error(message)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `argotune`."""
-    from argotune.cli import demo, inspect, loop, tenants, versions
+    from argotune.cli import argo, demo, exporter, inspect, loop, tenants, versions
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (tenants, loop, inspect, versions, demo):
+    for group in (tenants, loop, argo, inspect, versions, exporter, demo):
         group.add_commands(commands)
     return parser
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table, write_json, write_text
-from argotune.cli.parser import add_force, add_phoenix, add_store, truth
+from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, truth
 from argotune.errors import ConfigInvalid
 from argotune.rounds import Line, Round, RoundRequest
 from argotune.workflows import TEMPLATE
@@ -20,7 +20,7 @@ SHOWN = 50
 
 def discover_parser() -> argparse.ArgumentParser:
     """scripts/discover_tenants.py."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="discover_tenants.py",
         description="Tenants that want optimization, as JSON; with --submit also an Argo Workflow for each.",
     )
@@ -68,7 +68,7 @@ def _submit_round(arguments: Namespace, store) -> int:
 
     settings = settings_of(arguments)
     request = _request(arguments, arguments.round_uid or new_id())
-    runner, started_at = open_runner(settings, arguments.namespace), utc_now()
+    runner, started_at = open_runner(settings, arguments.namespace, arguments.template), utc_now()
     done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
     if not request.is_dry_run:
         keep_round(store, _record(done, utc_now()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from argotune.conditions import Conditions
@@ -17,6 +18,28 @@ def trigger(
     store: Store, traces: TraceSource, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
 ) -> Conditions:
     """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces"."""
+
+    def count(row_id: int, limit: int) -> int:
+        return traces.count_after(config.tenant_id, module, row_id, limit)
+
+    return _conditions(store, config, module, count, forced, now)
+
+
+def without_traces(
+    store: Store, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+) -> Conditions:
+    """The conditions of a module for which nothing was ever sent."""
+    return _conditions(store, config, module, lambda _row_id, _limit: 0, forced, now)
+
+
+def _conditions(
+    store: Store,
+    config: RoutingConfigUnified,
+    module: str,
+    count: Callable[[int, int], int],
+    forced: bool,
+    now: datetime,
+) -> Conditions:
     marker, _ = RunBook(store, config.tenant_id).marker(module)
     limit = max(config.min_samples_for_optimization, COUNT_AT_LEAST)
     return Conditions(
@@ -28,7 +51,7 @@ def trigger(
         last_run_at=marker.last_run_at,
         interval=timedelta(seconds=config.optimization_interval_seconds),
         now=now,
-        traces=traces.count_after(config.tenant_id, module, marker.settled_row_id, limit),
+        traces=count(marker.settled_row_id, limit),
         traces_needed=config.min_samples_for_optimization,
         counted_up_to=limit,
     )

@@ -1,0 +1,306 @@
+"""The Helm chart, rendered by both lines of Helm without a cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deploy.binaries import CHART, REPOSITORY, Helm
+from deploy.command_lines import command_lines, refusal
+from deploy.manifest_rules import containers_of, is_ours, nodes, pod_of, problems, strings
+from deploy.strict_schema import (
+    ARGO_VERSIONS,
+    Object,
+    argo_problems,
+    argo_schemas,
+    core_problems,
+    is_argo,
+    load_files,
+    title,
+)
+
+WORKFLOWS = REPOSITORY / "workflows"
+ELSEWHERE = "chart-check"
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+OPTIONS = ["networkPolicy", "admissionPolicy", "exporter", "redis", "phoenix", "prometheusRule", "grafanaDashboard"]
+EVERYTHING: Object = {
+    **{option: {"enabled": True} for option in [*OPTIONS, "serviceMonitor"]},
+    "namespace": {"create": True},
+    "image": {
+        "repository": "mirror.example:5000/team/optimization",
+        "digest": DIGEST,
+        "pullSecrets": [{"name": "mirror"}],
+    },
+    "size": "medium",
+    "schedules": ["7,37 * * * *", "@daily"],
+    "timezone": "Europe/Berlin",
+    "suspend": True,
+    "round": {"maxSubmissions": 1000000, "submitRate": 2.5},
+    "priorityClassName": "batch",
+    "settings": {"ARGOTUNE_TASK_MODEL": "azure/gpt", "ARGOTUNE_LM_THREADS": 8, "ARGOTUNE_LEASE_SECONDS": 45.5},
+    "existingSecret": "keys",
+    "externalSecret": {
+        "enabled": True,
+        "secretStoreRef": {"name": "vault", "kind": "ClusterSecretStore"},
+        "remoteRefs": {"store-url": {"key": "argotune", "property": "store-url"}, "task-api-key": {"key": "openai"}},
+    },
+    "serviceAccounts": {
+        "runner": {"name": "train", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/train"}},
+        "dispatcher": {"name": "rounds"},
+    },
+    "nodeSelector": {"pool": "batch"},
+    "tolerations": [{"key": "batch", "operator": "Exists", "effect": "NoSchedule"}],
+    "affinity": {"nodeAffinity": {}},
+    "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    "podLabels": {"team": "search", "app.kubernetes.io/name": "other"},
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+    "extraEnvFrom": [{"configMapRef": {"name": "argotune-settings"}}],
+    "extraVolumes": [{"name": "ca", "configMap": {"name": "ca"}}],
+    "extraVolumeMounts": [{"name": "ca", "mountPath": "/etc/ca", "readOnly": True}],
+}
+VALUE_SETS: dict[str, Object] = {
+    "defaults": {},
+    "everything": EVERYTHING,
+    "large": {"size": "large", "resources": {"limits": {"memory": "48Gi"}}},
+    **{path.stem: yaml.safe_load(path.read_text()) for path in sorted((CHART / "sizes").glob("*.yaml"))},
+}
+
+
+def raw(*patterns: str) -> list[Object]:
+    return load_files(*(path for pattern in patterns for path in sorted(REPOSITORY.glob(pattern))))
+
+
+def by_title(objects: list[Object]) -> dict[str, Object]:
+    named = {title(found): found for found in objects}
+    assert len(named) == len(objects), "two objects of one name"
+    return named
+
+
+def pick(objects: list[Object], wanted: str) -> Object:
+    return by_title(objects)[wanted]
+
+
+@pytest.fixture(scope="session")
+def rendered(helm: Helm) -> dict[str, list[Object]]:
+    return {name: helm.render(values, ELSEWHERE) for name, values in VALUE_SETS.items()}
+
+
+def test_copies_equal_their_sources() -> None:
+    """`make sync-chart` copies again."""
+    copies = {path.relative_to(CHART / "files") for path in (CHART / "files").rglob("*") if path.is_file()}
+    for copy in copies:
+        assert (CHART / "files" / copy).read_bytes() == (REPOSITORY / copy).read_bytes(), copy
+    sources = {path.relative_to(REPOSITORY) for path in WORKFLOWS.rglob("*.yaml")}
+    assert sources <= copies
+
+
+def test_defaults_render_the_very_objects_that_kubectl_applies(helm: Helm) -> None:
+    objects = by_title(helm.render({}))
+    assert set(objects) - {"Pod argotune-doctor"} == set(by_title(raw("workflows/*.yaml"))) - {"Namespace cogniverse"}
+    for name, found in by_title(raw("workflows/*.yaml")).items():
+        assert objects.get(name, found) == found
+
+
+def test_options_render_the_very_objects_of_the_optional_files(helm: Helm) -> None:
+    options = {option: {"enabled": True} for option in OPTIONS}
+    objects = by_title(helm.render({**options, "namespace": {"create": True}}))
+    exporter = objects["Deployment argotune-exporter"]["spec"]["template"]["metadata"]
+    assert set(exporter.pop("annotations")) == {"checksum/settings"}
+    assert objects["Namespace cogniverse"]["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    sources = raw(
+        "workflows/*.yaml", "workflows/optional/*.yaml", "overlays/development/[rp]*.yaml", "monitoring/*.yaml"
+    )
+    extra = ["Pod argotune-doctor", "ConfigMap argotune-dashboard"]
+    assert {name: found for name, found in objects.items() if name not in extra} == by_title(sources)
+    dashboard = objects["ConfigMap argotune-dashboard"]["data"]["argotune.json"]
+    assert dashboard == (REPOSITORY / "monitoring/dashboard.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_renders_break_no_rule(rendered: dict[str, list[Object]], name: str) -> None:
+    objects = rendered[name]
+    assert problems(objects) == []
+    assert [problem for found in objects for problem in core_problems(found)] == []
+    assert not [found for found in objects if found["kind"] == "Secret"]
+
+
+@pytest.mark.parametrize("version", ARGO_VERSIONS)
+def test_argo_crds_know_every_field_of_renders(rendered: dict[str, list[Object]], version: str) -> None:
+    folder = argo_schemas() or pytest.skip("ARGOTUNE_ARGO_SCHEMAS names no folder with Argo's CRDs")
+    objects = [found for objects in rendered.values() for found in objects if is_argo(found)]
+    assert [problem for found in objects for problem in argo_problems(found, folder, version)] == []
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_command_lines_of_renders_parse(rendered: dict[str, list[Object]], name: str) -> None:
+    lines = command_lines(rendered[name])
+    assert ["argotune", "doctor"] in lines
+    assert {" ".join(line): said for line in lines if (said := refusal(line, REPOSITORY))} == {}
+
+
+def test_nothing_points_to_another_namespace(rendered: dict[str, list[Object]]) -> None:
+    objects = rendered["everything"]
+    assert {found["metadata"].get("namespace", ELSEWHERE) for found in objects} == {ELSEWHERE}
+    stays = {"docker.io/cogniverse/optimization", "cogniverse-config", "cogniverse"}
+    texts = {
+        text
+        for found in objects
+        for text in strings(found)
+        if "cogniverse" in text and found["kind"] != "PrometheusRule"
+    }
+    assert texts - stays == set(), texts
+    for name in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        assert pick(objects, f"{name} argotune-templates-only-{ELSEWHERE}")
+    rule = " ".join(strings(pick(objects, "PrometheusRule argotune")))
+    assert f"-n {ELSEWHERE}" in rule
+    assert "-n cogniverse" not in rule
+
+
+def test_values_reach_every_pod_of_ours(rendered: dict[str, list[Object]]) -> None:
+    objects = rendered["everything"]
+    makers = [found for found in objects if any(is_ours(container) for container in containers_of(found))]
+    assert len(makers) == 4
+    for found in makers:
+        pod = pod_of(found)
+        assert pod["serviceAccountName"] == ("rounds" if "auto-optimization-multi" in title(found) else "train")
+        assert pod["nodeSelector"] == {"pool": "batch"}
+        assert pod["tolerations"] == EVERYTHING["tolerations"]
+        assert pod["imagePullSecrets"] == [{"name": "mirror"}]
+        for container in containers_of(found):
+            assert container["image"] == f"mirror.example:5000/team/optimization@{DIGEST}"
+            assert container["env"][-1]["name"] == "HTTPS_PROXY"
+            assert container["volumeMounts"][-1]["mountPath"] == "/etc/ca"
+    keys = [node["secretKeyRef"]["name"] for node in nodes(objects) if "secretKeyRef" in node]
+    assert set(keys) == {"keys"}
+
+
+def test_labels_that_policies_select_by_cannot_be_changed(rendered: dict[str, list[Object]]) -> None:
+    labels = pick(rendered["everything"], "WorkflowTemplate tenant-auto-optimization")["spec"]["podMetadata"]["labels"]
+    assert labels["app.kubernetes.io/name"] == "argotune"
+    assert labels["team"] == "search"
+
+
+def test_round_schedule_and_settings_are_as_said(rendered: dict[str, list[Object]]) -> None:
+    objects = rendered["everything"]
+    cron = pick(objects, "CronWorkflow auto-optimization-multi-tenant")["spec"]
+    assert (cron["schedules"], cron["timezone"], cron["suspend"]) == (["7,37 * * * *", "@daily"], "Europe/Berlin", True)
+    template = pick(objects, "WorkflowTemplate auto-optimization-multi-tenant")
+    parameters = {p["name"]: p["value"] for p in template["spec"]["arguments"]["parameters"]}
+    assert (parameters["max-submissions"], parameters["submit-rate"]) == ("1000000", "2.5")
+    settings = pick(objects, "ConfigMap argotune-settings")["data"]
+    assert settings["PHOENIX_ENDPOINT"] == f"http://phoenix.{ELSEWHERE}.svc.cluster.local:6006"
+    assert (settings["ARGOTUNE_LM_THREADS"], settings["ARGOTUNE_LEASE_SECONDS"]) == ("8", "45.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "amounts"),
+    [
+        ("defaults", ["1", "2Gi", "4", "8Gi"]),
+        ("everything", ["2", "4Gi", "8", "16Gi"]),
+        ("large", ["4", "8Gi", "16", "48Gi"]),
+    ],
+)
+def test_sizes_are_those_of_the_documentation(rendered: dict[str, list[Object]], name: str, amounts: list[str]) -> None:
+    spec = pick(rendered[name], "WorkflowTemplate tenant-auto-optimization")["spec"]
+    parameters = {p["name"]: p.get("value") for p in spec["arguments"]["parameters"]}
+    assert [parameters[key] for key in ("cpu", "memory", "cpu-limit", "memory-limit")] == amounts
+    resources = next(t for t in spec["templates"] if t["name"] == "optimize-module")["container"]["resources"]
+    assert [resources[kind][what] for kind in ("requests", "limits") for what in ("cpu", "memory")] == amounts
+
+
+def test_external_secret_names_keys_and_holds_no_value(rendered: dict[str, list[Object]]) -> None:
+    found = pick(rendered["everything"], "ExternalSecret keys")
+    assert found["spec"]["target"]["name"] == "keys"
+    assert found["spec"]["data"] == [
+        {"secretKey": "store-url", "remoteRef": {"key": "argotune", "property": "store-url"}},
+        {"secretKey": "task-api-key", "remoteRef": {"key": "openai"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"imgae": {}}, "imgae"),
+        ({"round": {"maxSubmission": 3}}, "maxSubmission"),
+        ({"round": {"maxSubmissions": 0}}, "maxSubmissions"),
+        ({"settings": {"CONFIG_STORE_URL": "redis://x"}}, "CONFIG_STORE_URL"),
+        ({"settings": {"ARGOTUNE_LM_THREADS": 0}}, "ARGOTUNE_LM_THREADS"),
+        ({"size": "huge"}, "size"),
+        ({"schedules": []}, "schedules"),
+        ({"schedules": ["7 * * *"]}, "schedules"),
+        ({"schedules": ["7 24 * * *"]}, '"24" is no hour'),
+        ({"timezone": "Berlin!"}, "timezone"),
+        ({"image": {"digest": "sha256:12"}}, "digest"),
+        ({"image": {"repository": "x:latest/y z"}}, "repository"),
+        ({"resources": {"limits": {"memory": "eight"}}}, "memory"),
+        ({"podGC": {"round": {"strategy": "Never"}}}, "strategy"),
+        ({"extraEnv": [{"name": "ARGOTUNE_TASK_KEY", "value": "x"}]}, "extraEnv"),
+        ({"existingSecret": ""}, "existingSecret"),
+        ({"externalSecret": {"enabled": True}}, "remoteRefs must say where store-url is"),
+        ({"externalSecret": {"remoteRefs": {"store_url": {"key": "x"}}}}, "store_url"),
+        ({"serviceMonitor": {"enabled": True}}, "serviceMonitor.enabled needs exporter.enabled"),
+        ({"tolerations": [{"key": "x", "effects": "NoSchedule"}]}, "effects"),
+    ],
+    ids=str,
+)
+def test_typos_and_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
+    assert said in helm.refusal(values)
+
+
+def test_schema_is_closed_everywhere_and_knows_every_value() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert set(values) | {"global"} == set(schema["properties"])
+    assert [node for node in nodes(schema) if "properties" in node and "additionalProperties" not in node] == [
+        schema["properties"]["extraVolumes"]["items"]
+    ]
+    assert set(schema["properties"]["settings"]["properties"]) == set(values["settings"])
+
+
+def test_values_explain_themselves_in_the_readme() -> None:
+    readme = (CHART / "README.md").read_text(encoding="utf-8")
+    rows = [_row(*leaf) for leaf in _leaves(yaml.safe_load((CHART / "values.yaml").read_text()))]
+    assert [row for row in rows if row not in readme] == []
+
+
+def _leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted names of all values with their defaults; maps that users fill are leaves."""
+    if not isinstance(node, dict) or not node or path.endswith(("labels", "resources")):
+        yield path, node
+        return
+    for key, value in node.items():
+        yield from _leaves(value, f"{path}.{key}" if path else key)
+
+
+def _row(path: str, default: Any) -> str:
+    shown = default if isinstance(default, str) else json.dumps(default)
+    return f"| `{path}` | {f'`{shown}`' if shown else ''} |"
+
+
+def test_versions_are_the_projects() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert chart["version"] == chart["appVersion"] == project["version"]
+
+
+def test_notes_tell_commands_that_work(helm: Helm, tmp_path: Path) -> None:
+    """Rendered as a file of the chart: `helm template` leaves the notes out."""
+    chart = shutil.copytree(CHART, tmp_path / "argotune")
+    (chart / "templates/NOTES.txt").rename(chart / "files/NOTES.txt")
+    probe = "apiVersion: v1\nkind: Notes\nmetadata: {name: x}\ntext: "
+    (chart / "templates/probe.yaml").write_text(probe + '{{ tpl (.Files.Get "files/NOTES.txt") . | toJson }}\n')
+    notes = pick(helm.render({"redis": {"enabled": True}}, ELSEWHERE, chart), "Notes x")["text"].replace("\\\n", " ")
+    ours = re.findall(r"^ +(argotune .+)$", notes, re.M)
+    assert len(ours) == 3
+    assert [said for line in ours if (said := refusal(shlex.split(line), REPOSITORY))] == []
+    assert "store-url=redis://redis.chart-check.svc.cluster.local:6379/0" in notes
+    for line in re.findall(r"^ +((?:kubectl|argo|helm) .+)$", notes, re.M):
+        assert re.search(rf"(--namespace|namespace) {ELSEWHERE}\b", line), line

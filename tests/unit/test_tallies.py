@@ -1,0 +1,243 @@
+"""Tallies: the same numbers in any order, none lost between two passes, none lowered by what other tenants do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from factories import NOON, after, make_config, make_run
+from hypothesis import given
+from hypothesis import strategies as st
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.configs import Configs
+from argotune.documents import to_record
+from argotune.errors import Conflict
+from argotune.ports import Record
+from argotune.records import EVERYONE, Collection, digest, seal
+from argotune.runs import Run, RunBook, RunState
+from argotune.tallies import (
+    ATTEMPTS,
+    ModuleTally,
+    RoundRecord,
+    Tally,
+    keep_round,
+    keep_tally,
+    read_overview,
+    read_tally,
+    rounds,
+    tally_of,
+)
+
+PROMOTED = {"state": RunState.REPORTED, "verdict": {"outcome": "promoted"}, "ended_at": after(90.5)}
+REJECTED = {"state": RunState.REPORTED, "verdict": {"outcome": "rejected"}, "ended_at": after(60)}
+SKIPPED = {"state": RunState.SKIPPED, "ended_at": after(1)}
+JUDGED = {"state": RunState.JUDGED, "verdict": {"outcome": "promoted"}, "lm_calls": 7}
+
+
+def keep_runs(store: MemoryStore, *runs: Run) -> None:
+    for run in runs:
+        store.write(run.tenant_id, [RunBook.record_of(run)])
+
+
+def tenant(store: MemoryStore, tenant_id: str, *runs: dict, is_enabled: bool = True) -> None:
+    Configs(store).save(make_config(tenant_id=tenant_id, enable_auto_optimization=is_enabled))
+    keep_runs(store, *(make_run(id=f"r{n}", tenant_id=tenant_id, **run) for n, run in enumerate(runs)))
+    keep_tally(store, tenant_id)
+
+
+def make_round(name: str = "round-1", **fields) -> RoundRecord:
+    return RoundRecord(**{"name": name, "started_at": NOON, "ended_at": after(30), "is_complete": True, **fields})
+
+
+# One tenant
+
+
+def test_runs_are_counted_by_module_and_outcome():
+    runs = [make_run(**fields) for fields in (PROMOTED, REJECTED, REJECTED, SKIPPED, JUDGED)]
+    tally = tally_of("acme_corp", [*runs, make_run(module="modality", lm_calls=2, lm_tokens=30, lm_reused=4)])
+    assert tally.last_ended_at == after(90.5)
+    assert tally.modules["routing"] == ModuleTally(
+        runs={"promoted": 1, "rejected": 2, "skipped": 1, "unfinished": 1},
+        run_ms={"promoted": 90_500, "rejected": 120_000, "skipped": 1_000},
+        lm_calls=7,
+        unfinished_since=NOON,
+    )
+    modality = ModuleTally(runs={"unfinished": 1}, lm_calls=2, lm_tokens=30, lm_reused=4, unfinished_since=NOON)
+    assert tally.modules["modality"] == modality
+
+
+def test_a_tenant_without_runs_has_an_empty_tally():
+    assert tally_of("acme_corp", []) == Tally(tenant_id="acme_corp") == read_tally(MemoryStore(), "acme_corp")
+
+
+def test_a_clock_that_went_back_takes_no_time_off():
+    tally = tally_of("acme_corp", [make_run(**{**SKIPPED, "ended_at": after(-5)})])
+    assert tally.modules["routing"].run_ms == {"skipped": 0}
+
+
+RUNS = st.lists(
+    st.builds(
+        lambda fields, start, took, module: make_run(
+            **{**fields, "started_at": after(start), "ended_at": fields.get("ended_at") and after(start + took)},
+            module=module,
+        ),
+        st.sampled_from([PROMOTED, REJECTED, SKIPPED, JUDGED]),
+        st.floats(0, 1e6),
+        st.floats(0, 1e5),
+        st.sampled_from(["routing", "modality"]),
+    ),
+    max_size=8,
+)
+
+
+@given(RUNS, st.randoms())
+def test_the_order_of_the_records_changes_nothing_and_a_further_run_lowers_nothing(runs, random):
+    shuffled = list(runs)
+    random.shuffle(shuffled)
+    whole = tally_of("acme_corp", runs)
+    assert tally_of("acme_corp", shuffled) == whole
+    for name, before in tally_of("acme_corp", runs[:-1]).modules.items():
+        assert all(whole.modules[name].runs[outcome] >= number for outcome, number in before.runs.items())
+        assert all(whole.modules[name].run_ms[outcome] >= time for outcome, time in before.run_ms.items())
+
+
+def test_a_kept_tally_is_read_back_and_kept_again_it_is_the_same():
+    store = MemoryStore()
+    tenant(store, "Größe/ä", PROMOTED, JUDGED)
+    document = store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä"))
+    tally = keep_tally(store, "Größe/ä")
+    assert read_tally(store, "Größe/ä") == tally
+    assert tally.modules["routing"].runs == {"promoted": 1, "unfinished": 1}
+    assert store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä")) == document
+
+
+class Interrupted(MemoryStore):
+    """Before each of the first `times` writes of a tally, another pass ends and writes its own."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def write(self, tenant_id, records, expect=None):
+        if self.times and [record.collection for record in records] == [Collection.TALLIES]:
+            self.times, left = 0, self.times - 1
+            keep_runs(self, make_run(id=f"other-{left}", module="modality", **SKIPPED))
+            keep_tally(self, "acme_corp")
+            self.times = left
+        super().write(tenant_id, records, expect)
+
+
+@pytest.mark.parametrize("times", [1, ATTEMPTS - 1])
+def test_two_passes_that_end_together_lose_no_run(times: int):
+    store = Interrupted(times)
+    keep_runs(store, make_run(**PROMOTED))
+    assert keep_tally(store, "acme_corp").modules["modality"].runs == {"skipped": times}
+    assert read_tally(store, "acme_corp").modules["routing"].runs == {"promoted": 1}
+
+
+def test_a_tally_that_never_gets_its_turn_is_a_conflict():
+    with pytest.raises(Conflict, match="that of tenant 'acme_corp' was changed by somebody else"):
+        keep_tally(Interrupted(ATTEMPTS), "acme_corp")
+
+
+@pytest.mark.parametrize("document", ["no record at all", seal("Tally", {"of": "another release"})])
+def test_a_damaged_tally_is_replaced_by_a_whole_one(document: str):
+    store = MemoryStore()
+    store.write(EVERYONE, [Record(Collection.TALLIES, digest("acme_corp"), document)])
+    tenant(store, "acme_corp", SKIPPED)
+    assert read_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1}
+
+
+def test_a_damaged_run_is_counted_apart_and_holds_nobody_up():
+    store = MemoryStore()
+    store.write("acme_corp", [Record(Collection.RUNS, "broken", seal("Run", {"id": "broken"}))])
+    tenant(store, "acme_corp", SKIPPED)
+    assert (read_tally(store, "acme_corp").unreadable, read_overview(store).unreadable["runs"]) == (1, 1)
+
+
+# Rounds
+
+
+def test_rounds_are_told_oldest_first_and_numbered_as_they_are_first_kept():
+    store = MemoryStore()
+    for name, start in (("b", 0), ("a", 3600), ("c", 7200)):
+        keep_round(store, make_round(name, started_at=after(start), ended_at=None))
+    ended = keep_round(store, make_round("a", started_at=after(3600), submitted=3, skipped={"not due": 2}))
+    assert [(r.name, r.number) for r in rounds(store)] == [("b", 1), ("a", 2), ("c", 3)]
+    assert rounds(store)[1] == ended
+    assert read_overview(store).last_round == ended  # c is under way
+
+
+def test_old_rounds_are_forgotten_and_still_counted():
+    store = MemoryStore()
+    for day in range(40):
+        keep_round(store, make_round(f"day-{day}", started_at=NOON + timedelta(days=day)))
+    assert [r.name for r in rounds(store)] == [f"day-{day}" for day in range(9, 40)]
+    assert read_overview(store).rounds == 40
+
+
+def test_a_damaged_round_is_passed_over_and_told():
+    store = MemoryStore()
+    store.write(EVERYONE, [Record(Collection.ROUNDS, "broken", "{}")])
+    keep_round(store, make_round())
+    assert [r.name for r in rounds(store)] == ["round-1"]
+    assert read_overview(store).unreadable == {"tenants": 0, "tallies": 0, "rounds": 1, "runs": 0}
+
+
+# All tenants
+
+
+def test_an_empty_store_shows_every_module_with_zeros():
+    overview = read_overview(MemoryStore())
+    assert overview.modules == dict.fromkeys(("modality", "cross_modal", "routing", "own"), ModuleTally())
+    assert (overview.enabled, overview.disabled, overview.rounds, overview.last_round) == (0, 0, 0, None)
+
+
+def test_tenants_are_summed_and_their_own_modules_share_a_name():
+    store = MemoryStore()
+    tenant(store, "a", PROMOTED, {**SKIPPED, "module": "support_bot"})
+    tenant(store, "b", PROMOTED, {**SKIPPED, "module": "triage"}, JUDGED, is_enabled=True)
+    tenant(store, "c", is_enabled=False)
+    overview = read_overview(store)
+    assert overview.modules["routing"].runs == {"promoted": 2, "unfinished": 1}
+    assert overview.modules["own"].runs == {"skipped": 2}
+    assert set(overview.modules) == {"modality", "cross_modal", "routing", "own"}
+    assert (overview.enabled, overview.disabled, overview.last_ended_at) == (2, 1, after(90.5))
+
+
+@pytest.mark.parametrize("end", ["removed", "disabled"])
+def test_a_tenant_that_leaves_lowers_no_count_and_leaves_nothing_unfinished(end: str):
+    store = MemoryStore()
+    tenant(store, "acme_corp", PROMOTED, JUDGED)
+    before = read_overview(store).modules["routing"]
+    if end == "removed":
+        Configs(store).remove("acme_corp")
+    else:
+        Configs(store).save(make_config(enable_auto_optimization=False))
+    assert read_overview(store).modules["routing"] == before.model_copy(
+        update={"runs": {"promoted": 1}, "unfinished_since": None}
+    )
+
+
+class Counting(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def read(self, tenant_id, collection, id):
+        self.calls.append(f"read {collection}")
+        return super().read(tenant_id, collection, id)
+
+    def scan(self, tenant_id, collection):
+        self.calls.append(f"scan {collection}")
+        return super().scan(tenant_id, collection)
+
+
+def test_the_overview_takes_three_scans_however_many_tenants_there_are():
+    store = Counting()
+    for number in range(20):
+        tally = Tally(tenant_id=f"t{number}", modules={"routing": ModuleTally(runs={"promoted": 1})})
+        store.write(EVERYONE, [to_record(Collection.TALLIES, digest(tally.tenant_id), tally)])
+    assert read_overview(store).modules["routing"].runs == {"promoted": 20}
+    assert store.calls == ["scan tenants", "scan tallies", "scan rounds"]
