@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check clean test-cluster cluster-demo sync-chart
 
 setup: .venv/.ready .venv-phoenix/.ready
 
@@ -31,7 +31,14 @@ check: .venv/.ready
 	.venv/bin/lint-imports
 
 test: setup check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --ignore tests/cluster
+
+# Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.
+test-cluster: .venv/.ready
+	ARGOTUNE_REQUIRE_CLUSTER=1 .venv/bin/python -m pytest tests/cluster tests/contracts/test_runner.py
+
+cluster-demo: .venv/.ready
+	.venv/bin/argotune demo --on-argo
 
 clean:
 	rm -rf .demo results
