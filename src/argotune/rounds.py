@@ -11,6 +11,9 @@ from typing import Literal
 from argotune.errors import ConfigInvalid
 
 
+OVER_LIMIT = "more than a round may submit"
+
+
 @dataclass(frozen=True)
 class RoundRequest:
     """What a round is to do. `uid` decides the names of its workflows; no `tenants` means all."""
@@ -69,6 +72,11 @@ class Round:
     def skipped_by_reason(self) -> Mapping[str, int]:
         """How many tenants were skipped for which reason, the most frequent first."""
         return dict(Counter(line.reason for line in self.of("skipped")).most_common())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every tenant that needed it was submitted or refused, and none was left over by the limit."""
+        return OVER_LIMIT not in self.skipped_by_reason
 
     @property
     def sentence(self) -> str:

@@ -13,7 +13,7 @@ from argotune.agenda import Agenda, keep_agenda
 from argotune.configs import Configs
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound, Unavailable
 from argotune.ports import Record
-from argotune.rounds import RoundRequest
+from argotune.rounds import OVER_LIMIT, RoundRequest
 from argotune.stages.dispatch import dispatch
 from argotune.workflows import TEMPLATE
 from tests.factories import make_config, make_span
@@ -87,7 +87,8 @@ def test_a_round_is_capped_and_paced_and_forced_runs_go_first() -> None:
     cluster.looked_at("e", due_at=NOON)
     done = cluster.round(max_submissions=3, rate_per_s=4)
     assert [line.tenant_id for line in done.of("submitted")] == ["e", "a", "b"]
-    assert done.skipped_by_reason == {"over the limit of 3 in a round": 2}
+    assert done.skipped_by_reason == {OVER_LIMIT: 2}
+    assert not done.is_complete
     assert cluster.pauses_s == [0.25, 0.25]
     forced = Cluster("quiet")
     forced.looked_at("quiet")

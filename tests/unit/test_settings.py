@@ -30,8 +30,11 @@ READ = [
     ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
     ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
     ("ARGOTUNE_LEASE_SECONDS", "5", "lease_s", 5.0),
+    ("ARGOTUNE_LOG_FORMAT", "json", "log_format", "json"),
+    ("KUBERNETES_NAMESPACE", "search", "namespace", "search"),
+    ("ARGOTUNE_ARGO_URL", "https://argo.example", "argo_url", "https://argo.example"),
 ]
-OPTIONAL = ["PHOENIX_API_KEY", "ARGOTUNE_TASK_KEY", "ARGOTUNE_TEACHER_MODEL", "ROUTER_OPTIMIZER_TEACHER_KEY"]
+OPTIONAL = ["ARGOTUNE_ARGO_URL", "PHOENIX_API_KEY", "ARGOTUNE_TASK_KEY", "ARGOTUNE_TEACHER_MODEL", "ROUTER_OPTIMIZER_TEACHER_KEY"]
 
 
 @pytest.fixture(autouse=True)

@@ -101,7 +101,7 @@ def _record(done: Round, ended_at: datetime):
         submitted=len(done.of("submitted")),
         skipped=dict(done.skipped_by_reason),
         failed=len(done.of("failed")),
-        is_complete=True,
+        is_complete=done.is_complete,
     )
 
 

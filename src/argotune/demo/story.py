@@ -23,6 +23,8 @@ from argotune.settings import Settings, read_settings
 from argotune.stages.discover import discover
 from argotune.tenants import BudgetLimits
 
+COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
+
 
 @dataclass(frozen=True)
 class Place:
@@ -43,9 +45,9 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
             store_url=f"sqlite:///{(place.folder / 'argotune.db').resolve()}", phoenix_endpoint=endpoint
         )
         ports = wiring.open_ports(settings, progress)
-        _add_tenants(ports)
+        add_tenants(ports)
         for tenant_id in sample.TENANTS:
-            _serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
+            serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
         configs = [Configs(ports.store).get(tenant_id) for tenant_id in discover(ports.store)]
         reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in configs for m in c.modules]
         _show(ports, reports)
@@ -56,7 +58,8 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
     return 0
 
 
-def _add_tenants(ports: Ports) -> None:
+def add_tenants(ports: Ports) -> None:
+    """The sample tenants, those that are not there yet."""
     configs = Configs(ports.store)
     for tenant_id in sample.TENANTS:
         try:
@@ -65,7 +68,8 @@ def _add_tenants(ports: Ports) -> None:
             configs.save(sample.config(tenant_id))
 
 
-def _serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
+def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
+    """Serve a tenant's sample queries and write their traces, unless the file `done` says that it was done."""
     if done.exists():
         return say(f"{tenant_id}: its sample queries were served by an earlier demo")
     config = Configs(ports.store).get(tenant_id)
@@ -83,9 +87,9 @@ def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
     for tenant_id, module, report in reports:
         if not report.runs:
             rows.append([tenant_id, module, "Skipped", "", "", report.conditions.why_not])
-        rows += [_row(tenant_id, run) for run in report.runs]
+        rows += [row(tenant_id, run) for run in report.runs]
     say()
-    table(["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"], rows)
+    table(COLUMNS, rows)
     say()
     say("Look further:")
     for tenant_id in sample.TENANTS:
@@ -97,7 +101,8 @@ def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
                 say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
 
 
-def _row(tenant_id: str, run: Run) -> list[str]:
+def row(tenant_id: str, run: Run) -> list[str]:
+    """A run as a line of the table: tenant, program, verdict, before, after, why."""
     numbers = (run.verdict or {}).get("numbers")
     before, after = (f"{numbers[k]:.1%}" for k in ("champion_mean", "challenger_mean")) if numbers else ("", "")
     return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]

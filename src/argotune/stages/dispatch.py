@@ -9,7 +9,7 @@ from argotune.agenda import Agenda, Need, agendas, need_of
 from argotune.configs import Configs, TenantEntry
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound
 from argotune.ports import Store, TraceSource, WorkflowRunner
-from argotune.rounds import Line, Round, RoundRequest
+from argotune.rounds import OVER_LIMIT, Line, Round, RoundRequest
 from argotune.workflows import Submission, label_value, manifest, workflow_name
 
 
@@ -42,8 +42,7 @@ def dispatch(
         else:
             lines.append(Line.skipped(tenant_id, need))
     chosen.sort(key=lambda pair: (pair[0].rank, pair[0].since, pair[1]))
-    over = f"over the limit of {request.max_submissions} in a round"
-    lines += [Line.skipped(tenant_id, over) for _, tenant_id in chosen[request.max_submissions :]]
+    lines += [Line.skipped(tenant_id, OVER_LIMIT) for _, tenant_id in chosen[request.max_submissions :]]
     lines += _submitted(runner, chosen[: request.max_submissions], request, pause)
     return Round(request, now, tuple(lines))
 
