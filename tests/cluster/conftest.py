@@ -79,7 +79,7 @@ def promoted(site: Installed, lm: NearestDemoLM) -> Promoted:
     before = lm.calls
     run = site.ended(site.submit(tenant_id, force="true"))
     assert run.phase == "Succeeded", described(run)
-    return Promoted(tenant_id, run, lm.calls - before)
+    return Promoted(tenant_id, run, before, lm.calls)
 
 
 @pytest.fixture(autouse=True)

@@ -30,9 +30,9 @@ class NearestDemoLM(OpenAIServer):
         """How often it was asked since the server began."""
         return len(self.bodies)
 
-    def asked_again(self, since: int) -> int:
-        """Of the calls after the first `since`, how many repeat an earlier one of them word for word."""
-        counts = Counter(json.dumps(body["messages"]) for body in self.bodies[since:])
+    def asked_again(self, since: int, until: int | None = None) -> int:
+        """Of the calls from number `since` (0, 1, ...) up to `until`, how many repeat one of them word for word."""
+        counts = Counter(json.dumps(body["messages"]) for body in self.bodies[since:until])
         return sum(count - 1 for count in counts.values())
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cluster.installed import Installed, pods, run_command
+from cluster.installed import RUN_LIMIT_S, Installed, pods, run_command
 from cluster.manifests import DISPATCH, TEMPLATE, Object
 
 from argotune.workflows import Submission, manifest, workflow_name
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 RUNNER, DISPATCHER = "argotune-runner", "argotune-dispatcher"
 MAY = {
     (RUNNER, "create", "workflowtaskresults.argoproj.io"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cluster.installed import Installed, described, pods, step
+from cluster.installed import RUN_LIMIT_S, Installed, described, pods, step
 from cluster.manifests import TEMPLATE, Object, containers, for_tests, objects, renamed
 
 from argotune.configs import Configs
@@ -13,7 +13,7 @@ from argotune.ports import Record
 from argotune.records import Collection, seal
 from argotune.workflows import Submission, Workflow, label_value, manifest, workflow_name
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 EVIL = "$(reboot) {{workflow.uid}} '\";../x"
 DEADLINE_S = 30
 

@@ -10,10 +10,10 @@ import sys
 
 import httpx
 import pytest
-from cluster.installed import Installed, Promoted, described
+from cluster.installed import RUN_LIMIT_S, Installed, Promoted, described
 from cluster.manifests import REPOSITORY
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 PAGE = (REPOSITORY / "docs" / "kubernetes.md").read_text("utf-8")
 LOOKS = [
     command

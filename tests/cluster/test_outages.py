@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from cluster.installed import Installed, described, pods, step
+from cluster.installed import RUN_LIMIT_S, Installed, described, pods, step
 from cluster.nearest_demo_lm import NearestDemoLM
 
 from argotune.errors import Unavailable
 from argotune.runs import RunBook
 from argotune.workflows import Workflow
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 OUTAGE_S = 30
 AT_ONCE = 4
 """LM calls that a pod has open at a time: those a killed pod never heard the answers of are asked again."""

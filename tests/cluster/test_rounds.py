@@ -9,7 +9,7 @@ from datetime import timedelta
 from time import monotonic, sleep
 
 import pytest
-from cluster.installed import Installed, described, pods
+from cluster.installed import RUN_LIMIT_S, Installed, described, pods
 from cluster.manifests import DISPATCH
 from cluster.nearest_demo_lm import NearestDemoLM
 
@@ -21,7 +21,7 @@ from argotune.rounds import RoundRequest
 from argotune.stages.dispatch import dispatch
 from argotune.workflows import Submission, Workflow, manifest, workflow_name
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 HOUR = timedelta(hours=1)
 EVERY_MINUTE = '{"spec":{"suspend":false,"schedules":["* * * * *"],"timezone":"Europe/Berlin"}}'
 AS_SHIPPED = '{"spec":{"suspend":true,"schedules":["7 * * * *"],"timezone":"Etc/UTC"}}'

@@ -34,7 +34,13 @@ READ = [
     ("KUBERNETES_NAMESPACE", "search", "namespace", "search"),
     ("ARGOTUNE_ARGO_URL", "https://argo.example", "argo_url", "https://argo.example"),
 ]
-OPTIONAL = ["ARGOTUNE_ARGO_URL", "PHOENIX_API_KEY", "ARGOTUNE_TASK_KEY", "ARGOTUNE_TEACHER_MODEL", "ROUTER_OPTIMIZER_TEACHER_KEY"]
+OPTIONAL = [
+    "ARGOTUNE_ARGO_URL",
+    "PHOENIX_API_KEY",
+    "ARGOTUNE_TASK_KEY",
+    "ARGOTUNE_TEACHER_MODEL",
+    "ROUTER_OPTIMIZER_TEACHER_KEY",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -124,6 +130,7 @@ def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch)
     for name in OPTIONAL:
         monkeypatch.setenv(name, f"hunter2-{name}")
     monkeypatch.delenv("ARGOTUNE_TEACHER_MODEL")
+    monkeypatch.delenv("ARGOTUNE_ARGO_URL")
     settings = read_settings()
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
