@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ EXIT_CODES = (2, 4, 9, 75)
 _FAILED = ("Failed", "Error")
 _SILENT = ("Skipped", "Omitted")
 _SHOWN_CHARS = 400
+_EXECUTORS = re.compile(r"time=\S+ level=\w+ .*\bargo=true.*")
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,13 @@ def _attempt(node: Node) -> int:
 
 def _one_line(text: str) -> str:
     """The text on one line, without the executor's lines; of a long one the end, where a log says what went wrong."""
-    line = " ".join(" ".join(line for line in text.splitlines() if not is_executors(line)).split())
+    line = " ".join(_EXECUTORS.sub("", text).split())
     return line if len(line) <= _SHOWN_CHARS else f"...{line[3 - _SHOWN_CHARS :]}"
 
 
 def is_executors(line: str) -> bool:
     """Whether Argo's executor wrote a line of a pod's log, and not our program."""
-    return line.startswith("time=") and " argo=true" in line
+    return _EXECUTORS.match(line) is not None
 
 
 def exit_code(workflow: Workflow) -> int:

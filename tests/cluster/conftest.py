@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from cluster.installed import LM_KEY, Installed, Promoted, described, image_under_test, run_command
+from cluster.installed import COMMAND_LIMIT_S, LM_KEY, Installed, Promoted, described, image_under_test, run_command
 from cluster.manifests import Object, for_tests, objects
 from cluster.nearest_demo_lm import NearestDemoLM
 from openai_server import running
@@ -60,9 +60,7 @@ def _install(site: Installed) -> None:
     site.apply(for_tests(found) for place in places for found in objects(place, site.namespace, site.image))
     site.apply([secret(site)])
     for workload in STARTED:
-        site.kubectl("rollout", "status", workload, "--timeout=110s", may_fail=True)
-    for workload in STARTED:
-        site.kubectl("rollout", "status", workload, "--timeout=110s")
+        site.kubectl("rollout", "status", workload, f"--timeout={COMMAND_LIMIT_S - 20}s")
 
 
 def secret(site: Installed) -> dict[str, object]:

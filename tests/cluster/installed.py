@@ -29,7 +29,7 @@ from argotune.tenants import RoutingConfigUnified
 from argotune.workflows import Node, Workflow
 
 LM_KEY = "sk-of-the-cluster-tests"
-COMMAND_LIMIT_S = 120
+COMMAND_LIMIT_S = 300
 RUN_LIMIT_S = float(os.environ.get("ARGOTUNE_TEST_LIMIT_SECONDS", "600"))
 
 
@@ -152,7 +152,7 @@ class Installed:
 
 @dataclass(frozen=True)
 class Promoted:
-    """A tenant's first run, forced as documented, when it was over; its LM calls are those from `since` up to `until`."""
+    """A tenant's first run, forced as documented, when it was over; its LM calls are `since` up to `until`."""
 
     tenant_id: str
     run: Workflow
@@ -161,8 +161,14 @@ class Promoted:
 
 
 def run_command(command: list[str], stdin: str | None = None, *, may_fail: bool = False) -> str:
-    """What a command prints. Its output comes with the assertion when it fails."""
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=COMMAND_LIMIT_S, check=False)
+    """What a command prints, its errors too with `may_fail`. An API server that cannot be reached is asked again."""
+    for pause_s in (2, 5, 10, 20, 0):
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=COMMAND_LIMIT_S, check=False
+        )
+        if done.returncode == 0 or "Unable to connect to the server" not in done.stderr:
+            break
+        time.sleep(pause_s)
     assert may_fail or done.returncode == 0, f"{' '.join(command[:8])}: {done.returncode}\n{done.stdout}{done.stderr}"
     return done.stdout + (done.stderr if may_fail else "")
 

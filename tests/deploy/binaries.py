@@ -89,23 +89,27 @@ def _put(path: Path, data: bytes) -> None:
 
 @dataclass(frozen=True)
 class Helm:
-    """`helm template` without a cluster."""
+    """One Helm, without a cluster."""
 
     program: Path
 
-    def template(self, values: Object, namespace: str, chart: Path = CHART) -> subprocess.CompletedProcess[str]:
-        command = [str(self.program), "template", "argotune", str(chart), "--namespace", namespace, "--values", "-"]
+    def run(self, *arguments: str, values: Object | None = None) -> subprocess.CompletedProcess[str]:
+        """Any command, with values on stdin and nothing of this machine's Helm and cluster."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(CACHE), "KUBECONFIG": os.devnull}
-        given = json.dumps(values)
-        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, env=environment)
+        command, given = [str(self.program), *arguments], json.dumps(values or {})
+        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=90, env=environment)
 
     def render(self, values: Object, namespace: str = "cogniverse", chart: Path = CHART) -> list[Object]:
         """The objects that would be installed."""
-        done = self.template(values, namespace, chart)
+        done = self._template(values, namespace, chart)
         assert done.returncode == 0, done.stderr
         return load(done.stdout)
 
-    def refusal(self, values: Object) -> str:
+    def refusal(self, values: Object, *flags: str) -> str:
         """What it says when it refuses values; "" when it takes them."""
-        done = self.template(values, "cogniverse")
+        done = self._template(values, "cogniverse", CHART, *flags)
         return done.stderr if done.returncode else ""
+
+    def _template(self, values: Object, namespace: str, chart: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+        given = ["template", "argotune", str(chart), "--namespace", namespace, "--values", "-", *flags]
+        return self.run(*given, values=values)

@@ -93,6 +93,11 @@ def rendered(helm: Helm) -> dict[str, list[Object]]:
     return {name: helm.render(values, ELSEWHERE) for name, values in VALUE_SETS.items()}
 
 
+def test_lint_finds_nothing(helm: Helm) -> None:
+    done = helm.run("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout
+
+
 def test_copies_equal_their_sources() -> None:
     """`make sync-chart` copies again."""
     copies = {path.relative_to(CHART / "files") for path in (CHART / "files").rglob("*") if path.is_file()}
@@ -253,6 +258,20 @@ def test_external_secret_names_keys_and_holds_no_value(rendered: dict[str, list[
 )
 def test_typos_and_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
     assert said in helm.refusal(values)
+
+
+CLUSTER = ["--api-versions", "apiregistration.k8s.io/v1"]
+ARGO = ["--api-versions", "argoproj.io/v1alpha1/CronWorkflow"]
+
+
+def test_a_cluster_without_what_is_needed_is_told_so(helm: Helm) -> None:
+    """A cluster is known by an API that `helm template` has not unless it is told to."""
+    assert "install Argo Workflows" in helm.refusal({}, *CLUSTER)
+    assert helm.refusal({}, *CLUSTER, *ARGO) == ""
+    watched = {"exporter": {"enabled": True}, "serviceMonitor": {"enabled": True}}
+    assert "needs the Prometheus Operator" in helm.refusal(watched, *CLUSTER, *ARGO)
+    said = helm.refusal({"admissionPolicy": {"enabled": True}}, "--kube-version", "1.29.4")
+    assert "admissionPolicy.enabled needs Kubernetes 1.30, this is v1.29.4" in said
 
 
 def test_schema_is_closed_everywhere_and_knows_every_value() -> None:

@@ -342,15 +342,15 @@ def test_logs_name_the_pod_of_each_line_and_are_escaped(runs: Runs, capsys: pyte
     assert capsys.readouterr().out == "pod-1: routing: training\\x1b[31m\npod-2: done\n"
 
 
-def test_a_long_message_keeps_its_end_on_one_line():
+def test_a_message_is_one_line_without_the_executors_and_a_long_one_keeps_its_end():
     executors = 'time="2026-11-21T16:29:49Z" level=info msg="sub-process exited" argo=true\n'
-    long = "a line of a log\n" * 100 + "ConfigInvalid: no such key\n" + executors
-    (event,) = [
-        e for e in events(workflow("Failed", node("routing(0)", "Failed", message=long))) if e.name == "routing"
-    ]
-    assert event.words.endswith("ConfigInvalid: no such key")
-    assert "\n" not in event.words
-    assert len(event.words) <= 400
+    for log, words in (("", "main: Error (exit code 2): no key"), ("a line of a log\n" * 100, "no key")):
+        message = f"main: Error (exit code 2): {executors}{log}no key\n{executors}"
+        event, _ = events(workflow("Failed", node("routing(0)", "Failed", message=message)))
+        assert event.words.endswith(words)
+        assert "argo=true" not in event.words
+        assert "\n" not in event.words
+        assert len(event.words) <= 400
 
 
 def test_a_submission_comes_back_from_its_workflow_as_it_was():
