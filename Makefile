@@ -17,9 +17,9 @@ setup: .venv/.ready .venv-phoenix/.ready
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active
 	touch $@
 
-.venv-phoenix/.ready: Makefile
-	test -x .venv-phoenix/bin/pip || $(PYTHON) -m venv .venv-phoenix
-	.venv-phoenix/bin/python -m pip install -q "arize-phoenix==$(PHOENIX_VERSION)"
+.venv-phoenix/.ready: Makefile | .venv/.ready
+	test -x .venv-phoenix/bin/python || $(PYTHON) -m venv --without-pip .venv-phoenix
+	$(UV) pip install -q --python .venv-phoenix/bin/python "arize-phoenix==$(PHOENIX_VERSION)"
 	touch $@
 
 demo: setup

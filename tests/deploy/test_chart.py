@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from deploy.binaries import CHART, REPOSITORY, Helm
@@ -230,34 +231,48 @@ def test_external_secret_names_keys_and_holds_no_value(rendered: dict[str, list[
     ]
 
 
+BAD_VALUES: list[tuple[Object, str]] = [
+    ({"imgae": {}}, "imgae"),
+    ({"round": {"maxSubmission": 3}}, "maxSubmission"),
+    ({"round": {"maxSubmissions": 0}}, "0 is less than"),
+    ({"settings": {"CONFIG_STORE_URL": "redis://x"}}, "CONFIG_STORE_URL"),
+    ({"settings": {"ARGOTUNE_LM_THREADS": 0}}, "0 is less than"),
+    ({"size": "huge"}, "huge"),
+    ({"schedules": []}, "non-empty"),
+    ({"schedules": ["7 * * *"]}, "7 * * *"),
+    ({"timezone": "Berlin!"}, "Berlin!"),
+    ({"image": {"repository": "x", "pullPolicy": "Always", "digest": "sha256:12"}}, "sha256:12"),
+    ({"image": {"repository": "x:latest/y z", "pullPolicy": "Always"}}, "x:latest/y z"),
+    ({"image": {"repository": "x", "pullPolicy": "Sometimes"}}, "Sometimes"),
+    ({"resources": {"limits": {"memory": "eight"}}}, "eight"),
+    ({"podGC": {"round": {"strategy": "Never"}}}, "Never"),
+    ({"extraEnv": [{"name": "ARGOTUNE_TASK_KEY", "value": "x"}]}, "ARGOTUNE_TASK_KEY"),
+    ({"existingSecret": ""}, "''"),
+    ({"externalSecret": {"remoteRefs": {"store_url": {"key": "x"}}}}, "store_url"),
+    ({"tolerations": [{"key": "x", "effects": "NoSchedule"}]}, "effects"),
+    ({"extraVolumes": [{"name": "work", "emptyDir": {}}]}, "work"),
+]
+
+
+@pytest.mark.parametrize(("values", "said"), BAD_VALUES, ids=str)
+def test_schema_refuses_typos_and_bad_values(values: Object, said: str) -> None:
+    errors = jsonschema.Draft7Validator(json.loads((CHART / "values.schema.json").read_text())).iter_errors(values)
+    assert said in " ".join(error.message for error in errors)
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"imgae": {}}, "imgae"),
-        ({"round": {"maxSubmission": 3}}, "maxSubmission"),
-        ({"round": {"maxSubmissions": 0}}, "maxSubmissions"),
-        ({"settings": {"CONFIG_STORE_URL": "redis://x"}}, "CONFIG_STORE_URL"),
-        ({"settings": {"ARGOTUNE_LM_THREADS": 0}}, "ARGOTUNE_LM_THREADS"),
-        ({"size": "huge"}, "size"),
-        ({"schedules": []}, "schedules"),
-        ({"schedules": ["7 * * *"]}, "schedules"),
-        ({"schedules": ["7 24 * * *"]}, '"24" is no hour'),
-        ({"timezone": "Berlin!"}, "timezone"),
-        ({"image": {"digest": "sha256:12"}}, "digest"),
-        ({"image": {"repository": "x:latest/y z"}}, "repository"),
-        ({"resources": {"limits": {"memory": "eight"}}}, "memory"),
-        ({"podGC": {"round": {"strategy": "Never"}}}, "strategy"),
-        ({"extraEnv": [{"name": "ARGOTUNE_TASK_KEY", "value": "x"}]}, "extraEnv"),
-        ({"existingSecret": ""}, "existingSecret"),
-        ({"externalSecret": {"enabled": True}}, "remoteRefs must say where store-url is"),
-        ({"externalSecret": {"remoteRefs": {"store_url": {"key": "x"}}}}, "store_url"),
-        ({"serviceMonitor": {"enabled": True}}, "serviceMonitor.enabled needs exporter.enabled"),
-        ({"tolerations": [{"key": "x", "effects": "NoSchedule"}]}, "effects"),
+        ({"imgae": {}, "size": "huge", "schedules": ["7 * * *"]}, ["imgae", "size", "schedules"]),
+        ({"schedules": ["7 24 * * *"]}, ['"24" is no hour']),
+        ({"externalSecret": {"enabled": True}}, ["remoteRefs must say where store-url is"]),
+        ({"serviceMonitor": {"enabled": True}}, ["serviceMonitor.enabled needs exporter.enabled"]),
     ],
     ids=str,
 )
-def test_typos_and_bad_values_are_refused(helm: Helm, values: Object, said: str) -> None:
-    assert said in helm.refusal(values)
+def test_helm_refuses_with_a_sentence(helm: Helm, values: Object, said: list[str]) -> None:
+    refusal = helm.refusal(values)
+    assert [words for words in said if not re.search(words, refusal)] == []
 
 
 CLUSTER = ["--api-versions", "apiregistration.k8s.io/v1"]
