@@ -10,7 +10,6 @@ from typing import Literal
 
 from argotune.errors import ConfigInvalid
 
-
 OVER_LIMIT = "more than a round may submit"
 
 
