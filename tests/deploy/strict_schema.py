@@ -13,7 +13,6 @@ from typing import Any
 
 import jsonschema
 import yaml
-from kubernetes.client import models
 
 Object = dict[str, Any]
 ARGO_VERSIONS = ("v3.6.19", "v3.7.18", "v4.0.10", "v4.1.2")
@@ -94,12 +93,20 @@ def _closed_member(key: str, value: Any) -> Any:
     return {name: _closed(schema) for name, schema in value.items()} if key == "properties" else _closed(value)
 
 
+@functools.cache
+def _model(name: str) -> type | None:
+    """A model of the official client, which takes seconds to import."""
+    from kubernetes.client import models
+
+    return getattr(models, name, None)
+
+
 def core_problems(found: Object) -> list[str]:
     """Fields and types that the official client's model of this kind does not know; [] for kinds that it has not."""
-    model = getattr(models, f"V1{found['kind']}", None)
-    if model is None or is_argo(found):
+    type_name = f"V1{found['kind']}"
+    if is_argo(found) or _model(type_name) is None:
         return []
-    return [f"{title(found)}{problem}" for problem in _model_problems(found, model.__name__)]
+    return [f"{title(found)}{problem}" for problem in _model_problems(found, type_name)]
 
 
 _SCALARS = {"str": str, "int": int, "bool": bool, "float": (int, float), "datetime": str}
@@ -113,7 +120,7 @@ def _model_problems(value: Any, type_name: str) -> Iterator[str]:
     elif type_name in _SCALARS:
         if not isinstance(value, _SCALARS[type_name]) or (isinstance(value, bool) and type_name != "bool"):
             yield f": {value!r} is no {type_name}"
-    elif model := getattr(models, type_name, None):
+    elif model := _model(type_name):
         yield from _fields_problems(value, {model.attribute_map[key]: t for key, t in model.openapi_types.items()})
 
 
