@@ -50,7 +50,7 @@ class Pods:
         work.mkdir()
         placed = [argument.replace("/work", str(work)) for argument in arguments]
         done = subprocess.run(
-            [sys.executable, str(SCRIPTS / script), *placed], env=self.env, capture_output=True, text=True, timeout=170
+            [sys.executable, str(SCRIPTS / script), *placed], env=self.env, capture_output=True, text=True, timeout=500
         )
         return Pod(done, work)
 
