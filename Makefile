@@ -14,12 +14,12 @@ setup: .venv/.ready .venv-phoenix/.ready
 .venv/.ready: pyproject.toml uv.lock
 	test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q uv
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active --compile-bytecode
 	touch $@
 
 .venv-phoenix/.ready: Makefile | .venv/.ready
 	test -x .venv-phoenix/bin/python || $(PYTHON) -m venv --without-pip .venv-phoenix
-	$(UV) pip install -q --python .venv-phoenix/bin/python "arize-phoenix==$(PHOENIX_VERSION)"
+	$(UV) pip install -q --compile-bytecode --python .venv-phoenix/bin/python "arize-phoenix==$(PHOENIX_VERSION)"
 	touch $@
 
 demo: setup
