@@ -40,5 +40,9 @@ test-cluster: .venv/.ready
 cluster-demo: .venv/.ready
 	.venv/bin/argotune demo --on-argo
 
+# The chart's templates read these files; a test holds that the copies are equal.
+sync-chart:
+	cp --parents workflows/*.yaml workflows/optional/*.yaml monitoring/* overlays/development/[pr]*.yaml helm/argotune/files
+
 clean:
 	rm -rf .demo results

@@ -10,18 +10,11 @@ from pathlib import Path
 import pytest
 
 from argotune import wiring
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
 from argotune.configs import Configs
-from argotune.demo import sample
-from argotune.demo.application import serve
-from argotune.ports import silent
-from argotune.serving import Serving
 from argotune.settings import read_settings
-from argotune.tenants import BudgetLimits, LMChoice, parse_config
+from argotune.tenants import parse_config
+from tests.acceptance.conftest import SAMPLE, SCRIPTS
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
-SAMPLE = "initech"
 NOTHING_DUE = {"any": "false", "modality": "false", "cross_modal": "false", "routing": "false", "own": "false"}
 
 
@@ -201,9 +194,8 @@ def test_a_module_that_cannot_run_does_not_keep_the_others_from_being_tried(tmp_
 
 @pytest.mark.phoenix
 @pytest.mark.lm
-def test_the_steps_of_a_workflow_in_their_order(tmp_path: Path, phoenix_url: str):
-    pods = Pods(tmp_path, PHOENIX_ENDPOINT=phoenix_url)
-    _serve_sample(pods)
+def test_the_steps_of_a_workflow_in_their_order(tmp_path: Path, sample_env: dict[str, str]):
+    pods = Pods(tmp_path, **sample_env)
     looked = pods.trigger(SAMPLE)
     assert (looked.code, looked.due) == (0, {**NOTHING_DUE, "any": "true", "routing": "true"}), looked.stderr
     assert "routing due (42 traces)" in looked.files["outcome"]
@@ -221,19 +213,3 @@ def test_the_steps_of_a_workflow_in_their_order(tmp_path: Path, phoenix_url: str
     assert summed.code == 1
     assert summed.files["outcome"] == f"cross_modal failed; {ran.files['outcome']}"
     assert summed.files["links"] == ran.files["links"]
-
-
-def _serve_sample(pods: Pods) -> None:
-    """The sample queries of a tenant, served once by the untuned programs."""
-    settings = read_settings(
-        store_url=pods.env["CONFIG_STORE_URL"],
-        phoenix_endpoint=pods.env["PHOENIX_ENDPOINT"],
-        phoenix_project_prefix=pods.env["PHOENIX_PROJECT_PREFIX"],
-    )
-    store, config = wiring.open_store(settings), sample.config(SAMPLE)
-    Configs(store).save(config)
-    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NoAnswers())
-    with Serving(store, config, lms, wiring.open_embedder, wiring.utc_now) as serving:
-        serve(SAMPLE, serving, wiring.open_sink(settings), "steps", wiring.utc_now(), silent)
-    fields = {"modules": ["routing"], "min_samples_for_optimization": 20, "gate": {"min_test_examples": 5}}
-    Configs(store).save(parse_config({**config.model_dump(mode="json"), **fields}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from factories import make_config, make_span
 
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.adapters.memory_store import MemoryStore
@@ -16,7 +17,6 @@ from argotune.ports import Record
 from argotune.rounds import OVER_LIMIT, RoundRequest
 from argotune.stages.dispatch import dispatch
 from argotune.workflows import TEMPLATE
-from tests.factories import make_config, make_span
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVIL = ["$(reboot)", "{{workflow.uid}}", "../../etc", "a'b\"c", "Größe/ä"]

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from factories import NOON, after, make_config, make_run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
+from argotune.cli import run_command
+from argotune.cli.loop import aggregate_parser
 from argotune.configs import Configs
 from argotune.documents import to_record
 from argotune.errors import Conflict
-from argotune.ports import Record
+from argotune.ports import Record, Store
 from argotune.records import EVERYONE, Collection, digest, seal
 from argotune.runs import Run, RunBook, RunState
+from argotune.settings import read_settings
 from argotune.tallies import (
     ATTEMPTS,
     ModuleTally,
@@ -35,7 +41,7 @@ SKIPPED = {"state": RunState.SKIPPED, "ended_at": after(1)}
 JUDGED = {"state": RunState.JUDGED, "verdict": {"outcome": "promoted"}, "lm_calls": 7}
 
 
-def keep_runs(store: MemoryStore, *runs: Run) -> None:
+def keep_runs(store: Store, *runs: Run) -> None:
     for run in runs:
         store.write(run.tenant_id, [RunBook.record_of(run)])
 
@@ -126,6 +132,16 @@ class Interrupted(MemoryStore):
             keep_tally(self, "acme_corp")
             self.times = left
         super().write(tenant_id, records, expect)
+
+
+def test_the_last_step_of_a_workflow_counts_the_run_of_a_pod_that_was_killed(tmp_path: Path) -> None:
+    settings = read_settings(store_url=f"sqlite:///{tmp_path}/store.db")
+    with closing(wiring.open_store(settings)) as store:
+        Configs(store).save(make_config())
+        keep_runs(store, make_run(state=RunState.OPENED))
+        flags = ["--tenant-id=acme_corp", f"--store-url={settings.store_url}", "--status=routing=Failed"]
+        assert run_command(aggregate_parser(), flags) == 1
+        assert read_tally(store, "acme_corp").modules["routing"].unfinished_since == NOON
 
 
 @pytest.mark.parametrize("times", [1, ATTEMPTS - 1])

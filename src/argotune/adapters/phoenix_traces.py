@@ -27,8 +27,10 @@ SPAN_IDS_AT_ONCE = 200
 
 ANNOTATIONS_PAGE = 10_000
 WRITE_ROWS = 500
-ARRIVAL_LIMIT_S = 60.0
+ARRIVAL_LIMIT_S = 20.0
 ARRIVAL_POLL_S = 0.25
+SENDINGS = 4
+"""How often spans are sent that do not arrive: Phoenix drops what it takes while its database is locked."""
 
 _COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String) {
   getProjectByName(name: $name) {
@@ -151,9 +153,7 @@ class PhoenixTraces:
         name = project_name(self._prefix, tenant_id)
         path = f"v1/projects/{segment(self._made_project(name))}/spans"
         for start in range(0, len(spans), WRITE_ROWS):
-            batch = {span.span_id: span for span in spans[start : start + WRITE_ROWS]}
-            self._send_unknown(path, batch)
-            self._await(name, set(batch))
+            self._deliver(name, path, {span.span_id: span for span in spans[start : start + WRITE_ROWS]})
 
     def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier), 500 at a time; Phoenix sets their time.
@@ -208,18 +208,24 @@ class PhoenixTraces:
             if unknown:
                 self._send_unknown(path, unknown)
 
-    def _await(self, name: str, span_ids: set[str]) -> None:
-        missing, waited_s = span_ids, 0.0
-        while True:
-            found = self._present(name, missing)
-            missing = missing - found
-            waited_s = 0.0 if found else waited_s + ARRIVAL_POLL_S
+    def _deliver(self, name: str, path: str, batch: Mapping[str, Span]) -> None:
+        missing = batch
+        for _ in range(SENDINGS):
+            self._send_unknown(path, missing)
+            missing = self._missing_after_waiting(name, missing)
             if not missing:
                 return
-            if waited_s > ARRIVAL_LIMIT_S:
-                example = f"{len(missing)} of {len(span_ids)} spans, e.g. {min(missing)!r},"
-                raise Unavailable(f"Phoenix: {example} did not arrive in project {name!r}")
-            self._sleep(ARRIVAL_POLL_S)
+        raise Unavailable(f"Phoenix: {len(missing)} spans, e.g. {min(missing)!r}, did not arrive in project {name!r}")
+
+    def _missing_after_waiting(self, name: str, spans: Mapping[str, Span]) -> dict[str, Span]:
+        """The spans that are still not there when none has arrived for a while."""
+        missing, waited_s = dict(spans), 0.0
+        while missing and waited_s <= ARRIVAL_LIMIT_S:
+            found = self._present(name, set(missing))
+            missing = {id: span for id, span in missing.items() if id not in found}
+            waited_s = 0.0 if found else waited_s + ARRIVAL_POLL_S
+            self._sleep(ARRIVAL_POLL_S if missing else 0.0)
+        return missing
 
     def _present(self, name: str, span_ids: set[str]) -> set[str]:
         """Those of the span ids that are in a project."""

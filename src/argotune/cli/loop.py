@@ -206,11 +206,13 @@ def _write_outcome(arguments: Namespace, outcome: str, runs: list[Run]) -> None:
 
 def aggregate_results(arguments: Namespace) -> None:
     """Sum up run records, whoever ran them and however they ended. Raises ModuleFailed when a step failed."""
+    from argotune.tallies import keep_tally
     from argotune.wiring import utc_now
 
     statuses = _statuses(arguments.status)
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
+    keep_tally(store, arguments.tenant_id)  # a pass that was killed did not get there
     since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
     runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
     outcome = outcome_of_steps(statuses, runs)

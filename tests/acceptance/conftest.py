@@ -1,0 +1,48 @@
+"""What several acceptance tests start from: the sample traffic of one tenant in a real Phoenix, and its config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from argotune import wiring
+from argotune.answers import NoAnswers
+from argotune.budget import Meter
+from argotune.configs import Configs
+from argotune.demo import sample
+from argotune.demo.application import serve
+from argotune.ports import silent
+from argotune.serving import Serving
+from argotune.settings import read_settings
+from argotune.tenants import BudgetLimits, LMChoice, parse_config
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+SAMPLE = "initech"
+PREFIX = "acceptance"
+
+
+@pytest.fixture(scope="session")
+def served(phoenix_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings of a Phoenix that has SAMPLE's queries, served once by the untuned programs."""
+    folder = tmp_path_factory.mktemp("served")
+    settings = read_settings(
+        store_url=f"sqlite:///{folder}/store.db", phoenix_endpoint=phoenix_url, phoenix_project_prefix=PREFIX
+    )
+    store, config = wiring.open_store(settings), sample.config(SAMPLE)
+    Configs(store).save(config)
+    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NoAnswers())
+    with Serving(store, config, lms, wiring.open_embedder, wiring.utc_now) as serving:
+        serve(SAMPLE, serving, wiring.open_sink(settings), PREFIX, wiring.utc_now(), silent)
+    return {"PHOENIX_ENDPOINT": phoenix_url, "PHOENIX_PROJECT_PREFIX": PREFIX}
+
+
+@pytest.fixture(scope="module")
+def sample_env(served: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a command: what was served, and a store of its own in which SAMPLE has a config."""
+    folder = tmp_path_factory.mktemp("store")
+    store_url = f"sqlite:///{folder}/store.db"
+    fields = {"modules": ["routing"], "min_samples_for_optimization": 20, "gate": {"min_test_examples": 5}}
+    config = parse_config({**sample.config(SAMPLE).model_dump(mode="json"), **fields})
+    Configs(wiring.open_store(read_settings(store_url=store_url))).save(config)
+    return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "CONFIG_STORE_URL": store_url, **served}
