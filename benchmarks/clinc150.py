@@ -17,9 +17,10 @@ from pathlib import Path
 
 from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
+from argotune.annotations import LabelSource
 from argotune.answers import Answers
 from argotune.budget import Meter
-from argotune.examples import Example, LabelSource, Split
+from argotune.examples import Example, Split
 from argotune.optimizers import OPTIMIZERS, Refusal, TrainingTask, choose
 from argotune.ports import LMs
 from argotune.programs import programs_of

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from argotune.annotations import Annotation
-from argotune.examples import Example, LabelSource
+from argotune.annotations import Annotation, LabelSource
+from argotune.examples import Example
 from argotune.experiences import Experience, Fields, Span
 from argotune.registry import Lineage, Version, version_id
 from argotune.runs import Run, RunState
 from argotune.splitting import Split
 from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.verdicts import Interval, Numbers, Promoted, Rejected, Rule, Verdict
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 AGENTS = ("video_search_agent", "image_search_agent", "summarizer_agent")
@@ -129,3 +130,23 @@ def make_run(**overrides: Any) -> Run:
         "started_at": NOON,
     }
     return Run(**{**values, **overrides})
+
+
+def make_verdict(outcome: str = "promoted", reason: str = "better") -> Verdict:
+    numbers = Numbers(
+        n=40,
+        champion_mean=0.5,
+        challenger_mean=0.8,
+        effect=0.3,
+        interval=Interval(0.1, 0.5),
+        p_value=0.002,
+        level=0.03,
+        wins=14,
+        losses=2,
+        test="mcnemar",
+        trusted_share=1.0,
+        attempt=1,
+        slices=(),
+        slice_level=0.01,
+    )
+    return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Rule.NOT_SIGNIFICANT, numbers)

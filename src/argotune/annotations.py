@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Literal
 
 AnnotatorKind = Literal["HUMAN", "LLM", "CODE"]
+
+
+class LabelSource(StrEnum):
+    """Where a label comes from, in falling order of trust."""
+
+    HUMAN = "human"
+    LLM = "llm"
+    OUTCOME = "outcome"
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the label is independent of what the champion answered."""
+        return self is not LabelSource.OUTCOME
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from argotune.errors import Corrupt
+from argotune.errors import ConfigInvalid, Corrupt
 from argotune.ports import Record, Store
 from argotune.records import seal, tag_of, unseal
+from argotune.tenants import first_problem
 
 
 class Document(BaseModel):
@@ -30,8 +31,9 @@ def from_text(kind: type[D], document: str) -> D:
     """The value in a sealed document. Raises Corrupt."""
     try:
         return kind.model_validate(unseal(kind.__name__, document))
-    except ValidationError as error:
-        raise Corrupt(f"a {kind.__name__} record cannot be read: {error.errors()[0]['msg']}") from error
+    except (ValidationError, ConfigInvalid) as error:
+        detail = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        raise Corrupt(f"a {kind.__name__} record cannot be read: {detail}") from error
 
 
 def find(store: Store, tenant_id: str, collection: str, id: str, kind: type[D]) -> tuple[D, str] | tuple[None, None]:

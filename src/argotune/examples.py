@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from argotune.annotations import Annotation
+from argotune.annotations import Annotation, LabelSource
 from argotune.errors import Corrupt
 from argotune.experiences import Experience, Fields, Json, query_of, reward, shared
 from argotune.records import digest
@@ -19,19 +19,6 @@ from argotune.tenants import RewardWeights, RoutingConfigUnified
 
 LLM_WEIGHT = 0.8
 """What an LLM's label counts in training beside a person's 1.0: less, as it errs more; how much more is a guess."""
-
-
-class LabelSource(StrEnum):
-    """Where a label comes from, in falling order of trust."""
-
-    HUMAN = "human"
-    LLM = "llm"
-    OUTCOME = "outcome"
-
-    @property
-    def is_trusted(self) -> bool:
-        """Whether the label is independent of what the champion answered."""
-        return self is not LabelSource.OUTCOME
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def _pairs(values: dict[str, str]) -> str:
 
 
 def _numbers(run: Run) -> list[str]:
-    numbers = (run.verdict or {}).get("numbers") or {}
+    if not run.verdict:
+        return []
     shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "test", "attempt", "trusted_share")
-    return [f"          {name} = {numbers[name]}" for name in shown if name in numbers]
+    return [f"          {name} = {getattr(run.verdict.numbers, name)}" for name in shown]

@@ -6,147 +6,26 @@ The order of the rules is that of `_RULES`; the first that objects rejects (docs
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
-
-from argotune.errors import ConfigInvalid, Corrupt
-from argotune.examples import LabelSource
-from argotune.stats import Interval, Side, bootstrap_interval, level_of_attempt, mcnemar_exact, paired_permutation
-from argotune.tenants import GateRules, first_problem
-
-TestName = Literal["mcnemar", "permutation"]
+from argotune.stats import Side, bootstrap_interval, level_of_attempt, mcnemar_exact, paired_permutation
+from argotune.tenants import GateRules
+from argotune.verdicts import (
+    Comparison,
+    Interval,
+    Numbers,
+    Promoted,
+    Rejected,
+    Rule,
+    Score,
+    SliceResult,
+    TestName,
+    Verdict,
+)
 
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
 _ROUNDING = 1e-12
 _SHOWN_CHARS = 60
-
-
-@dataclass(frozen=True)
-class Score:
-    """Both versions on one sealed example, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    example_id: str
-    source: LabelSource
-    slices: Mapping[str, str]
-    champion: float
-    challenger: float
-
-    def __post_init__(self) -> None:
-        for role, value in (("champion", self.champion), ("challenger", self.challenger)):
-            if not 0.0 <= value <= 1.0:
-                raise ConfigInvalid(f"metric: example {self.example_id}: scored the {role} {value}, not within 0..1")
-
-    @property
-    def difference(self) -> float:
-        return self.challenger - self.champion
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Champion and challenger on the same examples, each of them once. `attempt` counts from 1."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    program: str
-    champion_version: str
-    challenger_version: str
-    attempt: int
-    scores: tuple[Score, ...]
-
-    def __post_init__(self) -> None:
-        id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))
-        if times > 1:
-            raise ConfigInvalid(f"scores: example {id} occurs {times} times; an example is counted once")
-
-
-@dataclass(frozen=True)
-class SliceResult:
-    """The examples with slices[key] == value. `p_worse` is None for a slice that is too small to be judged."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    key: str
-    value: str
-    n: int
-    champion_mean: float
-    challenger_mean: float
-    wins: int
-    losses: int
-    p_worse: float | None
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """What the verdict rests on.
-
-    Means, effect and interval are scores (0.1 is ten points); the interval has confidence 1 - level. `level` is what
-    `attempt` may spend of the significance, `slice_level` what each judged slice may. Of no examples nothing is known:
-    means and effect are 0, the p-value is 1 and the interval -1..1.
-    """
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    n: int
-    champion_mean: float
-    challenger_mean: float
-    effect: float
-    interval: Interval
-    p_value: float
-    level: float
-    wins: int
-    losses: int
-    test: TestName
-    trusted_share: float
-    attempt: int
-    slices: tuple[SliceResult, ...]
-    slice_level: float
-
-
-class Rule(StrEnum):
-    """Why a challenger was rejected: the rules of `judge` in their order, then what a run may meet besides them."""
-
-    SAME_PROGRAM = "same_program"
-    TOO_FEW_EXAMPLES = "too_few_examples"
-    UNTRUSTED_LABELS = "untrusted_labels"
-    EFFECT_TOO_SMALL = "effect_too_small"
-    NOT_SIGNIFICANT = "not_significant"
-    INTERVAL_CONTAINS_ZERO = "interval_contains_zero"
-    SLICE_WORSE = "slice_worse"
-    BUDGET_SPENT = "budget_spent"
-    CHAMPION_MOVED = "champion_moved"
-
-
-@dataclass(frozen=True)
-class Promoted:
-    """The challenger may serve."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    reason: str
-    numbers: Numbers
-    outcome: Literal["promoted"] = "promoted"
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """The challenger may not serve, because of `rule`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")
-
-    reason: str
-    rule: Rule
-    numbers: Numbers
-    outcome: Literal["rejected"] = "rejected"
-
-
-Verdict = Promoted | Rejected
 
 
 def judge(comparison: Comparison, rules: GateRules, seed: int) -> Verdict:
@@ -344,35 +223,3 @@ def _shown(text: str) -> str:
     """Text that came with traces, safe in one line."""
     short = text if len(text) <= _SHOWN_CHARS else text[:_SHOWN_CHARS] + "..."
     return short if short.isprintable() else ascii(short)
-
-
-_COMPARISONS = TypeAdapter(Comparison)
-_VERDICTS: TypeAdapter[Verdict] = TypeAdapter(Annotated[Verdict, Field(discriminator="outcome")])
-
-
-def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
-    """JSON-able; `comparison_from_json` gives back an equal value."""
-    return _COMPARISONS.dump_python(comparison, mode="json")
-
-
-def comparison_from_json(data: Mapping[str, Any]) -> Comparison:
-    """Raises Corrupt for anything that `comparison_to_json` does not write."""
-    return _read(_COMPARISONS, "comparison", data)
-
-
-def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
-    """JSON-able, `outcome` says which verdict it is; `verdict_from_json` gives back an equal value."""
-    return _VERDICTS.dump_python(verdict, mode="json")
-
-
-def verdict_from_json(data: Mapping[str, Any]) -> Verdict:
-    """Raises Corrupt for anything that `verdict_to_json` does not write."""
-    return _read(_VERDICTS, "verdict", data)
-
-
-def _read(adapter: TypeAdapter[Any], what: str, data: Mapping[str, Any]) -> Any:
-    try:
-        return adapter.validate_python(data)
-    except (ValidationError, ConfigInvalid) as error:
-        detail = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise Corrupt(f"a stored {what} cannot be read: {detail}") from error

@@ -83,10 +83,10 @@ def outcome_of_run(run: Run) -> str:
     """What came of a run, e.g. `routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p=0.004`."""
     if run.skip or not run.verdict:
         return f"{run.program}: {run.sentence}"
-    outcome, numbers = run.outcome_of_verdict, run.verdict["numbers"]
-    means = f", {_percent(numbers['champion_mean'])} -> {_percent(numbers['challenger_mean'])}" if numbers["n"] else ""
-    reason = str(run.verdict["reason"]).removeprefix("rejected: ")
-    why = f", {_p_value(numbers['p_value'])}" if outcome == "promoted" else f": {reason}"
+    outcome, numbers = run.verdict.outcome, run.verdict.numbers
+    means = f", {_percent(numbers.champion_mean)} -> {_percent(numbers.challenger_mean)}" if numbers.n else ""
+    reason = run.verdict.reason.removeprefix("rejected: ")
+    why = f", {_p_value(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
     return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{'' if run.is_over else ', not published'}"
 
 

@@ -15,7 +15,7 @@ from argotune.champions import Standing, standing
 from argotune.conditions import Conditions
 from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, Conflict, ProgramChanged
-from argotune.gate import Comparison, Rejected, Rule, comparison_from_json, comparison_to_json, measure, verdict_to_json
+from argotune.gate import measure
 from argotune.leases import leased
 from argotune.logs import about
 from argotune.ports import LMs, Ports, Record
@@ -34,6 +34,7 @@ from argotune.stages.train import Origin, train
 from argotune.stages.trigger import trigger
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
+from argotune.verdicts import Comparison, Rejected, Rule
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,9 @@ def _optimize(
     module, book = conditions.module, RunBook(ports.store, config.tenant_id)
     programs = programs_of(config, module)
     datasets, row_id = collect(ports, config, module, [program.fields for program in programs])
-    pass_id = book.marker(module)[0].pass_id or ports.new_id()
-    book.change_marker(module, pass_id=pass_id)
-    runs = tuple(_run_program(ports, config, p, datasets[p.name], request, pass_id, lost) for p in programs)
+    this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lost)
+    book.change_marker(module, pass_id=this.id)
+    runs = tuple(_run_program(this, program, datasets[program.name]) for program in programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
     learned = book.marker(module)[0].learned | {run.program: run.plan.lesson for run in runs if run.plan}
     book.change_marker(
@@ -93,19 +94,22 @@ def _optimize(
     return ModuleReport(conditions, runs)
 
 
-def _run_program(
-    ports: Ports,
-    config: RoutingConfigUnified,
-    program: Program,
-    data: Dataset,
-    request: Request,
-    pass_id: str,
-    lost: threading.Event,
-) -> Run:
-    work = Work(ports, config, program, data, request, pass_id)
+@dataclass(frozen=True)
+class Pass:
+    """What the runs of one pass over a module's programs share. `lost` is set when another pass may have begun."""
+
+    ports: Ports
+    config: RoutingConfigUnified
+    request: Request
+    id: str
+    lost: threading.Event
+
+
+def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
+    work = Work(this, program, data)
     with about(run=work.run.id):
         while not work.run.is_over:
-            if lost.is_set():
+            if this.lost.is_set():
                 what = f"the lease of {program.module} was lost"
                 raise Conflict(f"{what}: another run may be at work; nothing was promoted")
             work.step()
@@ -115,20 +119,12 @@ def _run_program(
 class Work:
     """One run on its way through the stages; each step writes the run down before the next begins."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        config: RoutingConfigUnified,
-        program: Program,
-        data: Dataset,
-        request: Request,
-        pass_id: str,
-    ) -> None:
-        self._ports, self._config, self._program, self._data = ports, config, program, data
-        self._book = RunBook(ports.store, config.tenant_id)
-        self._registry = Registry(ports.store, config.tenant_id)
-        self.run = self._book.open(self._new_run(request, pass_id))
-        self._meter = Meter(config.budget, self._book.spent(self.run))
+    def __init__(self, this: Pass, program: Program, data: Dataset) -> None:
+        self._ports, self._config, self._program, self._data = this.ports, this.config, program, data
+        self._book = RunBook(this.ports.store, this.config.tenant_id)
+        self._registry = Registry(this.ports.store, this.config.tenant_id)
+        self.run = self._book.open(self._new_run(this))
+        self._meter = Meter(this.config.budget, self._book.spent(self.run))
         self._lms: LMs | None = None
 
     def step(self) -> None:
@@ -199,7 +195,7 @@ class Work:
             return self._reject_unmeasured(champion, challenger, error)
         self._advance(
             RunState.COMPARED,
-            comparison=comparison_to_json(found.comparison),
+            comparison=found.comparison,
             champion_answers=dict(zip((e.id for e in examples), found.champion_answers, strict=True)),
             challenger_answers=dict(zip((e.id for e in examples), found.challenger_answers, strict=True)),
         )
@@ -209,10 +205,11 @@ class Work:
         nothing = Comparison(self._program.name, champion.id, challenger.id, self.run.attempt, ())
         numbers = measure(nothing, self._config.gate, self._seed)
         verdict = Rejected(f"rejected: not measured, {error}", Rule.BUDGET_SPENT, numbers)
-        self._advance(RunState.JUDGED, comparison=comparison_to_json(nothing), verdict=verdict_to_json(verdict))
+        self._advance(RunState.JUDGED, comparison=nothing, verdict=verdict)
 
     def _promote(self) -> None:
-        comparison = comparison_from_json(self.run.comparison or {})
+        comparison = self.run.comparison
+        assert comparison is not None
         rules, now = self._config.gate, self._ports.clock()
         self.run = promote(self._book, self._registry, self.run, comparison, rules, seed=self._seed, now=now)
 
@@ -248,16 +245,16 @@ class Work:
     def _seed(self) -> int:
         return int(digest(self.run.id)[:8], 16) % 2**31
 
-    def _new_run(self, request: Request, pass_id: str) -> Run:
+    def _new_run(self, this: Pass) -> Run:
         return Run(
-            id=f"{self._program.name}-{pass_id}",
+            id=f"{self._program.name}-{this.id}",
             tenant_id=self._config.tenant_id,
             module=self._program.module,
             program=self._program.name,
             state=RunState.STARTED,
             started_at=self._ports.clock(),
-            group=request.group,
-            forced=request.is_forced,
+            group=this.request.group,
+            forced=this.request.is_forced,
             counts=dict(self._data.counts),
         )
 

@@ -79,7 +79,7 @@ def _failure_json(module: str, error: ArgotuneError) -> dict[str, Any]:
 
 def run_json(run: Run) -> dict[str, Any]:
     """A run without the per-example rows, which the tracker shows."""
-    verdict = run.verdict or {}
+    verdict = run.model_dump(mode="json", include={"verdict"})["verdict"] or {}
     return {
         "id": run.id,
         "program": run.program,

@@ -14,6 +14,7 @@ from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
 from argotune.records import Collection
+from argotune.verdicts import Comparison, Verdict
 
 
 class RunState(StrEnum):
@@ -85,10 +86,10 @@ class Run(Document):
     champion_tag: str | None = None
     challenger: str | None = None
     attempt: int | None = None
-    comparison: dict[str, Any] | None = None
+    comparison: Comparison | None = None
     champion_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
     challenger_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
-    verdict: dict[str, Any] | None = None
+    verdict: Verdict | None = None
     lm_calls: int = 0
     lm_tokens: int = 0
     lm_reused: int = 0
@@ -109,14 +110,14 @@ class Run(Document):
     @property
     def outcome_of_verdict(self) -> str:
         """`promoted`, `rejected`, or `unfinished` before the gate has spoken."""
-        return str(self.verdict["outcome"]) if self.verdict else "unfinished"
+        return self.verdict.outcome if self.verdict else "unfinished"
 
     @property
     def sentence(self) -> str:
         """What came of it, for people."""
         if self.skip:
             return f"skipped: {self.skip.reason}"
-        return str(self.verdict["reason"]) if self.verdict else f"unfinished, {self.state}"
+        return self.verdict.reason if self.verdict else f"unfinished, {self.state}"
 
 
 class Attempt(Document):

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from argotune.errors import ConfigInvalid
+from argotune.verdicts import Interval
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,17 +24,6 @@ MAX_ENUMERATED = 16
 
 _CELLS = 1_000_000
 _SLACK = 1e-9
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval, both ends included."""
-
-    low: float
-    high: float
-
-    def contains(self, value: float) -> bool:
-        return self.low <= value <= self.high
 
 
 def mcnemar_exact(wins: int, losses: int, side: Side = "both") -> float:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from factories import NOON, after, make_config, make_run
+from factories import NOON, after, make_config, make_run, make_verdict
 from prometheus_client import openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -64,7 +64,7 @@ def fill(store: Store) -> None:
     """One tenant with a promotion and an unfinished run of its own module, one that is off, and a round."""
     Configs(store).save(make_config())
     Configs(store).save(make_config(tenant_id="sleeping", enable_auto_optimization=False))
-    ended = {"state": RunState.REPORTED, "verdict": {"outcome": "promoted"}, "ended_at": after(90.5)}
+    ended = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
     runs = [
         make_run(id="r1", lm_calls=7, lm_tokens=800, lm_reused=9, **ended),
         make_run(id="r2", module="support_bot"),

@@ -81,7 +81,7 @@ def test_the_next_challenger_is_compared_with_the_new_champion_at_a_stricter_lev
     second = run_once(world, config)
     assert second.champion == first.challenger
     assert (first.attempt, second.attempt) == (1, 2)
-    assert second.verdict["numbers"]["level"] < first.verdict["numbers"]["level"]
+    assert second.verdict.numbers.level < first.verdict.numbers.level
 
 
 def test_training_never_sees_the_test_split():
@@ -114,7 +114,7 @@ def test_a_spent_budget_ends_the_run_without_a_promotion():
     world, config = filled(budget={"max_lm_calls": 30})
     run = run_once(world, config)
     assert run.outcome == "rejected"
-    assert run.verdict["rule"] == "budget_spent"
+    assert run.verdict.rule == "budget_spent"
     assert run.lm_calls == 30
     assert Registry(world.store, "acme").champion("routing") == (None, None)
 
@@ -135,7 +135,7 @@ def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():
     assert [change.how for change in registry.history("routing")] == ["overridden"]
     assert champion.sequence == 1
     (run,) = RunBook(world.store, "acme").runs()
-    assert (run.state, run.verdict["rule"]) == (RunState.JUDGED, "champion_moved")
+    assert (run.state, run.verdict.rule) == (RunState.JUDGED, "champion_moved")
 
 
 def test_rollback_brings_the_previous_version_back_and_keeps_the_history():

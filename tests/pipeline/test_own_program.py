@@ -60,7 +60,7 @@ def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop:
         world.traces.annotate("acme", [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)])
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.outcome == "promoted", run.sentence
-    assert run.verdict["numbers"]["test"] in ("mcnemar", "permutation")
+    assert run.verdict.numbers.test in ("mcnemar", "permutation")
     assert Registry(world.store, "acme").champion("urgency")[0].version == run.challenger
 
 

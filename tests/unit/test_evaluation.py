@@ -10,8 +10,9 @@ from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from small_routing import ROUTING, example, silent
 
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.annotations import LabelSource
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
-from argotune.examples import Example, LabelSource, Split
+from argotune.examples import Example, Split
 from argotune.ports import LMs
 from argotune.programs import Program
 from argotune.programs.evaluation import score, to_dspy

@@ -10,14 +10,13 @@ from factories import AGENTS, FIELDS, FUSION, after, make_annotation, make_confi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.annotations import Annotation, strongest
+from argotune.annotations import Annotation, LabelSource, strongest
 from argotune.errors import Corrupt
 from argotune.examples import (
     LLM_WEIGHT,
     Example,
     Gathered,
     Labelled,
-    LabelSource,
     NoLabel,
     Split,
     example_from_json,

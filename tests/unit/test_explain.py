@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from factories import after, make_run, make_version
+from factories import after, make_run, make_verdict, make_version
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import NotFound
@@ -15,12 +15,11 @@ from argotune.records import Collection
 from argotune.registry import Change, Registry, Version
 from argotune.runs import RunBook, RunState
 
-NUMBERS = {"n": 40, "champion_mean": 0.5, "challenger_mean": 0.8, "p_value": 0.002, "slices": []}
 WRITTEN = make_version("Choose the agent.\nBe brief.")
 RUN = make_run(
     state=RunState.REPORTED,
     champion=WRITTEN.id,
-    verdict={"outcome": "promoted", "reason": "promoted: 0.30 better", "numbers": NUMBERS},
+    verdict=make_verdict(reason="promoted: 0.30 better"),
 )
 TUNED = make_version(
     "Choose the agent.\nThink of the medium.",
@@ -77,7 +76,12 @@ def test_a_promoted_version_is_told_with_its_run_its_moves_and_its_diff():
         "          n = 40",
         "          champion_mean = 0.5",
         "          challenger_mean = 0.8",
+        "          effect = 0.3",
         "          p_value = 0.002",
+        "          level = 0.03",
+        "          test = mcnemar",
+        "          attempt = 1",
+        "          trusted_share = 1.0",
         "history   2026-03-02 12:01:00 promoted by mover 1: reason 1",
         "history   2026-03-02 12:02:00 promoted by mover 2: reason 2",
         "",

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
+from factories import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from argotune.annotations import LabelSource
+from argotune.documents import from_text, to_record
 from argotune.errors import ConfigInvalid, Corrupt
-from argotune.examples import LabelSource
-from argotune.gate import (
-    Comparison,
-    Promoted,
-    Rejected,
-    Rule,
-    Score,
-    comparison_from_json,
-    comparison_to_json,
-    judge,
-    verdict_from_json,
-    verdict_to_json,
-)
-from argotune.stats import Interval
+from argotune.gate import judge
+from argotune.records import Collection, seal
+from argotune.runs import Run
 from argotune.tenants import GateRules
+from argotune.verdicts import Comparison, Interval, Promoted, Rejected, Rule, Score
 
 WIN, LOSS, HIT, MISS = (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)
 EASY = GateRules(min_effect=0, min_test_examples=5, significance=0.49, min_trusted_share=0, min_slice_examples=3)
@@ -261,10 +253,9 @@ def test_worse_or_equal_challenger_is_never_promoted_even_by_easy_rules(comparis
 
 @settings(deadline=None, max_examples=80)
 @given(comparisons(), st.integers(0, 2**31 - 1))
-def test_comparisons_and_verdicts_survive_json_unchanged(comparison, seed):
-    verdict = judge(comparison, EASY, seed)
-    assert verdict_from_json(json.loads(json.dumps(verdict_to_json(verdict), allow_nan=False))) == verdict
-    assert comparison_from_json(json.loads(json.dumps(comparison_to_json(comparison)))) == comparison
+def test_comparisons_and_verdicts_are_read_back_as_they_were_stored(comparison, seed):
+    run = make_run(comparison=comparison, verdict=judge(comparison, EASY, seed))
+    assert from_text(Run, to_record(Collection.RUNS, run.id, run).document) == run
 
 
 @pytest.mark.parametrize(
@@ -277,18 +268,18 @@ def test_comparisons_and_verdicts_survive_json_unchanged(comparison, seed):
     ],
 )
 def test_stored_verdicts_that_cannot_be_read_are_corrupt(change, named):
-    stored = verdict_to_json(judge(compared([LOSS] * 20), GateRules(), seed=1))
+    stored = make_run(verdict=judge(compared([LOSS] * 20), GateRules(), seed=1)).model_dump(mode="json")
     with pytest.raises(Corrupt, match=named):
-        verdict_from_json({**stored, **change})
+        from_text(Run, seal("Run", {**stored, "verdict": {**stored["verdict"], **change}}))
 
 
 def test_stored_comparisons_that_cannot_be_read_are_corrupt():
-    stored = comparison_to_json(compared([WIN]))
-    stored["scores"][0]["champion"] = 2.0
+    stored = make_run(comparison=compared([WIN])).model_dump(mode="json")
+    stored["comparison"]["scores"][0]["champion"] = 2.0
     with pytest.raises(Corrupt, match="example e0"):
-        comparison_from_json(stored)
-    with pytest.raises(Corrupt):
-        comparison_from_json({})
+        from_text(Run, seal("Run", stored))
+    with pytest.raises(Corrupt, match="comparison"):
+        from_text(Run, seal("Run", {**stored, "comparison": {}}))
 
 
 def test_later_attempts_ask_for_more():

@@ -6,7 +6,7 @@ import json
 from itertools import product
 
 import pytest
-from factories import NOON, after, make_run
+from factories import NOON, after, make_run, make_verdict
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.budget import Spent
@@ -94,9 +94,9 @@ def test_a_field_that_no_run_has_is_not_written(changes: dict[str, object]):
     [
         ({}, "unfinished", "unfinished, started"),
         ({"state": S.COMPARED, "plan": PLAN}, "unfinished", "unfinished, compared"),
-        ({"state": S.JUDGED, "verdict": {"outcome": "promoted", "reason": "better"}}, "unfinished", "better"),
-        ({"state": S.REPORTED, "verdict": {"outcome": "promoted", "reason": "better"}}, "promoted", "better"),
-        ({"state": S.REPORTED, "verdict": {"outcome": "rejected", "reason": "no gain"}}, "rejected", "no gain"),
+        ({"state": S.JUDGED, "verdict": make_verdict("promoted", "better")}, "unfinished", "better"),
+        ({"state": S.REPORTED, "verdict": make_verdict("promoted", "better")}, "promoted", "better"),
+        ({"state": S.REPORTED, "verdict": make_verdict("rejected", "no gain")}, "rejected", "no gain"),
         ({"state": S.SKIPPED, "skip": Skip(reason="no labels")}, "skipped", "skipped: no labels"),
     ],
 )

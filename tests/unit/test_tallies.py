@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from factories import NOON, after, make_config, make_run
+from factories import NOON, after, make_config, make_run, make_verdict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,10 +35,10 @@ from argotune.tallies import (
     tally_of,
 )
 
-PROMOTED = {"state": RunState.REPORTED, "verdict": {"outcome": "promoted"}, "ended_at": after(90.5)}
-REJECTED = {"state": RunState.REPORTED, "verdict": {"outcome": "rejected"}, "ended_at": after(60)}
+PROMOTED = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
+REJECTED = {"state": RunState.REPORTED, "verdict": make_verdict("rejected"), "ended_at": after(60)}
 SKIPPED = {"state": RunState.SKIPPED, "ended_at": after(1)}
-JUDGED = {"state": RunState.JUDGED, "verdict": {"outcome": "promoted"}, "lm_calls": 7}
+JUDGED = {"state": RunState.JUDGED, "verdict": make_verdict(), "lm_calls": 7}
 
 
 def keep_runs(store: Store, *runs: Run) -> None:

@@ -103,8 +103,8 @@ def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
 
 def row(tenant_id: str, run: Run) -> list[str]:
     """A run as a line of the table: tenant, program, verdict, before, after, why."""
-    numbers = (run.verdict or {}).get("numbers")
-    before, after = (f"{numbers[k]:.1%}" for k in ("champion_mean", "challenger_mean")) if numbers else ("", "")
+    numbers = run.verdict.numbers if run.verdict else None
+    before, after = (f"{numbers.champion_mean:.1%}", f"{numbers.challenger_mean:.1%}") if numbers else ("", "")
     return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.examples import Example
-from argotune.gate import Comparison, Score
 from argotune.ports import Embedder, LMs, Progress
 from argotune.programs.evaluation import Scored, score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.registry import Version
 from argotune.runs import Attempt
+from argotune.verdicts import Comparison, Score
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from argotune.errors import Conflict
-from argotune.gate import Comparison, Promoted, Rejected, Rule, Verdict, judge, verdict_to_json
+from argotune.gate import judge
 from argotune.registry import Change, Registry
 from argotune.runs import Run, RunBook, RunState
 from argotune.tenants import GateRules
+from argotune.verdicts import Comparison, Promoted, Rejected, Rule, Verdict
 
 
 def promote(
@@ -20,12 +21,12 @@ def promote(
     """
     verdict = judge(comparison, rules, seed)
     if isinstance(verdict, Rejected):
-        return book.advance(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
-    judged = book.advanced(run, RunState.JUDGED, verdict=verdict_to_json(verdict))
+        return book.advance(run, RunState.JUDGED, verdict=verdict)
+    judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
     try:
         registry.crown(_change(registry, run, verdict, now), run.champion_tag, also=(book.record_of(judged),))
     except Conflict as error:
-        book.advance(run, RunState.JUDGED, verdict=verdict_to_json(_overtaken(verdict, error)))
+        book.advance(run, RunState.JUDGED, verdict=_overtaken(verdict, error))
         raise
     return judged
 

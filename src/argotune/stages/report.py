@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from argotune.examples import Example, Split
-from argotune.gate import Comparison, Verdict, comparison_from_json, verdict_from_json
 from argotune.ports import TrackedExample, TrackedRun, Tracker
 from argotune.registry import Registry, Version
 from argotune.runs import Run, RunBook, RunState
+from argotune.verdicts import Comparison, Verdict
 
 Answers = Mapping[str, Mapping[str, str]]
 """Example id -> answer field -> label."""
@@ -26,7 +26,9 @@ def report(
 
 
 def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: datetime) -> TrackedRun:
-    comparison = comparison_from_json(run.comparison or {})
+    comparison, verdict = run.comparison, run.verdict
+    assert comparison is not None
+    assert verdict is not None
     return TrackedRun(
         tenant_id=run.tenant_id,
         program=run.program,
@@ -34,7 +36,7 @@ def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: dat
         champion_version=comparison.champion_version,
         challenger_version=comparison.challenger_version,
         examples=[_row(example, comparison, run) for example in examples],
-        facts=_facts(run, registry.version(comparison.challenger_version), verdict_from_json(run.verdict or {})),
+        facts=_facts(run, registry.version(comparison.challenger_version), verdict),
         started_at=run.started_at,
         ended_at=now,
     )
