@@ -94,10 +94,13 @@ def label(
     `confidence`: what the champion was unsure of is worth most when somebody else says what is right. Labels by
     CODE are left out, as code knows the answer no better than the outcome does.
     """
-    given = {name: annotations.get((experience.span_id, name)) for name in fields.answers}
-    believed = {name: a for name, a in given.items() if a and a.kind != "CODE" and a.label.strip()}
-    if believed:
-        return _from_annotations(believed, fields)
+    given = {
+        name: found
+        for name in fields.answers
+        if (found := annotations.get((experience.span_id, name))) and found.kind != "CODE" and found.label.strip()
+    }
+    if given:
+        return _from_annotations(given, fields)
     return _from_outcome(experience, fields, weights, min_confidence)
 
 
@@ -146,15 +149,15 @@ def examples_from(
     The counts and the number of examples add up to the experiences and the known examples that have none left.
     """
     counts: Counter[str] = Counter()
-    asked = _by_question(experiences)
+    asked = _by_question(_answered(experience, annotations, fields, config) for experience in experiences)
     splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known))
     examples: list[Example] = []
-    for experience, labelled in _strongest_labels(asked, annotations, fields, config, counts):
-        split = splitter.place(experience.query)
+    for best in _strongest(asked, counts):
+        split = splitter.place(query_of(best.inputs))
         if isinstance(split, Bridged):
             counts[Merged.BRIDGED] += 1
         else:
-            examples.append(_example(experience, labelled, split, fields))
+            examples.append(_example(best, split, fields))
     if forgotten := sum(_question(example.inputs) not in asked for example in known):
         counts[Merged.FORGOTTEN] = forgotten
     return Gathered(tuple(examples), {reason.value: count for reason, count in sorted(counts.items())})
@@ -163,35 +166,58 @@ def examples_from(
 Question = tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What is left of an experience when its label is known: there may be a million."""
+
+    inputs: Mapping[str, str]
+    at: datetime
+    span_id: str
+    label: Labelled | NoLabel
+    slices: Mapping[str, str]
+
+
+def _answered(
+    experience: Experience,
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    config: RoutingConfigUnified,
+) -> _Answered:
+    found = label(experience, annotations, fields, config.reward, config.min_trace_confidence)
+    slices = {} if isinstance(found, NoLabel) else _slices(experience, found.expected, fields)
+    return _Answered(experience.inputs, experience.at, experience.span_id, found, slices)
+
+
+def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+    slices = [("modality", experience.modality), ("language", experience.language)]
+    if fields.sliced:
+        slices.append(("label", expected[fields.sliced]))
+    return shared(*[(name, value) for name, value in slices if value])
+
+
 def _question(inputs: Mapping[str, str]) -> Question:
     """What was asked: the inputs in order of their names, which are the same for all questions of a program."""
     return tuple([inputs[name] for name in sorted(inputs)])
 
 
-def _by_question(experiences: Iterable[Experience]) -> dict[Question, list[Experience]]:
-    """Experiences by what was asked, in the order in which it was asked first."""
-    asked: dict[Question, list[Experience]] = {}
-    for experience in sorted(experiences, key=lambda e: (e.at, e.span_id)):
-        asked.setdefault(_question(experience.inputs), []).append(experience)
+def _by_question(answered: Iterable[_Answered]) -> dict[Question, list[_Answered]]:
+    """By what was asked, in the order in which it was asked first."""
+    asked: dict[Question, list[_Answered]] = {}
+    for answer in sorted(answered, key=lambda a: (a.at, a.span_id)):
+        asked.setdefault(_question(answer.inputs), []).append(answer)
     return asked
 
 
-def _strongest_labels(
-    asked: Mapping[Question, Sequence[Experience]],
-    annotations: Mapping[tuple[str, str], Annotation],
-    fields: Fields,
-    config: RoutingConfigUnified,
-    counts: Counter[str],
-) -> Iterator[tuple[Experience, Labelled]]:
-    """For each question the experience whose label is to be believed; the others are counted."""
+def _strongest(asked: Mapping[Question, list[_Answered]], counts: Counter[str]) -> Iterator[_Answered]:
+    """For each question the one whose label is to be believed; the others are counted. Empties the lists."""
     for repeats in asked.values():
         labelled = []
-        for experience in repeats:
-            found = label(experience, annotations, fields, config.reward, config.min_trace_confidence)
-            if isinstance(found, NoLabel):
-                counts[found] += 1
+        for answer in repeats:
+            if isinstance(answer.label, NoLabel):
+                counts[answer.label] += 1
             else:
-                labelled.append((experience, found))
+                labelled.append((answer, answer.label))
+        repeats.clear()  # examples need the room
         if labelled:
             yield _winner(labelled, counts)
 
@@ -199,34 +225,29 @@ def _strongest_labels(
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}
 
 
-def _winner(labelled: Sequence[tuple[Experience, Labelled]], counts: Counter[str]) -> tuple[Experience, Labelled]:
+def _winner(labelled: Sequence[tuple[_Answered, Labelled]], counts: Counter[str]) -> _Answered:
     """The label of the most trusted source, of these the newest."""
+    if len(labelled) == 1:
+        return labelled[0][0]
     best = max(labelled, key=lambda pair: (_TRUST[pair[1].source], pair[1].at, pair[0].span_id))
     for other in (pair[1] for pair in labelled if pair is not best):
         contradicts = other.source is best[1].source and other.expected != best[1].expected
         counts[Merged.CONFLICT if contradicts and other.source.is_trusted else Merged.REPEATED] += 1
-    return best
+    return best[0]
 
 
-def _example(experience: Experience, labelled: Labelled, split: Split, fields: Fields) -> Example:
+def _example(answer: _Answered, split: Split, fields: Fields) -> Example:
+    assert isinstance(answer.label, Labelled)
     return Example(
         program=fields.program,
-        inputs=experience.inputs,
-        expected=labelled.expected,
-        source=labelled.source,
-        weight=labelled.weight,
+        inputs=answer.inputs,
+        expected=answer.label.expected,
+        source=answer.label.source,
+        weight=answer.label.weight,
         split=split,
-        span_id=experience.span_id,
-        slices=_slices(experience, labelled.expected, fields),
+        span_id=answer.span_id,
+        slices=answer.slices,
     )
-
-
-def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
-    slices = {"modality": experience.modality, "language": experience.language}
-    closed = [name for name, labels in fields.answers.items() if labels is not None]
-    if len(fields.answers) == len(closed) == 1:
-        slices["label"] = expected[closed[0]]
-    return shared(*((name, value) for name, value in slices.items() if value))
 
 
 _JSON = TypeAdapter(Example)

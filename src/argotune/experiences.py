@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 
 from argotune.tenants import RewardWeights
 
@@ -74,9 +74,16 @@ class Fields:
 
     def allow(self, answers: Mapping[str, str]) -> bool:
         """Whether every answer field has a value that it may take."""
-        return all(
-            name in answers and (labels is None or answers[name] in labels) for name, labels in self.answers.items()
-        )
+        for name, labels in self.answers.items():
+            if name not in answers or (labels is not None and answers[name] not in labels):
+                return False
+        return True
+
+    @cached_property
+    def sliced(self) -> str | None:
+        """The answer whose labels are slices of the data: that of a program with one answer, from a closed set."""
+        closed = [name for name, labels in self.answers.items() if labels is not None]
+        return closed[0] if len(self.answers) == len(closed) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +145,14 @@ def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[s
     return fields_of.get(program, Unusable.UNKNOWN_PROGRAM)
 
 
-ALIASES = {"query": ("routing.query", "input.value"), "agent": ("routing.chosen_agent", "routing.agent")}
+_ALIASES = {"query": ("routing.query", "input.value"), "agent": ("routing.chosen_agent", "routing.agent")}
 """Fields that may be found under another attribute than `routing.<field>`, in order of preference."""
 
 
+@cache
 def attribute_names(field: str) -> tuple[str, ...]:
     """Span attributes that may hold a program's field, the preferred one first."""
-    return ALIASES.get(field, (f"routing.{field}",))
+    return _ALIASES.get(field, (f"routing.{field}",))
 
 
 def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
@@ -167,25 +175,36 @@ def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str
 def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | Unusable:
     texts: dict[str, str] = {}
     for name in names:
-        value = next((attributes[a] for a in attribute_names(name) if attributes.get(a) is not None), None)
-        text = _text(value)
+        text = _text(_value(attributes, name))
         if isinstance(text, Unusable):
             return text
         texts[name] = text
     return texts
 
 
+def _value(attributes: Mapping[str, Json], field: str) -> Json:
+    for name in attribute_names(field):
+        value = attributes.get(name)
+        if value is not None:
+            return value
+    return None
+
+
 def _text(value: Json) -> str | Unusable:
     if value is None:
         return ""
-    if isinstance(value, list | Mapping):
-        try:
-            value = json.dumps(value, ensure_ascii=False, sort_keys=True)
-        except (TypeError, ValueError, RecursionError):
-            return Unusable.WRONG_TYPE
     if not isinstance(value, str):
-        return Unusable.WRONG_TYPE
+        return _text_of_json(value)
     return clean(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
+
+
+def _text_of_json(value: Json) -> str | Unusable:
+    if not isinstance(value, list | Mapping):
+        return Unusable.WRONG_TYPE
+    try:
+        return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    except (TypeError, ValueError, RecursionError):
+        return Unusable.WRONG_TYPE
 
 
 def clean(text: str) -> str:
@@ -195,22 +214,23 @@ def clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-_SHARES = ("confidence", "search_quality", "user_satisfaction", "propensity")
-_WORDS = ("program_version", "modality", "language")
+_SHARES = {name: f"routing.{name}" for name in ("confidence", "search_quality", "user_satisfaction", "propensity")}
+_WORDS = {name: f"routing.{name}" for name in ("program_version", "modality", "language")}
 MAX_WORD_CHARS = 200
 
 
 def _outcome(attributes: Mapping[str, Json]) -> Mapping[str, float | bool | str | None] | Unusable:
-    numbers = {name: _number(attributes.get(f"routing.{name}"), 1.0) for name in _SHARES}
-    numbers["processing_time_s"] = _number(attributes.get("routing.processing_time"), math.inf)
-    words = {name: _word(attributes.get(f"routing.{name}")) for name in _WORDS}
+    found = {name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()}
+    found["processing_time_s"] = _number(attributes.get("routing.processing_time"), math.inf)
+    found |= {name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()}
     success = attributes.get("routing.agent_success")
-    problem = next((v for v in (*numbers.values(), *words.values()) if isinstance(v, Unusable)), None)
-    if problem is not None:
-        return problem
+    for value in found.values():
+        if isinstance(value, Unusable):
+            return value
     if success is not None and not isinstance(success, bool):
         return Unusable.WRONG_TYPE
-    return {**numbers, **words, "agent_success": success}
+    found["agent_success"] = success
+    return found
 
 
 def _number(value: Json, largest: float) -> float | Unusable | None:
@@ -241,9 +261,9 @@ def reward(experience: Experience, weights: RewardWeights) -> float | None:
         (success, weights.agent_success_weight),
         (experience.user_satisfaction, weights.user_satisfaction_weight),
     )
-    present = [(value, weight) for value, weight in signals if value is not None and weight > 0]
+    present = [(value * weight, weight) for value, weight in signals if value is not None and weight > 0]
     if not present:
         return None
-    worth = sum(value * weight for value, weight in present) / sum(weight for _, weight in present)
+    worth = sum([value for value, _ in present]) / sum([weight for _, weight in present])
     slowness = min((experience.processing_time_s or 0.0) / weights.processing_time_scale_s, 1.0)
     return min(max(worth - weights.processing_time_penalty * slowness, 0.0), 1.0)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
@@ -149,6 +150,7 @@ def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table
     return table if table.row_count <= MAX_ROWS else None
 
 
+@lru_cache(maxsize=256)
 def _label(column: str) -> str:
     """Columns are called `<number>_<label>`."""
     return "span_id" if column == _SPAN_ID else column.partition("_")[2]
