@@ -25,6 +25,7 @@ from argotune.demo.sample import TENANTS, queries
 OURS = """
 import json, resource, sys, time
 from datetime import UTC, datetime, timedelta
+from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.phoenix_traces import PhoenixTraces
 from argotune.annotations import strongest
 from argotune.examples import examples_from
@@ -32,7 +33,7 @@ from argotune.experiences import Fields, Unusable, read_span
 from argotune.tenants import RoutingConfigUnified
 config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0)
 fields = Fields("routing", ("query", "entities", "relationships", "enhanced_query"), {"agent": tuple(config.agents)})
-traces = PhoenixTraces(sys.argv[1], "bench", timeout_s=300)
+traces = PhoenixTraces(PhoenixHttp(sys.argv[1], timeout_s=300), "bench")
 before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
 since = datetime.now(UTC) - timedelta(hours=25)
 found = (read_span(span, "bench", {"routing": fields}) for span in traces.spans_after("bench", "routing", 0, since))

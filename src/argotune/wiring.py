@@ -28,6 +28,7 @@ from argotune.settings import Settings
 from argotune.workflows import TEMPLATE
 
 if TYPE_CHECKING:
+    from argotune.adapters.phoenix_http import PhoenixHttp
     from argotune.adapters.phoenix_traces import PhoenixTraces
     from argotune.adapters.prometheus_exporter import MetricsServer
 
@@ -65,24 +66,20 @@ def open_traces(settings: Settings) -> TraceSource:
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:
     from argotune.adapters.phoenix_traces import PhoenixTraces
 
-    return PhoenixTraces(
-        settings.phoenix_endpoint,
-        settings.phoenix_project_prefix,
-        api_key=_secret(settings.phoenix_api_key),
-        timeout_s=settings.phoenix_timeout_s,
-    )
+    return PhoenixTraces(_phoenix_http(settings), settings.phoenix_project_prefix)
 
 
 def open_tracker(settings: Settings) -> Tracker:
     """Phoenix datasets and experiments."""
     from argotune.adapters.phoenix_tracker import PhoenixTracker
 
-    return PhoenixTracker(
-        settings.phoenix_endpoint,
-        settings.phoenix_project_prefix,
-        api_key=_secret(settings.phoenix_api_key),
-        timeout_s=settings.phoenix_timeout_s,
-    )
+    return PhoenixTracker(_phoenix_http(settings), settings.phoenix_project_prefix)
+
+
+def _phoenix_http(settings: Settings) -> PhoenixHttp:
+    from argotune.adapters.phoenix_http import PhoenixHttp
+
+    return PhoenixHttp(settings.phoenix_endpoint, _secret(settings.phoenix_api_key), settings.phoenix_timeout_s)
 
 
 @contextmanager

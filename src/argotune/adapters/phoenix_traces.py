@@ -71,17 +71,8 @@ class PhoenixTraces:
     taken out.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        prefix: str,
-        api_key: str | None = None,
-        timeout_s: float = 30.0,
-        retries: int = 4,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._http = PhoenixHttp(base_url, api_key, timeout_s, retries, sleep)
-        self._prefix, self._sleep = prefix, sleep
+    def __init__(self, http: PhoenixHttp, prefix: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._http, self._prefix, self._sleep = http, prefix, sleep
 
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
         """Spans of a module behind a row id, in order of row id, in constant memory.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -37,17 +36,8 @@ class Answered:
 class PhoenixTracker:
     """Tracker on one Phoenix server. Publishing a run again completes what is missing and adds nothing else."""
 
-    def __init__(
-        self,
-        base_url: str,
-        prefix: str,
-        api_key: str | None = None,
-        timeout_s: float = 30.0,
-        retries: int = 4,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._http = PhoenixHttp(base_url, api_key, timeout_s, retries, sleep)
-        self._prefix = prefix
+    def __init__(self, http: PhoenixHttp, prefix: str) -> None:
+        self._http, self._prefix = http, prefix
 
     def publish(self, run: TrackedRun) -> TrackedLinks:
         """Upsert the examples, then store both programs' answers and scores as experiments.

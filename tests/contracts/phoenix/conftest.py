@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.phoenix_traces import PhoenixTraces
 from argotune.annotations import Annotation, AnnotatorKind
 from argotune.experiences import Span
@@ -68,7 +69,7 @@ def tenant() -> str:
 
 @pytest.fixture(scope="session")
 def phoenix(phoenix_url: str) -> Iterator[PhoenixTraces]:
-    with closing(PhoenixTraces(phoenix_url, PREFIX)) as traces:
+    with closing(PhoenixTraces(PhoenixHttp(phoenix_url), PREFIX)) as traces:
         yield traces
 
 

@@ -66,8 +66,8 @@ def call(bad_server, pauses: list[float]) -> Callable[[str], object]:
     def call(name: str, retries: int = 2) -> object:
         options = {"api_key": KEY, "timeout_s": 0.3, "retries": retries, "sleep": pauses.append}
         with (
-            closing(PhoenixTraces(bad_server.url, "contract", **options)) as traces,
-            closing(PhoenixTracker(bad_server.url, "contract", **options)) as tracker,
+            closing(PhoenixTraces(PhoenixHttp(bad_server.url, **options), "contract")) as traces,
+            closing(PhoenixTracker(PhoenixHttp(bad_server.url, **options), "contract")) as tracker,
         ):
             return CALLS[name](traces, tracker)
 

@@ -224,7 +224,7 @@ def test_thousands_of_annotations_are_read_completely(
 def without_queries(phoenix_url: str, bad_server) -> Iterator[PhoenixTraces]:
     """Phoenix whose query route is out of order, as in another version."""
     bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
-    with closing(PhoenixTraces(bad_server.url, "contract", sleep=lambda _s: None)) as traces:
+    with closing(PhoenixTraces(PhoenixHttp(bad_server.url, sleep=lambda _s: None), "contract")) as traces:
         yield traces
 
 

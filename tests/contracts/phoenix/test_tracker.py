@@ -24,7 +24,7 @@ FACTS = {"verdict": "promoted", "effect": 0.25, "attempt": 1, "p_value": float("
 
 @pytest.fixture(scope="module")
 def phoenix_tracker(phoenix_url: str) -> Iterator[PhoenixTracker]:
-    with closing(PhoenixTracker(phoenix_url, "contract")) as tracker:
+    with closing(PhoenixTracker(PhoenixHttp(phoenix_url), "contract")) as tracker:
         yield tracker
 
 
@@ -166,7 +166,10 @@ def test_a_publication_that_broke_off_is_completed_not_repeated(
         return path.endswith(failing) and sum(p.endswith(failing) for p in asked) > 3
 
     bad_server.behind, bad_server.applies, bad_server.script[0].status = phoenix_url, fails, 500
-    with closing(PhoenixTracker(bad_server.url, "contract", retries=0)) as broken, pytest.raises(Unavailable):
+    with (
+        closing(PhoenixTracker(PhoenixHttp(bad_server.url, retries=0), "contract")) as broken,
+        pytest.raises(Unavailable),
+    ):
         broken.publish(run)
     links = phoenix_tracker.publish(run)
     assert count(http, f"v1/datasets/{dataset_id(links)}/experiments") == 2
