@@ -292,6 +292,12 @@ def test_teacher_that_writes_nonsense_leaves_gepa_with_what_there_was():
     assert dump(OPTIMIZERS["gepa"].compile(task(lms))) == dump(ROUTING.build())
 
 
+def test_gepa_asks_for_no_more_proposals_than_iterations_however_bad_they_are():
+    teacher, calls = scripted_writer(json_answers(new_instruction="Always say nothing."))
+    OPTIMIZERS["gepa"].compile(task(scripted_lms(like_the_nearest_demo, teacher), max_iterations=2))
+    assert 1 <= calls.count <= 2
+
+
 # Silence
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import dspy
 from dspy.teleprompt.gepa import GEPA
 from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
+from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
 from argotune.optimizers.task import TrainingTask, metric_of, plain_student
 
@@ -19,7 +20,7 @@ REFLECTION_MINIBATCH = 3
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """About `max_iterations` proposals, at most 20, each tried on three examples and, when better, on dev."""
+    """`max_iterations` proposals, at most 20, each tried on three examples and, when better, on dev."""
     proposals = min(MAX_PROPOSALS, task.max_iterations)
     dev = len(task.choosing)
     optimizer = GEPA(
@@ -30,6 +31,8 @@ def compile(task: TrainingTask) -> dspy.Module:
         num_threads=task.lms.num_threads,
         warn_on_score_mismatch=False,
         seed=task.seed,
+        # A proposal that fails on its minibatch costs six metric calls: without this there would be hundreds of them.
+        gepa_kwargs={"stop_callbacks": MaxCandidateProposalsStopper(proposals)},
     )
     return optimizer.compile(plain_student(task), trainset=task.train, valset=task.choosing)
 
