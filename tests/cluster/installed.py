@@ -78,7 +78,7 @@ class Installed:
 
     def tenant(self, tenant_id: str, spans: int = 200, **fields: Any) -> RoutingConfigUnified:
         """A tenant with labelled traffic of the last hour, all of it answered by a program that always says `video`."""
-        chosen = {"agents": AGENTS, "modules": ["routing"], "preferred_optimizer": "labeled"}
+        chosen = {"agents": AGENTS, "modules": ["routing"], "preferred_optimizer": "nearest"}
         lm = {"task_model": "openai/gpt-4o-mini", "api_base": self.lm_url, "timeout_s": 20}
         config = RoutingConfigUnified(tenant_id=tenant_id, **{**chosen, "lm": lm, **fields})
         Configs(self.store).save(config)
