@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SCRIPTS = {
     "scripts/aggregate_results.py": aggregate_parser,
     "scripts/discover_tenants.py": discover_parser,
 }
+PLAIN_ID = "workflow.parameters.tenant-id"
+ENCODED_ID = "=sprig.b64enc(workflow.parameters['tenant-id'])"
 STATUSES = ["Succeeded", "Skipped", "Failed", "Error"]
 GLOBAL_SAMPLES = {
     "workflow.name": ["auto-opt-acme-corp-cca8c794-62wf4"],
@@ -77,7 +80,8 @@ def _samples(found: Object, template: Object) -> dict[str, list[str]]:
     """Values of every placeholder that a template's command may use."""
     parameters = found["spec"]["arguments"]["parameters"]
     named = {f"workflow.parameters.{p['name']}": p.get("enum") or [p.get("value", "Größe/ä -x")] for p in parameters}
-    return GLOBAL_SAMPLES | named | _input_samples(found, template)
+    encoded = {ENCODED_ID: [b64encode(sample.encode()).decode() for sample in named.get(PLAIN_ID, [])]}
+    return GLOBAL_SAMPLES | named | encoded | _input_samples(found, template)
 
 
 def _input_samples(found: Object, template: Object) -> dict[str, list[str]]:

@@ -179,9 +179,7 @@ def _resolved_placeholders(found: Object) -> Iterator[str]:
     yield from _unknown(head, known)
     yield from _unknown(spec.get("metrics"), known | {"workflow.status"})
     for expression in strings(spec["workflowMetadata"].get("labelsFrom")):
-        for name in re.findall(r"workflow\.parameters\['(.+?)'\]", expression):
-            if f"workflow.parameters.{name}" not in known:
-                yield f"no parameter {name}"
+        yield from (f"{name} is nothing here" for name in _names_in(expression) if name not in known)
     templates = {template["name"]: template for template in spec["templates"]}
     for template in templates.values():
         yield from _unknown_in_template(template, templates, known)
@@ -205,7 +203,13 @@ def _results(task: Object, templates: dict[str, Object]) -> set[str]:
 
 def _unknown(node: Any, known: set[str]) -> Iterator[str]:
     for text in strings(node):
-        yield from (f"{{{{{name}}}}} is nothing here" for name in PLACEHOLDER.findall(text) if name not in known)
+        for placeholder in PLACEHOLDER.findall(text):
+            names = _names_in(placeholder) if placeholder.startswith("=") else [placeholder]
+            yield from (f"{{{{{name}}}}} is nothing here" for name in names if name not in known)
+
+
+def _names_in(expression: str) -> list[str]:
+    return [f"workflow.parameters.{name}" for name in re.findall(r"workflow\.parameters\['(.+?)'\]", expression)]
 
 
 def _unknown_references(objects: list[Object]) -> Iterator[str]:

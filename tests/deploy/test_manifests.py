@@ -166,11 +166,19 @@ def test_a_round_ends_before_the_next_and_is_made_up_for_in_between() -> None:
 
 def test_one_run_at_a_time_per_tenant_whoever_starts_it() -> None:
     spec = of("WorkflowTemplate", "tenant-auto-optimization")["spec"]
-    assert spec["synchronization"] == {"mutexes": [{"name": "auto-opt-{{workflow.parameters.tenant-id}}"}]}
+    label = " ".join(spec["workflowMetadata"]["labelsFrom"]["tenant-id"]["expression"].split())
+    assert spec["synchronization"] == {"mutexes": [{"name": f"auto-opt-{{{{={label}}}}}"}]}
+
+
+def test_no_pod_is_given_a_tenant_id_that_argo_would_fill_in_once_more() -> None:
+    words = [word for line in command_lines(ALL) for word in line if word.startswith("--tenant-id")]
+    assert len(words) >= 3
+    assert all(word.startswith("--tenant-id-base64=") for word in words)
 
 
 def test_only_passing_troubles_are_retried() -> None:
-    retried = "lastRetry.status == 'Error' || asInt(lastRetry.exitCode) in [-1, 75, 137, 143]"
+    killed = "(asInt(lastRetry.exitCode) in [-1, 75, 137, 143] && !(lastRetry.message contains 'deadline'))"
+    retried = f"lastRetry.status == 'Error' || {killed}"
     leaves = [t for f in ALL if f["kind"] == "WorkflowTemplate" for t in f["spec"]["templates"] if "container" in t]
     assert {leaf["retryStrategy"]["expression"] for leaf in leaves} == {retried}
 

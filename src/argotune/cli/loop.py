@@ -49,7 +49,7 @@ def trigger_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="auto_optimization_trigger.py", description="Check the conditions of a tenant's modules; run what is due."
     )
-    add_tenant(parser)
+    add_tenant(parser, in_pods=True)
     add_module(parser)
     add_store(parser)
     add_phoenix(parser)
@@ -67,7 +67,7 @@ def optimization_parser() -> argparse.ArgumentParser:
         prog="run_module_optimization.py",
         description="Optimize modules of one tenant now, due or not; with --force=false only what is due.",
     )
-    add_tenant(parser)
+    add_tenant(parser, in_pods=True)
     add_module(parser)
     add_store(parser)
     add_phoenix(parser)
@@ -80,7 +80,7 @@ def optimization_parser() -> argparse.ArgumentParser:
 def aggregate_parser() -> argparse.ArgumentParser:
     """scripts/aggregate_results.py."""
     parser = Parser(prog="aggregate_results.py", description="Sum up a tenant's run records.")
-    add_tenant(parser)
+    add_tenant(parser, in_pods=True)
     add_store(parser)
     parser.add_argument("--group", help="only runs of this group, e.g. a workflow's name")
     parser.add_argument("--since-hours", type=float, help="only runs that started within these hours")

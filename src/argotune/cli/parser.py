@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from base64 import b64decode
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -51,9 +52,20 @@ def add_phoenix(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--phoenix-endpoint", help="URL of Phoenix (env: PHOENIX_ENDPOINT)")
 
 
-def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """--tenant-id, also as --tenant."""
-    parser.add_argument("--tenant-id", "--tenant", required=required, help="exact tenant id, any text")
+def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True, in_pods: bool = False) -> None:
+    """--tenant-id, also as --tenant; with `in_pods` also --tenant-id-base64."""
+    group = parser.add_mutually_exclusive_group(required=required)
+    group.add_argument("--tenant-id", "--tenant", help="exact tenant id, any text")
+    if in_pods:
+        told = "the same in base64, as manifests pass it: Argo would fill in {{...}} in a plain one"
+        group.add_argument("--tenant-id-base64", dest="tenant_id", type=_decoded, metavar="BASE64", help=told)
+
+
+def _decoded(text: str) -> str:
+    try:
+        return b64decode(text, validate=True).decode()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not base64 of a text in UTF-8") from None
 
 
 def add_module(parser: argparse.ArgumentParser) -> None:
