@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argotune.agenda import forget_agenda
-from argotune.documents import Document, find, find_all, to_record
-from argotune.errors import NotFound
+from argotune.documents import Document, find_all, to_record
+from argotune.errors import ConfigInvalid, NotFound
 from argotune.ports import Store
-from argotune.records import EVERYONE, Collection, digest
-from argotune.tenants import RoutingConfigUnified, check_tenant_id
+from argotune.records import EVERYONE, Collection, digest, unseal
+from argotune.tenants import RoutingConfigUnified, check_tenant_id, parse_config
 
 
 class TenantEntry(Document):
@@ -24,13 +24,19 @@ class Configs:
         self._store = store
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
-        """Raises NotFound when the tenant has none."""
-        config, _ = find(self._store, check_tenant_id(tenant_id), Collection.CONFIG, "routing", RoutingConfigUnified)
-        if config is None:
+        """Raises NotFound when the tenant has none, and ConfigInvalid for one that this release does not take."""
+        try:
+            return parse_config(unseal(RoutingConfigUnified.__name__, self._document(tenant_id)))
+        except ConfigInvalid as error:
+            raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
+
+    def _document(self, tenant_id: str) -> str:
+        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        if document is None:
             raise NotFound(
                 f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all"
             )
-        return config
+        return document
 
     def save(self, config: RoutingConfigUnified) -> None:
         """Store a configuration, then list the tenant: a crash in between is mended by saving again."""
@@ -42,7 +48,7 @@ class Configs:
 
     def remove(self, tenant_id: str) -> None:
         """Take a tenant off the list and forget its config. Versions and runs stay, for explanation."""
-        self.get(tenant_id)
+        self._document(tenant_id)
         self._store.remove(EVERYONE, Collection.TENANTS, [digest(tenant_id)])
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
         forget_agenda(self._store, tenant_id)

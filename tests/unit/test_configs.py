@@ -111,11 +111,31 @@ def test_an_unknown_tenant_is_not_found_by_name(tenant_id: str):
     assert configs.tenant_ids() == ["acme_corp"]
 
 
-@pytest.mark.parametrize("change", [{"agents": {}}, {"later_field": 1}, {"optimization_interval_seconds": -1}])
-def test_a_stored_config_that_this_release_does_not_know_is_corrupt(change: dict[str, object]):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"agents": {}}, "agents"),
+        ({"later_field": 1}, "later_field: unknown field"),
+        ({"optimization_interval_seconds": -1}, "optimization_interval_seconds: .* -1"),
+    ],
+)
+def test_a_stored_config_that_this_release_does_not_take_is_named_with_its_field_and_can_be_removed(
+    change: dict[str, object], named: str
+):
     store = MemoryStore()
+    Configs(store).save(make_config())
     body = {**make_config().model_dump(mode="json"), **change}
     store.write("acme_corp", [Record(Collection.CONFIG, "routing", seal("RoutingConfigUnified", body))])
+    with pytest.raises(ConfigInvalid, match=f"config of tenant 'acme_corp': {named}"):
+        Configs(store).get("acme_corp")
+    Configs(store).remove("acme_corp")
+    assert Configs(store).tenant_ids() == []
+
+
+def test_a_damaged_config_is_corrupt():
+    store = MemoryStore()
+    record = seal("RoutingConfigUnified", make_config().model_dump(mode="json")).replace("acme_corp", "acme_corq")
+    store.write("acme_corp", [Record(Collection.CONFIG, "routing", record)])
     with pytest.raises(Corrupt, match="RoutingConfigUnified"):
         Configs(store).get("acme_corp")
 

@@ -6,6 +6,7 @@ Argo's own server is not needed. Pods use their service account, people their KU
 from __future__ import annotations
 
 import json
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -55,9 +56,9 @@ class ArgoRunner:
     @classmethod
     def from_environment(cls, namespace: str, template: str = TEMPLATE) -> ArgoRunner:
         """With the KUBECONFIG of a person, or the service account of a pod. Raises ConfigInvalid without either."""
-        found = Configuration()
+        found, is_in_pod = Configuration(), "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
         try:
-            config.load_config(client_configuration=found)
+            (config.load_incluster_config if is_in_pod else config.load_kube_config)(client_configuration=found)
         except (ConfigException, OSError, ValueError) as error:
             raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {error}") from error
         found.retries = False
