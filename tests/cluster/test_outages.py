@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from cluster.installed import RUN_LIMIT_S, Installed, described, pods, step
+from cluster.installed import RUN_LIMIT_S, Installed, described, is_running, pods, step
 from cluster.nearest_demo_lm import NearestDemoLM
 
 from argotune.errors import Unavailable
@@ -71,6 +71,7 @@ def test_a_pod_killed_in_training_is_replaced_and_no_lm_call_is_paid_twice(
     site.tenant(tenant_id, preferred_optimizer="random_search")
     lm.delay_s = 0.4
     name = site.submit(tenant_id, force="true")
+    site.when(name, is_running("routing"), "trains")
     until(lambda: lm.calls >= before + 40, "training asks the LM")
     (victim,) = site.get(
         "pods", "-l", f"workflows.argoproj.io/workflow={name}", "--field-selector=status.phase=Running"
@@ -103,9 +104,9 @@ def test_thirty_seconds_without_redis_cost_attempts_and_nothing_else(
     assert all(pod.exit_code == Unavailable.exit_code and "redis" in pod.message.lower() for pod in failed)
     assert lm.asked_again(before) <= AT_ONCE
     told = site.ended(round_name)
-    first, *_, last = pods(told, "dispatch")
+    first, *_, last = pods(told)
     assert (first.exit_code, last.phase) == (Unavailable.exit_code, "Succeeded"), described(told)
-    assert "0 tenants" not in last.outcome
+    assert not last.outcome.startswith("0 tenants")
 
 
 def test_thirty_seconds_without_phoenix_cost_attempts_and_nothing_else(
