@@ -79,7 +79,7 @@ class Installed:
     def tenant(self, tenant_id: str, spans: int = 200, **fields: Any) -> RoutingConfigUnified:
         """A tenant with labelled traffic of the last hour, all of it answered by a program that always says `video`.
 
-        No slice is judged: the LM of the tests says `audio` when it has no demonstrations, and is right where that is so.
+        No slice is judged: the LM of the tests says `audio` when it has no demonstrations, and is right there.
         """
         chosen = {"agents": AGENTS, "modules": ["routing"], "preferred_optimizer": "nearest"}
         chosen["gate"] = {"min_slice_examples": 1000}
