@@ -40,9 +40,17 @@ class Settings(BaseSettings):
         "cogniverse", validation_alias="KUBERNETES_NAMESPACE", pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
     )
     argo_url: str | None = Field(None, validation_alias="ARGOTUNE_ARGO_URL", pattern="^https?://")
+    phoenix_url: str | None = Field(None, validation_alias="ARGOTUNE_PHOENIX_URL", pattern="^https?://")
 
     @field_validator(
-        "argo_url", "phoenix_api_key", "task_key", "teacher_model", "teacher_key", "lm_weights", mode="before"
+        "argo_url",
+        "phoenix_url",
+        "phoenix_api_key",
+        "task_key",
+        "teacher_model",
+        "teacher_key",
+        "lm_weights",
+        mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:

@@ -73,7 +73,7 @@ def open_tracker(settings: Settings) -> Tracker:
     """Phoenix datasets and experiments."""
     from argotune.adapters.phoenix_tracker import PhoenixTracker
 
-    return PhoenixTracker(_phoenix_http(settings), settings.phoenix_project_prefix)
+    return PhoenixTracker(_phoenix_http(settings), settings.phoenix_project_prefix, settings.phoenix_url)
 
 
 def _phoenix_http(settings: Settings) -> PhoenixHttp:

@@ -33,9 +33,11 @@ READ = [
     ("ARGOTUNE_LOG_FORMAT", "json", "log_format", "json"),
     ("KUBERNETES_NAMESPACE", "search", "namespace", "search"),
     ("ARGOTUNE_ARGO_URL", "https://argo.example", "argo_url", "https://argo.example"),
+    ("ARGOTUNE_PHOENIX_URL", "https://phoenix.example", "phoenix_url", "https://phoenix.example"),
 ]
 OPTIONAL = [
     "ARGOTUNE_ARGO_URL",
+    "ARGOTUNE_PHOENIX_URL",
     "PHOENIX_API_KEY",
     "ARGOTUNE_TASK_KEY",
     "ARGOTUNE_TEACHER_MODEL",
@@ -129,8 +131,8 @@ def test_an_endpoint_with_a_password_is_not_repeated(endpoint: str):
 def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch):
     for name in OPTIONAL:
         monkeypatch.setenv(name, f"hunter2-{name}")
-    monkeypatch.delenv("ARGOTUNE_TEACHER_MODEL")
-    monkeypatch.delenv("ARGOTUNE_ARGO_URL")
+    for name in ("ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL"):
+        monkeypatch.delenv(name)
     settings = read_settings()
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 

@@ -36,8 +36,10 @@ class Answered:
 class PhoenixTracker:
     """Tracker on one Phoenix server. Publishing a run again completes what is missing and adds nothing else."""
 
-    def __init__(self, http: PhoenixHttp, prefix: str) -> None:
+    def __init__(self, http: PhoenixHttp, prefix: str, public_url: str | None = None) -> None:
+        """`public_url`: where people open Phoenix, for links; by default where we reach it."""
         self._http, self._prefix = http, prefix
+        self._public_url = (public_url or http.base).rstrip("/")
 
     def publish(self, run: TrackedRun) -> TrackedLinks:
         """Upsert the examples, then store both programs' answers and scores as experiments.
@@ -54,13 +56,13 @@ class PhoenixTracker:
             experiment_id = known.get(name) or self._created(dataset_id, body)
             self._write(run, experiment_id, {_id(node_ids, a.example_id): a for a in answered})
             ids.append(experiment_id)
-        link = f"{self._http.base}/datasets/{dataset_id}"
+        link = f"{self._public_url}/datasets/{dataset_id}"
         return TrackedLinks(f"{link}/examples", f"{link}/compare?experimentId={ids[0]}&experimentId={ids[1]}")
 
     def project_link(self, tenant_id: str) -> str | None:
         """The page of a tenant's traces, None when the tenant has sent none."""
         project_id = self._http.project_id(project_name(self._prefix, tenant_id))
-        return f"{self._http.base}/projects/{project_id}" if project_id else None
+        return f"{self._public_url}/projects/{project_id}" if project_id else None
 
     def ping(self) -> str:
         """Phoenix's version, when it can be reached and takes our key."""

@@ -72,6 +72,14 @@ def test_a_tenant_without_traces_has_no_page(tracker, tenant: str) -> None:
     assert tracker.project_link(tenant) is None
 
 
+@pytest.mark.phoenix
+def test_links_lead_to_where_people_open_phoenix(phoenix_url: str, run: TrackedRun) -> None:
+    with closing(PhoenixTracker(PhoenixHttp(phoenix_url), "contract", "https://phoenix.example/")) as tracker:
+        links = tracker.publish(run)
+    assert links.dataset.startswith("https://phoenix.example/datasets/")
+    assert links.comparison.startswith("https://phoenix.example/datasets/")
+
+
 def dataset_id(links: TrackedLinks) -> str:
     return urlsplit(links.dataset).path.split("/")[2]
 
