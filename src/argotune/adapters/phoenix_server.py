@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -79,11 +80,10 @@ class PhoenixServer:
                 stderr=log,
                 start_new_session=True,
             )
-        try:
+        with ExitStack() as when_it_fails:
+            when_it_fails.callback(self.stop)
             self._wait_until_ready(waiting)
-        except BaseException:
-            self.stop()
-            raise
+            when_it_fails.pop_all()
 
     def stop(self) -> None:
         """Ask the server to end, and end it when it does not."""

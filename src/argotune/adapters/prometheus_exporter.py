@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from http.server import ThreadingHTTPServer
 
@@ -207,7 +207,9 @@ class MetricsServer:
         self, interval_s: float, stop: threading.Event, broken: threading.Event, tell: Callable[[str], None]
     ) -> None:
         known: str | None = None
-        try:
+        with ExitStack() as at_the_end:
+            at_the_end.callback(stop.set)
+            at_the_end.callback(broken.set)
             while not stop.is_set():
                 error = self._metrics.refresh()
                 problem = str(error) if error else None
@@ -215,8 +217,4 @@ class MetricsServer:
                     tell(f"the store cannot be read: {problem}" if problem else "the store can be read again")
                 known = problem
                 stop.wait(interval_s)
-        except BaseException:
-            broken.set()
-            raise
-        finally:
-            stop.set()
+            at_the_end.pop_all()  # it was asked to stop

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt, Unavailable
@@ -215,12 +215,11 @@ def _open(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
             f"CONFIG_STORE_URL: the folder of {str(path)!r} cannot be made: {error.strerror}"
         ) from error
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-    try:
+    with ExitStack() as when_it_fails:
+        when_it_fails.callback(connection.close)
         connection.text_factory = bytes
         _make_ready(connection, path, busy_timeout_s)
-    except BaseException:
-        connection.close()
-        raise
+        when_it_fails.pop_all()
     return connection
 
 

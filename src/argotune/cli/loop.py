@@ -212,7 +212,6 @@ def aggregate_results(arguments: Namespace) -> None:
     statuses = _statuses(arguments.status)
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
-    keep_tally(store, arguments.tenant_id)  # a pass that was killed did not get there
     since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
     runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
     outcome = outcome_of_steps(statuses, runs)
@@ -220,6 +219,7 @@ def aggregate_results(arguments: Namespace) -> None:
         write_json(arguments.output, _summary(arguments.tenant_id, statuses, outcome, runs))
     _write_outcome(arguments, outcome, runs)
     say_runs(runs)
+    keep_tally(store, arguments.tenant_id)  # a pass that was killed did not get there
     if failed_modules(statuses):
         raise ModuleFailed(f"{outcome}. Read the failed step's message; what is finished is kept")
     say(outcome)
