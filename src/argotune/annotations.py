@@ -17,11 +17,12 @@ class LabelSource(StrEnum):
     HUMAN = "human"
     LLM = "llm"
     OUTCOME = "outcome"
+    SYNTHETIC = "synthetic"
 
     @property
     def is_trusted(self) -> bool:
-        """Whether the label is independent of what the champion answered."""
-        return self is not LabelSource.OUTCOME
+        """Whether the label is of a real question and independent of what the champion answered."""
+        return self in (LabelSource.HUMAN, LabelSource.LLM)
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,11 @@ from argotune.verdicts import Comparison, Rejected, Rule
 @dataclass(frozen=True)
 class Request:
     """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
-    again for the same group, a finished module is reported and not run again."""
+    again for the same group, a finished module is reported and not run again. `is_training_forced` passes over what
+    `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same."""
 
     is_forced: bool = False
+    is_training_forced: bool = False
     group: str = ""
 
 

@@ -43,8 +43,17 @@ NEXT: dict[RunState, frozenset[RunState]] = {
 """Which state may follow which."""
 
 
+class Strategy(StrEnum):
+    """Which data a challenger is trained on ("Optimization Module", TrainingStrategyModel)."""
+
+    SKIP = "skip"
+    SYNTHETIC = "synthetic"
+    HYBRID = "hybrid"
+    PURE_REAL = "pure_real"
+
+
 class Plan(Document):
-    """What `decide` wants to be done."""
+    """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`."""
 
     optimizer: str
     reason: str
@@ -54,6 +63,8 @@ class Plan(Document):
     dev_ids: tuple[str, ...]
     test_ids: tuple[str, ...]
     data_hash: str
+    strategy: Strategy = Strategy.PURE_REAL
+    synthetic_count: int = 0
 
     @property
     def lesson(self) -> str:
