@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Conditions:
-    """What `trigger` found. `traces` is exact below `counted_up_to`."""
+    """What `trigger` found. `traces` is exact below `counted_up_to`. `gain_asked` (in score) is what so many traces
+    as are needed could show; None where the tenant's minimum is all that is asked."""
 
     tenant_id: str
     module: str
@@ -22,6 +23,7 @@ class Conditions:
     traces: int
     traces_needed: int
     counted_up_to: int
+    gain_asked: float | None = None
 
     @property
     def is_interval_met(self) -> bool:
@@ -47,7 +49,8 @@ class Conditions:
             reasons.append(f"next run is due in {_minutes(wait)}")
         if not self.has_traces:
             short = self.traces_needed - self.traces
-            reasons.append(f"{short} traces short: {self.traces} new, {self.traces_needed} needed")
+            what = "" if self.gain_asked is None else f" of detecting {100 * self.gain_asked:+.3g} points"
+            reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed")
         return "" if self.is_due else "; ".join(reasons)
 
     @property

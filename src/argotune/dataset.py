@@ -11,12 +11,14 @@ from argotune.records import digest
 
 @dataclass(frozen=True)
 class Dataset:
-    """The examples of one program. `accuracy` is how often past decisions met trusted labels outside the test split."""
+    """The examples of one program. `accuracy` is how often past decisions met trusted labels outside the test split;
+    `recent_accuracy` the same since the last training, None where too few are labelled."""
 
     program: str
     examples: tuple[Example, ...]
     counts: Mapping[str, int]
     accuracy: float | None
+    recent_accuracy: float | None = None
 
     def ids(self, split: Split) -> tuple[str, ...]:
         """Example ids of a split, sorted, so that equal data gives equal runs."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from argotune.stats import Side, bootstrap_interval, level_of_attempt, mcnemar_exact, paired_permutation
+from argotune.power import level_of_attempt
+from argotune.stats import Side, bootstrap_interval, mcnemar_exact, paired_permutation
 from argotune.tenants import GateRules
 from argotune.verdicts import (
     Comparison,

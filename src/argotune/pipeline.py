@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import importlib.metadata
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from argotune.answers import Answers
 from argotune.budget import Meter
 from argotune.champions import Standing, standing
 from argotune.conditions import Conditions
+from argotune.contexts import context_of, history_after
 from argotune.dataset import Dataset
+from argotune.decisions import Shortfall, TrainingHistory, shortfall
 from argotune.errors import BudgetSpent, Conflict, ProgramChanged
 from argotune.gate import measure
 from argotune.leases import leased
@@ -24,9 +29,9 @@ from argotune.programs.program import Program
 from argotune.records import digest
 from argotune.registry import Registry, Version
 from argotune.reports import ModuleReport
-from argotune.runs import Run, RunBook, RunState, Skip
+from argotune.runs import Marker, Run, RunBook, RunState, Skip
 from argotune.stages.collect import collect
-from argotune.stages.decide import decide
+from argotune.stages.decide import Question, decide
 from argotune.stages.evaluate import attempt_number, attempt_of, evaluate
 from argotune.stages.promote import promote
 from argotune.stages.report import report
@@ -83,17 +88,36 @@ def _optimize(
     book.change_marker(module, pass_id=this.id)
     runs = tuple(_run_program(this, program, datasets[program.name]) for program in programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
-    learned = book.marker(module)[0].learned | {run.program: run.plan.lesson for run in runs if run.plan}
     book.change_marker(
         module,
         pass_id=None,
         settled_group=request.group,
         settled_row_id=row_id,
         last_run_at=ports.clock(),
-        learned=learned,
+        **_learned(book.marker(module)[0], config, datasets, runs, ports.clock()),
     )
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
+
+
+def _learned(
+    marker: Marker, config: RoutingConfigUnified, datasets: Mapping[str, Dataset], runs: Sequence[Run], now: datetime
+) -> dict[str, Any]:
+    """What the marker says of its programs after their runs: lessons, histories, and what they are short of."""
+    history = {run.program: history_after(marker.history.get(run.program, TrainingHistory()), run) for run in runs}
+    short = {name: _shortfall(config, datasets[name], past, now) for name, past in history.items()}
+    return {
+        "learned": marker.learned | {run.program: run.plan.lesson for run in runs if run.plan},
+        "history": marker.history | history,
+        "short": {name: found for name, found in short.items() if found},
+    }
+
+
+def _shortfall(
+    config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, now: datetime
+) -> Shortfall | None:
+    context, traces = context_of(config, data, history, now), data.counts.get("experiences", 0)
+    return shortfall(context, history, config.decisions, config.gate, traces)
 
 
 @dataclass(frozen=True)
@@ -128,6 +152,7 @@ class Work:
         self.run = self._book.open(self._new_run(this))
         self._meter = Meter(this.config.budget, self._book.spent(self.run))
         self._lms: LMs | None = None
+        self._is_training_forced = this.request.is_training_forced
 
     def step(self) -> None:
         """Do what the run's state asks for. A run whose labels were changed under it ends: its versions cannot load."""
@@ -145,16 +170,32 @@ class Work:
             self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
 
     def _decide(self) -> None:
-        has_writer = self._open_lms().teacher is not None
-        marker, _ = self._book.marker(self._program.module)
-        learned = None if self.run.forced else marker.learned.get(self._program.name)
-        plan = decide(self._config, self._data, seed=self._seed, has_writer=has_writer, learned=learned)
-        if isinstance(plan, Skip):
-            return self._advance(RunState.SKIPPED, skip=plan, ended_at=self._ports.clock())
+        question = self._question()
+        found = decide(question)
+        known = {"context": question.context, "decision": found.decision}
+        if found.plan is None:
+            skip = Skip(reason=found.decision.reason)
+            return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._ports.clock(), **known)
         now = self._standing()
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
-        counts = {**self.run.counts, **aside}
-        self._advance(RunState.PLANNED, plan=plan, champion=now.version.id, champion_tag=now.tag, counts=counts)
+        known |= {"counts": {**self.run.counts, **aside}}
+        self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
+
+    def _question(self) -> Question:
+        marker, _ = self._book.marker(self._program.module)
+        known = marker.history.get(self._program.name)
+        history = TrainingHistory() if known is None or self._standing().set_aside else known
+        return Question(
+            config=self._config,
+            data=self._data,
+            context=context_of(self._config, self._data, history, self._ports.clock()),
+            history=history,
+            seed=self._seed,
+            chance=int(digest([self.run.id, "explore"])[:12], 16) / 16**12,
+            has_writer=self._open_lms().teacher is not None,
+            learned=None if self.run.forced else marker.learned.get(self._program.name),
+            is_forced=self._is_training_forced,
+        )
 
     def _train(self) -> None:
         plan, at = self.run.plan, self._ports.clock()

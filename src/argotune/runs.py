@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from argotune.budget import Spent
+from argotune.decisions import Decision, ModelingContext, Shortfall, Strategy, TrainingHistory
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
@@ -41,15 +42,6 @@ NEXT: dict[RunState, frozenset[RunState]] = {
     RunState.SKIPPED: frozenset(),
 }
 """Which state may follow which."""
-
-
-class Strategy(StrEnum):
-    """Which data a challenger is trained on ("Optimization Module", TrainingStrategyModel)."""
-
-    SKIP = "skip"
-    SYNTHETIC = "synthetic"
-    HYBRID = "hybrid"
-    PURE_REAL = "pure_real"
 
 
 class Plan(Document):
@@ -91,6 +83,8 @@ class Run(Document):
     forced: bool = False
     ended_at: datetime | None = None
     counts: dict[str, int] = Field(default_factory=dict)
+    context: ModelingContext | None = None
+    decision: Decision | None = None
     plan: Plan | None = None
     skip: Skip | None = None
     champion: str | None = None
@@ -144,7 +138,9 @@ class Marker(Document):
     """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
-    is the lesson of each program's last plan, `settled_group` the group whose pass ended last.
+    is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked
+    to detect a gain after the last pass, `settled_group` the group whose pass
+    ended last.
     """
 
     row_id: int = 0
@@ -153,6 +149,8 @@ class Marker(Document):
     pass_id: str | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)
+    history: dict[str, TrainingHistory] = Field(default_factory=dict)
+    short: dict[str, Shortfall] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)
 
 

@@ -143,15 +143,3 @@ def _resampled_means(differences: Sequence[float], seed: int, rounds: int) -> It
     values = np.sort(np.asarray(differences, dtype=float))
     for block in _blocks(rounds, len(values)):
         yield values[rng.integers(0, len(values), size=(block, len(values)))].mean(axis=1)
-
-
-def level_of_attempt(significance: float, attempt: int) -> float:
-    """The share of `significance` that attempt k = 1, 2, ... may spend: significance * 6 / (pi^2 k^2).
-
-    The shares sum to `significance` over all attempts (Euler's sum of 1 / k^2), so by Bonferroni's inequality the
-    chance of any false positive stays below it however many attempts there are. Same idea as the alpha spending of
-    Lan and DeMets, Biometrika 70 (1983). Raises ConfigInvalid for an attempt below 1 or a significance outside 0..1.
-    """
-    if attempt < 1 or not 0 < significance < 1:
-        raise ConfigInvalid(f"attempt {attempt} at significance {significance:g}: must be 1 or more, and within 0..1")
-    return significance * 6 / (math.pi * attempt) ** 2

@@ -20,7 +20,8 @@ MODALITIES = ("video", "image", "audio", "document", "text")
 MODULES = ("modality", "cross_modal", "routing")
 """The modules that ship. A tenant's `programs` adds its own."""
 
-OptimizerName = Literal["auto", "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
+MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
+OptimizerName = Literal["auto", MethodName]
 
 
 def check_tenant_id(tenant_id: str) -> str:
@@ -110,6 +111,26 @@ class BudgetLimits(_Config):
     max_lm_tokens: int = Field(20_000_000, ge=1)
 
 
+class DecisionRules(_Config):
+    """When training is worth its price, and on which data. Names of "Optimization Module" where it has them."""
+
+    synthetic_threshold: int = Field(20, ge=0, description="fewer real training examples: synthetic ones make it up")
+    hybrid_threshold: int = Field(50, ge=0, description="fewer real training examples: synthetic ones are mixed in")
+    labeled_below: int = Field(10, ge=0, description="auto: so few examples all fit into the prompt")
+    mipro_threshold: int = Field(50, ge=0, description="auto: instructions are searched from here on")
+    gepa_threshold: int = Field(200, ge=0, description="auto: instructions are evolved above")
+    simba_below: float = Field(0.6, ge=0, le=1, description="auto: a lower accuracy asks for SIMBA")
+    performance_degradation_threshold: float = Field(0.1, gt=0, le=1)
+    growth_share: float = Field(0.2, gt=0, description="growth of the training examples that is worth a training")
+    stale_days: float = Field(7.0, gt=0, description="an older training is repeated")
+    detectable_gain: float = Field(0.03, ge=0, le=1, description="train when this gain could be shown; 0: always")
+    detection_power: float = Field(0.8, gt=0, lt=1)
+    look_again_hours: float = Field(24.0, gt=0, description="traces are looked at this often, however short they are")
+    exploration_share: float = Field(0.05, ge=0, le=1, description="decisions drawn at random, to learn from them")
+    explored_optimizers: list[MethodName] = Field(default=["nearest", "labeled", "bootstrap"])
+    use_meta_models: bool = True
+
+
 class LMChoice(_Config):
     """Which LMs a tenant's programs run on. Keys come from the environment, never from here."""
 
@@ -163,6 +184,7 @@ class RoutingConfigUnified(_Config):
     split: SplitShares = Field(default_factory=SplitShares)
     gate: GateRules = Field(default_factory=GateRules)
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
+    decisions: DecisionRules = Field(default_factory=DecisionRules)
     lm: LMChoice = Field(default_factory=LMChoice)
 
     @field_validator("tenant_id")

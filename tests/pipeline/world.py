@@ -111,9 +111,15 @@ class World:
         )
 
     def tenant(self, tenant_id: str = "acme", **fields) -> RoutingConfigUnified:
-        config = RoutingConfigUnified(
-            tenant_id=tenant_id, **{"agents": AGENTS, "modules": ["routing"], "min_trace_confidence": 0.0, **fields}
-        )
+        """A tenant that trains whenever it can, on its own data; `fields` of its config go before that."""
+        usual = {
+            "agents": AGENTS,
+            "modules": ["routing"],
+            "min_trace_confidence": 0.0,
+            "use_synthetic_data": False,
+            "decisions": {"detectable_gain": 0, "growth_share": 0.001, "exploration_share": 0},
+        }
+        config = RoutingConfigUnified(tenant_id=tenant_id, **{**usual, **fields})
         Configs(self.store).save(config)
         return config
 

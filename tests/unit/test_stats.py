@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.stats import bootstrap_interval, level_of_attempt, mcnemar_exact, paired_permutation
+from argotune.power import level_of_attempt
+from argotune.stats import bootstrap_interval, mcnemar_exact, paired_permutation
 from argotune.verdicts import Interval
 
 counts = st.integers(0, 300)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest, random_search, simba
-from argotune.optimizers.choice import Choice, Refusal, choose_from
+from argotune.optimizers.choice import Choice, Refusal, Situation, choose_from
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
+from argotune.tenants import DecisionRules
 
 __all__ = ["OPTIMIZERS", "Choice", "Optimizer", "Refusal", "TrainingTask", "choose"]
 
@@ -26,9 +27,11 @@ OPTIMIZERS: dict[str, Optimizer] = {
 }
 
 
-def choose(preferred: str, n_train: int, accuracy: float | None, has_writer: bool) -> Choice | Refusal:
+def choose(
+    preferred: str, n_train: int, accuracy: float | None, has_writer: bool, rules: DecisionRules | None = None
+) -> Choice | Refusal:
     """What to run: `preferred`, or by size and accuracy where it is `auto`; a Refusal says what is lacking.
 
     Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
     """
-    return choose_from(OPTIMIZERS, preferred, n_train, accuracy, has_writer)
+    return choose_from(OPTIMIZERS, preferred, Situation(n_train, accuracy, has_writer, rules or DecisionRules()))

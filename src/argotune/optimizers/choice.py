@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.task import Optimizer
+from argotune.tenants import DecisionRules
 
 
 @dataclass(frozen=True)
@@ -32,43 +33,51 @@ class Situation:
     n_train: int
     accuracy: float | None
     has_writer: bool
+    rules: DecisionRules
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A row of the table. `reason` may name {n} and {accuracy}."""
+    """A row of the table. `reason` may name {n}, {accuracy} and the fields of {rules}."""
 
     applies: Callable[[Situation], bool]
     optimizer: str
     reason: str
 
 
-LOW_ACCURACY = 0.6
-
 RULES = (
-    Rule(lambda s: s.n_train < 10, "labeled", "{n} training examples all fit into the prompt"),
+    Rule(lambda s: s.n_train < s.rules.labeled_below, "labeled", "{n} training examples all fit into the prompt"),
     Rule(
         lambda s: not s.has_writer,
         "nearest",
         "no LM here can write instructions, and of the methods that need none, examples near the question help most",
     ),
-    Rule(lambda s: s.n_train < 50, "bootstrap", "{n} training examples are a cold start (fewer than 50)"),
     Rule(
-        lambda s: s.accuracy is not None and s.accuracy < LOW_ACCURACY,
-        "simba",
-        "an accuracy of {accuracy:.0%} is low (below 60 %), so the hard examples are looked at",
+        lambda s: s.n_train < s.rules.mipro_threshold,
+        "bootstrap",
+        "{n} training examples are a cold start (fewer than {rules.mipro_threshold})",
     ),
-    Rule(lambda s: s.n_train <= 200, "mipro", "{n} training examples are enough to search instructions (50 to 200)"),
-    Rule(lambda s: s.n_train > 200, "gepa", "{n} training examples are enough to evolve instructions (above 200)"),
+    Rule(
+        lambda s: s.accuracy is not None and s.accuracy < s.rules.simba_below,
+        "simba",
+        "an accuracy of {accuracy:.0%} is low (below {rules.simba_below:.0%}), so the hard examples are looked at",
+    ),
+    Rule(
+        lambda s: s.n_train <= s.rules.gepa_threshold,
+        "mipro",
+        "{n} training examples are enough to search instructions ({rules.mipro_threshold} to {rules.gepa_threshold})",
+    ),
+    Rule(
+        lambda s: s.n_train > s.rules.gepa_threshold,
+        "gepa",
+        "{n} training examples are enough to evolve instructions (above {rules.gepa_threshold})",
+    ),
 )
 """`auto`: the first row that applies. After "DSPy Optimizers" of the auto-optimization workflow."""
 
 
-def choose_from(
-    optimizers: Mapping[str, Optimizer], preferred: str, n_train: int, accuracy: float | None, has_writer: bool
-) -> Choice | Refusal:
+def choose_from(optimizers: Mapping[str, Optimizer], preferred: str, situation: Situation) -> Choice | Refusal:
     """The preferred optimizer or, for `auto`, what the rules say. Raises ConfigInvalid for an unknown name."""
-    situation = Situation(n_train, accuracy, has_writer)
     rule = next(rule for rule in RULES if rule.applies(situation)) if preferred == "auto" else None
     name = rule.optimizer if rule else preferred
     if name not in optimizers:
@@ -76,8 +85,13 @@ def choose_from(
     lack = _lack(optimizers[name], situation)
     if lack:
         return Refusal(name, lack)
-    reason = rule.reason.format(n=n_train, accuracy=accuracy or 0) if rule else "the tenant's config asks for it"
-    return Choice(name, f"{name}: {reason}")
+    return Choice(name, f"{name}: {_reason(rule, situation)}")
+
+
+def _reason(rule: Rule | None, situation: Situation) -> str:
+    if rule is None:
+        return "the tenant's config asks for it"
+    return rule.reason.format(n=situation.n_train, accuracy=situation.accuracy or 0, rules=situation.rules)
 
 
 def _lack(optimizer: Optimizer, situation: Situation) -> str | None:

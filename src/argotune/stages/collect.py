@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from argotune.annotations import strongest
 from argotune.dataset import Dataset
@@ -16,6 +16,8 @@ from argotune.runs import RunBook
 from argotune.tenants import RoutingConfigUnified
 
 BATCH_SPANS = 1000
+MIN_RECENT = 20
+"""Of fewer labelled decisions nothing is said of how often they were right lately."""
 
 
 def collect(
@@ -90,12 +92,22 @@ def _dataset(
         **gathered.counts,
         **({"expired": expired} if expired else {}),
     }
-    accuracy = _accuracy(experiences, gathered.examples)
-    return Dataset(fields.program, gathered.examples, counts, accuracy)
+    history = RunBook(ports.store, config.tenant_id).marker(module)[0].history.get(fields.program)
+    since = history.last_at if history else None
+    accuracy, recent = _accuracies(experiences, gathered.examples, since)
+    return Dataset(fields.program, gathered.examples, counts, accuracy, recent)
 
 
-def _accuracy(experiences: Sequence[Experience], examples: Sequence[Example]) -> float | None:
-    """How often decisions met a trusted label, test examples left out so that nothing is chosen by them."""
+def _accuracies(
+    experiences: Sequence[Experience], examples: Sequence[Example], since: datetime | None
+) -> tuple[float | None, float | None]:
+    """How often decisions met a trusted label, in all and since then; test examples are left out so that nothing is
+    chosen by them."""
     labels = {e.span_id: e.expected for e in examples if e.source.is_trusted and e.split is not Split.TEST}
-    hits = [dict(x.answers) == dict(labels[x.span_id]) for x in experiences if x.span_id in labels]
+    hits = [(x.at, dict(x.answers) == dict(labels[x.span_id])) for x in experiences if x.span_id in labels]
+    recent = [hit for at, hit in hits if since is not None and at > since]
+    return _mean([hit for _, hit in hits]), _mean(recent) if len(recent) >= MIN_RECENT else None
+
+
+def _mean(hits: Sequence[bool]) -> float | None:
     return sum(hits) / len(hits) if hits else None

@@ -1,51 +1,186 @@
-"""decide: train or skip, and by which optimizer within which budget."""
+"""decide: train or skip, on which data and by which optimizer, within which budget.
+
+Rules decide until a model has shown that its decisions are worth more (meta_models.py); a configured share is drawn.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
 from argotune.dataset import Dataset, data_hash
+from argotune.decisions import (
+    SKIP,
+    Action,
+    Contribution,
+    Decision,
+    ModelingContext,
+    Shortfall,
+    Strategy,
+    TrainingHistory,
+    drawn,
+    opinion_of_rules,
+    promised_gain,
+    shortfall,
+    strategy_of_rules,
+)
 from argotune.examples import Split
-from argotune.optimizers import Refusal, choose
-from argotune.runs import Plan, Skip
+from argotune.optimizers import Choice, Refusal, choose
+from argotune.runs import Plan
 from argotune.tenants import RoutingConfigUnified
 
 
-def decide(
-    config: RoutingConfigUnified, data: Dataset, *, seed: int, has_writer: bool, learned: str | None = None
-) -> Plan | Skip:
-    """A plan, or the sentence why training is not worth it. Deterministic in its arguments.
+@dataclass(frozen=True)
+class Advice:
+    """What a model thinks of the possible actions: the best one, the gain (in score) it expects of it, and why."""
 
-    `learned` is `Plan.lesson` of the program's last run: the same lesson again would open the test split for nothing.
-    """
+    action: Action
+    expected_gain: float
+    contributions: tuple[Contribution, ...]
+    reason: str
+
+
+class Model(Protocol):
+    """A model that is in charge. `id` is its version."""
+
+    id: str
+
+    def advise(self, context: ModelingContext, possible: Sequence[Action]) -> Advice:
+        """The best of the possible actions, skipping among them."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
+    last plan, None where doing it again is wanted; `model` is None where the rules are in charge."""
+
+    config: RoutingConfigUnified
+    data: Dataset
+    context: ModelingContext
+    history: TrainingHistory
+    seed: int
+    chance: float
+    has_writer: bool
+    learned: str | None = None
+    is_forced: bool = False
+    model: Model | None = None
+
+
+@dataclass(frozen=True)
+class Decided:
+    """The decision, and the plan when it is to train."""
+
+    decision: Decision
+    plan: Plan | None
+
+
+def decide(question: Question) -> Decided:
+    """What to do. Deterministic in its argument."""
+    floor = _too_few(question)
+    usual = None if floor else _usual(question)
+    if isinstance(usual, Refusal):
+        floor = usual.reason
+    if floor or not isinstance(usual, Choice):
+        return _skipped("floor", floor or "nothing can be chosen")
+    plan = _plan(question, _action(question, usual), usual.reason)
+    if plan.lesson == question.learned and not question.is_forced:
+        return _skipped("floor", "nothing new to learn from: the labelled examples are those of the last run")
+    if question.is_forced:
+        action = _action(question, usual)
+        return Decided(Decision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
+    return _chosen(question, usual)
+
+
+def _skipped(by: Literal["floor"], reason: str) -> Decided:
+    return Decided(Decision(action=SKIP, by=by, reason=reason, by_rules=SKIP), None)
+
+
+def _chosen(question: Question, usual: Choice) -> Decided:
+    train = _action(question, usual)
+    opinion = opinion_of_rules(question.context, question.config.decisions, _promise(question), _shortfall(question))
+    by_rules = train if opinion.should_train else SKIP
+    possible = _possible(question, train)
+    advice = question.model.advise(question.context, possible) if question.model else None
+    preferred = advice.action if advice else by_rules
+    action, probability = drawn(preferred, possible, question.config.decisions.exploration_share, question.chance)
+    reason = advice.reason if advice else opinion.reason
+    decision = Decision(
+        action=action,
+        by=("model" if advice else "rules") if action == preferred else "chance",
+        reason=reason if action == preferred else f"drawn to learn from; else {preferred.name}: {reason}",
+        by_rules=by_rules,
+        probability=probability,
+        expected_gain=advice.expected_gain if advice else opinion.expected_gain,
+        model=question.model.id if question.model else None,
+        contributions=advice.contributions if advice else (),
+    )
+    if not action.trains:
+        return Decided(decision, None)
+    why = usual.reason if action == train else f"{action.optimizer}: {decision.reason}"
+    return Decided(decision, _plan(question, action, why))
+
+
+def _promise(question: Question) -> float:
+    return promised_gain(question.context, question.history, question.config.decisions)
+
+
+def _shortfall(question: Question) -> Shortfall | None:
+    traces = question.data.counts.get("experiences", 0)
+    config = question.config
+    return shortfall(question.context, question.history, config.decisions, config.gate, traces)
+
+
+def _usual(question: Question) -> Choice | Refusal:
+    return _choice(question, question.config.preferred_optimizer)
+
+
+def _choice(question: Question, optimizer: str) -> Choice | Refusal:
+    context, config = question.context, question.config
+    n_train = max(context.real_sample_count, 1 if config.use_synthetic_data else 0)
+    return choose(optimizer, n_train, question.data.accuracy, question.has_writer, config.decisions)
+
+
+def _action(question: Question, choice: Choice) -> Action:
+    config = question.config
+    usual = strategy_of_rules(question.context, config.decisions)
+    return Action(strategy=usual if config.use_synthetic_data else Strategy.PURE_REAL, optimizer=choice.optimizer)
+
+
+def _possible(question: Question, train: Action) -> list[Action]:
+    """Skipping, what the rules would train with and, where the tenant leaves the choice, the optimizers to explore."""
+    found = [SKIP, train]
+    if question.config.preferred_optimizer == "auto":
+        choices = (_choice(question, name) for name in question.config.decisions.explored_optimizers)
+        found += [train.model_copy(update={"optimizer": c.optimizer}) for c in choices if isinstance(c, Choice)]
+    return list(dict.fromkeys(found))
+
+
+def _plan(question: Question, action: Action, reason: str) -> Plan:
+    data, config = question.data, question.config
     train, dev, test = (data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST))
-    too_few = _too_few(config, data, len(train), len(test))
-    if too_few:
-        return Skip(reason=too_few)
-    choice = choose(config.preferred_optimizer, len(train), data.accuracy, has_writer)
-    if isinstance(choice, Refusal):
-        return Skip(reason=choice.reason)
-    plan = Plan(
-        optimizer=choice.optimizer,
-        reason=choice.reason,
-        seed=seed,
+    return Plan(
+        optimizer=action.optimizer,
+        reason=reason,
+        seed=question.seed,
         max_iterations=config.max_training_iterations,
         train_ids=train,
         dev_ids=dev,
         test_ids=test,
         data_hash=data_hash(data.pick((*train, *dev))),
+        strategy=action.strategy,
     )
-    if plan.lesson == learned:
-        return Skip(reason="nothing new to learn from: the labelled examples are those of the last run")
-    return plan
 
 
-def _too_few(config: RoutingConfigUnified, data: Dataset, n_train: int, n_test: int) -> str | None:
-    needed = config.gate.min_test_examples
+def _too_few(question: Question) -> str | None:
+    config, data = question.config, question.data
+    needed, n_test = config.gate.min_test_examples, question.context.test_count
     if n_test < needed:
         return (
             f"{needed - n_test} labelled test examples short: {n_test} of {len(data.examples)} labelled examples "
             f"fall into the test split, the gate asks for {needed}"
         )
-    if n_train == 0:
+    if question.context.real_sample_count == 0 and not config.use_synthetic_data:
         return "no labelled training examples"
     test = data.pick(data.ids(Split.TEST))
     trusted = sum(example.source.is_trusted for example in test) / len(test)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from argotune.conditions import Conditions
+from argotune.decisions import Shortfall
 from argotune.ports import Store, TraceSource
-from argotune.runs import RunBook
+from argotune.runs import Marker, RunBook
 from argotune.tenants import RoutingConfigUnified
 
 COUNT_AT_LEAST = 1000
@@ -41,7 +42,9 @@ def _conditions(
     now: datetime,
 ) -> Conditions:
     marker, _ = RunBook(store, config.tenant_id).marker(module)
-    limit = max(config.min_samples_for_optimization, COUNT_AT_LEAST)
+    short = _shortfall(marker, config, now)
+    needed = max(config.min_samples_for_optimization, short.traces if short else 0)
+    limit = max(needed, COUNT_AT_LEAST)
     return Conditions(
         tenant_id=config.tenant_id,
         module=module,
@@ -52,6 +55,19 @@ def _conditions(
         interval=timedelta(seconds=config.optimization_interval_seconds),
         now=now,
         traces=count(marker.settled_row_id, limit),
-        traces_needed=config.min_samples_for_optimization,
+        traces_needed=needed,
         counted_up_to=limit,
+        gain_asked=short.gain if short and needed == short.traces else None,
     )
+
+
+def _shortfall(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Shortfall | None:
+    """That of the program that lacks least, when all programs lack traces to show a gain.
+
+    It is forgotten after a while: what drifted meanwhile shows only in the traces themselves, and may promise more.
+    """
+    patience = timedelta(hours=config.decisions.look_again_hours)
+    is_waiting = marker.last_run_at is not None and now - marker.last_run_at < patience
+    if not is_waiting or not marker.short or not marker.history.keys() <= marker.short.keys():
+        return None
+    return min(marker.short.values(), key=lambda short: short.traces)
