@@ -116,14 +116,15 @@ class Decision(Document):
     """What was decided, by whom and why, kept with the run.
 
     `by`: `floor` where nothing could be chosen, `forced` by a person, `rules`, `model`, or `chance` where the share
-    for exploring fell on this run. `probability` is that with which this action was drawn among all that were
-    possible; `by_rules` is what the rules alone would have done. `expected_gain` is in score.
+    for exploring fell on this run. `probability` is that with which this action was drawn among the `possible` ones;
+    `by_rules` is what the rules alone would have done. `expected_gain` is in score.
     """
 
     action: Action
     by: Literal["floor", "forced", "rules", "model", "chance"]
     reason: str
     by_rules: Action
+    possible: tuple[Action, ...] = ()
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     expected_gain: float | None = None
     model: str | None = None
@@ -149,6 +150,16 @@ class Shortfall(Document):
     @property
     def sentence(self) -> str:
         return f"{self.traces:,} traces short of detecting {100 * self.gain:+.3g} points"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a model thinks of the possible actions: the best one, the gain (in score) it expects of it, and why."""
+
+    action: Action
+    expected_gain: float
+    contributions: tuple[Contribution, ...]
+    reason: str
 
 
 def promised_gain(context: ModelingContext, history: TrainingHistory, rules: DecisionRules) -> float:

@@ -6,6 +6,7 @@ discover -> trigger -> collect -> decide -> train -> evaluate -> promote -> repo
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after
 from argotune.dataset import Dataset
 from argotune.decisions import Shortfall, TrainingHistory, shortfall
-from argotune.errors import BudgetSpent, Conflict, ProgramChanged
+from argotune.errors import BudgetSpent, ConfigInvalid, Conflict, Corrupt, NotFound, ProgramChanged
 from argotune.gate import measure
+from argotune.in_charge import InCharge
 from argotune.leases import leased
+from argotune.ledger import ledger_records
 from argotune.logs import about
+from argotune.meta_models import Advisor
 from argotune.ports import LMs, Ports, Record
 from argotune.programs import programs_of
 from argotune.programs.program import Program
@@ -40,6 +44,8 @@ from argotune.stages.trigger import trigger
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
 from argotune.verdicts import Comparison, Rejected, Rule
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -195,7 +201,21 @@ class Work:
             has_writer=self._open_lms().teacher is not None,
             learned=None if self.run.forced else marker.learned.get(self._program.name),
             is_forced=self._is_training_forced,
+            model=self._model(),
         )
+
+    def _model(self) -> Advisor | None:
+        """The meta-model in charge; one that cannot be used is reported, and the rules decide."""
+        if not self._config.decisions.use_meta_models:
+            return None
+        try:
+            model = InCharge(self._ports.store).model()
+            return Advisor(model) if model else None
+        except (Corrupt, ConfigInvalid, NotFound) as error:
+            log.warning("the rules decide, as the meta-model cannot be used: %s", error)
+            counts = {**self.run.counts, "meta-model cannot be used": 1}
+            self.run = self.run.model_copy(update={"counts": counts})
+            return None
 
     def _train(self) -> None:
         plan, at = self.run.plan, self._ports.clock()
@@ -266,7 +286,8 @@ class Work:
     def _advance(self, state: RunState, also=(), **changes) -> None:
         spent = self._meter.spent
         spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
-        self.run = self._book.advance(self.run, state, also, **spending, **changes)
+        later = self._book.advanced(self.run, state, **spending, **changes)
+        self.run = self._book.keep(later, (*also, *ledger_records(later)))
 
     def _open_lms(self) -> LMs:
         if self._lms is None:

@@ -180,9 +180,12 @@ class RunBook:
 
     def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
         """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
-        later = self.advanced(run, state, **changes)
-        self._store.write(self.tenant_id, [self.record_of(later), *also])
-        return later
+        return self.keep(self.advanced(run, state, **changes), also)
+
+    def keep(self, run: Run, also: Iterable[Record] = ()) -> Run:
+        """Write an advanced run down, together with `also`."""
+        self._store.write(self.tenant_id, [self.record_of(run), *also])
+        return run
 
     @staticmethod
     def advanced(run: Run, state: RunState, **changes: Any) -> Run:

@@ -13,7 +13,7 @@ from argotune.dataset import Dataset, data_hash
 from argotune.decisions import (
     SKIP,
     Action,
-    Contribution,
+    Advice,
     Decision,
     ModelingContext,
     Shortfall,
@@ -29,16 +29,6 @@ from argotune.examples import Split
 from argotune.optimizers import Choice, Refusal, choose
 from argotune.runs import Plan
 from argotune.tenants import RoutingConfigUnified
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What a model thinks of the possible actions: the best one, the gain (in score) it expects of it, and why."""
-
-    action: Action
-    expected_gain: float
-    contributions: tuple[Contribution, ...]
-    reason: str
 
 
 class Model(Protocol):
@@ -110,6 +100,7 @@ def _chosen(question: Question, usual: Choice) -> Decided:
         by=("model" if advice else "rules") if action == preferred else "chance",
         reason=reason if action == preferred else f"drawn to learn from; else {preferred.name}: {reason}",
         by_rules=by_rules,
+        possible=tuple(possible),
         probability=probability,
         expected_gain=advice.expected_gain if advice else opinion.expected_gain,
         model=question.model.id if question.model else None,

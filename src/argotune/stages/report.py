@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from argotune.examples import Example, Split
+from argotune.ledger import ledger_records
 from argotune.ports import TrackedExample, TrackedRun, Tracker
 from argotune.registry import Registry, Version
 from argotune.runs import Run, RunBook, RunState
@@ -20,9 +21,9 @@ def report(
 ) -> Run:
     """Publish a judged run and end it. Publishing again after a crash changes nothing."""
     links = tracker.publish(_tracked(registry, run, examples, now))
-    return book.advance(
-        run, RunState.REPORTED, ended_at=now, dataset_link=links.dataset, comparison_link=links.comparison
-    )
+    pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
+    ended = book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
+    return book.keep(ended, ledger_records(ended))
 
 
 def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: datetime) -> TrackedRun:

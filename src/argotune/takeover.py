@@ -1,0 +1,128 @@
+"""Takeover: whether a meta-model's decisions are worth more than the rules', by what the ledger says.
+
+Forward in time and grouped by tenant: a decision of the model counts only where the model was fitted on earlier rows of
+other tenants. What an action that was not taken would have brought is estimated from the rows in which it was.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from argotune.decisions import Action
+from argotune.documents import Document
+from argotune.ledger import LedgerRow
+from argotune.meta_models import FOLDS, MAX_WEIGHT, Advisor, MetaModel, fit, fold_of, trainings_of
+from argotune.verdicts import Interval
+
+STARTS = (0.4, 0.6, 0.8)
+"""Shares of the ledger after which the model is fitted anew, to decide on what came next."""
+
+MIN_DECISIONS = 60
+MIN_KEPT = 0.95
+"""A model that saves calls by giving up more of the rules' gain than this is not worth more."""
+
+CONFIDENCE = 0.95
+ROUNDS = 2000
+
+
+class Worth(Document):
+    """What decisions brought (in score) and cost (in LM calls), estimated over all tenants."""
+
+    gain: float
+    calls: float
+
+    @property
+    def per_thousand_calls(self) -> float:
+        return 1000 * self.gain / self.calls if self.calls else 0.0
+
+
+class Duel(Document):
+    """Model and rules on the same decisions. `low` and `high` hold the difference of gain per thousand calls."""
+
+    decisions: int
+    tenants: int
+    model: Worth
+    rules: Worth
+    low: float
+    high: float
+
+    @property
+    def is_won(self) -> bool:
+        return self.low > 0 and self.model.gain >= MIN_KEPT * self.rules.gain
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"{self.model.per_thousand_calls:.3f} against {self.rules.per_thousand_calls:.3f} of gain per 1,000 LM "
+            f"calls on {self.decisions} later decisions of other tenants, "
+            f"difference {self.low:+.3f} to {self.high:+.3f}; "
+            f"gain {self.model.gain:.2f} against {self.rules.gain:.2f}"
+        )
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """Why nothing can be compared yet; the rules go on."""
+
+    reason: str
+
+
+def duel(rows: Sequence[LedgerRow], seed: int) -> Duel | Undecided:
+    """Compare on the rows in which something was chosen."""
+    chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.run))
+    if len(chosen) < MIN_DECISIONS:
+        return Undecided(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
+    judged = list(_judged(chosen, seed))
+    tenants = {row.tenant for row, _ in judged}
+    if len(tenants) < FOLDS:
+        return Undecided("no model could be fitted on earlier rows of other tenants")
+    return _compared(judged, seed)
+
+
+def _judged(chosen: Sequence[LedgerRow], seed: int) -> Iterator[tuple[LedgerRow, Action]]:
+    """Later rows with what a model fitted on earlier rows of other tenants would have done."""
+    starts = [int(share * len(chosen)) for share in STARTS]
+    for start, end in zip(starts, [*starts[1:], len(chosen)], strict=True):
+        for fold in range(FOLDS):
+            later = [row for row in chosen[start:end] if fold_of(row.tenant) == fold]
+            model = fit(trainings_of([r for r in chosen[:start] if fold_of(r.tenant) != fold]), seed) if later else None
+            if isinstance(model, MetaModel):
+                advisor = Advisor(model)
+                yield from ((row, advisor.advise(row.context, row.decision.possible).action) for row in later)
+
+
+def _compared(judged: Sequence[tuple[LedgerRow, Action]], seed: int) -> Duel:
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
+    for row, advised in judged:
+        for place, action in ((0, advised), (2, row.decision.by_rules)):
+            if action == row.decision.action:
+                weight = min(1 / row.decision.probability, MAX_WEIGHT)
+                sums[row.tenant][place] += weight * row.gain
+                sums[row.tenant][place + 1] += weight * row.lm_calls
+    total = [sum(column) for column in zip(*sums.values(), strict=True)]
+    interval = _interval(list(sums.values()), seed)
+    return Duel(
+        decisions=len(judged),
+        tenants=len({row.tenant for row, _ in judged}),
+        model=Worth(gain=total[0], calls=total[1]),
+        rules=Worth(gain=total[2], calls=total[3]),
+        low=interval.low,
+        high=interval.high,
+    )
+
+
+def _interval(per_tenant: Sequence[Sequence[float]], seed: int) -> Interval:
+    """Of the difference in gain per thousand calls, by resampling whole tenants: their rows are not independent.
+
+    Cluster bootstrap, Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8.
+    """
+    import numpy as np
+
+    table, rng = np.asarray(per_tenant, dtype=float), np.random.default_rng(seed)
+    sums = table[rng.integers(0, len(table), size=(ROUNDS, len(table)))].sum(axis=1)
+    per_call = sums[:, ::2] / np.maximum(sums[:, 1::2], 1.0)
+    differences = 1000 * (per_call[:, 0] - per_call[:, 1])
+    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Interval(float(low), float(high))
