@@ -2,7 +2,7 @@
 
     python benchmarks/ledger.py DATA_FOLDER MEMO.sqlite [--tenants 24] [--held-back 12] [--rounds 8]
 
-Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 10 to 30 of its queries come each day,
+Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 15 to 45 of its queries come each day,
 every query labelled, in some tenants with wrong labels, with a drift to other intents half-way, or with labels that no
 query tells. All answers come from the embedded LM; MEMO keeps them, so that equal prompts are computed once over all
 policies and runs of this script, but each policy is charged for every prompt that it asks for the first time.
@@ -58,7 +58,7 @@ HIDDEN = 30
 ALWAYS = {"detectable_gain": 0, "growth_share": 1e-9, "stale_days": 1e-3, "exploration_share": 0}
 RULES = {"exploration_share": 0, "use_meta_models": False}
 MODEL = {"exploration_share": 0}
-LOGGING = {"exploration_share": 0.5, "explored_optimizers": [], "use_meta_models": False}
+LOGGING = {"exploration_share": 1.0, "explored_optimizers": [], "use_meta_models": False}
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _tenant(number: int, intents: dict[str, dict[str, list[str]]], rounds: int) 
     return Tenant(
         id=f"tenant-{number}",
         agents=agents,
-        per_day=rng.choice((10, 20, 30)),
+        per_day=rng.choice((15, 30, 45)),
         noise=rng.choice((0.0, 0.0, 0.15, 0.3)),
         drift_day=rng.choice((None, rounds // 2)),
         truth=rng.choice(("domain", "domain", "domain", "nothing")),

@@ -15,16 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argotune.documented import ConfigManager, ModalitySpanCollector, create_default_config_manager
+    from argotune.decisions import ModelingContext, Strategy
     from argotune.serving import Decision, Serving, open_serving
     from argotune.tenants import RoutingConfigUnified
+    from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
 
 __version__ = "0.1.0"
 __all__ = [
     "ConfigManager",
     "Decision",
     "ModalitySpanCollector",
+    "ModelingContext",
     "RoutingConfigUnified",
     "Serving",
+    "Strategy",
+    "TrainingDecisionModel",
+    "TrainingStrategyModel",
     "create_default_config_manager",
     "open_serving",
 ]
@@ -37,6 +43,10 @@ _HOMES = {
     "Serving": "serving",
     "open_serving": "serving",
     "RoutingConfigUnified": "tenants",
+    "ModelingContext": "decisions",
+    "Strategy": "decisions",
+    "TrainingDecisionModel": "training_models",
+    "TrainingStrategyModel": "training_models",
 }
 
 
