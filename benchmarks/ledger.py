@@ -2,8 +2,8 @@
 
     python benchmarks/ledger.py DATA_FOLDER MEMO.sqlite [--tenants 24] [--held-back 12] [--rounds 8]
 
-Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 15 to 45 of its queries come each day,
-every query labelled, in some tenants with wrong labels, with a drift to other intents half-way, or with labels that no
+Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 4 intents each are what it is asked
+about, 15 to 40 queries come each day, every query labelled, in some tenants with wrong labels, with a drift to other intents half-way, or with labels that no
 query tells. All answers come from the embedded LM; MEMO keeps them, so that equal prompts are computed once over all
 policies and runs of this script, but each policy is charged for every prompt that it asks for the first time.
 
@@ -55,6 +55,7 @@ from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HIDDEN = 30
+INTENTS = 4
 ALWAYS = {"detectable_gain": 0, "growth_share": 1e-9, "stale_days": 1e-3, "exploration_share": 0}
 RULES = {"exploration_share": 0, "use_meta_models": False}
 MODEL = {"exploration_share": 0}
@@ -129,13 +130,13 @@ def _tenant(number: int, intents: dict[str, dict[str, list[str]]], rounds: int) 
     pools: tuple[dict[str, list[str]], ...] = ({}, {})
     for agent in agents:
         names = rng.sample(sorted(intents[agent]), len(intents[agent]))
-        for phase, own in enumerate((names[: len(names) // 2], names[len(names) // 2 :])):
+        for phase, own in enumerate((names[:INTENTS], names[INTENTS : 2 * INTENTS])):
             texts = [text for name in own for text in intents[agent][name]]
             pools[phase][agent] = rng.sample(texts, len(texts))
     return Tenant(
         id=f"tenant-{number}",
         agents=agents,
-        per_day=rng.choice((15, 30, 45)),
+        per_day=rng.choice((15, 25, 40)),
         noise=rng.choice((0.0, 0.0, 0.15, 0.3)),
         drift_day=rng.choice((None, rounds // 2)),
         truth=rng.choice(("domain", "domain", "domain", "nothing")),

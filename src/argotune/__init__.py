@@ -14,8 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argotune.documented import ConfigManager, ModalitySpanCollector, create_default_config_manager
     from argotune.decisions import ModelingContext, Strategy
+    from argotune.documented import ConfigManager, ModalitySpanCollector, create_default_config_manager
     from argotune.serving import Decision, Serving, open_serving
     from argotune.tenants import RoutingConfigUnified
     from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel

@@ -112,7 +112,7 @@ class Contribution(Document):
     gain: float
 
 
-class Decision(Document):
+class TrainingDecision(Document):
     """What was decided, by whom and why, kept with the run.
 
     `by`: `floor` where nothing could be chosen, `forced` by a person, `rules`, `model`, or `chance` where the share
@@ -222,6 +222,6 @@ def drawn(preferred: Action, possible: Sequence[Action], exploration: float, cha
     Epsilon-greedy, so that every action keeps a known probability: what the other one would have brought can be
     estimated later (Horvitz and Thompson, J. Amer. Statist. Assoc. 47, 1952).
     """
-    each = exploration / len(possible)
-    action = preferred if chance >= exploration else possible[min(int(chance / each), len(possible) - 1)]
-    return action, each + (1 - exploration if action == preferred else 0.0)
+    drawn_place = min(int(chance / exploration * len(possible)), len(possible) - 1) if chance < exploration else None
+    action = preferred if drawn_place is None else possible[drawn_place]
+    return action, exploration / len(possible) + (1 - exploration if action == preferred else 0.0)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from argotune.decisions import Decision, ModelingContext
+from argotune.decisions import ModelingContext, TrainingDecision
 from argotune.documents import Document, find_all, to_record
 from argotune.ports import Record, Store
 from argotune.records import Collection, digest
@@ -30,7 +30,7 @@ class LedgerRow(Document):
     run: str
     at: datetime
     context: ModelingContext
-    decision: Decision
+    decision: TrainingDecision
     outcome: Literal["promoted", "rejected", "skipped"]
     gain: Annotated[float, Field(allow_inf_nan=False)]
     effect: Annotated[float, Field(allow_inf_nan=False)] | None

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from argotune.budget import Spent
-from argotune.decisions import Decision, ModelingContext, Shortfall, Strategy, TrainingHistory
+from argotune.decisions import ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
@@ -84,7 +84,7 @@ class Run(Document):
     ended_at: datetime | None = None
     counts: dict[str, int] = Field(default_factory=dict)
     context: ModelingContext | None = None
-    decision: Decision | None = None
+    decision: TrainingDecision | None = None
     plan: Plan | None = None
     skip: Skip | None = None
     champion: str | None = None

@@ -8,7 +8,7 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.configs import Configs
-from argotune.decisions import Decision, ModelingContext
+from argotune.decisions import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.ledger import LedgerRow, ledger_of
 from argotune.runs import Run, RunBook
@@ -56,7 +56,7 @@ _BY = {
 }
 
 
-def explanation(run: Run, decision: Decision, context: ModelingContext) -> list[str]:
+def explanation(run: Run, decision: TrainingDecision, context: ModelingContext) -> list[str]:
     """The story of a decision in lines of text."""
     lines = [
         f"run        {run.id}",

@@ -14,10 +14,10 @@ from argotune.decisions import (
     SKIP,
     Action,
     Advice,
-    Decision,
     ModelingContext,
     Shortfall,
     Strategy,
+    TrainingDecision,
     TrainingHistory,
     drawn,
     opinion_of_rules,
@@ -61,7 +61,7 @@ class Question:
 class Decided:
     """The decision, and the plan when it is to train."""
 
-    decision: Decision
+    decision: TrainingDecision
     plan: Plan | None
 
 
@@ -78,12 +78,12 @@ def decide(question: Question) -> Decided:
         return _skipped("floor", "nothing new to learn from: the labelled examples are those of the last run")
     if question.is_forced:
         action = _action(question, usual)
-        return Decided(Decision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
+        return Decided(TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
     return _chosen(question, usual)
 
 
 def _skipped(by: Literal["floor"], reason: str) -> Decided:
-    return Decided(Decision(action=SKIP, by=by, reason=reason, by_rules=SKIP), None)
+    return Decided(TrainingDecision(action=SKIP, by=by, reason=reason, by_rules=SKIP), None)
 
 
 def _chosen(question: Question, usual: Choice) -> Decided:
@@ -95,7 +95,7 @@ def _chosen(question: Question, usual: Choice) -> Decided:
     preferred = advice.action if advice else by_rules
     action, probability = drawn(preferred, possible, question.config.decisions.exploration_share, question.chance)
     reason = advice.reason if advice else opinion.reason
-    decision = Decision(
+    decision = TrainingDecision(
         action=action,
         by=("model" if advice else "rules") if action == preferred else "chance",
         reason=reason if action == preferred else f"drawn to learn from; else {preferred.name}: {reason}",

@@ -1,0 +1,210 @@
+"""What is learned from a ledger, when a model takes over from the rules, and when it is dropped again."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from factories import NOON
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.configs import Configs
+from argotune.decisions import SKIP, Action, ModelingContext, Strategy, TrainingDecision
+from argotune.documents import to_record
+from argotune.errors import ConfigInvalid, Corrupt, NotFound
+from argotune.in_charge import InCharge
+from argotune.ledger import LedgerRow
+from argotune.meta_models import Advisor, MetaModel, NotLearned, fit, trainings_of
+from argotune.records import EVERYONE, Collection, digest
+from argotune.stages.learn import learn
+from argotune.takeover import Duel, Undecided, duel
+from argotune.tenants import RoutingConfigUnified
+from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
+
+TRAIN = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
+
+
+def rows_of_tenants(n_tenants: int, n_runs: int, *, pays: bool = True, seed: int = 1, day: int = 0) -> list[LedgerRow]:
+    """A ledger of an installation whose rules always train, with half of the decisions drawn.
+
+    Training brings 20 points where the data grew much, and nothing elsewhere; unless `pays`, it is a toss each time.
+    """
+    rng, rows = random.Random(seed), []
+    for tenant in range(n_tenants):
+        for number in range(n_runs):
+            growth = rng.random()
+            trains = rng.random() < 0.75
+            works = growth > 0.7 if pays else rng.random() < 0.3
+            rows.append(
+                row(f"t{tenant}", day + number, growth, trains, 0.2 if works and trains else 0.0, number=len(rows))
+            )
+    return rows
+
+
+def row(tenant: str, day: int, growth: float, trains: bool, gain: float, *, number: int, **changes: Any) -> LedgerRow:
+    decision = TrainingDecision(
+        action=TRAIN if trains else SKIP,
+        by="rules" if trains else "chance",
+        reason="test",
+        by_rules=TRAIN,
+        possible=(SKIP, TRAIN),
+        probability=0.75 if trains else 0.25,
+    )
+    values = {
+        "tenant": digest(tenant)[:16],
+        "run": f"{number:08d}",
+        "at": NOON + timedelta(days=day),
+        "context": ModelingContext(modality="routing", real_sample_count=100, test_count=50, growth=growth),
+        "decision": decision,
+        "outcome": "skipped" if not trains else "promoted" if gain else "rejected",
+        "gain": gain,
+        "effect": gain,
+        "lm_calls": 100 if trains else 0,
+        "lm_tokens": 0,
+    }
+    return LedgerRow(**{**values, **changes})
+
+
+LEDGER = rows_of_tenants(20, 12)
+
+
+def model_of(rows: list[LedgerRow]) -> MetaModel:
+    found = fit(trainings_of(rows), seed=7)
+    assert isinstance(found, MetaModel), found
+    return found
+
+
+def test_a_model_learns_what_pays_and_says_which_feature_told_it():
+    advisor = Advisor(model_of(LEDGER))
+    much, little = (
+        ModelingContext(modality="routing", real_sample_count=100, test_count=50, growth=g) for g in (0.9, 0.1)
+    )
+    yes, no = advisor.advise(much, [SKIP, TRAIN]), advisor.advise(little, [SKIP, TRAIN])
+    assert (yes.action, no.action) == (TRAIN, SKIP)
+    assert yes.expected_gain > 0.1 > no.expected_gain
+    assert yes.contributions[0].feature == "growth"
+    assert yes.contributions[0].value == 0.9
+
+
+def test_models_of_equal_ledgers_are_equal_and_hold_nothing_but_json():
+    model = model_of(LEDGER)
+    assert model == model_of(list(LEDGER))
+    assert json.loads(model.gain)["learner"]["feature_names"] == list(model.features)
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([], "0 trainings in the ledger"),
+        (LEDGER[:20], "trainings in the ledger, 40 are needed"),
+        ([r.model_copy(update={"gain": 0.0}) for r in LEDGER], "none of"),
+        ([r.model_copy(update={"gain": 0.1}) for r in LEDGER], "all of"),
+        ([r.model_copy(update={"tenant": "one"}) for r in LEDGER], "fewer than 5 tenants"),
+    ],
+)
+def test_a_ledger_that_teaches_nothing_gives_no_model_and_says_why(rows, why):
+    found = fit(trainings_of(rows), seed=7)
+    assert isinstance(found, NotLearned)
+    assert why in found.reason
+
+
+def test_a_model_that_knows_what_pays_wins_against_rules_that_always_train():
+    found = duel(LEDGER, seed=7)
+    assert isinstance(found, Duel)
+    assert found.is_won
+    assert found.model.gain > 0.95 * found.rules.gain
+    assert found.model.calls < 0.6 * found.rules.calls
+
+
+def test_a_model_of_a_ledger_of_chance_does_not_win():
+    found = duel(rows_of_tenants(20, 12, pays=False), seed=7)
+    assert isinstance(found, Duel)
+    assert not found.is_won
+
+
+def test_rows_in_which_nothing_could_be_chosen_are_no_evidence():
+    forced = [r.model_copy(update={"decision": r.decision.model_copy(update={"by": "forced"})}) for r in LEDGER]
+    found = duel(forced, seed=7)
+    assert isinstance(found, Undecided)
+    assert "0 decisions" in found.reason
+
+
+def store_with(rows: list[LedgerRow]) -> MemoryStore:
+    store = MemoryStore()
+    for tenant in {r.tenant for r in rows}:
+        Configs(store).save(RoutingConfigUnified(tenant_id=tenant))
+        store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in rows if r.tenant == tenant])
+    return store
+
+
+def test_a_model_takes_over_and_is_dropped_when_that_stops_being_true():
+    store = store_with(LEDGER)
+    first = learn(store, NOON)
+    assert first.model
+    assert (
+        InCharge(store).model() == model_of(sorted(LEDGER, key=lambda r: r.run)) or InCharge(store).model() is not None
+    )
+    later = [r.model_copy(update={"run": f"9{r.run}"}) for r in rows_of_tenants(20, 40, pays=False, seed=5, day=20)]
+    for tenant in {r.tenant for r in later}:
+        store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in later if r.tenant == tenant])
+    second = learn(store, NOON + timedelta(days=60))
+    assert second.model is None
+    assert f"model {first.model} is dropped" in second.reason
+    assert InCharge(store).model() is None
+    assert [a.number for a in InCharge(store).history()] == [1, 2]
+
+
+def test_an_empty_ledger_leaves_the_rules_in_charge():
+    appointment = learn(MemoryStore(), NOON)
+    assert appointment.model is None
+    assert appointment.reason == "the rules decide: 0 decisions in the ledger, 60 are needed to compare"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"features": ("mood",)}, ConfigInvalid, "made for other features"),
+        ({"xgboost": "99.0"}, ConfigInvalid, "saved by xgboost 99.0"),
+        ({"gain": "{}"}, Corrupt, "cannot be read"),
+        ({"calls": "not json"}, Corrupt, "cannot be read"),
+    ],
+)
+def test_a_model_of_another_release_or_a_damaged_one_is_refused(changes, error, message):
+    with pytest.raises(error, match=message):
+        Advisor(model_of(LEDGER).model_copy(update=changes))
+
+
+def test_a_model_that_is_not_in_the_store_any_more_is_named():
+    store = store_with(LEDGER)
+    appointment = learn(store, NOON)
+    store.remove(EVERYONE, Collection.META_MODELS)
+    with pytest.raises(NotFound, match=str(appointment.model)):
+        InCharge(store).model()
+
+
+def test_the_documented_models_follow_the_rules_until_they_have_learned():
+    old = ModelingContext(modality="video", real_sample_count=100, success_rate=0.85, days_since_last_training=30)
+    new = ModelingContext(modality="video", real_sample_count=10, success_rate=0.6, days_since_last_training=5)
+    deciding = TrainingDecisionModel()
+    refused = deciding.train([old, new], targets=[True, False])
+    assert isinstance(refused, NotLearned)
+    assert deciding.should_train(old) == (True, 0.03)
+    assert deciding.should_train(new) == (False, 0.03)
+    assert TrainingStrategyModel().select_strategy(old) is Strategy.PURE_REAL
+    assert TrainingStrategyModel().select_strategy(new) is Strategy.SKIP
+
+
+def test_the_documented_models_learn_from_contexts_and_targets():
+    deciding = TrainingDecisionModel()
+    contexts = [ModelingContext(growth=n / 100) for n in range(100)]
+    assert deciding.train(contexts, [n > 60 for n in range(100)]) is None
+    assert deciding.should_train(contexts[95])[0] is True
+    assert deciding.should_train(contexts[5])[0] is False
+    model = model_of(LEDGER)
+    chosen = TrainingStrategyModel(model=model).select_strategy(LEDGER[0].context.model_copy(update={"growth": 0.95}))
+    assert chosen is Strategy.PURE_REAL
+    with pytest.raises(ConfigInvalid, match="targets"):
+        deciding.train(contexts, [float("nan")] * 100)
