@@ -3,8 +3,8 @@
     python benchmarks/ledger.py DATA_FOLDER MEMO.sqlite [--tenants 24] [--held-back 12] [--rounds 8]
 
 Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 4 intents each are what it is asked
-about, 15 to 40 queries come each day, every query labelled, in some tenants with wrong labels, with a drift to other intents half-way, or with labels that no
-query tells. All answers come from the embedded LM; MEMO keeps them, so that equal prompts are computed once over all
+about, 10 to 30 queries come each day, every query labelled, in some tenants with wrong labels, with a drift to other
+intents half-way, or with labels that no query tells. All answers come from the embedded LM; MEMO keeps them, so that equal prompts are computed once over all
 policies and runs of this script, but each policy is charged for every prompt that it asks for the first time.
 
 Prints Markdown tables: what the ledger holds, who takes over, and for the tenants held back LM calls and accuracy (of
@@ -95,7 +95,7 @@ def main() -> None:
     with closing(sqlite3.connect(arguments.memo)) as memo:
         _memoize(memo)
         lms = wiring.open_lms(read_settings(lm_threads=1))
-        past, held_back = tenants[: arguments.tenants], tenants[arguments.tenants :]
+        held_back, past = tenants[: arguments.held_back], tenants[arguments.held_back :]
         rows, appointment, model = _ledger(past, arguments.rounds, lms)
         _say_ledger(rows, appointment, model)
         if isinstance(model, MetaModel):
@@ -136,7 +136,7 @@ def _tenant(number: int, intents: dict[str, dict[str, list[str]]], rounds: int) 
     return Tenant(
         id=f"tenant-{number}",
         agents=agents,
-        per_day=rng.choice((15, 25, 40)),
+        per_day=rng.choice((10, 20, 30)),
         noise=rng.choice((0.0, 0.0, 0.15, 0.3)),
         drift_day=rng.choice((None, rounds // 2)),
         truth=rng.choice(("domain", "domain", "domain", "nothing")),
