@@ -4,8 +4,9 @@
 
 Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 4 intents each are what it is asked
 about, 10 to 30 queries come each day, every query labelled, in some tenants with wrong labels, with a drift to other
-intents half-way, or with labels that no query tells. All answers come from the embedded LM; MEMO keeps them, so that equal prompts are computed once over all
-policies and runs of this script, but each policy is charged for every prompt that it asks for the first time.
+intents half-way, or with labels that no query tells. All answers come from the embedded LM; MEMO keeps them, so that
+equal prompts are computed once over all policies and runs of this script, but each policy is charged for every prompt
+that it asks for the first time.
 
 Prints Markdown tables: what the ledger holds, who takes over, and for the tenants held back LM calls and accuracy (of
 the serving champion on fresh queries, mean over all days) of: always train, the rules, the meta-model, and an oracle

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import time
 from argparse import Namespace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table, write_json, write_text
 from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, truth
-from argotune.errors import ConfigInvalid
+from argotune.errors import ConfigInvalid, Conflict
+from argotune.ports import Store
 from argotune.rounds import Line, Round, RoundRequest
 from argotune.workflows import TEMPLATE
 
+LEARN_EVERY = timedelta(days=1)
 SHOWN = 50
 """Tenants shown one by one; of more, the skipped ones are counted by reason."""
 
@@ -61,7 +63,7 @@ def discover_tenants(arguments: Namespace) -> int | None:
     return None
 
 
-def _submit_round(arguments: Namespace, store) -> int:
+def _submit_round(arguments: Namespace, store: Store) -> int:
     from argotune.stages.dispatch import dispatch
     from argotune.tallies import keep_round
     from argotune.wiring import new_id, open_runner, open_traces, utc_now
@@ -74,7 +76,23 @@ def _submit_round(arguments: Namespace, store) -> int:
         keep_round(store, _record(done, utc_now()))
     _write(arguments, done)
     _say_round(done)
+    if not request.is_dry_run:
+        _learn_daily(store, utc_now())
     return ConfigInvalid.exit_code if done.of("failed") else 0
+
+
+def _learn_daily(store: Store, now: datetime) -> None:
+    """Once a day a round also settles who decides on training; what another round settles meanwhile is as good."""
+    from argotune.in_charge import InCharge
+    from argotune.stages.learn import learn
+
+    last, _ = InCharge(store).now()
+    if last is not None and now - last.at < LEARN_EVERY:
+        return
+    try:
+        say(f"Deciding on training: {learn(store, now).reason}")
+    except Conflict:
+        say("Deciding on training: another round has just settled it")
 
 
 def _request(arguments: Namespace, uid: str) -> RoundRequest:

@@ -1,0 +1,170 @@
+"""How a run is decided on: rules, a model in charge, chance, force; what is kept; what the trigger waits for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from world import World, filled, traffic
+
+from argotune.decisions import SKIP, Action, ModelingContext, Strategy
+from argotune.in_charge import Appointment, InCharge
+from argotune.ledger import ledger_of
+from argotune.meta_models import FEATURES, MetaModel, Training, fit
+from argotune.pipeline import Request, run_module
+from argotune.runs import Run, RunBook
+from argotune.stages.trigger import trigger
+from argotune.tenants import RoutingConfigUnified
+
+BY_DEFAULT = {"decisions": {"exploration_share": 0}}
+
+
+def run_once(world: World, config: RoutingConfigUnified, **request: bool) -> Run:
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=True, **request)).runs
+    return run
+
+
+def more_traffic(world: World, n: int, first: int) -> None:
+    spans, annotations = traffic("acme", n, first=first)
+    world.traces.record("acme", spans)
+    world.traces.annotate("acme", annotations)
+
+
+def test_a_first_training_is_decided_by_the_rules_and_leaves_a_row_in_the_ledger():
+    world, config = filled(**BY_DEFAULT)
+    run = run_once(world, config)
+    assert run.decision is not None
+    assert (run.decision.by, run.decision.probability) == ("rules", 1.0)
+    assert "never trained" in run.decision.reason
+    assert run.decision.possible[0] == SKIP
+    (row,) = ledger_of(world.store, "acme")
+    assert (row.outcome, row.decision, row.lm_calls) == ("promoted", run.decision, run.lm_calls)
+    assert row.gain == row.effect > 0.3
+    assert row.context.real_sample_count == len(run.plan.train_ids)
+    assert "acme" not in row.model_dump_json()
+    assert "alps" not in row.model_dump_json()
+
+
+def test_what_a_training_left_is_known_when_the_next_is_decided_on():
+    world, config = filled(**BY_DEFAULT)
+    first = run_once(world, config)
+    world.later(days=2)
+    more_traffic(world, 30, first=1000)
+    second = run_once(world, config)
+    context = second.context
+    assert context.trainings == context.promotions == 1
+    assert context.days_since_last_training == pytest.approx(2, abs=0.01)
+    assert context.last_gain == pytest.approx(first.verdict.numbers.effect)
+    assert context.current_performance_score == pytest.approx(first.verdict.numbers.challenger_mean)
+    assert 0 < context.growth < 0.2
+    assert context.detectable_gain > 0.03
+
+
+def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_how_many_traces_are_missing():
+    world, config = filled(**BY_DEFAULT)
+    run_once(world, config)
+    world.later(hours=2)
+    more_traffic(world, 120, first=1000)
+    run = run_once(world, config)
+    assert run.outcome == "skipped"
+    assert "traces short of detecting +3 points" in run.sentence
+    assert (run.decision.by, run.decision.action, run.lm_calls) == ("rules", SKIP, 0)
+    assert [row.outcome for row in sorted(ledger_of(world.store, "acme"), key=lambda r: r.at)] == [
+        "promoted",
+        "skipped",
+    ]
+
+
+def test_the_trigger_waits_for_those_traces_for_a_day_and_then_looks_again():
+    world, config = filled(**BY_DEFAULT)
+    run_once(world, config)
+    world.later(hours=2)
+    more_traffic(world, 120, first=1000)
+
+    def look():
+        return trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)
+
+    waiting = look()
+    assert not waiting.is_due
+    assert waiting.traces_needed > 1000
+    assert f"{waiting.traces_needed - 120:,} traces short of detecting +3 points: 120 new" in waiting.why_not
+    world.later(hours=23)
+    assert look().is_due
+
+
+def test_training_that_is_forced_passes_over_what_is_not_worth_it():
+    world, config = filled(**BY_DEFAULT)
+    run_once(world, config)
+    world.later(hours=2)
+    run = run_once(world, config, is_training_forced=True)
+    assert run.decision.by == "forced"
+    assert run.plan is not None
+    assert run.outcome == "rejected"
+
+
+def test_force_does_not_pass_over_what_cannot_be_judged():
+    world, config = filled(20)
+    run = run_once(world, config, is_training_forced=True)
+    assert run.decision.by == "floor"
+    assert "labelled test examples short" in run.sentence
+
+
+def test_a_decision_that_explores_says_so_with_its_probability():
+    world, config = filled(decisions={"exploration_share": 1.0, "explored_optimizers": ["labeled"]})
+    found = set()
+    for _ in range(14):
+        run = run_once(world, config)
+        found.add((run.decision.action.name, run.decision.by))
+        assert run.decision.by == "floor" or run.decision.probability == pytest.approx(1 / 3)
+    assert {"skip", "pure_real nearest", "pure_real labeled"} <= {name for name, _ in found}
+    assert ("pure_real labeled", "chance") in found
+
+
+def model_that(trains_on: range) -> MetaModel:
+    """Learned on runs that brought something where the test set had these sizes."""
+    action = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
+    past = [
+        Training(f"t{n % 10}", ModelingContext(modality="routing", test_count=n), action, 0.2 * (n in trains_on), 50)
+        for n in range(200)
+    ]
+    found = fit(past, seed=1)
+    assert isinstance(found, MetaModel)
+    return found
+
+
+def appoint(world: World, model: MetaModel) -> None:
+    appointment = Appointment(number=1, at=world.now, model=model.id, reason="test", rows=1)
+    InCharge(world.store).appoint(appointment, model, None)
+
+
+@pytest.mark.parametrize(("pays", "trains"), [(range(60, 200), True), (range(0, 40), False)])
+def test_a_model_in_charge_decides_and_its_features_are_kept(pays, trains):
+    world, config = filled(**BY_DEFAULT)
+    appoint(world, model := model_that(pays))
+    run = run_once(world, config)
+    assert (run.plan is not None) is trains
+    assert (run.decision.by, run.decision.model) == ("model", model.id)
+    assert "test_count" in {c.feature for c in run.decision.contributions}
+    assert run.decision.by_rules.trains
+
+
+@pytest.mark.parametrize("damage", [{"features": FEATURES[1:]}, {"gain": "garbage"}, {"xgboost": "0.9"}])
+def test_a_model_that_cannot_be_used_is_reported_and_the_rules_go_on(damage):
+    world, config = filled(**BY_DEFAULT)
+    appoint(world, model_that(range(0, 40)).model_copy(update=damage))
+    run = run_once(world, config)
+    assert (run.outcome, run.decision.by) == ("promoted", "rules")
+    assert run.counts["meta-model cannot be used"] == 1
+
+
+def test_a_tenant_can_keep_to_the_rules():
+    world, config = filled(decisions={"exploration_share": 0, "use_meta_models": False})
+    appoint(world, model_that(range(0, 40)))
+    assert run_once(world, config).decision.by == "rules"
+
+
+def test_rows_stay_with_their_tenant():
+    world, config = filled(**BY_DEFAULT)
+    run_once(world, config)
+    assert list(ledger_of(world.store, "globex")) == []
+    assert world.now - RunBook(world.store, "acme").runs()[0].started_at < timedelta(days=1)
