@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from argotune.examples import Example, Split
 from argotune.records import digest
@@ -20,14 +21,18 @@ class Dataset:
     accuracy: float | None
     recent_accuracy: float | None = None
 
+    @cached_property
+    def _by_id(self) -> Mapping[str, Example]:
+        """An example's id is a digest: it is computed once."""
+        return {example.id: example for example in self.examples}
+
     def ids(self, split: Split) -> tuple[str, ...]:
         """Example ids of a split, sorted, so that equal data gives equal runs."""
-        return tuple(sorted(example.id for example in self.examples if example.split is split))
+        return tuple(sorted(id for id, example in self._by_id.items() if example.split is split))
 
     def pick(self, ids: Iterable[str]) -> list[Example]:
         """The named examples in that order; those that expired meanwhile are left out."""
-        by_id = {example.id: example for example in self.examples}
-        return [by_id[id] for id in ids if id in by_id]
+        return [self._by_id[id] for id in ids if id in self._by_id]
 
 
 def data_hash(examples: Iterable[Example]) -> str:

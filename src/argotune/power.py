@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from statistics import NormalDist
 
 from argotune.errors import ConfigInvalid
@@ -40,6 +41,5 @@ def examples_needed(gain: float, disagreement: float, level: float, power: float
 
 def gain_detected(examples: int, disagreement: float, level: float, power: float) -> float | None:
     """The smallest gain that so many paired examples can show, in steps of a thousandth; None when there is none."""
-    steps = range(1, 1001)
-    enough = (s / 1000 for s in steps if examples_needed(s / 1000, disagreement, level, power) <= examples)
-    return next(enough, None)
+    step = bisect_left(range(1, 1001), -examples, key=lambda s: -examples_needed(s / 1000, disagreement, level, power))
+    return (step + 1) / 1000 if step < 1000 else None
