@@ -72,8 +72,8 @@ def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
 
 
 def config(tenant_id: str) -> RoutingConfigUnified:
-    """A demo tenant's config: the defaults, with the agents that its queries are about."""
+    """A demo tenant's config: the defaults, with the agents that its queries are about, and nothing left to chance."""
     default = RoutingConfigUnified(tenant_id=tenant_id)
     used = {query.agent for query in queries(tenant_id)}
     agents = {agent: text for agent, text in default.agents.items() if agent in used}
-    return RoutingConfigUnified(tenant_id=tenant_id, agents=agents)
+    return RoutingConfigUnified(tenant_id=tenant_id, agents=agents, decisions={"exploration_share": 0})

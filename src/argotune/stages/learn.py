@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from datetime import datetime
 
 from argotune.configs import Configs
@@ -12,6 +13,8 @@ from argotune.ports import Store
 from argotune.takeover import Duel, Undecided, duel
 
 SEED = 20261121
+MAX_ROWS = 20_000
+"""The newest decisions: enough to learn from, and they fit into the pod of a round."""
 
 
 def learn(store: Store, now: datetime) -> Appointment:
@@ -20,7 +23,7 @@ def learn(store: Store, now: datetime) -> Appointment:
     A model takes over only when it won on later decisions of tenants that it had not seen, and loses its place as soon
     as it does not. Deterministic in the ledger. Raises Conflict when somebody else appointed meanwhile.
     """
-    rows = [row for tenant_id in Configs(store).tenant_ids() for row in ledger_of(store, tenant_id)]
+    rows = _newest_rows(store)
     found, model = _judged(rows)
     before, tag = InCharge(store).now()
     appointment = Appointment(
@@ -33,6 +36,14 @@ def learn(store: Store, now: datetime) -> Appointment:
     )
     InCharge(store).appoint(appointment, model, tag)
     return appointment
+
+
+def _newest_rows(store: Store) -> list[LedgerRow]:
+    """Of all tenants, those in which something was chosen."""
+    every = (row for tenant_id in Configs(store).tenant_ids() for row in ledger_of(store, tenant_id))
+    return heapq.nlargest(
+        MAX_ROWS, (row for row in every if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run)
+    )
 
 
 def _judged(rows: list[LedgerRow]) -> tuple[Duel | Undecided | NotLearned, MetaModel | None]:
