@@ -167,6 +167,10 @@ def _memoize(memo: sqlite3.Connection) -> None:
         id = digest([text, list(question.options.items())])
         known = memo.execute("SELECT shares FROM scores WHERE id = ?", (id,)).fetchone()
         if known:
+            with self._paid.meter.call(
+                len(text)
+            ) as bill:  # charged as if it were computed; tokens by their usual length
+                bill.tokens = len(text) // 4
             return json.loads(known[0])
         shares = compute(self, text, question)
         memo.execute("INSERT INTO scores VALUES (?, ?)", (id, json.dumps(shares)))
