@@ -213,6 +213,7 @@ def _config(tenant: Tenant, decisions: dict) -> RoutingConfigUnified:
         agents={agent: AGENTS[agent] for agent in tenant.agents},
         modules=["routing"],
         min_samples_for_optimization=1,
+        phoenix_lookback_hours=24 * 365,
         use_synthetic_data=False,
         split={"train": 0.5, "dev": 0.1, "test": 0.4},
         gate={"min_test_examples": 10},

@@ -41,6 +41,7 @@ _OPTIMIZERS = ("labeled", "nearest", "bootstrap", "random_search", "mipro", "sim
 _STRATEGIES = (Strategy.SYNTHETIC, Strategy.HYBRID)
 FEATURES = (
     *_NUMBERS,
+    "last gain in detectable gains",
     *(f"modality is {kind}" for kind in _KINDS),
     *(f"optimizer is {name}" for name in _OPTIMIZERS),
     *(f"strategy is {strategy}" for strategy in _STRATEGIES),
@@ -53,7 +54,20 @@ def features(context: ModelingContext, action: Action) -> list[float]:
     numbers = [math.nan if (value := getattr(context, name)) is None else float(value) for name in _NUMBERS]
     kinds = [float(context.modality == kind) for kind in _KINDS]
     optimizers = [float(action.optimizer == name) for name in _OPTIMIZERS]
-    return [*numbers, *kinds, *optimizers, *(float(action.strategy is strategy) for strategy in _STRATEGIES)]
+    return [
+        *numbers,
+        _provable(context),
+        *kinds,
+        *optimizers,
+        *(float(action.strategy is strategy) for strategy in _STRATEGIES),
+    ]
+
+
+def _provable(context: ModelingContext) -> float:
+    """How far what the last challenger seemed to gain is within what the test can show now: 1 is just within."""
+    if context.last_gain is None or not context.detectable_gain:
+        return math.nan
+    return context.last_gain / context.detectable_gain
 
 
 @dataclass(frozen=True)
@@ -112,14 +126,13 @@ def fit(trainings: Sequence[Training], seed: int) -> MetaModel | NotLearned:
     too_little = _too_little(trainings)
     if too_little:
         return NotLearned(too_little)
-    held_out = _held_out(trainings, seed)
     gain, calls = _boosters(trainings, seed)
     body = {
         "features": FEATURES,
         "xgboost": _xgboost().__version__,
         "gain": _text(gain),
         "calls": _text(calls),
-        "cutoff": _cutoff(trainings, held_out),
+        "cutoff": _cutoff(_held_out(trainings, seed)),
         "trainings": len(trainings),
         "tenants": len({training.tenant for training in trainings}),
     }
@@ -146,29 +159,33 @@ def fold_of(tenant: str) -> int:
     return int(digest(["fold", tenant])[:8], 16) % FOLDS
 
 
-def _held_out(trainings: Sequence[Training], seed: int) -> list[float]:
-    """The expected gain per call of each training, by models fitted without its tenant's fold."""
-    found = [0.0] * len(trainings)
+def _held_out(trainings: Sequence[Training], seed: int) -> list[tuple[float, float]]:
+    """The expected gain of each training, and that per call, by models fitted without its tenant's fold."""
+    found: list[tuple[float, float]] = []
     for fold in range(FOLDS):
-        inside = [i for i, training in enumerate(trainings) if fold_of(training.tenant) == fold]
+        inside = [training for training in trainings if fold_of(training.tenant) == fold]
         others = [training for training in trainings if fold_of(training.tenant) != fold]
         if inside and others:
             gain, calls = _boosters(others, seed)
-            rows = [features(trainings[i].context, trainings[i].action) for i in inside]
-            for i, worth in zip(inside, _worth(_predicted(gain, rows), _predicted(calls, rows)), strict=True):
-                found[i] = worth
+            rows = [features(training.context, training.action) for training in inside]
+            gains = _predicted(gain, rows)
+            found += zip(gains, _worth(gains, _predicted(calls, rows)), strict=True)
     return found
 
 
-def _cutoff(trainings: Sequence[Training], worth: Sequence[float]) -> float:
-    """The largest cutoff under which the trainings that are worth it hold GAIN_KEPT of all (weighted) gain."""
-    ranked = sorted(zip(worth, trainings, strict=True), key=lambda pair: -pair[0])
-    wanted = GAIN_KEPT * math.fsum(t.weight * t.gain for t in trainings)
+def _cutoff(expected: Sequence[tuple[float, float]]) -> float:
+    """The largest cutoff of gain per call under which GAIN_KEPT of all gain is kept.
+
+    By what is expected of trainings of unseen tenants: what they really brought is a handful of promotions, and a cutoff
+    set on those would follow chance. Whether the expectations are right is what a duel finds out.
+    """
+    ranked = sorted(((worth, max(gain, 0.0)) for gain, worth in expected), reverse=True)
+    wanted = GAIN_KEPT * math.fsum(gain for _, gain in ranked)
     kept = 0.0
-    for value, training in ranked:
-        kept += training.weight * training.gain
+    for worth, gain in ranked:
+        kept += gain
         if kept >= wanted:
-            return value
+            return worth
     return ranked[-1][0]
 
 
@@ -178,7 +195,8 @@ def _worth(gains: Sequence[float], log_calls: Sequence[float]) -> list[float]:
 
 def _boosters(trainings: Sequence[Training], seed: int) -> tuple[xgboost.Booster, xgboost.Booster]:
     rows = [features(training.context, training.action) for training in trainings]
-    weights = [training.weight for training in trainings]
+    mean = math.fsum(training.weight for training in trainings) / len(trainings)
+    weights = [training.weight / mean for training in trainings]  # so that `min_child_weight` counts trainings
     gain = _booster(rows, [training.gain for training in trainings], weights, seed)
     return gain, _booster(rows, [math.log1p(training.calls) for training in trainings], weights, seed)
 
@@ -193,7 +211,7 @@ def _booster(
     # Shallow and slow: there are tens to thousands of rows, and most gains are 0.
     settings = {
         "objective": "reg:squarederror",
-        "max_depth": 3,
+        "max_depth": 2,
         "eta": 0.08,
         "min_child_weight": 4,
         "subsample": 0.8,
@@ -202,7 +220,7 @@ def _booster(
         "nthread": 1,
         "seed": seed,
     }
-    return xgb.train(settings, shown, num_boost_round=120)
+    return xgb.train(settings, shown, num_boost_round=100)
 
 
 def _predicted(booster: xgboost.Booster, rows: Sequence[Sequence[float]]) -> list[float]:
