@@ -166,10 +166,19 @@ def promised_gain(context: ModelingContext, history: TrainingHistory, rules: Dec
     """The gain (in score) that the next challenger is to be able to show.
 
     The configured one, or more where there is reason to hope for more: what got worse since the last training may be
-    won back, and what the last challenger seemed to gain but could not prove may be proven with more examples.
+    won back, what the last challenger seemed to gain but could not prove may be proven with more examples, and each
+    doubling of the training examples may take away a share of the champion's errors.
     """
     unproven = history.last_gain if history.was_unproven and history.last_gain else 0.0
-    return max(rules.detectable_gain, context.success_drop or 0.0, unproven)
+    return max(rules.detectable_gain, context.success_drop or 0.0, unproven, _gain_of_growth(context, rules))
+
+
+def _gain_of_growth(context: ModelingContext, rules: DecisionRules) -> float:
+    if context.current_performance_score is None or not context.growth or context.growth < 0:
+        return 0.0
+    return (
+        rules.errors_less_by_doubling * (1 - context.current_performance_score) * min(math.log2(1 + context.growth), 1)
+    )
 
 
 def shortfall(

@@ -106,7 +106,7 @@ class MetaModel(Document):
 
 
 def trainings_of(rows: Sequence[LedgerRow]) -> list[Training]:
-    """The rows that trained, each weighed by one over the probability with which it was drawn (inverse propensity)."""
+    """The rows that trained, oldest first, each weighed by one over the probability with which it was drawn."""
     return [
         Training(
             tenant=row.tenant,
@@ -116,7 +116,7 @@ def trainings_of(rows: Sequence[LedgerRow]) -> list[Training]:
             calls=float(row.lm_calls),
             weight=min(1 / row.decision.probability, MAX_WEIGHT),
         )
-        for row in rows
+        for row in sorted(rows, key=lambda row: (row.at, row.tenant, row.run))
         if row.decision.action.trains and row.outcome != "skipped"
     ]
 
@@ -176,8 +176,8 @@ def _held_out(trainings: Sequence[Training], seed: int) -> list[tuple[float, flo
 def _cutoff(expected: Sequence[tuple[float, float]]) -> float:
     """The largest cutoff of gain per call under which GAIN_KEPT of all gain is kept.
 
-    By what is expected of trainings of unseen tenants: what they really brought is a handful of promotions, and a cutoff
-    set on those would follow chance. Whether the expectations are right is what a duel finds out.
+    By what is expected of trainings of unseen tenants: what they really brought is a handful of promotions, and a
+    cutoff set on those would follow chance. Whether the expectations are right is what a duel finds out.
     """
     ranked = sorted(((worth, max(gain, 0.0)) for gain, worth in expected), reverse=True)
     wanted = GAIN_KEPT * math.fsum(gain for _, gain in ranked)

@@ -20,7 +20,7 @@ STARTS = (0.4, 0.6, 0.8)
 """Shares of the ledger after which the model is fitted anew, to decide on what came next."""
 
 MIN_DECISIONS = 60
-MIN_KEPT = 0.95
+MIN_KEPT = 0.9
 """A model that saves calls by giving up more of the rules' gain than this is not worth more."""
 
 CONFIDENCE = 0.95
@@ -71,7 +71,7 @@ class Undecided:
 
 def duel(rows: Sequence[LedgerRow], seed: int) -> Duel | Undecided:
     """Compare on the rows in which something was chosen."""
-    chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.run))
+    chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run))
     if len(chosen) < MIN_DECISIONS:
         return Undecided(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
     judged = list(_judged(chosen, seed))

@@ -124,7 +124,10 @@ class DecisionRules(_Config):
     growth_share: float = Field(0.2, gt=0, description="growth of the training examples that is worth a training")
     stale_days: float = Field(7.0, gt=0, description="an older training is repeated")
     detectable_gain: float = Field(0.03, ge=0, le=1, description="train when this gain could be shown; 0: always")
-    detection_power: float = Field(0.8, gt=0, lt=1)
+    errors_less_by_doubling: float = Field(
+        0.4, ge=0, le=1, description="share of the champion's errors that twice the training examples may take away"
+    )
+    detection_power: float = Field(0.6, gt=0, lt=1)
     look_again_hours: float = Field(24.0, gt=0, description="traces are looked at this often, however short they are")
     exploration_share: float = Field(0.05, ge=0, le=1, description="decisions drawn at random, to learn from them")
     explored_optimizers: list[MethodName] = Field(default=["nearest", "labeled", "bootstrap"])

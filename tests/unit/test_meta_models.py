@@ -115,7 +115,7 @@ def test_a_model_that_knows_what_pays_wins_against_rules_that_always_train():
     found = duel(LEDGER, seed=7)
     assert isinstance(found, Duel)
     assert found.is_won
-    assert found.model.gain > 0.95 * found.rules.gain
+    assert found.model.gain > 0.9 * found.rules.gain
     assert found.model.calls < 0.6 * found.rules.calls
 
 
@@ -144,9 +144,7 @@ def test_a_model_takes_over_and_is_dropped_when_that_stops_being_true():
     store = store_with(LEDGER)
     first = learn(store, NOON)
     assert first.model
-    assert (
-        InCharge(store).model() == model_of(sorted(LEDGER, key=lambda r: r.run)) or InCharge(store).model() is not None
-    )
+    assert InCharge(store).model().id == first.model
     later = [r.model_copy(update={"run": f"9{r.run}"}) for r in rows_of_tenants(20, 40, pays=False, seed=5, day=20)]
     for tenant in {r.tenant for r in later}:
         store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in later if r.tenant == tenant])
