@@ -25,6 +25,7 @@ from argotune.tenants import MaskingRules
 
 SET = Path(__file__).with_name("masking.jsonl")
 RULES = MaskingRules()
+PARTS = ("tune", "held", "late_tune", "late_held", "all")
 
 
 @dataclass(frozen=True)
@@ -122,11 +123,11 @@ def _speed(name: str, texts: Sequence[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--misses", choices=("tune", "held", "all"), help="show what went wrong, and stop")
+    parser.add_argument("--misses", choices=PARTS, help="show what went wrong, and stop")
     arguments = parser.parse_args()
     if arguments.misses:
         return _misses(arguments.misses)
-    for part in ("tune", "held", "all"):
+    for part in PARTS:
         _table(part)
     _speed("\nsample queries of the demo", [q.query for tenant in TENANTS for q in queries(tenant)] * 20)
     _speed("this set", [row.text for row in rows()] * 5)
