@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from argotune.personal_data import Place
 
@@ -17,12 +18,15 @@ _PASSWORD_WORDS = (
     *("mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "lösenord", "adgangskode", "şifre", "пароль"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड", "รหัสผ่าน", "密码", "密碼", "パスワード", "비밀번호"),
 )
-_TOKEN_WORDS = ("token", "session_id", "session-id", "session id", "sessionid", "sid", "токен", "令牌", "トークン", "토큰")
+_TOKEN_WORDS = (
+    *("token", "session_id", "session-id", "session id", "sessionid", "sid"),
+    *("токен", "令牌", "トークン", "토큰"),
+)
 _KEY_WORDS = (
     *(f"{what}{sign}key" for what in ("api", "access", "account", "secret", "private", "signing") for sign in "_- "),
-    *("apikey", "accesskey", "accountkey", "secretkey", "secret", "密钥", "ключ api"),
+    *("apikey", "accesskey", "accountkey", "secretkey", "key", "secret", "密钥", "ключ api"),
 )
-_IS = r"[\"']?\s{0,3}(?:[:=]|\bis\b|\bist\b|\best\b|\bes\b|é|это|是|は)\s{0,3}[\"']?"
+_IS = r"[\"']?\s{0,3}(?:[:=]|→|\b(?:is|ist|lautet|est|es)\b|é|это|是|は)\s{0,3}[\"']?"
 
 
 def _after(words: Iterable[str], between: str, most: int) -> re.Pattern[str]:
@@ -31,10 +35,10 @@ def _after(words: Iterable[str], between: str, most: int) -> re.Pattern[str]:
     return re.compile(rf"(?i)(?:{starts})(?![a-z])(?P<is>{between})(?P<value>[^\s\"'<>,;]{{4,{most}}}+)")
 
 
-_PASSWORD = _after(_PASSWORD_WORDS, _IS, 200)
+_PASSWORD = _after(_PASSWORD_WORDS, rf"{_IS}|\s", 200)
 _TOKEN = _after(_TOKEN_WORDS, rf"{_IS}|\s", 500)
-_KEY = _after(_KEY_WORDS, _IS, 500)
-_BEARER = re.compile(r"(?i)(?<![a-z])(?:bearer|authorization: ?basic) ([A-Za-z0-9._~+/=-]{8,4000}+)")
+_KEY = _after(_KEY_WORDS, rf"{_IS}|\s", 500)
+_BEARER = re.compile(r"(?i)(?<![a-z])(?:bearer|authorization: ?(?:basic|token)):? ([A-Za-z0-9._~+/=-]{8,4000}+)")
 _FORMATS_OF_TOKENS = re.compile(
     r"(?<![A-Za-z0-9_-])(?:eyJ[\w-]{5,4000}+\.eyJ[\w-]{5,4000}+\.[\w-]{0,4000}+"  # JWT, RFC 7519
     r"|gh[pousr]_[A-Za-z0-9]{30,255}+|github_pat_\w{30,255}+|glpat-[\w-]{16,64}+"
@@ -57,15 +61,26 @@ _RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}+={0,2}")
 def find_passwords(text: str) -> Iterator[Place]:
     """What stands behind a word for password, in several languages, and `user:password` of a URL.
 
-    After `=` anything is one; after a colon or "is" only what holds a digit or a sign: "password is required".
+    After `=` anything is one; after a colon or "is" only what holds a digit or a sign, as in "password is required" is
+    none; with nothing between them only what nobody would write by chance.
     """
     if "://" in text:
         yield from (found.span(1) for found in _URL_LOGIN.finditer(text))
     if _has_any(_PASSWORD_WORDS, text):
         for found in _PASSWORD.finditer(text):
             value = found["value"].rstrip(".)]}")
-            if "=" in found["is"] or _is_made_up(value):
+            if "=" in found["is"] or (_is_made_up(value) if found["is"].strip() else _is_strong(value)):
                 yield found.start("value"), found.start("value") + len(value)
+
+
+def _is_made_up(value: str) -> bool:
+    return any(map(str.isalpha, value)) and re.search(r"[\d!#$%&*@^~]", value) is not None
+
+
+def _is_strong(value: str) -> bool:
+    has_sign = re.search(r"[!#$%&*@^~]", value) is not None
+    kinds = {"u" if c.isupper() else "l" if c.islower() else "d" for c in value if c.isalnum()}
+    return len(kinds) == 3 and (has_sign or len(value) >= 8)
 
 
 def _has_any(words: Iterable[str], text: str) -> bool:
@@ -104,12 +119,16 @@ def find_keys(text: str) -> Iterator[Place]:
 def _assigned(pattern: re.Pattern[str], text: str) -> Iterator[Place]:
     for found in pattern.finditer(text):
         value = found["value"].partition("&")[0].rstrip(".)]}")  # in a query string the next field follows
-        if _has_letters_and_digits(value) and (found["is"].strip() or _is_random(value)):
+        if _has_letters_and_digits(value) and (found["is"].strip() or _is_random(value) or _is_hash(value)):
             yield found.start("value"), found.start("value") + len(value)
 
 
 def _has_letters_and_digits(value: str) -> bool:
     return len(value) >= 8 and any(map(str.isalpha, value)) and any(map(str.isdigit, value))
+
+
+def _is_hash(value: str) -> bool:
+    return re.fullmatch(r"(?:[0-9a-f]{2,}-?){2,}", value) is not None and len(value) >= 20
 
 
 def find_random_texts(text: str) -> Iterator[Place]:
@@ -123,5 +142,5 @@ def _is_random(run: str) -> bool:
     Among 62 characters drawn at random 6 of 10 neighbours differ in kind. Hashes and UUIDs have no capitals.
     """
     kinds = ["u" if c.isupper() else "l" if c.islower() else "d" if c.isdigit() else "" for c in run]
-    changes = sum(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(kinds))
     return len(run) >= 16 and {"u", "l", "d"} <= set(kinds) and changes >= 0.35 * len(run)

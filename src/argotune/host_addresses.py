@@ -58,12 +58,10 @@ _HOSTS = (
         r"(?:amazonaws\.com|cloudapp\.azure\.com|database\.windows\.net)(?![A-Za-z0-9_-])"
     ),
     re.compile(rf"(?i)(?<![a-z])(?:host(?:name)?|server)\s?[:=]\s?[\"']?({_NAME})"),
-    re.compile(rf"(?i)(?<![a-z])(?:ssh|scp|sftp|rsync) (?:-\w{{1,20}} ){{0,4}}[\w.-]{{1,64}}@({_NAME})"),
-    re.compile(rf"(?i)(?<![a-z])(?:ssh|scp|sftp|rsync) (?:-\w{{1,20}} ){{0,4}}({_NAME})"),
+    re.compile(rf"(?i)(?<![a-z])(?:ssh|scp|sftp|rsync) (?:[^\s@<>]{{1,99}}+ ){{0,4}}[\w.-]{{1,64}}+@({_NAME})"),
+    re.compile(rf"(?i)(?<![a-z])s(?:sh|ftp) (?:-\w{{1,20}} ){{0,4}}({_NAME})"),
     re.compile(rf"(?<!\\)\\\\({_NAME})\\"),
-    re.compile(
-        r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"
-    ),
+    re.compile(r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"),
 )
 _SUFFIXED, _CLOUD, _ASSIGNED, _LOGIN, _REMOTE, _SHARE, _HARDWARE = _HOSTS
 _MACHINE_NAME = re.compile(r"[\d.-]")

@@ -15,7 +15,15 @@ from functools import partial
 
 from argotune.credentials import find_keys, find_passwords, find_random_texts, find_tokens
 from argotune.host_addresses import find_hosts, find_ips
-from argotune.personal_data import Place, find_cards, find_emails, find_ibans, find_national_ids, find_phones, is_spelled
+from argotune.personal_data import (
+    Place,
+    find_cards,
+    find_emails,
+    find_ibans,
+    find_national_ids,
+    find_phones,
+    is_spelled,
+)
 from argotune.records import digest
 from argotune.tenants import MaskingRules
 

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 
 Place = tuple[int, int]
 
-GLUED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+GLUED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003fffd"
+)
 """Characters of scripts that put no space around a foreign word: Thai, Lao, Burmese, Khmer, kana, Han, Hangul."""
 
 _DOMAIN = r"(?:[\w-]{1,63}+\.){1,8}(?:xn--[a-z0-9-]{2,59}+|[A-Za-z]{2,24}+(?![0-9_])|(?![A-Za-z])[^\W\d_]{2,24}+)"
@@ -22,20 +24,23 @@ _EMAIL = re.compile(
     rf"|(?<![\w.%+-])[\w.%+'-]{{1,64}}+(?<=[{GLUED}]))@{_DOMAIN}"
 )
 _DOT = r"(?:\s?[(\[{]\s?dot\s?[)\]}]\s?|\sdot\s|\.)"
+_SIGN = r"(?:\s?[(\[{]\s?dot\s?[)\]}]\s?|\s(?:dot|underscore|dash|hyphen|minus|plus)\s|\.)"
 _SPELLED_EMAIL = re.compile(
-    rf"(?<![\w.+-])(?P<local>[\w+-]{{1,64}}+(?:{_DOT}[\w+-]{{1,64}}+){{0,3}})"
+    rf"(?<![\w.+-])(?P<local>[\w+-]{{1,64}}+(?:{_SIGN}[\w+-]{{1,64}}+){{0,3}})"
     r"(?P<at>\s?[(\[{]\s?at\s?[)\]}]\s?|\sat\s)"
     rf"(?:[\w-]{{1,63}}+{_DOT}){{1,4}}[a-z]{{2,24}}+(?![\w-])",
     re.IGNORECASE,
 )
-_WRITES = re.compile(r"(?i)mail|contact|write|reach|schreib|kontakt|écri|escrib|scriv|napisz|пиши|почта")
+_WRITES = re.compile(
+    r"(?i)mail|proton|gmx|yahoo|outlook|icloud|yandex|contact|write|reach|schreib|kontakt|écri|escrib|scriv|napisz|пиши|почта"
+)
 
 
 def find_emails(text: str) -> Iterator[Place]:
     """Addresses in any script (RFC 6531), and spelled ones: `anna (at) example dot org`.
 
-    `anna at example dot org` is taken for an address only after a word like "mail" or when its words are not in
-    ordinary prose ("look at booking dot com"): a dot in the first part, or AT and DOT in capitals.
+    `anna at example dot org` is an address only where prose would not say it ("look at booking dot com"): in or
+    behind words like "mail", with a sign spelled in the first part, or with AT in capitals.
     """
     if "@" in text:
         yield from (found.span() for found in _EMAIL.finditer(text) if not found[0].startswith("git@"))
@@ -51,13 +56,14 @@ def is_spelled(text: str) -> bool:
 
 def _is_address(found: re.Match[str]) -> bool:
     at = found["at"].strip()
-    before = found.string[max(found.start() - 30, 0) : found.start()]
-    is_unusual = at in ("AT",) or not at.isalpha() or re.search(r"(?i)\sdot\s|\.", found["local"]) is not None
-    return is_unusual or (" dot " in found[0].lower() and _WRITES.search(before) is not None)
+    if not at.isalpha() or at.isupper() or re.search(rf"(?i){_SIGN}", found["local"]):
+        return True
+    nearby = found.string[max(found.start() - 30, 0) : found.end()]
+    return " dot " in found[0].lower() and _WRITES.search(nearby) is not None
 
 
 _NUMBER = re.compile(r"(?<![0-9A-Za-z_.,:/#$€£¥₹=+-])[+(]?\(?\d[\d ().\-/]{5,28}\d(?![0-9A-Za-z_])")
-_DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}(?!\d)")
+_DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}(?![\d./-])")
 _NANP = re.compile(r"(?:1[-. ])?\(?\d{3}(?:\) ?|([-. ]))\d{3}[-. ]\d{4}")
 _PHONE_WORDS = re.compile(
     r"(?i)phone|tel\b|telef|tele[cp]|\btlf|mobile|\bcell|\bcall|\bdial|\bfax|\bsms|whatsapp|telegram|signal|viber"
@@ -160,9 +166,9 @@ _NATIONAL = tuple(
         (r"\d{3}\.\d{3}\.\d{3}-\d{2}", "br.cpf"),
         (r"[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]", "it.codicefiscale"),
         (r"[12] ?\d\d ?\d\d ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d", "fr.nir"),
-        (r"\d{17}[\dX]", "cn.ric"),
+        (r"\d{17}[\dX]", "iso7064.mod_11_2"),  # Chinese; its digits for places change over the years
         (r"\d{4} \d{4} \d{4}", "in_.aadhaar"),
-        (r"\d{6}-\d{7}", "kr.rrn"),
+        (r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[0-9]\d{6}", None),  # Korean, since 2020 without check digit
         (r"\d{6}[-+]\d{4}", "se.personnummer"),
         (r"(?<=PESEL )\d{11}|(?<=PESEL: )\d{11}", "pl.pesel"),
         (r"(?<=BSN )\d{9}|(?<=BSN: )\d{9}", "nl.bsn"),
