@@ -10,10 +10,13 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from argotune.annotations import Annotation
 from argotune.credentials import find_keys, find_passwords, find_random_texts, find_tokens
+from argotune.examples import Example
+from argotune.experiences import Experience, Fields, shared
 from argotune.host_addresses import find_hosts, find_ips
 from argotune.personal_data import (
     Place,
@@ -61,6 +64,48 @@ def mask(text: str, rules: MaskingRules) -> Masked:
         counts.update(finding.kind for finding in found)
         text = _replaced(text, found)
     return Masked("<TEXT>", counts + Counter(text=1))
+
+
+class Mask:
+    """One tenant's rules at work on experiences, examples and labels; `counts` are the pieces masked so far."""
+
+    def __init__(self, rules: MaskingRules, counts: Mapping[str, int] | None = None) -> None:
+        self._rules = rules
+        self.counts = Counter(counts)
+
+    def text(self, text: str) -> str:
+        """The text, masked and counted."""
+        masked = mask(text, self._rules)
+        self.counts.update(masked.counts)
+        return masked.text
+
+    def experience(self, experience: Experience, fields: Fields) -> Experience:
+        """Inputs, free-text answers and slices; labels of a closed set are the tenant's own words."""
+        changed = {
+            "inputs": {name: self.text(text) for name, text in experience.inputs.items()},
+            "answers": self._answers(experience.answers, fields),
+            "modality": experience.modality and self.text(experience.modality),
+            "language": experience.language and self.text(experience.language),
+        }
+        return replace(experience, **changed)
+
+    def example(self, example: Example, fields: Fields) -> Example:
+        """As for an experience. What is masked has another id."""
+        slices = {
+            name: value if name == "label" else self.text(value) for name, value in (example.slices or {}).items()
+        }
+        inputs = {name: self.text(text) for name, text in example.inputs.items()}
+        return replace(example, inputs=inputs, expected=self._answers(example.expected, fields), slices=slices)
+
+    def annotation(self, annotation: Annotation, fields: Fields) -> Annotation:
+        """A label that somebody gave to an answer."""
+        return replace(annotation, label=self._answer(annotation.name, annotation.label, fields))
+
+    def _answers(self, answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+        return shared(*((name, self._answer(name, answer, fields)) for name, answer in answers.items()))
+
+    def _answer(self, name: str, answer: str, fields: Fields) -> str:
+        return answer if fields.answers.get(name) is not None else self.text(answer)
 
 
 def rules_digest(rules: MaskingRules) -> str:

@@ -65,6 +65,7 @@ def _is_address(found: re.Match[str]) -> bool:
 _NUMBER = re.compile(r"(?<![0-9A-Za-z_.,:/#$€£¥₹=+-])[+(]?\(?\d[\d ().\-/]{5,28}\d(?![0-9A-Za-z_])")
 _DATE = re.compile(r"\d{1,4}([-./])\d{1,2}\1\d{1,4}(?![\d./-])")
 _NANP = re.compile(r"(?:1[-. ])?\(?\d{3}(?:\) ?|([-. ]))\d{3}[-. ]\d{4}")
+_GROUPS = re.compile(r"\(?\d+(?:[ ().\-/]+\d{2,})+")
 _PHONE_WORDS = re.compile(
     r"(?i)phone|tel\b|telef|tele[cp]|\btlf|mobile|\bcell|\bcall|\bdial|\bfax|\bsms|whatsapp|telegram|signal|viber"
     r"|\bring\b|\breach|my number|handy|\bruf|\banruf|meine nummer|portable|appel|mon numéro|t[ée]l[ée]|móvil|ll[aá]ma"
@@ -99,7 +100,7 @@ def _phone_in(number: str, has_cue: bool, regions: Sequence[str]) -> Place | Non
         return _match(number, regions[:1], Leniency.VALID)
     if has_cue:
         return _match(number, regions, Leniency.VALID)
-    if _DATE.match(number) or number.isdigit() or not (number[0] in "0(" or _NANP.fullmatch(number)):
+    if _DATE.match(number) or not _GROUPS.fullmatch(number) or not (number[0] in "0(" or _NANP.fullmatch(number)):
         return None
     return _match(number, regions, Leniency.STRICT_GROUPING)
 

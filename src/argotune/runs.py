@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -140,7 +140,7 @@ class Marker(Document):
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
     is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked
     to detect a gain after the last pass, `settled_group` the group whose pass
-    ended last.
+    ended last. `masked` counts what was masked, by kind, under the rules with the digest `masking`.
     """
 
     row_id: int = 0
@@ -152,6 +152,8 @@ class Marker(Document):
     history: dict[str, TrainingHistory] = Field(default_factory=dict)
     short: dict[str, Shortfall] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)
+    masked: dict[str, int] = Field(default_factory=dict)
+    masking: str = ""
 
 
 class Spending(Document):
@@ -229,6 +231,14 @@ class RunBook:
         """Every opening of the program's test split, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
         return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
+
+    def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
+        """Let the program's attempts know examples by their new ids too: they saw them, whatever they are called."""
+        for attempt in self.attempts(program):
+            ids = (*attempt.example_ids, *(renamed[id] for id in attempt.example_ids if id in renamed))
+            later = attempt.model_copy(update={"example_ids": tuple(dict.fromkeys(ids))})
+            if later != attempt:
+                self._store.write(self.tenant_id, [self.attempt_record(later)])
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)

@@ -147,16 +147,17 @@ def _resampled_means(differences: Sequence[float], seed: int, rounds: int) -> It
 
 
 def wilson_interval(hits: int, n: int, level: float = 0.95) -> Interval:
-    """The interval that holds a share of which `hits` in `n` were seen, with confidence `level`; 0..1 for n = 0.
+    """The interval of a share of `hits` among n, in 0..1; the whole of it without observations.
 
-    Wilson, "Probable inference, the law of succession, and statistical inference", J. Amer. Statist. Assoc. 22 (1927).
-    Raises ConfigInvalid for hits outside 0..n or a level outside 0..1.
+    Score interval: Wilson, "Probable inference, the law of succession, and statistical inference", J. Amer. Statist.
+    Assoc. 22 (1927). Raises ConfigInvalid for impossible counts or a level outside 0..1.
     """
     if not 0 <= hits <= n or not 0 < level < 1:
-        raise ConfigInvalid(f"hits, n, level: {hits}, {n}, {level:g}: hits must be within 0..n, the level within 0..1")
+        raise ConfigInvalid(f"wilson: {hits} of {n} at level {level:g}: cannot be")
     if n == 0:
         return Interval(0.0, 1.0)
-    z, share = NormalDist().inv_cdf((1 + level) / 2), hits / n
-    middle, width = share + z * z / (2 * n), z * math.sqrt(share * (1 - share) / n + (z / (2 * n)) ** 2)
-    low, high = (middle - width) / (1 + z * z / n), (middle + width) / (1 + z * z / n)
-    return Interval(max(low, 0.0) if hits else 0.0, min(high, 1.0) if hits < n else 1.0)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, shrink = hits / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / shrink
+    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    return Interval(max(0.0, middle - reach), min(1.0, middle + reach))
