@@ -11,7 +11,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from argotune.annotations import Annotation
 from argotune.credentials import find_keys, find_passwords, find_random_texts, find_tokens
@@ -121,20 +120,21 @@ def _replaced(text: str, found: Iterable[Finding]) -> str:
     return "".join([*parts, text[done:]])
 
 
-_ORDER: tuple[tuple[str, Callable[[str], Iterable[Place]]], ...] = (
-    ("password", find_passwords),
-    ("token", find_tokens),
-    ("key", find_keys),
-    ("email", find_emails),
-    ("iban", find_ibans),
-    ("card", find_cards),
-    ("national_id", find_national_ids),
-    ("ip", find_ips),
-    ("host", find_hosts),
-    ("phone", find_phones),
-    ("key", find_random_texts),
+_ORDER: tuple[tuple[str, Callable[[str], Iterable[Place]], int], ...] = (
+    ("password", find_passwords, 0),
+    ("token", find_tokens, 0),
+    ("key", find_keys, 0),
+    ("email", find_emails, 0),
+    ("iban", find_ibans, 7),
+    ("card", find_cards, 13),
+    ("national_id", find_national_ids, 6),
+    ("ip", find_ips, 1),
+    ("host", find_hosts, 0),
+    ("phone", find_phones, 7),
+    ("key", find_random_texts, 1),
 )
-"""Each finder sees only what those before it left: of two that claim a place the earlier one has it."""
+"""Each finder sees only what those before it left: of two that claim a place the earlier one has it. The number is
+how many digits a text needs to be looked at, as most have fewer."""
 
 _SIGNS = re.compile(r"[@＠:：=＝.\\\d]|-----BEGIN")
 """All findings but spelled mail addresses hold one of these or stand behind it. Most texts have none of them."""
@@ -145,10 +145,12 @@ def findings(text: str, rules: MaskingRules) -> list[Finding]:
     if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text)):
         return []
     left, found = plain(text), []
-    for kind, find in _ORDER:
-        if kind in rules.kinds:
-            find = partial(find_phones, regions=rules.phone_regions) if kind == "phone" else find
-            places = _apart(find(left))
+    digits = sum(map(left.count, "0123456789"))
+    for kind, find, digits_needed in _ORDER:
+        if digits < digits_needed or kind not in rules.kinds:
+            continue
+        places = _apart(find_phones(left, rules.phone_regions) if find is find_phones else find(left))
+        if places:
             left = _without(left, places)
             found += [Finding(kind, *place) for place in places if not _is_kept(text[slice(*place)], rules.keep)]
     return sorted(found, key=lambda finding: finding.start)
@@ -171,7 +173,7 @@ def _without(text: str, places: Sequence[Place]) -> str:
     for start, end in places:
         parts += [text[done:start], "<" * (end - start)]
         done = end
-    return "".join([*parts, text[done:]]) if places else text
+    return "".join([*parts, text[done:]])
 
 
 def _is_kept(piece: str, keep: Sequence[str]) -> bool:

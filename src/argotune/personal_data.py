@@ -24,6 +24,7 @@ _EMAIL = re.compile(
     rf"|(?<![\w.%+-])[\w.%+'-]{{1,64}}+(?<=[{GLUED}]))@{_DOMAIN}"
 )
 _DOT = r"(?:\s?[(\[{]\s?dot\s?[)\]}]\s?|\sdot\s|\.)"
+_SPELLED_AT = re.compile(r"(?i)(?<=[\s(\[{])at(?=[\s)\]}])")
 _SIGN = r"(?:\s?[(\[{]\s?dot\s?[)\]}]\s?|\s(?:dot|underscore|dash|hyphen|minus|plus)\s|\.)"
 _SPELLED_EMAIL = re.compile(
     rf"(?<![\w.+-])(?P<local>[\w+-]{{1,64}}+(?:{_SIGN}[\w+-]{{1,64}}+){{0,3}})"
@@ -50,8 +51,7 @@ def find_emails(text: str) -> Iterator[Place]:
 
 def is_spelled(text: str) -> bool:
     """Whether there can be a spelled mail address in a text; quick."""
-    lowered = text.lower()
-    return "at" in lowered and any(at in lowered for at in (" at ", "(at", "[at", "{at", "( at", "[ at", "{ at"))
+    return "at" in text.lower() and _SPELLED_AT.search(text) is not None
 
 
 def _is_address(found: re.Match[str]) -> bool:
@@ -82,8 +82,6 @@ def find_phones(text: str, regions: Sequence[str]) -> Iterator[Place]:
     A national number must be written in the groups of its country and begin with 0, ( or as 212-555-0187 do,
     unless a word such as "call" or "电话" stands before it: order numbers are digits too.
     """
-    if sum(map(text.count, "0123456789")) < 7:
-        return
     for found in _NUMBER.finditer(text):
         before = text[max(found.start() - _CUE_CHARS, 0) : found.start()]
         place = _phone_in(found[0], _PHONE_WORDS.search(before) is not None, regions)
@@ -96,8 +94,8 @@ def _phone_in(number: str, has_cue: bool, regions: Sequence[str]) -> Place | Non
 
     if number.startswith("+"):
         return _match(number, ("ZZ",), Leniency.VALID)
-    if number.startswith("00"):
-        return _match(number, regions[:1], Leniency.VALID)
+    if number.startswith("00") and (place := _match("+" + number[2:], ("ZZ",), Leniency.VALID)):
+        return place[0], place[1] + 1
     if has_cue:
         return _match(number, regions, Leniency.VALID)
     if _DATE.match(number) or not _GROUPS.fullmatch(number) or not (number[0] in "0(" or _NANP.fullmatch(number)):
@@ -180,8 +178,6 @@ _NATIONAL = tuple(
 
 def find_national_ids(text: str) -> Iterator[Place]:
     """Numbers that a state gave to a person, of countries whose shape or check digits tell them from other numbers."""
-    if sum(map(text.count, "0123456789")) < 6:
-        return
     for shape, module in _NATIONAL:
         for found in shape.finditer(text):
             if module is None or importlib.import_module(f"stdnum.{module}").is_valid(found[0]):
