@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 
 from argotune.personal_data import Place
 
 _URL_LOGIN = re.compile(r"://(?::|(?=[^\s/@<>:]{1,200}+:))([^\s/@<>]{1,200}+)@")
 _PASSWORD_WORDS = (
     *("password", "passwd", "passphrase", "passcode", "pass", "pwd", "pswd", "pin", "passwort", "kennwort"),
-    *("mot de passe", "contraseña", "senha", "wachtwoord", "hasło", "lösenord", "adgangskode", "şifre", "пароль"),
+    *("mot de passe", "mdp", "contraseña", "senha", "wachtwoord", "hasło", "lösenord", "adgangskode", "şifre", "пароль"),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड", "รหัสผ่าน", "密码", "密碼", "パスワード", "비밀번호"),
 )
 _TOKEN_WORDS = (
@@ -154,11 +153,16 @@ def find_random_texts(text: str) -> Iterator[Place]:
     return (found.span() for found in _RUN.finditer(text) if _is_random(found[0]))
 
 
-def _is_random(run: str) -> bool:
-    """Small and capital letters and digits in a run, changing more often than in words and in names of code.
+_PART = re.compile(r"[A-Z][a-z]+|[A-Z]+(?![a-z])|[a-z]+|[A-Z]|\d+")
+_LONGEST_PARTS = 2.5
 
-    Among 62 characters drawn at random 6 of 10 neighbours differ in kind. Hashes and UUIDs have no capitals.
+
+def _is_random(run: str) -> bool:
+    """Small and capital letters and digits in a run, in parts shorter than those of words and of names in code.
+
+    Parts of texts drawn from 62 characters have 1.9 on average, `fooBarBaz2` is 4 parts of 2.5. Hashes and UUIDs have
+    no capitals.
     """
-    kinds = ["u" if c.isupper() else "l" if c.islower() else "d" if c.isdigit() else "" for c in run]
-    changes = sum(a != b for a, b in pairwise(kinds))
-    return len(run) >= 16 and {"u", "l", "d"} <= set(kinds) and changes >= 0.35 * len(run)
+    parts = _PART.findall(run)
+    is_mixed = any(map(str.isdigit, parts)) and any(map(str.islower, run)) and any(map(str.isupper, run))
+    return len(run) >= 16 and is_mixed and sum(map(len, parts)) < _LONGEST_PARTS * len(parts)

@@ -104,12 +104,17 @@ def _phone_in(number: str, has_cue: bool, regions: Sequence[str]) -> Place | Non
 
 
 def _match(number: str, regions: Sequence[str], leniency: int) -> Place | None:
+    """The longest place that is a number of one of the regions."""
     from phonenumbers import PhoneNumberMatcher
 
+    longest: Place | None = None
     for region in regions:
         for found in PhoneNumberMatcher(number, region, leniency, max_tries=10):
-            return found.start, found.end
-    return None
+            if (found.start, found.end) == (0, len(number)):
+                return found.start, found.end
+            if longest is None or found.end - found.start > longest[1] - longest[0]:
+                longest = found.start, found.end
+    return longest
 
 
 _CARD = re.compile(r"(?<![0-9A-Za-z_.+-])\d(?:[ -]?\d){12,18}+(?![0-9A-Za-z_])")
