@@ -14,7 +14,18 @@ from argotune.personal_data import Place
 _URL_LOGIN = re.compile(r"://(?::|(?=[^\s/@<>:]{1,200}+:))([^\s/@<>]{1,200}+)@")
 _PASSWORD_WORDS = (
     *("password", "passwd", "passphrase", "passcode", "pass", "pwd", "pswd", "pin", "passwort", "kennwort"),
-    *("mot de passe", "mdp", "contraseña", "senha", "wachtwoord", "hasło", "lösenord", "adgangskode", "şifre", "пароль"),
+    *(
+        "mot de passe",
+        "mdp",
+        "contraseña",
+        "senha",
+        "wachtwoord",
+        "hasło",
+        "lösenord",
+        "adgangskode",
+        "şifre",
+        "пароль",
+    ),
     *("κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड", "รหัสผ่าน", "密码", "密碼", "パスワード", "비밀번호"),
 )
 _TOKEN_WORDS = (

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from argotune.examples import Example
@@ -63,12 +63,14 @@ def _written(state: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
         yield from (value for name, value in demo.items() if name not in known and isinstance(value, str))
 
 
-def _near_questions(asked: Iterable[str], questions: Iterable[str]) -> set[str]:
-    index = NearTexts(dict.fromkeys(asked, "test"))
-    found = {key for key in map(normalised, questions) if index.groups_near(key)}
-    shingles = {question: frozenset(shingles_of(question)) for question in asked} if found else {}
-    near = (frozenset(shingles_of(key)) for key in found)
-    return {question for held in near for question, own in shingles.items() if are_near(own, held)}
+def _near_questions(asked: Collection[str], questions: Iterable[str]) -> set[str]:
+    keys = set(map(normalised, questions))
+    found, index = keys & set(asked), NearTexts(dict.fromkeys(asked, "test"))
+    for key in keys - found:
+        if index.groups_near(key):
+            held = frozenset(shingles_of(key))
+            found |= {question for question in asked if are_near(frozenset(shingles_of(question)), held)}
+    return found
 
 
 def _near_stretches(asked: Iterable[str], texts: Iterable[str]) -> set[str]:

@@ -63,6 +63,15 @@ class Plan(Document):
         """Equal for plans that would train the same challenger, seeds apart."""
         return f"{self.optimizer} {self.max_iterations} {self.data_hash}"
 
+    def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
+        """The plan with the new ids of examples; those that became one are named once."""
+        ids = {name: _renamed(getattr(self, name), renamed) for name in ("train_ids", "dev_ids", "test_ids")}
+        return self.model_copy(update=ids)
+
+
+def _renamed(ids: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(renamed.get(id, id) for id in ids))
+
 
 class Skip(Document):
     """Why a run ended early. An outcome, not an error."""
@@ -233,12 +242,21 @@ class RunBook:
         return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
 
     def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
-        """Let the program's attempts know examples by their new ids too: they saw them, whatever they are called."""
-        for attempt in self.attempts(program):
-            ids = (*attempt.example_ids, *(renamed[id] for id in attempt.example_ids if id in renamed))
-            later = attempt.model_copy(update={"example_ids": tuple(dict.fromkeys(ids))})
-            if later != attempt:
-                self._store.write(self.tenant_id, [self.attempt_record(later)])
+        """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
+        stays seen, whatever it is called."""
+        attempts = [
+            attempt.model_copy(update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)})
+            for attempt in self.attempts(program)
+            if not renamed.keys().isdisjoint(attempt.example_ids)
+        ]
+        runs = [
+            run.model_copy(update={"plan": run.plan.with_renamed(renamed)})
+            for run in self.runs()
+            if run.program == program and run.plan and not run.is_over
+        ]
+        records = [*map(self.attempt_record, attempts), *map(self.record_of, runs)]
+        if records:
+            self._store.write(self.tenant_id, records)
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)

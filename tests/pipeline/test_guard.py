@@ -10,6 +10,7 @@ from test_loop import run_once
 from world import World, decision, filled, traffic
 
 from argotune.annotations import Annotation
+from argotune.errors import Unavailable
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Fields
 from argotune.optimizers import OPTIMIZERS
@@ -86,6 +87,23 @@ def test_stored_experiences_are_masked_once_when_the_rules_change_and_keep_their
     assert (first.attempt, second.attempt) == (1, 2)  # the test examples have new ids, and are not fresh for that
     world.later(hours=2)
     assert run_once(world, masking, forced=True).counts["masked: email"] == 600
+
+
+def test_a_run_that_crashed_before_the_rules_changed_goes_on_with_the_masked_examples():
+    world, config = world_with_mails(masking={"enabled": False})
+
+    def outage():
+        raise Unavailable("the LM is down")
+
+    world.lms.on_call = outage
+    with pytest.raises(Unavailable):
+        run_once(world, config)
+    (broken,) = RunBook(world.store, "acme").runs()
+    world.lms.on_call = lambda: None
+    run = run_once(world, world.tenant())
+    assert (run.id, run.outcome) == (broken.id, "promoted"), run.sentence
+    assert run.verdict.numbers.n == len(broken.plan.test_ids)
+    assert PRIVATE not in str(world.tracker.__dict__)
 
 
 def test_questions_that_masking_made_equal_stay_sealed():
