@@ -98,7 +98,8 @@ class Mask:
 
     def annotation(self, annotation: Annotation, fields: Fields) -> Annotation:
         """A label that somebody gave to an answer."""
-        return replace(annotation, label=self._answer(annotation.name, annotation.label, fields))
+        label = self._answer(annotation.name, annotation.label, fields)
+        return annotation if label == annotation.label else replace(annotation, label=label)
 
     def _answers(self, answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
         return shared(*((name, self._answer(name, answer, fields)) for name, answer in answers.items()))
