@@ -30,6 +30,7 @@ from argotune.adapters.phoenix_traces import PhoenixTraces
 from argotune.annotations import strongest
 from argotune.examples import examples_from
 from argotune.experiences import Fields, Unusable, read_span
+from argotune.masking import Mask
 from argotune.tenants import RoutingConfigUnified
 config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0)
 fields = Fields("routing", ("query", "entities", "relationships", "enhanced_query"), {"agent": tuple(config.agents)})
@@ -37,7 +38,8 @@ traces = PhoenixTraces(PhoenixHttp(sys.argv[1], timeout_s=300), "bench")
 before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
 since = datetime.now(UTC) - timedelta(hours=25)
 found = (read_span(span, "bench", {"routing": fields}) for span in traces.spans_after("bench", "routing", 0, since))
-experiences = (e for e in found if not isinstance(e, Unusable))
+mask = Mask(config.masking)
+experiences = (mask.experience(e, fields) for e in found if not isinstance(e, Unusable))
 annotations = strongest(traces.annotations("bench", "routing", ["agent"], since))
 gathered = examples_from(experiences, annotations, fields, config)
 print(json.dumps({"rows": len(gathered.examples) + sum(gathered.counts.values()), "examples": len(gathered.examples),

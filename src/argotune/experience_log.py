@@ -13,6 +13,8 @@ from argotune.ports import Record, Store
 from argotune.records import Collection, seal, tag_of, unseal
 from argotune.runs import Marker, RunBook
 
+BATCH_EXPERIENCES = 1000
+
 
 class ExperienceLog:
     """The experiences and examples of one tenant."""
@@ -28,12 +30,15 @@ class ExperienceLog:
         Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
         """
         cursor = self._book.marker_record(module, marker)
-        records = [
-            Record(_collection(Collection.EXPERIENCES, experience.program), experience.span_id, _sealed(experience))
-            for experience in batch
-        ]
+        records = [_record(experience) for experience in batch]
         self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
         return tag_of(cursor.document)
+
+    def replace_experiences(self, experiences: Sequence[Experience]) -> None:
+        """Store changed experiences in place of what is known of their spans."""
+        for start in range(0, len(experiences), BATCH_EXPERIENCES):
+            batch = experiences[start : start + BATCH_EXPERIENCES]
+            self._store.write(self._tenant_id, [_record(experience) for experience in batch])
 
     def experiences(self, program: str) -> Iterator[Experience]:
         """All stored experiences of a program, in no particular order."""
@@ -69,6 +74,10 @@ def _collection(kind: str, program: str) -> str:
 
 
 _SCALARS = [field.name for field in fields(Experience) if field.name not in ("at", "inputs", "answers")]
+
+
+def _record(experience: Experience) -> Record:
+    return Record(_collection(Collection.EXPERIENCES, experience.program), experience.span_id, _sealed(experience))
 
 
 def _sealed(experience: Experience) -> str:

@@ -126,6 +126,14 @@ def _same_program(comparison: Comparison, _numbers: Numbers, _rules: GateRules) 
     return f"the challenger is the champion, version {comparison.champion_version}"
 
 
+def _leaked(comparison: Comparison, _numbers: Numbers, _rules: GateRules) -> str | None:
+    if not comparison.leaks:
+        return None
+    n, one = len(comparison.leaks), comparison.leaks[0]
+    those = f"of sealed test example {one}" if n == 1 else f"of {n} sealed test examples, {one} among them"
+    return f"the challenger's demonstrations or instructions hold near-duplicates {those}"
+
+
 def _too_few_examples(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
     if numbers.n >= rules.min_test_examples:
         return None
@@ -182,6 +190,7 @@ def _slice_worse(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -
 
 _RULES: tuple[tuple[Rule, Callable[[Comparison, Numbers, GateRules], str | None]], ...] = (
     (Rule.SAME_PROGRAM, _same_program),
+    (Rule.LEAKED, _leaked),
     (Rule.TOO_FEW_EXAMPLES, _too_few_examples),
     (Rule.UNTRUSTED_LABELS, _untrusted_labels),
     (Rule.EFFECT_TOO_SMALL, _effect_too_small),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -62,6 +62,15 @@ class Plan(Document):
     def lesson(self) -> str:
         """Equal for plans that would train the same challenger, seeds apart."""
         return f"{self.optimizer} {self.max_iterations} {self.data_hash}"
+
+    def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
+        """The plan with the new ids of examples; those that became one are named once."""
+        ids = {name: _renamed(getattr(self, name), renamed) for name in ("train_ids", "dev_ids", "test_ids")}
+        return self.model_copy(update=ids)
+
+
+def _renamed(ids: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(renamed.get(id, id) for id in ids))
 
 
 class Skip(Document):
@@ -140,7 +149,7 @@ class Marker(Document):
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
     is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked
     to detect a gain after the last pass, `settled_group` the group whose pass
-    ended last.
+    ended last. `masked` counts what was masked, by kind, under the rules with the digest `masking`.
     """
 
     row_id: int = 0
@@ -152,6 +161,8 @@ class Marker(Document):
     history: dict[str, TrainingHistory] = Field(default_factory=dict)
     short: dict[str, Shortfall] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)
+    masked: dict[str, int] = Field(default_factory=dict)
+    masking: str = ""
 
 
 class Spending(Document):
@@ -229,6 +240,23 @@ class RunBook:
         """Every opening of the program's test split, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
         return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
+
+    def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
+        """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
+        stays seen, whatever it is called."""
+        attempts = [
+            attempt.model_copy(update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)})
+            for attempt in self.attempts(program)
+            if not renamed.keys().isdisjoint(attempt.example_ids)
+        ]
+        runs = [
+            run.model_copy(update={"plan": run.plan.with_renamed(renamed)})
+            for run in self.runs()
+            if run.program == program and run.plan and not run.is_over
+        ]
+        records = [*map(self.attempt_record, attempts), *map(self.record_of, runs)]
+        if records:
+            self._store.write(self.tenant_id, records)
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)

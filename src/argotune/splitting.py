@@ -76,6 +76,21 @@ def split_of_key(key: str, shares: SplitShares) -> Split:
     return Split.DEV if position < shares.test + shares.dev else Split.TRAIN
 
 
+def sealed_first(known: Iterable[tuple[str, Split]]) -> dict[str, Split]:
+    """The splits of questions whose texts were changed after they were placed, by normalised question.
+
+    Of questions that became equal or near in different splits the sealed one keeps its place, then dev; the others
+    are left out, to be placed anew: a test question never becomes training data by this.
+    """
+    pairs, splits, near = list(known), dict[str, Split](), NearTexts()
+    for split in (Split.TEST, Split.DEV, Split.TRAIN):
+        for key in sorted({normalised(query) for query, its_split in pairs if its_split is split}):
+            if near.groups_near(key) <= {split}:
+                splits[key] = split
+                near.add(key, split)
+    return splits
+
+
 _REINDEX_AT = 1_000
 """Number of known questions at which a new index is made: it knows better what is rare, and is faster for it."""
 

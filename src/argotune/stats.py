@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 from argotune.errors import ConfigInvalid
@@ -143,3 +144,20 @@ def _resampled_means(differences: Sequence[float], seed: int, rounds: int) -> It
     values = np.sort(np.asarray(differences, dtype=float))
     for block in _blocks(rounds, len(values)):
         yield values[rng.integers(0, len(values), size=(block, len(values)))].mean(axis=1)
+
+
+def wilson_interval(hits: int, n: int, level: float = 0.95) -> Interval:
+    """The interval of a share of `hits` among n, in 0..1; the whole of it without observations.
+
+    Score interval: Wilson, "Probable inference, the law of succession, and statistical inference", J. Amer. Statist.
+    Assoc. 22 (1927). Raises ConfigInvalid for impossible counts or a level outside 0..1.
+    """
+    if not 0 <= hits <= n or not 0 < level < 1:
+        raise ConfigInvalid(f"wilson: {hits} of {n} at level {level:g}: cannot be")
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, shrink = hits / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / shrink
+    reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    return Interval(max(0.0, middle - reach), min(1.0, middle + reach))

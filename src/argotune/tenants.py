@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -134,6 +134,38 @@ class DecisionRules(_Config):
     use_meta_models: bool = True
 
 
+MaskedKind = Literal["email", "phone", "card", "iban", "national_id", "ip", "host", "password", "token", "key"]
+PHONE_REGIONS = (
+    *("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "NO", "CH", "AT", "PT", "GR", "UA", "RU", "TR"),
+    *("IL", "AE", "SA", "EG", "IN", "CN", "JP", "KR", "TH", "VN", "AU", "BR", "MX"),
+)
+KeptText = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^\S(.*\S)?$")]
+
+
+class MaskingRules(_Config):
+    """What is masked in queries and other texts of traces before they are kept or shown to an LM (masking.py)."""
+
+    enabled: bool = True
+    kinds: list[MaskedKind] = Field(default_factory=lambda: list(get_args(MaskedKind)))
+    phone_regions: list[str] = Field(
+        default_factory=lambda: list(PHONE_REGIONS),
+        description="countries (ISO 3166) whose national phone numbers are known; those with a + always are",
+    )
+    keep: list[KeptText] = Field(
+        default_factory=list, max_length=1000, description="texts never masked, and domains: support.acme.com"
+    )
+
+    @field_validator("phone_regions")
+    @classmethod
+    def _known_regions(cls, regions: list[str]) -> list[str]:
+        if unasked := set(regions) - set(PHONE_REGIONS):
+            from phonenumbers import SUPPORTED_REGIONS  # slow to import, and rarely needed
+
+            if unknown := sorted(unasked - SUPPORTED_REGIONS):
+                raise ValueError(f"{unknown[0]!r} is no country, write it as in US or DE")
+        return regions
+
+
 class LMChoice(_Config):
     """Which LMs a tenant's programs run on. Keys come from the environment, never from here."""
 
@@ -189,6 +221,7 @@ class RoutingConfigUnified(_Config):
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
     decisions: DecisionRules = Field(default_factory=DecisionRules)
     lm: LMChoice = Field(default_factory=LMChoice)
+    masking: MaskingRules = Field(default_factory=MaskingRules)
 
     @field_validator("tenant_id")
     @classmethod

@@ -51,7 +51,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Champion and challenger on the same examples, each of them once. `attempt` counts from 1."""
+    """Champion and challenger on the same examples, each of them once. `attempt` counts from 1.
+
+    `leaks` are the ids of those that the challenger holds in its demonstrations or instructions (leaks.py).
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -60,6 +63,7 @@ class Comparison:
     challenger_version: str
     attempt: int
     scores: tuple[Score, ...]
+    leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))
@@ -114,6 +118,7 @@ class Rule(StrEnum):
     """Why a challenger was rejected: the rules of `judge` in their order, then what a run may meet besides them."""
 
     SAME_PROGRAM = "same_program"
+    LEAKED = "leaked"
     TOO_FEW_EXAMPLES = "too_few_examples"
     UNTRUSTED_LABELS = "untrusted_labels"
     EFFECT_TOO_SMALL = "effect_too_small"

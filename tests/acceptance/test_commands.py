@@ -69,6 +69,18 @@ def test_phoenix_down_is_75_and_not_no_traces(shell: Shell):
     assert "Unavailable" in done.stderr
 
 
+def test_mask_shows_what_a_tenants_rules_would_mask(shell: Shell):
+    shell.argotune("tenants", "add", "acme_corp", 'masking.keep=["acme.com"]')
+    text = "ask jo@acme.com or kim@example.org"
+    assert shell.argotune("mask", text).stdout == "ask <EMAIL> or <EMAIL>\n"
+    assert shell.argotune("mask", "--tenant", "acme_corp", text).stdout == "ask jo@acme.com or <EMAIL>\n"
+    found = shell.argotune("mask", "--json", text)
+    assert json.loads(found.stdout) == [{"text": "ask <EMAIL> or <EMAIL>", "counts": {"email": 2}}]
+    refused = shell.argotune("tenants", "set", "acme_corp", "masking.kinds=email")
+    assert refused.returncode == 2
+    assert "masking.kinds" in refused.stderr
+
+
 def test_an_unknown_tenant_is_4(shell: Shell):
     for script in ("auto_optimization_trigger.py", "run_module_optimization.py", "aggregate_results.py"):
         done = shell.script(script, "--tenant-id", "nobody")

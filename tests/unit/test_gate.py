@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -82,6 +83,19 @@ def test_gate_promotes_better_scores_by_permutation():
             Rule.TOO_FEW_EXAMPLES,
             "rejected: 0 test examples, at least 20 are asked",
             id="no examples at all",
+        ),
+        pytest.param(
+            replace(compared([WIN] * 19), leaks=("e3",)),
+            Rule.LEAKED,
+            "rejected: the challenger's demonstrations or instructions hold near-duplicates of sealed test example e3",
+            id="a test question in a demonstration",
+        ),
+        pytest.param(
+            replace(compared(BETTER), leaks=("e3", "e5")),
+            Rule.LEAKED,
+            "rejected: the challenger's demonstrations or instructions hold near-duplicates of 2 sealed test examples, "
+            "e3 among them",
+            id="several test questions",
         ),
         pytest.param(
             compared([WIN] * 19, human=0),
@@ -280,6 +294,13 @@ def test_stored_comparisons_that_cannot_be_read_are_corrupt():
         from_text(Run, seal("Run", stored))
     with pytest.raises(Corrupt, match="comparison"):
         from_text(Run, seal("Run", {**stored, "comparison": {}}))
+
+
+def test_comparisons_from_before_there_was_a_leak_guard_are_read():
+    run = make_run(comparison=compared([WIN]))
+    stored = run.model_dump(mode="json")
+    del stored["comparison"]["leaks"]
+    assert from_text(Run, seal("Run", stored)) == run
 
 
 def test_later_attempts_ask_for_more():

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from argotune.near_texts import NearTexts, are_near, shingles_of
-from argotune.splitting import Bridged, Split, Splitter, normalised, split_of_key
+from argotune.splitting import Bridged, Split, Splitter, normalised, sealed_first, split_of_key
 from argotune.tenants import SplitShares
 
 SHARES = SplitShares()
@@ -209,3 +209,20 @@ def test_placing_stays_fast(queries: list[str]) -> None:
     for query in queries:
         splitter.place(query)
     assert process_time() - started < 5
+
+
+def test_of_questions_that_became_alike_the_sealed_one_keeps_its_place() -> None:
+    known = [
+        ("Clips of <EMAIL>", Split.TRAIN),
+        ("clips of <EMAIL>", Split.TEST),
+        ("the memo that <PHONE> sent about the budget of the harbour", Split.DEV),
+        ("the memo that <PHONE> sent about the budgets of the harbour", Split.TRAIN),
+        ("footage of whales", Split.TRAIN),
+        ("footage of the alps", Split.DEV),
+    ]
+    assert sealed_first(known) == {
+        "clips of email": Split.TEST,
+        "the memo that phone sent about the budget of the harbour": Split.DEV,
+        "footage of the alps": Split.DEV,
+        "footage of whales": Split.TRAIN,
+    }

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
 from argotune.power import level_of_attempt
-from argotune.stats import bootstrap_interval, mcnemar_exact, paired_permutation
+from argotune.stats import bootstrap_interval, mcnemar_exact, paired_permutation, wilson_interval
 from argotune.verdicts import Interval
 
 counts = st.integers(0, 300)
@@ -153,8 +153,17 @@ def test_levels_of_all_attempts_sum_to_the_significance_and_not_beyond():
 
 
 @pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),  # Newcombe, Statistics in Medicine 17 (1998), table I, method 3; and no observations
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718), (0, 0, 0, 1)],
+)
+def test_the_interval_of_a_share_is_that_of_the_literature(hits, n, low, high):
+    assert wilson_interval(hits, n) == Interval(pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+
+
+@pytest.mark.parametrize(
     "call",
     [
+        lambda: wilson_interval(3, 2),
         lambda: mcnemar_exact(-1, 3),
         lambda: paired_permutation([0.1, float("nan")], 0),
         lambda: paired_permutation([0.1], 0, rounds=0),

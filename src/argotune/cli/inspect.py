@@ -1,7 +1,8 @@
-"""Commands that look and change nothing: status, runs, evaluate, doctor."""
+"""Commands that look and change nothing: status, runs, evaluate, mask, doctor."""
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 
 from argotune.cli.loop import modules_of, say_runs
@@ -12,6 +13,7 @@ from argotune.configs import Configs
 from argotune.registry import Registry
 from argotune.reports import run_json
 from argotune.runs import RunBook
+from argotune.tenants import MaskingRules
 
 
 def add_commands(commands) -> None:
@@ -23,8 +25,11 @@ def add_commands(commands) -> None:
     evaluated = command(commands, "evaluate", _evaluate, "score the champions on the dev split; the test stays sealed")
     add_tenant(evaluated)
     add_module(evaluated)
+    masked = command(commands, "mask", _mask, "show what would be masked in a text, or in each line of stdin")
+    add_tenant(masked, required=False)
+    masked.add_argument("text", nargs="?", help="without one stdin is read")
     doctor = command(commands, "doctor", _doctor, "check store, Phoenix and LM, and say what to do")
-    for parser in (status, runs, evaluated, doctor):
+    for parser in (status, runs, evaluated, masked, doctor):
         add_store(parser)
         add_json(parser)
     for parser in (evaluated, doctor):
@@ -81,6 +86,18 @@ def _evaluate(arguments: Namespace) -> None:
         return say_json([vars(score) for score in found])
     rows = [[s.program, s.version, str(s.examples), "-" if s.mean is None else f"{s.mean:.1%}"] for s in found]
     table(["PROGRAM", "VERSION", "DEV EXAMPLES", "MEAN SCORE"], rows)
+
+
+def _mask(arguments: Namespace) -> None:
+    from argotune.masking import mask
+
+    rules = Configs(store_of(arguments)).get(arguments.tenant_id).masking if arguments.tenant_id else MaskingRules()
+    lines = sys.stdin if arguments.text is None else [arguments.text]
+    masked = (mask(line.rstrip("\n"), rules) for line in lines)
+    if arguments.json:
+        return say_json([{"text": found.text, "counts": dict(found.counts)} for found in masked])
+    for found in masked:
+        say(found.text)
 
 
 def _doctor(arguments: Namespace) -> int:

@@ -11,8 +11,10 @@ from argotune.dataset import Dataset
 from argotune.examples import Example, Split, examples_from
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience, Fields, Span, Unusable, read_span
+from argotune.masking import Mask, rules_digest
 from argotune.ports import Ports
-from argotune.runs import RunBook
+from argotune.remasking import mask_again
+from argotune.runs import Marker, RunBook
 from argotune.tenants import RoutingConfigUnified
 
 BATCH_SPANS = 1000
@@ -25,41 +27,46 @@ def collect(
 ) -> tuple[dict[str, Dataset], int]:
     """The datasets of a module's programs, and the row id up to which traces are in them.
 
-    Reads spans after the cursor, then the annotations of all kept experiences, old ones included.
+    Reads spans after the cursor, then the annotations of all kept experiences, old ones included. What is kept is
+    masked by the rules that the tenant has now.
     """
-    row_id, unusable = _read_new_spans(ports, config, module, {f.program: f for f in fields})
-    datasets = {f.program: _dataset(ports, config, module, f, unusable) for f in fields}
+    mask_again(ports.store, config, module, fields)
+    row_id, spans = _read_new_spans(ports, config, module, {f.program: f for f in fields})
+    datasets = {f.program: _dataset(ports, config, module, f, spans) for f in fields}
     return datasets, row_id
 
 
 def _read_new_spans(
     ports: Ports, config: RoutingConfigUnified, module: str, fields_of: Mapping[str, Fields]
-) -> tuple[int, Counter[str]]:
+) -> tuple[int, dict[str, int]]:
     log = ExperienceLog(ports.store, config.tenant_id)
     marker, tag = RunBook(ports.store, config.tenant_id).marker(module)
     since = ports.clock() - timedelta(hours=config.phoenix_lookback_hours) if marker.row_id == 0 else None
     spans = ports.traces.spans_after(config.tenant_id, module, marker.row_id, since)
-    new: Counter[str] = Counter()
     for batch, read_up_to in _batches(spans):
-        experiences = list(_usable(batch, config.tenant_id, fields_of, new))
-        marker = marker.model_copy(
-            update={"row_id": max(marker.row_id, read_up_to), "unusable": dict(Counter(marker.unusable) + new)}
-        )
+        unusable, mask = Counter(marker.unusable), Mask(config.masking, marker.masked)
+        experiences = list(_usable(batch, config.tenant_id, fields_of, unusable, mask))
+        changes = {"unusable": dict(unusable), "masked": dict(mask.counts), "masking": rules_digest(config.masking)}
+        marker = marker.model_copy(update={"row_id": max(marker.row_id, read_up_to), **changes})
         tag = log.append(module, experiences, marker, tag)
-        new.clear()
         ports.progress(f"{module}: spans read", marker.row_id, marker.row_id)
-    return marker.row_id, Counter(marker.unusable)
+    return marker.row_id, _span_counts(marker)
+
+
+def _span_counts(marker: Marker) -> dict[str, int]:
+    unusable = {f"span: {reason}": n for reason, n in marker.unusable.items()}
+    return unusable | {f"masked: {kind}": n for kind, n in marker.masked.items()}
 
 
 def _usable(
-    batch: Sequence[Span], tenant_id: str, fields_of: Mapping[str, Fields], unusable: Counter[str]
+    batch: Sequence[Span], tenant_id: str, fields_of: Mapping[str, Fields], unusable: Counter[str], mask: Mask
 ) -> Iterator[Experience]:
     for span in batch:
         found = read_span(span, tenant_id, fields_of)
         if isinstance(found, Unusable):
             unusable[found.value] += 1
         else:
-            yield found
+            yield mask.experience(found, fields_of[found.program])
 
 
 def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
@@ -75,20 +82,23 @@ def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
 
 
 def _dataset(
-    ports: Ports, config: RoutingConfigUnified, module: str, fields: Fields, unusable: Mapping[str, int]
+    ports: Ports, config: RoutingConfigUnified, module: str, fields: Fields, spans: Mapping[str, int]
 ) -> Dataset:
     log = ExperienceLog(ports.store, config.tenant_id)
     oldest = ports.clock() - timedelta(days=config.example_retention_days)
     expired = log.forget_before(fields.program, oldest)
     experiences = list(log.experiences(fields.program))
-    annotations = strongest(ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest))
+    mask = Mask(config.masking)
+    read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest)
+    annotations = strongest(mask.annotation(annotation, fields) for annotation in read)
     known = log.examples(fields.program)
     gathered = examples_from(experiences, annotations, fields, config, known)
     log.replace_examples(fields.program, gathered.examples, known)
     counts = {
         "experiences": len(experiences),
         "examples": len(gathered.examples),
-        **{f"span: {reason}": n for reason, n in unusable.items()},
+        **spans,
+        **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
         **gathered.counts,
         **({"expired": expired} if expired else {}),
     }

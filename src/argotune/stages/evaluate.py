@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.examples import Example
+from argotune.leaks import leaks
 from argotune.ports import Embedder, LMs, Progress
 from argotune.programs.evaluation import Scored, score, to_dspy
 from argotune.programs.program import Program
@@ -46,7 +47,10 @@ def evaluate(
     embedder: Callable[[], Embedder],
     progress: Progress,
 ) -> Evaluation:
-    """Score both versions example by example. Raises BudgetSpent or Unavailable; nothing is judged then."""
+    """Score both versions example by example, and find what of the examples the challenger holds.
+
+    Raises BudgetSpent or Unavailable; nothing is judged then.
+    """
     rows = {
         role: _scores(
             program, version, examples, lms, embedder, lambda d, n, role=role: progress(_what(program, role), d, n)
@@ -64,7 +68,7 @@ def evaluate(
         for example, before, after in zip(examples, rows["champion"], rows["challenger"], strict=True)
     )
     return Evaluation(
-        Comparison(program.name, champion.id, challenger.id, attempt, scores),
+        Comparison(program.name, champion.id, challenger.id, attempt, scores, leaks(challenger.state, examples)),
         tuple(row.answers for row in rows["champion"]),
         tuple(row.answers for row in rows["challenger"]),
     )

@@ -1,0 +1,162 @@
+"""Between traces and prompts: nothing personal gets past masking, and no test question into a version that serves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import dspy
+import pytest
+from test_loop import run_once
+from world import World, decision, filled, traffic
+
+from argotune.annotations import Annotation
+from argotune.errors import Unavailable
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import Fields
+from argotune.optimizers import OPTIMIZERS
+from argotune.optimizers.task import plain_student
+from argotune.pipeline import Request, run_module
+from argotune.records import Collection
+from argotune.registry import Registry
+from argotune.runs import RunBook
+from argotune.splitting import Split
+from argotune.stages.collect import collect
+
+PRIVATE = "anna.schmidt@example.com"
+
+
+def world_with_mails(n: int = 300, **fields) -> tuple[World, object]:
+    """Labelled decisions, every one of which names a mail address."""
+    world = World()
+    config = world.tenant(**fields)
+    spans, annotations = traffic(config.tenant_id, n)
+    for span in spans:
+        span.attributes["routing.query"] += f" for {PRIVATE}"
+        span.attributes["routing.entities"] = [PRIVATE, "alps"]
+    world.traces.record(config.tenant_id, spans)
+    world.traces.annotate(config.tenant_id, annotations)
+    return world, config
+
+
+def stored(world: World) -> str:
+    names = [name for name in vars(Collection) if name.isupper()]
+    kinds = [getattr(Collection, name) for name in names]
+    kinds += [f"{kind}.routing" for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)]
+    return "\n".join(record.document for kind in kinds for record in world.store.scan("acme", kind))
+
+
+def splits_of(world: World) -> dict[str, Split]:
+    return {e.span_id: e.split for e in ExperienceLog(world.store, "acme").examples("routing")}
+
+
+def test_nothing_personal_is_stored_shown_to_an_lm_or_published():
+    world, config = world_with_mails()
+    seen: list[str] = []
+    answer = world.lms.answer
+    world.lms.answer = lambda inputs, labels, demos: seen.append(f"{inputs} {demos}") or answer(inputs, labels, demos)
+    run = run_once(world, config)
+    assert run.outcome == "promoted", run.sentence
+    assert run.counts["masked: email"] == 600
+    assert "<EMAIL>" in seen[-1]
+    assert "<EMAIL>" in stored(world)
+    for text in (*seen, stored(world), str(world.tracker.__dict__)):
+        assert PRIVATE not in text
+
+
+def test_a_tenant_may_switch_masking_off():
+    world, config = world_with_mails(masking={"enabled": False})
+    run = run_once(world, config)
+    assert PRIVATE in stored(world)
+    assert not [what for what in run.counts if what.startswith("masked")]
+
+
+def test_stored_experiences_are_masked_once_when_the_rules_change_and_keep_their_splits():
+    world, config = world_with_mails(masking={"enabled": False})
+    first = run_once(world, config)
+    before = splits_of(world)
+    world.later(hours=2)
+    masking = world.tenant(masking={"enabled": True})
+    (second,) = run_module(world.ports, masking, "routing", Request(is_forced=True, is_training_forced=True)).runs
+    assert PRIVATE not in "".join(
+        record.document
+        for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)
+        for record in world.store.scan("acme", f"{kind}.routing")
+    )
+    assert splits_of(world) == before
+    assert second.counts["masked: email"] == 600
+    assert (first.attempt, second.attempt) == (1, 2)  # the test examples have new ids, and are not fresh for that
+    world.later(hours=2)
+    assert run_once(world, masking, forced=True).counts["masked: email"] == 600
+
+
+def test_a_run_that_crashed_before_the_rules_changed_goes_on_with_the_masked_examples():
+    world, config = world_with_mails(masking={"enabled": False})
+
+    def outage():
+        raise Unavailable("the LM is down")
+
+    world.lms.on_call = outage
+    with pytest.raises(Unavailable):
+        run_once(world, config)
+    (broken,) = RunBook(world.store, "acme").runs()
+    world.lms.on_call = lambda: None
+    run = run_once(world, world.tenant())
+    assert (run.id, run.outcome) == (broken.id, "promoted"), run.sentence
+    assert run.verdict.numbers.n == len(broken.plan.test_ids)
+    assert PRIVATE not in str(world.tracker.__dict__)
+
+
+def test_questions_that_masking_made_equal_stay_sealed():
+    world = World()
+    raw = world.tenant(masking={"enabled": False})
+    names = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}x{n}@n{n * 7919}.example" for n in range(60)]
+    spans = [decision("acme", f"{n:016x}", f"clips of {name}", "video", success=True) for n, name in enumerate(names)]
+    world.traces.record("acme", spans)
+    run_once(world, raw, forced=True)
+    log = ExperienceLog(world.store, "acme")
+    assert {example.split for example in log.examples("routing")} == set(Split)
+    world.later(hours=2)
+    run_once(world, world.tenant(), forced=True)
+    assert [(e.inputs["query"], e.split) for e in log.examples("routing")] == [("clips of <EMAIL>", Split.TEST)]
+
+
+def test_labels_in_free_text_are_masked_too():
+    world = World()
+    config = world.tenant()
+    world.traces.record("acme", [decision("acme", "a" * 16, "who knows", "nobody", success=False)])
+    world.traces.annotate("acme", [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)])
+    datasets, _ = collect(world.ports, config, "routing", [Fields("routing", ("query",), {"agent": None})])
+    (example,) = datasets["routing"].examples
+    assert example.expected == {"agent": "ask <EMAIL>"}
+    assert datasets["routing"].counts["masked in labels: email"] == 1
+
+
+def memorising(world: World):
+    """An optimizer that has seen the test split, as no optimizer can: it learns two questions of it by heart."""
+
+    def compile(task) -> dspy.Module:
+        examples = ExperienceLog(world.store, "acme").examples("routing")
+        sealed = sorted((e for e in examples if e.split is Split.TEST), key=lambda e: e.id)[:2]
+        tuned = plain_student(task).reset_copy()
+        for predictor in tuned.predictors():
+            predictor.demos = [dspy.Example({**e.inputs, **e.expected}) for e in sealed]
+        return tuned
+
+    return dataclasses.replace(OPTIMIZERS["labeled"], compile=compile)
+
+
+def test_a_challenger_that_memorised_test_questions_is_refused_by_number_and_id_only(monkeypatch):
+    world, config = filled(preferred_optimizer="labeled")
+    monkeypatch.setitem(OPTIMIZERS, "labeled", memorising(world))
+    run = run_once(world, config)
+    assert (run.outcome, run.verdict.rule) == ("rejected", "leaked")
+    assert len(run.comparison.leaks) == 2
+    assert f"2 sealed test examples, {run.comparison.leaks[0]} among them" in run.sentence
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+    assert RunBook(world.store, "acme").run(run.id).comparison.leaks == run.comparison.leaks
+
+
+@pytest.mark.parametrize("optimizer", ["labeled", "bootstrap", "nearest"])
+def test_a_challenger_that_saw_only_training_examples_is_not_refused_for_leaks(optimizer: str):
+    world, config = filled(preferred_optimizer=optimizer)
+    assert run_once(world, config).comparison.leaks == ()
