@@ -1,8 +1,8 @@
 """Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
 
-The pipeline is eight verbs in one direction (pipeline.py knows their order, stages/ has one file each):
+The pipeline is nine verbs in one direction (pipeline.py knows their order, stages/ has one file each):
 
-    discover -> trigger -> collect -> decide -> train -> evaluate -> promote -> report
+    discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report
 
 Nouns are at the root, verbs in stages/, products only in adapters/. The names below are what the documents
 promise; they are loaded when they are first used.
@@ -15,8 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argotune.decisions import ModelingContext, Strategy
-    from argotune.documented import ConfigManager, ModalitySpanCollector, create_default_config_manager
+    from argotune.documented import (
+        ConfigManager,
+        ModalitySpanCollector,
+        SyntheticDataService,
+        VespaBackend,
+        create_default_config_manager,
+    )
     from argotune.serving import Decision, Serving, open_serving
+    from argotune.synthetic.values import SyntheticDataRequest
     from argotune.tenants import RoutingConfigUnified
     from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
 
@@ -29,8 +36,11 @@ __all__ = [
     "RoutingConfigUnified",
     "Serving",
     "Strategy",
+    "SyntheticDataRequest",
+    "SyntheticDataService",
     "TrainingDecisionModel",
     "TrainingStrategyModel",
+    "VespaBackend",
     "create_default_config_manager",
     "open_serving",
 ]
@@ -45,8 +55,11 @@ _HOMES = {
     "RoutingConfigUnified": "tenants",
     "ModelingContext": "decisions",
     "Strategy": "decisions",
+    "SyntheticDataRequest": "synthetic.values",
+    "SyntheticDataService": "documented",
     "TrainingDecisionModel": "training_models",
     "TrainingStrategyModel": "training_models",
+    "VespaBackend": "documented",
 }
 
 

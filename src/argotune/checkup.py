@@ -33,11 +33,13 @@ class Check:
 
 
 def check_all(settings: Settings) -> list[Check]:
-    """Store, Phoenix and LM, each tried for real."""
+    """Store, Phoenix, LM and the content sources that there are, each tried for real."""
     return [
         _check("store", lambda: _store(settings)),
         _check("phoenix", lambda: f"version {wiring.open_traces(settings).ping()} at {settings.phoenix_endpoint}"),
         _check("lm", lambda: _lm(settings)),
+        *([_check("vespa", wiring.open_vespa(settings).ping)] if settings.vespa_url else []),
+        *([_check("content files", wiring.open_content_files(settings).ping)] if settings.content_dir else []),
     ]
 
 

@@ -7,14 +7,18 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argotune import wiring
+from argotune.answers import NoAnswers
+from argotune.budget import Meter
 from argotune.configs import Configs
 from argotune.experiences import Experience, Unusable, read_span
-from argotune.ports import Store, TraceSource
-from argotune.settings import read_settings
-from argotune.tenants import RoutingConfigUnified
+from argotune.ports import ContentSource, LMs, Store, TraceSource
+from argotune.settings import Settings, read_settings
+from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from argotune.synthetic.values import SyntheticDataRequest, SyntheticDataResponse
 
 
 class ConfigManager:
@@ -84,3 +88,51 @@ def _row(experience: Experience) -> tuple[object, ...]:
         "agent": experience.answers["agent"],
     }
     return tuple(own.get(name, getattr(experience, name, None)) for name in _COLUMNS)
+
+
+def VespaBackend(config: Settings | None = None) -> ContentSource:
+    """The Vespa application that the settings name, as a content source. Raises ConfigInvalid without VESPA_URL."""
+    return wiring.open_vespa(config or read_settings())
+
+
+class SyntheticDataService:
+    """Makes examples from a backend's content. Nothing is stored; the pipeline makes its own where a run needs some.
+
+    `config` says which agents and labels there are (default: the document's), `lms` who writes and who reads (default:
+    those of the environment, ARGOTUNE_TEACHER_MODEL writes), `limits` what one request may spend on them.
+    """
+
+    def __init__(
+        self,
+        backend: ContentSource,
+        config: RoutingConfigUnified | None = None,
+        lms: LMs | None = None,
+        limits: BudgetLimits | None = None,
+    ) -> None:
+        self._backend, self._config, self._lms = backend, config, lms
+        self._limits = limits or BudgetLimits()
+
+    async def generate(self, request: SyntheticDataRequest) -> SyntheticDataResponse:
+        """The examples, and in `metadata` the success rate and what was refused. Raises ConfigInvalid without an LM
+
+        that writes, Unavailable when backend or LM is away, and BudgetSpent.
+        """
+        return await asyncio.to_thread(self._generate, request)
+
+    def _generate(self, request: SyntheticDataRequest) -> SyntheticDataResponse:
+        from argotune.synthetic.generation import QueryGenerator
+        from argotune.synthetic.service import Means, make
+
+        means = Means(self._lms or self._open_lms(), wiring.open_embedder, QueryGenerator())
+        return make(request, self._config or _config_for(request), self._backend, means)
+
+    def _open_lms(self) -> LMs:
+        choice = self._config.lm if self._config else LMChoice()
+        return wiring.open_lms(read_settings()).open(choice, Meter(self._limits), NoAnswers())
+
+
+def _config_for(request: SyntheticDataRequest) -> RoutingConfigUnified:
+    """The default labels, and the strategy that the request names."""
+    config = RoutingConfigUnified(tenant_id=request.tenant_id)
+    known, asked = config.fusion_strategies, request.fusion_strategy
+    return config.model_copy(update={"fusion_strategies": [*known, asked]}) if asked and asked not in known else config

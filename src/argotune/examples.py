@@ -39,7 +39,17 @@ class Example:
     @property
     def id(self) -> str:
         """Stable over runs and labels: the digest of program and inputs, 24 hex digits."""
-        return digest([self.program, dict(self.inputs)])[:24]
+        return question_id(self.program, self.inputs)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether an LM wrote it: for training only, for ever."""
+        return self.source is LabelSource.SYNTHETIC
+
+
+def question_id(program: str, inputs: Mapping[str, str]) -> str:
+    """The id of the example that a program's question is, or would be."""
+    return digest([program, dict(inputs)])[:24]
 
 
 class NoLabel(StrEnum):

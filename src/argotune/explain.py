@@ -33,6 +33,7 @@ class Explanation:
         ]
         if self.run:
             story += [f"run       {self.run.id}", f"verdict   {self.run.sentence}", *_numbers(self.run)]
+            story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         return [*story, "", "prompts before and after:", *(self.prompt_diff or ("  (no change)",))]
 

@@ -87,7 +87,10 @@ def outcome_of_run(run: Run) -> str:
     means = f", {_percent(numbers.champion_mean)} -> {_percent(numbers.challenger_mean)}" if numbers.n else ""
     reason = run.verdict.reason.removeprefix("rejected: ")
     why = f", {_p_value(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
-    return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{'' if run.is_over else ', not published'}"
+    made = run.synthetic
+    aside = f", {made.made} synthetic examples among its training data" if made and made.is_used else ""
+    end = "" if run.is_over else ", not published"
+    return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{aside}{end}"
 
 
 def links(runs: Sequence[Run]) -> list[str]:

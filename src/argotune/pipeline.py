@@ -1,6 +1,6 @@
 """The pipeline: the only place that knows the order of the verbs.
 
-discover -> trigger -> collect -> decide -> train -> evaluate -> promote -> report
+discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after
 from argotune.dataset import Dataset
 from argotune.decisions import Shortfall, TrainingHistory, shortfall
+from argotune.documents import find, to_record
 from argotune.errors import BudgetSpent, ConfigInvalid, Conflict, Corrupt, NotFound, ProgramChanged
+from argotune.examples import Example
 from argotune.gate import measure
 from argotune.in_charge import InCharge
 from argotune.leases import leased
@@ -30,17 +32,21 @@ from argotune.meta_models import Advisor
 from argotune.ports import LMs, Ports, Record
 from argotune.programs import programs_of
 from argotune.programs.program import Program
-from argotune.records import digest
+from argotune.records import Collection, digest
 from argotune.registry import Registry, Version
 from argotune.reports import ModuleReport
-from argotune.runs import Marker, Run, RunBook, RunState, Skip
+from argotune.runs import Marker, Plan, Run, RunBook, RunState, Skip
 from argotune.stages.collect import collect
 from argotune.stages.decide import Question, decide
 from argotune.stages.evaluate import attempt_number, attempt_of, evaluate
 from argotune.stages.promote import promote
 from argotune.stages.report import report
+from argotune.stages.synthesize import synthesize
 from argotune.stages.train import Origin, train
 from argotune.stages.trigger import trigger
+from argotune.synthetic.mixing import weighed
+from argotune.synthetic.service import as_example
+from argotune.synthetic.values import SyntheticDataResponse
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
 from argotune.verdicts import Comparison, Rejected, Rule
@@ -223,13 +229,50 @@ class Work:
         assert self.run.champion is not None
         origin = Origin(self.run.champion, self.run.id, at, _packages())
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
+        made = self._synthesized(plan)
+        synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
+        enough, embedder = self._config.gate.min_slice_examples, self._ports.embedder
         try:
-            challenger = train(self._program, plan, examples, dev, self._open_lms(), self._ports.embedder, origin)
+            found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
-        self._registry.keep(challenger)
-        self._advance(RunState.TRAINED, challenger=challenger.id)
+        self._registry.keep(found.version)
+        tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
+        tried["weight"] = synthetic[0].weight if synthetic else 0.0
+        report = made.report.model_copy(update=tried) if made else None
+        self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
+
+    def _synthesized(self, plan: Plan) -> SyntheticDataResponse | None:
+        """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
+        if not plan.synthetic_count or not self._config.use_synthetic_data:
+            return None
+        made = self._kept_synthetic()
+        if made is None:
+            ports, what = self._ports, f"{self._program.name}: writing synthetic examples"
+            made = synthesize(
+                self._program,
+                self._config,
+                plan,
+                self._data,
+                ports.content,
+                self._open_lms(),
+                ports.embedder,
+                self._meter,
+                lambda done, asked: ports.progress(what, done, asked),
+            )
+            ports.store.write(self._config.tenant_id, [to_record(Collection.SYNTHETIC, self.run.id, made)])
+        return made
+
+    def _kept_synthetic(self) -> SyntheticDataResponse | None:
+        kept, _ = find(
+            self._ports.store, self._config.tenant_id, Collection.SYNTHETIC, self.run.id, SyntheticDataResponse
+        )
+        return kept
+
+    def _weighed(self, plan: Plan, made: SyntheticDataResponse | None, real: Sequence[Example]) -> list[Example]:
+        examples = [as_example(example) for example in made.examples] if made else []
+        return weighed(examples, real, plan.strategy, self._config.synthetic_data_ratio)
 
     def _open(self) -> None:
         assert self.run.plan is not None
@@ -280,6 +323,8 @@ class Work:
         plan = self.run.plan
         assert plan is not None
         examples = self._data.pick((*plan.train_ids, *plan.dev_ids, *plan.test_ids))
+        if self.run.synthetic and self.run.synthetic.is_used:
+            examples += self._weighed(plan, self._kept_synthetic(), self._data.pick(plan.train_ids))
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
         self.run = report(self._book, self._registry, self._ports.tracker, self.run, examples, self._ports.clock())
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from argotune.annotations import Annotation
+from argotune.content import Sample
 from argotune.experiences import Span
-from argotune.tenants import LMChoice
+from argotune.tenants import LMChoice, RoutingConfigUnified
 
 if TYPE_CHECKING:
     from argotune.answers import Answers
@@ -135,6 +136,27 @@ class Tracker(Protocol):
         """The product's version, when it can be reached and lets us in."""
 
 
+class ContentSource(Protocol):
+    """Where a tenant's content is. Raises Unavailable, BadAnswer, AccessDenied or ConfigInvalid.
+
+    A tenant is never given another tenant's content. A document that cannot be used is counted, not raised.
+    """
+
+    def sample(
+        self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
+    ) -> Sample:
+        """At most `count` contents, as evenly over the modalities as there are any; equal seeds give equal ones.
+
+        `profiles` are kinds of index, none means all.
+        """
+
+    def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
+        """How many documents of these modalities the tenant has."""
+
+    def ping(self) -> str:
+        """What is there, in a few words, when it can be reached and lets us in."""
+
+
 class Embedder(Protocol):
     """Texts to unit vectors, for finding neighbours. Saved with a version by its name and its state."""
 
@@ -218,6 +240,7 @@ class Ports:
     tracker: Tracker
     lms: LMSource
     embedder: Callable[[], Embedder]
+    content: Callable[[RoutingConfigUnified], ContentSource]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
     progress: Progress = silent

@@ -28,6 +28,7 @@ class Collection:
     MARKERS = "markers"
     EXPERIENCES = "experiences"
     EXAMPLES = "examples"
+    SYNTHETIC = "synthetic"
     VERSIONS = "versions"
     CHAMPIONS = "champions"
     HISTORY = "history"

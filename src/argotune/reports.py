@@ -95,6 +95,12 @@ def run_json(run: Run) -> dict[str, Any]:
         "numbers": verdict.get("numbers"),
         "rule": verdict.get("rule"),
         "counts": run.counts,
+        "synthetic": _synthetic_json(run),
         "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
     }
+
+
+def _synthetic_json(run: Run) -> dict[str, Any] | None:
+    found = run.synthetic
+    return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None

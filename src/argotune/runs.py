@@ -15,6 +15,7 @@ from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
 from argotune.records import Collection
+from argotune.synthesis import SyntheticReport
 from argotune.verdicts import Comparison, Verdict
 
 
@@ -61,7 +62,8 @@ class Plan(Document):
     @property
     def lesson(self) -> str:
         """Equal for plans that would train the same challenger, seeds apart."""
-        return f"{self.optimizer} {self.max_iterations} {self.data_hash}"
+        mixed = f" {self.strategy} {self.synthetic_count}" if self.strategy is not Strategy.PURE_REAL else ""
+        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""
@@ -96,6 +98,7 @@ class Run(Document):
     decision: TrainingDecision | None = None
     plan: Plan | None = None
     skip: Skip | None = None
+    synthetic: SyntheticReport | None = None
     champion: str | None = None
     champion_tag: str | None = None
     challenger: str | None = None

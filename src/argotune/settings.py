@@ -6,15 +6,35 @@ What differs between tenants is in their RoutingConfigUnified instead (tenants.p
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FiniteFloat, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from argotune.errors import ConfigInvalid
 from argotune.tenants import first_problem
+
+VespaName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+"""Names are parts of a query's text, so nothing else can be one."""
+
+
+class VespaLayout(BaseModel):
+    """Where a Vespa application keeps what. `fields` maps modality, title, text and agent to its own names.
+
+    With a `namespace` (it must name `{tenant}`, which is percent-encoded), tenants are told apart by namespace and
+    documents are visited; without one `tenant_field` must hold the tenant's id exactly, and documents are searched.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schemas: tuple[VespaName, ...] = Field(("content",), min_length=1)
+    cluster: VespaName = "content"
+    tenant_field: VespaName = "tenant_id"
+    namespace: str = Field("", pattern=r"^$|^[^:/]*\{tenant\}[^:/]*$")
+    fields: dict[Literal["modality", "title", "text", "agent"], VespaName] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -33,6 +53,15 @@ class Settings(BaseSettings):
     teacher_key: SecretStr | None = Field(None, validation_alias="ROUTER_OPTIMIZER_TEACHER_KEY")
     lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
+    content_dir: Path | None = Field(None, validation_alias="ARGOTUNE_CONTENT_DIR")
+    vespa_url: str | None = Field(None, validation_alias="VESPA_URL", pattern="^https?://")
+    vespa_token: SecretStr | None = Field(None, validation_alias="ARGOTUNE_VESPA_TOKEN")
+    vespa_cert: Path | None = Field(None, validation_alias="ARGOTUNE_VESPA_CERT")
+    vespa_key: Path | None = Field(None, validation_alias="ARGOTUNE_VESPA_KEY")
+    vespa_timeout_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_VESPA_TIMEOUT_SECONDS", gt=0)
+    vespa_layout: Annotated[VespaLayout, NoDecode] = Field(
+        default_factory=VespaLayout, validation_alias="ARGOTUNE_VESPA_LAYOUT"
+    )
     lease_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
     log_format: Literal["text", "json"] = Field("text", validation_alias="ARGOTUNE_LOG_FORMAT")
 
@@ -50,12 +79,22 @@ class Settings(BaseSettings):
         "teacher_model",
         "teacher_key",
         "lm_weights",
+        "content_dir",
+        "vespa_url",
+        "vespa_token",
+        "vespa_cert",
+        "vespa_key",
         mode="before",
     )
     @classmethod
     def _empty_is_unset(cls, value: Any) -> Any:
         """Manifests pass optional variables as empty texts when nobody set them."""
         return None if value == "" else value
+
+    @field_validator("vespa_layout", mode="before")
+    @classmethod
+    def _from_json(cls, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -190,6 +190,10 @@ class RoutingConfigUnified(_Config):
     max_training_iterations: int = Field(100, ge=1, le=10_000)
     use_synthetic_data: bool = True
     synthetic_data_ratio: float = Field(0.3, ge=0, le=1)
+    synthetic_quality_threshold: float = Field(0.5, ge=0, le=1, description="how sure the independent reader must be")
+    content: Literal["traces", "file", "vespa"] = Field(
+        "traces", description="what synthetic queries are about; where files and Vespa are, the installation says"
+    )
     phoenix_lookback_hours: float = Field(24, gt=0, le=24 * 3660)
     min_trace_confidence: float = Field(0.7, ge=0, le=1)
     example_retention_days: float = Field(90, gt=0, le=36600, description="older experiences are forgotten")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from argotune.errors import ConfigInvalid
 from argotune.ports import (
+    ContentSource,
     Embedder,
     LMSource,
     Ports,
@@ -25,6 +26,7 @@ from argotune.ports import (
     silent,
 )
 from argotune.settings import Settings
+from argotune.tenants import RoutingConfigUnified
 from argotune.workflows import TEMPLATE
 
 if TYPE_CHECKING:
@@ -126,6 +128,49 @@ def open_lms(settings: Settings) -> LMSource:
     return NamedLMs(openers, settings.task_model, settings.teacher_model, utc_now)
 
 
+def open_content(settings: Settings, store: Store) -> Callable[[RoutingConfigUnified], ContentSource]:
+    """The content source that a tenant's config asks for. Raises ConfigInvalid when the installation has none such."""
+
+    def opened(config: RoutingConfigUnified) -> ContentSource:
+        if config.content == "vespa":
+            return open_vespa(settings)
+        if config.content == "file":
+            return open_content_files(settings)
+        from argotune.adapters.trace_content import TraceContent
+
+        return TraceContent(store, config)
+
+    return opened
+
+
+def open_content_files(settings: Settings) -> ContentSource:
+    """The folder at ARGOTUNE_CONTENT_DIR. Raises ConfigInvalid where none is named."""
+    from argotune.adapters.file_content import FileContent
+
+    if settings.content_dir is None:
+        raise ConfigInvalid("content: file: this installation has no ARGOTUNE_CONTENT_DIR")
+    return FileContent(settings.content_dir)
+
+
+def open_vespa(settings: Settings) -> ContentSource:
+    """The Vespa application at VESPA_URL. Raises ConfigInvalid without a URL or the extra `vespa`."""
+    if settings.vespa_url is None:
+        raise ConfigInvalid("content: vespa: this installation has no VESPA_URL")
+    try:
+        from argotune.adapters.vespa_content import VespaAccess, VespaContent
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid("the client for Vespa is missing: pip install 'argotune[vespa]'") from error
+
+    access = VespaAccess(
+        url=settings.vespa_url,
+        token=_secret(settings.vespa_token),
+        certificate=settings.vespa_cert,
+        key=settings.vespa_key,
+        timeout_s=settings.vespa_timeout_s,
+    )
+    return VespaContent(access, settings.vespa_layout)
+
+
 def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
@@ -139,12 +184,14 @@ def open_embedder() -> Embedder:
 
 def open_ports(settings: Settings, progress: Progress = silent, store: Store | None = None) -> Ports:
     """Everything a run needs."""
+    store = store or open_store(settings)
     return Ports(
-        store=store or open_store(settings),
+        store=store,
         traces=open_traces(settings),
         tracker=open_tracker(settings),
         lms=open_lms(settings),
         embedder=open_embedder,
+        content=open_content(settings, store),
         clock=utc_now,
         new_id=new_id,
         progress=progress,

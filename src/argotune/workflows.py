@@ -50,7 +50,7 @@ def workflow_name(tenant_id: str, occasion: str) -> str:
 
 @dataclass(frozen=True)
 class Submission:
-    """What is asked of a tenant's workflow. `optimizer` config and `max_lm_calls` None: as the tenant's config says; an
+    """What is asked of a tenant's workflow. `optimizer` config, and None: as the tenant's config says; an
     empty `cpu` or `memory` (of a module's pod, e.g. 500m and 4Gi): as the template says."""
 
     tenant_id: str
@@ -58,6 +58,8 @@ class Submission:
     modules: str = "all"
     optimizer: str = "config"
     max_lm_calls: int | None = None
+    use_synthetic_data: bool | None = None
+    is_training_forced: bool = False
     cpu: str = ""
     memory: str = ""
 
@@ -93,9 +95,19 @@ def _parameters(submission: Submission) -> dict[str, str]:
         "modules": submission.modules,
         "optimizer": submission.optimizer,
         "max-lm-calls": "" if submission.max_lm_calls is None else str(submission.max_lm_calls),
+        **(
+            {}
+            if submission.use_synthetic_data is None
+            else {"use-synthetic-data": _truth(submission.use_synthetic_data)}
+        ),
+        **({"force-training": "true"} if submission.is_training_forced else {}),
         **({"cpu": submission.cpu} if submission.cpu else {}),
         **({"memory": submission.memory} if submission.memory else {}),
     }
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
 
 
 @dataclass(frozen=True)
@@ -162,13 +174,15 @@ def _workflow(body: Manifest) -> Workflow:
 
 
 def _submission(given: Mapping[str, str]) -> Submission:
-    calls = given.get("max-lm-calls", "")
+    calls, synthetic = given.get("max-lm-calls", ""), given.get("use-synthetic-data", "config")
     return Submission(
         tenant_id=given.get("tenant-id", ""),
         is_forced=given.get("force") == "true",
         modules=given.get("modules", "all"),
         optimizer=given.get("optimizer", "config"),
         max_lm_calls=int(calls) if calls else None,
+        use_synthetic_data=None if synthetic == "config" else synthetic == "true",
+        is_training_forced=given.get("force-training") == "true",
         cpu=given.get("cpu", ""),
         memory=given.get("memory", ""),
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import dspy
 from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
 
+from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
@@ -18,7 +19,7 @@ from argotune.answers import Answers
 from argotune.budget import Meter
 from argotune.configs import Configs
 from argotune.experiences import Span
-from argotune.ports import LMs, Ports, Store
+from argotune.ports import ContentSource, LMs, Ports, Store
 from argotune.records import digest
 from argotune.tenants import LMChoice, RoutingConfigUnified
 
@@ -94,6 +95,7 @@ class World:
     traces: MemoryTraces = field(default_factory=MemoryTraces)
     tracker: MemoryTracker = field(default_factory=MemoryTracker)
     lms: ScriptedLMs = field(default_factory=ScriptedLMs)
+    content: ContentSource = field(default_factory=lambda: MemoryContent({}))
     now: datetime = START
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
 
@@ -105,6 +107,7 @@ class World:
             tracker=self.tracker,
             lms=self.lms,
             embedder=TfidfEmbedder,
+            content=lambda _config: self.content,
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",
             lease_s=1.0,

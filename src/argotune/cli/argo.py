@@ -121,6 +121,8 @@ def _submission(arguments: Namespace) -> Submission:
         modules=arguments.module,
         optimizer=optimizer,
         max_lm_calls=_number_of_calls(arguments.max_lm_calls),
+        use_synthetic_data=arguments.use_synthetic_data,
+        is_training_forced=arguments.force_training,
         cpu=_quantity("--cpu", arguments.cpu),
         memory=_quantity("--memory", arguments.memory),
     )
@@ -261,6 +263,8 @@ def _workflow_json(workflow: Workflow, link: str | None) -> dict[str, object]:
         "modules": asked.modules,
         "optimizer": asked.optimizer,
         "max_lm_calls": asked.max_lm_calls,
+        "use_synthetic_data": asked.use_synthetic_data,
+        "is_training_forced": asked.is_training_forced,
         "comparisons": workflow.outputs.get("links", "").splitlines(),
         "link": link,
     }

@@ -10,7 +10,17 @@ from argotune.agenda import agenda_of, keep_agenda
 from argotune.cli.argo import add_on_argo, refuse_argo_flags, run_on_argo
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import escaped, note, say, say_json, table, write_json, write_text
-from argotune.cli.parser import Parser, add_force, add_json, add_module, add_phoenix, add_store, add_tenant, command
+from argotune.cli.parser import (
+    Parser,
+    add_force,
+    add_json,
+    add_module,
+    add_phoenix,
+    add_store,
+    add_tenant,
+    add_truth,
+    command,
+)
 from argotune.conditions import Conditions
 from argotune.configs import Configs
 from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, NotFound, ProjectMissing, Unavailable
@@ -57,7 +67,9 @@ def trigger_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
     parser.add_argument("--output", help="write the JSON report to this file")
-    parser.set_defaults(call=trigger_script, json=False, group="", outcome_file=None, links_file=None)
+    parser.set_defaults(
+        call=trigger_script, json=False, group="", outcome_file=None, links_file=None, force_training=False
+    )
     return parser
 
 
@@ -102,6 +114,8 @@ def _add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-confidence", type=float, help="min_trace_confidence for this run")
     parser.add_argument("--optimizer", help="preferred_optimizer for this run (config: the tenant's own)")
     parser.add_argument("--max-iterations", type=int, help="max_training_iterations for this run")
+    add_truth(parser, "--use-synthetic-data", "use_synthetic_data for this run (config: the tenant's own)")
+    add_force(parser, "--force-training", help="train even where it would not be worth its price")
     parser.add_argument("--max-lm-calls", help="budget.max_lm_calls for this run (empty: the tenant's own)")
     parser.add_argument(
         "--group", default="", help="name of the occasion, e.g. a workflow; a finished module is not run again for it"
@@ -178,7 +192,8 @@ def _run_each(
     """The reports, and what went wrong. A module that fails stops no other, unless a server is away from all."""
     from argotune.pipeline import Request, run_module
 
-    request, reports, failures = Request(is_forced=arguments.force, group=arguments.group), [], {}
+    request = Request(arguments.force, is_training_forced=arguments.force_training, group=arguments.group)
+    reports, failures = [], {}
     for module in modules:
         try:
             reports.append(run_module(ports, config, module, request))
@@ -263,6 +278,7 @@ def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> Routing
         "min_trace_confidence": arguments.min_confidence,
         "preferred_optimizer": None if arguments.optimizer == "config" else arguments.optimizer,
         "max_training_iterations": arguments.max_iterations,
+        "use_synthetic_data": arguments.use_synthetic_data,
     }
     given = {name: value for name, value in flags.items() if value is not None}
     data = config.model_dump(mode="json")
@@ -360,6 +376,8 @@ def _say_reports(reports: list[ModuleReport]) -> None:
         for line in report.lines:
             say(line)
         for run in report.runs:
+            if run.synthetic:
+                say(f"  {run.synthetic.sentence}")
             if run.comparison_link:
                 say(f"  {run.comparison_link}")
 

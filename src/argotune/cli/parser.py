@@ -24,13 +24,13 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `argotune`."""
-    from argotune.cli import argo, decisions, demo, exporter, inspect, loop, tenants, versions
+    from argotune.cli import argo, decisions, demo, exporter, inspect, loop, synthesize, tenants, versions
 
     parser = Parser(
         prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (tenants, loop, argo, inspect, decisions, versions, exporter, demo):
+    for group in (tenants, loop, argo, inspect, decisions, versions, synthesize, exporter, demo):
         group.add_commands(commands)
     return parser
 
@@ -85,17 +85,33 @@ def truth(text: str) -> bool:
     return text == "true"
 
 
-def add_force(parser: argparse.ArgumentParser, *, default: bool = False) -> None:
-    """--force, which manifests write as --force=true or --force=false."""
+CONDITIONS = "pass over interval, trace count and the off switch"
+
+
+def add_force(
+    parser: argparse.ArgumentParser, flag: str = "--force", *, default: bool = False, help: str = CONDITIONS
+) -> None:
+    """--force, or a flag like it, which manifests write as --force=true or --force=false."""
     parser.add_argument(
-        "--force",
+        flag,
         nargs="?",
         type=truth,
         const=True,
         default=default,
         metavar="{true,false}",
-        help="pass over interval, trace count and the off switch",
+        help=help,
     )
+
+
+def add_truth(parser: argparse._ActionsContainer, flag: str, help: str) -> None:
+    """A flag that may have a value: true, false, or config, which is as if it were not there."""
+    parser.add_argument(
+        flag, nargs="?", type=_truth_or_config, const=True, default=None, metavar="{true,false,config}", help=help
+    )
+
+
+def _truth_or_config(text: str) -> bool | None:
+    return None if text == "config" else truth(text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,8 @@ MAX_DEMOS = 16
 class TrainingTask:
     """One compilation. `train` teaches, `dev` chooses between candidates; the test split is never here.
 
-    `max_iterations` caps the method's own loop: candidate programs, trials, steps or proposals.
+    `max_iterations` caps the method's own loop: candidate programs, trials, steps or proposals. `weights` are those of
+    `train`, in 0..1; none means that all count alike.
     """
 
     program: Program
@@ -37,6 +39,7 @@ class TrainingTask:
     embedder: Callable[[], Embedder]
     seed: int
     max_iterations: int
+    weights: Sequence[float] = ()
 
     @property
     def choosing(self) -> list[dspy.Example]:
@@ -85,6 +88,22 @@ def metric_of(task: TrainingTask) -> Callable[..., float]:
 
 
 def demo_pool(task: TrainingTask) -> list[dspy.Example]:
-    """The training examples that are short enough to be shown, shuffled by the seed."""
-    short = [example for example in task.train if sum(len(str(v)) for v in example.values()) <= MAX_DEMO_CHARS]
-    return random.Random(task.seed).sample(short, len(short))  # noqa: S311 (nothing secret)
+    """The training examples that are short enough to be shown, in an order drawn by the seed: heavier ones come early.
+
+    Weighted sampling without replacement (P. Efraimidis, P. Spirakis, "Weighted random sampling with a reservoir",
+    Information Processing Letters 97, 2006): by falling u^(1/weight), u uniform. A weight of 0 comes last.
+    """
+    chance = random.Random(task.seed)  # noqa: S311 (nothing secret)
+    keyed = [
+        (_key(chance.random(), weight), number, example)
+        for number, (example, weight) in enumerate(
+            zip(task.train, task.weights or [1.0] * len(task.train), strict=True)
+        )
+        if sum(len(str(value)) for value in example.values()) <= MAX_DEMO_CHARS
+    ]
+    return [example for _, _, example in sorted(keyed, key=lambda item: item[:2])]
+
+
+def _key(uniform: float, weight: float) -> float:
+    """Minus the logarithm of u^(1/weight): equal order, and no weight is too small for it."""
+    return -math.log(uniform or 5e-324) / weight if weight > 0 else math.inf

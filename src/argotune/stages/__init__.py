@@ -1,1 +1,1 @@
-"""The eight verbs. Each file exports one function with its own name; `pipeline` alone knows their order."""
+"""The nine verbs. Each file exports one function with its own name; `pipeline` alone knows their order."""

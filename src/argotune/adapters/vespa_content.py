@@ -1,0 +1,245 @@
+"""Content from a Vespa application, through pyvespa: search where a field says whose a document is, visit where
+namespaces keep tenants apart.
+
+Every application has its own schemas and fields, so they are settings. Whatever Vespa selects, a document is checked
+again here: one that is not the tenant's is counted and never handed on. Written after Vespa's documentation of the
+query API, of /document/v1 and of the default result format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpr
+from requests.exceptions import RequestException
+from tenacity import RetryError
+from vespa.application import Vespa, VespaSync
+from vespa.exceptions import VespaError
+
+from argotune.content import BadContent, Content, Sample, read_content, sample_of
+from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.settings import VespaLayout
+
+PAGE = 100
+MAX_LOOKED = 1000
+"""Documents of each modality and schema that a sample is drawn from: Vespa's own limit of an offset."""
+
+RETRIES = 2
+_TIMEOUT_CODE = 12
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class VespaAccess:
+    """How to get in: a token, or a certificate with its key, or nothing on a network of one's own."""
+
+    url: str
+    token: str | None = field(default=None, repr=False)
+    certificate: Path | None = None
+    key: Path | None = None
+    timeout_s: float = 30.0
+
+
+class VespaContent:
+    """A tenant's documents in Vespa. Nothing is connected before the first question."""
+
+    def __init__(self, access: VespaAccess, layout: VespaLayout) -> None:
+        self._access, self._layout = access, layout
+
+    def sample(
+        self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
+    ) -> Sample:
+        """As ports.ContentSource; profiles are schemas. Drawn from the first MAX_LOOKED documents of each modality."""
+        schemas = [schema for schema in self._layout.schemas if not profiles or schema in profiles]
+        return self._asked(
+            lambda vespa: sample_of(self._found(vespa, tenant_id, schemas, modalities), count, modalities, (), seed)
+        )
+
+    def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
+        """As ports.ContentSource. Counts to MAX_LOOKED where documents are visited."""
+
+        def counted(vespa: VespaSync) -> int:
+            if self._layout.namespace:
+                found = self._found(vespa, tenant_id, self._layout.schemas, modalities)
+                return sum(isinstance(content, Content) for content in found)
+            pages = (self._page(vespa, tenant_id, s, m, 0, 0) for s in self._layout.schemas for m in modalities)
+            return sum(int(root.get("fields", {}).get("totalCount", 0)) for root in pages)
+
+        return self._asked(counted)
+
+    def ping(self) -> str:
+        """Asks for no document of nobody: proves address, access and schemas."""
+
+        def looked(vespa: VespaSync) -> str:
+            for schema in self._layout.schemas:
+                self._query(vespa, {"yql": _yql(schema, "true"), "hits": 0})
+            return f"Vespa with {', '.join(self._layout.schemas)}"
+
+        return self._asked(looked)
+
+    def _field(self, name: str) -> str:
+        return self._layout.fields.get(name, name)
+
+    def _namespace_of(self, tenant_id: str) -> str:
+        """Percent-encoded: ids are free text, and a namespace ends at a colon."""
+        return self._layout.namespace.replace("{tenant}", quote(tenant_id, safe=""))
+
+    def _asked(self, work: Callable[[VespaSync], T]) -> T:
+        access = self._access
+        app = Vespa(
+            url=access.url.rstrip("/"),
+            vespa_cloud_secret_token=access.token,
+            cert=str(access.certificate) if access.certificate else None,
+            key=str(access.key) if access.key else None,
+        )
+        with _told(access):
+            client = app.get_sync_session()
+            try:
+                client.timeout = access.timeout_s
+                with app.syncio(session=client, num_retries_429=RETRIES) as vespa:
+                    return work(vespa)
+            finally:
+                client.close()
+
+    def _found(
+        self, vespa: VespaSync, tenant_id: str, schemas: Sequence[str], modalities: Sequence[str]
+    ) -> Iterator[Content | BadContent]:
+        look = self._visited if self._layout.namespace else self._searched
+        for schema in schemas:
+            for modality in modalities:
+                for document in look(vespa, tenant_id, schema, modality):
+                    yield self._read(document, tenant_id, schema)
+
+    def _searched(self, vespa: VespaSync, tenant_id: str, schema: str, modality: str) -> Iterator[Any]:
+        for offset in range(0, MAX_LOOKED, PAGE):
+            hits = self._page(vespa, tenant_id, schema, modality, PAGE, offset).get("children", [])
+            yield from hits
+            if len(hits) < PAGE:
+                return
+
+    def _page(self, vespa: VespaSync, tenant_id: str, schema: str, modality: str, hits: int, offset: int) -> Any:
+        """The `root` of one page. Values are parameters of the query: no tenant's id is ever part of its text."""
+        layout = self._layout
+        where = f"{layout.tenant_field} contains @tenant and {self._field('modality')} contains @modality"
+        body = {"yql": _yql(schema, where), "tenant": tenant_id, "modality": modality}
+        return self._query(vespa, {**body, "hits": hits, "offset": offset, "ranking": "unranked"})
+
+    def _query(self, vespa: VespaSync, body: Mapping[str, Any]) -> Any:
+        response = vespa.query({**body, "timeout": f"{self._access.timeout_s}s"})
+        _check_status(response.status_code, response.json)
+        root = response.json["root"]
+        if errors := root.get("errors"):
+            raise _problem(response.status_code, errors)
+        coverage = root.get("coverage", {})
+        if not coverage.get("full", True) and set(_causes(coverage)) != {"match-phase"}:
+            raise Unavailable(
+                f"Vespa: answered for {coverage.get('coverage')} % of the documents only "
+                f"({', '.join(_causes(coverage)) or 'no cause given'})"
+            )
+        return root
+
+    def _visited(self, vespa: VespaSync, tenant_id: str, schema: str, modality: str) -> Iterator[Any]:
+        (pages,) = vespa.visit(
+            content_cluster_name=self._layout.cluster,
+            schema=schema,
+            namespace=quote(self._namespace_of(tenant_id), safe=""),
+            selection=f'{schema}.{self._field("modality")} == "{modality}"',
+            wanted_document_count=PAGE,
+            slice_id=0,
+            timeout=f"{self._access.timeout_s}s",
+        )
+        looked = 0
+        for page in pages:
+            _check_status(page.status_code, page.json)
+            for document in page.json["documents"]:
+                looked += 1
+                yield document
+            if looked >= MAX_LOOKED:
+                return
+
+    def _read(self, document: Any, tenant_id: str, schema: str) -> Content | BadContent:
+        """A hit or a visited document. Whose it is, is looked at again: a search for one word of an id finds others."""
+        if not isinstance(document, Mapping) or not isinstance(document.get("fields"), Mapping):
+            return BadContent.NO_OBJECT
+        layout, given = self._layout, document["fields"]
+        id = given.get("documentid") or document.get("id")
+        if layout.namespace:
+            is_own = isinstance(id, str) and id.startswith(f"id:{self._namespace_of(tenant_id)}:")
+        else:
+            is_own = given.get(layout.tenant_field) == tenant_id
+        if not is_own:
+            return BadContent.OTHER_TENANT
+        own = {name: given.get(self._field(name)) for name in ("modality", "title", "text", "agent")}
+        return read_content({**own, "id": id, "profile": schema})
+
+
+def _yql(schema: str, where: str) -> str:
+    """Made of names that VespaLayout has checked."""
+    return f"select * from {schema} where {where}"  # noqa: S608
+
+
+def _causes(coverage: Mapping[str, Any]) -> list[str]:
+    return [name for name, is_so in coverage.get("degraded", {}).items() if is_so]
+
+
+def _check_status(status: int, body: Any) -> None:
+    """pyvespa raises for no 404."""
+    if status >= 400:
+        message = body.get("message") if isinstance(body, Mapping) else None
+        raise _problem(status, [{"message": message or f"HTTP {status}"}])
+
+
+def _problem(status: int, errors: Any) -> ArgotuneError:
+    """What Vespa's errors mean. `errors` is its list of {code, summary, source, message}, or a text."""
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    if isinstance(first, Mapping):
+        code, said = first.get("code"), ": ".join(str(first[n]) for n in ("summary", "message") if first.get(n))
+    else:
+        code, said = None, str(first)
+    kind = _kind(status, code)
+    return kind(f"Vespa: {' '.join(said.split())[:300] or f'HTTP {status}'}")
+
+
+def _kind(status: int, code: Any) -> type[ArgotuneError]:
+    if status in (401, 403):
+        return AccessDenied
+    if status == 429:
+        return RateLimited
+    if status in (400, 404, 405) and code != _TIMEOUT_CODE:
+        return ConfigInvalid
+    return Unavailable
+
+
+@contextmanager
+def _told(access: VespaAccess) -> Iterator[None]:
+    """What pyvespa and its clients raise, as errors of ours. The token is in none of their texts."""
+    try:
+        yield
+    except ArgotuneError:
+        raise
+    except RetryError as error:
+        raise _of_http(error.last_attempt.exception(), access) from error
+    except (VespaError, RequestException, httpr.HTTPError, httpr.RequestError) as error:
+        raise _of_http(error, access) from error
+    except OSError as error:
+        raise ConfigInvalid(f"Vespa: {error.filename or access.url}: {error.strerror or error}") from error
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise BadAnswer(f"Vespa: an answer is not as documented: {error!r}"[:300]) from error
+
+
+def _of_http(error: BaseException | None, access: VespaAccess) -> ArgotuneError:
+    for found in (error, getattr(error, "__cause__", None)):
+        response = getattr(found, "response", None)
+        if response is not None:
+            said = error.args[0] if isinstance(error, VespaError) and error.args else _body(response)
+            return _problem(response.status_code, said)
+    return Unavailable(f"Vespa at {access.url} does not answer: {type(error).__name__}")
+
+
+def _body(response: Any) -> str:
+    return f"HTTP {response.status_code}: {str(response.text)[:200]}"

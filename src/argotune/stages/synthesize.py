@@ -1,0 +1,78 @@
+"""synthesize: training examples that an LM writes about the tenant's content, where real ones are few."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from argotune.budget import Meter
+from argotune.dataset import Dataset
+from argotune.errors import BudgetSpent, ConfigInvalid, NotFound
+from argotune.ports import ContentSource, Embedder, LMs
+from argotune.programs.program import Program
+from argotune.runs import Plan
+from argotune.synthesis import SyntheticReport
+from argotune.synthetic.generation import QueryGenerator
+from argotune.synthetic.generators import GENERATORS
+from argotune.synthetic.service import Means, make
+from argotune.synthetic.values import SyntheticDataRequest, SyntheticDataResponse
+from argotune.tenants import MODALITIES, BudgetLimits, RoutingConfigUnified
+
+BUDGET_SHARE = 0.25
+"""Of a run's LM calls and tokens: training and the sealed test need the rest."""
+
+
+def synthesize(
+    program: Program,
+    config: RoutingConfigUnified,
+    plan: Plan,
+    data: Dataset,
+    content: Callable[[RoutingConfigUnified], ContentSource],
+    lms: LMs,
+    embedder: Callable[[], Embedder],
+    meter: Meter,
+    progress: Callable[[int, int], None],
+) -> SyntheticDataResponse:
+    """`plan.synthetic_count` examples, fewer where more could not be made. Deterministic in the plan's seed.
+
+    What is lacking for good (an LM that writes, a content source, its credentials) is told in the report, and the run
+    goes on with real examples. Raises Unavailable: an outage is never "no content".
+    """
+    if program.module not in GENERATORS:
+        return _none(plan, f"nothing generates queries for own programs such as {program.name}")
+    means = Means(
+        lms=lms,
+        embedder=embedder,
+        generator=QueryGenerator(),
+        known=data.examples,
+        has_room=lambda: _has_room(meter, config.budget),
+        progress=progress,
+    )
+    calls = meter.spent.calls
+    try:
+        made = make(_request(program, config, plan), config, content(config), means)
+    except (ConfigInvalid, NotFound, BudgetSpent) as error:
+        return _none(plan, str(error))
+    report = made.report.model_copy(update={"lm_calls": meter.spent.calls - calls})
+    return made.model_copy(update={"report": report})
+
+
+def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> SyntheticDataRequest:
+    modality = program.name.partition(".")[2]
+    return SyntheticDataRequest(
+        optimizer=program.module,
+        count=plan.synthetic_count,
+        tenant_id=config.tenant_id,
+        modalities=(modality,) if modality else MODALITIES,
+        quality_threshold=config.synthetic_quality_threshold,
+        seed=plan.seed,
+    )
+
+
+def _has_room(meter: Meter, limits: BudgetLimits) -> bool:
+    spent = meter.spent
+    return spent.calls < BUDGET_SHARE * limits.max_lm_calls and spent.tokens < BUDGET_SHARE * limits.max_lm_tokens
+
+
+def _none(plan: Plan, why: str) -> SyntheticDataResponse:
+    report = SyntheticReport(asked=plan.synthetic_count, why_none=why)
+    return SyntheticDataResponse(examples=(), report=report)

@@ -1,0 +1,53 @@
+"""Labels: which agents can be right about a content, told from its modality and from what the agents are for."""
+
+from __future__ import annotations
+
+import random
+import re
+
+from argotune.content import Content
+from argotune.tenants import MODALITIES, RoutingConfigUnified
+
+WORDS = {
+    "video": ("video", "film", "scene", "clip", "footage"),
+    "image": ("image", "photo", "picture", "chart", "diagram", "screenshot"),
+    "audio": ("audio", "podcast", "song", "recording", "voice"),
+    "document": ("document", "paper", "contract", "pdf"),
+    "text": ("text", "article", "message", "note"),
+}
+"""Words in an agent's name or description that say which modality it is for. English, as the default agents are."""
+
+SPECIALIST_SHARE = 0.6
+"""How often the agent for a content's modality is aimed at; the rest is for agents that work on any modality."""
+
+
+def modalities_of(agent: str, about: str) -> frozenset[str]:
+    """The modalities that an agent says it is for; none means any."""
+    said = re.sub(r"[\W_]+", " ", f"{agent} {about}".lower())
+    return frozenset(m for m in MODALITIES if any(re.search(rf"\b{word}s?\b", said) for word in WORDS[m]))
+
+
+def specialists(config: RoutingConfigUnified, modality: str) -> list[str]:
+    """Agents for this modality, in the config's order."""
+    return [agent for agent, about in config.agents.items() if modality in modalities_of(agent, about)]
+
+
+def generalists(config: RoutingConfigUnified) -> list[str]:
+    """Agents for any modality, in the config's order."""
+    return [agent for agent, about in config.agents.items() if not modalities_of(agent, about)]
+
+
+def agent_for(content: Content, config: RoutingConfigUnified, chance: random.Random) -> str | None:
+    """The agent that the tenant files the content under, else one drawn from those that fit; None where none does."""
+    if content.agent:
+        return content.agent if content.agent in config.agents else None
+    own, any_ = specialists(config, content.modality), generalists(config)
+    if own and (not any_ or chance.random() < SPECIALIST_SHARE):
+        return chance.choice(own)
+    # Nothing says which of several agents for everything is right where no agent is for the modality.
+    return chance.choice(any_) if any_ and (own or len(any_) == 1 or len(any_) < len(config.agents)) else None
+
+
+def about(config: RoutingConfigUnified, agent: str) -> str:
+    """What an agent is for, in words for the writer."""
+    return config.agents[agent] or agent.replace("_", " ")

@@ -1,0 +1,146 @@
+"""Values of synthesis: what is asked for, aimed at and made. Names follow the document "Synthetic Data Generation"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError, field_validator
+
+from argotune.content import Content
+from argotune.documents import Document
+from argotune.errors import ConfigInvalid
+from argotune.synthesis import SyntheticReport
+from argotune.tenants import MODALITIES, first_problem
+
+Modality = Literal["video", "image", "audio", "document", "text"]
+RouteType = Literal["direct", "fallback", "hybrid"]
+
+
+class Augmentation(StrEnum):
+    """How one query becomes another."""
+
+    PARAPHRASE = "paraphrase"
+    MODALITY = "modality variation"
+    COMPLEXITY = "complexity"
+    NEGATIVE = "negative"
+
+
+class SyntheticDataRequest(Document):
+    """What to make. Fields that a generator does not know are ignored by it.
+
+    `quality_threshold` is how sure the independent reader must be of the label, in 0..1. `profiles` are kinds of index
+    to take content from (none: all). `augmentations` are drawn in turn, one after each example made from content.
+    """
+
+    optimizer: Literal["modality", "cross_modal", "routing"]
+    count: int = Field(ge=1, le=10_000)
+    tenant_id: str = "default"
+    modalities: tuple[Modality, ...] = Field(MODALITIES, min_length=1)
+    quality_threshold: float = Field(0.5, ge=0, le=1)
+    profiles: tuple[str, ...] = ()
+    source_modality: Modality | None = None
+    target_modality: Modality | None = None
+    fusion_strategy: str | None = Field(None, min_length=1)
+    route_types: tuple[RouteType, ...] = Field(("direct", "fallback", "hybrid"), min_length=1)
+    augmentations: tuple[Augmentation, ...] = tuple(Augmentation)
+    seed: int = 0
+
+    @field_validator("optimizer", mode="before")
+    @classmethod
+    def _also_in_one_word(cls, value: Any) -> Any:
+        return "cross_modal" if value == "crossmodal" else value
+
+
+def parse_request(**fields: Any) -> SyntheticDataRequest:
+    """Validate what a person asked for. Raises ConfigInvalid whose one line names the field and the value."""
+    try:
+        return SyntheticDataRequest(**fields)
+    except ValidationError as error:
+        raise ConfigInvalid(first_problem(error)) from None
+
+
+class QueryFeatures(Document):
+    """What stands in a query, by simple rules that know English best."""
+
+    words: int
+    is_question: bool
+    entities: tuple[str, ...] = ()
+    temporal_references: tuple[str, ...] = ()
+
+
+class Fusion(Document):
+    """What a cross-modal query needs. `relevance` is how well each modality's content answers it, in 0..1."""
+
+    needs_fusion: bool
+    modalities: str
+    strategy: str
+    relevance: dict[str, float] = Field(default_factory=dict)
+
+
+class Route(Document):
+    """How a query should be routed: the agents in order, who steps in for the first, and the error that this is for."""
+
+    type: RouteType
+    agents: tuple[str, ...]
+    fallback: str | None = None
+    on_error: str = ""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An example to be made: the answers come first, then a query is written to which they are right.
+
+    `wanted` tells the writer what the query must ask for, `style` how. `inputs` are the program's other inputs.
+    """
+
+    program: str
+    content: Content
+    modality: str
+    expected: Mapping[str, str]
+    wanted: str
+    inputs: Mapping[str, str]
+    style: str = ""
+    augmentation: Augmentation | None = None
+    fusion: Fusion | None = None
+    route: Route | None = None
+
+
+class SyntheticExample(Document):
+    """One made question with its answers. `confidence` is the reader's that these are the answers, in 0..1."""
+
+    program: str
+    query: str
+    modality: str
+    inputs: dict[str, str]
+    expected: dict[str, str]
+    confidence: float
+    expected_result: str = ""
+    features: QueryFeatures
+    content_id: str
+    augmentation: Augmentation | None = None
+    fusion: Fusion | None = None
+    route: Route | None = None
+
+    @property
+    def agent(self) -> str | None:
+        """The expected agent, None where agents are not the question."""
+        return self.expected.get("agent")
+
+
+class SyntheticDataResponse(Document):
+    """What came of a request."""
+
+    examples: tuple[SyntheticExample, ...]
+    report: SyntheticReport
+
+    @property
+    def count(self) -> int:
+        return len(self.examples)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The report as the document shows it: `metadata["success_rate"]`, `metadata["refused"]`, ..."""
+        return {"success_rate": self.report.success_rate, **self.report.model_dump(mode="json", exclude={"trial"})}
