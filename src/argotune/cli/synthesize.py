@@ -10,12 +10,14 @@ from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
 from argotune.ports import Ports
-from argotune.tenants import MODULES, RoutingConfigUnified
+from argotune.tenants import MODALITIES, MODULES, RoutingConfigUnified
 
 
 def add_commands(commands) -> None:
     """Add the command of this file."""
-    parser = command(commands, "synthesize", _synthesize, "show what would be generated for a tenant; stores no example")
+    parser = command(
+        commands, "synthesize", _synthesize, "show what would be generated for a tenant; stores no example"
+    )
     add_tenant(parser)
     parser.add_argument("--module", required=True, help=", ".join(MODULES))
     parser.add_argument("--count", type=int, default=10, help="how many to make (default: 10)")
@@ -29,13 +31,14 @@ def _synthesize(arguments: Namespace) -> None:
     with ports_of(arguments) as ports:
         config = Configs(ports.store).get(arguments.tenant_id)
         made = _made(ports, config, arguments)
+        documents = ports.content(config).count(config.tenant_id, MODALITIES)
     data = {"examples": [e.model_dump(mode="json") for e in made.examples], "metadata": made.metadata}
     if arguments.output:
         write_json(arguments.output, data)
     if arguments.json:
         return say_json(data)
     table(["PROGRAM", "RIGHT ANSWER", "SURE", "QUERY"], [_row(example) for example in made.examples])
-    say(made.report.sentence)
+    say(f"{made.report.sentence}; content: {documents} documents ({config.content})")
 
 
 def _row(example) -> list[str]:

@@ -26,7 +26,7 @@ def synthetic_share(strategy: Strategy, n_real: int, ratio: float, synthetic_bel
         return 0
     if strategy is Strategy.SYNTHETIC:
         return min(MAX_SYNTHETIC, max(0, synthetic_below - n_real))
-    return MAX_SYNTHETIC if ratio >= 1 else min(MAX_SYNTHETIC, math.ceil(ratio / (1 - ratio) * n_real))
+    return MAX_SYNTHETIC if ratio >= 1 else min(MAX_SYNTHETIC, math.ceil(ratio / (1 - ratio) * n_real - 1e-9))
 
 
 def weighed(made: Sequence[Example], real: Sequence[Example], strategy: Strategy, ratio: float) -> list[Example]:

@@ -67,7 +67,7 @@ class Validation:
 
     def refuse(self, query: str, goal: Goal) -> Refused | None:
         """What can be said without an LM."""
-        if not normalised(query):
+        if not any(character.isalnum() for character in query):
             return Refused.EMPTY
         if len(query) > MAX_QUERY_CHARS:
             return Refused.TOO_LONG
