@@ -172,7 +172,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(shell: Shell):
     assert not checks["phoenix"]["is_ok"]
 
 
-@pytest.mark.parametrize("flag", ["--use-synthetic-data", "--no-such-flag"])
+@pytest.mark.parametrize("flag", ["--use-synthetic-data=maybe", "--force-training=maybe", "--no-such-flag"])
 def test_a_flag_whose_feature_does_not_exist_is_refused_not_ignored(shell: Shell, flag: str):
     assert shell.script("run_module_optimization.py", "--tenant-id", "acme_corp", flag).returncode == 2
 

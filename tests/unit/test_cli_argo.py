@@ -94,6 +94,7 @@ def test_a_run_is_submitted_with_all_that_was_asked_and_its_name_and_link_are_pr
 ):
     runner = MemoryRunner(lambda: NOW)
     flags = ("--module", "routing", "--optimizer", "bootstrap", "--max-lm-calls", "500", "--memory", "4Gi", "--force")
+    flags += ("--use-synthetic-data=false", "--force-training")
     assert runs(runner, "run", "--on-argo", "--tenant", "acme_corp", *flags) == 0
     ((name, body),) = runner.manifests.items()
     assert body["spec"]["priority"] == FORCED_PRIORITY
@@ -104,6 +105,8 @@ def test_a_run_is_submitted_with_all_that_was_asked_and_its_name_and_link_are_pr
             "modules": "routing",
             "optimizer": "bootstrap",
             "max-lm-calls": "500",
+            "use-synthetic-data": "false",
+            "force-training": "true",
             "memory": "4Gi",
         }
     ]

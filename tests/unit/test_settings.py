@@ -12,7 +12,8 @@ from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.errors import ConfigInvalid
-from argotune.settings import Settings, environment_names, read_settings
+from argotune.settings import Settings, VespaLayout, environment_names, read_settings
+from argotune.tenants import RoutingConfigUnified, parse_config
 
 OPERATE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 TABLE = dict(re.findall(r"^\| `([A-Z_]+)` \| ?(.*?) ?\|", OPERATE, re.MULTILINE))
@@ -29,6 +30,13 @@ READ = [
     ("ROUTER_OPTIMIZER_TEACHER_KEY", "hunter2", "teacher_key", "hunter2"),
     ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
     ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
+    ("ARGOTUNE_CONTENT_DIR", "/content", "content_dir", Path("/content")),
+    ("VESPA_URL", "https://vespa.example", "vespa_url", "https://vespa.example"),
+    ("ARGOTUNE_VESPA_TOKEN", "hunter2", "vespa_token", "hunter2"),
+    ("ARGOTUNE_VESPA_CERT", "/tls/cert.pem", "vespa_cert", Path("/tls/cert.pem")),
+    ("ARGOTUNE_VESPA_KEY", "/tls/key.pem", "vespa_key", Path("/tls/key.pem")),
+    ("ARGOTUNE_VESPA_LAYOUT", '{"schemas": ["scene"]}', "vespa_layout", VespaLayout(schemas=("scene",))),
+    ("ARGOTUNE_VESPA_TIMEOUT_SECONDS", "2.5", "vespa_timeout_s", 2.5),
     ("ARGOTUNE_LEASE_SECONDS", "5", "lease_s", 5.0),
     ("ARGOTUNE_LOG_FORMAT", "json", "log_format", "json"),
     ("KUBERNETES_NAMESPACE", "search", "namespace", "search"),
@@ -42,6 +50,11 @@ OPTIONAL = [
     "ARGOTUNE_TASK_KEY",
     "ARGOTUNE_TEACHER_MODEL",
     "ROUTER_OPTIMIZER_TEACHER_KEY",
+    "ARGOTUNE_CONTENT_DIR",
+    "VESPA_URL",
+    "ARGOTUNE_VESPA_TOKEN",
+    "ARGOTUNE_VESPA_CERT",
+    "ARGOTUNE_VESPA_KEY",
 ]
 
 
@@ -63,7 +76,8 @@ def test_the_documented_variables_are_those_that_are_read():
 @pytest.mark.parametrize(("variable", "field"), [(variable, field) for variable, _, field, _ in READ])
 def test_the_documented_default_is_the_default(variable: str, field: str):
     value = value_of(read_settings(), field)
-    shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    is_empty = value is None or value == VespaLayout()
+    shown = "" if is_empty else f"{value:g}" if isinstance(value, float) else str(value)
     assert TABLE[variable].strip("`") == shown
 
 
@@ -104,6 +118,7 @@ def test_an_optional_variable_that_is_empty_is_as_if_unset(variable: str, monkey
         ("ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", "inf"),
         ("ARGOTUNE_LM_THREADS", "two"),
         ("ARGOTUNE_LM_THREADS", "0"),
+        ("VESPA_URL", "vespa:8080"),
         ("ARGOTUNE_LEASE_SECONDS", "-1"),
         ("ARGOTUNE_LEASE_SECONDS", "nan"),
         ("ARGOTUNE_LEASE_SECONDS", "inf"),
@@ -120,6 +135,26 @@ def test_a_wrong_value_is_named_with_its_variable_on_one_line(
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", ": "),
+        ("[]", ": "),
+        ('{"schemas": ["a; drop"]}', ".schemas.0: "),
+        ('{"tenant_field": "a or true"}', ".tenant_field: "),
+        ('{"namespace": "everybody"}', ".namespace: "),
+        ('{"namespace": "a/{tenant}"}', ".namespace: "),
+        ('{"fields": {"colour": "red"}}', ".fields.colour"),
+    ],
+)
+def test_a_wrong_layout_is_named_with_its_field(text: str, field: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ARGOTUNE_VESPA_LAYOUT", text)
+    with pytest.raises(ConfigInvalid) as told:
+        read_settings()
+    assert str(told.value).startswith(f"ARGOTUNE_VESPA_LAYOUT{field}")
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("endpoint", ["ftp://me:hunter2@host", "me:hunter2@host", "ftp://me:" + "x" * 90 + "hunter2@h"])
 def test_an_endpoint_with_a_password_is_not_repeated(endpoint: str):
     with pytest.raises(ConfigInvalid, match=r"PHOENIX_ENDPOINT: .*not shown") as told:
@@ -131,7 +166,10 @@ def test_an_endpoint_with_a_password_is_not_repeated(endpoint: str):
 def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch):
     for name in OPTIONAL:
         monkeypatch.setenv(name, f"hunter2-{name}")
-    for name in ("ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL"):
+    for name in (
+        "ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL",
+        "ARGOTUNE_CONTENT_DIR", "VESPA_URL", "ARGOTUNE_VESPA_CERT", "ARGOTUNE_VESPA_KEY",
+    ):  # fmt: skip
         monkeypatch.delenv(name)
     settings = read_settings()
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
@@ -192,3 +230,26 @@ def test_ports_take_the_store_they_are_given_and_the_lease_of_the_settings():
     assert ports.store is store
     assert ports.lease_s == 7.0
     assert ports.embedder() is not ports.embedder()
+
+
+@pytest.mark.parametrize(("content", "lacks"), [("file", "ARGOTUNE_CONTENT_DIR"), ("vespa", "VESPA_URL")])
+def test_content_that_the_installation_does_not_have_is_named(content: str, lacks: str):
+    opened = wiring.open_content(read_settings(), MemoryStore())
+    with pytest.raises(ConfigInvalid, match=f"content: {content}: this installation has no {lacks}"):
+        opened(RoutingConfigUnified(tenant_id="acme", content=content))
+
+
+def test_each_kind_of_content_is_opened_without_a_connection(tmp_path: Path):
+    settings = read_settings(content_dir=tmp_path, vespa_url="http://127.0.0.1:9")
+    opened = wiring.open_content(settings, MemoryStore())
+    kinds = [type(opened(RoutingConfigUnified(tenant_id="a", content=c))) for c in ("traces", "file", "vespa")]
+    assert [kind.__name__ for kind in kinds] == ["TraceContent", "FileContent", "VespaContent"]
+
+
+def test_no_config_of_a_tenant_names_a_file(tmp_path: Path):
+    with pytest.raises(ConfigInvalid, match="content"):
+        parse_config({"tenant_id": "acme", "content": "file:/etc/passwd"})
+    (tmp_path / "secret.jsonl").write_text('{"id": "1", "modality": "text", "text": "x"}')
+    files = wiring.open_content_files(read_settings(content_dir=tmp_path / "content"))
+    (tmp_path / "content").mkdir()
+    assert files.count("../secret", ("text",)) == 0
