@@ -258,6 +258,8 @@ class Work:
                 ports.content,
                 self._open_lms(),
                 ports.embedder,
+                self._registry,
+                ports.clock(),
                 self._meter,
                 lambda done, asked: ports.progress(what, done, asked),
             )

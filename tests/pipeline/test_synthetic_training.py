@@ -12,6 +12,7 @@ from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
 
 from argotune import pipeline
 from argotune.adapters.memory_content import MemoryContent
+from argotune.champions import untuned
 from argotune.configs import Configs
 from argotune.content import Content
 from argotune.errors import Unavailable
@@ -20,12 +21,15 @@ from argotune.experience_log import ExperienceLog
 from argotune.explain import explain
 from argotune.outcomes import outcome_of_run
 from argotune.pipeline import Request, run_module
-from argotune.registry import Registry
+from argotune.programs.own import own_program
+from argotune.programs.state import dump
+from argotune.registry import Registry, new_version
 from argotune.reports import run_json
 from argotune.runs import Run, RunBook, Strategy
 from argotune.splitting import Split
 from argotune.stages.decide import decide
 from argotune.stages.synthesize import synthesize
+from argotune.synthetic.generation import QUERY_GENERATION
 
 
 class WritingLMs(ScriptedLMs):
@@ -36,10 +40,11 @@ class WritingLMs(ScriptedLMs):
 
         def write(prompt: str) -> str:
             self.written += 1
+            self.prompts.append(prompt)
             document = re.findall(r"<document>(.*?)</document>", prompt)[-1]
             return json.dumps({"query": f"{document} {self.written * 7919}", "expected_result": "", "confidence": 1})
 
-        self.written = 0
+        self.written, self.prompts = 0, []
         self._teacher, _ = scripted_writer(write)
 
     def open(self, choice, meter, answers):
@@ -189,6 +194,20 @@ def test_an_outage_of_the_content_is_no_lack_of_it_and_nothing_is_paid_twice(wor
         run_once(world)
     world.content = there
     assert run_once(world).synthetic.made == 24
+
+
+def test_the_champion_of_a_tenants_own_generator_writes(world: World):
+    own = {"programs": {"query_generation": QUERY_GENERATION}}
+    config = world.tenant(**own, synthetic_quality_threshold=0.0, preferred_optimizer="nearest")
+    program, registry = own_program(config, "query_generation"), Registry(world.store, "acme")
+    tuned = program.build()
+    tuned.generate.signature = tuned.generate.signature.with_instructions("Write as a pirate.")
+    written = untuned(program, world.now)
+    version = new_version(program.name, program.signature_hash, dict(dump(tuned)), written.lineage)
+    registry.keep(version)
+    registry.override(program.name, version.id, who="ann", reason="test", now=world.now)
+    assert run_once(world, config).synthetic.made == 24
+    assert "Write as a pirate." in world.lms.prompts[0]
 
 
 class Away(MemoryContent):

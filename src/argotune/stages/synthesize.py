@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+
+import dspy
 
 from argotune.budget import Meter
+from argotune.champions import standing
 from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, ConfigInvalid, NotFound
 from argotune.ports import ContentSource, Embedder, LMs
+from argotune.programs.own import own_program
 from argotune.programs.program import Program
+from argotune.programs.state import load
+from argotune.registry import Registry
 from argotune.runs import Plan
 from argotune.synthesis import SyntheticReport
-from argotune.synthetic.generation import QueryGenerator
+from argotune.synthetic.generation import QUERY_GENERATION, QueryGenerator
 from argotune.synthetic.generators import GENERATORS
 from argotune.synthetic.service import Means, make
 from argotune.synthetic.values import SyntheticDataRequest, SyntheticDataResponse
@@ -29,6 +36,8 @@ def synthesize(
     content: Callable[[RoutingConfigUnified], ContentSource],
     lms: LMs,
     embedder: Callable[[], Embedder],
+    registry: Registry,
+    at: datetime,
     meter: Meter,
     progress: Callable[[int, int], None],
 ) -> SyntheticDataResponse:
@@ -42,7 +51,7 @@ def synthesize(
     means = Means(
         lms=lms,
         embedder=embedder,
-        generator=QueryGenerator(),
+        generator=_generator(config, registry, embedder, at),
         known=data.examples,
         has_room=lambda: _has_room(meter, config.budget),
         progress=progress,
@@ -66,6 +75,18 @@ def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> Synt
         quality_threshold=config.synthetic_quality_threshold,
         seed=plan.seed,
     )
+
+
+def _generator(
+    config: RoutingConfigUnified, registry: Registry, embedder: Callable[[], Embedder], at: datetime
+) -> dspy.Module:
+    """The champion, where the tenant has the generator tuned as a program of its own, else the generator as written."""
+    name = next((name for name, path in config.programs.items() if path == QUERY_GENERATION), None)
+    if name is None:
+        return QueryGenerator()
+    program = own_program(config, name)
+    champion = standing(registry, program, at).version
+    return load(program, champion.state, champion.signature_hash, embedder)
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:

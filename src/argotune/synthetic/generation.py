@@ -113,10 +113,14 @@ def write(generator: dspy.Module, goal: Goal, hint: str, lm: Any, adapter: Any) 
     return Written(query, clip(str(said.get("expected_result") or ""), 300), read_confidence(said.get("confidence")))
 
 
+QUERY_GENERATION = f"{__name__}:query_generation"
+"""How a tenant's config names the generator as a program of its own."""
+
+
 def query_generation(_config: RoutingConfigUnified) -> tuple[dspy.Module, Metric]:
     """The generator as a program that the loop can tune like any other.
 
-    In a tenant's config: `programs={"query_generation": "argotune.synthetic.generation:query_generation"}`.
+    In a tenant's config: `programs={"query_generation": QUERY_GENERATION}`; its champion then writes.
     """
 
     def metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
