@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpr
 from requests.exceptions import RequestException
@@ -224,7 +224,7 @@ def _told(access: VespaAccess) -> Iterator[None]:
     except (VespaError, RequestException, httpr.HTTPError, httpr.RequestError) as error:
         raise _of_http(error, access) from error
     except OSError as error:
-        raise ConfigInvalid(f"Vespa: {error.filename or access.url}: {error.strerror or error}") from error
+        raise ConfigInvalid(f"Vespa: {error.filename or 'certificate'}: {error.strerror or error}") from error
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise BadAnswer(f"Vespa: an answer is not as documented: {error!r}"[:300]) from error
 
@@ -235,7 +235,7 @@ def _of_http(error: BaseException | None, access: VespaAccess) -> ArgotuneError:
         if response is not None:
             said = error.args[0] if isinstance(error, VespaError) and error.args else _body(response)
             return _problem(response.status_code, said)
-    return Unavailable(f"Vespa at {access.url} does not answer: {type(error).__name__}")
+    return Unavailable(f"Vespa at {urlsplit(access.url).hostname} does not answer: {type(error).__name__}")
 
 
 def _body(response: Any) -> str:

@@ -21,7 +21,7 @@ from argotune.synthesis import SyntheticReport
 from argotune.synthetic.generation import QUERY_GENERATION, QueryGenerator
 from argotune.synthetic.generators import GENERATORS
 from argotune.synthetic.service import Means, make
-from argotune.synthetic.values import SyntheticDataRequest, SyntheticDataResponse
+from argotune.synthetic.values import SyntheticDataRequest, SyntheticDataResponse, parse_request
 from argotune.tenants import MODALITIES, BudgetLimits, RoutingConfigUnified
 
 BUDGET_SHARE = 0.25
@@ -67,7 +67,7 @@ def synthesize(
 
 def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> SyntheticDataRequest:
     modality = program.name.partition(".")[2]
-    return SyntheticDataRequest(
+    return parse_request(
         optimizer=program.module,
         count=plan.synthetic_count,
         tenant_id=config.tenant_id,

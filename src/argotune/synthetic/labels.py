@@ -44,8 +44,14 @@ def agent_for(content: Content, config: RoutingConfigUnified, chance: random.Ran
     own, any_ = specialists(config, content.modality), generalists(config)
     if own and (not any_ or chance.random() < SPECIALIST_SHARE):
         return chance.choice(own)
-    # Nothing says which of several agents for everything is right where no agent is for the modality.
-    return chance.choice(any_) if any_ and (own or len(any_) == 1 or len(any_) < len(config.agents)) else None
+    # Where all agents are for everything, nothing says which of them is right.
+    return chance.choice(any_) if any_ and len(any_) < len(config.agents) else None
+
+
+def other_agents(content: Content, config: RoutingConfigUnified, agent: str) -> list[str]:
+    """Agents that fit the content too; none where the tenant says whose it is."""
+    fitting = [*specialists(config, content.modality), *generalists(config)]
+    return [] if content.agent else [other for other in fitting if other != agent]
 
 
 def about(config: RoutingConfigUnified, agent: str) -> str:

@@ -52,7 +52,9 @@ def _pairs(request: SyntheticDataRequest, config: RoutingConfigUnified) -> list[
     allowed = set(request.modalities) | asked
     pairs = [pair for pair in config.fusion_modalities if asked <= set(pair.split("+")) <= allowed]
     if asked and not pairs:
-        raise ConfigInvalid(f"source_modality, target_modality: no label with {' and '.join(sorted(asked))}")
+        raise ConfigInvalid(
+            f"source_modality, target_modality: no fusion_modalities with {' and '.join(sorted(asked))}"
+        )
     return pairs
 
 

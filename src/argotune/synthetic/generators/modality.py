@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from argotune.content import Content
-from argotune.synthetic.labels import about, agent_for
+from argotune.synthetic.labels import about, agent_for, other_agents
 from argotune.synthetic.values import Augmentation, Goal, SyntheticDataRequest
 from argotune.tenants import RoutingConfigUnified
 
@@ -56,9 +56,7 @@ def negative(
     goal: Goal, _request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
 ) -> Goal | None:
     """The same content, asked for so that another agent is right."""
-    others = {agent for _ in range(8) if (agent := agent_for(goal.content, config, chance))} - set(
-        goal.expected.values()
-    )
+    others = other_agents(goal.content, config, goal.expected["agent"])
     if not others:
         return None
-    return replace(goal_for(goal.content, min(others), config), augmentation=Augmentation.NEGATIVE)
+    return replace(goal_for(goal.content, chance.choice(others), config), augmentation=Augmentation.NEGATIVE)

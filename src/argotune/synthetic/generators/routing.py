@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import cycle
 
 from argotune.content import Content
 from argotune.synthetic.generators import modality
@@ -23,10 +22,15 @@ ERRORS = ("nothing was found", "the agent did not answer in time", "what was fou
 def goals(
     request: SyntheticDataRequest, config: RoutingConfigUnified, contents: Sequence[Content], chance: random.Random
 ) -> Iterator[Goal]:
-    """The route types in turn; a content that a type does not fit is asked for directly."""
-    types = cycle(request.route_types)
+    """The route types in turn, each for each content. What does not fit is asked for directly, if that is asked for."""
+    types = request.route_types
     while True:
-        found = [goal for content in contents if (goal := _goal(content, next(types), request, config, chance))]
+        found = [
+            goal
+            for turn in range(len(types))
+            for number, content in enumerate(contents)
+            if (goal := _goal(content, types[(turn + number) % len(types)], request, config, chance))
+        ]
         if not found:
             return
         yield from found
@@ -43,14 +47,17 @@ def _goal(
     if type == "hybrid" and own and any_:
         return _hybrid(content, chance.choice(own), chance.choice(any_), config)
     agent = agent_for(content, config, chance)
+    if agent is not None and type == "fallback":
+        return _fallback(content, agent, config, chance)
+    return _direct(content, agent, config) if agent is not None and "direct" in request.route_types else None
+
+
+def _fallback(content: Content, agent: str, config: RoutingConfigUnified, chance: random.Random) -> Goal:
+    """The first agent is right and may fail; one for everything steps in where there is one."""
     others = [other for other in config.agents if other != agent]
-    if agent is None or (type != "direct" and "direct" not in request.route_types and not others):
-        return None
-    if type == "fallback":
-        fallback = chance.choice([other for other in any_ if other != agent] or others)
-        route = Route(type="fallback", agents=(agent,), fallback=fallback, on_error=chance.choice(ERRORS))
-        return replace(_direct(content, agent, config), style="do not say which kind of file", route=route)
-    return _direct(content, agent, config)
+    fallback = chance.choice([other for other in generalists(config) if other != agent] or others)
+    route = Route(type="fallback", agents=(agent,), fallback=fallback, on_error=chance.choice(ERRORS))
+    return replace(_direct(content, agent, config), style="do not say which kind of file", route=route)
 
 
 def _direct(content: Content, agent: str, config: RoutingConfigUnified) -> Goal:
