@@ -24,12 +24,12 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.answers import Answers
 from argotune.budget import Meter
 from argotune.content import Content
+from argotune.decisions import Strategy
 from argotune.examples import Example, Split
 from argotune.optimizers import OPTIMIZERS
 from argotune.ports import LMs
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
-from argotune.runs import Strategy
 from argotune.settings import read_settings
 from argotune.stats import bootstrap_interval
 from argotune.synthetic.generation import QueryGenerator

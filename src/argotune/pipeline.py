@@ -237,10 +237,14 @@ class Work:
             found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
-        self._registry.keep(found.version)
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
         tried["weight"] = synthetic[0].weight if synthetic else 0.0
         report = made.report.model_copy(update=tried) if made else None
+        if found.version is None:
+            lack = f"{len(examples)} real training examples are too few for {plan.optimizer}"
+            skip = Skip(reason=f"{lack}; {report.sentence}" if report else lack)
+            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
+        self._registry.keep(found.version)
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
 
     def _synthesized(self, plan: Plan) -> SyntheticDataResponse | None:

@@ -15,6 +15,7 @@ from argotune.adapters.memory_content import MemoryContent
 from argotune.champions import untuned
 from argotune.configs import Configs
 from argotune.content import Content
+from argotune.decisions import Strategy
 from argotune.errors import Unavailable
 from argotune.examples import LabelSource
 from argotune.experience_log import ExperienceLog
@@ -25,7 +26,7 @@ from argotune.programs.own import own_program
 from argotune.programs.state import dump
 from argotune.registry import Registry, new_version
 from argotune.reports import run_json
-from argotune.runs import Run, RunBook, Strategy
+from argotune.runs import Run, RunBook
 from argotune.splitting import Split
 from argotune.stages.decide import decide
 from argotune.stages.synthesize import synthesize
@@ -64,18 +65,25 @@ def documents() -> MemoryContent:
     )
 
 
+def planned(question, real: int | None = None, dev: int | None = None, **changes):
+    """What was decided, for 24 synthetic examples beside so many real ones of one label (None: beside all)."""
+    decided = decide(question)
+    plan, data = decided.plan, question.data
+    few = [e.id for e in data.examples if e.split is Split.TRAIN and e.expected["agent"] == "video"]
+    ids = {"train_ids": plan.train_ids if real is None else tuple(few[:real]), "dev_ids": plan.dev_ids[:dev]}
+    mixed = {"strategy": Strategy.HYBRID, "synthetic_count": 24, **ids, **changes}
+    return replace(decided, plan=plan.model_copy(update=mixed))
+
+
+WANTS = {"use_synthetic_data": True, "synthetic_quality_threshold": 0.0, "preferred_optimizer": "nearest"}
+
+
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant with twelve real training examples, all of one label, and a plan for synthetic ones."""
 
-    def planned(config, data, **given):
-        plan = decide(config, data, **given)
-        few = [e.id for e in data.examples if e.split is Split.TRAIN and e.expected["agent"] == "video"][:12]
-        changes = {"strategy": Strategy.HYBRID, "synthetic_count": 24, "train_ids": tuple(few)}
-        return plan.model_copy(update=changes)
-
-    monkeypatch.setattr(pipeline, "decide", planned)
-    world, _ = filled(synthetic_quality_threshold=0.0, preferred_optimizer="nearest", synthetic_data_ratio=0.5)
+    monkeypatch.setattr(pipeline, "decide", lambda question: planned(question, real=12))
+    world, _ = filled(**WANTS, synthetic_data_ratio=0.5)
     world.lms, world.content = WritingLMs(), documents()
     return world
 
@@ -124,13 +132,8 @@ def mislabelled(*args):
     return made.model_copy(update={"examples": tuple(wrong)})
 
 
-def all_training_examples(config, data, **given):
-    plan = decide(config, data, **given)
-    return plan.model_copy(update={"strategy": Strategy.HYBRID, "synthetic_count": 24})
-
-
 def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pipeline, "decide", all_training_examples)
+    monkeypatch.setattr(pipeline, "decide", planned)
     monkeypatch.setattr(pipeline, "synthesize", mislabelled)
     run = run_once(world)
     assert not run.synthetic.is_used
@@ -142,15 +145,26 @@ def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytes
 
 
 def test_too_few_dev_examples_tell_nothing_so_none_are_used(world: World, monkeypatch: pytest.MonkeyPatch):
-    def few(config, data, **given):
-        plan = all_training_examples(config, data, **given)
-        return plan.model_copy(update={"dev_ids": plan.dev_ids[:7]})
-
-    monkeypatch.setattr(pipeline, "decide", few)
+    monkeypatch.setattr(pipeline, "decide", lambda question: planned(question, dev=7))
     run = run_once(world)
     assert run.synthetic.trial is None
     assert run.synthetic.why == "7 dev examples cannot show whether they harm, 8 are needed"
     assert not run.synthetic.is_used
+
+
+@pytest.mark.parametrize(("dev", "is_used"), [(7, False), (40, True)])
+def test_without_any_real_training_example_made_ones_train_where_dev_shows_a_gain(
+    world: World, monkeypatch: pytest.MonkeyPatch, dev: int, is_used: bool
+):
+    nothing_real = {"strategy": Strategy.SYNTHETIC, "real": 0, "dev": dev}
+    monkeypatch.setattr(pipeline, "decide", lambda question: planned(question, **nothing_real))
+    run = run_once(world)
+    assert run.synthetic.made == 24
+    assert run.synthetic.weight == 0.5
+    assert run.synthetic.is_used is is_used
+    assert (run.verdict is not None) is is_used
+    told = "skipped: 0 real training examples are too few for nearest; 24 of 24 synthetic"
+    assert is_used or run.sentence.startswith(told)
 
 
 def test_a_tenant_that_wants_none_gets_none(world: World):
@@ -198,7 +212,7 @@ def test_an_outage_of_the_content_is_no_lack_of_it_and_nothing_is_paid_twice(wor
 
 def test_the_champion_of_a_tenants_own_generator_writes(world: World):
     own = {"programs": {"query_generation": QUERY_GENERATION}}
-    config = world.tenant(**own, synthetic_quality_threshold=0.0, preferred_optimizer="nearest")
+    config = world.tenant(**own, **WANTS)
     program, registry = own_program(config, "query_generation"), Registry(world.store, "acme")
     tuned = program.build()
     tuned.generate.signature = tuned.generate.signature.with_instructions("Write as a pirate.")

@@ -12,11 +12,11 @@ from factories import AGENTS
 
 from argotune.annotations import LabelSource
 from argotune.content import Content, read_content, sample_of
+from argotune.decisions import Strategy
 from argotune.demo import sample
 from argotune.examples import Example
 from argotune.instructions import holds_instructions
 from argotune.optimizers.task import TrainingTask, demo_pool
-from argotune.runs import Strategy
 from argotune.splitting import Split
 from argotune.synthesis import SyntheticReport, Trial
 from argotune.synthetic.features import features_of

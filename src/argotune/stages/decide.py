@@ -28,6 +28,7 @@ from argotune.decisions import (
 from argotune.examples import Split
 from argotune.optimizers import Choice, Refusal, choose
 from argotune.runs import Plan
+from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants import RoutingConfigUnified
 
 
@@ -160,6 +161,9 @@ def _plan(question: Question, action: Action, reason: str) -> Plan:
         test_ids=test,
         data_hash=data_hash(data.pick((*train, *dev))),
         strategy=action.strategy,
+        synthetic_count=synthetic_share(
+            action.strategy, len(train), config.synthetic_data_ratio, config.decisions.synthetic_threshold
+        ),
     )
 
 

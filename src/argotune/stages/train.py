@@ -36,9 +36,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Trained:
-    """The challenger, and what became of the synthetic examples: `why` is "" where there were none."""
+    """The challenger, and what became of the synthetic examples: `why` is "" where there were none.
 
-    version: Version
+    None where real examples alone are too few for the optimizer and synthetic ones are not used.
+    """
+
+    version: Version | None
     trial: Trial | None = None
     is_used: bool = False
     why: str = ""
@@ -59,12 +62,14 @@ def train(
 
     Synthetic examples are used only where the challenger that was trained with them too has a higher mean score on
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
+    Where real ones are too few to train on, they are compared with the program as written.
     """
     work = _Work(program, plan, dev, lms, embedder, origin)
+    has_enough = len(examples) >= OPTIMIZERS[plan.optimizer].min_examples
+    without = work.compiled(examples) if has_enough else program.build()
+    kept = work.version(without, examples) if has_enough else None
     if not synthetic:
-        return Trained(work.version(work.compiled(examples), examples))
-    without = work.compiled(examples) if len(examples) >= OPTIMIZERS[plan.optimizer].min_examples else program.build()
-    kept = work.version(without, examples)
+        return Trained(kept)
     if len(dev) < min_dev:
         return Trained(kept, why=f"{len(dev)} dev examples cannot show whether they harm, {min_dev} are needed")
     try:
