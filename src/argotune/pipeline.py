@@ -253,21 +253,17 @@ class Work:
             return None
         made = self._kept_synthetic()
         if made is None:
-            ports, what = self._ports, f"{self._program.name}: writing synthetic examples"
             made = synthesize(
-                self._program,
+                self._ports,
                 self._config,
+                self._program,
                 plan,
                 self._data,
-                ports.content,
                 self._open_lms(),
-                ports.embedder,
-                self._registry,
-                ports.clock(),
                 self._meter,
-                lambda done, asked: ports.progress(what, done, asked),
+                self._registry,
             )
-            ports.store.write(self._config.tenant_id, [to_record(Collection.SYNTHETIC, self.run.id, made)])
+            self._ports.store.write(self._config.tenant_id, [to_record(Collection.SYNTHETIC, self.run.id, made)])
         return made
 
     def _kept_synthetic(self) -> SyntheticDataResponse | None:

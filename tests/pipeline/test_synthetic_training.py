@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,8 @@ from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
 from argotune import pipeline
 from argotune.adapters.memory_content import MemoryContent
 from argotune.champions import untuned
+from argotune.cli import main
+from argotune.cli import synthesize as synthesize_command
 from argotune.configs import Configs
 from argotune.content import Content
 from argotune.decisions import Strategy
@@ -245,6 +248,20 @@ def test_a_run_that_died_in_training_uses_the_examples_it_had_made(world: World,
     run = run_once(world)
     assert world.lms.written == written
     assert run.synthetic.made == 24
+
+
+def test_the_command_shows_what_would_be_made_and_stores_none(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path
+):
+    monkeypatch.setattr(synthesize_command, "ports_of", lambda _arguments: nullcontext(world.ports))
+    asked = ["synthesize", "--tenant", "acme", "--count", "3", "--output", str(tmp_path / "made.json")]
+    assert main([*asked, "--module", "routing"]) == 0
+    assert "content: 45 documents (traces)" in capsys.readouterr().out
+    written = json.loads((tmp_path / "made.json").read_text())
+    assert len(written["examples"]) == written["metadata"]["made"] <= 3
+    assert list(world.store.scan("acme", "synthetic")) == []
+    assert main([*asked, "--module", "urgency"]) == 2
+    assert main([*asked, "--module", "routing", "--count", "0"]) == 2
 
 
 def test_the_lesson_of_a_plan_says_what_it_is_mixed_with(world: World):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-
 import dspy
 
 from argotune.budget import Meter
 from argotune.champions import standing
 from argotune.dataset import Dataset
 from argotune.errors import BudgetSpent, ConfigInvalid, NotFound
-from argotune.ports import ContentSource, Embedder, LMs
+from argotune.ports import LMs, Ports
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.programs.state import load
@@ -29,17 +26,14 @@ BUDGET_SHARE = 0.25
 
 
 def synthesize(
-    program: Program,
+    ports: Ports,
     config: RoutingConfigUnified,
+    program: Program,
     plan: Plan,
     data: Dataset,
-    content: Callable[[RoutingConfigUnified], ContentSource],
     lms: LMs,
-    embedder: Callable[[], Embedder],
-    registry: Registry,
-    at: datetime,
     meter: Meter,
-    progress: Callable[[int, int], None],
+    registry: Registry,
 ) -> SyntheticDataResponse:
     """`plan.synthetic_count` examples, fewer where more could not be made. Deterministic in the plan's seed.
 
@@ -48,17 +42,17 @@ def synthesize(
     """
     if program.module not in GENERATORS:
         return _none(plan, f"nothing generates queries for own programs such as {program.name}")
+    what, calls = f"{program.name}: writing synthetic examples", meter.spent.calls
     means = Means(
         lms=lms,
-        embedder=embedder,
-        generator=_generator(config, registry, embedder, at),
+        embedder=ports.embedder,
+        generator=_generator(ports, config, registry),
         known=data.examples,
         has_room=lambda: _has_room(meter, config.budget),
-        progress=progress,
+        progress=lambda done, asked: ports.progress(what, done, asked),
     )
-    calls = meter.spent.calls
     try:
-        made = make(_request(program, config, plan), config, content(config), means)
+        made = make(_request(program, config, plan), config, ports.content(config), means)
     except (ConfigInvalid, NotFound, BudgetSpent) as error:
         return _none(plan, str(error))
     report = made.report.model_copy(update={"lm_calls": meter.spent.calls - calls})
@@ -77,16 +71,14 @@ def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> Synt
     )
 
 
-def _generator(
-    config: RoutingConfigUnified, registry: Registry, embedder: Callable[[], Embedder], at: datetime
-) -> dspy.Module:
+def _generator(ports: Ports, config: RoutingConfigUnified, registry: Registry) -> dspy.Module:
     """The champion, where the tenant has the generator tuned as a program of its own, else the generator as written."""
     name = next((name for name, path in config.programs.items() if path == QUERY_GENERATION), None)
     if name is None:
         return QueryGenerator()
     program = own_program(config, name)
-    champion = standing(registry, program, at).version
-    return load(program, champion.state, champion.signature_hash, embedder)
+    champion = standing(registry, program, ports.clock()).version
+    return load(program, champion.state, champion.signature_hash, ports.embedder)
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:

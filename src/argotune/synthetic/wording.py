@@ -8,12 +8,13 @@ MIN_WORD_CHARS = 4
 STEM_CHARS = 5
 """Of words in Latin letters: `printer` and `printing` are about the same."""
 
-_EVERYWHERE = """
+_COMMON = """
 about also been could does each find from give have here into just like make more most much need only over please query
 said same show some such tell than that their them then there these they this those very want were what when where which
 while will with would your document content
 """
-_EVERYWHERE_WORDS = frozenset(_EVERYWHERE.split())
+_COMMON_WORDS = frozenset(_COMMON.split())
+"""English words that tell nothing. Those of other languages pass, so the check is lenient there."""
 
 
 def is_about(query: str, text: str) -> bool:
@@ -26,7 +27,7 @@ def pieces(text: str) -> frozenset[str]:
     found: set[str] = set()
     for word in normalised(text).split():
         if word.isascii():
-            found |= {word[:STEM_CHARS]} if len(word) >= MIN_WORD_CHARS and word not in _EVERYWHERE_WORDS else set()
+            found |= {word[:STEM_CHARS]} if len(word) >= MIN_WORD_CHARS and word not in _COMMON_WORDS else set()
         else:
             found |= {word[i : i + 2] for i in range(max(len(word) - 1, 1))}
     return frozenset(found)
