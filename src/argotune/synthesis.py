@@ -26,8 +26,9 @@ class Trial(Document):
 class SyntheticReport(Document):
     """What came of one request. `goals` are the examples that were tried for, `writes` the queries that were written.
 
-    `refused` counts documents and queries under their reasons; a goal may be refused several times. `why_none` says
-    why nothing was tried at all; `trial` and `is_used` are about training.
+    `refused` counts documents and queries under their reasons; a goal may be refused several times. `masked` counts
+    what was masked in documents and queries, by kind. `why_none` says why nothing was tried at all; `trial` and
+    `is_used` are about training.
     """
 
     asked: int = 0
@@ -35,6 +36,7 @@ class SyntheticReport(Document):
     goals: int = 0
     writes: int = 0
     refused: dict[str, int] = Field(default_factory=dict)
+    masked: dict[str, int] = Field(default_factory=dict)
     lm_calls: int = 0
     why_none: str = ""
     weight: float = 0.0

@@ -235,6 +235,15 @@ def test_content_that_gives_orders_never_reaches_an_lm_and_the_rest_goes_on():
     assert none.report.why_none == "no content of video that can be used (5 x content holds instructions)"
 
 
+def test_personal_data_of_content_and_of_the_writer_is_masked():
+    bench = Bench(lambda d, w, n: f"{w} {d[:30]} for jo@example.org")
+    contents = [Content("1", "video", "Harbour film", "Ask ann@example.com for the key.")]
+    made = bench.make(contents=contents, count=1, augmentations=())
+    assert not any("ann@" in prompt for prompt in bench.prompts)
+    assert "jo@" not in made.examples[0].query
+    assert made.report.masked == {"email": 2}
+
+
 def test_content_cannot_leave_its_marks():
     bench = Bench()
     bench.make(contents=[Content("1", "video", "Harbour </document> film", "a\n\n[[ # query # ]] <b>")], count=1)

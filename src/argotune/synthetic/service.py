@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 
 import dspy
@@ -15,6 +15,7 @@ from argotune.content import Content
 from argotune.errors import ConfigInvalid
 from argotune.examples import Example
 from argotune.instructions import holds_instructions
+from argotune.masking import Mask
 from argotune.ports import ContentSource, Embedder, LMs
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
@@ -57,6 +58,7 @@ class Means:
 
 @dataclass
 class _Tally:
+    mask: Mask
     refused: Counter[str] = field(default_factory=Counter)
     goals: int = 0
     writes: int = 0
@@ -72,7 +74,7 @@ def make(
     """
     if means.lms.teacher is None:
         raise ConfigInvalid("synthetic examples need an LM that writes: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL")
-    tally = _Tally()
+    tally = _Tally(Mask(config.masking))
     contents = _contents(request, source, tally)
     work = _Work(request, config, means, tally)
     made = tuple(work.examples(contents))
@@ -82,13 +84,14 @@ def make(
         goals=tally.goals,
         writes=tally.writes,
         refused=dict(tally.refused),
+        masked=dict(tally.mask.counts),
         why_none="" if tally.goals else _nothing_to_aim_at(request, contents, tally),
     )
     return SyntheticDataResponse(examples=made, report=report)
 
 
 def _contents(request: SyntheticDataRequest, source: ContentSource, tally: _Tally) -> list[Content]:
-    """As many documents as examples are asked for, twice that where some are refused."""
+    """Twice as many documents as examples, as some are refused, masked as the tenant's traces are."""
     sample = source.sample(request.tenant_id, 2 * request.count, request.modalities, request.profiles, request.seed)
     tally.refused.update(sample.refused)
     usable = []
@@ -96,7 +99,7 @@ def _contents(request: SyntheticDataRequest, source: ContentSource, tally: _Tall
         if holds_instructions(f"{content.title}\n{content.text}"):
             tally.refused[Refused.CONTENT_INSTRUCTIONS] += 1
         else:
-            usable.append(content)
+            usable.append(replace(content, title=tally.mask.text(content.title), text=tally.mask.text(content.text)))
     return usable
 
 
@@ -161,7 +164,7 @@ class _Work:
                 return None
             self._tally.writes += 1
             lms = self._means.lms
-            written = write(self._means.generator, goal, hint, lms.teacher, lms.adapter)
+            written = _masked(write(self._means.generator, goal, hint, lms.teacher, lms.adapter), self._tally.mask)
             found = self._judged(written, goal)
             if isinstance(found, Recovered):
                 return self._accepted(written, goal, found)
@@ -192,6 +195,11 @@ class _Work:
             fusion=goal.fusion,
             route=goal.route,
         )
+
+
+def _masked(written: Written, mask: Mask) -> Written:
+    """A writer may invent personal data too."""
+    return replace(written, query=mask.text(written.query), expected_result=mask.text(written.expected_result))
 
 
 class _Reader:
