@@ -140,12 +140,15 @@ class Marker(Document):
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
     is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked
     to detect a gain after the last pass, `settled_group` the group whose pass
-    ended last.
+    ended last. `settled_labels` are the labels, of answers called `label_names`, that lay on the module's spans when
+    that pass collected.
     """
 
     row_id: int = 0
     settled_row_id: int = 0
     settled_group: str = ""
+    settled_labels: int = 0
+    label_names: tuple[str, ...] = ()
     pass_id: str | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)
