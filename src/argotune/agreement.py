@@ -12,7 +12,7 @@ from datetime import datetime
 
 from argotune import records
 from argotune.annotations import Annotation, strongest
-from argotune.documents import Document, find, to_record
+from argotune.documents import Document, from_text, to_record
 from argotune.experiences import Fields
 from argotune.ports import Store
 from argotune.stats import cohen_kappa, kappa_interval, wilson_interval
@@ -101,9 +101,11 @@ def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> None:
     store.write(tenant_id, [to_record(records.Collection.ANNOTATORS, f"program/{report.program}", report)])
 
 
-def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:
-    """The stored report of a program, if there is one."""
-    return find(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
+def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
+    """The stored reports of a tenant's programs, by name."""
+    stored = store.scan(tenant_id, records.Collection.ANNOTATORS)
+    found = [from_text(AnnotatorReport, record.document) for record in stored if record.id.startswith("program/")]
+    return sorted(found, key=lambda report: report.program)
 
 
 def _shown(interval: Interval, form: str) -> str:

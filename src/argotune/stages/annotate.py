@@ -44,18 +44,28 @@ def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Prog
 
     Raises what store and traces raise. A failing LM ends nothing but its own part, and its report says so.
     """
+    read: dict[tuple[str, ...], Sequence[Annotation]] = {}
     for program in programs:
-        look = look_at(ports, config, program)
+        names = tuple(program.fields.answers)
+        if names not in read:
+            read[names] = _annotations(ports, config, program)
+        look = _look(ports, config, program, read[names])
         budget = DayBudget(ports, config, program.module)
         _close(ports, look)
         _fill(ports, config, look, len(programs), budget)
-        label_by_lm(ports, config, program, budget)
+        _label(ports, config, look, budget)
         _show(ports, look)
 
 
-@dataclass(frozen=True)
+def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) -> AnnotatorReport:
+    """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
+    look = _look(ports, config, program, _annotations(ports, config, program))
+    return _label(ports, config, look, DayBudget(ports, config, program.module))
+
+
+@dataclass
 class Look:
-    """A program's decisions and labels at this moment. `agreements` are those of LM annotators with people."""
+    """A program's decisions, labels and queue items (by span id) as they are now. `waiting` are those of the tenant."""
 
     tenant_id: str
     program: Program
@@ -63,15 +73,14 @@ class Look:
     experiences: Sequence[Experience]
     annotations: Sequence[Annotation]
     queue: AnnotationQueue
+    items: dict[str, QueueItem]
+    waiting: int
     agreements: dict[str, Agreement]
 
-    def items(self) -> dict[str, QueueItem]:
-        """The queue as it is now, by span id."""
-        return {item.span_id: item for item in self.queue.items(self.program.name)}
-
     def by_people(self, since: datetime | None = None) -> Collection[str]:
-        """Spans that people have labelled."""
-        given = [a for a in self.annotations if a.kind == "HUMAN" and (since is None or a.updated_at > since)]
+        """Spans that people have labelled, `since` then. Trace sources tell whole seconds."""
+        second = since.replace(microsecond=0) if since else None
+        given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
         return answers_of(given, self.program.fields).keys()
 
     def by_lms(self, identifiers: Collection[str]) -> Collection[str]:
@@ -79,28 +88,44 @@ class Look:
         given = [a for a in self.annotations if a.kind == "LLM" and a.identifier in identifiers]
         return answers_of(given, self.program.fields).keys()
 
+    def by_trusted(self) -> Collection[str]:
+        """Spans that an LM has labelled which agrees with people."""
+        return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
 
-def look_at(ports: Ports, config: RoutingConfigUnified, program: Program) -> Look:
-    """Read what is stored and what was annotated."""
-    now, queue = ports.clock(), AnnotationQueue(ports.store, config.tenant_id)
-    oldest, names = now - timedelta(days=config.example_retention_days), list(program.fields.answers)
-    annotations = list(ports.traces.annotations(config.tenant_id, program.module, names, oldest))
+    def change(self, items: Sequence[QueueItem]) -> None:
+        """Store items in their new state."""
+        self.queue.change(items)
+        self.items.update((item.span_id, item) for item in items)
+
+
+def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
+    oldest = ports.clock() - timedelta(days=config.example_retention_days)
+    return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
+
+
+def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotations: Sequence[Annotation]) -> Look:
+    """Annotations are those of the whole module: only those on the program's own spans are looked at."""
+    queue = AnnotationQueue(ports.store, config.tenant_id)
+    queued = queue.items()
+    items = {item.span_id: item for item in queued if item.program == program.name}
     experiences = list(ExperienceLog(ports.store, config.tenant_id).experiences(program.name))
-    agreements = compare(annotations, program.fields, config.annotation, hard_spans(queue.items(program.name)))
-    return Look(config.tenant_id, program, now, experiences, annotations, queue, agreements)
+    own = {experience.span_id for experience in experiences}
+    given = [annotation for annotation in annotations if annotation.span_id in own]
+    agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
+    waiting = sum(item.is_waiting for item in queued)
+    return Look(config.tenant_id, program, ports.clock(), experiences, given, queue, items, waiting, agreements)
 
 
 def _close(ports: Ports, look: Look) -> None:
     """Items with a label are done; items without an experience are forgotten."""
-    kept, items = {experience.span_id for experience in look.experiences}, look.items()
-    by_people = look.by_people()
-    by_lms = look.by_lms([name for name, agreement in look.agreements.items() if agreement.is_trusted])
+    by_people, by_lms = look.by_people(), look.by_trusted()
     done = {"done_at": look.now, "is_marked": False}
-    answered = [i for i in items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
-    look.queue.change([item.model_copy(update=done) for item in answered])
-    gone = [item for item in items.values() if item.span_id not in kept]
-    _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in gone if item.is_waiting])
-    look.queue.forget(item.span_id for item in gone)
+    answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
+    look.change([item.model_copy(update=done) for item in answered])
+    gone = set(look.items) - {experience.span_id for experience in look.experiences}
+    left = [look.items.pop(span_id) for span_id in sorted(gone)]
+    _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
+    look.queue.forget(gone)
 
 
 def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms: Collection[str]) -> bool:
@@ -112,26 +137,37 @@ def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms
 
 def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int, budget: DayBudget) -> None:
     """Second looks, then new questions, as far as the limit of the day goes."""
-    rules, examples = config.annotation, ExperienceLog(ports.store, config.tenant_id).examples(look.program.name)
+    examples = ExperienceLog(ports.store, config.tenant_id).examples(look.program.name)
     splitter = _splitter(config, look, examples)
     places = _places(ports, config, look, n_programs)
     second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
-    trusted = [name for name, agreement in look.agreements.items() if agreement.is_trusted]
-    taken = frozenset((*look.by_people(), *look.items(), *(item.span_id for item in second)))
-    answered = frozenset(look.by_lms(trusted))
-    questions = Questions(look.experiences, taken, answered, look.tenant_id)
-    challenger = _challenger(ports, config, look.program)
+    chosen = _chosen(ports, config, look, splitter, examples, places - len(second), budget)
+    items = [*second, *(_item(choice, look) for choice in chosen)]
+    queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
+    look.items.update((item.span_id, item) for item in items[:queued])
+
+
+def _chosen(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    look: Look,
+    splitter: Splitter,
+    examples: Sequence[Example],
+    places: int,
+    budget: DayBudget,
+) -> list[Choice]:
+    rules, challenger = config.annotation, _challenger(ports, config, look.program)
+    taken = frozenset((*look.by_people(), *look.items))
+    questions = Questions(look.experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
     training = [e for e in examples if e.split is Split.TRAIN and e.source.is_trusted]
-    chosen = choose(
+    return choose(
         questions,
         splitter,
-        places - len(second),
+        places,
         rules.random_share,
         rules.confidence_threshold,
         lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, ports.embedder),
     )
-    items = [*second, *(_item(choice, look) for choice in chosen)]
-    look.queue.add(items, look.now.date(), rules.daily_limit)
 
 
 def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int) -> int:
@@ -142,16 +178,13 @@ def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: 
     book, limit, today = RunBook(ports.store, config.tenant_id), config.annotation.daily_limit, look.now.date()
     active = sum(book.marker(module)[0].row_id > 0 for module in config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
-    items = look.queue.items()
-    own = [i for i in items if i.program == look.program.name and (i.is_waiting or i.asked_at.date() == today)]
-    waiting = sum(item.is_waiting for item in items)
-    return max(0, min(share - len(own), limit - waiting, limit - look.queue.queued_on(today)))
+    own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
+    return max(0, min(share - own, limit - look.waiting, limit - look.queue.queued_on(today)))
 
 
 def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Example]) -> Splitter:
     """Knows the places of all examples, and of all questions that were chosen to become some."""
-    items = look.items()
-    chosen = ((x.query, items[x.span_id].split) for x in look.experiences if x.span_id in items)
+    chosen = ((x.query, look.items[x.span_id].split) for x in look.experiences if x.span_id in look.items)
     known = ((query_of(example.inputs), example.split) for example in examples)
     return Splitter(config.split, (*known, *chosen))
 
@@ -159,11 +192,12 @@ def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Examp
 def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
     """Spans on which annotators disagree, in the order of their lots; each comes back once."""
     refuted = [name for name, agreement in look.agreements.items() if agreement.is_refuted]
-    spans, items = disputed(look.annotations, look.program.fields, refuted), look.items()
+    spans = disputed(look.annotations, look.program.fields, refuted)
+    asked = [experience for experience in look.experiences if experience.span_id in spans]
     found = []
-    for experience in sorted(look.experiences, key=lambda x: lot_of(x.span_id, look.tenant_id)):
-        item, split = items.get(experience.span_id), splitter.look(experience.query)
-        if experience.span_id not in spans or (item and item.second_look_at) or not isinstance(split, Split):
+    for experience in sorted(asked, key=lambda x: lot_of(x.span_id, look.tenant_id)):
+        item, split = look.items.get(experience.span_id), splitter.look(experience.query)
+        if (item and item.second_look_at) or not isinstance(split, Split):
             continue
         known = item or _item(Choice(experience, split, Reason.ANNOTATORS, 1.0), look)
         found.append(known.model_copy(update={"second_look_at": look.now, "done_at": None, "is_marked": False}))
@@ -189,42 +223,40 @@ def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) ->
     return Registry(ports.store, config.tenant_id).version(made[-1]) if made else None
 
 
-def label_by_lm(
-    ports: Ports, config: RoutingConfigUnified, program: Program, budget: DayBudget | None = None
-) -> AnnotatorReport:
-    """Let the LM annotator label what people have labelled, to be compared, and what waits; keep and return its report."""
-    budget = budget or DayBudget(ports, config, program.module)
-    look, annotator = look_at(ports, config, program), open_annotator(ports, config, program, budget)
-    report = AnnotatorReport(program=program.name, at=look.now, agreements=())
+def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
+    """Let the annotator label, and store its report with how all annotators agree with people now."""
+    annotator = open_annotator(ports, config, look.program, budget)
+    report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
+    agreements = look.agreements
     if isinstance(annotator, LMAnnotator):
         spans = _for_lm(config, look, annotator.identifier)
         by_span = {experience.span_id: experience for experience in look.experiences}
-        report, labels = annotator.label([by_span[id] for id in spans if id in by_span], report)
+        report, labels = annotator.label([by_span[id] for id in spans], report)
         _upsert(ports, look.tenant_id, labels)
-        look = look_at(ports, config, program) if labels else look
+        hard = hard_spans(look.items.values())
+        agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
     else:
         report = report.model_copy(update={"off": annotator})
-    report = report.model_copy(update={"agreements": tuple(look.agreements[n] for n in sorted(look.agreements))})
+    report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
     keep_report(ports.store, look.tenant_id, report)
     return report
 
 
 def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[str]:
     """Spans without a label of this annotator: some that people have labelled, then what waits."""
-    known, items = look.by_lms([identifier]), look.items()
-    agreement = look.agreements.get(identifier)
+    known, agreement = look.by_lms([identifier]), look.agreements.get(identifier)
     wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
-    both = set(look.by_people()) - set(known) - hard_spans(items.values())
+    both = set(look.by_people()) - set(known) - hard_spans(look.items.values())
     to_compare = sorted(both, key=lambda span_id: lot_of(span_id, look.tenant_id))[: max(0, wanted)]
-    waiting = [item.span_id for item in items.values() if item.is_waiting and item.span_id not in known]
+    waiting = [item.span_id for item in look.items.values() if item.is_waiting and item.span_id not in known]
     return list(dict.fromkeys((*to_compare, *waiting)))
 
 
 def _show(ports: Ports, look: Look) -> None:
     """Mark queued spans where people look for them, and those that are done."""
-    unmarked = [item for item in look.items().values() if not item.is_marked]
+    unmarked = [item for item in look.items.values() if not item.is_marked]
     _upsert(ports, look.tenant_id, [_mark(item, look) for item in unmarked])
-    look.queue.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
+    look.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
 
 
 def _mark(item: QueueItem, look: Look) -> Annotation:

@@ -95,7 +95,9 @@ def _dataset(
     oldest = ports.clock() - timedelta(days=config.example_retention_days)
     expired = log.forget_before(fields.program, oldest)
     experiences = list(log.experiences(fields.program))
-    annotations = list(ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest))
+    own = {experience.span_id for experience in experiences}
+    read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest)
+    annotations = [annotation for annotation in read if annotation.span_id in own]
     queued = {item.span_id: item for item in AnnotationQueue(ports.store, config.tenant_id).items(fields.program)}
     known = log.examples(fields.program)
     hard = hard_spans(queued.values())
@@ -122,7 +124,7 @@ Labels = Mapping[tuple[str, str], Annotation]
 
 
 def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> tuple[Labels, Labels]:
-    """The labels to believe, and those on the test split: an LM's only where it has shown that it agrees with people."""
+    """The labels to believe, and those on the test split: an LM's only where it was shown to agree with people."""
     believed = strongest(annotations)
     distrusted = {annotator.identifier for annotator in annotators if not annotator.is_trusted}
     if not distrusted:
