@@ -121,11 +121,11 @@ def _say_inputs(inputs: Mapping[str, str]) -> None:
             say(f"    {name}: {shown}")
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """The person has had enough."""
 
 
-class _Skip(Exception):  # noqa: N818
+class _Skip(Exception):
     """The person does not know."""
 
 
@@ -140,7 +140,7 @@ def _ask(queue: _Queue, who: str) -> None:
             say(f"[{number}/{len(queue.items)}] {item.program}: {item.why}")
             _say_inputs(inputs)
             try:
-                answers = _answers(queue.programs[item.program].fields)
+                answers = _answers(queue.programs[item.program].fields, queue.config.agents)
             except _Skip:
                 continue
             _store(queue.ports, queue.config, item.span_id, answers, who)
@@ -150,14 +150,18 @@ def _ask(queue: _Queue, who: str) -> None:
     say(f"{labelled} of {len(queue.items)} spans labelled as {who}")
 
 
-def _answers(fields: Fields) -> dict[str, str]:
-    return {name: _answer(name, labels) for name, labels in fields.answers.items()}
+def _answers(fields: Fields, purposes: Mapping[str, str]) -> dict[str, str]:
+    """What the person says to every answer field. Raises _Skip or _Stop."""
+    found = {}
+    for name, labels in fields.answers.items():
+        for number, label in enumerate(labels or (), start=1):
+            say(f"  {number}  {label}  {purposes.get(label, '')}".rstrip())
+        found[name] = _answer(name, labels)
+    return found
 
 
 def _answer(name: str, labels: Sequence[str] | None) -> str:
     """One answer by its number or its name. Raises _Skip or _Stop."""
-    for number, label in enumerate(labels or (), start=1):
-        say(f"  {number}  {label}")
     while True:
         sys.stdout.write(f"{name} (s: skip, q: quit) > ")
         sys.stdout.flush()
@@ -205,7 +209,7 @@ def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Ma
 def _label_one(
     ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
 ) -> None:
-    """Label one stored span. Raises NotFound for an unknown span, ConfigInvalid for wrong answers; writes nothing then."""
+    """Label one stored span. Raises NotFound for an unknown one and ConfigInvalid for wrong answers, writing nothing."""
     from argotune.experience_log import ExperienceLog
 
     log = ExperienceLog(ports.store, config.tenant_id)

@@ -65,7 +65,9 @@ def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) ->
 
 @dataclass
 class Look:
-    """A program's decisions, labels and queue items (by span id) as they are now. `waiting` are those of the tenant."""
+    """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
+    the tenant's other programs that wait.
+    """
 
     tenant_id: str
     program: Program
@@ -74,7 +76,7 @@ class Look:
     annotations: Sequence[Annotation]
     queue: AnnotationQueue
     items: dict[str, QueueItem]
-    waiting: int
+    elsewhere: int
     agreements: dict[str, Agreement]
 
     def by_people(self, since: datetime | None = None) -> Collection[str]:
@@ -112,8 +114,8 @@ def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotati
     own = {experience.span_id for experience in experiences}
     given = [annotation for annotation in annotations if annotation.span_id in own]
     agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
-    waiting = sum(item.is_waiting for item in queued)
-    return Look(config.tenant_id, program, ports.clock(), experiences, given, queue, items, waiting, agreements)
+    elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
+    return Look(config.tenant_id, program, ports.clock(), experiences, given, queue, items, elsewhere, agreements)
 
 
 def _close(ports: Ports, look: Look) -> None:
@@ -179,7 +181,8 @@ def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: 
     active = sum(book.marker(module)[0].row_id > 0 for module in config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
     own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
-    return max(0, min(share - own, limit - look.waiting, limit - look.queue.queued_on(today)))
+    waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())
+    return max(0, min(share - own, limit - waiting, limit - look.queue.queued_on(today)))
 
 
 def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Example]) -> Splitter:
