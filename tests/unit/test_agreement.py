@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
 
-from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, reports_of
 from argotune.adapters.memory_store import MemoryStore
+from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, reports_of
 from argotune.annotations import Annotation, AnnotatorKind
 from argotune.tenants import AnnotationRules
 

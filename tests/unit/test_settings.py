@@ -27,6 +27,8 @@ READ = [
     ("ARGOTUNE_TASK_KEY", "hunter2", "task_key", "hunter2"),
     ("ARGOTUNE_TEACHER_MODEL", "openai/gpt-4o", "teacher_model", "openai/gpt-4o"),
     ("ROUTER_OPTIMIZER_TEACHER_KEY", "hunter2", "teacher_key", "hunter2"),
+    ("ARGOTUNE_ANNOTATION_MODEL", "anthropic/claude", "annotation_model", "anthropic/claude"),
+    ("ANNOTATION_API_KEY", "hunter2", "annotation_key", "hunter2"),
     ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
     ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
     ("ARGOTUNE_LEASE_SECONDS", "5", "lease_s", 5.0),
@@ -42,6 +44,8 @@ OPTIONAL = [
     "ARGOTUNE_TASK_KEY",
     "ARGOTUNE_TEACHER_MODEL",
     "ROUTER_OPTIMIZER_TEACHER_KEY",
+    "ARGOTUNE_ANNOTATION_MODEL",
+    "ANNOTATION_API_KEY",
 ]
 
 
@@ -131,7 +135,7 @@ def test_an_endpoint_with_a_password_is_not_repeated(endpoint: str):
 def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch):
     for name in OPTIONAL:
         monkeypatch.setenv(name, f"hunter2-{name}")
-    for name in ("ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL"):
+    for name in ("ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ANNOTATION_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL"):
         monkeypatch.delenv(name)
     settings = read_settings()
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"

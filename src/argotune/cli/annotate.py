@@ -209,7 +209,7 @@ def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Ma
 def _label_one(
     ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
 ) -> None:
-    """Label one stored span. Raises NotFound for an unknown one and ConfigInvalid for wrong answers, writing nothing."""
+    """Label one stored span. Writes nothing and raises NotFound for an unknown one, ConfigInvalid for wrong answers."""
     from argotune.experience_log import ExperienceLog
 
     log = ExperienceLog(ports.store, config.tenant_id)
