@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -63,8 +64,14 @@ def _conditions(
         counted_up_to=limit,
         gain_asked=short.gain if short and needed == short.traces else None,
         labels=max(0, count_labels(marker.label_names) - marker.settled_labels) if marker.label_names else 0,
-        labels_needed=config.annotation.min_annotations_for_optimization,
+        labels_needed=_labels_needed(short, config),
     )
+
+
+def _labels_needed(short: Shortfall | None, config: RoutingConfigUnified) -> int:
+    """While test examples are missing to show a gain: so many that the test split gets these, by its share."""
+    missing = math.ceil(short.test_examples / config.split.test) if short else 0
+    return max(config.annotation.min_annotations_for_optimization, missing)
 
 
 def _shortfall(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Shortfall | None:
