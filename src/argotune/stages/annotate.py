@@ -139,9 +139,11 @@ def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms
 
 def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int, budget: DayBudget) -> None:
     """Second looks, then new questions, as far as the limit of the day goes."""
+    places = _places(ports, config, look, n_programs)
+    if not places:
+        return
     examples = ExperienceLog(ports.store, config.tenant_id).examples(look.program.name)
     splitter = _splitter(config, look, examples)
-    places = _places(ports, config, look, n_programs)
     second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
     chosen = _chosen(ports, config, look, splitter, examples, places - len(second), budget)
     items = [*second, *(_item(choice, look) for choice in chosen)]
