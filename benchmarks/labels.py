@@ -39,7 +39,7 @@ from argotune.programs.program import Program
 from argotune.records import digest
 from argotune.settings import read_settings
 from argotune.splitting import Split, Splitter, split_of_key
-from argotune.stats import wilson_interval
+from argotune.stats import bootstrap_interval, wilson_interval
 from argotune.tenants import BudgetLimits, GateRules, LMChoice, RoutingConfigUnified, SplitShares
 from argotune.verdicts import Comparison, Promoted, Score
 
@@ -224,7 +224,7 @@ def _certainty(traffic: Sequence[Asked], seeds: int) -> None:
     print(f"; the true gain is {100 * truth:+.1f} points. {seeds} orders for each way.\n")
     print(
         "| way | labels until 50 % / 80 % / 95 % of orders promote | test labels among 200 "
-        "| estimated gain at 200, mean (bias) | useless challenger promoted at 200 |\n|---|---|---|---|---|"
+        "| estimated gain at 200, mean (its bias, 95 %) | useless challenger promoted at 200 |\n|---|---|---|---|---|"
     )
     for name, way in WAYS.items():
         print(_row(name, way, traffic, seeds, truth), flush=True)
@@ -243,12 +243,12 @@ def _row(name: str, way: Way, traffic: Sequence[Asked], seeds: int, truth: float
         tests.append(verdict.numbers.n)
         useless += isinstance(_verdict(order[:200], "useless"), Promoted)
     needed = [next((str(n) for n in sizes if promoted[n] >= share * seeds), f"> {MOST}") for share in (0.5, 0.8, 0.95)]
-    mean = sum(gains) / seeds
-    interval = wilson_interval(useless, seeds)
+    mean, interval = sum(gains) / seeds, bootstrap_interval([gain - truth for gain in gains], 0)
+    false = wilson_interval(useless, seeds)
     return (
-        f"| {name} | {' / '.join(needed)} | {sum(tests) / seeds:.0f} "
-        f"| {100 * mean:+.1f} points ({100 * (mean - truth):+.1f}) "
-        f"| {useless / seeds:.1%} ({interval.low:.1%} to {interval.high:.1%}) |"
+        f"| {name} | {' / '.join(needed)} | {sum(tests) / seeds:.0f} | {100 * mean:+.1f} points "
+        f"({100 * interval.low:+.1f} to {100 * interval.high:+.1f}) "
+        f"| {useless / seeds:.1%} ({false.low:.1%} to {false.high:.1%}) |"
     )
 
 
@@ -266,13 +266,14 @@ def _training(
         f"\n| training labels among 150 | accuracy on {len(held_out)} other questions, {arguments.trainings} orders |"
     )
     print("|---|---|")
-    for name in ("random by query", "ours, random_share 0.5", "low confidence only"):
+    shares = {"ours, random_share 0.5": 0.5, "ours, random_share 0.8": 0.8}
+    for name in ("random by query", *shares, "low confidence only"):
         found = []
         for seed in range(arguments.trainings):
             again = _split_again(traffic, seed)
             order = (
-                _days(again, f"clinc {seed}", 0.5, neighbours=True, n=150)
-                if name.startswith("ours")
+                _days(again, f"clinc {seed}", shares[name], neighbours=True, n=150)
+                if name in shares
                 else WAYS[name](again, seed)
             )
             training = [a.example for a in order[:150] if a.split is Split.TRAIN]

@@ -62,7 +62,10 @@ class Store(Protocol):
 
 
 class TraceSource(Protocol):
-    """Where production traces are, and the annotations on them. Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer."""
+    """Where production traces are, and the annotations on them.
+
+    Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer.
+    """
 
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
         """Spans of a module with a row id above `row_id`, in order of row id, in constant memory.
