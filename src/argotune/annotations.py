@@ -27,7 +27,7 @@ class LabelSource(StrEnum):
 
 @dataclass(frozen=True)
 class Annotation:
-    """One label on one span. `name` is the answer field of the program, e.g. `agent`."""
+    """One label on one span. `name` is the answer field of the program, e.g. `agent`; `score` in 0..1, how sure."""
 
     span_id: str
     name: str
@@ -36,6 +36,7 @@ class Annotation:
     identifier: str
     updated_at: datetime
     explanation: str = ""
+    score: float | None = None
 
 
 _TRUST = {"HUMAN": 2, "LLM": 1, "CODE": 0}

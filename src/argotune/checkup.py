@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from argotune import wiring
+from argotune.annotator import is_same_model
 from argotune.answers import Answers, NoAnswers
 from argotune.budget import Meter
 from argotune.champions import standing
-from argotune.errors import ArgotuneError
+from argotune.errors import ArgotuneError, ConfigInvalid
 from argotune.examples import Example, Split
 from argotune.experience_log import ExperienceLog
 from argotune.ports import LMs, Ports
@@ -38,6 +39,7 @@ def check_all(settings: Settings) -> list[Check]:
         _check("store", lambda: _store(settings)),
         _check("phoenix", lambda: f"version {wiring.open_traces(settings).ping()} at {settings.phoenix_endpoint}"),
         _check("lm", lambda: _lm(settings)),
+        _annotator(settings),
         *([_check("vespa", wiring.open_vespa(settings).ping)] if settings.vespa_url else []),
         *([_check("content files", wiring.open_content_files(settings).ping)] if settings.content_dir else []),
     ]
@@ -60,6 +62,18 @@ def _store(settings: Settings) -> str:
 def _lm(settings: Settings) -> str:
     lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits(max_lm_calls=2)), NoAnswers())
     return ", ".join(f"{role} {name}" for role, name in lms.names.items())
+
+
+def _annotator(settings: Settings) -> Check:
+    """An installation may do without one, so that it is off is no failure."""
+    meter = Meter(BudgetLimits(max_lm_calls=2))
+    try:
+        names = wiring.open_annotator(settings).open(LMChoice(), meter, NoAnswers()).names
+    except ConfigInvalid as error:
+        return Check("annotator", True, f"off: {error}", 0)
+    if is_same_model(names["task"], settings.task_model):
+        return Check("annotator", True, f"off: {names['task']} is the model that is tuned", 0)
+    return Check("annotator", True, names["task"], 0)
 
 
 @dataclass(frozen=True)

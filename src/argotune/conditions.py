@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True)
 class Conditions:
-    """What `trigger` found. `traces` is exact below `counted_up_to`. `gain_asked` (in score) is what so many traces
-    as are needed could show; None where the tenant's minimum is all that is asked."""
+    """What `trigger` found. `traces` is exact below `counted_up_to`; `labels` are those given since the last pass.
+    `gain_asked` (in score) is what so many traces as are needed could show; None where the tenant's minimum is all
+    that is asked."""
 
     tenant_id: str
     module: str
@@ -24,6 +25,8 @@ class Conditions:
     traces_needed: int
     counted_up_to: int
     gain_asked: float | None = None
+    labels: int = 0
+    labels_needed: int = 1
 
     @property
     def is_interval_met(self) -> bool:
@@ -34,9 +37,18 @@ class Conditions:
         return self.traces >= self.traces_needed
 
     @property
+    def has_labels(self) -> bool:
+        return self.labels >= self.labels_needed
+
+    @property
+    def has_news(self) -> bool:
+        """Enough new traces, or enough new labels on spans of whatever age."""
+        return self.has_traces or self.has_labels
+
+    @property
     def is_due(self) -> bool:
         """Forcing passes over interval, traces and optimization being off; an unfinished pass is taken up."""
-        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_interval_met and self.has_traces)
+        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_interval_met and self.has_news)
 
     @property
     def why_not(self) -> str:
@@ -47,10 +59,11 @@ class Conditions:
         if not self.is_interval_met and self.last_run_at is not None:
             wait = self.last_run_at + self.interval - self.now
             reasons.append(f"next run is due in {_minutes(wait)}")
-        if not self.has_traces:
+        if not self.has_news:
             short = self.traces_needed - self.traces
             what = "" if self.gain_asked is None else f" of detecting {100 * self.gain_asked:+.3g} points"
-            reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed")
+            labels = f", or {self.labels_needed - self.labels} labels: {self.labels} new" if self.labels else ""
+            reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed{labels}")
         return "" if self.is_due else "; ".join(reasons)
 
     @property

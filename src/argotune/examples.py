@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -57,6 +57,7 @@ class NoLabel(StrEnum):
 
     INCOMPLETE = "annotation incomplete"
     UNKNOWN_LABEL = "annotation names an unknown label"
+    UNTRUSTED = "LLM label: annotator not trusted on the test split"
     FAILED = "outcome: failed, right answer unknown"
     UNSURE = "outcome: confidence below min_trace_confidence"
     OUTDATED = "outcome: the chosen answer is not offered any more"
@@ -150,20 +151,31 @@ def examples_from(
     fields: Fields,
     config: RoutingConfigUnified,
     known: Sequence[Example] = (),
+    *,
+    on_test: Mapping[tuple[str, str], Annotation] | None = None,
+    placed: Iterable[tuple[str, Split]] = (),
 ) -> Gathered:
     """One example for each distinct question of a program, each in its split for ever.
 
     `experiences` are all that are kept of `fields.program`, old ones included, in any order. Labels are made anew
     each time, so a late, corrected or withdrawn annotation counts at once; `known`, the examples of the last
-    run, gives their splits. Questions get their splits in the order in which they were first asked.
+    run, gives their splits, as `placed` does for questions (query, split) that were chosen to be labelled. Others get
+    theirs in the order in which they were first asked. On the test split only the annotations in `on_test` count
+    (None: all): those without the labels of annotators that nobody has reason to trust.
     The counts and the number of examples add up to the experiences and the known examples that have none left.
     """
     counts: Counter[str] = Counter()
-    asked = _by_question(_answered(experience, annotations, fields, config) for experience in experiences)
-    splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known))
+    tested = annotations if on_test is None else on_test
+    asked = _by_question(_answered(experience, annotations, tested, fields, config) for experience in experiences)
+    places = (*((query_of(example.inputs), example.split) for example in known), *placed)
+    splitter = Splitter(config.split, places)
     examples: list[Example] = []
-    for best in _strongest(asked, counts):
-        split = splitter.place(query_of(best.inputs))
+    for repeats in asked.values():
+        is_labelled = any(isinstance(answer.label, Labelled) for answer in repeats)
+        split = splitter.place(query_of(repeats[0].inputs)) if is_labelled else None
+        best = _strongest(repeats, split is Split.TEST, counts)
+        if best is None or split is None:
+            continue
         if isinstance(split, Bridged):
             counts[Merged.BRIDGED] += 1
         else:
@@ -178,28 +190,38 @@ Question = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """What is left of an experience when its label is known: there may be a million."""
+    """What is left of an experience when its label is known: there may be a million. `tested` is its label on the test
+    split.
+    """
 
     inputs: Mapping[str, str]
     at: datetime
     span_id: str
     label: Labelled | NoLabel
-    slices: Mapping[str, str]
+    tested: Labelled | NoLabel
+    modality: str | None
+    language: str | None
 
 
 def _answered(
     experience: Experience,
     annotations: Mapping[tuple[str, str], Annotation],
+    on_test: Mapping[tuple[str, str], Annotation],
     fields: Fields,
     config: RoutingConfigUnified,
 ) -> _Answered:
     found = label(experience, annotations, fields, config.reward, config.min_trace_confidence)
-    slices = {} if isinstance(found, NoLabel) else _slices(experience, found.expected, fields)
-    return _Answered(experience.inputs, experience.at, experience.span_id, found, slices)
+    tested = found
+    if on_test is not annotations and isinstance(found, Labelled) and found.source is LabelSource.LLM:
+        tested = label(experience, on_test, fields, config.reward, config.min_trace_confidence)
+        tested = tested if isinstance(tested, Labelled) else NoLabel.UNTRUSTED
+    return _Answered(
+        experience.inputs, experience.at, experience.span_id, found, tested, experience.modality, experience.language
+    )
 
 
-def _slices(experience: Experience, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
-    slices = [("modality", experience.modality), ("language", experience.language)]
+def _slices(answer: _Answered, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+    slices = [("modality", answer.modality), ("language", answer.language)]
     if fields.sliced:
         slices.append(("label", expected[fields.sliced]))
     return shared(*[(name, value) for name, value in slices if value])
@@ -218,45 +240,44 @@ def _by_question(answered: Iterable[_Answered]) -> dict[Question, list[_Answered
     return asked
 
 
-def _strongest(asked: Mapping[Question, list[_Answered]], counts: Counter[str]) -> Iterator[_Answered]:
-    """For each question the one whose label is to be believed; the others are counted. Empties the lists."""
-    for repeats in asked.values():
-        labelled = []
-        for answer in repeats:
-            if isinstance(answer.label, NoLabel):
-                counts[answer.label] += 1
-            else:
-                labelled.append((answer, answer.label))
-        repeats.clear()  # examples need the room
-        if labelled:
-            yield _winner(labelled, counts)
+def _strongest(repeats: list[_Answered], in_test: bool, counts: Counter[str]) -> tuple[_Answered, Labelled] | None:
+    """Of the answers to one question the one to believe and its label; the others are counted. Empties the list."""
+    labelled = []
+    for answer in repeats:
+        found = answer.tested if in_test else answer.label
+        if isinstance(found, NoLabel):
+            counts[found] += 1
+        else:
+            labelled.append((answer, found))
+    repeats.clear()  # examples need the room
+    return _winner(labelled, counts) if labelled else None
 
 
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}
 
 
-def _winner(labelled: Sequence[tuple[_Answered, Labelled]], counts: Counter[str]) -> _Answered:
+def _winner(labelled: Sequence[tuple[_Answered, Labelled]], counts: Counter[str]) -> tuple[_Answered, Labelled]:
     """The label of the most trusted source, of these the newest."""
     if len(labelled) == 1:
-        return labelled[0][0]
+        return labelled[0]
     best = max(labelled, key=lambda pair: (_TRUST[pair[1].source], pair[1].at, pair[0].span_id))
     for other in (pair[1] for pair in labelled if pair is not best):
         contradicts = other.source is best[1].source and other.expected != best[1].expected
         counts[Merged.CONFLICT if contradicts and other.source.is_trusted else Merged.REPEATED] += 1
-    return best[0]
+    return best
 
 
-def _example(answer: _Answered, split: Split, fields: Fields) -> Example:
-    assert isinstance(answer.label, Labelled)
+def _example(best: tuple[_Answered, Labelled], split: Split, fields: Fields) -> Example:
+    answer, found = best
     return Example(
         program=fields.program,
         inputs=answer.inputs,
-        expected=answer.label.expected,
-        source=answer.label.source,
-        weight=answer.label.weight,
+        expected=found.expected,
+        source=found.source,
+        weight=found.weight,
         split=split,
         span_id=answer.span_id,
-        slices=answer.slices,
+        slices=_slices(answer, found.expected, fields),
     )
 
 

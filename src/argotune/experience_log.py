@@ -45,6 +45,11 @@ class ExperienceLog:
         for record in self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program)):
             yield _experience(unseal("experience", record.document))
 
+    def experience(self, program: str, span_id: str) -> Experience | None:
+        """One stored experience, None when it was forgotten."""
+        document = self._store.read(self._tenant_id, _collection(Collection.EXPERIENCES, program), span_id)
+        return None if document is None else _experience(unseal("experience", document))
+
     def forget_before(self, program: str, oldest: datetime) -> int:
         """Drop experiences that happened earlier; the number dropped."""
         old = [experience.span_id for experience in self.experiences(program) if experience.at < oldest]

@@ -1,6 +1,6 @@
 """The pipeline: the only place that knows the order of the verbs.
 
-discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report
+discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from argotune.records import Collection, digest
 from argotune.registry import Registry, Version
 from argotune.reports import ModuleReport
 from argotune.runs import Marker, Plan, Run, RunBook, RunState, Skip
+from argotune.stages.annotate import annotate
 from argotune.stages.collect import collect
 from argotune.stages.decide import Question, decide
 from argotune.stages.evaluate import attempt_number, attempt_of, evaluate
@@ -95,18 +96,21 @@ def _optimize(
 ) -> ModuleReport:
     module, book = conditions.module, RunBook(ports.store, config.tenant_id)
     programs = programs_of(config, module)
-    datasets, row_id = collect(ports, config, module, [program.fields for program in programs])
+    collected = collect(ports, config, module, [program.fields for program in programs])
     this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lost)
     book.change_marker(module, pass_id=this.id)
-    runs = tuple(_run_program(this, program, datasets[program.name]) for program in programs)
+    runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)
+    annotate(ports, config, programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
     book.change_marker(
         module,
         pass_id=None,
         settled_group=request.group,
-        settled_row_id=row_id,
+        settled_row_id=collected.row_id,
+        settled_labels=collected.labels,
+        label_names=collected.label_names,
         last_run_at=ports.clock(),
-        **_learned(book.marker(module)[0], config, datasets, runs, ports.clock()),
+        **_learned(book.marker(module)[0], config, collected.datasets, runs, ports.clock()),
     )
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)

@@ -63,7 +63,10 @@ class Store(Protocol):
 
 
 class TraceSource(Protocol):
-    """Where production traces are. Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer."""
+    """Where production traces are, and the annotations on them.
+
+    Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer.
+    """
 
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
         """Spans of a module with a row id above `row_id`, in order of row id, in constant memory.
@@ -76,6 +79,15 @@ class TraceSource(Protocol):
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """All annotations with one of these names on a module's spans that started at `since` or later."""
+
+    def count_labels(self, tenant_id: str, module: str, names: Sequence[str]) -> int:
+        """How many labels lie on a module's spans, of all times, under that of the names which has the most.
+
+        One request for each name, whatever the number of spans. A corrected label counts once, a second opinion twice.
+        """
+
+    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+        """Upsert annotations by (span, name, identifier). Raises NotFound, storing nothing, for a span that is gone."""
 
     def newest(self) -> Mapping[str, datetime]:
         """When each tenant's newest trace ended, or up to two minutes later. Tenants without traces are not in it."""
@@ -233,7 +245,8 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything a run needs from outside, time and ids included."""
+    """Everything a run needs from outside, time and ids included. `annotator` opens the LM that labels, by the same
+    rules as others but with a key of its own; None where an installation has none."""
 
     store: Store
     traces: TraceSource
@@ -245,3 +258,4 @@ class Ports:
     new_id: Callable[[], str]
     progress: Progress = silent
     lease_s: float = 30.0
+    annotator: LMSource | None = None

@@ -38,6 +38,8 @@ class Collection:
     META_MODELS = "meta_models"
     APPOINTMENTS = "appointments"
     ANSWERS = "answers"
+    QUEUE = "queue"
+    ANNOTATORS = "annotators"
     LEASES = "leases"
     TALLIES = "tallies"
     ROUNDS = "rounds"

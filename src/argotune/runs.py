@@ -150,14 +150,17 @@ class Marker(Document):
     """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
-    is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked
-    to detect a gain after the last pass, `settled_group` the group whose pass
-    ended last. `masked` counts what was masked, by kind, under the rules with the digest `masking`.
+    is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked to detect a
+    gain after the last pass, `settled_group` the group whose pass ended last. `settled_labels` are the labels, of
+    answers called `label_names`, that lay on the module's spans when that pass collected. `masked` counts
+    what was masked, by kind, under the rules with the digest `masking`.
     """
 
     row_id: int = 0
     settled_row_id: int = 0
     settled_group: str = ""
+    settled_labels: int = 0
+    label_names: tuple[str, ...] = ()
     pass_id: str | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     task_key: SecretStr | None = Field(None, validation_alias="ARGOTUNE_TASK_KEY")
     teacher_model: str | None = Field(None, validation_alias="ARGOTUNE_TEACHER_MODEL")
     teacher_key: SecretStr | None = Field(None, validation_alias="ROUTER_OPTIMIZER_TEACHER_KEY")
+    annotation_model: str | None = Field(None, validation_alias="ARGOTUNE_ANNOTATION_MODEL")
+    annotation_key: SecretStr | None = Field(None, validation_alias="ANNOTATION_API_KEY")
     lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
     content_dir: Path | None = Field(None, validation_alias="ARGOTUNE_CONTENT_DIR")
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
         "task_key",
         "teacher_model",
         "teacher_key",
+        "annotation_model",
+        "annotation_key",
         "lm_weights",
         "content_dir",
         "vespa_url",

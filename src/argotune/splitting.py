@@ -115,14 +115,22 @@ class Splitter:
         not matter which of them is nearest.
         """
         key = normalised(query)
+        split = self._look(key)
+        if isinstance(split, Split) and key not in self._split_of:
+            self._remember(key, split)
+        return split
+
+    def look(self, query: str) -> Split | Bridged:
+        """What `place` would answer now; nothing becomes known."""
+        return self._look(normalised(query))
+
+    def _look(self, key: str) -> Split | Bridged:
         if key in self._split_of:
             return self._split_of[key]
         splits = frozenset(map(Split, self._near.groups_near(key)))
         if len(splits) > 1:
             return Bridged(splits)
-        split = next(iter(splits), None) or split_of_key(key, self._shares)
-        self._remember(key, split)
-        return split
+        return next(iter(splits), None) or split_of_key(key, self._shares)
 
     def _remember(self, key: str, split: Split) -> None:
         self._split_of[key] = split

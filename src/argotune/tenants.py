@@ -166,6 +166,21 @@ class MaskingRules(_Config):
         return regions
 
 
+class AnnotationRules(_Config):
+    """Which spans people are asked about, and when an LM's labels may judge (docs/decisions/0003-labels.md)."""
+
+    daily_limit: int = Field(50, ge=0, le=10_000, description="spans that are put before people a day; 0: none")
+    random_share: float = Field(0.5, ge=0, le=1, description="share of them drawn by lot, for the dev and test splits")
+    confidence_threshold: float = Field(0.6, ge=0, le=1, description="decisions below it are worth a label")
+    min_annotations_for_optimization: int = Field(50, ge=1, description="new labels that make a module due")
+    annotator_model: str | None = Field(None, description="None: the installation's; none there: no LM annotator")
+    api_base: str | None = Field(None, description="of the annotator's API")
+    max_lm_calls: int = Field(500, ge=1, description="LM calls for annotation, of one module a day")
+    min_agreement: float = Field(0.8, ge=0, le=1, description="with people, lower end, for the test split")
+    min_kappa: float = Field(0.4, ge=-1, le=1, description="Cohen's kappa with people, lower end, for the test split")
+    min_compared: int = Field(30, ge=2, description="labels of people that the annotator is compared with at least")
+
+
 class LMChoice(_Config):
     """Which LMs a tenant's programs run on. Keys come from the environment, never from here."""
 
@@ -226,6 +241,7 @@ class RoutingConfigUnified(_Config):
     decisions: DecisionRules = Field(default_factory=DecisionRules)
     lm: LMChoice = Field(default_factory=LMChoice)
     masking: MaskingRules = Field(default_factory=MaskingRules)
+    annotation: AnnotationRules = Field(default_factory=AnnotationRules)
 
     @field_validator("tenant_id")
     @classmethod

@@ -171,6 +171,17 @@ def open_vespa(settings: Settings) -> ContentSource:
     return VespaContent(access, settings.vespa_layout)
 
 
+def open_annotator(settings: Settings) -> LMSource:
+    """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
+    from argotune.adapters.litellm_lm import Keys, RemoteLMs
+    from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+    from argotune.adapters.lms import AnnotatorLMs
+
+    key = _secret(settings.annotation_key)
+    openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(Keys(task=key)))
+    return AnnotatorLMs(openers, settings.annotation_model, key is not None, utc_now)
+
+
 def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
@@ -196,6 +207,7 @@ def open_ports(settings: Settings, progress: Progress = silent, store: Store | N
         new_id=new_id,
         progress=progress,
         lease_s=settings.lease_s,
+        annotator=open_annotator(settings),
     )
 
 

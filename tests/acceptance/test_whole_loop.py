@@ -6,11 +6,15 @@ import asyncio
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
-from argotune import ModalitySpanCollector, create_default_config_manager
+from argotune import ModalitySpanCollector, create_default_config_manager, wiring
+from argotune.adapters.phoenix_traces import project_name
+from argotune.settings import read_settings
 from tests.acceptance.conftest import SAMPLE, SCRIPTS
 
 pytestmark = [pytest.mark.phoenix, pytest.mark.lm]
@@ -70,3 +74,37 @@ def test_the_documented_python_snippets_work(sample_env: dict[str, str], monkeyp
         assert counted["video"] > 5
 
     asyncio.run(check())
+
+
+def test_what_a_run_has_queued_is_found_in_phoenix_and_labelled_in_a_terminal(sample_env: dict[str, str]):
+    def annotate(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "argotune.cli", "annotate", "--tenant", SAMPLE, "--who", "kim", *arguments]
+        return subprocess.run(command, env=sample_env, input=typed, capture_output=True, text=True, timeout=60)
+
+    listed = annotate("--list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    queued = json.loads(listed.stdout)
+    assert queued
+    found = httpx.post(
+        f"{sample_env['PHOENIX_ENDPOINT']}/graphql",
+        json={"query": COUNT, "variables": {"name": project_name(sample_env["PHOENIX_PROJECT_PREFIX"], SAMPLE)}},
+        timeout=30,
+    )
+    assert found.json()["data"]["getProjectByName"]["recordCount"] == len(queued)
+
+    done = annotate("--limit", "2", typed="s\n1\n")
+    assert "1 of 2 spans labelled as kim" in done.stdout, done.stderr
+    assert json.loads(annotate("--status", "--json").stdout)["waiting"] == len(queued) - 1
+    assert annotate("--label", queued[0]["span_id"], "--answer", "agent=juggler").returncode == 2
+    traces = wiring.open_traces(
+        read_settings(
+            phoenix_endpoint=sample_env["PHOENIX_ENDPOINT"], phoenix_project_prefix=sample_env["PHOENIX_PROJECT_PREFIX"]
+        )
+    )
+    labels = traces.annotations(SAMPLE, "routing", ["agent"], wiring.utc_now() - timedelta(days=99))
+    (given,) = [label for label in labels if label.identifier == "kim"]
+    assert (given.span_id, given.kind) == (queued[1]["span_id"], "HUMAN")
+
+
+COUNT = """query($name: String!) { getProjectByName(name: $name) {
+  recordCount(filterCondition: "annotations['argotune.queue'].label is not None") } }"""

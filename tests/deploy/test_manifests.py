@@ -114,13 +114,14 @@ def test_every_pod_gets_the_settings_and_its_store() -> None:
         assert "CONFIG_STORE_URL" in {entry["name"] for entry in container["env"]}
 
 
-SECRET_SETTINGS = {
-    "CONFIG_STORE_URL",
+KEYS = {
     "ROUTER_OPTIMIZER_TEACHER_KEY",
+    "ANNOTATION_API_KEY",
     "ARGOTUNE_TASK_KEY",
     "PHOENIX_API_KEY",
     "ARGOTUNE_VESPA_TOKEN",
 }
+SECRET_SETTINGS = {"CONFIG_STORE_URL", *KEYS}
 
 
 def test_secrets_come_from_the_secret_only() -> None:

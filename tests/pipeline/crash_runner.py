@@ -19,6 +19,7 @@ from world import START, ScriptedLMs, World, traffic
 
 from argotune.adapters.memory_traces import MemoryTracker
 from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.annotation_queue import AnnotationQueue
 from argotune.pipeline import Request, run_module
 from argotune.ports import Record
 from argotune.registry import Registry
@@ -55,7 +56,7 @@ def world_on(path: Path) -> World:
     world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker())
     world.new_config = world.tenant("acme", gate={"min_test_examples": 10})
     spans, annotations = traffic("acme", N_DECISIONS)
-    world.traces.record("acme", spans)
+    world.traces.record("acme", [*spans, *traffic("acme", 40, first=N_DECISIONS)[0]])
     world.traces.annotate("acme", annotations)
     world.store.writes = world.store.answers = 0
     return world
@@ -93,6 +94,9 @@ def left(path: Path) -> dict[str, object]:
         "paid": sum(r.lm_calls for r in runs),
         "answers": sum(1 for _ in world.store.scan("acme", "answers")),
         "calls_again": world.lms.calls,
+        "queue": [[i.span_id, i.reason, i.is_marked] for i in AnnotationQueue(world.store, "acme").items()],
+        "queued": AnnotationQueue(world.store, "acme").queued_on(world.now.date()),
+        "labels": book.marker("routing")[0].settled_labels,
     }
 
 

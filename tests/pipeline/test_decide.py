@@ -87,6 +87,7 @@ def test_the_trigger_waits_for_those_traces_for_a_day_and_then_looks_again():
     waiting = look()
     assert not waiting.is_due
     assert waiting.traces_needed > 1000
+    assert waiting.labels == 120 < waiting.labels_needed, "as many as the test split lacks, not any 50"
     assert f"{waiting.traces_needed - 120:,} traces short of detecting +3 points: 120 new" in waiting.why_not
     world.later(hours=23)
     assert look().is_due

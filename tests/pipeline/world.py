@@ -19,7 +19,7 @@ from argotune.answers import Answers
 from argotune.budget import Meter
 from argotune.configs import Configs
 from argotune.experiences import Span
-from argotune.ports import ContentSource, LMs, Ports, Store
+from argotune.ports import ContentSource, LMs, LMSource, Ports, Store
 from argotune.records import digest
 from argotune.tenants import LMChoice, RoutingConfigUnified
 
@@ -96,6 +96,7 @@ class World:
     tracker: MemoryTracker = field(default_factory=MemoryTracker)
     lms: ScriptedLMs = field(default_factory=ScriptedLMs)
     content: ContentSource = field(default_factory=lambda: MemoryContent({}))
+    annotator: LMSource | None = None
     now: datetime = START
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
 
@@ -111,6 +112,7 @@ class World:
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",
             lease_s=1.0,
+            annotator=self.annotator,
         )
 
     def tenant(self, tenant_id: str = "acme", **fields) -> RoutingConfigUnified:

@@ -28,6 +28,8 @@ READ = [
     ("ARGOTUNE_TASK_KEY", "hunter2", "task_key", "hunter2"),
     ("ARGOTUNE_TEACHER_MODEL", "openai/gpt-4o", "teacher_model", "openai/gpt-4o"),
     ("ROUTER_OPTIMIZER_TEACHER_KEY", "hunter2", "teacher_key", "hunter2"),
+    ("ARGOTUNE_ANNOTATION_MODEL", "anthropic/claude", "annotation_model", "anthropic/claude"),
+    ("ANNOTATION_API_KEY", "hunter2", "annotation_key", "hunter2"),
     ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
     ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
     ("ARGOTUNE_CONTENT_DIR", "/content", "content_dir", Path("/content")),
@@ -55,6 +57,8 @@ OPTIONAL = [
     "ARGOTUNE_VESPA_TOKEN",
     "ARGOTUNE_VESPA_CERT",
     "ARGOTUNE_VESPA_KEY",
+    "ARGOTUNE_ANNOTATION_MODEL",
+    "ANNOTATION_API_KEY",
 ]
 
 
@@ -167,7 +171,7 @@ def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch)
     for name in OPTIONAL:
         monkeypatch.setenv(name, f"hunter2-{name}")
     for name in (
-        "ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL",
+        "ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ANNOTATION_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL",
         "ARGOTUNE_CONTENT_DIR", "VESPA_URL", "ARGOTUNE_VESPA_CERT", "ARGOTUNE_VESPA_KEY",
     ):  # fmt: skip
         monkeypatch.delenv(name)

@@ -58,7 +58,10 @@ class Opener(Protocol):
 
 
 class NamedLMs:
-    """An LMSource over openers; the one with the longest fitting prefix opens a name."""
+    """An LMSource over openers; the one with the longest fitting prefix opens a name.
+
+    With `scores` false an LM that could score labels writes its answers all the same.
+    """
 
     def __init__(
         self,
@@ -66,7 +69,10 @@ class NamedLMs:
         default_task: str,
         default_teacher: str | None,
         now: Callable[[], datetime],
+        *,
+        scores: bool = True,
     ) -> None:
+        self._scores = scores
         self._openers = sorted(openers, key=lambda opener: len(opener.prefix), reverse=True)
         self._default_task = default_task
         self._default_teacher = default_teacher
@@ -79,7 +85,8 @@ class NamedLMs:
         settled = choice.model_copy(update={"task_model": task_name, "teacher_model": teacher_name})
         paid = PaidAnswers(answers, meter, self._now)
         opener = self._opener(task_name)
-        task = opener.scorer(task_name, paid) or self._writing(task_name, settled, paid, is_teacher=False)
+        scorer = opener.scorer(task_name, paid) if self._scores else None
+        task = scorer or self._writing(task_name, settled, paid, is_teacher=False)
         teacher = self._writing(teacher_name, settled, paid, is_teacher=True) if teacher_name else None
         names = {"task": task_name} | ({"teacher": teacher_name} if teacher_name else {})
         return LMs(task, teacher, SchemaWhereSupported(), names, opener.num_threads)
@@ -106,6 +113,29 @@ def _lm(name: str, engine: PaidEngine, **settings: Any) -> dspy.LM:
         return dspy.LM(name, engine=engine, cache=False, num_retries=0, **settings)
     except (ValueError, TypeError) as error:
         raise ConfigInvalid(f"lm: {name[:60]!r} cannot be used: {error}") from error
+
+
+class AnnotatorLMs:
+    """An LMSource for the LM that labels: it always writes, as it is asked for reasons, and has a key of its own.
+
+    Without a model, or without a key for one outside this process, it is off: opening raises ConfigInvalid.
+    """
+
+    def __init__(
+        self, openers: Sequence[Opener], default_model: str | None, has_key: bool, now: Callable[[], datetime]
+    ) -> None:
+        self._named = NamedLMs(openers, default_model or "", None, now, scores=False)
+        self._default_model = default_model
+        self._has_key = has_key
+
+    def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
+        """The annotator as `task`. Raises ConfigInvalid."""
+        name = choice.task_model or self._default_model
+        if not name:
+            raise ConfigInvalid("neither ARGOTUNE_ANNOTATION_MODEL nor annotation.annotator_model names one")
+        if not self._has_key and not name.startswith("local/"):
+            raise ConfigInvalid(f"{name[:60]} needs a key: set ANNOTATION_API_KEY")
+        return self._named.open(choice, meter, answers)
 
 
 class SchemaWhereSupported(dspy.ChatAdapter):

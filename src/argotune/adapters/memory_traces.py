@@ -38,6 +38,12 @@ class MemoryTraces:
         found = self._annotations.get(tenant_id, {}).values()
         yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
+    def count_labels(self, tenant_id: str, module: str, names: Sequence[str]) -> int:
+        """Labels on the module's spans under the name that has the most."""
+        spans = {span.span_id for span in self._module(tenant_id, module)}
+        found = [a for a in self._annotations.get(tenant_id, {}).values() if a.label and a.span_id in spans]
+        return max((sum(a.name == name for a in found) for name in names), default=0)
+
     def newest(self) -> dict[str, datetime]:
         """When each tenant's newest span ended."""
         self.ping()

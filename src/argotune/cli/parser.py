@@ -24,13 +24,14 @@ class Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `argotune`."""
-    from argotune.cli import argo, decisions, demo, exporter, inspect, loop, synthesize, tenants, versions
+    from argotune.cli import annotate, argo, decisions, demo, exporter, inspect, loop, synthesize, tenants, versions
 
     parser = Parser(
         prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (tenants, loop, argo, inspect, decisions, versions, synthesize, exporter, demo):
+    groups = (tenants, loop, argo, inspect, annotate, synthesize, decisions, versions, exporter, demo)
+    for group in groups:
         group.add_commands(commands)
     return parser
 

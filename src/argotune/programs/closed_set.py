@@ -110,14 +110,16 @@ def written_signature(signature: type[dspy.Signature]) -> type[dspy.Signature]:
     """The same question for an LM that writes: criteria become text, and `confidence` is asked last."""
     fields: dict[str, Any] = {name: (field.annotation, field) for name, field in signature.input_fields.items()}
     for name, field in signature.output_fields.items():
-        about = _with_labels(field.json_schema_extra["desc"], field)
+        about = with_labels(field.json_schema_extra["desc"], field)
         fields[name] = (field.annotation, dspy.OutputField(desc=about))
     fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))
     return dspy.Signature(fields, signature.instructions)
 
 
-def _with_labels(about: str, field: Any) -> str:
-    criteria = decision_type(field).criteria() or {}
+def with_labels(about: str, field: Any) -> str:
+    """The description of an answer with a line for each label that says what it is for."""
+    kind = decision_type(field)
+    criteria = (kind.criteria() if kind else None) or {}
     lines = [f"- {label}: {purpose}" for label, purpose in criteria.items() if purpose]
     return "\n".join([about, *lines])
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from argotune.annotations import strongest
+from argotune.agreement import Agreement, compare
+from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.annotations import Annotation, strongest
 from argotune.dataset import Dataset
 from argotune.examples import Example, Split, examples_from
 from argotune.experience_log import ExperienceLog
@@ -22,18 +25,31 @@ MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
 
 
-def collect(
-    ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]
-) -> tuple[dict[str, Dataset], int]:
-    """The datasets of a module's programs, and the row id up to which traces are in them.
+@dataclass(frozen=True)
+class Collected:
+    """The datasets of a module's programs by name, the row id up to which traces are in them, and the labels.
 
-    Reads spans after the cursor, then the annotations of all kept experiences, old ones included. What is kept is
-    masked by the rules that the tenant has now.
+    `labels` of answers called `label_names` lay on the module's spans before annotations were read: all of them are in
+    the datasets, and later ones count as new.
+    """
+
+    datasets: Mapping[str, Dataset]
+    row_id: int
+    labels: int
+    label_names: tuple[str, ...]
+
+
+def collect(ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]) -> Collected:
+    """Read spans after the cursor, then the annotations of all kept experiences, old ones included.
+
+    What is kept is masked by the rules that the tenant has now.
     """
     mask_again(ports.store, config, module, fields)
     row_id, spans = _read_new_spans(ports, config, module, {f.program: f for f in fields})
+    names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
+    labels = ports.traces.count_labels(config.tenant_id, module, names)
     datasets = {f.program: _dataset(ports, config, module, f, spans) for f in fields}
-    return datasets, row_id
+    return Collected(datasets, row_id, labels, names)
 
 
 def _read_new_spans(
@@ -89,10 +105,16 @@ def _dataset(
     expired = log.forget_before(fields.program, oldest)
     experiences = list(log.experiences(fields.program))
     mask = Mask(config.masking)
+    own = {experience.span_id for experience in experiences}
     read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest)
-    annotations = strongest(mask.annotation(annotation, fields) for annotation in read)
+    annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
+    queued = {item.span_id: item for item in AnnotationQueue(ports.store, config.tenant_id).items(fields.program)}
     known = log.examples(fields.program)
-    gathered = examples_from(experiences, annotations, fields, config, known)
+    hard = hard_spans(queued.values())
+    annotators = compare(annotations, fields, config.annotation, hard)
+    placed = [(x.query, queued[x.span_id].split) for x in experiences if x.span_id in queued]
+    believed, on_test = _believed(annotations, annotators.values())
+    gathered = examples_from(experiences, believed, fields, config, known, on_test=on_test, placed=placed)
     log.replace_examples(fields.program, gathered.examples, known)
     counts = {
         "experiences": len(experiences),
@@ -101,20 +123,44 @@ def _dataset(
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
         **gathered.counts,
         **({"expired": expired} if expired else {}),
+        **_label_counts(queued.values(), list(annotators.values())),
     }
     history = RunBook(ports.store, config.tenant_id).marker(module)[0].history.get(fields.program)
     since = history.last_at if history else None
-    accuracy, recent = _accuracies(experiences, gathered.examples, since)
+    accuracy, recent = _accuracies(experiences, gathered.examples, since, hard)
     return Dataset(fields.program, gathered.examples, counts, accuracy, recent)
 
 
+Labels = Mapping[tuple[str, str], Annotation]
+
+
+def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> tuple[Labels, Labels]:
+    """The labels to believe, and those on the test split: an LM's only where it was shown to agree with people."""
+    believed = strongest(annotations)
+    distrusted = {annotator.identifier for annotator in annotators if not annotator.is_trusted}
+    if not distrusted:
+        return believed, believed
+    return believed, strongest(a for a in annotations if a.kind != "LLM" or a.identifier not in distrusted)
+
+
+def _label_counts(queued: Iterable[QueueItem], annotators: Sequence[Agreement]) -> dict[str, int]:
+    """What the run's record says of labelling, nothing where there is none."""
+    counts = {
+        "queue: waiting for a label": sum(item.is_waiting for item in queued),
+        "annotator: compared with people": sum(annotator.compared for annotator in annotators),
+        "annotator: agreed with people": sum(annotator.agreed for annotator in annotators),
+    }
+    return {what: count for what, count in counts.items() if count}
+
+
 def _accuracies(
-    experiences: Sequence[Experience], examples: Sequence[Example], since: datetime | None
+    experiences: Sequence[Experience], examples: Sequence[Example], since: datetime | None, hard: frozenset[str]
 ) -> tuple[float | None, float | None]:
-    """How often decisions met a trusted label, in all and since then; test examples are left out so that nothing is
-    chosen by them."""
+    """How often decisions met a trusted label, in all and since then. Test examples are left out so that nothing is
+    chosen by them, and spans that were labelled because they looked wrong."""
     labels = {e.span_id: e.expected for e in examples if e.source.is_trusted and e.split is not Split.TEST}
-    hits = [(x.at, dict(x.answers) == dict(labels[x.span_id])) for x in experiences if x.span_id in labels]
+    judged = labels.keys() - hard
+    hits = [(x.at, dict(x.answers) == dict(labels[x.span_id])) for x in experiences if x.span_id in judged]
     recent = [hit for at, hit in hits if since is not None and at > since]
     return _mean([hit for _, hit in hits]), _mean(recent) if len(recent) >= MIN_RECENT else None
 

@@ -1,8 +1,9 @@
-"""trigger: is a module of a tenant due? Enabled, interval over, enough new traces, or forced."""
+"""trigger: is a module of a tenant due? Enabled, interval over, enough new traces or labels, or forced."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from argotune.conditions import Conditions
@@ -23,14 +24,17 @@ def trigger(
     def count(row_id: int, limit: int) -> int:
         return traces.count_after(config.tenant_id, module, row_id, limit)
 
-    return _conditions(store, config, module, count, forced, now)
+    def count_labels(names: Sequence[str]) -> int:
+        return traces.count_labels(config.tenant_id, module, names)
+
+    return _conditions(store, config, module, count, count_labels, forced, now)
 
 
 def without_traces(
     store: Store, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
 ) -> Conditions:
     """The conditions of a module for which nothing was ever sent."""
-    return _conditions(store, config, module, lambda _row_id, _limit: 0, forced, now)
+    return _conditions(store, config, module, lambda _row_id, _limit: 0, lambda _names: 0, forced, now)
 
 
 def _conditions(
@@ -38,6 +42,7 @@ def _conditions(
     config: RoutingConfigUnified,
     module: str,
     count: Callable[[int, int], int],
+    count_labels: Callable[[Sequence[str]], int],
     forced: bool,
     now: datetime,
 ) -> Conditions:
@@ -58,7 +63,15 @@ def _conditions(
         traces_needed=needed,
         counted_up_to=limit,
         gain_asked=short.gain if short and needed == short.traces else None,
+        labels=max(0, count_labels(marker.label_names) - marker.settled_labels) if marker.label_names else 0,
+        labels_needed=_labels_needed(short, config),
     )
+
+
+def _labels_needed(short: Shortfall | None, config: RoutingConfigUnified) -> int:
+    """While test examples are missing to show a gain: so many that the test split gets these, by its share."""
+    missing = math.ceil(short.test_examples / config.split.test) if short else 0
+    return max(config.annotation.min_annotations_for_optimization, missing)
 
 
 def _shortfall(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Shortfall | None:

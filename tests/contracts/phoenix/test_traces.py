@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,6 +16,12 @@ from argotune.experiences import Span
 
 Traces = MemoryTraces | PhoenixTraces
 LONG = timedelta(days=400)
+
+
+def traces_pause(traces: Traces) -> None:
+    """Phoenix on SQLite tells times in whole seconds."""
+    if isinstance(traces, PhoenixTraces):
+        time.sleep(1.1)
 
 
 def ids(spans: Iterable[Span]) -> list[str]:
@@ -178,6 +185,39 @@ def test_annotations_are_upserted_by_span_name_and_identifier(
         traces.annotate(tenant, [make_annotation(span.span_id, label, identifier=identifier)])
     found = traces.annotations(tenant, "routing", ["agent"], now - LONG)
     assert sorted((a.identifier, a.label) for a in found) == [("", "d"), ("ann", "b"), ("bob", "c")]
+
+
+def test_labels_are_counted_by_module_on_spans_of_any_age_and_a_corrected_one_once(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    span, old, other = make_span(1), make_span(at=now - LONG), make_span(2, module="modality")
+    traces.record(tenant, [span, old, other])
+    assert traces.count_labels(tenant, "routing", ["agent", "needs'fu\"sion"]) == 0
+    traces.annotate(tenant, [make_annotation(id, "video") for id in (span.span_id, old.span_id, other.span_id)])
+    assert traces.count_labels(tenant, "routing", ["agent", "needs'fu\"sion"]) == 2
+    traces.annotate(tenant, [make_annotation(span.span_id, "audio")])
+    assert traces.count_labels(tenant, "routing", ["agent"]) == 2
+    traces.annotate(tenant, [make_annotation(span.span_id, "audio", kind="LLM", identifier="judge")])
+    traces.annotate(tenant, [make_annotation(span.span_id, "yes", "needs'fu\"sion")])
+    assert traces.count_labels(tenant, "routing", ["agent", "needs'fu\"sion"]) == 3
+    assert traces.count_labels(tenant, "routing", []) == 0
+    with pytest.raises(ProjectMissing):
+        traces.count_labels(tenant + "2", "routing", ["agent"])
+
+
+def test_the_same_label_again_is_newer_and_keeps_its_score(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    span = make_span()
+    traces.record(tenant, [span])
+    times = []
+    for moment in (now, now + timedelta(seconds=1)):
+        traces.annotate(tenant, [replace(make_annotation(span.span_id, "video"), score=0.25, updated_at=moment)])
+        (found,) = traces.annotations(tenant, "routing", ["agent"], now - LONG)
+        assert found.score == 0.25
+        times.append(found.updated_at)
+        traces_pause(traces)
+    assert times[0] < times[1]
 
 
 def test_a_span_of_another_tenant_cannot_be_annotated(

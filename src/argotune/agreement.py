@@ -1,0 +1,201 @@
+"""Agreement: how far an LM's labels meet those of people, and whether they may judge on the test split.
+
+One judgement for each identifier under which LM annotations are found, ours or anybody's. Counted on spans that have
+both labels; no time, no network.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from argotune import records
+from argotune.annotations import Annotation, strongest
+from argotune.documents import Document, from_text, to_record
+from argotune.experiences import Fields
+from argotune.ports import Store
+from argotune.stats import cohen_kappa, kappa_interval, wilson_interval
+from argotune.tenants import AnnotationRules
+from argotune.verdicts import Interval
+
+SEED = 20260
+
+
+class Agreement(Document):
+    """What comparing one annotator with people gave. Shares are in 0..1, intervals hold with 95 % confidence.
+
+    `kappa` is None where it is not defined: people and the annotator gave one and the same label. `labels` are all the
+    labels of the annotator, `commonest_share` the share of its most common one. `is_compared`: on as many spans as the
+    rules ask. `obstacle` says why it is not trusted on the test split, "" when it is.
+    """
+
+    identifier: str
+    labels: int
+    commonest: str
+    commonest_share: float
+    compared: int
+    agreed: int
+    share: Interval
+    kappa: float | None
+    kappa_interval: Interval | None
+    is_compared: bool
+    obstacle: str
+
+    @property
+    def is_trusted(self) -> bool:
+        return not self.obstacle
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether it was compared often enough, and did not stand the comparison."""
+        return not self.is_trusted and self.is_compared
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if not self.compared:
+            return f"{self.labels} labels; {self._standing}"
+        kappa = "not defined"
+        if self.kappa is not None and self.kappa_interval is not None:
+            kappa = f"{self.kappa:.2f} ({_shown(self.kappa_interval, '.2f')})"
+        return (
+            f"{self.labels} labels, agrees with people on {self.agreed} of {self.compared}, "
+            f"{self.agreed / self.compared:.0%} ({_shown(self.share, '.0%')}), kappa {kappa}; {self._standing}"
+        )
+
+    @property
+    def _standing(self) -> str:
+        return "counts on the test split" if self.is_trusted else f"not used on the test split: {self.obstacle}"
+
+
+class AnnotatorReport(Document):
+    """What the last look at the labels of a program gave. `annotator` names the LM that was used, "" for none.
+
+    `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels.
+    """
+
+    program: str
+    at: datetime
+    agreements: tuple[Agreement, ...]
+    annotator: str = ""
+    off: str = ""
+    stopped: str = ""
+    asked: int = 0
+    labelled: int = 0
+    garbage: int = 0
+
+    @property
+    def sentences(self) -> list[str]:
+        """For people: what the annotator did, then how each one stands."""
+        told = [f"{agreement.identifier}: {agreement.sentence}" for agreement in self.agreements]
+        if self.off:
+            return [f"no LM annotator: {self.off}", *told]
+        garbage = f", {self.garbage} answers were no labels" if self.garbage else ""
+        stopped = f", then stopped: {self.stopped}" if self.stopped else ""
+        return [f"{self.annotator}: asked about {self.asked} spans, {self.labelled} labelled{garbage}{stopped}", *told]
+
+
+def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> None:
+    """Store the report, in the place of the program's last one."""
+    store.write(tenant_id, [to_record(records.Collection.ANNOTATORS, f"program/{report.program}", report)])
+
+
+def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
+    """The stored reports of a tenant's programs, by name."""
+    stored = store.scan(tenant_id, records.Collection.ANNOTATORS)
+    found = [from_text(AnnotatorReport, record.document) for record in stored if record.id.startswith("program/")]
+    return sorted(found, key=lambda report: report.program)
+
+
+def _shown(interval: Interval, form: str) -> str:
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def compare(
+    annotations: Iterable[Annotation], fields: Fields, rules: AnnotationRules, left_out: frozenset[str] = frozenset()
+) -> dict[str, Agreement]:
+    """How each LM annotator of a program agrees with people, by identifier.
+
+    `left_out` are spans that were chosen because they are hard, on which anybody agrees less. Labels that are
+    incomplete or outside the closed sets are no labels. All answers of a span must be equal to agree.
+    """
+    people: list[Annotation] = []
+    by_annotator: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        if annotation.kind == "HUMAN":
+            people.append(annotation)
+        elif annotation.kind == "LLM":
+            by_annotator[annotation.identifier].append(annotation)
+    right = answers_of(people, fields) if by_annotator else {}
+    return {name: _judged(name, answers_of(own, fields), right, rules, left_out) for name, own in by_annotator.items()}
+
+
+def answers_of(annotations: Iterable[Annotation], fields: Fields) -> dict[str, str]:
+    """Span id -> the strongest of its labels, all answers as one text, where they are complete and allowed."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for (span_id, name), annotation in strongest(annotations).items():
+        found[span_id][name] = annotation.label.strip()
+    named = {span_id: {name: given.get(name, "") for name in fields.answers} for span_id, given in found.items()}
+    return {id: "; ".join(given.values()) for id, given in named.items() if all(given.values()) and fields.allow(given)}
+
+
+def disputed(annotations: Iterable[Annotation], fields: Fields, refuted: Collection[str]) -> frozenset[str]:
+    """Spans on which a person says something else than another person, or than an LM that is not refuted."""
+    by_annotator: dict[tuple[str, str], list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        if annotation.kind == "HUMAN" or (annotation.kind == "LLM" and annotation.identifier not in refuted):
+            by_annotator[annotation.kind, annotation.identifier].append(annotation)
+    said: dict[str, set[str]] = defaultdict(set)
+    for own in by_annotator.values():
+        for span_id, answers in answers_of(own, fields).items():
+            said[span_id].add(answers)
+    by_people = {a.span_id for (kind, _), own in by_annotator.items() if kind == "HUMAN" for a in own}
+    return frozenset(span_id for span_id, answers in said.items() if len(answers) > 1 and span_id in by_people)
+
+
+def _judged(
+    identifier: str,
+    given: Mapping[str, str],
+    right: Mapping[str, str],
+    rules: AnnotationRules,
+    left_out: frozenset[str],
+) -> Agreement:
+    pairs = [(given[id], right[id]) for id in sorted(given.keys() & right.keys() - left_out)]
+    agreed = sum(a == b for a, b in pairs)
+    share = wilson_interval(agreed, len(pairs))
+    kappa, interval = cohen_kappa(pairs), kappa_interval(pairs, SEED) if pairs else None
+    commonest, times = Counter(given.values()).most_common(1)[0] if given else ("", 0)
+    return Agreement(
+        identifier=identifier,
+        labels=len(given),
+        commonest=commonest,
+        commonest_share=times / len(given) if given else 0.0,
+        compared=len(pairs),
+        agreed=agreed,
+        share=share,
+        kappa=kappa,
+        kappa_interval=interval,
+        is_compared=len(pairs) >= rules.min_compared,
+        obstacle=_obstacle(pairs, share, kappa, interval, rules),
+    )
+
+
+def _obstacle(
+    pairs: Sequence[tuple[str, str]],
+    share: Interval,
+    kappa: float | None,
+    interval: Interval | None,
+    rules: AnnotationRules,
+) -> str:
+    """Why its labels may not judge: the first of the rules that objects. Lower ends count, so luck does not."""
+    if len(pairs) < rules.min_compared:
+        return f"compared with people on {len(pairs)} spans, {rules.min_compared} are asked"
+    if len({label for label, _ in pairs}) == 1:
+        return f"it always says {pairs[0][0][:60]!r}"
+    if kappa is None or interval is None or interval.low < rules.min_kappa:
+        low = 0.0 if interval is None else interval.low
+        return f"kappa may be as low as {low:.2f}, {rules.min_kappa:.2f} is asked"
+    if share.low < rules.min_agreement:
+        return f"agreement may be as low as {share.low:.0%}, {rules.min_agreement:.0%} is asked"
+    return ""

@@ -1,0 +1,149 @@
+"""Annotation queue: the spans of a tenant that wait for a person's label, with a limit a day.
+
+An item names a span; what was asked is in its experience and nowhere else. Items stay until their experience is
+forgotten, so that no span is queued twice and a question keeps the split it was chosen for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from argotune.documents import Document, find, find_all, to_record
+from argotune.errors import Conflict
+from argotune.labelling import Reason, lot_of
+from argotune.ports import Record, Store
+from argotune.records import Collection
+from argotune.splitting import Split
+
+TRIES = 5
+"""How often a write is tried while others change the same day or item."""
+
+
+class QueueItem(Document):
+    """One span that a person is asked about. `probability` is that with which it was chosen (labelling.py).
+
+    `second_look_at`: when it came back because annotators disagreed, which it does once. `is_marked`: whether the
+    trace source shows it as it is now.
+    """
+
+    span_id: str
+    program: str
+    module: str
+    split: Split
+    reason: Reason
+    probability: float
+    queued_at: datetime
+    second_look_at: datetime | None = None
+    done_at: datetime | None = None
+    is_marked: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.done_at is None
+
+    @property
+    def is_by_lot(self) -> bool:
+        """Whether it stands for all questions of its split. Training questions are chosen for what they are."""
+        return self.split is not Split.TRAIN and self.reason is Reason.LOT
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether it was chosen for what was known of it, so that nothing may be estimated for all questions by it."""
+        return not self.is_by_lot and self.reason is not Reason.ANNOTATORS
+
+    @property
+    def asked_at(self) -> datetime:
+        """Since when it waits, or waited."""
+        return self.second_look_at or self.queued_at
+
+    @property
+    def why(self) -> Reason:
+        """Why it is asked about now."""
+        return Reason.ANNOTATORS if self.second_look_at else self.reason
+
+
+class QueueDay(Document):
+    """How many items were put before people on a day (UTC), the only thing that all modules of a tenant share."""
+
+    day: date
+    queued: int
+
+
+_DAY = "day"
+
+
+class AnnotationQueue:
+    """The queue of one tenant."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+
+    def items(self, program: str | None = None) -> list[QueueItem]:
+        """Items, done ones too, in the order in which people should see them."""
+        found = find_all(self._store, self._tenant_id, Collection.QUEUE, QueueItem)
+        return sorted((i for i in found if program in (None, i.program)), key=_order)
+
+    def queued_on(self, day: date) -> int:
+        """How many were queued on this day."""
+        known, _ = self._day(day)
+        return known.queued
+
+    def add(self, items: Sequence[QueueItem], day: date, limit: int) -> int:
+        """Queue items, new ones or second looks, as far as the day's limit goes; the number queued.
+
+        All or none of them are stored, with the day's count: a crash queues nothing twice.
+        """
+        for _ in range(TRIES):
+            known, tag = self._day(day)
+            fitting = items[: max(0, limit - known.queued)]
+            if not fitting:
+                return 0
+            counted = to_record(Collection.ANNOTATORS, _DAY, QueueDay(day=day, queued=known.queued + len(fitting)))
+            try:
+                self._write([*map(_record, fitting), counted], {(counted.collection, counted.id): tag})
+            except Conflict:
+                continue
+            return len(fitting)
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
+
+    def change(self, items: Iterable[QueueItem]) -> None:
+        """Store items that are queued already in their new state."""
+        records = [_record(item) for item in items]
+        if records:
+            self._write(records, None)
+
+    def close(self, span_id: str, at: datetime) -> None:
+        """A person has answered: the item is done, if there is one."""
+        item, _ = find(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
+        if item is not None and item.is_waiting:
+            self.change([item.model_copy(update={"done_at": at, "is_marked": False})])
+
+    def forget(self, span_ids: Iterable[str]) -> int:
+        """Drop items; the number dropped."""
+        gone = list(span_ids)
+        return self._store.remove(self._tenant_id, Collection.QUEUE, gone) if gone else 0
+
+    def _day(self, day: date) -> tuple[QueueDay, str | None]:
+        known, tag = find(self._store, self._tenant_id, Collection.ANNOTATORS, _DAY, QueueDay)
+        if known is None:
+            return QueueDay(day=day, queued=0), None
+        return (known if known.day == day else QueueDay(day=day, queued=0)), tag
+
+    def _write(self, records: Sequence[Record], expect: dict[tuple[str, str], str | None] | None) -> None:
+        self._store.write(self._tenant_id, records, expect)
+
+
+def hard_spans(items: Iterable[QueueItem]) -> frozenset[str]:
+    """The spans of hard items."""
+    return frozenset(item.span_id for item in items if item.is_hard)
+
+
+def _record(item: QueueItem) -> Record:
+    return to_record(Collection.QUEUE, item.span_id, item)
+
+
+def _order(item: QueueItem) -> tuple[bool, date, float, str]:
+    """Second looks first, then day by day; within a day mixed, so that who stops early leaves out no kind."""
+    return item.second_look_at is None, item.asked_at.date(), lot_of(item.span_id, item.program), item.span_id

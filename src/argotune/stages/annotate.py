@@ -1,0 +1,283 @@
+"""annotate: put spans that are worth a label before people, and before the LM annotator where there is one.
+
+The last stage of a pass. Done again after a crash it changes nothing: choices are deterministic, a program's are stored
+in one step with the day's count, and annotations are upserted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from argotune.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report
+from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.annotations import Annotation
+from argotune.annotator import DayBudget, LMAnnotator, open_annotator
+from argotune.doubts import doubts_about
+from argotune.errors import NotFound
+from argotune.examples import Example
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import Experience, query_of
+from argotune.labelling import Choice, Questions, Reason, choose, lot_of
+from argotune.ports import Ports
+from argotune.programs.program import Program
+from argotune.registry import Registry, Version
+from argotune.runs import RunBook
+from argotune.splitting import Split, Splitter
+from argotune.tenants import RoutingConfigUnified
+
+MARK = "argotune.queue"
+MARKED_BY = "argotune"
+DONE = "done"
+
+SECOND_LOOKS = 0.2
+"""The share of a program's places that may go to spans on which annotators disagree."""
+
+COMPARED_ENOUGH = 5
+"""On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
+
+
+def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Program]) -> None:
+    """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people.
+
+    Raises what store and traces raise. A failing LM ends nothing but its own part, and its report says so.
+    """
+    read: dict[tuple[str, ...], Sequence[Annotation]] = {}
+    for program in programs:
+        names = tuple(program.fields.answers)
+        if names not in read:
+            read[names] = _annotations(ports, config, program)
+        look = _look(ports, config, program, read[names])
+        budget = DayBudget(ports, config, program.module)
+        _close(ports, look)
+        _fill(ports, config, look, len(programs), budget)
+        _label(ports, config, look, budget)
+        _show(ports, look)
+
+
+def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) -> AnnotatorReport:
+    """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
+    look = _look(ports, config, program, _annotations(ports, config, program))
+    return _label(ports, config, look, DayBudget(ports, config, program.module))
+
+
+@dataclass
+class Look:
+    """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
+    the tenant's other programs that wait.
+    """
+
+    tenant_id: str
+    program: Program
+    now: datetime
+    experiences: Sequence[Experience]
+    annotations: Sequence[Annotation]
+    queue: AnnotationQueue
+    items: dict[str, QueueItem]
+    elsewhere: int
+    agreements: dict[str, Agreement]
+
+    def by_people(self, since: datetime | None = None) -> Collection[str]:
+        """Spans that people have labelled, `since` then. Trace sources tell whole seconds."""
+        second = since.replace(microsecond=0) if since else None
+        given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
+        return answers_of(given, self.program.fields).keys()
+
+    def by_lms(self, identifiers: Collection[str]) -> Collection[str]:
+        """Spans that one of these annotators has labelled."""
+        given = [a for a in self.annotations if a.kind == "LLM" and a.identifier in identifiers]
+        return answers_of(given, self.program.fields).keys()
+
+    def by_trusted(self) -> Collection[str]:
+        """Spans that an LM has labelled which agrees with people."""
+        return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
+
+    def change(self, items: Sequence[QueueItem]) -> None:
+        """Store items in their new state."""
+        self.queue.change(items)
+        self.items.update((item.span_id, item) for item in items)
+
+
+def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
+    oldest = ports.clock() - timedelta(days=config.example_retention_days)
+    return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
+
+
+def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotations: Sequence[Annotation]) -> Look:
+    """Annotations are those of the whole module: only those on the program's own spans are looked at."""
+    queue = AnnotationQueue(ports.store, config.tenant_id)
+    queued = queue.items()
+    items = {item.span_id: item for item in queued if item.program == program.name}
+    experiences = list(ExperienceLog(ports.store, config.tenant_id).experiences(program.name))
+    own = {experience.span_id for experience in experiences}
+    given = [annotation for annotation in annotations if annotation.span_id in own]
+    agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
+    elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
+    return Look(config.tenant_id, program, ports.clock(), experiences, given, queue, items, elsewhere, agreements)
+
+
+def _close(ports: Ports, look: Look) -> None:
+    """Items with a label are done; items without an experience are forgotten."""
+    by_people, by_lms = look.by_people(), look.by_trusted()
+    done = {"done_at": look.now, "is_marked": False}
+    answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
+    look.change([item.model_copy(update=done) for item in answered])
+    gone = set(look.items) - {experience.span_id for experience in look.experiences}
+    left = [look.items.pop(span_id) for span_id in sorted(gone)]
+    _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
+    look.queue.forget(gone)
+
+
+def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms: Collection[str]) -> bool:
+    """A person has answered, since the second look where it is one; for training a trusted LM's answer will do."""
+    if item.second_look_at:
+        return item.span_id in look.by_people(since=item.second_look_at)
+    return item.span_id in by_people or (item.split is Split.TRAIN and item.span_id in by_lms)
+
+
+def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int, budget: DayBudget) -> None:
+    """Second looks, then new questions, as far as the limit of the day goes."""
+    places = _places(ports, config, look, n_programs)
+    if not places:
+        return
+    examples = ExperienceLog(ports.store, config.tenant_id).examples(look.program.name)
+    splitter = _splitter(config, look, examples)
+    second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
+    chosen = _chosen(ports, config, look, splitter, examples, places - len(second), budget)
+    items = [*second, *(_item(choice, look) for choice in chosen)]
+    queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
+    look.items.update((item.span_id, item) for item in items[:queued])
+
+
+def _chosen(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    look: Look,
+    splitter: Splitter,
+    examples: Sequence[Example],
+    places: int,
+    budget: DayBudget,
+) -> list[Choice]:
+    rules, challenger = config.annotation, _challenger(ports, config, look.program)
+    taken = frozenset((*look.by_people(), *look.items))
+    questions = Questions(look.experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
+    training = [e for e in examples if e.split is Split.TRAIN and e.source.is_trusted]
+    return choose(
+        questions,
+        splitter,
+        places,
+        rules.random_share,
+        rules.confidence_threshold,
+        lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, ports.embedder),
+    )
+
+
+def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int) -> int:
+    """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans.
+
+    Modules that ever had traces share the day's limit, and the programs of a module its part.
+    """
+    book, limit, today = RunBook(ports.store, config.tenant_id), config.annotation.daily_limit, look.now.date()
+    active = sum(book.marker(module)[0].row_id > 0 for module in config.modules)
+    share = math.ceil(limit / max(active, 1) / n_programs)
+    own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
+    waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())
+    return max(0, min(share - own, limit - waiting, limit - look.queue.queued_on(today)))
+
+
+def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Example]) -> Splitter:
+    """Knows the places of all examples, and of all questions that were chosen to become some."""
+    chosen = ((x.query, look.items[x.span_id].split) for x in look.experiences if x.span_id in look.items)
+    known = ((query_of(example.inputs), example.split) for example in examples)
+    return Splitter(config.split, (*known, *chosen))
+
+
+def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
+    """Spans on which annotators disagree, in the order of their lots; each comes back once."""
+    refuted = [name for name, agreement in look.agreements.items() if agreement.is_refuted]
+    spans = disputed(look.annotations, look.program.fields, refuted)
+    asked = [experience for experience in look.experiences if experience.span_id in spans]
+    found = []
+    for experience in sorted(asked, key=lambda x: lot_of(x.span_id, look.tenant_id)):
+        item, split = look.items.get(experience.span_id), splitter.look(experience.query)
+        if (item and item.second_look_at) or not isinstance(split, Split):
+            continue
+        known = item or _item(Choice(experience, split, Reason.ANNOTATORS, 1.0), look)
+        found.append(known.model_copy(update={"second_look_at": look.now, "done_at": None, "is_marked": False}))
+    return found
+
+
+def _item(choice: Choice, look: Look) -> QueueItem:
+    return QueueItem(
+        span_id=choice.experience.span_id,
+        program=look.program.name,
+        module=look.program.module,
+        split=choice.split,
+        reason=choice.reason,
+        probability=choice.probability,
+        queued_at=look.now,
+    )
+
+
+def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) -> Version | None:
+    """The program's latest challenger, whatever became of it."""
+    runs = RunBook(ports.store, config.tenant_id).runs()
+    made = [run.challenger for run in runs if run.program == program.name and run.challenger]
+    return Registry(ports.store, config.tenant_id).version(made[-1]) if made else None
+
+
+def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
+    """Let the annotator label, and store its report with how all annotators agree with people now."""
+    annotator = open_annotator(ports, config, look.program, budget)
+    report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
+    agreements = look.agreements
+    if isinstance(annotator, LMAnnotator):
+        spans = _for_lm(config, look, annotator.identifier)
+        by_span = {experience.span_id: experience for experience in look.experiences}
+        report, labels = annotator.label([by_span[id] for id in spans], report)
+        _upsert(ports, look.tenant_id, labels)
+        hard = hard_spans(look.items.values())
+        agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
+    else:
+        report = report.model_copy(update={"off": annotator})
+    report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
+    keep_report(ports.store, look.tenant_id, report)
+    return report
+
+
+def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[str]:
+    """Spans without a label of this annotator: some that people have labelled, then what waits."""
+    known, agreement = look.by_lms([identifier]), look.agreements.get(identifier)
+    wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
+    both = set(look.by_people()) - set(known) - hard_spans(look.items.values())
+    to_compare = sorted(both, key=lambda span_id: lot_of(span_id, look.tenant_id))[: max(0, wanted)]
+    waiting = [item.span_id for item in look.items.values() if item.is_waiting and item.span_id not in known]
+    return list(dict.fromkeys((*to_compare, *waiting)))
+
+
+def _show(ports: Ports, look: Look) -> None:
+    """Mark queued spans where people look for them, and those that are done."""
+    unmarked = [item for item in look.items.values() if not item.is_marked]
+    _upsert(ports, look.tenant_id, [_mark(item, look) for item in unmarked])
+    look.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
+
+
+def _mark(item: QueueItem, look: Look) -> Annotation:
+    label = str(item.why) if item.is_waiting else DONE
+    told = f"Say what is right by annotations of the names {', '.join(look.program.fields.answers)}."
+    explanation = told if item.is_waiting else ""
+    return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, look.now, explanation, item.probability)
+
+
+def _upsert(ports: Ports, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+    """Write annotations; spans that the trace source has forgotten meanwhile are left out."""
+    if not annotations:
+        return
+    try:
+        ports.traces.annotate(tenant_id, annotations)
+    except NotFound:
+        if len(annotations) > 1:
+            for half in (annotations[: len(annotations) // 2], annotations[len(annotations) // 2 :]):
+                _upsert(ports, tenant_id, half)

@@ -1,0 +1,140 @@
+"""How far LM labels meet those of people, and when they may judge."""
+
+from __future__ import annotations
+
+import pytest
+from factories import AGENTS, FIELDS, FUSION, NOON, after
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, reports_of
+from argotune.annotations import Annotation, AnnotatorKind
+from argotune.tenants import AnnotationRules
+
+RULES = AnnotationRules()
+
+
+def note(span: int, label: str, kind: AnnotatorKind = "HUMAN", who: str = "kim", name: str = "agent") -> Annotation:
+    return Annotation(f"{span:016x}", name, label, kind, who, NOON)
+
+
+def both(pairs: list[tuple[str, str]], who: str = "judge") -> list[Annotation]:
+    """(LM, person) for each span."""
+    lm = [note(n, label, "LLM", who) for n, (label, _) in enumerate(pairs)]
+    return lm + [note(n, label) for n, (_, label) in enumerate(pairs)]
+
+
+def agreeing(n: int) -> list[tuple[str, str]]:
+    return [(AGENTS[i % 3], AGENTS[i % 3]) for i in range(n)]
+
+
+def wrong(n: int) -> list[tuple[str, str]]:
+    return [(AGENTS[i % 3], AGENTS[(i + 1) % 3]) for i in range(n)]
+
+
+def judged(pairs: list[tuple[str, str]], rules: AnnotationRules = RULES):
+    return compare(both(pairs), FIELDS, rules)["judge"]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "obstacle"),
+    [
+        (agreeing(60), ""),
+        (agreeing(95) + wrong(5), ""),
+        (agreeing(29), "compared with people on 29 spans, 30 are asked"),
+        (agreeing(30), ""),
+        (agreeing(26) + wrong(4), "agreement may be as low as 70%, 80% is asked"),
+        ([(AGENTS[0], agent) for agent in AGENTS * 20], f"it always says {AGENTS[0]!r}"),
+        ([(AGENTS[0], AGENTS[0])] * 60, f"it always says {AGENTS[0]!r}"),
+        (
+            [(AGENTS[0], AGENTS[0])] * 194 + [(AGENTS[1], AGENTS[0])] * 3 + [(AGENTS[0], AGENTS[1])] * 3,
+            "kappa may be as low as",
+        ),
+    ],
+)
+def test_an_annotator_may_judge_when_it_agrees_beyond_luck_and_habit(pairs, obstacle: str):
+    found = judged(pairs)
+    assert found.obstacle.startswith(obstacle) if obstacle else not found.obstacle
+    assert found.is_trusted is (obstacle == "")
+
+
+def test_agreement_where_one_label_dominates_is_not_trusted_however_high():
+    found = judged([(AGENTS[0], AGENTS[0])] * 194 + [(AGENTS[1], AGENTS[0])] * 3 + [(AGENTS[0], AGENTS[1])] * 3)
+    assert found.share.low > 0.9
+    assert found.kappa == pytest.approx(0, abs=0.05)
+    assert found.is_refuted
+
+
+def test_spans_that_were_chosen_because_they_are_hard_are_left_out():
+    pairs = agreeing(40) + wrong(40)
+    hard = frozenset(f"{n:016x}" for n in range(40, 80))
+    found = compare(both(pairs), FIELDS, RULES, hard)["judge"]
+    assert (found.labels, found.compared, found.agreed) == (80, 40, 40)
+
+
+def test_each_annotator_is_compared_on_its_own():
+    annotations = [*both(agreeing(60)), *(note(n, AGENTS[0], "LLM", "other model") for n in range(60))]
+    found = compare(annotations, FIELDS, RULES)
+    assert {name: agreement.is_trusted for name, agreement in found.items()} == {"judge": True, "other model": False}
+
+
+def test_labels_that_are_incomplete_unknown_or_by_code_are_no_labels():
+    annotations = [
+        note(1, "true", "LLM", "judge", "needed"),
+        note(2, "maybe", "LLM", "judge", "needed"),
+        note(2, "score", "LLM", "judge", "strategy"),
+        note(3, "true", "CODE", "rule", "needed"),
+        note(3, "score", "CODE", "rule", "strategy"),
+        *(
+            note(n, label, "HUMAN", "kim", name)
+            for n in (1, 2, 3)
+            for name, label in (("needed", "true"), ("strategy", "score"))
+        ),
+    ]
+    found = compare(annotations, FUSION, RULES)
+    assert {name: (a.labels, a.compared) for name, a in found.items()} == {"judge": (0, 0)}
+    assert "compared with people on 0 spans" in found["judge"].sentence
+
+
+def test_all_answers_of_a_span_must_be_equal_to_agree():
+    annotations = []
+    for n in range(40):
+        for name, label in (("needed", "true" if n % 2 else "false"), ("strategy", "score")):
+            annotations.append(note(n, label, "HUMAN", "kim", name))
+            annotations.append(note(n, "none" if n < 10 and name == "strategy" else label, "LLM", "judge", name))
+    assert compare(annotations, FUSION, RULES)["judge"].agreed == 30
+
+
+def test_the_sentence_has_the_numbers():
+    told = judged(agreeing(95) + wrong(5)).sentence
+    assert told.startswith("100 labels, agrees with people on 95 of 100, 95% (89% to 98%), kappa 0.92 (")
+    assert told.endswith("; counts on the test split")
+
+
+def test_disputed_are_spans_on_which_a_person_is_contradicted_by_anybody_who_is_not_refuted():
+    annotations = [
+        note(1, AGENTS[0]),
+        note(1, AGENTS[1], "LLM", "judge"),
+        note(2, AGENTS[0]),
+        note(2, AGENTS[1], "HUMAN", "bo"),
+        note(3, AGENTS[0]),
+        note(3, AGENTS[1], "LLM", "liar"),
+        note(4, AGENTS[0], "LLM", "judge"),
+        note(4, AGENTS[1], "LLM", "other"),
+        note(5, AGENTS[0]),
+        note(5, AGENTS[0], "LLM", "judge"),
+        note(6, AGENTS[0]),
+        note(6, AGENTS[1], "CODE", "rule"),
+    ]
+    assert disputed(annotations, FIELDS, ["liar"]) == {f"{n:016x}" for n in (1, 2)}
+
+
+def test_reports_are_stored_one_for_each_program():
+    store = MemoryStore()
+    reports = [
+        AnnotatorReport(program=name, at=after(n), agreements=(judged(agreeing(n)),))
+        for n, name in ((3, "b"), (4, "a"))
+    ]
+    for report in (*reports, reports[0]):
+        keep_report(store, "acme", report)
+    assert reports_of(store, "acme") == sorted(reports, key=lambda report: report.program)
+    assert reports_of(store, "other") == []

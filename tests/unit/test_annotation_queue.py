@@ -1,0 +1,110 @@
+"""The annotation queue: a limit a day that all modules share, items that are queued once, and their order."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from factories import NOON
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.errors import Conflict
+from argotune.labelling import Reason
+from argotune.splitting import Split
+
+TODAY = NOON.date()
+
+
+def item(n: int, **fields) -> QueueItem:
+    values = {
+        "span_id": f"{n:016x}",
+        "program": "routing",
+        "module": "routing",
+        "split": Split.TEST,
+        "reason": Reason.LOT,
+        "probability": 0.5,
+        "queued_at": NOON,
+    }
+    return QueueItem(**{**values, **fields})
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def queue(store: MemoryStore) -> AnnotationQueue:
+    return AnnotationQueue(store, "acme")
+
+
+def test_what_does_not_fit_into_the_day_is_not_queued(queue: AnnotationQueue):
+    assert queue.add([item(n) for n in range(4)], TODAY, 5) == 4
+    assert queue.add([item(n) for n in range(4, 8)], TODAY, 5) == 1
+    assert queue.add([item(9)], TODAY, 5) == 0
+    assert (len(queue.items()), queue.queued_on(TODAY)) == (5, 5)
+    tomorrow = TODAY + timedelta(days=1)
+    assert queue.queued_on(tomorrow) == 0
+    assert queue.add([item(9)], tomorrow, 5) == 1
+
+
+def test_two_modules_that_queue_at_the_same_time_keep_the_limit(store: MemoryStore, queue: AnnotationQueue):
+    write, raced = store.write, []
+
+    def interrupted(tenant_id, records, expect=None):
+        if not raced:
+            raced.append(True)
+            AnnotationQueue(store, "acme").add([item(n, program="modality.video") for n in range(3)], TODAY, 4)
+        write(tenant_id, records, expect)
+
+    store.write = interrupted
+    assert queue.add([item(n) for n in range(10, 13)], TODAY, 4) == 1
+    assert len(queue.items()) == queue.queued_on(TODAY) == 4
+
+
+def test_a_day_that_is_changed_all_the_time_is_a_conflict(store: MemoryStore, queue: AnnotationQueue):
+    def refuse(_tenant_id, _records, expect=None):
+        raise Conflict
+
+    store.write = refuse
+    with pytest.raises(Conflict, match="'acme'"):
+        queue.add([item(1)], TODAY, 5)
+
+
+def test_a_label_closes_an_item_once_and_what_is_not_queued_is_left_alone(queue: AnnotationQueue):
+    queue.add([item(1, is_marked=True)], TODAY, 5)
+    queue.close(item(1).span_id, NOON)
+    queue.close(item(1).span_id, NOON + timedelta(hours=1))
+    queue.close("unknown", NOON)
+    (found,) = queue.items()
+    assert (found.done_at, found.is_waiting, found.is_marked) == (NOON, False, False)
+
+
+def test_second_looks_come_first_then_the_oldest_day_in_an_order_that_says_nothing(queue: AnnotationQueue):
+    old = [item(n, queued_at=NOON - timedelta(days=1)) for n in range(3)]
+    again = item(9, second_look_at=NOON)
+    queue.add([*(item(n, split=Split.TRAIN, reason=Reason.UNSURE) for n in range(20, 30)), again, *old], TODAY, 50)
+    shown = queue.items()
+    assert shown[0] == again
+    assert {i.span_id for i in shown[1:4]} == {i.span_id for i in old}
+    assert [i.span_id for i in shown[4:]] != sorted(i.span_id for i in shown[4:])
+    assert queue.items("modality.video") == []
+
+
+def test_items_are_hard_when_they_were_chosen_for_what_is_known_of_them():
+    items = {
+        item(1): False,
+        item(2, split=Split.TRAIN): True,
+        item(3, split=Split.TRAIN, reason=Reason.UNSURE): True,
+        item(4, split=Split.TRAIN, reason=Reason.ANNOTATORS): False,
+        item(5, second_look_at=NOON): False,
+    }
+    assert hard_spans(items) == {i.span_id for i, is_hard in items.items() if is_hard}
+
+
+def test_forgotten_items_are_gone(queue: AnnotationQueue):
+    queue.add([item(1), item(2)], TODAY, 5)
+    assert queue.forget([item(1).span_id]) == 1
+    assert queue.forget([]) == 0
+    assert [i.span_id for i in queue.items()] == [item(2).span_id]
