@@ -167,8 +167,7 @@ def examples_from(
     counts: Counter[str] = Counter()
     tested = annotations if on_test is None else on_test
     asked = _by_question(_answered(experience, annotations, tested, fields, config) for experience in experiences)
-    places = (*((query_of(example.inputs), example.split) for example in known), *placed)
-    splitter = Splitter(config.split, places)
+    splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known), placed)
     examples: list[Example] = []
     for repeats in asked.values():
         is_labelled = any(isinstance(answer.label, Labelled) for answer in repeats)

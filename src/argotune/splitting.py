@@ -98,15 +98,25 @@ _REINDEX_AT = 1_000
 class Splitter:
     """Places questions one after the other; the same known ones and the same sequence always give the same splits.
 
-    `known` are (query, split) pairs that earlier splitters answered; their order does not matter.
+    `known` are (query, split) pairs that earlier splitters answered, `promised` those of questions that were chosen to
+    become known; the order within each does not matter. A promise that known ones have overtaken, as masking may make
+    questions equal, is not kept.
     """
 
-    def __init__(self, shares: SplitShares, known: Iterable[tuple[str, Split]] = ()) -> None:
+    def __init__(
+        self,
+        shares: SplitShares,
+        known: Iterable[tuple[str, Split]] = (),
+        promised: Iterable[tuple[str, Split]] = (),
+    ) -> None:
         self._shares = shares
         self._split_of: dict[str, Split] = {}
         for query, split in sorted(known):
             self._split_of.setdefault(normalised(query), split)
         self._near = NearTexts(self._split_of)
+        for key, split in sorted((normalised(query), split) for query, split in promised):
+            if key not in self._split_of and self._near.groups_near(key) <= {split}:
+                self._remember(key, split)
 
     def place(self, query: str) -> Split | Bridged:
         """The split of the known question that is equal or near to this one, else what its hash says.

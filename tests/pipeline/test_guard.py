@@ -125,7 +125,7 @@ def test_labels_in_free_text_are_masked_too():
     config = world.tenant()
     world.traces.record("acme", [decision("acme", "a" * 16, "who knows", "nobody", success=False)])
     world.traces.annotate("acme", [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)])
-    datasets, _ = collect(world.ports, config, "routing", [Fields("routing", ("query",), {"agent": None})])
+    datasets = collect(world.ports, config, "routing", [Fields("routing", ("query",), {"agent": None})]).datasets
     (example,) = datasets["routing"].examples
     assert example.expected == {"agent": "ask <EMAIL>"}
     assert datasets["routing"].counts["masked in labels: email"] == 1

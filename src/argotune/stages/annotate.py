@@ -191,7 +191,7 @@ def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Examp
     """Knows the places of all examples, and of all questions that were chosen to become some."""
     chosen = ((x.query, look.items[x.span_id].split) for x in look.experiences if x.span_id in look.items)
     known = ((query_of(example.inputs), example.split) for example in examples)
-    return Splitter(config.split, (*known, *chosen))
+    return Splitter(config.split, known, chosen)
 
 
 def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
