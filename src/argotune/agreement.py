@@ -6,7 +6,7 @@ both labels; no time, no network.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -26,14 +26,12 @@ class Agreement(Document):
     """What comparing one annotator with people gave. Shares are in 0..1, intervals hold with 95 % confidence.
 
     `kappa` is None where it is not defined: people and the annotator gave one and the same label. `labels` are all the
-    labels of the annotator, `commonest_share` the share of its most common one. `is_compared`: on as many spans as the
-    rules ask. `obstacle` says why it is not trusted on the test split, "" when it is.
+    labels of the annotator. `is_compared`: on as many spans as the rules ask. `obstacle` says why it is not trusted on
+    the test split, "" when it is.
     """
 
     identifier: str
     labels: int
-    commonest: str
-    commonest_share: float
     compared: int
     agreed: int
     share: Interval
@@ -118,7 +116,8 @@ def compare(
     """How each LM annotator of a program agrees with people, by identifier.
 
     `left_out` are spans that were chosen because they are hard, on which anybody agrees less. Labels that are
-    incomplete or outside the closed sets are no labels. All answers of a span must be equal to agree.
+    incomplete or outside the closed sets are no labels. All answers of a span must be equal to agree. Answers in free
+    text are not compared, as two right ones need not be equal, so an LM's never count on the test split.
     """
     people: list[Annotation] = []
     by_annotator: dict[str, list[Annotation]] = defaultdict(list)
@@ -127,7 +126,8 @@ def compare(
             people.append(annotation)
         elif annotation.kind == "LLM":
             by_annotator[annotation.identifier].append(annotation)
-    right = answers_of(people, fields) if by_annotator else {}
+    is_comparable = bool(by_annotator) and all(fields.answers.values())
+    right = answers_of(people, fields) if is_comparable else {}
     return {name: _judged(name, answers_of(own, fields), right, rules, left_out) for name, own in by_annotator.items()}
 
 
@@ -165,12 +165,9 @@ def _judged(
     agreed = sum(a == b for a, b in pairs)
     share = wilson_interval(agreed, len(pairs))
     kappa, interval = cohen_kappa(pairs), kappa_interval(pairs, SEED) if pairs else None
-    commonest, times = Counter(given.values()).most_common(1)[0] if given else ("", 0)
     return Agreement(
         identifier=identifier,
         labels=len(given),
-        commonest=commonest,
-        commonest_share=times / len(given) if given else 0.0,
         compared=len(pairs),
         agreed=agreed,
         share=share,

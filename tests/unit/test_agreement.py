@@ -8,6 +8,7 @@ from factories import AGENTS, FIELDS, FUSION, NOON, after
 from argotune.adapters.memory_store import MemoryStore
 from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, reports_of
 from argotune.annotations import Annotation, AnnotatorKind
+from argotune.experiences import Fields
 from argotune.tenants import AnnotationRules
 
 RULES = AnnotationRules()
@@ -102,6 +103,12 @@ def test_all_answers_of_a_span_must_be_equal_to_agree():
             annotations.append(note(n, label, "HUMAN", "kim", name))
             annotations.append(note(n, "none" if n < 10 and name == "strategy" else label, "LLM", "judge", name))
     assert compare(annotations, FUSION, RULES)["judge"].agreed == 30
+
+
+def test_answers_in_free_text_are_not_compared_so_an_lms_never_judge():
+    free = Fields("reply", ("query",), {"agent": None})
+    found = compare(both(agreeing(60)), free, RULES)["judge"]
+    assert (found.labels, found.compared, found.is_trusted) == (60, 0, False)
 
 
 def test_the_sentence_has_the_numbers():
