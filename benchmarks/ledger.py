@@ -30,6 +30,7 @@ from clinc150 import AGENTS
 
 from argotune import wiring
 from argotune.adapters.llama_cpp_lm import LabelScorer
+from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from argotune.annotations import Annotation
@@ -194,6 +195,7 @@ class World:
             tracker=self.tracker,
             lms=self._lms,
             embedder=wiring.open_embedder,
+            content=lambda _config: MemoryContent({}),
             clock=lambda: self.now,
             new_id=self._new_id,
         )
@@ -217,6 +219,7 @@ def _config(tenant: Tenant, decisions: dict) -> RoutingConfigUnified:
         use_synthetic_data=False,
         split={"train": 0.5, "dev": 0.1, "test": 0.4},
         gate={"min_test_examples": 10},
+        annotation={"daily_limit": 0},
         decisions=decisions,
     )
 
