@@ -1,4 +1,4 @@
-"""Explain: the whole story of one version, for people and as JSON."""
+"""Explain: the whole story of one version, for people and as JSON, and why a run was decided as it was."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any
 
+from argotune.decisions import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
 from argotune.registry import Change, Registry, Version
@@ -86,3 +87,45 @@ def _numbers(run: Run) -> list[str]:
         return []
     shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "test", "attempt", "trusted_share")
     return [f"          {name} = {getattr(run.verdict.numbers, name)}" for name in shown]
+
+
+_BY = {
+    "floor": "nothing could be chosen",
+    "forced": "a person forced the training",
+    "rules": "the cold-start rules",
+    "model": "the meta-model {model}",
+    "chance": "chance: a share of all decisions is drawn, to learn what the other choice would have brought",
+}
+
+
+def decided(run: Run) -> tuple[TrainingDecision, ModelingContext]:
+    """What was decided on a run, and what was known then. Raises NotFound for a run that ended before that."""
+    if run.decision is None or run.context is None:
+        raise NotFound(f"run: {run.id!r} ended before anything was decided: {run.sentence}")
+    return run.decision, run.context
+
+
+def explain_decision(run: Run) -> list[str]:
+    """The story of a decision in lines of text. Raises NotFound."""
+    decision, context = decided(run)
+    lines = [
+        f"run        {run.id}",
+        f"decided    {decision.action.name}",
+        f"by         {_BY[decision.by].format(model=decision.model)}",
+        f"because    {decision.reason}",
+        f"came to    {run.sentence}",
+    ]
+    if decision.possible:
+        lines.append(f"possible   {', '.join(action.name for action in decision.possible)}")
+        lines.append(f"drawn with probability {decision.probability:.3g}; the rules alone: {decision.by_rules.name}")
+    if decision.expected_gain is not None:
+        asked = "expected" if decision.model else "to be shown"
+        lines.append(f"gain {asked}: {100 * decision.expected_gain:+.1f} points")
+    for c in decision.contributions:
+        lines.append(f"  {c.feature} = {'unknown' if c.value is None else f'{c.value:g}'}: {100 * c.gain:+.2f} points")
+    known = {name: value for name, value in context.model_dump().items() if value not in (None, "")}
+    return [*lines, "known at the time:", *(f"  {name} = {_shown(value)}" for name, value in known.items())]
+
+
+def _shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -8,10 +8,9 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.configs import Configs
-from argotune.decisions import ModelingContext, TrainingDecision
-from argotune.errors import NotFound
+from argotune.explain import decided, explain_decision
 from argotune.ledger import LedgerRow, ledger_of
-from argotune.runs import Run, RunBook
+from argotune.runs import RunBook
 
 
 def add_commands(commands) -> None:
@@ -32,53 +31,18 @@ def _explain(arguments: Namespace) -> None:
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
     run = RunBook(store, arguments.tenant_id).run(arguments.run)
-    if run.decision is None or run.context is None:
-        raise NotFound(f"run: {run.id!r} ended before anything was decided: {run.sentence}")
+    decision, context = decided(run)
     if arguments.json:
         return say_json(
             {
                 "run": run.id,
-                "decision": run.decision.model_dump(mode="json"),
-                "context": run.context.model_dump(mode="json"),
+                "decision": decision.model_dump(mode="json"),
+                "context": context.model_dump(mode="json"),
                 "outcome": run.outcome,
             }
         )
-    for line in explanation(run, run.decision, run.context):
+    for line in explain_decision(run):
         say(line)
-
-
-_BY = {
-    "floor": "nothing could be chosen",
-    "forced": "a person forced the training",
-    "rules": "the cold-start rules",
-    "model": "the meta-model {model}",
-    "chance": "chance: a share of all decisions is drawn, to learn what the other choice would have brought",
-}
-
-
-def explanation(run: Run, decision: TrainingDecision, context: ModelingContext) -> list[str]:
-    """The story of a decision in lines of text."""
-    lines = [
-        f"run        {run.id}",
-        f"decided    {decision.action.name}",
-        f"by         {_BY[decision.by].format(model=decision.model)}",
-        f"because    {decision.reason}",
-        f"came to    {run.sentence}",
-    ]
-    if decision.possible:
-        lines.append(f"possible   {', '.join(action.name for action in decision.possible)}")
-        lines.append(f"drawn with probability {decision.probability:.3g}; the rules alone: {decision.by_rules.name}")
-    if decision.expected_gain is not None:
-        asked = "expected" if decision.model else "to be shown"
-        lines.append(f"gain {asked}: {100 * decision.expected_gain:+.1f} points")
-    for c in decision.contributions:
-        lines.append(f"  {c.feature} = {'unknown' if c.value is None else f'{c.value:g}'}: {100 * c.gain:+.2f} points")
-    known = {name: value for name, value in context.model_dump().items() if value not in (None, "")}
-    return [*lines, "known at the time:", *(f"  {name} = {_shown(value)}" for name, value in known.items())]
-
-
-def _shown(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _ledger(arguments: Namespace) -> None:

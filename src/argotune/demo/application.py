@@ -6,14 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from argotune.annotations import Annotation
-from argotune.demo.sample import SampleQuery, queries
+from argotune.demo.sample import SampleQuery, annotated_share, queries
 from argotune.experiences import Span
 from argotune.ports import Progress, TraceSink
 from argotune.records import digest
 from argotune.serving import Decision, Serving
-
-ANNOTATED_SHARE = 0.7
-"""Of the queries, drawn by their text: people label what was asked, whatever became of it."""
 
 SINK_SPANS = 300
 
@@ -48,7 +45,7 @@ def _span(
     decision = serving.decide(program, **query.inputs())
     return Span(
         row_id=0,
-        span_id=_span_id(query, program),
+        span_id=span_id_of(query, program),
         trace_id=digest([query.tenant_id, query.query])[:32],
         name=f"{prefix}.{program.partition('.')[0]}",
         started_at=at,
@@ -57,7 +54,8 @@ def _span(
     )
 
 
-def _span_id(query: SampleQuery, program: str) -> str:
+def span_id_of(query: SampleQuery, program: str) -> str:
+    """The span of one decision about a query."""
     return digest([query.tenant_id, query.query, program])[:16]
 
 
@@ -77,8 +75,13 @@ def _attributes(query: SampleQuery, decision: Decision, right: Mapping[str, str]
 
 def _annotations(asked: list[SampleQuery], now: datetime) -> Iterator[Annotation]:
     for query in asked:
-        if query.chance("annotated") >= ANNOTATED_SHARE:
+        if query.chance("annotated") >= annotated_share(query.tenant_id):
             continue
-        for program, right in query.decisions().items():
-            for name, label in right.items():
-                yield Annotation(_span_id(query, program), name, label, "HUMAN", "demo-annotator", now)
+        for program in query.decisions():
+            yield from labels_of(query, program, "demo-annotator", now)
+
+
+def labels_of(query: SampleQuery, program: str, who: str, now: datetime) -> list[Annotation]:
+    """What a person who knows the right answers says of one decision."""
+    span_id, right = span_id_of(query, program), query.decisions()[program]
+    return [Annotation(span_id, name, label, "HUMAN", who, now) for name, label in right.items()]

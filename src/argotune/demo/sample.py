@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from argotune.records import digest
@@ -71,9 +72,33 @@ def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
     )
 
 
+CONTENT = Path(str(files("argotune.demo").joinpath("content")))
+"""What the sample tenants' archives hold, a file for each tenant that has one (ARGOTUNE_CONTENT_DIR)."""
+
+_OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
+    # Has just started: the few queries it has go to dev and test, and what trains is written from its archive.
+    "initech": {
+        "min_samples_for_optimization": 40,
+        "split": {"train": 0.1, "dev": 0.3, "test": 0.6},
+        "content": "file",
+        "lm": {"teacher_model": "local/smollm2"},
+        "preferred_optimizer": "nearest",
+    },
+}
+
+
 def config(tenant_id: str) -> RoutingConfigUnified:
     """A demo tenant's config: the defaults, with the agents that its queries are about, and nothing left to chance."""
     default = RoutingConfigUnified(tenant_id=tenant_id)
     used = {query.agent for query in queries(tenant_id)}
-    agents = {agent: text for agent, text in default.agents.items() if agent in used}
-    return RoutingConfigUnified(tenant_id=tenant_id, agents=agents, decisions={"exploration_share": 0})
+    fields = {
+        "agents": {agent: text for agent, text in default.agents.items() if agent in used},
+        "decisions": {"exploration_share": 0},
+        **_OF_ITS_OWN.get(tenant_id, {}),
+    }
+    return RoutingConfigUnified(tenant_id=tenant_id, **fields)
+
+
+def annotated_share(tenant_id: str) -> float:
+    """Of the queries, drawn by their text: people label what was asked, whatever became of it."""
+    return 1.0 if tenant_id == "initech" else 0.7

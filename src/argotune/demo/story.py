@@ -13,7 +13,9 @@ from argotune.cli.output import say, table
 from argotune.configs import Configs
 from argotune.demo import sample
 from argotune.demo.application import serve
+from argotune.demo.next_round import LABELLED, next_round
 from argotune.errors import NotFound
+from argotune.explain import explain_decision
 from argotune.pipeline import Request, run_module
 from argotune.ports import Ports, Progress
 from argotune.reports import ModuleReport
@@ -41,9 +43,8 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
     with wiring.phoenix_server(
         place.phoenix_python, (place.folder / "phoenix").resolve(), place.phoenix_port, progress
     ) as endpoint:
-        settings = read_settings(
-            store_url=f"sqlite:///{(place.folder / 'argotune.db').resolve()}", phoenix_endpoint=endpoint
-        )
+        store_url = f"sqlite:///{(place.folder / 'argotune.db').resolve()}"
+        settings = read_settings(store_url=store_url, phoenix_endpoint=endpoint, content_dir=sample.CONTENT)
         ports = wiring.open_ports(settings, progress)
         add_tenants(ports)
         for tenant_id in sample.TENANTS:
@@ -51,6 +52,8 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
         configs = [Configs(ports.store).get(tenant_id) for tenant_id in discover(ports.store)]
         reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in configs for m in c.modules]
         _show(ports, reports)
+        _explain(reports)
+        next_round(ports, Configs(ports.store).get(LABELLED))
         if stay:
             say()
             say(f"Phoenix stays up at {endpoint} until you press Ctrl-C.")
@@ -80,6 +83,20 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
         spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
     done.write_text(f"{spans}\n")
     say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {spans} spans written")
+
+
+def _explain(reports: list[tuple[str, str, ModuleReport]]) -> None:
+    """Why the first run that trained was decided so, and what became of synthetic examples."""
+    runs = [run for _, _, report in reports for run in report.runs]
+    for run in [run for run in runs if run.synthetic]:
+        say()
+        say(f"Synthetic examples for {run.tenant_id} {run.program}: {run.synthetic.sentence}")
+    chosen = next((run for run in runs if run.plan), None)
+    if chosen:
+        say()
+        say(f"A decision explained (argotune explain-decision --tenant {chosen.tenant_id} {chosen.id}):")
+        for line in explain_decision(chosen):
+            say(f"  {line}")
 
 
 def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:

@@ -128,15 +128,24 @@ def _usual(question: Question) -> Choice | Refusal:
 
 
 def _choice(question: Question, optimizer: str) -> Choice | Refusal:
-    context, config = question.context, question.config
-    n_train = max(context.real_sample_count, 1 if config.use_synthetic_data else 0)
-    return choose(optimizer, n_train, question.data.accuracy, question.has_writer, config.decisions)
+    rules = question.config.decisions
+    n_train = question.context.real_sample_count + (_synthetic_count(question) if question.has_writer else 0)
+    return choose(optimizer, n_train, question.data.accuracy, question.has_writer, rules)
+
+
+def _synthetic_count(question: Question) -> int:
+    config, context = question.config, question.context
+    rules, n_real, ratio = config.decisions, context.real_sample_count, config.synthetic_data_ratio
+    return synthetic_share(_strategy(question), n_real, ratio, rules.synthetic_threshold)
+
+
+def _strategy(question: Question) -> Strategy:
+    config = question.config
+    return strategy_of_rules(question.context, config.decisions) if config.use_synthetic_data else Strategy.PURE_REAL
 
 
 def _action(question: Question, choice: Choice) -> Action:
-    config = question.config
-    usual = strategy_of_rules(question.context, config.decisions)
-    return Action(strategy=usual if config.use_synthetic_data else Strategy.PURE_REAL, optimizer=choice.optimizer)
+    return Action(strategy=_strategy(question), optimizer=choice.optimizer)
 
 
 def _possible(question: Question, train: Action) -> list[Action]:
@@ -161,9 +170,7 @@ def _plan(question: Question, action: Action, reason: str) -> Plan:
         test_ids=test,
         data_hash=data_hash(data.pick((*train, *dev))),
         strategy=action.strategy,
-        synthetic_count=synthetic_share(
-            action.strategy, len(train), config.synthetic_data_ratio, config.decisions.synthetic_threshold
-        ),
+        synthetic_count=_synthetic_count(question),
     )
 
 
@@ -175,8 +182,8 @@ def _too_few(question: Question) -> str | None:
             f"{needed - n_test} labelled test examples short: {n_test} of {len(data.examples)} labelled examples "
             f"fall into the test split, the gate asks for {needed}"
         )
-    if question.context.real_sample_count == 0 and not config.use_synthetic_data:
-        return "no labelled training examples"
+    if question.context.real_sample_count == 0 and not (question.has_writer and config.use_synthetic_data):
+        return "no labelled training examples, and no LM that writes synthetic ones"
     test = data.pick(data.ids(Split.TEST))
     trusted = sum(example.source.is_trusted for example in test) / len(test)
     if trusted < config.gate.min_trusted_share:
