@@ -1,6 +1,6 @@
 """Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
 
-The pipeline is nine verbs in one direction (pipeline.py knows their order, stages/ has one file each):
+The pipeline is ten verbs in one direction (pipeline.py knows their order, stages/ has one file each):
 
     discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report
 

@@ -1,1 +1,4 @@
-"""The nine verbs. Each file exports one function with its own name; `pipeline` alone knows their order."""
+"""The ten verbs of a pass, in the order that `pipeline` alone knows, and `dispatch` and `learn`, which see all tenants.
+
+Each file exports one function with its own name.
+"""
