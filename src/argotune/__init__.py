@@ -2,7 +2,7 @@
 
 The pipeline is ten verbs in one direction (pipeline.py knows their order, stages/ has one file each):
 
-    discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report
+    discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
 
 Nouns are at the root, verbs in stages/, products only in adapters/. The names below are what the documents
 promise; they are loaded when they are first used.
