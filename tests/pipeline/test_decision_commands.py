@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from world import World, filled
 
+from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.cli import main
+from argotune.cli.rounds import settle_daily
 from argotune.configs import Configs
+from argotune.in_charge import InCharge
 from argotune.pipeline import Request, run_module
 
 
@@ -65,3 +69,11 @@ def test_learn_says_who_decides_and_keeps_it(told):
     assert "the rules decide: 1 decisions in the ledger, 60 are needed" in told("learn")[1]
     assert told("learn")[0] == 0
     assert [a["number"] for a in json.loads(told("learn", "--history", "--json")[1])] == [1, 2]
+
+
+def test_a_round_settles_who_decides_once_a_day(capsys: pytest.CaptureFixture[str]):
+    store, world = MemoryStore(), World()
+    for hours in (0, 23, 24):
+        settle_daily(store, world.now + timedelta(hours=hours))
+    assert [a.at for a in InCharge(store).history()] == [world.now, world.now + timedelta(hours=24)]
+    assert capsys.readouterr().out.count("Deciding on training: the rules decide") == 2

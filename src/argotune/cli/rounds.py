@@ -77,11 +77,11 @@ def _submit_round(arguments: Namespace, store: Store) -> int:
     _write(arguments, done)
     _say_round(done)
     if not request.is_dry_run:
-        _learn_daily(store, utc_now())
+        settle_daily(store, utc_now())
     return ConfigInvalid.exit_code if done.of("failed") else 0
 
 
-def _learn_daily(store: Store, now: datetime) -> None:
+def settle_daily(store: Store, now: datetime) -> None:
     """Once a day a round also settles who decides on training; what another round settles meanwhile is as good."""
     from argotune.in_charge import InCharge
     from argotune.stages.learn import learn
