@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from argotune.answers import Answers
 from argotune.conditions import Conditions
@@ -24,7 +23,7 @@ from argotune.programs.program import Program
 from argotune.reports import ModuleReport
 from argotune.runs import Marker, Run, RunBook
 from argotune.stages.annotate import annotate
-from argotune.stages.collect import collect
+from argotune.stages.collect import Collected, collect
 from argotune.stages.trigger import trigger
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
@@ -67,38 +66,48 @@ def _optimize(
     runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)
     annotate(ports, config, programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
-    book.change_marker(
-        module,
-        pass_id=None,
-        settled_group=request.group,
-        settled_row_id=collected.row_id,
-        settled_labels=collected.labels,
-        label_names=collected.label_names,
-        last_run_at=ports.clock(),
-        **_learned(book.marker(module)[0], config, collected.datasets, runs, ports.clock()),
-    )
+    _settle(this, module, collected, runs)
     Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
 
 
-def _learned(
-    marker: Marker, config: RoutingConfigUnified, datasets: Mapping[str, Dataset], runs: Sequence[Run], now: datetime
-) -> dict[str, Any]:
-    """What the marker says of its programs after their runs: lessons, histories, and what they are short of."""
-    history = {run.program: history_after(marker.history.get(run.program, TrainingHistory()), run) for run in runs}
-    short = {name: _shortfall(config, datasets[name], past, now) for name, past in history.items()}
-    return {
-        "learned": marker.learned | {run.program: run.plan.lesson for run in runs if run.plan},
-        "history": marker.history | history,
-        "short": {name: found for name, found in short.items() if found},
-    }
+def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) -> None:
+    """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
+    book, now = RunBook(this.ports.store, this.config.tenant_id), this.ports.clock()
+    marker, _ = book.marker(module)
+    histories = _histories(marker, runs)
+    book.change_marker(
+        module,
+        pass_id=None,
+        settled_group=this.request.group,
+        settled_row_id=collected.row_id,
+        settled_labels=collected.labels,
+        label_names=collected.label_names,
+        last_run_at=now,
+        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan},
+        history=marker.history | histories,
+        short=_shortfalls(this.config, collected.datasets, histories, now),
+    )
 
 
-def _shortfall(
-    config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, now: datetime
-) -> Shortfall | None:
-    context, traces = context_of(config, data, history, now), data.counts.get("experiences", 0)
-    return shortfall(context, history, config.decisions, config.gate, traces)
+def _histories(marker: Marker, runs: Sequence[Run]) -> dict[str, TrainingHistory]:
+    """Of the module's programs, with what these runs add."""
+    return {run.program: history_after(marker.history.get(run.program, TrainingHistory()), run) for run in runs}
+
+
+def _shortfalls(
+    config: RoutingConfigUnified,
+    datasets: Mapping[str, Dataset],
+    histories: Mapping[str, TrainingHistory],
+    now: datetime,
+) -> dict[str, Shortfall]:
+    """What the programs lack to show another gain; those that lack nothing are not in it."""
+    found = {}
+    for name, history in histories.items():
+        context, traces = context_of(config, datasets[name], history, now), datasets[name].counts.get("experiences", 0)
+        if short := shortfall(context, history, config.decisions, config.gate, traces):
+            found[name] = short
+    return found
 
 
 def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
