@@ -1,12 +1,13 @@
 """Learning when to train: a ledger made by running the loop, then four ways of deciding on tenants held back from it.
 
-    python benchmarks/ledger.py DATA_FOLDER MEMO.sqlite [--tenants 24] [--held-back 12] [--rounds 8]
+    python benchmarks/ledger.py DATA_FOLDER MEMO.sqlite [--tenants 24] [--held-back 12] [--rounds 8] [--scripted]
 
 Small tenants are cut from CLINC150: 3 to 5 of its domains are a tenant's agents, 4 intents each are what it is asked
 about, 10 to 30 queries come each day, every query labelled, in some tenants with wrong labels, with a drift to other
 intents half-way, or with labels that no query tells. All answers come from the embedded LM; MEMO keeps them, so that
 equal prompts are computed once over all policies and runs of this script, but each policy is charged for every prompt
-that it asks for the first time.
+that it asks for the first time. With --scripted no LM is asked: of the demonstrations shown the one that shares most
+words with the query is believed, in 85 of 100 queries; that takes minutes for hundreds of tenants.
 
 Prints Markdown tables: what the ledger holds, who takes over, and for the tenants held back LM calls and accuracy (of
 the serving champion on fresh queries, mean over all days) of: always train, the rules, the meta-model, and an oracle
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +97,10 @@ def main() -> None:
     intents = _intents(arguments.folder)
     tenants = [_tenant(number, intents, arguments.rounds) for number in range(arguments.tenants + arguments.held_back)]
     with closing(sqlite3.connect(arguments.memo)) as memo:
-        _memoize(memo)
+        if arguments.scripted:
+            LabelScorer._score = _script
+        else:
+            _memoize(memo)
         lms = wiring.open_lms(read_settings(lm_threads=1))
         held_back, past = tenants[: arguments.held_back], tenants[arguments.held_back :]
         rows, appointment, model = _ledger(past, arguments.rounds, lms)
@@ -111,6 +116,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tenants", type=int, default=24)
     parser.add_argument("--held-back", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--scripted", action="store_true")
     return parser.parse_args()
 
 
@@ -179,6 +185,20 @@ def _memoize(memo: sqlite3.Connection) -> None:
         return shares
 
     LabelScorer._score = remembered
+
+
+def _script(self, text, question):
+    """Shares as an LM would give them: the label of the demonstration most like the query, or any."""
+    with self._paid.meter.call(len(text)) as bill:
+        bill.tokens = len(text) // 4
+    asked = re.findall(r"query: (.*)\n", text)[-1]
+    words, luck = set(asked.lower().split()), int(digest(asked)[:8], 16)
+    demos = re.findall(r"query: (.*)\n(?:.*\n)*?agent: (.*)\n", text)
+    nearest = max(demos, key=lambda demo: len(words & set(demo[0].lower().split())), default=("", ""))[1]
+    labels = list(question.options)
+    named = next((label for label, name in question.options.items() if name == nearest), None)
+    chosen = named if named and luck % 100 < 85 else labels[luck // 100 % len(labels)]
+    return {label: 0.7 if label == chosen else 0.3 / len(labels) for label in labels}
 
 
 class World:

@@ -75,9 +75,8 @@ def duel(rows: Sequence[LedgerRow], seed: int) -> Duel | Undecided:
     if len(chosen) < MIN_DECISIONS:
         return Undecided(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
     judged = list(_judged(chosen, seed))
-    tenants = {row.tenant for row, _ in judged}
-    if len(tenants) < FOLDS:
-        return Undecided("no model could be fitted on earlier rows of other tenants")
+    if len(judged) < MIN_DECISIONS / 2 or len({row.tenant for row, _ in judged}) < FOLDS:
+        return Undecided(f"only {len(judged)} decisions came after enough trainings of other tenants to learn from")
     return _compared(judged, seed)
 
 
