@@ -13,6 +13,8 @@ import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, Promoted, described
 from cluster.manifests import REPOSITORY
 
+from argotune.runs import RunBook
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 PAGE = (REPOSITORY / "docs" / "kubernetes.md").read_text("utf-8")
 LOOKS = [
@@ -80,6 +82,18 @@ def test_our_command_waits_for_a_forced_run_and_ends_as_it_ends(site: Installed,
     assert argotune(site, "argo", "follow", name).returncode == 0
     assert argotune(site, "argo", "stop", name).returncode == 9
     assert argotune(site, "argo", "retry", name).returncode == 9
+
+
+def test_training_can_be_forced_and_synthetic_data_left_out_from_here(site: Installed, new_id: str) -> None:
+    tenant_id = f"forced_{new_id}"
+    site.tenant(tenant_id, use_synthetic_data=True, decisions={"synthetic_threshold": 500})
+    flags = ("--force-training", "--use-synthetic-data=false")
+    done = argotune(site, "run", "--on-argo", "--tenant", tenant_id, "--force", *flags, "--wait")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = [run for run in RunBook(site.store, tenant_id).runs() if run.program == "routing"]
+    assert (run.decision.by, run.decision.action.strategy, run.plan.synthetic_count) == ("forced", "pure_real", 0)
+    told = argotune(site, "explain-decision", "--tenant", tenant_id, run.id, "--store-url", site.settings.store_url)
+    assert "a person forced the training" in told.stdout
 
 
 def test_our_command_ends_with_the_code_of_the_step_that_failed(site: Installed, new_id: str) -> None:
