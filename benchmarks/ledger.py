@@ -106,7 +106,7 @@ def main() -> None:
         rows, appointment, model = _ledger(past, arguments.rounds, lms)
         _say_ledger(rows, appointment, model)
         if isinstance(model, MetaModel):
-            _say_policies(_policies(held_back, arguments.rounds, lms, model))
+            _say_policies(_policies(held_back[: arguments.compare], arguments.rounds, lms, model))
 
 
 def _arguments() -> argparse.Namespace:
@@ -117,6 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--held-back", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--scripted", action="store_true")
+    parser.add_argument("--compare", type=int, help="only so many of those held back (default: all)")
     return parser.parse_args()
 
 
@@ -351,6 +352,7 @@ def _with_model(world: World, model: MetaModel) -> World:
 
 
 def _say_policies(found: Policies) -> None:
+    print(f"\n{len(found['rules'])} tenants held back")
     before = [_first(results) for results in zip(*found.values(), strict=True)]
     always = found["always train"]
     print(

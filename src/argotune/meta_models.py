@@ -30,8 +30,9 @@ MAX_WEIGHT = 20.0
 """A row that was drawn with a small probability stands for many others, but never for more than this: a single one
 must not decide alone. The bias towards the rules that this brings is on the safe side."""
 
-GAIN_KEPT = 0.98
-"""The share of the gain that the decisions of a model are to keep; what they save is the calls for the rest."""
+HURDLE = 1.25
+"""A training must be expected to buy so many times the gain per LM call that those in the ledger bought on average: more
+than 1, as expectations err."""
 
 SHOWN_CONTRIBUTIONS = 6
 
@@ -122,7 +123,7 @@ def trainings_of(rows: Sequence[LedgerRow]) -> list[Training]:
 
 
 def fit(trainings: Sequence[Training], seed: int) -> MetaModel | NotLearned:
-    """Learn from past trainings. The cutoff is set on predictions for tenants that the model behind them never saw."""
+    """Learn from past trainings what they bring and what they cost. The same trainings give the same model."""
     too_little = _too_little(trainings)
     if too_little:
         return NotLearned(too_little)
@@ -132,7 +133,7 @@ def fit(trainings: Sequence[Training], seed: int) -> MetaModel | NotLearned:
         "xgboost": _xgboost().__version__,
         "gain": _text(gain),
         "calls": _text(calls),
-        "cutoff": _cutoff(_held_out(trainings, seed)),
+        "cutoff": _cutoff(trainings),
         "trainings": len(trainings),
         "tenants": len({training.tenant for training in trainings}),
     }
@@ -159,34 +160,11 @@ def fold_of(tenant: str) -> int:
     return int(digest(["fold", tenant])[:8], 16) % FOLDS
 
 
-def _held_out(trainings: Sequence[Training], seed: int) -> list[tuple[float, float]]:
-    """The expected gain of each training, and that per call, by models fitted without its tenant's fold."""
-    found: list[tuple[float, float]] = []
-    for fold in range(FOLDS):
-        inside = [training for training in trainings if fold_of(training.tenant) == fold]
-        others = [training for training in trainings if fold_of(training.tenant) != fold]
-        if inside and others:
-            gain, calls = _boosters(others, seed)
-            rows = [features(training.context, training.action) for training in inside]
-            gains = _predicted(gain, rows)
-            found += zip(gains, _worth(gains, _predicted(calls, rows)), strict=True)
-    return found
-
-
-def _cutoff(expected: Sequence[tuple[float, float]]) -> float:
-    """The largest cutoff of gain per call under which GAIN_KEPT of all gain is kept.
-
-    By what is expected of trainings of unseen tenants: what they really brought is a handful of promotions, and a
-    cutoff set on those would follow chance. Whether the expectations are right is what a duel finds out.
-    """
-    ranked = sorted(((worth, max(gain, 0.0)) for gain, worth in expected), reverse=True)
-    wanted = GAIN_KEPT * math.fsum(gain for _, gain in ranked)
-    kept = 0.0
-    for worth, gain in ranked:
-        kept += gain
-        if kept >= wanted:
-            return worth
-    return ranked[-1][0]
+def _cutoff(trainings: Sequence[Training]) -> float:
+    """Gain per LM call below which training is not worth it."""
+    gain = math.fsum(training.weight * training.gain for training in trainings)
+    calls = math.fsum(training.weight * training.calls for training in trainings)
+    return HURDLE * gain / max(calls, 1.0)
 
 
 def _worth(gains: Sequence[float], log_calls: Sequence[float]) -> list[float]:

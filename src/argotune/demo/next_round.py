@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from argotune.annotation_queue import AnnotationQueue, QueueItem
 from argotune.cli.output import say
 from argotune.demo.application import labels_of, span_id_of
@@ -9,33 +11,38 @@ from argotune.demo.sample import queries
 from argotune.experience_log import ExperienceLog
 from argotune.pipeline import Request, run_module
 from argotune.ports import Ports
+from argotune.programs import programs_of
 from argotune.tenants import RoutingConfigUnified
 
-LABELLED, PROGRAM = "acme_corp", "routing"
+LABELLED = "acme_corp"
 
 
 def next_round(ports: Ports, config: RoutingConfigUnified) -> None:
-    """Label the program's queued spans as a person would in Phoenix or by `argotune annotate`, and run it again."""
-    waiting = [item for item in AnnotationQueue(ports.store, config.tenant_id).items(PROGRAM) if item.is_waiting]
+    """Label the queued spans of a module as a person would in Phoenix or by `argotune annotate`, and run it again."""
+    items = [item for item in AnnotationQueue(ports.store, config.tenant_id).items() if item.is_waiting]
     say()
-    say(f"{LABELLED} {PROGRAM}: {len(waiting)} spans wait for a label (argotune annotate --tenant {LABELLED} --list)")
-    if not waiting:
+    say(f"{LABELLED}: {len(items)} spans wait for a label (argotune annotate --tenant {LABELLED} --list)")
+    if not items:
         return
-    before = _labelled(ports, config)
-    _label(ports, config, waiting)
-    report = run_module(ports, config, PROGRAM, Request(is_forced=True))
-    say(f"  a person labelled them; labelled examples before {before}, in the next run {_labelled(ports, config)}")
+    module = Counter(item.module for item in items).most_common(1)[0][0]
+    chosen = [item for item in items if item.module == module]
+    before = _labelled(ports, config, module)
+    _label(ports, config, chosen)
+    report = run_module(ports, config, module, Request(is_forced=True))
+    after = _labelled(ports, config, module)
+    say(f"  a person labels the {len(chosen)} of {module}: {before} labelled examples before, {after} in the next run")
     for line in report.lines:
         say(f"  {line}")
 
 
-def _label(ports: Ports, config: RoutingConfigUnified, waiting: list[QueueItem]) -> None:
-    asked = {span_id_of(query, PROGRAM): query for query in queries(config.tenant_id)}
+def _label(ports: Ports, config: RoutingConfigUnified, items: list[QueueItem]) -> None:
+    asked = {span_id_of(query, name): query for query in queries(config.tenant_id) for name in query.decisions()}
     now = ports.clock()
-    labels = [label for item in waiting for label in labels_of(asked[item.span_id], PROGRAM, "demo-expert", now)]
+    labels = [label for item in items for label in labels_of(asked[item.span_id], item.program, "demo-expert", now)]
     ports.traces.annotate(config.tenant_id, labels)
 
 
-def _labelled(ports: Ports, config: RoutingConfigUnified) -> int:
-    examples = ExperienceLog(ports.store, config.tenant_id).examples(PROGRAM)
+def _labelled(ports: Ports, config: RoutingConfigUnified, module: str) -> int:
+    log = ExperienceLog(ports.store, config.tenant_id)
+    examples = [example for program in programs_of(config, module) for example in log.examples(program.name)]
     return sum(example.source.is_trusted for example in examples)

@@ -75,6 +75,9 @@ def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
 CONTENT = Path(str(files("argotune.demo").joinpath("content")))
 """What the sample tenants' archives hold, a file for each tenant that has one (ARGOTUNE_CONTENT_DIR)."""
 
+SYNTHETIC_BELOW = 12
+"""Real training examples; at the default of 20 the embedded LM would write for minutes more."""
+
 _OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
     # Has just started: the few queries it has go to dev and test, and what trains is written from its archive.
     "initech": {
@@ -93,7 +96,7 @@ def config(tenant_id: str) -> RoutingConfigUnified:
     used = {query.agent for query in queries(tenant_id)}
     fields = {
         "agents": {agent: text for agent, text in default.agents.items() if agent in used},
-        "decisions": {"exploration_share": 0},
+        "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
     return RoutingConfigUnified(tenant_id=tenant_id, **fields)

@@ -88,7 +88,7 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
 def _explain(reports: list[tuple[str, str, ModuleReport]]) -> None:
     """Why the first run that trained was decided so, and what became of synthetic examples."""
     runs = [run for _, _, report in reports for run in report.runs]
-    for run in [run for run in runs if run.synthetic]:
+    for run in [run for run in runs if run.synthetic and run.synthetic.made]:
         say()
         say(f"Synthetic examples for {run.tenant_id} {run.program}: {run.synthetic.sentence}")
     chosen = next((run for run in runs if run.plan), None)
