@@ -31,8 +31,8 @@ MAX_WEIGHT = 20.0
 must not decide alone. The bias towards the rules that this brings is on the safe side."""
 
 HURDLE = 1.25
-"""A training must be expected to buy so many times the gain per LM call that those in the ledger bought on average: more
-than 1, as expectations err."""
+"""A training must be expected to buy so many times the gain per LM call that those in the ledger bought on average:
+more than 1, as expectations err."""
 
 SHOWN_CONTRIBUTIONS = 6
 
