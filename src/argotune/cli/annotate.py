@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from argotune.agenda import forget_agenda
-from argotune.annotation_queue import AnnotationQueue, QueueItem
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command
@@ -20,6 +19,7 @@ from argotune.ports import Ports
 from argotune.tenants import RoutingConfigUnified
 
 if TYPE_CHECKING:
+    from argotune.annotation_queue import AnnotationQueue, QueueItem
     from argotune.programs.program import Program
 
 MAX_WHO_CHARS = 100
@@ -73,6 +73,12 @@ def _programs(config: RoutingConfigUnified, wanted: str | None) -> dict[str, Pro
     return found if wanted is None else {wanted: found[wanted]}
 
 
+def _queue_of(ports: Ports, config: RoutingConfigUnified) -> AnnotationQueue:
+    from argotune.annotation_queue import AnnotationQueue  # brings numpy, which a trigger check does without
+
+    return AnnotationQueue(ports.store, config.tenant_id)
+
+
 class _Queue:
     """What waits, with what was asked."""
 
@@ -83,7 +89,7 @@ class _Queue:
 
         self.ports, self.config, self.programs = ports, config, programs
         self._log = ExperienceLog(ports.store, config.tenant_id)
-        waiting = [item for item in AnnotationQueue(ports.store, config.tenant_id).items() if item.is_waiting]
+        waiting = [item for item in _queue_of(ports, config).items() if item.is_waiting]
         self.items = [item for item in waiting if item.program in programs][:limit]
 
     def inputs(self, item: QueueItem) -> Mapping[str, str] | None:
@@ -202,7 +208,7 @@ def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Ma
     ports.traces.annotate(
         config.tenant_id, [Annotation(span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
     )
-    AnnotationQueue(ports.store, config.tenant_id).close(span_id, now)
+    _queue_of(ports, config).close(span_id, now)
     forget_agenda(ports.store, config.tenant_id)
 
 
@@ -262,7 +268,7 @@ def _status(ports: Ports, config: RoutingConfigUnified, arguments: Namespace) ->
     """What is stored of labelling; nothing is read from the trace source and no LM is asked."""
     from argotune.agreement import reports_of
 
-    queue, today = AnnotationQueue(ports.store, config.tenant_id), ports.clock().date()
+    queue, today = _queue_of(ports, config), ports.clock().date()
     waiting = [item for item in queue.items(arguments.program) if item.is_waiting]
     reports = [r for r in reports_of(ports.store, config.tenant_id) if arguments.program in (None, r.program)]
     queued, limit = queue.queued_on(today), config.annotation.daily_limit

@@ -8,7 +8,6 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.configs import Configs
-from argotune.explain import decided, explain_decision
 from argotune.ledger import LedgerRow, ledger_of
 from argotune.runs import RunBook
 
@@ -28,6 +27,8 @@ def add_commands(commands) -> None:
 
 
 def _explain(arguments: Namespace) -> None:
+    from argotune.explain import decided, explain_decision
+
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
     run = RunBook(store, arguments.tenant_id).run(arguments.run)
