@@ -13,8 +13,8 @@ from argotune.ports import Store
 from argotune.takeover import Duel, Undecided, duel
 
 SEED = 20261121
-MAX_ROWS = 20_000
-"""The newest decisions: enough to learn from, and they fit into the pod of a round."""
+MAX_ROWS = 5_000
+"""The newest decisions: enough to learn from, and with 260 MB of memory they fit into the pod of a round."""
 
 
 def learn(store: Store, now: datetime) -> Appointment:
