@@ -7,7 +7,7 @@ from datetime import datetime
 
 from argotune.annotations import LabelSource
 from argotune.dataset import Dataset
-from argotune.decisions import ModelingContext, TrainingHistory
+from argotune.decisions import ModelingContext, Shortfall, TrainingHistory, shortfall
 from argotune.examples import Example, Merged
 from argotune.experiences import query_of
 from argotune.power import gain_detected, level_of_attempt
@@ -47,6 +47,13 @@ def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHis
     )
 
 
+def shortfall_of(
+    config: RoutingConfigUnified, data: Dataset, context: ModelingContext, history: TrainingHistory
+) -> Shortfall | None:
+    """What the program's data lack to show the promised gain; None when nothing is, or nobody knows."""
+    return shortfall(context, history, config.decisions, config.gate, data.counts.get("experiences", 0))
+
+
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     """The history with a run that has ended; a skipped run leaves it as it was."""
     comparison, verdict = run.comparison, run.verdict
@@ -61,7 +68,6 @@ def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
         disagreed=history.disagreed + numbers.wins + numbers.losses,
         last_at=run.started_at,
         last_train_count=len(run.plan.train_ids),
-        last_success_rate=run.context.success_rate if run.context else None,
         last_gain=numbers.effect,
         was_unproven=not promoted and numbers.p_value > numbers.level,
         champion_score=numbers.challenger_mean if promoted else numbers.champion_mean,

@@ -74,7 +74,6 @@ class TrainingHistory(Document):
     disagreed: int = 0
     last_at: datetime | None = None
     last_train_count: int = 0
-    last_success_rate: float | None = None
     last_gain: float | None = None
     was_unproven: bool = False
     champion_score: float | None = None

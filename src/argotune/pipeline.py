@@ -11,9 +11,9 @@ from datetime import datetime
 
 from argotune.answers import Answers
 from argotune.conditions import Conditions
-from argotune.contexts import context_of, history_after
+from argotune.contexts import context_of, history_after, shortfall_of
 from argotune.dataset import Dataset
-from argotune.decisions import Shortfall, TrainingHistory, shortfall
+from argotune.decisions import Shortfall, TrainingHistory
 from argotune.errors import Conflict
 from argotune.leases import leased
 from argotune.logs import about
@@ -104,8 +104,8 @@ def _shortfalls(
     """What the programs lack to show another gain; those that lack nothing are not in it."""
     found = {}
     for name, history in histories.items():
-        context, traces = context_of(config, datasets[name], history, now), datasets[name].counts.get("experiences", 0)
-        if short := shortfall(context, history, config.decisions, config.gate, traces):
+        context = context_of(config, datasets[name], history, now)
+        if short := shortfall_of(config, datasets[name], context, history):
             found[name] = short
     return found
 

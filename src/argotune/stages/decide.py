@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
+from argotune.contexts import shortfall_of
 from argotune.dataset import Dataset, data_hash
 from argotune.decisions import (
     SKIP,
     Action,
     Advice,
     ModelingContext,
-    Shortfall,
+    Opinion,
     Strategy,
     TrainingDecision,
     TrainingHistory,
     drawn,
     opinion_of_rules,
     promised_gain,
-    shortfall,
     strategy_of_rules,
 )
 from argotune.examples import Split
@@ -68,28 +68,28 @@ class Decided:
 
 def decide(question: Question) -> Decided:
     """What to do. Deterministic in its argument."""
-    floor = _too_few(question)
-    usual = None if floor else _usual(question)
+    too_few = _too_few(question)
+    if too_few:
+        return _skipped(too_few)
+    usual = _choice(question, question.config.preferred_optimizer)
     if isinstance(usual, Refusal):
-        floor = usual.reason
-    if floor or not isinstance(usual, Choice):
-        return _skipped("floor", floor or "nothing can be chosen")
-    plan = _plan(question, _action(question, usual), usual.reason)
-    if plan.lesson == question.learned and not question.is_forced:
-        return _skipped("floor", "nothing new to learn from: the labelled examples are those of the last run")
+        return _skipped(usual.reason)
+    action = _action(question, usual)
+    plan = _plan(question, action, usual.reason)
     if question.is_forced:
-        action = _action(question, usual)
         return Decided(TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
+    if plan.lesson == question.learned:
+        return _skipped("nothing new to learn from: the labelled examples are those of the last run")
     return _chosen(question, usual)
 
 
-def _skipped(by: Literal["floor"], reason: str) -> Decided:
-    return Decided(TrainingDecision(action=SKIP, by=by, reason=reason, by_rules=SKIP), None)
+def _skipped(reason: str) -> Decided:
+    return Decided(TrainingDecision(action=SKIP, by="floor", reason=reason, by_rules=SKIP), None)
 
 
 def _chosen(question: Question, usual: Choice) -> Decided:
     train = _action(question, usual)
-    opinion = opinion_of_rules(question.context, question.config.decisions, _promise(question), _shortfall(question))
+    opinion = _opinion(question)
     by_rules = train if opinion.should_train else SKIP
     possible = _possible(question, train)
     advice = question.model.advise(question.context, possible) if question.model else None
@@ -113,18 +113,10 @@ def _chosen(question: Question, usual: Choice) -> Decided:
     return Decided(decision, _plan(question, action, why))
 
 
-def _promise(question: Question) -> float:
-    return promised_gain(question.context, question.history, question.config.decisions)
-
-
-def _shortfall(question: Question) -> Shortfall | None:
-    traces = question.data.counts.get("experiences", 0)
-    config = question.config
-    return shortfall(question.context, question.history, config.decisions, config.gate, traces)
-
-
-def _usual(question: Question) -> Choice | Refusal:
-    return _choice(question, question.config.preferred_optimizer)
+def _opinion(question: Question) -> Opinion:
+    context, history, rules = question.context, question.history, question.config.decisions
+    short = shortfall_of(question.config, question.data, context, history)
+    return opinion_of_rules(context, rules, promised_gain(context, history, rules), short)
 
 
 def _choice(question: Question, optimizer: str) -> Choice | Refusal:
