@@ -107,7 +107,10 @@ class MetaModel(Document):
 
 
 def trainings_of(rows: Sequence[LedgerRow]) -> list[Training]:
-    """The rows that trained, oldest first, each weighed by one over the probability with which it was drawn."""
+    """The rows that set out to train, oldest first, each weighed by one over the probability with which it was drawn.
+
+    A training that ended early, its budget spent, say, cost its calls and brought nothing.
+    """
     return [
         Training(
             tenant=row.tenant,
@@ -118,7 +121,7 @@ def trainings_of(rows: Sequence[LedgerRow]) -> list[Training]:
             weight=min(1 / row.decision.probability, MAX_WEIGHT),
         )
         for row in sorted(rows, key=lambda row: (row.at, row.tenant, row.run))
-        if row.decision.action.trains and row.outcome != "skipped"
+        if row.decision.action.trains
     ]
 
 

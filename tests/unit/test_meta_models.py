@@ -132,6 +132,11 @@ def test_rows_in_which_nothing_could_be_chosen_are_no_evidence():
     assert "0 decisions" in found.reason
 
 
+def test_a_training_that_ended_early_cost_its_calls_and_brought_nothing():
+    (training,) = trainings_of([row("t", 0, 0.5, True, 0.0, number=1, outcome="skipped", effect=None)])
+    assert (training.gain, training.calls) == (0.0, 100.0)
+
+
 def store_with(rows: list[LedgerRow]) -> MemoryStore:
     store = MemoryStore()
     for tenant in {r.tenant for r in rows}:
