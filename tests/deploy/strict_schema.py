@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,8 @@ import yaml
 
 Object = dict[str, Any]
 ARGO_VERSIONS = ("v3.6.19", "v3.7.18", "v4.0.10", "v4.1.2")
+_CRDS = Path(__file__).parent / "argo_crds"
+"""<version>/crd_<Kind>.json.gz"""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -50,21 +51,15 @@ def is_argo(found: Object) -> bool:
     return found["apiVersion"].startswith("argoproj.io/")
 
 
-def argo_schemas() -> Path | None:
-    """The folder with <version>/crd_<Kind>.json.gz, the openAPIV3Schema of Argo's full CRDs."""
-    named = os.environ.get("ARGOTUNE_ARGO_SCHEMAS")
-    return Path(named) if named else None
-
-
-def argo_problems(found: Object, folder: Path, version: str) -> list[str]:
+def argo_problems(found: Object, version: str) -> list[str]:
     """What Argo's CRD of that version would refuse."""
-    errors = _argo_validator(folder, version, found["kind"]).iter_errors(found)
+    errors = _argo_validator(version, found["kind"]).iter_errors(found)
     return [f"{version} {title(found)} {error.json_path}: {error.message[:200]}" for error in errors]
 
 
 @functools.cache
-def _argo_validator(folder: Path, version: str, kind: str) -> jsonschema.Draft202012Validator:
-    with gzip.open(folder / version / f"crd_{kind}.json.gz") as packed:
+def _argo_validator(version: str, kind: str) -> jsonschema.Draft202012Validator:
+    with gzip.open(_CRDS / version / f"crd_{kind}.json.gz") as packed:
         schema = _closed(json.load(packed))
     # A CRD leaves these to the API server.
     schema["properties"]["metadata"] = {"type": "object"}

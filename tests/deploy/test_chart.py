@@ -21,7 +21,6 @@ from deploy.strict_schema import (
     ARGO_VERSIONS,
     Object,
     argo_problems,
-    argo_schemas,
     core_problems,
     is_argo,
     load_files,
@@ -140,9 +139,8 @@ def test_renders_break_no_rule(rendered: dict[str, list[Object]], name: str) -> 
 
 @pytest.mark.parametrize("version", ARGO_VERSIONS)
 def test_argo_crds_know_every_field_of_renders(rendered: dict[str, list[Object]], version: str) -> None:
-    folder = argo_schemas() or pytest.skip("ARGOTUNE_ARGO_SCHEMAS names no folder with Argo's CRDs")
     objects = [found for objects in rendered.values() for found in objects if is_argo(found)]
-    assert [problem for found in objects for problem in argo_problems(found, folder, version)] == []
+    assert [problem for found in objects for problem in argo_problems(found, version)] == []
 
 
 @pytest.mark.parametrize("name", VALUE_SETS)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from factories import NOON, after, make_config, make_run
 from prometheus_client.core import Metric
+from required import lacking
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.prometheus_exporter import StoreMetrics
@@ -183,7 +184,7 @@ def test_every_alert_is_tried_both_ways():
 def test_alerts_fire_when_they_should_and_only_then(tmp_path: Path):
     promtool = shutil.which("promtool")
     if promtool is None:
-        pytest.skip("promtool is not on PATH: it comes with Prometheus, `apt-get install prometheus`")
+        lacking("promtool is not on PATH: it comes with Prometheus, `apt-get install prometheus`")
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(RESOURCE["spec"]))
     cases = [(*case, 1) for case in FIRES] + [(*case, 0) for case in STAYS_SILENT]
     tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "5m", "tests": [as_test(*case) for case in cases]}
