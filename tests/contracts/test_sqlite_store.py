@@ -147,3 +147,32 @@ assert sorted(record.id for record in store.scan("acme", "runs")) == ["child", "
 
 def test_sqlite_outlives_a_fork(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", FORKING, str(tmp_path / "store.db")], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("ahead_s", [2 * 365 * 86_400, 70])
+def test_a_lease_further_ahead_than_its_term_was_taken_by_a_wrong_clock_and_binds_nobody(
+    tmp_path: Path, ahead_s: float
+) -> None:
+    path = tmp_path / "store.db"
+    with closing(SQLiteStore(path)) as store:
+        assert store.hold(ACME, "routing", "one", 60)
+        assert not store.hold(ACME, "routing", "two", 1), "a short term of one's own voids no longer one"
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.execute("UPDATE leases SET expires_s = expires_s + ?", (ahead_s,))
+        assert store.hold(ACME, "routing", "two", 60)
+        assert not store.hold(ACME, "routing", "one", 60)
+
+
+def test_a_file_made_before_leases_had_terms_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SQLiteStore(path)) as store:
+        store.write(ACME, [made("r1", "kept")])
+        assert store.hold(ACME, "routing", "one", 60)
+        assert store.hold(ACME, "modality", "one", 60)
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("ALTER TABLE leases DROP COLUMN term_s")
+        file.execute("UPDATE leases SET expires_s = expires_s + 1e6 WHERE name = 'modality'")
+    with closing(SQLiteStore(path)) as store:
+        assert store.read(ACME, "runs", "r1") is not None
+        assert not store.hold(ACME, "routing", "two", 60)
+        assert store.hold(ACME, "modality", "two", 60)

@@ -33,9 +33,13 @@ _TABLES = (
     tenant TEXT NOT NULL, collection TEXT NOT NULL, id TEXT NOT NULL, document TEXT NOT NULL,
     PRIMARY KEY (tenant, collection, id))""",
     """CREATE TABLE leases (
-    tenant TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL, expires_s REAL NOT NULL,
+    tenant TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL, expires_s REAL NOT NULL, term_s REAL,
     PRIMARY KEY (tenant, name)) WITHOUT ROWID""",
 )
+
+_HAS_TERMS = "SELECT count(*) FROM pragma_table_info('leases') WHERE name = 'term_s'"
+_ADD_TERMS = "ALTER TABLE leases ADD COLUMN term_s REAL"
+"""0.1.0 made the table without it, and reads and writes one that has it."""
 
 _READ = """SELECT document FROM records
 WHERE tenant = CAST(? AS TEXT) AND collection = CAST(? AS TEXT) AND id = CAST(? AS TEXT)"""
@@ -56,10 +60,14 @@ WHERE tenant = CAST(? AS TEXT) AND collection = CAST(? AS TEXT) AND id = CAST(? 
 _REMOVE_ALL = "DELETE FROM records WHERE tenant = CAST(? AS TEXT) AND collection = CAST(? AS TEXT)"
 
 # The clock of the database, in seconds to about 1 ms. `unixepoch('subsec')` needs SQLite 3.42; Debian 12 has 3.40.
-_HOLD = """INSERT INTO leases (tenant, name, holder, expires_s)
-VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), (julianday('now') - 2440587.5) * 86400.0 + ?)
-ON CONFLICT (tenant, name) DO UPDATE SET holder = excluded.holder, expires_s = excluded.expires_s
-WHERE holder = excluded.holder OR expires_s <= (julianday('now') - 2440587.5) * 86400.0"""
+# A lease with more than its whole term to go (clocks are set back by a second any day) was taken while the clock was
+# ahead: it binds nobody. One without a term is of a release that kept none; nothing is leased for a day.
+_HOLD = """INSERT INTO leases (tenant, name, holder, term_s, expires_s)
+VALUES (CAST(?1 AS TEXT), CAST(?2 AS TEXT), CAST(?3 AS TEXT), ?4, (julianday('now') - 2440587.5) * 86400.0 + ?4)
+ON CONFLICT (tenant, name) DO UPDATE SET holder = excluded.holder, term_s = excluded.term_s,
+    expires_s = excluded.expires_s
+WHERE holder = excluded.holder OR expires_s <= excluded.expires_s - excluded.term_s
+    OR expires_s > excluded.expires_s - excluded.term_s + coalesce(term_s, 86400.0) + 1.0"""
 
 _LET_GO = """DELETE FROM leases
 WHERE tenant = CAST(? AS TEXT) AND name = CAST(? AS TEXT) AND holder = CAST(? AS TEXT)"""
@@ -235,6 +243,8 @@ def _make_ready(connection: sqlite3.Connection, path: Path, busy_timeout_s: floa
     connection.execute("PRAGMA synchronous = NORMAL")
     if is_new:
         _create(connection, path)
+    if not connection.execute(_HAS_TERMS).fetchone()[0]:
+        _add_terms(connection)
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> bool:
@@ -277,6 +287,13 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _add_terms(connection: sqlite3.Connection) -> None:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute(_HAS_TERMS).fetchone()[0]:  # another process may have been faster
+            connection.execute(_ADD_TERMS)
 
 
 _PASSING = {
