@@ -28,6 +28,7 @@ class Meter:
         self._limits = limits
         self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
         self._reserved_tokens = 0
+        self._kept_calls = self._kept_tokens = 0
         self._has_refused = False
         self._lock = threading.Lock()
 
@@ -46,6 +47,18 @@ class Meter:
         """Count an answer that was already paid for."""
         with self._lock:
             self._reused += 1
+
+    @contextmanager
+    def keeping(self, calls: int) -> Iterator[None]:
+        """Within the block, leave so many calls, and their share of the tokens, for what comes after it."""
+        tokens = calls * self._limits.max_lm_tokens // self._limits.max_lm_calls
+        with self._lock:
+            self._kept_calls, self._kept_tokens = calls, tokens
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept_calls = self._kept_tokens = 0
 
     @contextmanager
     def call(self, max_tokens: int) -> Iterator[Bill]:
@@ -73,12 +86,15 @@ class Meter:
 
     def _obstacle(self, max_tokens: int) -> str | None:
         limits, taken = self._limits, self._tokens + self._reserved_tokens
+        kept = ", the others are kept for comparing" if self._kept_calls else ""
         if self._calls + 1 > limits.max_lm_calls:
             return f"budget.max_lm_calls: all {limits.max_lm_calls} LM calls of the run are used"
-        if taken + max_tokens > limits.max_lm_tokens:
+        if self._calls + 1 > limits.max_lm_calls - self._kept_calls:
+            return f"budget.max_lm_calls: {self._calls} of {limits.max_lm_calls} LM calls of the run are used{kept}"
+        if taken + max_tokens > limits.max_lm_tokens - self._kept_tokens:
             return (
                 f"budget.max_lm_tokens: {taken} of {limits.max_lm_tokens} tokens are used or reserved "
-                f"and the next call may take {max_tokens}"
+                f"and the next call may take {max_tokens}{kept}"
             )
         return None
 

@@ -27,6 +27,7 @@ class Conditions:
     gain_asked: float | None = None
     labels: int = 0
     labels_needed: int = 1
+    is_budget_raised: bool = False
 
     @property
     def is_interval_met(self) -> bool:
@@ -42,8 +43,8 @@ class Conditions:
 
     @property
     def has_news(self) -> bool:
-        """Enough new traces, or enough new labels on spans of whatever age."""
-        return self.has_traces or self.has_labels
+        """Enough new traces or labels, on spans of whatever age, or more budget for what ended for want of it."""
+        return self.has_traces or self.has_labels or self.is_budget_raised
 
     @property
     def is_due(self) -> bool:

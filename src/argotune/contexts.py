@@ -55,15 +55,18 @@ def shortfall_of(
 
 
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
-    """The history with a run that has ended; a skipped run leaves it as it was."""
+    """The history with a run that has ended. One that measured nothing leaves it as it was, but for its attempt."""
     comparison, verdict = run.comparison, run.verdict
     if run.plan is None or comparison is None or verdict is None:
         return history
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"
+    attempts = max(history.attempts, comparison.attempt)
+    if not numbers.n:
+        return history.model_copy(update={"attempts": attempts})
     return TrainingHistory(
         trainings=history.trainings + 1,
         promotions=history.promotions + promoted,
-        attempts=max(history.attempts, comparison.attempt),
+        attempts=attempts,
         compared=history.compared + numbers.n,
         disagreed=history.disagreed + numbers.wins + numbers.losses,
         last_at=run.started_at,

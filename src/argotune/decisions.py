@@ -16,7 +16,7 @@ from pydantic import Field
 
 from argotune.documents import Document
 from argotune.power import examples_needed, level_of_attempt
-from argotune.tenants import DecisionRules, GateRules
+from argotune.tenants import BudgetLimits, DecisionRules, GateRules
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -82,6 +82,18 @@ class TrainingHistory(Document):
     def disagreement(self) -> float | None:
         """The rate at which champion and challengers disagreed, in 0..1; None before the first comparison."""
         return self.disagreed / self.compared if self.compared else None
+
+
+class CutShort(Document):
+    """A plan that ended for want of budget: what it would have taught (its lesson) and the limits that it had."""
+
+    lesson: str
+    max_lm_calls: int
+    max_lm_tokens: int
+
+    def has_more(self, budget: BudgetLimits) -> bool:
+        """Whether doing it again within `budget` could come further."""
+        return budget.max_lm_calls > self.max_lm_calls or budget.max_lm_tokens > self.max_lm_tokens
 
 
 class Action(Document):

@@ -13,7 +13,7 @@ from argotune.answers import Answers
 from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after, shortfall_of
 from argotune.dataset import Dataset
-from argotune.decisions import Shortfall, TrainingHistory
+from argotune.decisions import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict
 from argotune.leases import leased
 from argotune.logs import about
@@ -84,10 +84,19 @@ def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) 
         settled_labels=collected.labels,
         label_names=collected.label_names,
         last_run_at=now,
-        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan},
+        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan and not run.is_cut_short},
+        cut_short=_cut_short(this.config, marker, runs),
         history=marker.history | histories,
         short=_shortfalls(this.config, collected.datasets, histories, now),
     )
+
+
+def _cut_short(config: RoutingConfigUnified, marker: Marker, runs: Sequence[Run]) -> dict[str, CutShort]:
+    """Of each program the last plan, where the budget ended it: it taught nothing yet, and with more it may."""
+    limits = config.budget.model_dump()
+    planned = {run.program: run for run in runs if run.plan}
+    new = {n: CutShort(lesson=run.plan.lesson, **limits) for n, run in planned.items() if run.plan and run.is_cut_short}
+    return {name: cut for name, cut in marker.cut_short.items() if name not in planned} | new
 
 
 def _histories(marker: Marker, runs: Sequence[Run]) -> dict[str, TrainingHistory]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from argotune.budget import Spent
-from argotune.decisions import ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
+from argotune.decisions import CutShort, ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
 from argotune.documents import Document, find, find_all, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
@@ -82,7 +82,8 @@ class Skip(Document):
 
 
 class Run(Document):
-    """The record of a run. Later fields are filled as it goes on."""
+    """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
+    budget, so it trained or measured less than it was to."""
 
     id: str
     tenant_id: str
@@ -110,6 +111,7 @@ class Run(Document):
     lm_calls: int = 0
     lm_tokens: int = 0
     lm_reused: int = 0
+    is_cut_short: bool = False
     dataset_link: str | None = None
     comparison_link: str | None = None
 
@@ -150,7 +152,8 @@ class Marker(Document):
     """Where a module of a tenant stands: what was read, what a finished pass has taken in, and when that was.
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up. `learned`
-    is the lesson of each program's last plan, `history` what its trainings left, `short` what it lacked to detect a
+    is the lesson of each program's last plan that was carried out, `cut_short` its last plan where the budget ended
+    that, `history` what its trainings left, `short` what it lacked to detect a
     gain after the last pass, `settled_group` the group whose pass ended last. `settled_labels` are the labels, of
     answers called `label_names`, that lay on the module's spans when that pass collected. `masked` counts
     what was masked, by kind, under the rules with the digest `masking`.
@@ -164,6 +167,7 @@ class Marker(Document):
     pass_id: str | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)
+    cut_short: dict[str, CutShort] = Field(default_factory=dict)
     history: dict[str, TrainingHistory] = Field(default_factory=dict)
     short: dict[str, Shortfall] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)

@@ -118,6 +118,7 @@ class Work:
             chance=int(digest([self.run.id, "explore"])[:12], 16) / 16**12,
             has_writer=self._open_lms().teacher is not None,
             learned=None if self.run.forced else marker.learned.get(self._program.name),
+            cut_short=None if self.run.forced else marker.cut_short.get(self._program.name),
             is_forced=self._is_training_forced,
             model=self._model(),
         )
@@ -146,7 +147,8 @@ class Work:
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
         enough, embedder = self._config.gate.min_slice_examples, self._ports.embedder
         try:
-            found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
+            with self._meter.keeping(self._calls_to_compare(plan)):
+                found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
@@ -158,6 +160,10 @@ class Work:
             return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
         self._registry.keep(found.version)
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
+
+    def _calls_to_compare(self, plan: Plan) -> int:
+        """About what `evaluate` takes, and training must leave: an unmeasured challenger is of no use."""
+        return 2 * len(plan.test_ids) * max(len(self._program.build().predictors()), 1)
 
     def _synthesized(self, plan: Plan) -> SyntheticDataResponse | None:
         """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
@@ -245,6 +251,7 @@ class Work:
     def _advance(self, state: RunState, also=(), **changes) -> None:
         spent = self._meter.spent
         spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
+        spending["is_cut_short"] = self.run.is_cut_short or self._meter.is_spent
         later = self._book.advanced(self.run, state, **spending, **changes)
         self.run = self._book.keep(later, (*also, *ledger_records(later)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,15 +10,24 @@ from world import World, filled, traffic
 
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.experience_log import ExperienceLog
+from argotune.experiences import Span
 from argotune.explain import explain
 from argotune.pipeline import Request, run_module
 from argotune.registry import Registry
 from argotune.runs import Run, RunBook, RunState
+from argotune.tenants import BudgetLimits
 
 
-def run_once(world: World, config, *, forced: bool = False) -> Run:
+def run_once(world: World, config, *, forced: bool = False, seen: Sequence[Span] = ()) -> Run:
+    world.traces.record(config.tenant_id, seen)
     (run,) = run_module(world.ports, config, "routing", Request(is_forced=forced)).runs
     return run
+
+
+def unlabelled(n: int) -> list[Span]:
+    """New decisions that nobody can learn from."""
+    spans, _ = traffic("acme", n, first=2000)
+    return [replace(s, attributes={**s.attributes, "routing.agent_success": False}) for s in spans]
 
 
 def test_a_better_challenger_is_promoted_and_can_be_explained():
@@ -119,6 +129,34 @@ def test_a_spent_budget_ends_the_run_without_a_promotion():
     assert Registry(world.store, "acme").champion("routing") == (None, None)
 
 
+@pytest.mark.parametrize("fields", [{}, {"preferred_optimizer": "bootstrap"}], ids=["in evaluation", "in training"])
+def test_what_ended_for_want_of_budget_is_done_again_with_more_and_only_then(fields: dict[str, str]):
+    world, config = filled(budget={"max_lm_calls": 5}, **fields)
+    first = run_once(world, config)
+    assert first.is_cut_short
+    world.later(hours=2)
+    assert run_module(world.ports, config, "routing", Request()).runs == (), "nothing is new"
+    again = run_once(world, config, seen=unlabelled(150))
+    assert "ended for want of budget: raise budget.max_lm_calls (5) or" in again.sentence
+    assert again.lm_calls == 0
+    world.later(hours=2)
+    richer = config.model_copy(update={"budget": BudgetLimits()})
+    assert run_once(world, richer).outcome == "promoted", "due without a new trace"
+    world.later(hours=2)
+    assert run_module(world.ports, richer, "routing", Request()).runs == ()
+
+
+def test_a_search_that_the_budget_cuts_short_is_measured_and_done_again_with_more():
+    world, config = filled(budget={"max_lm_calls": 700}, preferred_optimizer="random_search")
+    first = run_once(world, config)
+    assert first.is_cut_short
+    assert first.verdict.numbers.n == len(first.plan.test_ids)
+    world.later(hours=2)
+    second = run_once(world, config.model_copy(update={"budget": BudgetLimits()}))
+    assert second.decision.reason == "the budget that ended the last training was raised"
+    assert not second.is_cut_short
+
+
 def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():
     world, config = filled()
     registry = Registry(world.store, "acme")
@@ -198,11 +236,7 @@ def test_new_traces_without_new_labels_do_not_open_the_test_split_again():
     world, config = filled(noise=True)
     run_once(world, config)
     world.later(hours=2)
-    unlabelled, _ = traffic("acme", 150, first=2000)
-    world.traces.record(
-        "acme", [replace(s, attributes={**s.attributes, "routing.agent_success": False}) for s in unlabelled]
-    )
-    assert "nothing new to learn from" in run_once(world, config).sentence
+    assert "nothing new to learn from" in run_once(world, config, seen=unlabelled(150)).sentence
     assert len(RunBook(world.store, "acme").attempts("routing")) == 1
 
 

@@ -48,6 +48,20 @@ def test_refusal_names_the_limit_and_is_remembered(limits: dict[str, int], asked
     assert found.spent.calls == 1
 
 
+@pytest.mark.parametrize(
+    ("limits", "named"), [({"calls": 3}, "1 of 3 LM calls"), ({"calls": 4, "tokens": 12}, "3 of 12 tokens")]
+)
+def test_what_is_kept_for_later_can_be_spent_only_then(limits: dict[str, int], named: str):
+    found = meter(**limits)
+    with found.keeping(2):
+        with found.call(3):
+            pass
+        with pytest.raises(BudgetSpent, match=f"{named} .*kept for comparing"), found.call(4):
+            pytest.fail("what was kept was spent")
+    with found.call(4), found.call(4):
+        pass
+
+
 def test_reserved_tokens_are_not_given_twice():
     found = meter(tokens=10)
     with found.call(6), pytest.raises(BudgetSpent), found.call(6):

@@ -15,6 +15,7 @@ from argotune.decisions import (
     SKIP,
     Action,
     Advice,
+    CutShort,
     ModelingContext,
     Opinion,
     Strategy,
@@ -44,7 +45,8 @@ class Model(Protocol):
 @dataclass(frozen=True)
 class Question:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
-    last plan, None where doing it again is wanted; `model` is None where the rules are in charge."""
+    last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
+    where the rules are in charge."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -54,6 +56,7 @@ class Question:
     chance: float
     has_writer: bool
     learned: str | None = None
+    cut_short: CutShort | None = None
     is_forced: bool = False
     model: Model | None = None
 
@@ -78,9 +81,22 @@ def decide(question: Question) -> Decided:
     plan = _plan(question, action, usual.reason)
     if question.is_forced:
         return Decided(TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
-    if plan.lesson == question.learned:
-        return _skipped("nothing new to learn from: the labelled examples are those of the last run")
+    if known := _known(question, plan):
+        return _skipped(known)
     return _chosen(question, usual)
+
+
+def _known(question: Question, plan: Plan) -> str | None:
+    """Why the plan would end as the last one did, None where it may not."""
+    cut, budget = question.cut_short, question.config.budget
+    if plan.lesson == question.learned:
+        return "nothing new to learn from: the labelled examples are those of the last run"
+    if cut and plan.lesson == cut.lesson and not cut.has_more(budget):
+        return (
+            "the same training ended for want of budget: raise "
+            f"budget.max_lm_calls ({budget.max_lm_calls}) or budget.max_lm_tokens ({budget.max_lm_tokens})"
+        )
+    return None
 
 
 def _skipped(reason: str) -> Decided:
@@ -115,8 +131,13 @@ def _chosen(question: Question, usual: Choice) -> Decided:
 
 def _opinion(question: Question) -> Opinion:
     context, history, rules = question.context, question.history, question.config.decisions
-    short = shortfall_of(question.config, question.data, context, history)
-    return opinion_of_rules(context, rules, promised_gain(context, history, rules), short)
+    short, promise = (
+        shortfall_of(question.config, question.data, context, history),
+        promised_gain(context, history, rules),
+    )
+    if question.cut_short and question.cut_short.has_more(question.config.budget) and not short:
+        return Opinion(True, promise, "the budget that ended the last training was raised")
+    return opinion_of_rules(context, rules, promise, short)
 
 
 def _choice(question: Question, optimizer: str) -> Choice | Refusal:
