@@ -17,12 +17,9 @@ from argotune.instructions import holds_instructions
 from argotune.label_scoring import clip, plain
 from argotune.programs.closed_set import Confidence, Metric, read_confidence
 from argotune.programs.failures import NO_ANSWER, told_as
-from argotune.synthetic.values import Goal
+from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Goal
 from argotune.synthetic.wording import is_about
 from argotune.tenants import RoutingConfigUnified
-
-MAX_DOCUMENT_CHARS = 600
-"""Of a document in a prompt: queries are about the beginning, and small LMs lose their way in more."""
 
 MAX_QUERY_CHARS = 200
 OPENS, CLOSES = "<document>", "</document>"

@@ -11,26 +11,36 @@ from itertools import cycle, islice
 import dspy
 
 from argotune.annotations import LabelSource
-from argotune.content import Content
+from argotune.content import MAX_TITLE_CHARS, Content
 from argotune.errors import ConfigInvalid
 from argotune.examples import Example
+from argotune.experiences import query_of
 from argotune.instructions import holds_instructions
 from argotune.masking import Mask
+from argotune.near_texts import are_near, shingles_of
 from argotune.ports import ContentSource, Embedder, LMs
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
 from argotune.programs.evaluation import to_dspy
 from argotune.programs.program import Program
-from argotune.programs.retrieval import RetrievedDemos
-from argotune.splitting import Split
+from argotune.programs.retrieval import text_of
+from argotune.splitting import Split, normalised
 from argotune.synthesis import SyntheticReport
 from argotune.synthetic.augmentation import augmented
 from argotune.synthetic.features import features_of
 from argotune.synthetic.generation import Written, write
-from argotune.synthetic.generators import GENERATORS
+from argotune.synthetic.generators import GENERATORS, Material
 from argotune.synthetic.mixing import SYNTHETIC_WEIGHT
 from argotune.synthetic.validation import HINTS, Recovered, Refused, Validation
-from argotune.synthetic.values import Augmentation, Goal, SyntheticDataRequest, SyntheticDataResponse, SyntheticExample
+from argotune.synthetic.values import (
+    Augmentation,
+    Fusion,
+    Goal,
+    SyntheticDataRequest,
+    SyntheticDataResponse,
+    SyntheticExample,
+)
+from argotune.synthetic.wording import share_in
 from argotune.tenants import RoutingConfigUnified
 
 MAX_RETRIES = 3
@@ -76,8 +86,7 @@ def make(
         raise ConfigInvalid("synthetic examples need an LM that writes: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL")
     tally = _Tally(Mask(config.masking))
     contents = _contents(request, source, tally)
-    work = _Work(request, config, means, tally)
-    made = tuple(work.examples(contents))
+    made = tuple(_Work(request, config, contents, means, tally).examples())
     report = SyntheticReport(
         asked=request.count,
         made=len(made),
@@ -114,22 +123,25 @@ class _Work:
     """One request on its way: goals, queries, checks."""
 
     def __init__(
-        self, request: SyntheticDataRequest, config: RoutingConfigUnified, means: Means, tally: _Tally
+        self,
+        request: SyntheticDataRequest,
+        config: RoutingConfigUnified,
+        contents: Sequence[Content],
+        means: Means,
+        tally: _Tally,
     ) -> None:
-        self._request, self._config, self._means, self._tally = request, config, means, tally
+        self._request, self._means, self._tally = request, means, tally
         self._generator = GENERATORS[request.optimizer]
-        self._chance = random.Random(request.seed)  # noqa: S311 - nothing secret
+        chance = random.Random(request.seed)  # noqa: S311 - nothing secret
+        self._material = Material(request, config, contents, chance)
         self._validation = Validation(means.known, request.quality_threshold)
         self._readers = _readers(request, config, means)
         self._kinds: Iterator[Augmentation] = cycle(request.augmentations)
 
-    def examples(self, contents: Sequence[Content]) -> Iterator[SyntheticExample]:
+    def examples(self) -> Iterator[SyntheticExample]:
         """At most as many as are asked for."""
-        return islice(self._reached(self._goals(contents)), self._request.count)
-
-    def _goals(self, contents: Sequence[Content]) -> Iterator[Goal]:
-        asked = (self._request, self._config, contents, self._chance)
-        return islice(self._generator.goals(*asked), GOALS_PER_EXAMPLE * self._request.count)
+        goals = islice(self._generator.goals(self._material), GOALS_PER_EXAMPLE * self._request.count)
+        return islice(self._reached(goals), self._request.count)
 
     def _reached(self, goals: Iterator[Goal]) -> Iterator[SyntheticExample]:
         made = 0
@@ -151,7 +163,7 @@ class _Work:
         if not self._request.augmentations:
             return
         kind = next(self._kinds)
-        varied = augmented(goal, example.query, kind, self._generator, self._request, self._config, self._chance)
+        varied = augmented(goal, example.query, kind, self._generator, self._material)
         if varied and varied.program in self._readers and (another := self._try(varied)):
             yield another
 
@@ -176,7 +188,7 @@ class _Work:
         refused = self._validation.refuse(written.query, goal)
         if refused:
             return refused
-        found = self._readers[goal.program].read({**goal.inputs, "query": written.query})
+        found = self._readers[goal.program].read({**goal.inputs, "query": written.query}, goal.content)
         return self._validation.refuse_label(found, goal) or found
 
     def _accepted(self, written: Written, goal: Goal, found: Recovered) -> SyntheticExample:
@@ -192,9 +204,15 @@ class _Work:
             features=features_of(written.query),
             content_id=goal.content.id,
             augmentation=goal.augmentation,
-            fusion=goal.fusion,
+            fusion=_measured(goal, written.query),
             route=goal.route,
         )
+
+
+def _measured(goal: Goal, query: str) -> Fusion | None:
+    """With the relevance of the contents that the query was written about."""
+    relevance = {part.modality: share_in(query, part.words) for part in goal.parts}
+    return goal.fusion and goal.fusion.model_copy(update={"relevance": relevance})
 
 
 def _masked(written: Written, mask: Mask) -> Written:
@@ -205,18 +223,37 @@ def _masked(written: Written, mask: Mask) -> Written:
 class _Reader:
     """The tenant's program as it was written, asked of the task LM with the nearest real training examples.
 
-    It sees the query and what the labels are for, never the content, and it is another call than the writer's.
+    It sees the query and what the labels are for, never the content, and it is another call than the writer's. Content
+    may be a real question itself: that one, and those near to it, are not among its examples, as they have the label.
     """
 
     def __init__(self, program: Program, means: Means) -> None:
-        self._program, self._lms = program, means.lms
-        shown = [to_dspy(e) for e in means.known if e.program == program.name and e.split is Split.TRAIN]
-        module = program.build()
-        self._module = RetrievedDemos(module, shown, READER_DEMOS, means.embedder()) if shown else module
+        self._program, self._lms, self._module = program, means.lms, program.build()
+        shown = [e for e in means.known if e.program == program.name and e.split is Split.TRAIN]
+        self._shown = [to_dspy(example) for example in shown]
+        self._questions = [query_of(example.inputs) for example in shown]
+        self._embedder = means.embedder()
+        if shown:
+            self._embedder.fit([text_of(example.inputs().toDict()) for example in self._shown])
 
-    def read(self, inputs: Mapping[str, str]) -> Recovered:
+    def read(self, inputs: Mapping[str, str], content: Content) -> Recovered:
+        for predictor in self._module.predictors():
+            predictor.demos = list(reversed(self._nearest(inputs, content)))
         answers, confidence = answer(self._module, self._program, inputs, self._lms)
         return Recovered(answers, confidence or 0.0)
+
+    def _nearest(self, inputs: Mapping[str, str], content: Content) -> list[dspy.Example]:
+        if not self._shown:
+            return []
+        own = [_shingles(text) for text in (content.title, content.words)]
+        found = self._embedder.neighbours(text_of(inputs), len(self._shown))
+        others = (n for n in found if not any(are_near(_shingles(self._questions[n]), text) for text in own))
+        return [self._shown[number] for number in islice(others, READER_DEMOS)]
+
+
+def _shingles(text: str) -> frozenset[str]:
+    """Of no more than a content's title holds, as a long question is cut to it."""
+    return frozenset(shingles_of(normalised(text[:MAX_TITLE_CHARS])))
 
 
 def _readers(request: SyntheticDataRequest, config: RoutingConfigUnified, means: Means) -> dict[str, _Reader]:

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from argotune.content import Content
 from argotune.documents import Document
 from argotune.errors import ConfigInvalid
 from argotune.synthesis import SyntheticReport
 from argotune.tenants import MODALITIES, first_problem
+
+MAX_DOCUMENT_CHARS = 600
+"""Of a document in a prompt: queries are about the beginning, and small LMs lose their way in more."""
 
 Modality = Literal["video", "image", "audio", "document", "text"]
 RouteType = Literal["direct", "fallback", "hybrid"]
@@ -72,7 +75,10 @@ class QueryFeatures(Document):
 
 
 class Fusion(Document):
-    """What a cross-modal query needs. `relevance` is how well each modality's content answers it, in 0..1."""
+    """What a cross-modal query needs. `relevance` is the share of the query's telling words, in 0..1, that the content
+
+    of each modality holds (wording.share_in); it is measured when the query is written, and shown to no reader.
+    """
 
     needs_fusion: bool
     modalities: str
@@ -81,19 +87,29 @@ class Fusion(Document):
 
 
 class Route(Document):
-    """How a query should be routed: the agents in order, who steps in for the first, and the error that this is for."""
+    """How a query should be routed: the agents in order, and who steps in for the first.
+
+    For which error is not said: no content tells it.
+    """
 
     type: RouteType
     agents: tuple[str, ...]
     fallback: str | None = None
-    on_error: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_an_error(cls, values: Any) -> Any:
+        """Records of release 0.1.0 hold an error that was drawn by lot."""
+        return {name: value for name, value in values.items() if name != "on_error"}
 
 
 @dataclass(frozen=True)
 class Goal:
     """An example to be made: the answers come first, then a query is written to which they are right.
 
-    `wanted` tells the writer what the query must ask for, `style` how. `inputs` are the program's other inputs.
+    `wanted` tells the writer what the query must ask for, `style` how. `inputs` are the program's other inputs, the
+    same for all goals of a program: the reader is shown them, and they must tell it nothing. `parts` are the contents
+    that `content` is joined from.
     """
 
     program: str
@@ -106,6 +122,7 @@ class Goal:
     augmentation: Augmentation | None = None
     fusion: Fusion | None = None
     route: Route | None = None
+    parts: tuple[Content, ...] = ()
 
 
 class SyntheticExample(Document):

@@ -22,6 +22,12 @@ def is_about(query: str, text: str) -> bool:
     return not pieces(query).isdisjoint(pieces(text))
 
 
+def share_in(query: str, text: str) -> float:
+    """The share of what tells something in the query that the text holds too, in 0..1."""
+    asked = pieces(query)
+    return len(asked & pieces(text)) / len(asked) if asked else 0.0
+
+
 def pieces(text: str) -> frozenset[str]:
     """What a text can be recognised by."""
     found: set[str] = set()

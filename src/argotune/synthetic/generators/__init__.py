@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from argotune.synthetic.generators import cross_modal, modality, routing
-from argotune.synthetic.generators.generator import Generator
+from argotune.synthetic.generators.generator import Generator, Material
 
-__all__ = ["GENERATORS", "Generator"]
+__all__ = ["GENERATORS", "Generator", "Material"]
 
 GENERATORS: dict[str, Generator] = {
     "modality": Generator(modality.goals, modality.in_another_modality, modality.negative),

@@ -1,18 +1,24 @@
-"""Cross-modal: queries that need content of two modalities, and how their results are fused."""
+"""Cross-modal: queries that need content of two modalities, and how their results are fused.
+
+Nothing was searched for when a query is made, so there is no `context`: what was found, and how sure each modality
+was of it, cannot be known here and would only be an encoding of the answer.
+"""
 
 from __future__ import annotations
 
-import random
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from argotune.content import Content
 from argotune.errors import ConfigInvalid
-from argotune.synthetic.values import Augmentation, Fusion, Goal, SyntheticDataRequest
+from argotune.label_scoring import plain
+from argotune.synthetic.generators.generator import Material
+from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Augmentation, Fusion, Goal, SyntheticDataRequest
 from argotune.tenants import RoutingConfigUnified
 
 NAME = "cross_modal"
+NONE = "none"
 
 STRATEGY_WORDS = {
     "score": "the best of both, whichever fits better",
@@ -23,20 +29,17 @@ STRATEGY_WORDS = {
 }
 """What a query asks for when a strategy is right. A tenant's own strategies are named as they are."""
 
+_AND = " And "
 
-def goals(
-    request: SyntheticDataRequest, config: RoutingConfigUnified, contents: Sequence[Content], chance: random.Random
-) -> Iterator[Goal]:
+
+def goals(material: Material) -> Iterator[Goal]:
     """Pairs of contents whose modalities may be fused. Raises ConfigInvalid for a fusion that the tenant has not."""
-    strategies = _strategies(request, config)
-    of: dict[str, list[Content]] = defaultdict(list)
-    for content in contents:
-        of[content.modality].append(content)
-    pairs = [pair for pair in _pairs(request, config) if all(of[modality] for modality in pair.split("+"))]
+    strategies = _strategies(material.request, material.config)
+    of = _by_modality(material.contents)
+    pairs = _pairs_in(of, material)
     while pairs:
         for pair in pairs:
-            both = [chance.choice(of[modality]) for modality in pair.split("+")]
-            yield _fused(both, pair, chance.choice(strategies), chance)
+            yield _fused(pair, material.chance.choice(strategies), of, material)
 
 
 def _strategies(request: SyntheticDataRequest, config: RoutingConfigUnified) -> Sequence[str]:
@@ -44,6 +47,18 @@ def _strategies(request: SyntheticDataRequest, config: RoutingConfigUnified) -> 
     if asked is not None and asked not in config.fusion_strategies:
         raise ConfigInvalid(f"fusion_strategy: {asked!r} is none of {', '.join(config.fusion_strategies)}")
     return [asked] if asked is not None else config.fusion_strategies
+
+
+def _by_modality(contents: Sequence[Content]) -> Mapping[str, list[Content]]:
+    of: dict[str, list[Content]] = defaultdict(list)
+    for content in contents:
+        of[content.modality].append(content)
+    return of
+
+
+def _pairs_in(of: Mapping[str, list[Content]], material: Material) -> list[str]:
+    pairs = _pairs(material.request, material.config)
+    return [pair for pair in pairs if all(of.get(modality) for modality in pair.split("+"))]
 
 
 def _pairs(request: SyntheticDataRequest, config: RoutingConfigUnified) -> list[str]:
@@ -58,50 +73,46 @@ def _pairs(request: SyntheticDataRequest, config: RoutingConfigUnified) -> list[
     return pairs
 
 
-def _fused(both: Sequence[Content], pair: str, strategy: str, chance: random.Random) -> Goal:
-    relevance = {content.modality: round(chance.uniform(0.6, 0.95), 2) for content in both}
-    content = replace(both[0], id="+".join(c.id for c in both), text=" And ".join(c.words for c in both), title="")
-    named = " and ".join(content.modality for content in both)
-    wanted = f"{named} together: {STRATEGY_WORDS.get(strategy, strategy)}"
-    fusion = Fusion(needs_fusion=True, modalities=pair, strategy=strategy, relevance=relevance)
-    return _goal(content, pair, fusion, wanted)
+def _fused(pair: str, strategy: str, of: Mapping[str, list[Content]], material: Material) -> Goal:
+    """A query about one content of each modality of the pair."""
+    both = tuple(material.chance.choice(of[modality]) for modality in pair.split("+"))
+    wanted = f"{pair.replace('+', ' and ')} together: {STRATEGY_WORDS.get(strategy, strategy)}"
+    fusion = Fusion(needs_fusion=True, modalities=pair, strategy=strategy)
+    return _goal(both, pair, fusion, wanted)
 
 
-def _goal(content: Content, modality: str, fusion: Fusion, wanted: str) -> Goal:
+def _goal(parts: tuple[Content, ...], modality: str, fusion: Fusion, wanted: str) -> Goal:
     expected = {
         "needs_fusion": "yes" if fusion.needs_fusion else "no",
         "fusion_modalities": fusion.modalities,
         "fusion_strategy": fusion.strategy,
     }
-    return Goal(NAME, content, modality, expected, wanted, {"context": _context(fusion.relevance)}, fusion=fusion)
+    return Goal(NAME, _joined(parts), modality, expected, wanted, {"context": ""}, fusion=fusion, parts=parts)
 
 
-def _context(relevance: Mapping[str, float]) -> str:
-    return ", ".join(f"{modality} {score:.2f}" for modality, score in relevance.items())
+def _joined(parts: tuple[Content, ...]) -> Content:
+    """The parts in one piece, each with its share of what a prompt shows of a document."""
+    if len(parts) == 1:
+        return parts[0]
+    room = MAX_DOCUMENT_CHARS // len(parts) - len(_AND)
+    text = _AND.join(plain(part.words, room) for part in parts)
+    return replace(parts[0], id="+".join(part.id for part in parts), title="", text=text)
 
 
-def in_another_modality(
-    goal: Goal, request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
-    """The same wish for another pair of modalities."""
+def in_another_modality(goal: Goal, material: Material) -> Goal | None:
+    """The same strategy for contents of another pair of modalities; None where there are no such contents."""
     assert goal.fusion is not None
-    others = [pair for pair in _pairs(request, config) if pair != goal.fusion.modalities]
+    of = _by_modality(material.contents)
+    others = [pair for pair in _pairs_in(of, material) if pair != goal.fusion.modalities]
     if not others:
         return None
-    pair, strategy = chance.choice(others), goal.fusion.strategy
-    relevance = {modality: round(chance.uniform(0.6, 0.95), 2) for modality in pair.split("+")}
-    fusion = Fusion(needs_fusion=True, modalities=pair, strategy=strategy, relevance=relevance)
-    wanted = f"{pair.replace('+', ' and ')} together: {STRATEGY_WORDS.get(strategy, strategy)}"
-    return replace(_goal(goal.content, pair, fusion, wanted), augmentation=Augmentation.MODALITY)
+    varied = _fused(material.chance.choice(others), goal.fusion.strategy, of, material)
+    return replace(varied, augmentation=Augmentation.MODALITY)
 
 
-def negative(
-    goal: Goal, _request: SyntheticDataRequest, _config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
-    """A query about the same content that one modality answers: nothing is fused."""
-    assert goal.fusion is not None
-    one, *others = goal.fusion.modalities.split("+")
-    relevance = {one: round(chance.uniform(0.8, 0.95), 2), **{m: round(chance.uniform(0.05, 0.3), 2) for m in others}}
-    fusion = Fusion(needs_fusion=False, modalities="none", strategy="none", relevance=relevance)
-    wanted = f"{one} alone, nothing else"
-    return replace(_goal(goal.content, one, fusion, wanted), augmentation=Augmentation.NEGATIVE)
+def negative(goal: Goal, material: Material) -> Goal | None:
+    """A query about one of the two contents alone: nothing is fused."""
+    one = material.chance.choice(goal.parts)
+    fusion = Fusion(needs_fusion=False, modalities=NONE, strategy=NONE)
+    varied = _goal((one,), one.modality, fusion, f"{one.modality} alone, nothing else")
+    return replace(varied, augmentation=Augmentation.NEGATIVE)

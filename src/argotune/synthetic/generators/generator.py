@@ -10,16 +10,27 @@ from argotune.content import Content
 from argotune.synthetic.values import Goal, SyntheticDataRequest
 from argotune.tenants import RoutingConfigUnified
 
-Goals = Callable[[SyntheticDataRequest, RoutingConfigUnified, Sequence[Content], random.Random], Iterator[Goal]]
+
+@dataclass(frozen=True)
+class Material:
+    """What goals are made from. A goal is about some of the `contents` as they are; only labels are drawn."""
+
+    request: SyntheticDataRequest
+    config: RoutingConfigUnified
+    contents: Sequence[Content]
+    chance: random.Random
+
+
+Goals = Callable[[Material], Iterator[Goal]]
 """Goals for the contents, endless as long as any content gives a goal; draws only from the given chance."""
 
-Vary = Callable[[Goal, SyntheticDataRequest, RoutingConfigUnified, random.Random], Goal | None]
-"""Another goal from one that was reached, None where there is none."""
+Vary = Callable[[Goal, Material], Goal | None]
+"""Another goal from one that was reached, None where there is none. No content is given another label than its own."""
 
 
 @dataclass(frozen=True)
 class Generator:
-    """`in_another_modality`: the same query for content of another modality. `negative`: a contrasting example."""
+    """`in_another_modality`: the same wish for content of another modality. `negative`: a contrasting example."""
 
     goals: Goals
     in_another_modality: Vary

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from argotune.content import Content
+from argotune.synthetic.generators.generator import Material
 from argotune.synthetic.labels import about, agent_for, other_agents
-from argotune.synthetic.values import Augmentation, Goal, SyntheticDataRequest
+from argotune.synthetic.values import Augmentation, Goal
 from argotune.tenants import RoutingConfigUnified
 
 
-def goals(
-    _request: SyntheticDataRequest, config: RoutingConfigUnified, contents: Sequence[Content], chance: random.Random
-) -> Iterator[Goal]:
+def goals(material: Material) -> Iterator[Goal]:
     """The agent is the content's own, or drawn from those that fit its modality."""
+    config, chance = material.config, material.chance
     while True:
-        found = [goal for content in contents if (goal := _goal(content, config, chance))]
+        found = [goal for content in material.contents if (goal := _goal(content, config, chance))]
         if not found:
             return
         yield from found
@@ -29,7 +29,7 @@ def _goal(content: Content, config: RoutingConfigUnified, chance: random.Random)
 
 
 def goal_for(content: Content, agent: str, config: RoutingConfigUnified) -> Goal:
-    """A query about the content that this agent should answer."""
+    """A query about the content that this agent should answer. Nothing is known of a conversation, so no `context`."""
     return Goal(
         program=f"modality.{content.modality}",
         content=content,
@@ -40,23 +40,21 @@ def goal_for(content: Content, agent: str, config: RoutingConfigUnified) -> Goal
     )
 
 
-def in_another_modality(
-    goal: Goal, request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
-    """The same wish for content of another modality; only where that modality has an agent of its own."""
-    others = [modality for modality in request.modalities if modality != goal.modality]
-    if goal.content.agent or not others:
+def in_another_modality(goal: Goal, material: Material) -> Goal | None:
+    """A like wish for content that is of another modality; None where there is no such content."""
+    modalities = set(material.request.modalities) - {goal.modality}
+    others = [content for content in material.contents if content.modality in modalities]
+    if not others:
         return None
-    content = replace(goal.content, modality=chance.choice(others))
-    varied = _goal(content, config, chance)
+    content = material.chance.choice(others)
+    varied = _goal(content, material.config, material.chance)
     return varied and replace(varied, style=f"ask for it as {content.modality}", augmentation=Augmentation.MODALITY)
 
 
-def negative(
-    goal: Goal, _request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
+def negative(goal: Goal, material: Material) -> Goal | None:
     """The same content, asked for so that another agent is right."""
-    others = other_agents(goal.content, config, goal.expected["agent"])
+    others = other_agents(goal.content, material.config, goal.expected["agent"])
     if not others:
         return None
-    return replace(goal_for(goal.content, chance.choice(others), config), augmentation=Augmentation.NEGATIVE)
+    varied = goal_for(goal.content, material.chance.choice(others), material.config)
+    return replace(varied, augmentation=Augmentation.NEGATIVE)

@@ -2,61 +2,60 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from argotune.content import Content
 from argotune.synthetic.generators import modality
-from argotune.synthetic.labels import about, agent_for, generalists, specialists
-from argotune.synthetic.values import Goal, Route, RouteType, SyntheticDataRequest
+from argotune.synthetic.generators.generator import Material
+from argotune.synthetic.labels import about, agent_for, generalists, other_agents, specialists
+from argotune.synthetic.values import Goal, Route, RouteType
 from argotune.tenants import RoutingConfigUnified
 
 NAME = "routing"
 INPUTS = {"entities": "", "relationships": "", "enhanced_query": ""}
 """What an application finds in a query it writes in its own way; an application that finds nothing writes nothing."""
 
-ERRORS = ("nothing was found", "the agent did not answer in time", "what was found is of another modality")
 
-
-def goals(
-    request: SyntheticDataRequest, config: RoutingConfigUnified, contents: Sequence[Content], chance: random.Random
-) -> Iterator[Goal]:
+def goals(material: Material) -> Iterator[Goal]:
     """The route types in turn, each for each content. What does not fit is asked for directly, if that is asked for."""
-    types = request.route_types
+    types = material.request.route_types
     while True:
         found = [
             goal
             for turn in range(len(types))
-            for number, content in enumerate(contents)
-            if (goal := _goal(content, types[(turn + number) % len(types)], request, config, chance))
+            for number, content in enumerate(material.contents)
+            if (goal := _goal(content, types[(turn + number) % len(types)], material))
         ]
         if not found:
             return
         yield from found
 
 
-def _goal(
-    content: Content,
-    type: RouteType,
-    request: SyntheticDataRequest,
-    config: RoutingConfigUnified,
-    chance: random.Random,
-) -> Goal | None:
-    own, any_ = specialists(config, content.modality), generalists(config)
-    if type == "hybrid" and own and any_:
-        return _hybrid(content, chance.choice(own), chance.choice(any_), config)
-    agent = agent_for(content, config, chance)
-    if agent is not None and type == "fallback":
-        return _fallback(content, agent, config, chance)
-    return _direct(content, agent, config) if agent is not None and "direct" in request.route_types else None
+def _goal(content: Content, type: RouteType, material: Material) -> Goal | None:
+    config = material.config
+    if type == "hybrid" and (finds := _finder(content, config)) and (any_ := _workers(content, config)):
+        return _hybrid(content, finds, material.chance.choice(any_), config)
+    agent = agent_for(content, config, material.chance)
+    if agent is not None and type == "fallback" and (others := other_agents(content, config, agent)):
+        return _fallback(content, agent, others[0], config)
+    return _direct(content, agent, config) if agent is not None and "direct" in material.request.route_types else None
 
 
-def _fallback(content: Content, agent: str, config: RoutingConfigUnified, chance: random.Random) -> Goal:
-    """The first agent is right and may fail; one for everything steps in where there is one."""
-    others = [other for other in config.agents if other != agent]
-    fallback = chance.choice([other for other in generalists(config) if other != agent] or others)
-    route = Route(type="fallback", agents=(agent,), fallback=fallback, on_error=chance.choice(ERRORS))
+def _finder(content: Content, config: RoutingConfigUnified) -> str | None:
+    """The one agent for the content's modality. Of several, nothing says which of them finds it."""
+    own = specialists(config, content.modality)
+    return own[0] if len(own) == 1 else None
+
+
+def _workers(content: Content, config: RoutingConfigUnified) -> list[str]:
+    """The agents for everything; only its own where the tenant says whose the content is."""
+    return [agent for agent in generalists(config) if content.agent in ("", agent)]
+
+
+def _fallback(content: Content, agent: str, fallback: str, config: RoutingConfigUnified) -> Goal:
+    """The first agent is right and may fail; the next in the config's order that fits the content steps in."""
+    route = Route(type="fallback", agents=(agent,), fallback=fallback)
     return replace(_direct(content, agent, config), style="do not say which kind of file", route=route)
 
 
@@ -72,18 +71,14 @@ def _hybrid(content: Content, finds: str, works: str, config: RoutingConfigUnifi
     return replace(goal, wanted=wanted, route=Route(type="hybrid", agents=(finds, works)))
 
 
-def in_another_modality(
-    goal: Goal, request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
+def in_another_modality(goal: Goal, material: Material) -> Goal | None:
     """As for modalities; asked for directly."""
-    return _as_routing(modality.in_another_modality(goal, request, config, chance))
+    return _as_routing(modality.in_another_modality(goal, material))
 
 
-def negative(
-    goal: Goal, request: SyntheticDataRequest, config: RoutingConfigUnified, chance: random.Random
-) -> Goal | None:
+def negative(goal: Goal, material: Material) -> Goal | None:
     """As for modalities; asked for directly."""
-    return _as_routing(modality.negative(goal, request, config, chance))
+    return _as_routing(modality.negative(goal, material))
 
 
 def _as_routing(goal: Goal | None) -> Goal | None:
