@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         """Manifests pass optional variables as empty texts when nobody set them."""
         return None if value == "" else value
 
+    @property
+    def named_task_model(self) -> str | None:
+        """The task model that somebody named: where nobody did, a key's provider goes before the default."""
+        return self.task_model if "task_model" in self.model_fields_set else None
+
     @field_validator("vespa_layout", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:

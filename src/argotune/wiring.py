@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from argotune.errors import ConfigInvalid
+from argotune.lm_names import Defaults, Keys, annotator_of_key
 from argotune.ports import (
     ContentSource,
     Embedder,
@@ -119,13 +120,19 @@ def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
 
 def open_lms(settings: Settings) -> LMSource:
     """The embedded LM under `local/`, and any LiteLLM name."""
-    from argotune.adapters.litellm_lm import Keys, RemoteLMs
+    from argotune.adapters.litellm_lm import RemoteLMs
     from argotune.adapters.llama_cpp_lm import EmbeddedLMs
     from argotune.adapters.lms import NamedLMs
 
+    named = lm_defaults(settings)
+    openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(named.keys))
+    return NamedLMs(openers, named.task, named.teacher, utc_now, keys=named.keys)
+
+
+def lm_defaults(settings: Settings) -> Defaults:
+    """The models that the environment names, and its keys."""
     keys = Keys(task=_secret(settings.task_key), teacher=_secret(settings.teacher_key))
-    openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(keys))
-    return NamedLMs(openers, settings.task_model, settings.teacher_model, utc_now)
+    return Defaults(settings.named_task_model, settings.teacher_model, keys)
 
 
 def open_content(settings: Settings, store: Store) -> Callable[[RoutingConfigUnified], ContentSource]:
@@ -173,13 +180,14 @@ def open_vespa(settings: Settings) -> ContentSource:
 
 def open_annotator(settings: Settings) -> LMSource:
     """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
-    from argotune.adapters.litellm_lm import Keys, RemoteLMs
+    from argotune.adapters.litellm_lm import RemoteLMs
     from argotune.adapters.llama_cpp_lm import EmbeddedLMs
     from argotune.adapters.lms import AnnotatorLMs
 
     key = _secret(settings.annotation_key)
     openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(Keys(task=key)))
-    return AnnotatorLMs(openers, settings.annotation_model, key is not None, utc_now)
+    model = settings.annotation_model or (annotator_of_key(key, settings.task_model) if key else None)
+    return AnnotatorLMs(openers, model, key is not None, utc_now)
 
 
 def _secret(value: SecretStr | None) -> str | None:

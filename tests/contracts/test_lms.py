@@ -85,11 +85,12 @@ def test_names_say_who_answers_and_who_teaches(house: House):
     assert lms.names == {"task": house.choice.task_model or "local/smollm2", "teacher": house.choice.teacher_model}
 
 
-def test_without_a_teacher_there_is_none(house: House):
+def test_where_no_teacher_is_named_a_task_lm_that_writes_is_its_own_and_the_embedded_one_has_none(house: House):
     house.choice = house.choice.model_copy(update={"teacher_model": None})
     lms, _ = house.open()
-    assert lms.teacher is None
-    assert "teacher" not in lms.names
+    is_embedded = lms.names["task"].startswith("local/")
+    assert (lms.teacher is None) == is_embedded
+    assert lms.names.get("teacher") == (None if is_embedded else lms.names["task"])
 
 
 def test_answers_come_from_the_closed_set(house: House):

@@ -8,9 +8,11 @@ import pytest
 from world import World, filled, traffic
 
 from argotune.decisions import SKIP, Action, ModelingContext, Strategy
+from argotune.explain import explain_decision
 from argotune.in_charge import Appointment, InCharge
 from argotune.ledger import ledger_of
 from argotune.meta_models import FEATURES, MetaModel, Training, fit
+from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline import Request, run_module
 from argotune.runs import Run, RunBook
 from argotune.stages.trigger import trigger
@@ -169,3 +171,17 @@ def test_rows_stay_with_their_tenant():
     run_once(world, config)
     assert list(ledger_of(world.store, "globex")) == []
     assert world.now - RunBook(world.store, "acme").runs()[0].started_at < timedelta(days=1)
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0], ids=["rules", "chance"])
+def test_without_a_writer_no_strategy_or_optimizer_that_needs_one_is_chosen_shown_or_kept(chance: float):
+    explored = {"exploration_share": chance, "hybrid_threshold": 10_000}
+    world, config = filled(use_synthetic_data=True, decisions=explored)
+    run = run_once(world, config)
+    assert run.decision.by in ("rules", "chance")
+    named = (run.decision.action, run.decision.by_rules, *run.decision.possible)
+    assert {action.strategy for action in named} <= {Strategy.PURE_REAL, Strategy.SKIP}
+    assert not any(OPTIMIZERS[action.optimizer].needs_writer for action in named if action.trains)
+    told = " ".join(explain_decision(run)) + "".join(row.model_dump_json() for row in ledger_of(world.store, "acme"))
+    assert "hybrid" not in told
+    assert "synthetic" not in told

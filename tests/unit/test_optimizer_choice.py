@@ -25,8 +25,8 @@ def test_every_name_a_config_may_hold_is_an_optimizer():
     [
         (1, None, WRITER, "labeled", "1 training examples all fit"),
         (9, 0.2, NONE, "labeled", "9 training examples all fit"),
-        (10, None, NONE, "nearest", "no LM here can write instructions"),
-        (5000, 0.1, NONE, "nearest", "no LM here can write instructions"),
+        (10, None, NONE, "nearest", "nothing here writes instructions"),
+        (5000, 0.1, NONE, "nearest", "nothing here writes instructions"),
         (10, None, WRITER, "bootstrap", "10 training examples are a cold start"),
         (49, 0.3, WRITER, "bootstrap", "49 training examples are a cold start"),
         (50, 0.59, WRITER, "simba", "an accuracy of 59% is low"),

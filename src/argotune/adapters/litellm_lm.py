@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 import dspy
@@ -40,6 +40,7 @@ from dspy.utils.exceptions import (
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.lm_names import Keys
 from argotune.tenants import LMChoice
 
 MAX_ANSWER_TOKENS = 4000
@@ -65,14 +66,6 @@ _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
     (LMProviderError, BadAnswer),
     (LMUnexpectedError, BadAnswer),
 )
-
-
-@dataclass(frozen=True)
-class Keys:
-    """API keys; None leaves it to the variable that the provider documents, OPENAI_API_KEY say."""
-
-    task: str | None = field(default=None, repr=False)
-    teacher: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -207,7 +200,7 @@ class RemoteLMs:
 
     def writer(self, name: str, choice: LMChoice, is_teacher: bool) -> RemoteWriter:
         """The LM that writes. Raises ConfigInvalid for a name that DSPy refuses."""
-        key = self._keys.teacher if is_teacher else self._keys.task
+        key = self._keys.of_teacher(choice) if is_teacher else self._keys.of_task(choice)
         api_base = choice.api_base if not is_teacher or _is_same_provider(name, choice) else None
         patience = Patience(choice.max_retries, self._sleep, self._chance)
         return RemoteWriter(name, key, api_base, choice.timeout_s, 1.0 if is_teacher else 0.0, patience)

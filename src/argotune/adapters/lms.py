@@ -6,6 +6,7 @@ Knows DSPy but no product behind it: those are given as openers (llama_cpp_lm.py
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from dspy.utils.exceptions import LMConfigurationError, LMError
 from argotune.answers import Answers, NoAnswers, PaidAnswers
 from argotune.budget import Meter
 from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.lm_names import Defaults, Keys, is_embedded, settled
 from argotune.ports import LMs
 from argotune.tenants import LMChoice
 
@@ -60,34 +62,34 @@ class Opener(Protocol):
 class NamedLMs:
     """An LMSource over openers; the one with the longest fitting prefix opens a name.
 
-    With `scores` false an LM that could score labels writes its answers all the same.
+    A task LM that writes is its own teacher where none is named (lm_names.py). With `scores` false an LM that could
+    score labels writes its answers all the same.
     """
 
     def __init__(
         self,
         openers: Sequence[Opener],
-        default_task: str,
+        default_task: str | None,
         default_teacher: str | None,
         now: Callable[[], datetime],
         *,
+        keys: Keys | None = None,
         scores: bool = True,
     ) -> None:
         self._scores = scores
         self._openers = sorted(openers, key=lambda opener: len(opener.prefix), reverse=True)
-        self._default_task = default_task
-        self._default_teacher = default_teacher
+        self._defaults = Defaults(default_task, default_teacher, keys or Keys())
         self._now = now
 
     def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
         """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""
-        task_name = choice.task_model or self._default_task
-        teacher_name = choice.teacher_model or self._default_teacher
-        settled = choice.model_copy(update={"task_model": task_name, "teacher_model": teacher_name})
+        both = settled(choice, self._defaults)
+        task_name, teacher_name = both.task_model or "", both.teacher_model
         paid = PaidAnswers(answers, meter, self._now)
         opener = self._opener(task_name)
         scorer = opener.scorer(task_name, paid) if self._scores else None
-        task = scorer or self._writing(task_name, settled, paid, is_teacher=False)
-        teacher = self._writing(teacher_name, settled, paid, is_teacher=True) if teacher_name else None
+        task = scorer or self._writing(task_name, both, paid, is_teacher=False)
+        teacher = self._writing(teacher_name, both, paid, is_teacher=True) if teacher_name else None
         names = {"task": task_name} | ({"teacher": teacher_name} if teacher_name else {})
         return LMs(task, teacher, SchemaWhereSupported(), names, opener.num_threads)
 
@@ -133,9 +135,10 @@ class AnnotatorLMs:
         name = choice.task_model or self._default_model
         if not name:
             raise ConfigInvalid("neither ARGOTUNE_ANNOTATION_MODEL nor annotation.annotator_model names one")
-        if not self._has_key and not name.startswith("local/"):
+        if not self._has_key and not is_embedded(name):
             raise ConfigInvalid(f"{name[:60]} needs a key: set ANNOTATION_API_KEY")
-        return self._named.open(choice, meter, answers)
+        lms = self._named.open(choice, meter, answers)
+        return replace(lms, teacher=None, names={"task": lms.names["task"]})
 
 
 class SchemaWhereSupported(dspy.ChatAdapter):

@@ -48,9 +48,9 @@ def tell(place: ClusterPlace, progress: Progress) -> int:
         settings = read_settings(
             store_url=f"redis://127.0.0.1:{redis}/0",
             phoenix_endpoint=f"http://127.0.0.1:{phoenix}",
-            task_model="local/smollm2",
             namespace=place.namespace,
         )
+        settings = sample.without_keys(settings)
         ports, runner = wiring.open_ports(settings, progress), wiring.open_runner(settings)
         add_tenants(ports)
         for tenant_id in sample.TENANTS:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from argotune.records import digest
+from argotune.settings import Settings
 from argotune.tenants import RoutingConfigUnified
 
 TENANTS = ("acme_corp", "globex", "initech")
@@ -100,6 +101,12 @@ def config(tenant_id: str) -> RoutingConfigUnified:
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
     return RoutingConfigUnified(tenant_id=tenant_id, **fields)
+
+
+def without_keys(settings: Settings) -> Settings:
+    """The settings with the embedded LM and no other: whatever keys the environment holds, the demo pays nobody."""
+    keys = dict.fromkeys(("teacher_model", "annotation_model", "task_key", "teacher_key", "annotation_key"))
+    return settings.model_copy(update={"task_model": "local/smollm2", **keys})
 
 
 def annotated_share(tenant_id: str) -> float:

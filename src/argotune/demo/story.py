@@ -44,7 +44,9 @@ def tell(place: Place, progress: Progress, *, stay: bool) -> int:
         place.phoenix_python, (place.folder / "phoenix").resolve(), place.phoenix_port, progress
     ) as endpoint:
         store_url = f"sqlite:///{(place.folder / 'argotune.db').resolve()}"
-        settings = read_settings(store_url=store_url, phoenix_endpoint=endpoint, content_dir=sample.CONTENT)
+        settings = sample.without_keys(
+            read_settings(store_url=store_url, phoenix_endpoint=endpoint, content_dir=sample.CONTENT)
+        )
         ports = wiring.open_ports(settings, progress)
         add_tenants(ports)
         for tenant_id in sample.TENANTS:

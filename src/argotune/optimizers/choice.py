@@ -50,7 +50,8 @@ RULES = (
     Rule(
         lambda s: not s.has_writer,
         "nearest",
-        "no LM here can write instructions, and of the methods that need none, examples near the question help most",
+        "the task LM scores labels and no teacher is named, so nothing here writes instructions; of the methods that "
+        "need none, examples near the question help most",
     ),
     Rule(
         lambda s: s.n_train < s.rules.mipro_threshold,

@@ -142,7 +142,7 @@ def _opinion(question: Question) -> Opinion:
 
 def _choice(question: Question, optimizer: str) -> Choice | Refusal:
     rules = question.config.decisions
-    n_train = question.context.real_sample_count + (_synthetic_count(question) if question.has_writer else 0)
+    n_train = question.context.real_sample_count + _synthetic_count(question)
     return choose(optimizer, n_train, question.data.accuracy, question.has_writer, rules)
 
 
@@ -153,8 +153,10 @@ def _synthetic_count(question: Question) -> int:
 
 
 def _strategy(question: Question) -> Strategy:
+    """Synthetic examples are wanted only where something can write them."""
     config = question.config
-    return strategy_of_rules(question.context, config.decisions) if config.use_synthetic_data else Strategy.PURE_REAL
+    can_make = config.use_synthetic_data and question.has_writer
+    return strategy_of_rules(question.context, config.decisions) if can_make else Strategy.PURE_REAL
 
 
 def _action(question: Question, choice: Choice) -> Action:
