@@ -46,7 +46,10 @@ NEXT: dict[RunState, frozenset[RunState]] = {
 
 
 class Plan(Document):
-    """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`."""
+    """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`.
+
+    `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
+    """
 
     optimizer: str
     reason: str

@@ -202,7 +202,7 @@ class RoutingConfigUnified(_Config):
     optimization_interval_seconds: int = Field(3600, ge=0, le=10 * 366 * 86400)
     min_samples_for_optimization: int = Field(100, ge=1)
     preferred_optimizer: OptimizerName = "auto"
-    max_training_iterations: int = Field(100, ge=1, le=10_000)
+    max_training_iterations: int = Field(100, ge=1, le=10_000, description="candidate programs that a search tries")
     use_synthetic_data: bool = True
     synthetic_data_ratio: float = Field(0.3, ge=0, le=1)
     synthetic_quality_threshold: float = Field(0.5, ge=0, le=1, description="how sure the independent reader must be")

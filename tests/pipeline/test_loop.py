@@ -147,7 +147,9 @@ def test_what_ended_for_want_of_budget_is_done_again_with_more_and_only_then(fie
 
 
 def test_a_search_that_the_budget_cuts_short_is_measured_and_done_again_with_more():
-    world, config = filled(budget={"max_lm_calls": 700}, preferred_optimizer="random_search")
+    world, config = filled(
+        budget={"max_lm_calls": 700}, preferred_optimizer="random_search", max_training_iterations=12
+    )
     first = run_once(world, config)
     assert first.is_cut_short
     assert first.verdict.numbers.n == len(first.plan.test_ids)
@@ -155,6 +157,16 @@ def test_a_search_that_the_budget_cuts_short_is_measured_and_done_again_with_mor
     second = run_once(world, config.model_copy(update={"budget": BudgetLimits()}))
     assert second.decision.reason == "the budget that ended the last training was raised"
     assert not second.is_cut_short
+
+
+@pytest.mark.parametrize(("optimizer", "asked", "tried"), [("nearest", 100, 1), ("random_search", 4, 4)])
+def test_a_run_publishes_how_many_candidates_it_tried_and_not_how_many_were_asked_for(
+    optimizer: str, asked: int, tried: int
+):
+    world, config = filled(preferred_optimizer=optimizer, max_training_iterations=asked)
+    run = run_once(world, config)
+    assert run.plan.max_iterations == tried
+    assert world.tracker.runs[run.id].facts["max_iterations"] == tried
 
 
 def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections import Counter
@@ -13,6 +14,7 @@ from typing import Any
 
 import dspy
 import pytest
+from dspy.utils.callback import BaseCallback
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 
 from argotune.adapters.llama_cpp_lm import EmbeddedLMs
@@ -205,14 +207,44 @@ def test_nearest_keeps_instructions_and_others_unwrap_it():
     assert again.answer.signature.instructions == "Be quick."
 
 
+class _Measured(BaseCallback):
+    """Counts the candidates that a search measures on dev."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        self.count += len(inputs.get("devset") or instance.devset) == len(task(scripted()).dev)
+
+
+@pytest.mark.parametrize("asked", [1, 24, 60])
+@pytest.mark.parametrize(("name", "besides"), [("random_search", 0), ("mipro", 1), ("copro", 0)])
+def test_a_search_measures_as_many_candidates_as_it_says_and_is_asked_for(name: str, besides: int, asked: int):
+    """MIPRO measures the student besides its trials."""
+    measured, number = _Measured(), itertools.count()
+    teacher, _ = scripted_writer(
+        lambda prompt: json_answers(
+            proposed_instruction=f"Mind {next(number)} things.", proposed_prefix_for_output_field=f"{next(number)}:"
+        )(prompt)
+    )
+    with dspy.context(callbacks=[measured]):
+        OPTIMIZERS[name].compile(task(scripted_lms(like_the_nearest_demo, teacher), max_iterations=asked))
+    assert measured.count == OPTIMIZERS[name].iterations(asked) + besides
+    exact = {("random_search", 1): 3, ("copro", 1): 2, ("copro", 60): 56}  # at least, and rounds of seven
+    assert OPTIMIZERS[name].iterations(asked) == exact.get((name, asked), asked)
+
+
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
-def test_more_iterations_never_mean_fewer_calls_and_one_is_enough(name: str):
+def test_iterations_that_are_asked_for_cost_calls_or_the_method_says_that_it_does_not_search(name: str):
     calls = []
-    for max_iterations in (1, 5):
+    for max_iterations in (1, 30, 60):
         lms = scripted()
         OPTIMIZERS[name].compile(task(lms, max_iterations=max_iterations))
         calls.append(lms.task.calls.count)
-    assert calls[0] <= calls[1]
+    if OPTIMIZERS[name].iterations(60) == 1:
+        assert calls[0] == calls[1] == calls[2]
+    else:
+        assert calls[0] < calls[1] < calls[2]
 
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
@@ -292,10 +324,15 @@ def test_teacher_that_writes_nonsense_leaves_gepa_with_what_there_was():
     assert dump(OPTIMIZERS["gepa"].compile(task(lms))) == dump(ROUTING.build())
 
 
-def test_gepa_asks_for_no_more_proposals_than_iterations_however_bad_they_are():
+def test_gepa_asks_for_as_many_proposals_as_iterations_however_bad_they_are():
     teacher, calls = scripted_writer(json_answers(new_instruction="Always say nothing."))
-    OPTIMIZERS["gepa"].compile(task(scripted_lms(like_the_nearest_demo, teacher), max_iterations=2))
-    assert 1 <= calls.count <= 2
+    kinds = {phrase.split()[0]: agent for agent, phrases in WORDS.items() for phrase in phrases}
+
+    def wrong(inputs: Any, labels: Any, demos: Any) -> str:  # what is right already needs no proposal
+        return next(label for label in labels if label != kinds[inputs["query"].split()[0]])
+
+    OPTIMIZERS["gepa"].compile(task(scripted_lms(wrong, teacher), max_iterations=30))
+    assert calls.count == OPTIMIZERS["gepa"].iterations(30) == 30
 
 
 # Silence

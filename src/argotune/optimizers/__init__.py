@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest, random_search, simba
 from argotune.optimizers.choice import Choice, Refusal, Situation, choose_from
 from argotune.optimizers.compiling import Compile, guarded
@@ -11,17 +13,30 @@ from argotune.tenants import DecisionRules
 __all__ = ["OPTIMIZERS", "Choice", "Optimizer", "Refusal", "TrainingTask", "choose"]
 
 
-def _optimizer(name: str, compile: Compile, *, min_examples: int, needs_writer: bool = False) -> Optimizer:
-    return Optimizer(name, min_examples, needs_writer, guarded(name, compile))
+def _once(_asked: int) -> int:
+    return 1
+
+
+def _optimizer(
+    name: str,
+    compile: Compile,
+    *,
+    min_examples: int,
+    needs_writer: bool = False,
+    iterations: Callable[[int], int] = _once,
+) -> Optimizer:
+    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
     "bootstrap": _optimizer("bootstrap", bootstrap.compile, min_examples=4),
-    "random_search": _optimizer("random_search", random_search.compile, min_examples=10),
-    "mipro": _optimizer("mipro", mipro.compile, min_examples=10, needs_writer=True),
-    "simba": _optimizer("simba", simba.compile, min_examples=16, needs_writer=True),
-    "gepa": _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True),
-    "copro": _optimizer("copro", copro.compile, min_examples=4, needs_writer=True),
+    "random_search": _optimizer(
+        "random_search", random_search.compile, min_examples=10, iterations=random_search.iterations
+    ),
+    "mipro": _optimizer("mipro", mipro.compile, min_examples=10, needs_writer=True, iterations=mipro.iterations),
+    "simba": _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
+    "gepa": _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations),
+    "copro": _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations),
     "labeled": _optimizer("labeled", labeled.compile, min_examples=1),
     "nearest": _optimizer("nearest", nearest.compile, min_examples=8),
 }

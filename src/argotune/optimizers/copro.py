@@ -5,19 +5,32 @@ dspy.COPRO (dspy/teleprompt/copro_optimizer.py), after Yang et al., "Large Langu
 
 from __future__ import annotations
 
+import math
+
 import dspy
 from dspy.teleprompt import COPRO
 
 from argotune.optimizers.task import TrainingTask, metric_of, plain_student
 
-MAX_BREADTH = 5
-MAX_DEPTH = 3
+MAX_BREADTH = 10
+"""Instructions in a round, as DSPy has it by default."""
+
+
+def iterations(asked: int) -> int:
+    """The instructions that are measured on dev; DSPy needs at least two."""
+    breadth, depth = _rounds(asked)
+    return breadth * depth
+
+
+def _rounds(asked: int) -> tuple[int, int]:
+    """Instructions in a round, and rounds: about as many of these as of those."""
+    breadth = max(2, min(MAX_BREADTH, math.isqrt(asked)))
+    return breadth, max(1, asked // breadth)
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """At most `max_iterations` instructions, and 15, are measured on dev; DSPy needs at least two."""
-    breadth = max(2, min(MAX_BREADTH, task.max_iterations))
-    depth = max(1, min(MAX_DEPTH, task.max_iterations // breadth))
+    """At most `max_iterations` instructions are measured on dev."""
+    breadth, depth = _rounds(task.max_iterations)
     optimizer = COPRO(
         prompt_model=task.lms.teacher, metric=metric_of(task), breadth=breadth, depth=depth, init_temperature=1.0
     )

@@ -15,13 +15,17 @@ from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
 from argotune.optimizers.task import TrainingTask, metric_of, plain_student
 
-MAX_PROPOSALS = 20
 REFLECTION_MINIBATCH = 3
 
 
+def iterations(asked: int) -> int:
+    """The proposals: rewritten instructions that are tried."""
+    return asked
+
+
 def compile(task: TrainingTask) -> dspy.Module:
-    """`max_iterations` proposals, at most 20, each tried on three examples and, when better, on dev."""
-    proposals = min(MAX_PROPOSALS, task.max_iterations)
+    """`max_iterations` proposals, each tried on three examples and, when better, on dev."""
+    proposals = iterations(task.max_iterations)
     dev = len(task.choosing)
     optimizer = GEPA(
         metric=_with_feedback(task),

@@ -12,24 +12,33 @@ from dspy.teleprompt import MIPROv2
 from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
 from argotune.programs.closed_set import ClosedSetAnswers
 
-MAX_TRIALS = 15
-MAX_CANDIDATES = 6
+MAX_CANDIDATES = 18
+"""Instructions and sets of demonstrations to combine: as many as DSPy's `auto="heavy"` writes."""
+
+TRIALS_PER_CANDIDATE = 1.5
+"""As DSPy has it: with fewer trials, candidates would be written that are never tried."""
+
 MINIBATCH = 35
 """Trials are measured on as many dev examples once there are more than MINIBATCH_FROM."""
 
 MINIBATCH_FROM = 50
 
 
+def iterations(asked: int) -> int:
+    """The trials: pairs of instructions and demonstrations that are measured."""
+    return asked
+
+
 def compile(task: TrainingTask) -> dspy.Module:
-    """At most `max_iterations` trials, and 15; candidates are fewer where trials are few."""
-    trials = min(MAX_TRIALS, task.max_iterations)
+    """`max_iterations` trials; candidates are fewer where trials are few."""
+    trials = iterations(task.max_iterations)
     optimizer = MIPROv2(
         metric=metric_of(task),
         metric_threshold=1.0,
         prompt_model=task.lms.teacher,
         task_model=task.lms.task,
         auto=None,
-        num_candidates=max(2, min(MAX_CANDIDATES, trials)),
+        num_candidates=max(2, min(MAX_CANDIDATES, int(trials / TRIALS_PER_CANDIDATE))),
         max_bootstrapped_demos=4,
         max_labeled_demos=8,
         num_threads=task.lms.num_threads,

@@ -11,19 +11,23 @@ from dspy.teleprompt import BootstrapFewShotWithRandomSearch
 from argotune.optimizers.bootstrap import MAX_BOOTSTRAPPED, MAX_LABELED
 from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
 
-MAX_CANDIDATES = 8
 ALWAYS_TRIED = 3
 """No demonstrations, labelled ones, and one bootstrap in order: DSPy tries them besides the random ones."""
 
 
+def iterations(asked: int) -> int:
+    """The sets of demonstrations that are measured on dev."""
+    return max(ALWAYS_TRIED, asked)
+
+
 def compile(task: TrainingTask) -> dspy.Module:
-    """Measures `max_iterations` sets, at most eleven and at least the three that are always tried, on dev."""
+    """Measures `max_iterations` sets, at least the three that are always tried, on dev."""
     optimizer = BootstrapFewShotWithRandomSearch(
         metric=metric_of(task),
         metric_threshold=1.0,
         max_bootstrapped_demos=MAX_BOOTSTRAPPED,
         max_labeled_demos=MAX_LABELED,
-        num_candidate_programs=max(0, min(MAX_CANDIDATES, task.max_iterations - ALWAYS_TRIED)),
+        num_candidate_programs=iterations(task.max_iterations) - ALWAYS_TRIED,
         num_threads=task.lms.num_threads,
     )
     return optimizer.compile(plain_student(task), trainset=demo_pool(task), valset=task.choosing)

@@ -11,16 +11,27 @@ from dspy.teleprompt import SIMBA
 from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, metric_of, plain_student
 
 MAX_BATCH = 32
-MAX_STEPS = 8
+CANDIDATES = 4
+PER_STEP = CANDIDATES + 1
+"""Programs that DSPy makes in a step."""
+
+
+def iterations(asked: int) -> int:
+    """The programs that are made, in steps of five."""
+    return _steps(asked) * PER_STEP
+
+
+def _steps(asked: int) -> int:
+    return max(1, asked // PER_STEP)
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """At most `max_iterations` steps, and eight; the winner is the best on all training examples."""
+    """At most `max_iterations` programs, and five at least; the winner is the best on all training examples."""
     optimizer = SIMBA(
         metric=metric_of(task),
         bsize=min(MAX_BATCH, len(task.train)),
-        num_candidates=4,
-        max_steps=min(MAX_STEPS, task.max_iterations),
+        num_candidates=CANDIDATES,
+        max_steps=_steps(task.max_iterations),
         max_demos=4,
         prompt_model=task.lms.teacher,
         demo_input_field_maxlen=MAX_DEMO_CHARS,

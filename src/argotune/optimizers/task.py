@@ -27,8 +27,8 @@ MAX_DEMOS = 16
 class TrainingTask:
     """One compilation. `train` teaches, `dev` chooses between candidates; the test split is never here.
 
-    `max_iterations` caps the method's own loop: candidate programs, trials, steps or proposals. `weights` are those of
-    `train`, in 0..1; none means that all count alike.
+    `max_iterations` is how many candidate programs the method may try. `weights` are those of `train`, in 0..1; none
+    means that all count alike.
     """
 
     program: Program
@@ -57,12 +57,16 @@ class Stopped(BaseException):
 
 @dataclass(frozen=True)
 class Optimizer:
-    """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there."""
+    """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there.
+
+    `iterations` tells how many candidates it tries where so many are asked for: 1 for a method that does not search.
+    """
 
     name: str
     min_examples: int
     needs_writer: bool
     compile: Callable[[TrainingTask], dspy.Module]
+    iterations: Callable[[int], int]
 
 
 def plain_student(task: TrainingTask) -> dspy.Module:

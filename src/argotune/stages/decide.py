@@ -27,7 +27,7 @@ from argotune.decisions import (
     strategy_of_rules,
 )
 from argotune.examples import Split
-from argotune.optimizers import Choice, Refusal, choose
+from argotune.optimizers import OPTIMIZERS, Choice, Refusal, choose
 from argotune.runs import Plan
 from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants import RoutingConfigUnified
@@ -179,7 +179,7 @@ def _plan(question: Question, action: Action, reason: str) -> Plan:
         optimizer=action.optimizer,
         reason=reason,
         seed=question.seed,
-        max_iterations=config.max_training_iterations,
+        max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations),
         train_ids=train,
         dev_ids=dev,
         test_ids=test,
