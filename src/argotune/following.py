@@ -87,10 +87,12 @@ def again(workflow: Workflow, cpu: str = "", memory: str = "") -> list[Submissio
     """What to submit to make up for a tenant's run: the arguments it had, for only the modules that did not finish.
 
     `cpu` and `memory` go before those it had. Raises Conflict while it is not over or when it has succeeded,
-    ConfigInvalid when it is no tenant's run.
+    ConfigInvalid when it is no tenant's run or was asked for with an argument that cannot be asked for again.
     """
     if not workflow.tenant_id:
         raise ConfigInvalid(f"workflow: {workflow.name!r} is not the run of a tenant")
+    if workflow.unread:
+        raise ConfigInvalid(f"workflow: {workflow.name!r} was asked for with {workflow.unread[0]}: submit a new run")
     if not workflow.is_over:
         raise Conflict(f"workflow: {workflow.name!r} is not over; follow or stop it first")
     if workflow.phase == "Succeeded":

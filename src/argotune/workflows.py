@@ -131,7 +131,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Workflow:
-    """What the API says of a workflow. `phase` is empty until the controller has seen it."""
+    """What the API says of a workflow. `phase` is empty until the controller has seen it; `unread` names the arguments
+
+    that no submission of ours has, so that they are in none of `submission`'s fields.
+    """
 
     name: str
     tenant_id: str
@@ -142,6 +145,7 @@ class Workflow:
     submission: Submission
     outputs: Mapping[str, str]
     nodes: tuple[Node, ...]
+    unread: tuple[str, ...] = ()
 
     @property
     def is_over(self) -> bool:
@@ -170,6 +174,7 @@ def _workflow(body: Manifest) -> Workflow:
         submission=_submission(given),
         outputs=_values((status.get("outputs") or {}).get("parameters")),
         nodes=tuple(sorted(nodes, key=lambda node: (node.started_at is None, str(node.started_at), node.name))),
+        unread=_unread(given),
     )
 
 
@@ -180,12 +185,22 @@ def _submission(given: Mapping[str, str]) -> Submission:
         is_forced=given.get("force") == "true",
         modules=given.get("modules", "all"),
         optimizer=given.get("optimizer", "config"),
-        max_lm_calls=int(calls) if calls else None,
+        max_lm_calls=int(calls) if _is_number(calls) else None,
         use_synthetic_data=None if synthetic == "config" else synthetic == "true",
         is_training_forced=given.get("force-training") == "true",
         cpu=given.get("cpu", ""),
         memory=given.get("memory", ""),
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _unread(given: Mapping[str, str]) -> tuple[str, ...]:
+    """People may submit any text for a number of calls; such a run fails, and is listed as any other."""
+    calls = given.get("max-lm-calls", "")
+    return () if not calls or _is_number(calls) else (f"max-lm-calls={calls[:80]}",)
 
 
 def _node(body: Mapping[str, Any]) -> Node:

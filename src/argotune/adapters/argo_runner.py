@@ -6,17 +6,18 @@ Argo's own server is not needed. Pods use their service account, people their KU
 from __future__ import annotations
 
 import json
+import logging
 import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
 import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
-from kubernetes.config import ConfigException
 
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, TENANT_LABEL, Manifest, Workflow, label_value, workflow_of
@@ -28,8 +29,14 @@ TIMEOUT_S = (5.0, 60.0)
 PAUSES_S = (0.5, 2.0, 5.0)
 """Between the attempts of a call, up to half as much again by chance."""
 
+LISTINGS = 4
+"""How often a list is begun whose pages expire while they are read."""
+
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 """A finished workflow is 20 kB; its labels are 1 kB."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class ArgoRunner:
@@ -57,12 +64,11 @@ class ArgoRunner:
     def from_environment(cls, namespace: str, template: str = TEMPLATE) -> ArgoRunner:
         """With the KUBECONFIG of a person, or the service account of a pod. Raises ConfigInvalid without either."""
         found, is_in_pod = Configuration(), "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ
-        try:
+        with _reading_the_login():
             (config.load_incluster_config if is_in_pod else config.load_kube_config)(client_configuration=found)
-        except (ConfigException, OSError, ValueError) as error:
-            raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {error}") from error
-        found.retries = False
-        return cls(ApiClient(found), namespace, template)
+            found.retries, found.refresh_api_key_hook = False, _guarded(found.refresh_api_key_hook)
+            api = ApiClient(found)
+        return cls(api, namespace, template)
 
     def submit(self, manifest: Manifest) -> bool:
         """See ports.WorkflowRunner. A lost answer is no harm: the second attempt finds the workflow there."""
@@ -75,15 +81,16 @@ class ArgoRunner:
     def unfinished(self) -> frozenset[str]:
         """See ports.WorkflowRunner."""
         selector = f"{self._ours},workflows.argoproj.io/completed!=true"
-        found = list(self._pages(self._path, selector, accept=METADATA_ONLY))
-        return frozenset(self._tenant_label(item["metadata"]) for item in found)
+        found = self._all(self._path, selector, accept=METADATA_ONLY)
+        with _as_documented("a list of Workflows"):
+            return frozenset(self._tenant_label(item["metadata"]) for item in found)
 
     def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
         """See ports.WorkflowRunner."""
         selectors = [self._ours]
         if tenant_id is not None:
             selectors = [f"{self._ours},{TENANT_LABEL}={label_value(tenant_id)}", f"{self._ours},!{TENANT_LABEL}"]
-        found = [workflow_of(item) for selector in selectors for item in self._pages(self._path, selector)]
+        found = [workflow for selector in selectors for workflow in _readable(self._all(self._path, selector))]
         wanted = [workflow for workflow in found if tenant_id in (None, workflow.tenant_id)]
         return sorted(wanted, key=lambda workflow: (workflow.created_at, workflow.name))
 
@@ -98,9 +105,10 @@ class ArgoRunner:
     def logs(self, name: str) -> Iterator[tuple[str, str]]:
         """See ports.WorkflowRunner. Pods that have not begun say nothing."""
         self.workflow(name)
-        pods = list(self._pages(self._pods, f"workflows.argoproj.io/workflow={name}"))
-        for pod in sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"]):
-            pod_name = pod["metadata"]["name"]
+        pods = self._all(self._pods, f"workflows.argoproj.io/workflow={name}")
+        with _as_documented("a list of pods"):
+            begun = sorted((str(pod["metadata"]["creationTimestamp"]), str(pod["metadata"]["name"])) for pod in pods)
+        for _, pod_name in begun:
             try:
                 text = self._call(
                     "GET", f"{self._pods}/{quote(pod_name, safe='')}/log", {"container": "main"}, as_text=True
@@ -116,12 +124,22 @@ class ArgoRunner:
     def _of(self, name: str) -> str:
         return f"{self._path}/{quote(name, safe='')}"
 
-    def _pages(self, path: str, selector: str, accept: str = "application/json") -> Iterator[Mapping[str, Any]]:
+    def _all(self, path: str, selector: str, accept: str = "application/json") -> list[Mapping[str, Any]]:
+        """The objects of a list, begun anew when the API server no longer knows where its next page begins."""
+        for _ in range(LISTINGS):
+            try:
+                return list(self._pages(path, selector, accept))
+            except _Expired as error:
+                expired = error
+        raise expired
+
+    def _pages(self, path: str, selector: str, accept: str) -> Iterator[Mapping[str, Any]]:
         query: dict[str, str | int] = {"labelSelector": selector, "limit": PAGE_OBJECTS}
         while True:
             page = self._call("GET", path, query, accept=accept)
-            yield from page["items"] or ()  # an empty list is null where metadata alone was asked for
-            following = page["metadata"].get("continue")
+            with _as_documented(f"the list {path}"):
+                items, following = list(page["items"] or ()), page["metadata"].get("continue")  # null: an empty list
+            yield from items
             if not following:
                 return
             query["continue"] = following
@@ -140,8 +158,8 @@ class ArgoRunner:
         for pause_s in (*PAUSES_S, None):
             try:
                 return self._once(method, path, query, body, accept, as_text)
-            except Unavailable:
-                if pause_s is None:
+            except Unavailable as error:
+                if pause_s is None or isinstance(error, _Expired):
                     raise
                 self._sleep(pause_s * (1 + self._jitter() / 2))
         raise AssertionError("unreachable")
@@ -165,13 +183,70 @@ class ArgoRunner:
         except ApiException as error:
             raise _translated(error, f"{method} {path}") from error
         except urllib3.exceptions.HTTPError as error:
-            raise Unavailable(f"Kubernetes: {method} {path}: {error}"[:300]) from error
-        except ValueError as error:
+            raise _not_reached(error, f"{method} {path}") from error
+        except (ValueError, RecursionError) as error:
             raise BadAnswer(f"Kubernetes: {method} {path}: the answer is not JSON") from error
 
 
 class _AlreadyThere(Exception):
     """409 to a creation: the object exists. Stays in this file."""
+
+
+class _Expired(Unavailable):
+    """A list changed for so long while it was read that its next page is gone. Read it again."""
+
+
+@contextmanager
+def _reading_the_login() -> Iterator[None]:
+    """The client library lets out whatever the file, a login program or a cloud's own login code raises."""
+    try:
+        yield
+    except Exception as error:
+        told = f"{type(error).__name__}: {_one_line(error)}"[:300]
+        raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {told}") from error
+
+
+def _guarded(refresh: Callable[[Configuration], None] | None) -> Callable[[Configuration], None] | None:
+    """The client's hook that logs in again before a call, with its errors told as those of the login."""
+    if refresh is None:
+        return None
+
+    def guarded(configuration: Configuration) -> None:
+        with _reading_the_login():
+            refresh(configuration)
+
+    return guarded
+
+
+@contextmanager
+def _as_documented(what: str) -> Iterator[None]:
+    """Raises BadAnswer for an answer in JSON that is not what Kubernetes documents."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BadAnswer(f"Kubernetes: {what} is not as documented: {error!r}"[:300]) from error
+
+
+def _readable(items: list[Mapping[str, Any]]) -> Iterator[Workflow]:
+    """The workflows in a list. One that cannot be read is named in the log and hides no other."""
+    for item in items:
+        try:
+            yield workflow_of(item)
+        except BadAnswer as error:
+            _log.warning("left out: %s", error)
+
+
+def _not_reached(error: urllib3.exceptions.HTTPError, what: str) -> Exception:
+    """An address or certificate that is wrong stays wrong; all else may pass."""
+    told = f"Kubernetes: {what}: {_one_line(error)}"[:300]
+    is_tls = isinstance(error, urllib3.exceptions.SSLError) and "EOF" not in told
+    if is_tls or isinstance(error, urllib3.exceptions.LocationValueError):
+        return ConfigInvalid(f"KUBECONFIG: {told}")
+    return Unavailable(told)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
 
 
 def _translated(error: ApiException, what: str) -> Exception:
@@ -184,7 +259,9 @@ def _translated(error: ApiException, what: str) -> Exception:
         return NotFound(told)
     if error.status == 429:
         return RateLimited(told)
-    if error.status is None or error.status == 0 or error.status >= 500 or error.status in (408, 409, 410):
+    if error.status == 410:
+        return _Expired(told)
+    if error.status is None or error.status == 0 or error.status >= 500 or error.status in (408, 409):
         return Unavailable(told)
     return ConfigInvalid(told)
 
@@ -197,6 +274,6 @@ def _reason(error: ApiException) -> str:
     """The sentence in a Status object, on one line."""
     try:
         text = json.loads(error.body or "")["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         text = str(error.reason or "")
     return " ".join(str(text).split())[:500]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
+
+INTERRUPTED = 130
+READER_WENT_AWAY = 141
+"""What shells say of a process that SIGINT or SIGPIPE ended: 128 and the signal's number."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,7 +18,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(parser, argv: Sequence[str] | None) -> int:
     """Parse, call what the parser says, and turn errors into one line on stderr and an exit code."""
+    from argotune.cli.streams import prepare_streams
+
+    prepare_streams()
+    try:
+        code = _run(parser, argv)
+    except SystemExit as end:  # help, or a wrong flag
+        raise SystemExit(_settled(parser, int(end.code or 0))) from None
+    return _settled(parser, code)
+
+
+def _run(parser, argv: Sequence[str] | None) -> int:
     from argotune.cli.output import complain, prepare_stderr
+    from argotune.cli.parser import check_texts
     from argotune.errors import ArgotuneError
     from argotune.logs import about
 
@@ -24,12 +39,30 @@ def run_command(parser, argv: Sequence[str] | None) -> int:
     module = getattr(arguments, "module", None)
     try:
         with about(tenant=getattr(arguments, "tenant_id", None), module=None if module == "all" else module):
+            check_texts(arguments)
             return int(arguments.call(arguments) or 0)
     except ArgotuneError as error:
         complain(parser.prog, error)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+        return READER_WENT_AWAY
+
+
+def _settled(parser, code: int) -> int:
+    """The exit code of the command, or what became of its output where the command itself did what it should."""
+    from argotune.cli.output import complain
+    from argotune.cli.streams import settle_out, write_err
+    from argotune.errors import ConfigInvalid
+
+    write_err("")
+    try:
+        settle_out()
+    except BrokenPipeError:
+        return code or READER_WENT_AWAY
+    except ConfigInvalid as error:
+        if not code:
+            complain(parser.prog, error)
+        return code or error.exit_code
+    return code

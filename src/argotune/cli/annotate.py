@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,8 @@ from argotune.agenda import forget_agenda
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command
+from argotune.cli.streams import settle_out, write_out
+from argotune.cli.who import who_of
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.experiences import Fields, clean
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from argotune.annotation_queue import AnnotationQueue, QueueItem
     from argotune.programs.program import Program
 
-MAX_WHO_CHARS = 100
 MAX_SHOWN_CHARS = 2000
 
 
@@ -60,7 +60,7 @@ def _annotate(arguments: Namespace) -> None:
         queue = _Queue(ports, config, programs, arguments.limit)
         if arguments.list or arguments.json:
             return _list(queue, arguments)
-        _ask(queue, _who(arguments))
+        _ask(queue, who_of(arguments))
 
 
 def _programs(config: RoutingConfigUnified, wanted: str | None) -> dict[str, Program]:
@@ -169,8 +169,8 @@ def _answers(fields: Fields, purposes: Mapping[str, str]) -> dict[str, str]:
 def _answer(name: str, labels: Sequence[str] | None) -> str:
     """One answer by its number or its name. Raises _Skip or _Stop."""
     while True:
-        sys.stdout.write(f"{name} (s: skip, q: quit) > ")
-        sys.stdout.flush()
+        write_out(f"{name} (s: skip, q: quit) > ")
+        settle_out()
         line = sys.stdin.readline()
         said = clean(line.strip())
         if not line or said == "q":
@@ -185,19 +185,6 @@ def _answer(name: str, labels: Sequence[str] | None) -> str:
         if labels and said.isascii() and said.isdigit() and 1 <= int(said) <= len(labels):
             return labels[int(said) - 1]
         note(f"{said[:60]!r} is none of the answers")
-
-
-def _who(arguments: Namespace) -> str:
-    """Whose annotations these are. Raises ConfigInvalid."""
-    try:
-        who = arguments.who if arguments.who is not None else getpass.getuser()
-    except (OSError, KeyError):
-        who = ""
-    if not who.strip() or len(who) > MAX_WHO_CHARS or not who.isprintable():
-        raise ConfigInvalid(f"--who: {who[:60]!r} is empty, longer than {MAX_WHO_CHARS} characters or not printable")
-    if who.startswith("argotune"):
-        raise ConfigInvalid(f"--who: {who[:60]!r} would be taken for Argotune itself")
-    return who.strip()
 
 
 def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Mapping[str, str], who: str) -> None:
@@ -223,7 +210,7 @@ def _label_one(
     if program is None:
         raise NotFound(f"--label: no decision is stored under the span id {arguments.label[:60]!r}")
     answers = _given(program.fields, arguments.answer)
-    who = _who(arguments)
+    who = who_of(arguments)
     _store(ports, config, arguments.label, answers, who)
     said = ", ".join(f"{name}={label}" for name, label in answers.items())
     if arguments.json:

@@ -40,7 +40,7 @@ def _demo(arguments: Namespace) -> int:
 
     place = Place(arguments.folder, arguments.phoenix_python, arguments.phoenix_port)
     with progress_bars() as progress:
-        return tell(place, progress, stay=sys.stdout.isatty())
+        return tell(place, progress, stay=sys.stdout is not None and sys.stdout.isatty())
 
 
 def _demo_on_argo(arguments: Namespace) -> int:

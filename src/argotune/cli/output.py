@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from argotune.cli.streams import write_err, write_out
 from argotune.errors import ArgotuneError, ConfigInvalid
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
@@ -39,13 +39,13 @@ def _escape(character: str) -> str:
 
 def say(text: str = "") -> None:
     """One line on stdout."""
-    sys.stdout.write(escaped(text) + "\n")
+    write_out(escaped(text) + "\n")
 
 
 def note(text: str) -> None:
     """One line on stderr, for people who watch: text, or JSON as ARGOTUNE_LOG_FORMAT says."""
     shown = escaped(text)
-    sys.stderr.write((json_line("info", shown, _now(), fields_now()) if wants_json_logs() else shown) + "\n")
+    write_err((json_line("info", shown, _now(), fields_now()) if wants_json_logs() else shown) + "\n")
 
 
 def complain(program: str, error: ArgotuneError) -> None:
@@ -53,7 +53,7 @@ def complain(program: str, error: ArgotuneError) -> None:
     shown = f"{type(error).__name__}: {escaped(str(error))}"
     as_json = wants_json_logs()
     line = json_line("error", shown, _now(), fields_of(error)) if as_json else f"{program}: {shown}"
-    sys.stderr.write(line + "\n")
+    write_err(line + "\n")
     leave_last_words(shown)
 
 
@@ -76,7 +76,7 @@ def _now() -> datetime:
 
 def say_json(value: Any) -> None:
     """JSON on stdout."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=True, indent=2) + "\n")
+    write_out(json.dumps(value, ensure_ascii=True, indent=2) + "\n")
 
 
 def write_json(path: str, value: Any) -> None:
@@ -109,4 +109,4 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     for row in cells:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+        write_out(line.rstrip() + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from argotune.cli.output import leave_last_words
+from argotune.errors import ConfigInvalid
 from argotune.tenants import MODULES
 
 Call = Callable[[argparse.Namespace], int | None]
@@ -20,6 +21,18 @@ class Parser(argparse.ArgumentParser):
         """Print the usage and the message, end with 2."""
         leave_last_words(f"{self.prog}: {message}")
         super().error(message)
+
+
+PLACES = ("output", "outcome_file", "links_file", "due_dir", "file")
+"""Flags that name a file or a folder: any bytes may be in them."""
+
+
+def check_texts(arguments: argparse.Namespace) -> None:
+    """Stores and servers take UTF-8 alone. Raises ConfigInvalid for an argument whose bytes are none."""
+    for name, value in vars(arguments).items():
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and name not in PLACES and any("\ud800" <= c <= "\udfff" for c in text):
+                raise ConfigInvalid(f"{name.replace('_', '-')}: {text[:80]!r} is not UTF-8")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import Namespace
 
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
+from argotune.cli.who import who_of
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
 from argotune.registry import Registry
@@ -77,7 +77,7 @@ def _rollback(arguments: Namespace) -> None:
     from argotune.wiring import utc_now
 
     champion = _registry(arguments).roll_back(
-        arguments.program, who=_who(arguments), reason=_reason(arguments), now=utc_now()
+        arguments.program, who=who_of(arguments), reason=_reason(arguments), now=utc_now()
     )
     say(f"{champion.program}: {champion.version} serves again (before: {champion.previous})")
 
@@ -91,15 +91,11 @@ def _promote(arguments: Namespace) -> None:
     champion = registry.override(
         registry.version(arguments.version).program,
         arguments.version,
-        who=_who(arguments),
+        who=who_of(arguments),
         reason=_reason(arguments),
         now=utc_now(),
     )
     say(f"{champion.program}: {champion.version} serves by override (before: {champion.previous})")
-
-
-def _who(arguments: Namespace) -> str:
-    return arguments.who or getpass.getuser()
 
 
 def _reason(arguments: Namespace) -> str:

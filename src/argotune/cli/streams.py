@@ -1,0 +1,75 @@
+"""Streams: stdin, stdout and stderr as a process may find them: closed, full, or in another encoding than UTF-8.
+
+What a stream cannot spell becomes an escape, words for those who watch are lost where stderr takes none, and a result
+that stdout does not take is an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from argotune.errors import ConfigInvalid
+
+
+def prepare_streams() -> None:
+    """Let every text be read and written. A closed stdin says nothing, a closed stderr takes everything."""
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stderr = sys.stderr or _nowhere("w")
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nowhere(mode: str) -> TextIO:
+    return open(os.devnull, mode, encoding="utf-8")
+
+
+def write_out(text: str) -> None:
+    """Text on stdout. Raises BrokenPipeError where nobody reads any more, and ConfigInvalid where it takes nothing."""
+    if sys.stdout is None:
+        raise _cannot_write(os.strerror(errno.EBADF))
+    try:
+        sys.stdout.write(text)
+    except OSError as error:
+        _give_up(error)
+
+
+def settle_out() -> None:
+    """Bring to its end what was written. Raises as `write_out`."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        _give_up(error)
+
+
+def write_err(text: str) -> None:
+    """Text on stderr, after what is waiting there, if it takes it."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _forget(sys.stderr)
+
+
+def _give_up(error: OSError) -> None:
+    _forget(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        raise error
+    raise _cannot_write(error.strerror) from error
+
+
+def _cannot_write(why: str | None) -> ConfigInvalid:
+    return ConfigInvalid(f"stdout: cannot be written: {why}")
+
+
+def _forget(stream: TextIO) -> None:
+    """What the stream did not take goes nowhere: the interpreter would try it again at its end, and complain."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
