@@ -45,3 +45,9 @@ def find(store: Store, tenant_id: str, collection: str, id: str, kind: type[D]) 
 def find_all(store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[D]:
     """All values of a collection, in no particular order."""
     return (from_text(kind, record.document) for record in store.scan(tenant_id, collection))
+
+
+def find_tagged(store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[tuple[D, str]]:
+    """All values of a collection, each with the tag that a change must expect."""
+    for record in store.scan(tenant_id, collection):
+        yield from_text(kind, record.document), tag_of(record.document)

@@ -5,8 +5,8 @@ discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> p
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from argotune.answers import Answers
@@ -14,8 +14,7 @@ from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after, shortfall_of
 from argotune.dataset import Dataset
 from argotune.decisions import CutShort, Shortfall, TrainingHistory
-from argotune.errors import Conflict
-from argotune.leases import leased
+from argotune.leases import Lease, leased
 from argotune.logs import about
 from argotune.ports import Ports
 from argotune.programs import programs_of
@@ -34,17 +33,17 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     """Optimize one module of one tenant. Skipping and rejecting are outcomes, not errors.
 
     A run that a crash left unfinished is taken up where it stopped. Raises Conflict while another run of the
-    module is at work, and whatever the ports raise; running again later continues.
+    module is at work or has taken this one up, and whatever the ports raise; running again later continues.
     """
     lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
-    with about(tenant=config.tenant_id, module=module), lease as lost:
+    with about(tenant=config.tenant_id, module=module), lease as held:
         conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock())
         done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
         if done:
             ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
         if done or not conditions.is_due:
             return ModuleReport(conditions, done)
-        return _optimize(ports, config, conditions, request, lost)
+        return _optimize(replace(ports, store=held.store), config, conditions, request, held)
 
 
 def _done_for_group(book: RunBook, module: str, group: str) -> tuple[Run, ...]:
@@ -56,12 +55,12 @@ def _done_for_group(book: RunBook, module: str, group: str) -> tuple[Run, ...]:
 
 
 def _optimize(
-    ports: Ports, config: RoutingConfigUnified, conditions: Conditions, request: Request, lost: threading.Event
+    ports: Ports, config: RoutingConfigUnified, conditions: Conditions, request: Request, lease: Lease
 ) -> ModuleReport:
     module, book = conditions.module, RunBook(ports.store, config.tenant_id)
     programs = programs_of(config, module)
     collected = collect(ports, config, module, [program.fields for program in programs])
-    this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lost)
+    this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lease)
     book.change_marker(module, pass_id=this.id)
     runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)
     annotate(ports, config, programs)
@@ -123,8 +122,6 @@ def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
     work = Work(this, program, data)
     with about(run=work.run.id):
         while not work.run.is_over:
-            if this.lost.is_set():
-                what = f"the lease of {program.module} was lost"
-                raise Conflict(f"{what}: another run may be at work; nothing was promoted")
+            this.lease.check()
             work.step()
     return work.run

@@ -56,7 +56,13 @@ class Store(Protocol):
         """Forget the named documents, or the whole collection; the number that was there."""
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """Take or renew the lease `name` for `ttl_s` seconds; False when somebody else holds it."""
+        """Take the lease `name` for `ttl_s` seconds; False when somebody else holds it."""
+
+    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """Let a lease last `ttl_s` seconds from now on; False when it has lapsed or is not `holder`'s.
+
+        A lapsed lease is not taken again: somebody else may have held it meanwhile.
+        """
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when it is not held by `holder`."""

@@ -6,6 +6,7 @@ same step as its line of history, so there is no promotion without an explanatio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -119,10 +120,17 @@ class Registry:
         found = find_all(self._store, self._tenant_id, Collection.HISTORY, Change)
         return sorted((c for c in found if c.program == program), key=lambda change: change.sequence)
 
-    def crown(self, change: Change, tag: str | None, also: tuple[Record, ...] = ()) -> Champion:
-        """Move the pointer as `change` says, if it still has `tag`; `also` is written in the same step.
+    def crown(
+        self,
+        change: Change,
+        tag: str | None,
+        also: tuple[Record, ...] = (),
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> Champion:
+        """Move the pointer as `change` says, if it still has `tag`; `also` is written in the same step, if what
+        `expect` says of it is met.
 
-        Raises Conflict when somebody else moved it first.
+        Raises Conflict when somebody else was first.
         """
         champion = Champion(
             program=change.program,
@@ -133,9 +141,9 @@ class Registry:
         )
         pointer = to_record(Collection.CHAMPIONS, change.program, champion)
         line = to_record(Collection.HISTORY, f"{change.program}/{change.sequence:08d}", change)
-        expect = {(Collection.CHAMPIONS, change.program): tag, (Collection.HISTORY, line.id): None}
+        pointed = {(Collection.CHAMPIONS, change.program): tag, (Collection.HISTORY, line.id): None}
         try:
-            self._store.write(self._tenant_id, [pointer, line, *also], expect)
+            self._store.write(self._tenant_id, [pointer, line, *also], {**pointed, **(expect or {})})
         except Conflict as error:
             raise Conflict(f"the champion of {change.program} was changed by somebody else first") from error
         return champion

@@ -11,10 +11,10 @@ from pydantic import Field
 
 from argotune.budget import Spent
 from argotune.decisions import CutShort, ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
-from argotune.documents import Document, find, find_all, to_record
+from argotune.documents import Document, find, find_all, find_tagged, to_record
 from argotune.errors import Conflict, NotFound
 from argotune.ports import Record, Store
-from argotune.records import Collection
+from argotune.records import Collection, tag_of
 from argotune.synthesis import SyntheticReport
 from argotune.verdicts import Comparison, Verdict
 
@@ -188,27 +188,39 @@ class Spending(Document):
 
 
 class RunBook:
-    """The runs, attempts and markers of one tenant."""
+    """The runs, attempts and markers of one tenant.
+
+    A book writes a run only in place of what it has itself read or written of it: what somebody else wrote meanwhile
+    stays, and is a Conflict.
+    """
 
     def __init__(self, store: Store, tenant_id: str) -> None:
         self._store = store
         self.tenant_id = tenant_id
+        self._tags: dict[str, str | None] = {}
 
     def open(self, run: Run) -> Run:
         """The run that is already written down under this id, now of the group that goes on with it, else `run`."""
-        known, _ = find(self._store, self.tenant_id, Collection.RUNS, run.id, Run)
+        known, self._tags[run.id] = find(self._store, self.tenant_id, Collection.RUNS, run.id, Run)
         opened = known.model_copy(update={"group": run.group or known.group}) if known else run
-        if opened != known:
-            self._store.write(self.tenant_id, [self.record_of(opened)])
-        return opened
+        return opened if opened == known else self.keep(opened)
 
     def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
         """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
         return self.keep(self.advanced(run, state, **changes), also)
 
     def keep(self, run: Run, also: Iterable[Record] = ()) -> Run:
-        """Write an advanced run down, together with `also`."""
-        self._store.write(self.tenant_id, [self.record_of(run), *also])
+        """Write an advanced run down, together with `also`. Raises Conflict when somebody else wrote it meanwhile."""
+        self._store.write(self.tenant_id, [self.record_of(run), *also], self.expected(run))
+        return self.kept(run)
+
+    def expected(self, run: Run) -> dict[tuple[str, str], str | None]:
+        """What must be there of a run when it is written next."""
+        return {(Collection.RUNS, run.id): self._tags.get(run.id)}
+
+    def kept(self, run: Run) -> Run:
+        """Take note that a run was written, together with something else."""
+        self._tags[run.id] = tag_of(self.record_of(run).document)
         return run
 
     @staticmethod
@@ -258,18 +270,25 @@ class RunBook:
         """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
         stays seen, whatever it is called."""
         attempts = [
-            attempt.model_copy(update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)})
-            for attempt in self.attempts(program)
-            if not renamed.keys().isdisjoint(attempt.example_ids)
+            (
+                attempt.model_copy(
+                    update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)}
+                ),
+                tag,
+            )
+            for attempt, tag in find_tagged(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
+            if attempt.program == program and not renamed.keys().isdisjoint(attempt.example_ids)
         ]
         runs = [
-            run.model_copy(update={"plan": run.plan.with_renamed(renamed)})
-            for run in self.runs()
+            (run.model_copy(update={"plan": run.plan.with_renamed(renamed)}), tag)
+            for run, tag in find_tagged(self._store, self.tenant_id, Collection.RUNS, Run)
             if run.program == program and run.plan and not run.is_over
         ]
-        records = [*map(self.attempt_record, attempts), *map(self.record_of, runs)]
+        records = [*(self.attempt_record(a) for a, _ in attempts), *(self.record_of(r) for r, _ in runs)]
+        tags = [tag for _, tag in (*attempts, *runs)]
         if records:
-            self._store.write(self.tenant_id, records)
+            expect = {(record.collection, record.id): tag for record, tag in zip(records, tags, strict=True)}
+            self._store.write(self.tenant_id, records, expect)
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)

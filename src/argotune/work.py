@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NotFound, Progr
 from argotune.examples import Example
 from argotune.gate import measure
 from argotune.in_charge import InCharge
+from argotune.leases import Lease
 from argotune.ledger import ledger_records
 from argotune.meta_models import Advisor
 from argotune.ports import LMs, Ports, Record
@@ -57,13 +57,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Pass:
-    """What the runs of one pass over a module's programs share. `lost` is set when another pass may have begun."""
+    """What the runs of one pass over a module's programs share."""
 
     ports: Ports
     config: RoutingConfigUnified
     request: Request
     id: str
-    lost: threading.Event
+    lease: Lease
 
 
 class Work:
@@ -181,7 +181,8 @@ class Work:
                 self._meter,
                 self._registry,
             )
-            self._ports.store.write(self._config.tenant_id, [to_record(Collection.SYNTHETIC, self.run.id, made)])
+            record = to_record(Collection.SYNTHETIC, self.run.id, made)
+            self._ports.store.write(self._config.tenant_id, [record], self._book.expected(self.run))
         return made
 
     def _kept_synthetic(self) -> SyntheticDataResponse | None:

@@ -220,6 +220,7 @@ def writing() -> list[Callable[[Store], object]]:
         lambda store: store.remove("acme_corp", "runs", ["r1"]),
         lambda store: store.remove("acme_corp", "runs"),
         lambda store: store.hold("acme_corp", "routing", "me", 1),
+        lambda store: store.renew("acme_corp", "routing", "me", 1),
         lambda store: store.let_go("acme_corp", "routing", "me"),
     ]
 

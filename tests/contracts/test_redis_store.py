@@ -142,7 +142,9 @@ def test_a_call_that_was_lost_is_repeated_only_where_that_changes_nothing(redis_
             (lambda: list(store.scan(ACME, "runs")), [made("r1")]),
             (lambda: store.write(ACME, [made("r2")]), None),
             (lambda: store.read(ACME, "runs", "r2"), made("r2").document),
+            (lambda: store.write(ACME, [made("r3")], {("runs", "r1"): tag_of(made("r1").document)}), None),
             (lambda: store.hold(ACME, "routing", "me", 60), True),
+            (lambda: store.renew(ACME, "routing", "me", 60), True),
             (lambda: store.let_go(ACME, "routing", "me"), None),
         ):
             lose.set()

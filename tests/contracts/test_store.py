@@ -179,9 +179,24 @@ def test_a_lease_has_one_holder_who_may_renew_it_and_let_it_go(store: Store) -> 
     assert store.hold(ACME, "routing", "two", 60)
 
 
+def test_only_the_holder_of_a_lease_that_has_not_lapsed_may_renew_it(store: Store) -> None:
+    assert not store.renew(ACME, "routing", "one", 60)
+    assert store.hold(ACME, "routing", "one", 0.3)
+    assert store.renew(ACME, "routing", "one", 0.3)
+    assert not store.renew(ACME, "routing", "two", 60)
+    assert not store.renew(ACME, "modality", "one", 60)
+    time.sleep(0.4)
+    assert not store.renew(ACME, "routing", "one", 60), "nobody else held it, but somebody could have"
+    assert store.hold(ACME, "routing", "two", 60)
+    assert not store.renew(ACME, "routing", "one", 60)
+    store.let_go(ACME, "routing", "two")
+    assert not store.renew(ACME, "routing", "one", 60), "somebody else held it meanwhile"
+
+
 def test_a_lease_expires_unless_it_is_renewed(store: Store) -> None:
+    assert store.hold(ACME, "routing", "one", 0.4)
     for turn in range(4):
-        assert store.hold(ACME, "routing", "one", 0.4), turn
+        assert store.renew(ACME, "routing", "one", 0.4), turn
         time.sleep(0.15)
         assert not store.hold(ACME, "routing", "two", 0.4), turn
     time.sleep(0.5)

@@ -10,6 +10,7 @@ import pytest
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
 from argotune.leases import leased
+from argotune.ports import Record
 
 TTL_S = 0.15
 ENOUGH_S = 2.0
@@ -40,6 +41,13 @@ class Failing(MemoryStore):
         finally:
             self.asked.release()
 
+    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        try:
+            self._fail()
+            return super().renew(tenant_id, name, holder, ttl_s)
+        finally:
+            self.asked.release()
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         self._fail()
         super().let_go(tenant_id, name, holder)
@@ -62,8 +70,8 @@ def test_a_second_holder_waits_for_one_lifetime_and_then_gives_up():
 def test_a_lease_of_a_killed_holder_is_taken_over_when_it_lapses():
     store = MemoryStore()
     assert hold(store, "killed")
-    with held(store) as lost:
-        assert not lost.is_set()
+    with held(store) as lease:
+        assert not lease.lost.is_set()
         assert not hold(store, "killed")
 
 
@@ -77,12 +85,12 @@ def test_other_modules_and_tenants_are_not_in_the_way():
 
 def test_a_lease_is_renewed_while_the_block_runs():
     store, ttl_s = MemoryStore(), 0.6  # on a busy machine a renewal may be late by some tenths
-    with held(store, ttl_s) as lost:
+    with held(store, ttl_s) as lease:
         until_s = time.monotonic() + 1.5 * ttl_s
         while time.monotonic() < until_s:
             assert not hold(store, "other")
             time.sleep(0.01)
-        assert not lost.is_set()
+        assert not lease.lost.is_set()
 
 
 @pytest.mark.parametrize("error", [KeyError("work"), Conflict("work"), KeyboardInterrupt()], ids=repr)
@@ -104,30 +112,30 @@ def test_nothing_goes_on_when_the_block_is_over():
 
 def test_a_lost_lease_is_signalled_and_the_new_holder_keeps_it():
     store = MemoryStore()
-    with held(store) as lost:
+    with held(store) as lease:
         store.let_go("acme_corp", "run/routing", "me")
         assert hold(store, "thief", ENOUGH_S * 10)
-        assert lost.wait(ENOUGH_S)
+        assert lease.lost.wait(ENOUGH_S)
     assert not hold(store, "next")
 
 
 def test_a_short_outage_is_no_loss():
     store = Failing()
-    with held(store) as lost:
+    with held(store) as lease:
         for error in (None, Unavailable("the store is down"), None):
             store.error = error
             while store.asked.acquire(blocking=False):
                 continue
             assert store.asked.acquire(timeout=ENOUGH_S)
             assert store.asked.acquire(timeout=ENOUGH_S)
-        assert not lost.is_set()
+        assert not lease.lost.is_set()
 
 
 def test_a_store_that_refuses_for_good_is_a_lost_lease():
     store = Failing()
-    with held(store) as lost:
+    with held(store) as lease:
         store.error = AccessDenied("the password was changed")
-        assert lost.wait(ENOUGH_S)
+        assert lease.lost.wait(ENOUGH_S)
         store.error = None
 
 
@@ -153,3 +161,78 @@ def test_a_store_that_is_down_at_the_beginning_says_so():
     store.error = Unavailable("the store is down")
     with pytest.raises(Unavailable), held(store):
         pytest.fail("nobody holds the lease")
+
+
+class Clock:
+    """Seconds that a test moves."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_lease_that_lapsed_while_the_process_stood_still_is_not_taken_again():
+    clock = Clock()
+    store = MemoryStore(clock)
+    with held(store) as lease:
+        clock.now_s = 3600.0
+        assert lease.lost.wait(ENOUGH_S)
+        with pytest.raises(Unavailable, match="run/routing was not renewed"):
+            lease.check()
+        lease.store.write("acme_corp", [Record("runs", "r1", "nobody has come, so nothing is in the way")])
+
+
+def test_who_was_overtaken_writes_and_removes_nothing_of_the_tenant():
+    clock = Clock()
+    store = MemoryStore(clock)
+    store.write("acme_corp", [Record("runs", "r1", "{}")])
+    with held(store) as stale:
+        clock.now_s = 3600.0
+        with leased(store, "acme_corp", "run/routing", "you", TTL_S) as lease:
+            lease.store.write("acme_corp", [Record("runs", "r2", "{}")])
+        for act in (
+            lambda: stale.store.write("acme_corp", [Record("runs", "r2", "older")]),
+            lambda: stale.store.write("acme_corp", [Record("runs", "r3", "new")], {("runs", "r3"): None}),
+            lambda: stale.store.remove("acme_corp", "runs"),
+        ):
+            with pytest.raises(Conflict, match="taken up by another process while this one stood still"):
+                act()
+        assert stale.lost.wait(ENOUGH_S)
+        with pytest.raises(Conflict, match="taken up by another process"):
+            stale.check()
+        stale.store.write("globex", [Record("runs", "r1", "{}")])
+    assert {record.id: record.document for record in store.scan("acme_corp", "runs")} == {"r1": "{}", "r2": "{}"}
+
+
+class StopsAfterHold(MemoryStore):
+    """The first holder stands still between taking the lease and saying so; meanwhile another works."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.clock, self.others = clock, []
+
+    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        is_held = super().hold(tenant_id, name, holder, ttl_s)
+        if not self.others:
+            self.clock.now_s = 3600.0
+            self.others.append(leased(self, tenant_id, name, "you", ENOUGH_S * 10))
+            self.others.append(self.others[0].__enter__())
+        return is_held
+
+
+def test_who_stood_still_right_after_taking_the_lease_does_not_push_out_who_came_meanwhile():
+    store = StopsAfterHold(Clock())
+    with pytest.raises(Conflict, match="is at work"), held(store):
+        pytest.fail("two are at work")
+    manager, lease = store.others
+    lease.check()
+    lease.store.write("acme_corp", [Record("runs", "r1", "{}")])
+    manager.__exit__(None, None, None)
+
+
+def test_a_damaged_claim_is_replaced():
+    store = MemoryStore()
+    store.write("acme_corp", [Record("leases", "run/routing", "damaged")])
+    with held(store) as lease:
+        lease.store.write("acme_corp", [Record("runs", "r1", "{}")])

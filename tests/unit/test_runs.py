@@ -106,6 +106,46 @@ def test_a_run_says_what_came_of_it(fields: dict[str, object], outcome: str, sen
     assert run.is_over is (outcome != "unfinished")
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_run_that_another_process_has_taken_further_is_not_written_over(has_ended: bool):
+    store = MemoryStore()
+    stale, quick = book_of(store), book_of(store)
+    stale.open(make_run())
+    run = quick.open(make_run(group="later"))
+    run = quick.advance(run, S.SKIPPED if has_ended else S.PLANNED)
+    with pytest.raises(Conflict):
+        stale.advance(make_run(), S.PLANNED, also=[stale.marker_record("routing", Marker(row_id=1))])
+    with pytest.raises(Conflict):
+        stale.keep(make_run())
+    assert (quick.runs(), quick.marker("routing")) == ([run], (Marker(), None))
+
+
+def test_two_processes_that_begin_the_same_run_do_not_both_begin_it():
+    store = MemoryStore()
+    one, other = book_of(store), book_of(store)
+    one.open(make_run())
+    with pytest.raises(Conflict):
+        other.keep(make_run(started_at=after(1)))
+
+
+class RenamedMeanwhile(MemoryStore):
+    """Somebody else writes the run after it was scanned."""
+
+    def scan(self, tenant_id: str, collection: str):
+        yield from list(super().scan(tenant_id, collection))
+        if collection == Collection.RUNS:
+            self.write(tenant_id, [RunBook.record_of(make_run(plan=PLAN, lm_calls=99))])
+
+
+def test_renaming_examples_expects_the_runs_that_were_read():
+    store = RenamedMeanwhile()
+    book = book_of(store)
+    store.write("acme_corp", [book.record_of(make_run(plan=PLAN))])
+    with pytest.raises(Conflict):
+        book.rename_examples("routing", {"a": "z"})
+    assert book.run("routing-pass-1").lm_calls == 99
+
+
 # Reading back
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from argotune.errors import Conflict
 from argotune.ports import ANY, Record
 
 
 class MemoryStore:
-    """Dictionaries behind a lock. Many threads may use one."""
+    """Dictionaries behind a lock. Many threads may use one. Leases last by `now_s`, seconds of any clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._lock = threading.Lock()
         self._documents: dict[tuple[str, str], dict[str, str]] = {}
         self._leases: dict[tuple[str, str], tuple[str, float]] = {}
@@ -53,9 +54,19 @@ class MemoryStore:
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """See ports.Store."""
         with self._lock:
-            now_s = time.monotonic()
+            now_s = self._now_s()
             owner, expires_s = self._leases.get((tenant_id, name), (holder, now_s))
             if owner != holder and expires_s > now_s:
+                return False
+            self._leases[tenant_id, name] = holder, now_s + ttl_s
+            return True
+
+    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """See ports.Store."""
+        with self._lock:
+            now_s = self._now_s()
+            owner, expires_s = self._leases.get((tenant_id, name), ("", now_s))
+            if owner != holder or expires_s <= now_s:
                 return False
             self._leases[tenant_id, name] = holder, now_s + ttl_s
             return True

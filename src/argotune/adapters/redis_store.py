@@ -64,6 +64,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+
 _LET_GO = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 T = TypeVar("T")
@@ -130,8 +132,8 @@ class RedisStore:
     ) -> None:
         """See ports.Store. Raises Conflict.
 
-        With expectations it is sent once: had the answer to a first attempt been lost, a second would see its own
-        work and report a conflict. Unavailable then leaves open whether the records were stored.
+        With an expectation about what it writes it is sent once: had the answer to a first attempt been lost, a second
+        would see its own work and report a conflict. Unavailable then leaves open whether the records were stored.
         """
         expected = [(*place, "nothing" if tag is None else tag) for place, tag in (expect or {}).items() if tag != ANY]
         written = [(record.collection, record.id, record.document) for record in records]
@@ -142,7 +144,8 @@ class RedisStore:
         arguments = [(index[c], _raw(id), _raw(text)) for c, id, text in (*expected, *written)]
         keys = [_key(tenant_id, collection) for collection in collections]
         flat = [part for argument in arguments for part in argument]
-        call = self._once if expected else self._again
+        is_of_its_own = {(c, id) for c, id, _ in expected} & {(c, id) for c, id, _ in written}
+        call = self._once if is_of_its_own else self._again
         unmet = call(lambda: self._client.eval(_WRITE, len(keys), *keys, len(expected), *flat))
         if unmet:
             collection, id, _ = expected[unmet - 1]
@@ -162,6 +165,11 @@ class RedisStore:
         """See ports.Store."""
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
         return self._again(lambda: self._client.eval(_HOLD, 1, key, _raw(holder), ttl_ms)) == 1
+
+    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """See ports.Store."""
+        key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
+        return self._again(lambda: self._client.eval(_RENEW, 1, key, _raw(holder), ttl_ms)) == 1
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See ports.Store."""

@@ -69,6 +69,10 @@ ON CONFLICT (tenant, name) DO UPDATE SET holder = excluded.holder, term_s = excl
 WHERE holder = excluded.holder OR expires_s <= excluded.expires_s - excluded.term_s
     OR expires_s > excluded.expires_s - excluded.term_s + coalesce(term_s, 86400.0) + 1.0"""
 
+_RENEW = """UPDATE leases SET expires_s = (julianday('now') - 2440587.5) * 86400.0 + ?
+WHERE tenant = CAST(? AS TEXT) AND name = CAST(? AS TEXT) AND holder = CAST(? AS TEXT)
+AND expires_s > (julianday('now') - 2440587.5) * 86400.0"""
+
 _LET_GO = """DELETE FROM leases
 WHERE tenant = CAST(? AS TEXT) AND name = CAST(? AS TEXT) AND holder = CAST(? AS TEXT)"""
 
@@ -142,6 +146,11 @@ class SQLiteStore:
         """See ports.Store."""
         with self._transaction() as connection:
             return connection.execute(_HOLD, (*_raw(tenant_id, name, holder), ttl_s)).rowcount == 1
+
+    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
+        """See ports.Store."""
+        with self._transaction() as connection:
+            return connection.execute(_RENEW, (ttl_s, *_raw(tenant_id, name, holder))).rowcount == 1
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See ports.Store."""

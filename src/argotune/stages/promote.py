@@ -17,18 +17,20 @@ def promote(
 ) -> Run:
     """The run with its verdict. Pointer, history and verdict are written in one step.
 
-    Raises Conflict when the champion was moved since the run looked; the run is then over, as rejected.
+    Raises Conflict when the champion was moved since the run looked; the run is then over, as rejected. Where the run
+    itself was taken up by somebody else, it is left as it is.
     """
     verdict = judge(comparison, rules, seed)
     if isinstance(verdict, Rejected):
         return book.advance(run, RunState.JUDGED, verdict=verdict)
     judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
     try:
-        registry.crown(_change(registry, run, verdict, now), run.champion_tag, also=(book.record_of(judged),))
+        change = _change(registry, run, verdict, now)
+        registry.crown(change, run.champion_tag, also=(book.record_of(judged),), expect=book.expected(run))
     except Conflict as error:
         book.advance(run, RunState.JUDGED, verdict=_overtaken(verdict, error))
         raise
-    return judged
+    return book.kept(judged)
 
 
 def _change(registry: Registry, run: Run, verdict: Promoted, now: datetime) -> Change:

@@ -1,0 +1,62 @@
+"""A process that stands still for longer than its lease lasts writes nothing more once another has taken over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from stopped_runner import MODULE, TENANT, documents, run, world_on
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.errors import ArgotuneError, Conflict
+from argotune.ports import Record
+from argotune.registry import Registry
+from argotune.runs import RunBook
+
+
+class StandsStill(MemoryStore):
+    """At its n-th write the clock jumps far beyond any lease and another pass runs first; then it goes on."""
+
+    stop_at = 0
+    writes = 0
+    after_other: dict[tuple[str, str], str] | None = None
+
+    def __init__(self) -> None:
+        self.jumped_s = 0.0
+        super().__init__(now_s=lambda: time.monotonic() + self.jumped_s)
+
+    def write(
+        self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
+    ) -> None:
+        self.writes += 1
+        if self.writes == self.stop_at:
+            self.jumped_s += 3600
+            run(world_on(self))
+            self.after_other = documents(self)
+        super().write(tenant_id, records, expect)
+
+
+def stands_still(stop_at: int) -> tuple[StandsStill, ArgotuneError | None]:
+    store = StandsStill()
+    world = world_on(store)
+    store.writes, store.stop_at = 0, stop_at
+    try:
+        run(world)
+    except ArgotuneError as error:
+        return store, error
+    return store, None
+
+
+def test_whoever_stood_still_before_any_of_its_writes_changes_nothing_that_another_wrote():
+    (undisturbed, error), stops = stands_still(0), 0
+    assert error is None
+    early, late = range(2, 9), range(undisturbed.writes - 9, undisturbed.writes + 1)  # in between lie the LM's answers
+    for stop_at in (*early, undisturbed.writes // 2, *late):
+        store, error = stands_still(stop_at)
+        assert isinstance(error, Conflict), stop_at
+        assert documents(store) == store.after_other, stop_at
+        assert [run.outcome for run in RunBook(store, TENANT).runs()] == ["promoted"], stop_at
+        assert len(RunBook(store, TENANT).attempts(MODULE)) == 1, stop_at
+        assert len(Registry(store, TENANT).history(MODULE)) == 1, stop_at
+        stops += 1
+    assert stops == len(early) + 1 + len(late)
