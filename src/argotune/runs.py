@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -11,10 +12,11 @@ from pydantic import Field
 
 from argotune.budget import Spent
 from argotune.decisions import CutShort, ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
-from argotune.documents import Document, find, find_all, find_tagged, to_record
-from argotune.errors import Conflict, NotFound
-from argotune.ports import Record, Store
+from argotune.documents import Document, find, find_all, find_tagged, from_text, to_record
+from argotune.errors import Conflict, Corrupt, NotFound
+from argotune.ports import ANY, Record, Store
 from argotune.records import Collection, tag_of
+from argotune.run_sums import ProgramSum, RunSummary, sums_of
 from argotune.synthesis import SyntheticReport
 from argotune.verdicts import Comparison, Verdict
 
@@ -141,6 +143,24 @@ class Run(Document):
             return f"skipped: {self.skip.reason}"
         return self.verdict.reason if self.verdict else f"unfinished, {self.state}"
 
+    @property
+    def summary(self) -> RunSummary:
+        """What is told of it without its answers."""
+        return RunSummary(
+            id=self.id,
+            program=self.program,
+            module=self.module,
+            group=self.group,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            outcome=self.outcome,
+            sentence=self.sentence,
+            challenger=self.challenger,
+            lm_calls=self.lm_calls,
+            lm_tokens=self.lm_tokens,
+            lm_reused=self.lm_reused,
+        )
+
 
 class Attempt(Document):
     """That a run opened the sealed test split: written before it is opened."""
@@ -210,8 +230,14 @@ class RunBook:
         return self.keep(self.advanced(run, state, **changes), also)
 
     def keep(self, run: Run, also: Iterable[Record] = ()) -> Run:
-        """Write an advanced run down, together with `also`. Raises Conflict when somebody else wrote it meanwhile."""
-        self._store.write(self.tenant_id, [self.record_of(run), *also], self.expected(run))
+        """Write an advanced run down, together with `also` and the sum of the program's runs.
+
+        Raises Conflict when somebody else wrote it, or another run of the program, meanwhile.
+        """
+        known, tag = self._sum(run)
+        record = to_record(Collection.RUN_SUMS, run.program, known.with_run(run.summary))
+        expect = {**self.expected(run), (record.collection, record.id): tag}
+        self._store.write(self.tenant_id, [self.record_of(run), record, *also], expect)
         return self.kept(run)
 
     def expected(self, run: Run) -> dict[tuple[str, str], str | None]:
@@ -222,6 +248,41 @@ class RunBook:
         """Take note that a run was written, together with something else."""
         self._tags[run.id] = tag_of(self.record_of(run).document)
         return run
+
+    def _sum(self, run: Run) -> tuple[ProgramSum, str | None]:
+        """The sum of a program's runs, counted from them where none is stored, and the tag that a change expects."""
+        try:
+            known, tag = find(self._store, self.tenant_id, Collection.RUN_SUMS, run.program, ProgramSum)
+        except Corrupt:
+            known, tag = None, ANY
+        if known is None:
+            known = self._counted(run.program).get(run.program)
+        return known or ProgramSum(program=run.program, module=run.module), tag
+
+    def _counted(self, program: str) -> dict[str, ProgramSum]:
+        """The sums of all programs, from their runs. Those of others are stored too, where they are missing: whoever
+        finds a sum takes all to be there."""
+        found = sums_of(self._summaries())
+        for name in found.keys() - {program}:
+            record = to_record(Collection.RUN_SUMS, name, found[name])
+            with suppress(Conflict):
+                self._store.write(self.tenant_id, [record], {(record.collection, name): None})
+        return found
+
+    def _summaries(self) -> Iterator[RunSummary]:
+        """Of all runs that can be read."""
+        for record in self._store.scan(self.tenant_id, Collection.RUNS):
+            with suppress(Corrupt):
+                yield from_text(Run, record.document).summary
+
+    def sums(self) -> list[ProgramSum]:
+        """What the runs of each program came to, by program. Reads no run where the sums are stored."""
+        stored = list(find_all(self._store, self.tenant_id, Collection.RUN_SUMS, ProgramSum))
+        return sorted(stored or sums_of(self._summaries()).values(), key=lambda found: found.program)
+
+    def latest_challenger(self, program: str) -> str | None:
+        """The version that the program's runs made last, whatever became of it."""
+        return next((found.challenger for found in self.sums() if found.program == program), None)
 
     @staticmethod
     def advanced(run: Run, state: RunState, **changes: Any) -> Run:

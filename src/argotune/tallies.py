@@ -6,7 +6,7 @@ run records and never added to: what a crash kept from being counted is counted 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from argotune.documents import Document, from_text, to_record
 from argotune.errors import Conflict, Corrupt
 from argotune.ports import ANY, Store
 from argotune.records import EVERYONE, Collection, digest, tag_of
+from argotune.run_sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.runs import Run
 from argotune.tenants import MODULES
 
@@ -29,31 +30,12 @@ KEPT = timedelta(days=30)
 OWN = "own"
 """What the tenants' own modules are called where tenants are summed: their names are as many as tenants like."""
 
-VERDICTS = ("promoted", "rejected", "skipped")
-"""How a run can end."""
-
 ATTEMPTS = 10
 """A tally gives way to that of another module's pass so often; each of them writes once."""
 
 _SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
 
 D = TypeVar("D", bound=BaseModel)
-
-
-class ModuleTally(Document):
-    """Runs by outcome (`Run.outcome`), the milliseconds that those which ended took, and what all of them have spent.
-
-    Milliseconds are whole numbers, so that the sum is the same in whatever order the records come: a counter that
-    falls by the last bit of a fraction is a restart to Prometheus. They run from a run's start to its end, so the wait
-    of a run that was taken up again is in them.
-    """
-
-    runs: dict[str, int] = Field(default_factory=dict)
-    run_ms: dict[str, int] = Field(default_factory=dict)
-    lm_calls: int = 0
-    lm_tokens: int = 0
-    lm_reused: int = 0
-    unfinished_since: datetime | None = None
 
 
 class Tally(Document):
@@ -102,73 +84,27 @@ class Overview:
     unreadable: dict[str, int]
 
 
-def tally_of(tenant_id: str, runs: Iterable[Run], unreadable: int = 0) -> Tally:
-    """The tally of a tenant with these runs, in any order."""
-    sums: defaultdict[str, _Sum] = defaultdict(_Sum)
+def tally_of(tenant_id: str, sums: Iterable[ProgramSum], unreadable: int = 0) -> Tally:
+    """The tally of a tenant whose programs' runs come to these sums."""
+    by_module: defaultdict[str, list[ModuleTally]] = defaultdict(list)
     last_ended_at = None
-    for run in runs:
-        sums[run.module].add(_of_one(run))
-        last_ended_at = _latest(last_ended_at, run.ended_at)
-    modules = {name: found.tally() for name, found in sums.items()}
+    for found in sums:
+        by_module[found.module].append(found.tally)
+        last_ended_at = latest(last_ended_at, found.last_ended_at)
+    modules = {name: total(own) for name, own in by_module.items()}
     return Tally(tenant_id=tenant_id, modules=modules, last_ended_at=last_ended_at, unreadable=unreadable)
 
 
-def _of_one(run: Run) -> ModuleTally:
-    took = {} if run.ended_at is None else {run.outcome: max(run.ended_at - run.started_at, timedelta(0))}
-    return ModuleTally(
-        runs={run.outcome: 1},
-        run_ms={outcome: time // timedelta(milliseconds=1) for outcome, time in took.items()},
-        lm_calls=run.lm_calls,
-        lm_tokens=run.lm_tokens,
-        lm_reused=run.lm_reused,
-        unfinished_since=None if run.is_over else run.started_at,
-    )
-
-
-class _Sum:
-    """Adds tallies up."""
-
-    def __init__(self) -> None:
-        self._runs, self._run_ms = Counter[str](), Counter[str]()
-        self._spent = (0, 0, 0)
-        self._unfinished_since: datetime | None = None
-
-    def add(self, tally: ModuleTally, *, with_unfinished: bool = True) -> None:
-        for outcome, number in tally.runs.items():
-            if with_unfinished or outcome in VERDICTS:
-                self._runs[outcome] += number
-        self._run_ms.update(tally.run_ms)
-        calls, tokens, reused = self._spent
-        self._spent = (calls + tally.lm_calls, tokens + tally.lm_tokens, reused + tally.lm_reused)
-        if with_unfinished and tally.unfinished_since:
-            self._unfinished_since = min(self._unfinished_since or tally.unfinished_since, tally.unfinished_since)
-
-    def tally(self) -> ModuleTally:
-        calls, tokens, reused = self._spent
-        return ModuleTally(
-            runs=dict(self._runs),
-            run_ms=dict(self._run_ms),
-            lm_calls=calls,
-            lm_tokens=tokens,
-            lm_reused=reused,
-            unfinished_since=self._unfinished_since,
-        )
-
-
-def _latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max(filter(None, (one, other)), default=None)
-
-
 def keep_tally(store: Store, tenant_id: str) -> Tally:
-    """Recompute a tenant's tally from its run records and store it; doing so again changes nothing.
+    """Recompute a tenant's tally from the sums of its runs and store it; doing so again changes nothing.
 
     Passes over several modules of a tenant can end at the same time: who finds another's tally written meanwhile
     counts again, so no run is lost from it. Raises Conflict when that happens ATTEMPTS times, and Unavailable.
     """
     id = digest(tenant_id)
     for _ in range(ATTEMPTS):
-        tag = _tag(store.read(EVERYONE, Collection.TALLIES, id))  # before the runs are read
-        tally = _count(store, tenant_id)
+        known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
+        tally, tag = _count(store, tenant_id, known), _tag(known)
         with suppress(Conflict):
             store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag})
             return tally
@@ -182,10 +118,20 @@ def _tag(document: str | None) -> str | None:
         return ANY  # whatever it was: the new one is whole
 
 
-def _count(store: Store, tenant_id: str) -> Tally:
+def _count(store: Store, tenant_id: str, known: str | None) -> Tally:
+    """From the sums; from all runs where there is none. Damaged runs are counted when runs are read."""
     reader = _Reader()
-    tally = tally_of(tenant_id, reader.values(store, tenant_id, Collection.RUNS, Run))
-    return tally.model_copy(update={"unreadable": reader.damaged.get(Collection.RUNS, 0)})
+    sums = list(reader.values(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
+    if sums and not reader.damaged:
+        return tally_of(tenant_id, sums, _unreadable(known))
+    runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
+    return tally_of(tenant_id, sums_of(runs).values(), reader.damaged.get(Collection.RUNS, 0))
+
+
+def _unreadable(document: str | None) -> int:
+    with suppress(Corrupt):
+        return 0 if document is None else from_text(Tally, document).unreadable
+    return 0
 
 
 class _Reader:
@@ -238,15 +184,18 @@ def read_overview(store: Store) -> Overview:
     reader = _Reader()
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
-    sums, last_ended_at, damaged_runs = {name: _Sum() for name in (*MODULES, OWN)}, None, 0
+    sums: dict[str, ModuleTally] = {name: ModuleTally() for name in (*MODULES, OWN)}
+    last_ended_at, damaged_runs = None, 0
     for tally in reader.values(store, EVERYONE, Collection.TALLIES, Tally):
         for name, module in tally.modules.items():
-            sums[name if name in MODULES else OWN].add(module, with_unfinished=tally.tenant_id in enabled)
-        last_ended_at = _latest(last_ended_at, tally.last_ended_at)
+            shown = name if name in MODULES else OWN
+            own = total([module], with_unfinished=tally.tenant_id in enabled)
+            sums[shown] = total((sums[shown], own))
+        last_ended_at = latest(last_ended_at, tally.last_ended_at)
         damaged_runs += tally.unreadable
     known = _in_order(reader.values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
     return Overview(
-        modules={name: found.tally() for name, found in sums.items()},
+        modules=sums,
         last_ended_at=last_ended_at,
         enabled=len(enabled),
         disabled=len(entries) - len(enabled),

@@ -67,7 +67,7 @@ def fill(store: Store) -> None:
     ended = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
     runs = [
         make_run(id="r1", lm_calls=7, lm_tokens=800, lm_reused=9, **ended),
-        make_run(id="r2", module="support_bot"),
+        make_run(id="r2", module="support_bot", program="support_bot"),
     ]
     store.write("acme_corp", [RunBook.record_of(run) for run in runs])
     keep_tally(store, "acme_corp")

@@ -74,7 +74,7 @@ def resealed(**fields: object) -> str:
         ("", "does not begin with its hash"),
         ("{}", "does not begin with its hash"),
         ("null", "does not begin with its hash"),
-        ('{"hash":"' + "0" * 64 + '",', "a thing record is not JSON"),
+        ('{"hash":"' + "0" * 64 + '",', "a thing record does not match its hash"),
         ('{"hash":"' + "0" * 64 + '","body":1}', "a thing record does not match its hash 000000000000"),
     ],
 )

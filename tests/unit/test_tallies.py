@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
 from argotune.cli import run_command
+from argotune.cli.inspect import status_rows
 from argotune.cli.loop import aggregate_parser
 from argotune.configs import Configs
 from argotune.documents import to_record
 from argotune.errors import Conflict
 from argotune.ports import Record, Store
 from argotune.records import EVERYONE, Collection, digest, seal
+from argotune.run_sums import ModuleTally, sums_of
 from argotune.runs import Run, RunBook, RunState
 from argotune.settings import read_settings
 from argotune.tallies import (
     ATTEMPTS,
-    ModuleTally,
     RoundRecord,
     Tally,
     keep_round,
@@ -52,6 +53,11 @@ def tenant(store: MemoryStore, tenant_id: str, *runs: dict, is_enabled: bool = T
     keep_tally(store, tenant_id)
 
 
+def tally(*runs: Run) -> Tally:
+    numbered = (run.model_copy(update={"id": f"r{n}"}) for n, run in enumerate(runs))
+    return tally_of("acme_corp", sums_of(run.summary for run in numbered).values())
+
+
 def make_round(name: str = "round-1", **fields) -> RoundRecord:
     return RoundRecord(**{"name": name, "started_at": NOON, "ended_at": after(30), "is_complete": True, **fields})
 
@@ -61,25 +67,26 @@ def make_round(name: str = "round-1", **fields) -> RoundRecord:
 
 def test_runs_are_counted_by_module_and_outcome():
     runs = [make_run(**fields) for fields in (PROMOTED, REJECTED, REJECTED, SKIPPED, JUDGED)]
-    tally = tally_of("acme_corp", [*runs, make_run(module="modality", lm_calls=2, lm_tokens=30, lm_reused=4)])
-    assert tally.last_ended_at == after(90.5)
-    assert tally.modules["routing"] == ModuleTally(
+    other = make_run(module="modality", program="modality.video", lm_calls=2, lm_tokens=30, lm_reused=4)
+    found = tally(*runs, other)
+    assert found.last_ended_at == after(90.5)
+    assert found.modules["routing"] == ModuleTally(
         runs={"promoted": 1, "rejected": 2, "skipped": 1, "unfinished": 1},
         run_ms={"promoted": 90_500, "rejected": 120_000, "skipped": 1_000},
         lm_calls=7,
         unfinished_since=NOON,
     )
     modality = ModuleTally(runs={"unfinished": 1}, lm_calls=2, lm_tokens=30, lm_reused=4, unfinished_since=NOON)
-    assert tally.modules["modality"] == modality
+    assert found.modules["modality"] == modality
 
 
 def test_a_tenant_without_runs_has_an_empty_tally():
-    assert tally_of("acme_corp", []) == Tally(tenant_id="acme_corp") == read_tally(MemoryStore(), "acme_corp")
+    assert tally() == Tally(tenant_id="acme_corp") == read_tally(MemoryStore(), "acme_corp")
 
 
 def test_a_clock_that_went_back_takes_no_time_off():
-    tally = tally_of("acme_corp", [make_run(**{**SKIPPED, "ended_at": after(-5)})])
-    assert tally.modules["routing"].run_ms == {"skipped": 0}
+    found = tally(make_run(**{**SKIPPED, "ended_at": after(-5)}))
+    assert found.modules["routing"].run_ms == {"skipped": 0}
 
 
 RUNS = st.lists(
@@ -87,6 +94,7 @@ RUNS = st.lists(
         lambda fields, start, took, module: make_run(
             **{**fields, "started_at": after(start), "ended_at": fields.get("ended_at") and after(start + took)},
             module=module,
+            program=module,
         ),
         st.sampled_from([PROMOTED, REJECTED, SKIPPED, JUDGED]),
         st.floats(0, 1e6),
@@ -101,9 +109,9 @@ RUNS = st.lists(
 def test_the_order_of_the_records_changes_nothing_and_a_further_run_lowers_nothing(runs, random):
     shuffled = list(runs)
     random.shuffle(shuffled)
-    whole = tally_of("acme_corp", runs)
-    assert tally_of("acme_corp", shuffled) == whole
-    for name, before in tally_of("acme_corp", runs[:-1]).modules.items():
+    whole = tally(*runs)
+    assert tally(*shuffled) == whole
+    for name, before in tally(*runs[:-1]).modules.items():
         assert all(whole.modules[name].runs[outcome] >= number for outcome, number in before.runs.items())
         assert all(whole.modules[name].run_ms[outcome] >= time for outcome, time in before.run_ms.items())
 
@@ -112,9 +120,9 @@ def test_a_kept_tally_is_read_back_and_kept_again_it_is_the_same():
     store = MemoryStore()
     tenant(store, "Größe/ä", PROMOTED, JUDGED)
     document = store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä"))
-    tally = keep_tally(store, "Größe/ä")
-    assert read_tally(store, "Größe/ä") == tally
-    assert tally.modules["routing"].runs == {"promoted": 1, "unfinished": 1}
+    kept = keep_tally(store, "Größe/ä")
+    assert read_tally(store, "Größe/ä") == kept
+    assert kept.modules["routing"].runs == {"promoted": 1, "unfinished": 1}
     assert store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä")) == document
 
 
@@ -128,7 +136,7 @@ class Interrupted(MemoryStore):
     def write(self, tenant_id, records, expect=None):
         if self.times and [record.collection for record in records] == [Collection.TALLIES]:
             self.times, left = 0, self.times - 1
-            keep_runs(self, make_run(id=f"other-{left}", module="modality", **SKIPPED))
+            keep_runs(self, make_run(id=f"other-{left}", module="modality", program="modality.video", **SKIPPED))
             keep_tally(self, "acme_corp")
             self.times = left
         super().write(tenant_id, records, expect)
@@ -212,8 +220,8 @@ def test_an_empty_store_shows_every_module_with_zeros():
 
 def test_tenants_are_summed_and_their_own_modules_share_a_name():
     store = MemoryStore()
-    tenant(store, "a", PROMOTED, {**SKIPPED, "module": "support_bot"})
-    tenant(store, "b", PROMOTED, {**SKIPPED, "module": "triage"}, JUDGED, is_enabled=True)
+    tenant(store, "a", PROMOTED, {**SKIPPED, "module": "support_bot", "program": "support_bot"})
+    tenant(store, "b", PROMOTED, {**SKIPPED, "module": "triage", "program": "triage"}, JUDGED, is_enabled=True)
     tenant(store, "c", is_enabled=False)
     overview = read_overview(store)
     assert overview.modules["routing"].runs == {"promoted": 2, "unfinished": 1}
@@ -236,6 +244,50 @@ def test_a_tenant_that_leaves_lowers_no_count_and_leaves_nothing_unfinished(end:
     )
 
 
+def test_a_store_of_an_earlier_release_is_summed_once_and_then_no_old_run_is_read_again():
+    store = Counting()
+    keep_runs(store, *(make_run(id=f"old-{n}", started_at=after(n), **SKIPPED) for n in range(5)))
+    keep_runs(store, make_run(id="else", program="modality.video", module="modality", **PROMOTED))
+    before, book = keep_tally(store, "acme_corp"), RunBook(store, "acme_corp")
+    run = book.open(make_run(id="new", started_at=after(60)))
+    store.calls.clear()
+    run = book.advance(run, RunState.SKIPPED, ended_at=after(61))
+    assert [found.latest.id for found in book.sums()] == ["else", "new"]
+    told = keep_tally(store, "acme_corp").modules
+    assert "scan runs" not in store.calls
+    assert told["routing"].runs == {"skipped": before.modules["routing"].runs["skipped"] + 1}
+    assert told["modality"].runs == {"promoted": 1}
+
+
+def test_status_and_the_latest_challenger_read_no_run():
+    store = Counting()
+    book = RunBook(store, "acme_corp")
+    run = book.open(make_run(challenger="v1"))
+    store.calls.clear()
+    assert status_rows(store, ["acme_corp"])[0][-2:] == ["unfinished", run.sentence]
+    assert book.latest_challenger("routing") == "v1"
+    assert not [call for call in store.calls if call.endswith(" runs")]
+
+
+def test_a_run_is_summed_once_however_often_it_is_written():
+    book = RunBook(MemoryStore(), "acme_corp")
+    run = book.open(make_run(lm_calls=2))
+    ended = book.advance(book.open(run), RunState.SKIPPED, ended_at=after(1), lm_calls=5)
+    book.open(ended.model_copy(update={"group": "asked again"}))
+    (found,) = book.sums()
+    assert (found.tally.runs, found.tally.lm_calls, found.latest.group) == ({"skipped": 1}, 5, "asked again")
+
+
+def test_a_damaged_sum_is_counted_anew_from_the_runs():
+    store = MemoryStore()
+    book = RunBook(store, "acme_corp")
+    book.advance(book.open(make_run()), RunState.SKIPPED, ended_at=after(1))
+    store.write("acme_corp", [Record(Collection.RUN_SUMS, "routing", "{}")])
+    assert keep_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1}
+    book.open(make_run(id="next", started_at=after(5)))
+    assert keep_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1, "unfinished": 1}
+
+
 class Counting(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
@@ -253,7 +305,7 @@ class Counting(MemoryStore):
 def test_the_overview_takes_three_scans_however_many_tenants_there_are():
     store = Counting()
     for number in range(20):
-        tally = Tally(tenant_id=f"t{number}", modules={"routing": ModuleTally(runs={"promoted": 1})})
-        store.write(EVERYONE, [to_record(Collection.TALLIES, digest(tally.tenant_id), tally)])
+        one = Tally(tenant_id=f"t{number}", modules={"routing": ModuleTally(runs={"promoted": 1})})
+        store.write(EVERYONE, [to_record(Collection.TALLIES, digest(one.tenant_id), one)])
     assert read_overview(store).modules["routing"].runs == {"promoted": 20}
     assert store.calls == ["scan tenants", "scan tallies", "scan rounds"]

@@ -19,7 +19,8 @@ from prometheus_client.registry import Collector
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Unavailable
 from argotune.ports import Store
-from argotune.tallies import VERDICTS, ModuleTally, Overview, RoundRecord, read_overview
+from argotune.run_sums import VERDICTS, ModuleTally
+from argotune.tallies import Overview, RoundRecord, read_overview
 
 ALL_TENANTS = "All tenants there ever were; falls only when run records are deleted from the store by hand."
 

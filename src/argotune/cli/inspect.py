@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
 
 from argotune.cli.loop import modules_of, say_runs
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command
 from argotune.configs import Configs
+from argotune.ports import Store
 from argotune.registry import Registry
 from argotune.reports import run_json
 from argotune.runs import RunBook
@@ -40,16 +42,21 @@ def _status(arguments: Namespace) -> None:
     store = store_of(arguments)
     configs = Configs(store)
     tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
-    rows = [row for tenant_id in tenants for row in _status_rows(Registry(store, tenant_id), RunBook(store, tenant_id))]
+    rows = status_rows(store, tenants)
     names = ("tenant", "program", "champion", "since", "last_run", "outcome", "sentence")
     if arguments.json:
         return say_json([dict(zip(names, row, strict=True)) for row in rows])
     table([name.upper().replace("_", " ") for name in names], rows)
 
 
+def status_rows(store: Store, tenant_ids: Iterable[str]) -> list[list[str]]:
+    """Champion and latest run of each program. No run is read, however many there are."""
+    return [row for id in tenant_ids for row in _status_rows(Registry(store, id), RunBook(store, id))]
+
+
 def _status_rows(registry: Registry, book: RunBook) -> list[list[str]]:
     champions = {champion.program: champion for champion in registry.champions()}
-    latest = {run.program: run for run in book.runs()}
+    latest = {found.program: found.latest for found in book.sums() if found.latest}
     rows = []
     for program in sorted(champions | latest):
         champion, run = champions.get(program), latest.get(program)

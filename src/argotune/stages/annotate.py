@@ -223,9 +223,8 @@ def _item(choice: Choice, look: Look) -> QueueItem:
 
 def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) -> Version | None:
     """The program's latest challenger, whatever became of it."""
-    runs = RunBook(ports.store, config.tenant_id).runs()
-    made = [run.challenger for run in runs if run.program == program.name and run.challenger]
-    return Registry(ports.store, config.tenant_id).version(made[-1]) if made else None
+    made = RunBook(ports.store, config.tenant_id).latest_challenger(program.name)
+    return Registry(ports.store, config.tenant_id).version(made) if made else None
 
 
 def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
