@@ -71,18 +71,24 @@ class Meter:
         try:
             yield bill
         finally:
-            with self._lock:
-                self._reserved_tokens -= max_tokens
-                self._tokens += bill.tokens
+            self._settle(max_tokens, bill.tokens)
 
     def _reserve(self, max_tokens: int) -> None:
         with self._lock:
-            obstacle = self._obstacle(max_tokens)
-            if obstacle:
-                self._has_refused = True
-                raise BudgetSpent(obstacle)
+            self._check(max_tokens)
             self._calls += 1
             self._reserved_tokens += max_tokens
+
+    def _settle(self, reserved: int, taken: int) -> None:
+        with self._lock:
+            self._reserved_tokens -= reserved
+            self._tokens += taken
+
+    def _check(self, max_tokens: int) -> None:
+        obstacle = self._obstacle(max_tokens)
+        if obstacle:
+            self._has_refused = True
+            raise BudgetSpent(obstacle)
 
     def _obstacle(self, max_tokens: int) -> str | None:
         limits, taken = self._limits, self._tokens + self._reserved_tokens

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from judge import Judge, annotator, answer, right
 from world import AGENTS, START, World, decision, traffic
 
 from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.agreement import AnnotatorReport, reports_of
 from argotune.annotation_queue import AnnotationQueue, QueueItem
 from argotune.annotations import Annotation, LabelSource
-from argotune.annotator import IDENTIFIER
-from argotune.errors import Unavailable
+from argotune.annotator import IDENTIFIER, DayBudget
+from argotune.budget import Spent
+from argotune.errors import BudgetSpent, Unavailable
 from argotune.experience_log import ExperienceLog
 from argotune.labelling import Reason
 from argotune.pipeline import Request, run_module
@@ -251,6 +256,27 @@ def test_without_a_model_of_its_own_and_a_key_the_annotator_is_off(model: str | 
     run(world, config)
     assert told in report(world).off
     assert judge.prompts == []
+
+
+def test_processes_share_the_day_and_together_spend_no_more_than_it(tmp_path: Path):
+    world = World(store=SQLiteStore(tmp_path / "state.db"))
+    config = world.tenant(annotation={"max_lm_calls": 40})
+    budgets = [DayBudget(world.ports, config, "routing") for _ in range(4)]
+
+    def spend(budget: DayBudget) -> int:
+        for calls in itertools.count():
+            try:
+                with budget.meter.call(100) as bill:
+                    bill.tokens = 7
+            except BudgetSpent:
+                return calls
+        raise AssertionError
+
+    with ThreadPoolExecutor() as pool:
+        assert sum(pool.map(spend, budgets)) == 40
+    assert DayBudget(world.ports, config, "routing").meter.spent == Spent(calls=40, tokens=280)
+    world.later(days=1)
+    assert DayBudget(world.ports, config, "routing").meter.spent == Spent()
 
 
 def test_what_a_user_wrote_cannot_close_its_quotes_or_a_field_of_the_prompt():
