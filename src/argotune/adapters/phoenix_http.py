@@ -32,6 +32,9 @@ LONGEST_PAUSE_S = 30.0
 BODY_LIMIT = 20
 """A body may take this many times the time limit of its first byte."""
 
+PIECE_LIMIT = 4
+"""The same for a body that can be asked for in smaller pieces."""
+
 
 KEEP_ALIVE_S = 2.0
 """Less than Phoenix keeps idle connections, so that it does not close one that we are about to use."""
@@ -44,7 +47,11 @@ ERROR_BYTES = 2**20
 
 
 class TooLarge(BadAnswer):
-    """An answer was longer than its limit, or took too long to come. Ask for less at once."""
+    """An answer was longer than its limit. Ask for less at once."""
+
+
+class TooSlow(TooLarge):
+    """An answer that may be asked for in pieces did not come in time. Ask for less; if that is no faster, stop."""
 
 
 class Refused(BadAnswer):
@@ -89,7 +96,7 @@ class PhoenixHttp:
         weakref.finalize(self, self._client.close)
 
     def get(self, path: str, params: Params | None = None, max_bytes: int | None = None) -> Any:
-        """The JSON at `path`. With `max_bytes`, raises TooLarge instead of reading on or waiting again."""
+        """The JSON at `path`. With `max_bytes`, raises TooLarge or TooSlow instead of reading on or waiting again."""
         return _json(self._send(_Request("GET", path, params, max_bytes=max_bytes)), path)
 
     def post(self, path: str, body: Body, params: Params | None = None, *, can_repeat: bool = True) -> Any:
@@ -97,7 +104,7 @@ class PhoenixHttp:
         return _json(self._send(_Request("POST", path, params, body, can_repeat=can_repeat)), path)
 
     def post_for_text(self, path: str, body: Body, params: Params, max_bytes: int) -> str:
-        """The answer to a POST as text, JSON in parts where there is a choice. Raises TooLarge like `get`."""
+        """The answer to a POST as text, JSON in parts where there is a choice. Raises TooLarge, TooSlow."""
         return _text(self._send(_Request("POST", path, params, body, max_bytes)), path)
 
     def pages(self, path: str, params: Params, limit: int) -> Iterator[Mapping[str, Any]]:
@@ -179,8 +186,8 @@ class PhoenixHttp:
                 content = self._read(response, request)
         except httpx.TimeoutException as error:
             message = f"{what}: no answer within {self._timeout_s:g} s"
-            if request.max_bytes is not None and isinstance(error, httpx.ReadTimeout):
-                raise TooLarge(message) from error
+            if isinstance(error, httpx.ReadTimeout):
+                raise _too_slow(request, message) from error
             raise _Passing(Unavailable(message), isinstance(error, httpx.ConnectTimeout)) from error
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise _Passing(BadAnswer(f"{what}: the answer breaks off or is garbled"), False) from error
@@ -192,7 +199,7 @@ class PhoenixHttp:
 
     def _read(self, response: httpx.Response, request: _Request) -> bytes:
         max_bytes = request.max_bytes if response.is_success else ERROR_BYTES
-        limit_s = BODY_LIMIT * self._timeout_s
+        limit_s = (BODY_LIMIT if request.max_bytes is None else PIECE_LIMIT) * self._timeout_s
         deadline, parts, length = time.monotonic() + limit_s, [], 0
         for part in response.iter_bytes():
             parts.append(part)
@@ -200,7 +207,7 @@ class PhoenixHttp:
             if max_bytes is not None and length > max_bytes:
                 raise TooLarge(f"{request.what}: the answer is longer than {max_bytes} bytes")
             if time.monotonic() > deadline:
-                raise _Passing(Unavailable(f"{request.what}: the answer took longer than {limit_s:g} s"), False)
+                raise _too_slow(request, f"{request.what}: the answer took longer than {limit_s:g} s")
         return b"".join(parts)
 
     def _check_status(self, response: httpx.Response, content: bytes, what: str) -> None:
@@ -248,6 +255,11 @@ class _Passing(Exception):
     def __init__(self, error: ArgotuneError, was_not_done: bool, retry_after_s: float | None = None) -> None:
         super().__init__(str(error))
         self.error, self.was_not_done, self.retry_after_s = error, was_not_done, retry_after_s
+
+
+def _too_slow(request: _Request, message: str) -> Exception:
+    """TooSlow where less can be asked for, else something that another attempt may overcome."""
+    return _Passing(Unavailable(message), False) if request.max_bytes is None else TooSlow(message)
 
 
 def rows(answer: Any, path: str) -> list[Mapping[str, Any]]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge
+from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge, TooSlow
 from argotune.errors import BadAnswer
 
 MAX_ROWS = 20_000
@@ -25,6 +25,12 @@ FILL = 0.8
 """How full a window is meant to be."""
 
 NARROWEST = timedelta(milliseconds=1)
+
+MOST_TIMEOUTS = 2
+"""So many answers that do not come in time are waited for: each costs the server the same look, however narrow."""
+
+MOST_TOO_FULL = 40
+"""More windows in a row than it takes to halve a century down to NARROWEST: a server that does not heed times."""
 
 _SPAN_ID = "0_context.span_id"
 _ROWS_BEGIN = '"data":['
@@ -92,16 +98,17 @@ def windows(
 ) -> Iterator[tuple[Window, Table | None]]:
     """All time from `since` on cut into windows, each with all its rows; None for rows to be read in another way.
 
-    Raises what PhoenixHttp raises.
+    Raises what PhoenixHttp raises, TooSlow among it, when windows that are less wide are no help.
     """
     width = (traffic.end - traffic.start) / max(1.0, traffic.rows / (FILL * MAX_ROWS))
     window: Window | None = _window(since, traffic.start + width, traffic)
     # The next window is on its way while the caller works on this one.
     with ThreadPoolExecutor(1) as ahead:
+        patience = _Patience()
         coming = ahead.submit(read, http, query, window)
         while window is not None:
             busy_from = max(window.start, traffic.start)
-            width, found = (window.end or traffic.end) - busy_from, coming.result()
+            width, found = (window.end or traffic.end) - busy_from, patience.result(coming)
             if found is None and width > NARROWEST:
                 window = Window(window.start, busy_from + max(width / 4, NARROWEST))
                 coming = ahead.submit(read, http, query, window)
@@ -111,6 +118,27 @@ def windows(
                 coming = ahead.submit(read, http, query, following)
             yield window, found
             window = following
+
+
+class _Patience:
+    """Waits for answers, and gives the route up when it is of no use."""
+
+    def __init__(self) -> None:
+        self._timeouts = self._too_full = 0
+
+    def result(self, coming: Future[Table | None]) -> Table | None:
+        """The answer, None where less must be asked for. Raises TooSlow or TooLarge when that has not helped."""
+        try:
+            found = coming.result()
+        except TooSlow:
+            self._timeouts += 1
+            if self._timeouts >= MOST_TIMEOUTS:
+                raise
+            return None
+        self._too_full = self._too_full + 1 if found is None else 0
+        if self._too_full > MOST_TOO_FULL:
+            raise TooLarge(f"Phoenix: v1/spans: {self._too_full} windows of time in a row are too full")
+        return found
 
 
 def _window(start: datetime, end: datetime, traffic: Traffic) -> Window:
@@ -127,7 +155,7 @@ def _following(window: Window, width: timedelta, found: Table | None, traffic: T
 
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:
-    """The rows of a window (None: of all time), None when there are more than one answer may hold."""
+    """The rows of a window (None: of all time), None when there are more than one answer may hold. Raises TooSlow."""
     body: dict[str, Any] = {
         "queries": [
             {
@@ -143,6 +171,8 @@ def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table
         body["end_time"] = window.end.isoformat()
     try:
         table = Table(http.post_for_text("v1/spans", body, {"project_name": query.project}, MAX_BYTES))
+    except TooSlow:
+        raise
     except TooLarge:
         return None
     if _ROWS_BEGIN not in table.text:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from argotune.adapters import phoenix_query, phoenix_spans
-from argotune.adapters.phoenix_http import Params, PhoenixHttp, TooLarge, rows, segment
+from argotune.adapters.phoenix_http import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
 from argotune.errors import BadAnswer, RateLimited, Unavailable
 from argotune.experiences import Span
+
+log = logging.getLogger(__name__)
 
 PAGE_ROWS = 1000
 PAGE_BYTES = 16 * 2**20
@@ -28,6 +32,25 @@ _TRAFFIC = """query($name: String!, $since: DateTime!, $condition: String) {
 }"""
 
 
+LEFT_ALONE_S = 600.0
+"""A query route that did not answer is not asked again for so long: a pass reads a project a dozen times."""
+
+
+@dataclass
+class QueryRoutes:
+    """Which projects' query routes are worth asking, by what was seen of them. Shared by all readings of a process."""
+
+    _left_until_s: dict[str, float] = field(default_factory=dict)
+
+    def is_worth_asking(self, project: str) -> bool:
+        return time.monotonic() >= self._left_until_s.get(project, 0.0)
+
+    def leave(self, project: str, why: Exception) -> None:
+        """Read by pages from here on, for a while."""
+        log.warning("%s: reading %r by pages, which is slower", why, project)
+        self._left_until_s[project] = time.monotonic() + LEFT_ALONE_S
+
+
 @dataclass(frozen=True)
 class Project:
     """A Phoenix project. Paths take the id, as names may hold a slash; queries take the name."""
@@ -39,8 +62,8 @@ class Project:
 class ModuleSpans:
     """The spans with one name in one project. Raises what PhoenixHttp raises."""
 
-    def __init__(self, http: PhoenixHttp, project: Project, span_name: str) -> None:
-        self._http, self._project, self._span_name = http, project, span_name
+    def __init__(self, http: PhoenixHttp, project: Project, span_name: str, routes: QueryRoutes) -> None:
+        self._http, self._project, self._span_name, self._routes = http, project, span_name, routes
         self.project_path = f"v1/projects/{segment(project.id)}"
         self._path = f"{self.project_path}/spans"
 
@@ -57,19 +80,21 @@ class ModuleSpans:
                 yield span
 
     def at_once(self, since: datetime) -> Iterator[Span]:
-        """All spans that started at `since` or later, each with the highest row id there was at the beginning.
+        """All spans that started at `since` or later, with row ids up to the highest there was at the beginning.
 
-        Spans that come while this reads may be among them, and will be found behind that row id again. `attributes`
-        holds at least `routing.*` and `input.value`. What the query route cannot give comes by pages.
+        A span's row id says that all up to there have been given. What the query route gives carries the highest one;
+        its `attributes` hold at least `routing.*` and `input.value`. What it cannot give comes by pages, at the end
+        with row ids that rise, so that a reading that is broken off can go on. Spans that come while this reads may be
+        among them, and will be found behind the highest row id again.
         """
-        row_id = self._newest_row_id()
+        newest = self._newest_row_id()
         for window, table in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
-            if table is None or any(phoenix_spans.is_split(row) for row in table):
-                for span in self.paged(since=window.start, until=window.end):
-                    yield replace(span, row_id=row_id)
+            if table is not None and not any(phoenix_spans.is_split(row) for row in table):
+                yield from (phoenix_spans.span_of_query(row, self._span_name, newest) for row in table)
+            elif window.end is None:
+                yield from _up_to(newest, self.paged(since=window.start))
             else:
-                for row in table:
-                    yield phoenix_spans.span_of_query(row, self._span_name, row_id)
+                yield from (replace(span, row_id=newest) for span in self.paged(since=window.start, until=window.end))
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
@@ -77,25 +102,26 @@ class ModuleSpans:
         columns = {"status": "status_code"}
         for window, table in self._windows(f"{self._condition} and ({labels})", columns, since):
             if table is None:
-                yield [span.span_id for span in self.paged(since=window.start, until=window.end)]
+                yield from _ids_in_lists(self.paged(since=window.start, until=window.end))
             else:
                 yield list(dict.fromkeys(str(row["span_id"]) for row in table))
 
     def _pages(self, params: Params, row_id: int) -> Iterator[Sequence[Mapping[str, Any]]]:
-        size = FIRST_PAGE_ROWS
+        size, most = FIRST_PAGE_ROWS, PAGE_ROWS
         cursor = phoenix_spans.page_cursor(row_id + 1) if row_id else None
         while True:
             asked = {**params, "name": self._span_name, "limit": size, **({"cursor": cursor} if cursor else {})}
             try:
                 answer = self._http.get(self._path, asked, PAGE_BYTES if size > 1 else None)
-            except TooLarge:
+            except TooLarge as error:
                 size = max(1, size // 8)
+                most = size if isinstance(error, TooSlow) else most  # a slow server would only be waited for again
                 continue
             yield rows(answer, self._path)
             cursor = answer.get("next_cursor")
             if not cursor:
                 return
-            size = min(PAGE_ROWS, size * 2)
+            size = min(most, size * 2)
 
     def _windows(
         self, condition: str, columns: Mapping[str, str], since: datetime
@@ -103,13 +129,17 @@ class ModuleSpans:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
         query = phoenix_query.Query(self._project.name, condition, columns)
         rest = phoenix_query.Window(since)
+        if not self._routes.is_worth_asking(self._project.name):
+            yield rest, None
+            return
         try:
             for window, table in phoenix_query.windows(self._http, query, self._traffic(condition, since), since):
                 yield window, table
                 rest = replace(rest, start=window.end or since)
         except RateLimited:
             raise
-        except Unavailable:
+        except Unavailable as error:
+            self._routes.leave(self._project.name, error)
             yield rest, None
 
     def _newest_row_id(self) -> int:
@@ -131,3 +161,24 @@ class ModuleSpans:
     @property
     def _condition(self) -> str:
         return f"name == {self._span_name!r}"
+
+
+def _up_to(newest: int, spans: Iterator[Span]) -> Iterator[Span]:
+    """The spans, the last one with row id `newest`: then all up to there have been given."""
+    held: Span | None = None
+    for span in spans:
+        if held is not None:
+            yield replace(held, row_id=min(held.row_id, newest))
+        held = span
+    if held is not None:
+        yield replace(held, row_id=newest)
+
+
+def _ids_in_lists(spans: Iterator[Span]) -> Iterator[list[str]]:
+    found: list[str] = []
+    for span in spans:
+        found.append(span.span_id)
+        if len(found) == PAGE_ROWS:
+            yield found
+            found = []
+    yield found

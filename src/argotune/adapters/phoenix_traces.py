@@ -16,11 +16,11 @@ from datetime import datetime
 from typing import Any
 
 from argotune.adapters import phoenix_query
-from argotune.adapters.phoenix_http import PhoenixHttp, Refused, segment
-from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project
-from argotune.adapters.phoenix_spans import body_of, clean
+from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge, segment
+from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
+from argotune.adapters.phoenix_spans import body_of, clean, span_of_row
 from argotune.annotations import Annotation
-from argotune.errors import BadAnswer, NotFound, ProjectMissing, Unavailable
+from argotune.errors import BadAnswer, NotFound, ProjectMissing, RateLimited, Unavailable
 from argotune.experiences import Span
 
 SPAN_IDS_AT_ONCE = 200
@@ -81,6 +81,7 @@ class PhoenixTraces:
 
     def __init__(self, http: PhoenixHttp, prefix: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._http, self._prefix, self._sleep = http, prefix, sleep
+        self._routes = QueryRoutes()
 
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
         """Spans of a module behind a row id, in order of row id, in constant memory.
@@ -190,7 +191,7 @@ class PhoenixTraces:
         if project_id is None:
             raise _missing(name)
         try:
-            yield ModuleSpans(self._http, Project(name, project_id), span_name(self._prefix, module))
+            yield ModuleSpans(self._http, Project(name, project_id), span_name(self._prefix, module), self._routes)
         except NotFound as error:
             raise _missing(name) from error
 
@@ -241,8 +242,31 @@ class PhoenixTraces:
 
     def _present(self, name: str, span_ids: set[str]) -> set[str]:
         """Those of the span ids that are in a project."""
+        if self._routes.is_worth_asking(name):
+            try:
+                return self._found_at_once(name, span_ids)
+            except RateLimited:
+                raise
+            except Unavailable as error:
+                self._routes.leave(name, error)
+        return self._found_by_pages(name, span_ids)
+
+    def _found_at_once(self, name: str, span_ids: set[str]) -> set[str]:
         query = phoenix_query.Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
-        return {str(row["span_id"]) for row in phoenix_query.read(self._http, query) or ()}
+        table = phoenix_query.read(self._http, query)
+        if table is None:
+            raise TooLarge(f"Phoenix: v1/spans: the answer about {len(span_ids)} span ids is too large")
+        return {str(row["span_id"]) for row in table}
+
+    def _found_by_pages(self, name: str, span_ids: set[str]) -> set[str]:
+        project_id = self._http.project_id(name)
+        if project_id is None:
+            raise _missing(name)
+        path, wanted, found = f"v1/projects/{segment(project_id)}/spans", sorted(span_ids), set[str]()
+        for start in range(0, len(wanted), SPAN_IDS_AT_ONCE):
+            pages = self._http.pages(path, {"span_id": wanted[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
+            found |= {span_of_row(row).span_id for row in pages}
+        return found
 
 
 def _missing(name: str) -> ProjectMissing:

@@ -92,15 +92,20 @@ class Answer:
 
 @dataclass
 class BadServer:
-    """Answers `script` in order, the last one for ever, where `applies`; other requests go to `behind`."""
+    """Answers `script` in order, the last one for ever, where `applies`; other requests go to `behind`. Instead it can
+    be given an `answer` to everything, by method, path and body."""
 
     url: str = ""
+    answer: Callable[[str, str, bytes], Answer] | None = None
     script: list[Answer] = field(default_factory=lambda: [Answer()])
     behind: str = ""
     applies: Callable[[str], bool] = lambda _path: True
     asked: list[str] = field(default_factory=list)
 
     def next_answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
+        if self.answer is not None:
+            self.asked.append(path)
+            return self.answer(method, path, body)
         if self.applies(path):
             self.asked.append(path)
             return self.script.pop(0) if len(self.script) > 1 else self.script[0]
