@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,9 @@ def test_options_render_the_very_objects_of_the_optional_files(helm: Helm) -> No
     sources = raw(
         "workflows/*.yaml", "workflows/optional/*.yaml", "overlays/development/[rp]*.yaml", "monitoring/*.yaml"
     )
+    links = objects["ConfigMap argotune-settings"]["data"]
+    assert links.pop("ARGOTUNE_PHOENIX_URL") == "http://localhost:6006"
+    links["ARGOTUNE_PHOENIX_URL"] = ""
     extra = ["Pod argotune-doctor", "ConfigMap argotune-dashboard"]
     assert {name: found for name, found in objects.items() if name not in extra} == by_title(sources)
     dashboard = objects["ConfigMap argotune-dashboard"]["data"]["argotune.json"]
@@ -184,6 +187,17 @@ def test_values_reach_every_pod_of_ours(rendered: dict[str, list[Object]]) -> No
             assert container["volumeMounts"][-1]["mountPath"] == "/etc/ca"
     keys = [node["secretKeyRef"]["name"] for node in nodes(objects) if "secretKeyRef" in node]
     assert set(keys) == {"keys"}
+
+
+@pytest.mark.parametrize("assigns", [False, True])
+def test_uid_and_groups_can_be_left_to_the_cluster(helm: Helm, assigns: bool) -> None:
+    on = {option: {"enabled": True} for option in ("exporter", "redis", "phoenix")}
+    objects = helm.render({**on, "clusterAssignsIds": assigns})
+    contexts = {title(found): pod["securityContext"] for found in objects if (pod := pod_of(found))}
+    assert len(contexts) == 6
+    for name, context in contexts.items():
+        assert ("runAsUser" in context, "runAsGroup" in context, "fsGroup" in context) == (not assigns,) * 3, name
+        assert (context["runAsNonRoot"], context["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
 
 
 def test_labels_that_policies_select_by_cannot_be_changed(rendered: dict[str, list[Object]]) -> None:
@@ -323,15 +337,52 @@ def test_versions_are_the_projects() -> None:
     assert chart["version"] == chart["appVersion"] == project["version"]
 
 
-def test_notes_tell_commands_that_work(helm: Helm, tmp_path: Path) -> None:
-    """Rendered as a file of the chart: `helm template` leaves the notes out."""
+def test_the_oldest_kubernetes_is_the_same_everywhere() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    (oldest,) = re.findall(r"^>=(1\.\d+)\.0-0$", chart["kubeVersion"])
+    for page in (REPOSITORY / "docs/kubernetes.md", CHART / "README.md"):
+        assert re.findall(r"Kubernetes (1\.\d+) or later", page.read_text()) == [oldest], page
+
+
+@pytest.fixture
+def notes_of(helm: Helm, tmp_path: Path) -> Callable[[Object], str]:
+    """The notes for values, rendered as a file of the chart: `helm template` leaves them out."""
     chart = shutil.copytree(CHART, tmp_path / "argotune")
     (chart / "templates/NOTES.txt").rename(chart / "files/NOTES.txt")
     probe = "apiVersion: v1\nkind: Notes\nmetadata: {name: x}\ntext: "
     (chart / "templates/probe.yaml").write_text(probe + '{{ tpl (.Files.Get "files/NOTES.txt") . | toJson }}\n')
-    notes = pick(helm.render({"redis": {"enabled": True}}, ELSEWHERE, chart), "Notes x")["text"].replace("\\\n", " ")
+
+    def notes(values: Object) -> str:
+        return pick(helm.render(values, ELSEWHERE, chart), "Notes x")["text"].replace("\\\n", " ")
+
+    return notes
+
+
+@pytest.mark.parametrize(
+    ("values", "told", "not_told"),
+    [
+        ({}, "settings.ARGOTUNE_PHOENIX_URL=", "port-forward"),
+        (
+            {"phoenix": {"enabled": True}},
+            f"kubectl port-forward --namespace {ELSEWHERE} service/phoenix 6006",
+            "--set set",
+        ),
+        ({"settings": {"ARGOTUNE_PHOENIX_URL": "https://phoenix.example"}}, "argotune argo list", "Links to Phoenix"),
+    ],
+    ids=["elsewhere", "trial", "said"],
+)
+def test_notes_say_how_links_to_phoenix_can_be_opened(
+    notes_of: Callable[[Object], str], values: Object, told: str, not_told: str
+) -> None:
+    notes = notes_of(values)
+    assert told in notes
+    assert not_told not in notes
+
+
+def test_notes_tell_commands_that_work(notes_of: Callable[[Object], str]) -> None:
+    notes = notes_of({"redis": {"enabled": True}})
     ours = re.findall(r"^ +(argotune .+)$", notes, re.M)
-    assert len(ours) == 3
+    assert len(ours) == 4
     assert [said for line in ours if (said := refusal(shlex.split(line), REPOSITORY))] == []
     assert "store-url=redis://redis.chart-check.svc.cluster.local:6379/0" in notes
     for line in re.findall(r"^ +((?:kubectl|argo|helm) .+)$", notes, re.M):

@@ -36,6 +36,7 @@ def test_overlay_adds_redis_and_phoenix(kubectl: Path, development: dict[str, Ob
     added = {"Deployment redis", "Service redis", "Deployment phoenix", "Service phoenix"}
     assert set(development) == set(build(kubectl, REPOSITORY / "workflows")) | added
     assert development["ConfigMap argotune-limits"]["data"] == {"concurrent-optimizations": "1"}
+    assert development["ConfigMap argotune-settings"]["data"]["ARGOTUNE_PHOENIX_URL"] == "http://localhost:6006"
 
 
 def test_overlay_breaks_no_rule(development: dict[str, Object]) -> None:

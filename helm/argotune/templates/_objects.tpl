@@ -52,7 +52,7 @@ in place write nothing; their callers throw the empty text away.
 {{- $_ := set $container "volumeMounts" (concat $container.volumeMounts $values.extraVolumeMounts) -}}
 {{- end -}}
 
-{{/* Sets where pods may run and who pulls their images. (root, spec: of a pod or a Workflow, priorityKey: the field) */}}
+{{/* Sets where pods may run, as whom, and who pulls their images. (root, spec: of a pod or a Workflow, priorityKey: the field) */}}
 {{- define "argotune.setPlacement" -}}
 {{- $values := .root.Values -}}
 {{- $spec := .spec -}}
@@ -61,6 +61,9 @@ in place write nothing; their callers throw the empty text away.
 {{- end -}}
 {{- with $values.image.pullSecrets -}}{{- $_ := set $spec "imagePullSecrets" . -}}{{- end -}}
 {{- with $values.priorityClassName -}}{{- $_ := set $spec $.priorityKey . -}}{{- end -}}
+{{- if $values.clusterAssignsIds -}}
+  {{- $_ := set $spec "securityContext" (omit $spec.securityContext "runAsUser" "runAsGroup" "fsGroup") -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The same with our own volumes and account. (root, spec, priorityKey) */}}
