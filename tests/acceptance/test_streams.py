@@ -82,3 +82,11 @@ def test_an_argument_that_is_not_utf8_is_2(folder: Path, arguments: str):
 def test_a_file_may_have_any_name(folder: Path):
     summary = rf"{sys.executable} {ROOT}/scripts/aggregate_results.py --tenant zebra --output $'\xff.json'"
     assert run(folder, f"{summary} && test -s $'\\xff.json'")[0] == 0
+
+
+def test_a_report_on_stdout_stands_among_what_is_said(folder: Path):
+    line = f"{sys.executable} {ROOT}/scripts/aggregate_results.py --tenant zebra --output /dev/stdout > said; cat said"
+    code, out, _ = run(folder, line)
+    assert code == 0
+    assert out.startswith(b'{\n  "tenant_id": "zebra"')
+    assert out.endswith(b"nothing was run\n")

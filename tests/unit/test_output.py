@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.cli.output import escaped, note, say, say_json, table, write_json
-from argotune.errors import ConfigInvalid
+from argotune.cli.output import escaped, note, say, say_json, table
 
 NORMAL = [
     "find the keynote, 12 % of it: C:\\temp \"x\" <y> 'z'",
@@ -106,44 +104,3 @@ def test_a_table_without_rows_is_its_head(capsys: pytest.CaptureFixture[str]):
 def test_a_cell_is_one_line_whatever_a_tenant_is_called(capsys: pytest.CaptureFixture[str]):
     table(["TENANT", "N"], [["a\nb\x1b[2J", "1"], ["c", "2"]])
     assert capsys.readouterr().out == "TENANT       N\na\\nb\\x1b[2J  1\nc            2\n"
-
-
-# Files
-
-
-@pytest.mark.parametrize("value", [{"schema": "x", "q": "企业 \u202e \x1b"}, [], "\ud800 alone", {"n": None}])
-def test_a_written_file_says_the_same_and_leaves_no_part(value: object, tmp_path: Path):
-    target = tmp_path / "new" / "folder" / "out.json"
-    write_json(str(target), value)
-    assert json.loads(target.read_text(encoding="utf-8")) == value
-    assert [path.name for path in target.parent.iterdir()] == ["out.json"]
-
-
-def test_a_file_that_is_there_is_replaced(tmp_path: Path):
-    write_json(str(tmp_path / "out.json"), {"a": "long " * 1000})
-    write_json(str(tmp_path / "out.json"), {})
-    assert (tmp_path / "out.json").read_text() == "{}\n"
-
-
-@pytest.mark.parametrize("value", [object(), {"a": {1, 2}}, {("a",): 1}])
-def test_a_value_that_is_no_json_leaves_the_old_file(value: object, tmp_path: Path):
-    target = tmp_path / "out.json"
-    target.write_text("old")
-    with pytest.raises(TypeError):
-        write_json(str(target), value)
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out.json", "old")]
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "folder", "folder/", "file/out.json", "file/deep/out.json", "x" * 300])
-def test_a_place_that_cannot_be_written_is_a_wrong_flag_and_leaves_no_part(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    inside = tmp_path / "inside"
-    (inside / "folder").mkdir(parents=True)
-    (inside / "file").write_text("old")
-    monkeypatch.chdir(inside)
-    before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ConfigInvalid, match=r" cannot be written: "):
-        write_json(name, {"a": 1})
-    assert sorted(tmp_path.rglob("*")) == before
-    assert (inside / "file").read_text() == "old"

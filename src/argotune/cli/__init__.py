@@ -29,6 +29,7 @@ def run_command(parser, argv: Sequence[str] | None) -> int:
 
 
 def _run(parser, argv: Sequence[str] | None) -> int:
+    from argotune.cli.files import check_places
     from argotune.cli.output import complain, prepare_stderr
     from argotune.cli.parser import check_texts
     from argotune.errors import ArgotuneError
@@ -40,6 +41,7 @@ def _run(parser, argv: Sequence[str] | None) -> int:
     try:
         with about(tenant=getattr(arguments, "tenant_id", None), module=None if module == "all" else module):
             check_texts(arguments)
+            check_places(arguments)
             return int(arguments.call(arguments) or 0)
     except ArgotuneError as error:
         complain(parser.prog, error)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from datetime import timedelta
+from typing import Any
 
 from argotune.agenda import agenda_of, keep_agenda
 from argotune.cli.argo import add_on_argo, refuse_argo_flags, run_on_argo
+from argotune.cli.files import deliver, json_text, write_text
 from argotune.cli.open import ports_of, settings_of, store_of
-from argotune.cli.output import escaped, note, say, say_json, table, write_json, write_text
+from argotune.cli.output import escaped, note, say, say_json, table
 from argotune.cli.parser import (
     Parser,
     add_force,
@@ -175,15 +177,16 @@ def run_modules(arguments: Namespace) -> None:
 def _run_and_show(ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace) -> None:
     reports, failures = _run_each(ports, config, modules, arguments)
     data = report_json(config.tenant_id, reports, failures, ports.clock())
-    if arguments.output:
-        write_json(arguments.output, data)
-    _write_outcome(arguments, outcome_of_reports(reports, failures), [run for r in reports for run in r.runs])
+    outcome, runs = outcome_of_reports(reports, failures), [run for report in reports for run in report.runs]
+    lost = _deliver(arguments, data, outcome, runs, is_printed=arguments.json)
     if arguments.json:
         say_json(data)
     else:
         _say_reports(reports)
     if failures:
         raise _worth_retrying_first(failures)
+    if lost:
+        raise lost
 
 
 def _run_each(
@@ -212,11 +215,16 @@ def _worth_retrying_first(failures: dict[str, ArgotuneError]) -> ArgotuneError:
     return failures[chosen]
 
 
-def _write_outcome(arguments: Namespace, outcome: str, runs: list[Run]) -> None:
-    if arguments.outcome_file:
-        write_text(arguments.outcome_file, escaped(outcome))
-    if arguments.links_file:
-        write_text(arguments.links_file, "\n".join(escaped(link) for link in links(runs)))
+def _deliver(
+    arguments: Namespace, data: Any, outcome: str, runs: list[Run], *, is_printed: bool = False
+) -> ConfigInvalid | None:
+    """Write what flags ask for. The error of a file that cannot be written comes back, to be raised at the end."""
+    files = [
+        (arguments.output, json_text(data)),
+        (arguments.outcome_file, escaped(outcome)),
+        (arguments.links_file, "\n".join(escaped(link) for link in links(runs))),
+    ]
+    return deliver(files, is_printed=is_printed)
 
 
 def aggregate_results(arguments: Namespace) -> None:
@@ -230,14 +238,14 @@ def aggregate_results(arguments: Namespace) -> None:
     since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
     runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
     outcome = outcome_of_steps(statuses, runs)
-    if arguments.output:
-        write_json(arguments.output, _summary(arguments.tenant_id, statuses, outcome, runs))
-    _write_outcome(arguments, outcome, runs)
+    lost = _deliver(arguments, _summary(arguments.tenant_id, statuses, outcome, runs), outcome, runs)
     say_runs(runs)
     keep_tally(store, arguments.tenant_id)  # a pass that was killed did not get there
     if failed_modules(statuses):
         raise ModuleFailed(f"{outcome}. Read the failed step's message; what is finished is kept")
     say(outcome)
+    if lost:
+        raise lost
 
 
 def _summary(tenant_id: str, statuses: dict[str, str], outcome: str, runs: list[Run]) -> dict[str, object]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from argotune.cli.streams import write_err, write_out
-from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.errors import ArgotuneError
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
 
@@ -77,30 +77,6 @@ def _now() -> datetime:
 def say_json(value: Any) -> None:
     """JSON on stdout."""
     write_out(json.dumps(value, ensure_ascii=True, indent=2) + "\n")
-
-
-def write_json(path: str, value: Any) -> None:
-    """JSON into a file, whole or not at all. Raises ConfigInvalid when it cannot be written."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
-
-
-def write_text(path: str, text: str) -> None:
-    """Text into a file, whole or not at all. Raises ConfigInvalid when it cannot be written."""
-    target = Path(path)
-    part = target.parent / f"{target.name}.part"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        # A lone surrogate, which no file takes, becomes the escape that JSON has for it.
-        part.write_bytes(text.encode("utf-8", "backslashreplace"))
-        part.replace(target)
-    except OSError as error:
-        _forget(part)
-        raise ConfigInvalid(f"{path!r} cannot be written: {error.strerror}") from error
-
-
-def _forget(part: Path) -> None:
-    with suppress(OSError):
-        part.unlink(missing_ok=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

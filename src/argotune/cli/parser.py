@@ -7,6 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import NoReturn
 
+from argotune.cli.files import FILES, FOLDER
 from argotune.cli.output import leave_last_words
 from argotune.errors import ConfigInvalid
 from argotune.tenants import MODULES
@@ -23,8 +24,8 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-PLACES = ("output", "outcome_file", "links_file", "due_dir", "file")
-"""Flags that name a file or a folder: any bytes may be in them."""
+PLACES = (*FILES, FOLDER, "file")
+"""What names a file or a folder may hold any bytes."""
 
 
 def check_texts(arguments: argparse.Namespace) -> None:

@@ -7,8 +7,9 @@ import time
 from argparse import Namespace
 from datetime import datetime, timedelta
 
+from argotune.cli.files import deliver, json_text
 from argotune.cli.open import settings_of, store_of
-from argotune.cli.output import note, say, say_json, table, write_json, write_text
+from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, truth
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.ports import Store
@@ -57,9 +58,10 @@ def discover_tenants(arguments: Namespace) -> int | None:
         return _submit_round(arguments, store)
     found = discover(store)
     note(f"Discovered tenants: {found}")
-    if arguments.output:
-        write_json(arguments.output, found)
+    lost = deliver([(arguments.output, json_text(found))], is_printed=True)
     say_json(found)
+    if lost:
+        raise lost
     return None
 
 
@@ -74,10 +76,12 @@ def _submit_round(arguments: Namespace, store: Store) -> int:
     done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
     if not request.is_dry_run:
         keep_round(store, _record(done, utc_now()))
-    _write(arguments, done)
+    lost = deliver([(arguments.outcome_file, done.sentence), (arguments.output, json_text(_round_json(done)))])
     _say_round(done)
     if not request.is_dry_run:
         settle_daily(store, utc_now())
+    if lost:
+        raise lost
     return ConfigInvalid.exit_code if done.of("failed") else 0
 
 
@@ -121,13 +125,6 @@ def _record(done: Round, ended_at: datetime):
         failed=len(done.of("failed")),
         is_complete=done.is_complete,
     )
-
-
-def _write(arguments: Namespace, done: Round) -> None:
-    if arguments.outcome_file:
-        write_text(arguments.outcome_file, done.sentence)
-    if arguments.output:
-        write_json(arguments.output, _round_json(done))
 
 
 def _round_json(done: Round) -> dict[str, object]:

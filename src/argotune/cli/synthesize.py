@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from argotune.cli.files import deliver, json_text
 from argotune.cli.open import ports_of
-from argotune.cli.output import say, say_json, table, write_json
+from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
@@ -33,12 +34,14 @@ def _synthesize(arguments: Namespace) -> None:
         made = _made(ports, config, arguments)
         documents = ports.content(config).count(config.tenant_id, MODALITIES)
     data = {"examples": [e.model_dump(mode="json") for e in made.examples], "metadata": made.metadata}
-    if arguments.output:
-        write_json(arguments.output, data)
+    lost = deliver([(arguments.output, json_text(data))], is_printed=arguments.json)
     if arguments.json:
-        return say_json(data)
-    table(["PROGRAM", "RIGHT ANSWER", "SURE", "QUERY"], [_row(example) for example in made.examples])
-    say(f"{made.report.sentence}; content: {documents} documents ({config.content})")
+        say_json(data)
+    else:
+        table(["PROGRAM", "RIGHT ANSWER", "SURE", "QUERY"], [_row(example) for example in made.examples])
+        say(f"{made.report.sentence}; content: {documents} documents ({config.content})")
+    if lost:
+        raise lost
 
 
 def _row(example) -> list[str]:
