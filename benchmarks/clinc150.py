@@ -122,7 +122,7 @@ def _row(name: str, train: list[Example], dev: list[Example], test: list[Example
     rows = score(module, program, [to_dspy(e) for e in test], lms, lambda _d, _t: None)
     answered_ms = (time.perf_counter() - started) / len(test) * 1000
     hits = [row.score for row in rows]
-    interval = bootstrap_interval(hits, SEED)
+    interval = bootstrap_interval(hits)
     return (
         f"| {shown} | {sum(hits) / len(hits):.1%} | {interval.low:.1%} to {interval.high:.1%} | {calls} "
         f"| {trained_s:.0f} | {answered_ms:.0f} |"

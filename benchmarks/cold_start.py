@@ -120,7 +120,7 @@ def _mean(hits: list[float]) -> float:
 
 
 def _shown(hits: list[float]) -> str:
-    interval = bootstrap_interval(hits, SEED)
+    interval = bootstrap_interval(hits)
     return f"{_mean(hits):.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 

@@ -243,7 +243,7 @@ def _row(name: str, way: Way, traffic: Sequence[Asked], seeds: int, truth: float
         tests.append(verdict.numbers.n)
         useless += isinstance(_verdict(order[:200], "useless"), Promoted)
     needed = [next((str(n) for n in sizes if promoted[n] >= share * seeds), f"> {MOST}") for share in (0.5, 0.8, 0.95)]
-    mean, interval = sum(gains) / seeds, bootstrap_interval([gain - truth for gain in gains], 0)
+    mean, interval = sum(gains) / seeds, bootstrap_interval([gain - truth for gain in gains])
     false = wilson_interval(useless, seeds)
     return (
         f"| {name} | {' / '.join(needed)} | {sum(tests) / seeds:.0f} | {100 * mean:+.1f} points "

@@ -362,7 +362,7 @@ def _say_policies(found: Policies) -> None:
     for name, results in found.items():
         gains = [_mean(r.accuracy) - b for r, b in zip(results, before, strict=True)]
         most = [_mean(r.accuracy) - b for r, b in zip(always, before, strict=True)]
-        interval = bootstrap_interval(gains, SEED)
+        interval = bootstrap_interval(gains)
         calls, all_calls = sum(r.calls for r in results), sum(r.calls for r in always)
         print(
             f"| {name} | {sum(r.trainings for r in results)} | {sum(r.promotions for r in results)} | {calls} "

@@ -54,7 +54,7 @@ def measure(comparison: Comparison, rules: GateRules, seed: int) -> Numbers:
         champion_mean=_mean([score.champion for score in scores]),
         challenger_mean=_mean([score.challenger for score in scores]),
         effect=_mean(_differences(scores)),
-        interval=bootstrap_interval(_differences(scores), seed, 1 - level) if scores else Interval(-1.0, 1.0),
+        interval=bootstrap_interval(_differences(scores), 1 - level) if scores else Interval(-1.0, 1.0),
         p_value=_p_value(scores, test, "both", seed),
         level=level,
         wins=wins,

@@ -98,7 +98,7 @@ class GateRules(_Config):
 
     min_effect: float = Field(0.02, ge=0, le=1, description="smallest useful gain of the mean score")
     min_test_examples: int = Field(20, ge=5)
-    significance: float = Field(0.05, gt=0, lt=0.5, description="level over all attempts on the same examples")
+    significance: float = Field(0.05, gt=0, lt=0.5, description="of a program, over all attempts that share examples")
     min_trusted_share: float = Field(0.5, ge=0, le=1, description="share of test labels not taken from outcomes")
     min_slice_examples: int = Field(8, ge=3, description="smaller slices are shown, not judged")
     slice_significance: float = Field(0.05, gt=0, lt=0.5)
