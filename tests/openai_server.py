@@ -23,15 +23,29 @@ class Answer:
     after_s: float = 0.0
 
 
-def completion(text: str) -> Answer:
-    """A chat completion."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+def completion(text: str | None, finish_reason: str = "stop", **message: Any) -> Answer:
+    """A chat completion; `message` holds fields beside its content."""
+    said = {"role": "assistant", "content": text, **message}
+    return _body([{"index": 0, "message": said, "finish_reason": finish_reason}])
+
+
+def silence(**said: Any) -> Answer:
+    """A chat completion without content."""
+    return completion(None, **said)
+
+
+def no_choices() -> Answer:
+    """A chat completion in which nobody says anything."""
+    return _body([])
+
+
+def _body(choices: Sequence[Mapping[str, Any]]) -> Answer:
     usage = {
         "prompt_tokens": PROMPT_TOKENS,
         "completion_tokens": ANSWER_TOKENS,
         "total_tokens": PROMPT_TOKENS + ANSWER_TOKENS,
     }
-    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage}
+    body = {"id": "1", "object": "chat.completion", "model": "m", "choices": choices, "usage": usage}
     return Answer(200, json.dumps(body))
 
 

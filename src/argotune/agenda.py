@@ -44,6 +44,7 @@ class Need:
 def agenda_of(tenant_id: str, modules: Sequence[Conditions], now: datetime) -> Agenda:
     """The agenda after a look at all modules of a tenant at `now`."""
     due = [now if m.is_unfinished else _interval_end(m, now) for m in modules if m.has_news or m.is_unfinished]
+    due += [max(m.again_at, _interval_end(m, now)) for m in modules if m.again_at and not m.has_news]
     waiting = [_worth_a_look(m, now) for m in modules if not m.has_news and not m.is_unfinished]
     return Agenda(tenant_id=tenant_id, looked_at=now, due_at=min(due, default=None), open_at=min(waiting, default=None))
 

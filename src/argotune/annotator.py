@@ -100,7 +100,8 @@ class DayBudget:
         self._ports, self._config = ports, config
         limits = BudgetLimits(max_lm_calls=config.annotation.max_lm_calls, max_lm_tokens=config.budget.max_lm_tokens)
         self.meter = DayMeter(ports, limits, config.tenant_id, f"spent/{module}")
-        self.answers = Answers(ports.store, config.tenant_id)
+        # The day's answers are taken up by later passes of the day, and by no other day.
+        self.answers = Answers(ports.store, config.tenant_id, f"annotate/{module}/{ports.clock().date()}")
 
     def open_task(self) -> LMs:
         """The tenant's own LMs on this budget."""

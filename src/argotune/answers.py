@@ -1,12 +1,19 @@
-"""Answers of LMs that were paid for, kept per tenant so that a rerun after a crash does not pay again."""
+"""Answers of LMs that were paid for, kept for the run that asked, so that its rerun after a crash does not pay again.
+
+No other run sees them: a provider may put another model under the same name, and a champion that is judged by what
+an old one said would be compared with a challenger that the new one answers.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.budget import Meter
@@ -17,38 +24,109 @@ from argotune.records import Collection, digest, seal, unseal
 log = logging.getLogger(__name__)
 
 KEEP_ANSWERS = 50_000
-"""Per tenant; the oldest go first."""
+"""Per tenant, of runs that did not end; the oldest go first."""
+
+KEEP_FOR = timedelta(days=2)
+"""A run that is not taken up within this time pays again."""
 
 
 class Answers:
-    """The answers of one tenant. A question is any JSON value; equal questions share an answer.
+    """The answers of one run of a tenant. A question is any JSON value; equal questions share an answer.
 
-    `also` gives records that are written in the same step as each answer: what the run has spent so far, say.
+    `run` names what asks and may be asked again after a crash. `also` gives records that are written in the same step
+    as each answer: what the run has spent so far, say.
     """
 
-    def __init__(self, store: Store, tenant_id: str, also: Callable[[], Sequence[Record]] = tuple) -> None:
+    def __init__(self, store: Store, tenant_id: str, run: str, also: Callable[[], Sequence[Record]] = tuple) -> None:
         self._store = store
         self._tenant_id = tenant_id
+        self._run = run
         self._also = also
 
     def find(self, question: Any) -> Mapping[str, Any] | None:
         """The stored answer, or None. Raises Corrupt when it was tampered with."""
-        document = self._store.read(self._tenant_id, Collection.ANSWERS, digest(question))
+        document = self._store.read(self._tenant_id, Collection.ANSWERS, self._id(question))
         return None if document is None else unseal("answer", document)["answer"]
 
     def keep(self, question: Any, answer: Mapping[str, Any], at: str) -> None:
         """Store an answer. `at` is an ISO time, used to forget the oldest first."""
         document = seal("answer", {"answer": dict(answer), "at": at})
-        self._store.write(self._tenant_id, [Record(Collection.ANSWERS, digest(question), document), *self._also()])
+        record = Record(Collection.ANSWERS, self._id(question), document)
+        self._store.write(self._tenant_id, [record, *self._also()])
 
-    def forget_oldest(self, keep: int = KEEP_ANSWERS) -> int:
-        """Drop all but the newest `keep` answers; the number dropped."""
-        ages = [
-            (unseal("answer", record.document)["at"], record.id)
-            for record in self._store.scan(self._tenant_id, Collection.ANSWERS)
-        ]
-        old = [id for _, id in sorted(ages, reverse=True)[keep:]]
-        return self._store.remove(self._tenant_id, Collection.ANSWERS, old) if old else 0
+    def lose(self) -> None:
+        """An answer was paid for and is not kept: only what is written beside answers is stored."""
+        if records := self._also():
+            self._store.write(self._tenant_id, records)
+
+    def _id(self, question: Any) -> str:
+        return f"{_prefix(self._run)}{digest(question)}"
+
+
+def forget_answers(store: Store, tenant_id: str, runs: Iterable[str], now: datetime, keep: int = KEEP_ANSWERS) -> int:
+    """Drop the answers of these runs, which have ended, and of others the old, the damaged and the oldest beyond
+    `keep`; the number dropped."""
+    over = tuple(map(_prefix, runs))
+    ended, ages = [], []
+    for record in store.scan(tenant_id, Collection.ANSWERS):
+        if record.id.startswith(over):
+            ended.append(record.id)
+        else:
+            ages.append((_given_at(record), record.id))
+    oldest = (now - KEEP_FOR).isoformat()
+    old = [id for place, (at, id) in enumerate(sorted(ages, reverse=True)) if place >= keep or at < oldest]
+    gone = [*ended, *old]
+    return store.remove(tenant_id, Collection.ANSWERS, gone) if gone else 0
+
+
+def _prefix(run: str) -> str:
+    return f"{run}/"
+
+
+def _given_at(record: Record) -> str:
+    """When the answer was given, as an ISO time; "" where nobody can tell any more."""
+    try:
+        return str(unseal("answer", record.document)["at"])
+    except (Corrupt, KeyError, TypeError):
+        return ""
+
+
+@dataclass
+class Reading:
+    """Answers that somebody is trying to read: they are kept once that was possible. `is_cut`: one of them ended where
+    its length was used up."""
+
+    is_cut: bool = False
+    keep: list[Callable[[], None]] = field(default_factory=list)
+    lose: list[Callable[[], None]] = field(default_factory=list)
+
+
+_reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
+@contextmanager
+def reading() -> Iterator[Reading]:
+    """Whatever is asked inside is kept when the block ends well, and never when it raises: an answer that nobody can
+    read is asked for again by a rerun."""
+    found = Reading()
+    token = _reading.set(found)
+    try:
+        yield found
+    except BaseException:
+        for lose in found.lose:
+            lose()
+        raise
+    finally:
+        _reading.reset(token)
+    for keep in found.keep:
+        keep()
+
+
+def note_cut() -> None:
+    """Tell whoever reads that the answer was cut off."""
+    found = _reading.get()
+    if found is not None:
+        found.is_cut = True
 
 
 class NoAnswers:
@@ -59,6 +137,9 @@ class NoAnswers:
 
     def keep(self, _question: Any, _answer: Mapping[str, Any], _at: str) -> None:
         """Nothing is kept."""
+
+    def lose(self) -> None:
+        """Nothing is written."""
 
 
 class PaidAnswers:
@@ -72,14 +153,25 @@ class PaidAnswers:
         self._lock = threading.Lock()
 
     def get(self, question: Any, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """The answer to a question of any JSON value. `ask` pays for it by the meter, and raises what it raises."""
+        """The answer to a question of any JSON value. `ask` pays for it by the meter, and raises what it raises.
+
+        Inside `reading` a new answer is kept when it was read.
+        """
         found = self._find(question)
         if found is not None:
             self.meter.reuse()
             return found
         answer = ask()
-        self._answers.keep(question, answer, self._now().isoformat())
+        self._keep(question, answer)
         return answer
+
+    def _keep(self, question: Any, answer: Mapping[str, Any]) -> None:
+        at, being_read = self._now().isoformat(), _reading.get()
+        if being_read is None:
+            return self._answers.keep(question, answer, at)
+        being_read.keep.append(lambda: self._answers.keep(question, answer, at))
+        being_read.lose.append(self._answers.lose)
+        return None
 
     def draw(self, question: Any) -> int:
         """How often this question was drawn before: 0, 1, ... A part of the question where answers are sampled,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from argotune import wiring
 from argotune.annotator import is_same_model
-from argotune.answers import Answers, NoAnswers
+from argotune.answers import NoAnswers
 from argotune.budget import Meter
 from argotune.champions import standing
 from argotune.errors import ArgotuneError, ConfigInvalid
@@ -87,9 +87,9 @@ class DevScore:
 
 
 def dev_scores(ports: Ports, config: RoutingConfigUnified, module: str) -> list[DevScore]:
-    """The champions of a module on the stored dev examples. The sealed test split is not opened."""
-    answers = Answers(ports.store, config.tenant_id)
-    lms = ports.lms.open(config.lm, Meter(config.budget), answers)
+    """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
+    The sealed test split is not opened."""
+    lms = ports.lms.open(config.lm, Meter(config.budget), NoAnswers())
     return [_dev_score(ports, config, program, lms) for program in programs_of(config, module)]
 
 

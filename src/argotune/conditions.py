@@ -28,6 +28,7 @@ class Conditions:
     labels: int = 0
     labels_needed: int = 1
     is_budget_raised: bool = False
+    again_at: datetime | None = None
 
     @property
     def is_interval_met(self) -> bool:
@@ -43,8 +44,10 @@ class Conditions:
 
     @property
     def has_news(self) -> bool:
-        """Enough new traces or labels, on spans of whatever age, or more budget for what ended for want of it."""
-        return self.has_traces or self.has_labels or self.is_budget_raised
+        """Enough new traces or labels, on spans of whatever age, more budget for what ended for want of it, or a run
+        that has to be repeated, after a while."""
+        is_again = self.again_at is not None and self.now >= self.again_at
+        return self.has_traces or self.has_labels or self.is_budget_raised or is_again
 
     @property
     def is_due(self) -> bool:

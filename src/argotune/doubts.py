@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import dspy
 
-from argotune.errors import BudgetSpent, ProgramChanged, Unavailable
+from argotune.errors import BudgetSpent, ConfigInvalid, Unanswered, Unavailable
 from argotune.examples import Example
 from argotune.experiences import Experience, query_of
 from argotune.labelling import Reason
@@ -33,7 +33,8 @@ def doubts_about(
 ) -> Mapping[str, frozenset[Reason]]:
     """The reasons to doubt each recorded answer, by span id. `labelled` are training examples.
 
-    What the LM cannot say, because the budget is spent or it is away, is left out: the choice goes on without it.
+    What the LM cannot say, because the budget is spent, it is away or refuses everything, or because the program has
+    changed, is left out: the choice goes on without it.
     """
     found: defaultdict[str, set[Reason]] = defaultdict(set)
     for span_id in _differing(experiences, program, challenger, open_lms, embedder) if challenger else ():
@@ -55,7 +56,7 @@ def _differing(
     try:
         module = load(program, challenger.state, challenger.signature_hash, embedder)
         rows = score(module, program, asked, open_lms(), lambda _done, _total: None)
-    except (BudgetSpent, Unavailable, ProgramChanged):
+    except (BudgetSpent, ConfigInvalid, Unanswered, Unavailable):
         return []
     return [x.span_id for x, row in zip(experiences, rows, strict=True) if row.is_parsed and row.answers != x.answers]
 

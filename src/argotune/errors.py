@@ -60,6 +60,30 @@ class BadAnswer(Unavailable):
     """A server answered with something that is not what it documents. Run again; check its version if it stays."""
 
 
+class Unanswered(ArgotuneError):
+    """An LM gave no answer to one request. That request counts as a miss, and the work goes on."""
+
+
+class RequestRefused(Unanswered):
+    """An LM's server refused one request: for what it asks, or its length. Where it refuses all, correct `lm`."""
+
+    exit_code = 2
+
+
+class NoContent(Unanswered):
+    """An LM's server answered one request without content. Run again later where it does so to all of them."""
+
+    exit_code = 75
+
+
+class Declined(NoContent):
+    """An LM declined to answer one request. Where it declines all of them, choose another `lm`."""
+
+
+class ProgramFailed(ConfigInvalid):
+    """A program raised on every example. Correct it, or the tool that it calls, and run again."""
+
+
 class ModuleFailed(ArgotuneError):
     """A module of the tenant's run failed; what the others did is kept. Read its step's message and run again."""
 

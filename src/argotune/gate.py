@@ -6,7 +6,7 @@ The order of the rules is that of `_RULES`; the first that objects rejects (docs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from argotune.power import level_of_attempt
 from argotune.stats import Side, bootstrap_interval, mcnemar_exact, paired_permutation
@@ -21,6 +21,7 @@ from argotune.verdicts import (
     Score,
     SliceResult,
     TestName,
+    Unusable,
     Verdict,
 )
 
@@ -40,6 +41,43 @@ def judge(comparison: Comparison, rules: GateRules, seed: int) -> Verdict:
         if why:
             return Rejected(f"rejected: {why}", rule, numbers)
     return Promoted(_praise(numbers), numbers)
+
+
+def no_evidence(comparison: Comparison, rules: GateRules) -> str | None:
+    """Why a comparison measured nothing, None when it may be judged.
+
+    Too many answers of one version cannot be used; or the versions differ in it, by the exact McNemar test on the
+    questions that only one of them has no usable answer to; or too few questions were answered. Nothing of it looks
+    at whether an answer is right.
+    """
+    found = comparison.unusable
+    if found is None or not found.asked:
+        return None
+    told = _unusable_told(found)
+    if _most_unusable(found) > rules.max_unusable_share + _ROUNDING:
+        return f"{told}, at most {_percent(rules.max_unusable_share)} are allowed (gate.max_unusable_share)"
+    if mcnemar_exact(found.champion_only, found.challenger_only) <= rules.unusable_significance:
+        return f"{told}: a difference between the two that is no chance (gate.unusable_significance)"
+    if len(comparison.scores) < rules.min_test_examples <= found.asked:
+        return f"{told}: {len(comparison.scores)} questions are left, {rules.min_test_examples} are asked"
+    return None
+
+
+def _most_unusable(found: Unusable) -> float:
+    return max(sum(found.champion.values()), sum(found.challenger.values())) / found.asked
+
+
+def _unusable_told(found: Unusable) -> str:
+    sides = {"champion": found.champion, "challenger": found.challenger}
+    told = (
+        f"{sum(lacks.values())} of the {role}'s" + (f" ({_lacks(lacks)})" if lacks else "")
+        for role, lacks in sides.items()
+    )
+    return f"of {found.asked} answers each, {' and '.join(told)} cannot be used"
+
+
+def _lacks(lacks: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {lack}" for lack, count in sorted(lacks.items(), key=lambda item: (-item[1], item[0])))
 
 
 def measure(comparison: Comparison, rules: GateRules, seed: int) -> Numbers:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from argotune.answers import Answers
+from argotune.answers import forget_answers
 from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after, shortfall_of
 from argotune.dataset import Dataset
@@ -65,8 +65,8 @@ def _optimize(
     runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)
     annotate(ports, config, programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
+    forget_answers(ports.store, config.tenant_id, [run.id for run in runs], ports.clock())  # no run asks any more
     _settle(this, module, collected, runs)
-    Answers(ports.store, config.tenant_id).forget_oldest()
     return ModuleReport(conditions, runs)
 
 
@@ -83,11 +83,18 @@ def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) 
         settled_labels=collected.labels,
         label_names=collected.label_names,
         last_run_at=now,
-        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan and not run.is_cut_short},
+        again_at=_again_at(this, runs, now),
+        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
         cut_short=_cut_short(this.config, marker, runs),
         history=marker.history | histories,
         short=_shortfalls(this.config, collected.datasets, histories, now),
     )
+
+
+def _again_at(this: Pass, runs: Sequence[Run], now: datetime) -> datetime | None:
+    """A run that has to be repeated is, though nothing new came: not at once, as it costs what the first one did."""
+    wait = timedelta(hours=this.config.decisions.look_again_hours)
+    return now + wait if any(run.is_to_repeat for run in runs) else None
 
 
 def _cut_short(config: RoutingConfigUnified, marker: Marker, runs: Sequence[Run]) -> dict[str, CutShort]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -95,10 +95,17 @@ def run_json(run: Run) -> dict[str, Any]:
         "numbers": verdict.get("numbers"),
         "rule": verdict.get("rule"),
         "counts": run.counts,
+        "unusable": _unusable_json(run),
         "synthetic": _synthetic_json(run),
         "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
     }
+
+
+def _unusable_json(run: Run) -> dict[str, Any] | None:
+    """Answers to sealed questions that could not be used, of each version by reason."""
+    found = run.comparison.unusable if run.comparison else None
+    return asdict(found) if found else None
 
 
 def _synthetic_json(run: Run) -> dict[str, Any] | None:

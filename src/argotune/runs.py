@@ -88,7 +88,8 @@ class Skip(Document):
 
 class Run(Document):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
-    budget, so it trained or measured less than it was to."""
+    budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or its
+    program, so a later pass may do the same again."""
 
     id: str
     tenant_id: str
@@ -104,6 +105,7 @@ class Run(Document):
     decision: TrainingDecision | None = None
     plan: Plan | None = None
     skip: Skip | None = None
+    is_to_repeat: bool = False
     synthetic: SyntheticReport | None = None
     champion: str | None = None
     champion_tag: str | None = None
@@ -123,6 +125,11 @@ class Run(Document):
     @property
     def is_over(self) -> bool:
         return not NEXT[self.state]
+
+    @property
+    def is_carried_out(self) -> bool:
+        """Whether its plan was carried out, so that doing the same again would teach nothing."""
+        return not self.is_cut_short and not self.is_to_repeat
 
     @property
     def outcome(self) -> str:
@@ -163,12 +170,13 @@ class Run(Document):
 
 
 class Attempt(Document):
-    """That a run opened the sealed test split: written before it is opened."""
+    """That a run opened the sealed test split: written before it is opened. `void` says why it measured nothing."""
 
     program: str
     run_id: str
     at: datetime
     example_ids: tuple[str, ...]
+    void: str = ""
 
 
 class Marker(Document):
@@ -179,7 +187,8 @@ class Marker(Document):
     that, `history` what its trainings left, `short` what it lacked to detect a
     gain after the last pass, `settled_group` the group whose pass ended last. `settled_labels` are the labels, of
     answers called `label_names`, that lay on the module's spans when that pass collected. `masked` counts
-    what was masked, by kind, under the rules with the digest `masking`.
+    what was masked, by kind, under the rules with the digest `masking`. From `again_at` on the module is due without
+    anything new: a run of the last pass has to be repeated.
     """
 
     row_id: int = 0
@@ -188,6 +197,7 @@ class Marker(Document):
     settled_labels: int = 0
     label_names: tuple[str, ...] = ()
     pass_id: str | None = None
+    again_at: datetime | None = None
     last_run_at: datetime | None = None
     learned: dict[str, str] = Field(default_factory=dict)
     cut_short: dict[str, CutShort] = Field(default_factory=dict)
@@ -353,6 +363,13 @@ class RunBook:
 
     def attempt_record(self, attempt: Attempt) -> Record:
         return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)
+
+    def void_record(self, run_id: str, why: str) -> Record:
+        """The run's attempt as one that measured nothing. Raises NotFound."""
+        attempt, _ = find(self._store, self.tenant_id, Collection.ATTEMPTS, run_id, Attempt)
+        if attempt is None:
+            raise NotFound(f"attempt: tenant {self.tenant_id!r} has none of run {run_id!r}")
+        return self.attempt_record(attempt.model_copy(update={"void": why}))
 
     def marker(self, module: str) -> tuple[Marker, str | None]:
         """Where the module stands, and the tag that a change must expect."""

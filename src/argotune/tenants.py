@@ -102,6 +102,12 @@ class GateRules(_Config):
     min_trusted_share: float = Field(0.5, ge=0, le=1, description="share of test labels not taken from outcomes")
     min_slice_examples: int = Field(8, ge=3, description="smaller slices are shown, not judged")
     slice_significance: float = Field(0.05, gt=0, lt=0.5)
+    max_unusable_share: float = Field(
+        0.2, ge=0, le=1, description="more unusable answers of either version than that: nothing was measured"
+    )
+    unusable_significance: float = Field(
+        0.05, ge=0, lt=0.5, description="level at which unusable answers differ: nothing was measured; 0: never"
+    )
 
 
 class BudgetLimits(_Config):

@@ -27,6 +27,24 @@ class Interval:
         return self.low <= value <= self.high
 
 
+class Lack(StrEnum):
+    """Why an answer cannot be used. The values are what people read."""
+
+    NO_CONTENT = "no content"
+    DECLINED = "declined by the LM"
+    REFUSED = "refused by the server"
+    TOO_LONG = "question too long"
+    CUT = "cut off"
+    FORM = "not in the form asked for"
+    OUTSIDE = "outside the labels"
+    FAILED = "the program failed"
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether the LM said nothing at all, which tells nothing of the program that asked."""
+        return self in (Lack.NO_CONTENT, Lack.DECLINED, Lack.REFUSED)
+
+
 @dataclass(frozen=True)
 class Score:
     """Both versions on one sealed example, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score."""
@@ -50,10 +68,27 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """The answers to `asked` questions that cannot be used: of each version how many, by `Lack`.
+
+    `champion_only` and `challenger_only` are the questions where only that one's answer cannot be used.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    asked: int
+    champion: Mapping[str, int]
+    challenger: Mapping[str, int]
+    champion_only: int
+    challenger_only: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Champion and challenger on the same examples, each of them once. `attempt` counts from 1.
 
-    `leaks` are the ids of those that the challenger holds in its demonstrations or instructions (leaks.py).
+    `leaks` are the ids of those that the challenger holds in its demonstrations or instructions (leaks.py). `unusable`
+    is None in records of releases that did not count them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -64,6 +99,7 @@ class Comparison:
     attempt: int
     scores: tuple[Score, ...]
     leaks: tuple[str, ...] = ()
+    unusable: Unusable | None = None
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))

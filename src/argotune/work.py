@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from argotune.answers import Answers
 from argotune.budget import Meter
@@ -17,9 +18,9 @@ from argotune.contexts import context_of
 from argotune.dataset import Dataset
 from argotune.decisions import TrainingHistory
 from argotune.documents import find, to_record
-from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NotFound, ProgramChanged
+from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NotFound, ProgramChanged, Unanswered
 from argotune.examples import Example
-from argotune.gate import measure
+from argotune.gate import measure, no_evidence
 from argotune.in_charge import InCharge
 from argotune.leases import Lease
 from argotune.ledger import ledger_records
@@ -151,6 +152,8 @@ class Work:
                 found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
+        except Unanswered as error:
+            return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
         tried["weight"] = synthetic[0].weight if synthetic else 0.0
         report = made.report.model_copy(update=tried) if made else None
@@ -220,12 +223,24 @@ class Work:
             )
         except BudgetSpent as error:
             return self._reject_unmeasured(champion, challenger, error)
+        why = no_evidence(found.comparison, self._config.gate)
+        if why:
+            return self._void(found.comparison, why)
         self._advance(
             RunState.COMPARED,
             comparison=found.comparison,
             champion_answers=dict(zip((e.id for e in examples), found.champion_answers, strict=True)),
             challenger_answers=dict(zip((e.id for e in examples), found.challenger_answers, strict=True)),
         )
+
+    def _void(self, comparison: Comparison, why: str) -> None:
+        """End without a verdict. Only counts are kept: nobody may learn what was right of an attempt that is free."""
+        record = self._book.void_record(self.run.id, why)
+        self._end_unmeasured(f"nothing was measured: {why}", (record,), comparison=replace(comparison, scores=()))
+
+    def _end_unmeasured(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
+        ended = {"skip": Skip(reason=why), "is_to_repeat": True, "ended_at": self._ports.clock()}
+        self._advance(RunState.SKIPPED, also=also, **ended, **changes)
 
     def _reject_unmeasured(self, champion: Version, challenger: Version, error: BudgetSpent) -> None:
         assert self.run.attempt is not None
@@ -258,7 +273,7 @@ class Work:
 
     def _open_lms(self) -> LMs:
         if self._lms is None:
-            answers = Answers(self._ports.store, self._config.tenant_id, also=self._spending)
+            answers = Answers(self._ports.store, self._config.tenant_id, self.run.id, also=self._spending)
             self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
         return self._lms
 

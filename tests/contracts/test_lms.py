@@ -1,4 +1,4 @@
-"""What every LM promises: answers from the closed set, each paid for once per tenant, and never beyond the budget."""
+"""What every LM promises: answers from the closed set, each paid for once per run, and never beyond the budget."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class House:
     choice: LMChoice
     store: MemoryStore = field(default_factory=MemoryStore)
 
-    def open(self, tenant_id: str = "acme", calls: int = 1000) -> tuple[LMs, Meter]:
+    def open(self, tenant_id: str = "acme", calls: int = 1000, run: str = "run-1") -> tuple[LMs, Meter]:
         meter = Meter(BudgetLimits(max_lm_calls=calls))
         source = NamedLMs([RemoteLMs(Keys("k", "k")), EmbeddedLMs()], "local/smollm2", None, lambda: datetime.now(UTC))
-        return source.open(self.choice, meter, Answers(self.store, tenant_id)), meter
+        return source.open(self.choice, meter, Answers(self.store, tenant_id, run)), meter
 
 
 def embedded() -> Iterator[House]:
@@ -118,6 +118,13 @@ def test_rerun_pays_for_nothing_again(house: House):
     rerun, meter = house.open()
     assert ask(rerun, "films of cats", "a contract") == answers
     assert meter.spent == Spent(reused=2)
+
+
+def test_another_run_asks_afresh(house: House):
+    ask(house.open()[0], "films of cats")
+    lms, meter = house.open(run="run-2")
+    ask(lms, "films of cats")
+    assert (meter.spent.calls, meter.spent.reused) == (1, 0)
 
 
 def test_another_tenant_pays_for_itself(house: House):

@@ -12,15 +12,39 @@ from typing import Any, Literal
 
 import dspy
 import pytest
-from dspy.utils.exceptions import ContextWindowExceededError
-from openai_server import ANSWER_TOKENS, PROMPT_TOKENS, Answer, OpenAIServer, completion, failure, running
+from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError
+from openai_server import (
+    ANSWER_TOKENS,
+    PROMPT_TOKENS,
+    Answer,
+    OpenAIServer,
+    completion,
+    failure,
+    no_choices,
+    running,
+    silence,
+)
 
 from argotune.adapters.litellm_lm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
-from argotune.adapters.lms import NamedLMs
-from argotune.answers import NoAnswers
+from argotune.adapters.lms import SECOND_TRIES, NamedLMs
+from argotune.adapters.memory_store import MemoryStore
+from argotune.answers import Answers, NoAnswers
 from argotune.budget import Meter
-from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.errors import (
+    AccessDenied,
+    ArgotuneError,
+    BadAnswer,
+    ConfigInvalid,
+    Declined,
+    NoContent,
+    RateLimited,
+    RequestRefused,
+    Unanswered,
+    Unavailable,
+)
 from argotune.ports import LMs
+from argotune.programs.failures import CUT
+from argotune.streaks import IN_A_ROW
 from argotune.tenants import BudgetLimits, LMChoice
 
 KEY = "sk-of-acme-0123456789"
@@ -45,11 +69,11 @@ class Client:
     waits_s: list[float] = field(default_factory=list)
     meter: Meter = field(default_factory=lambda: Meter(BudgetLimits()))
 
-    def open(self, **choice: Any) -> LMs:
+    def open(self, answers: Answers | NoAnswers | None = None, **choice: Any) -> LMs:
         remote = RemoteLMs(Keys(KEY, TEACHER_KEY), self.waits_s.append, chance=lambda: 0.5)
         source = NamedLMs([remote], self.model, None, lambda: datetime.now(UTC))
         settings = {"api_base": self.server.url, "timeout_s": 0.3, "max_retries": 2, **choice}
-        return source.open(LMChoice(**settings), self.meter, NoAnswers())
+        return source.open(LMChoice(**settings), self.meter, answers or NoAnswers())
 
     def ask(self, answers: Sequence[Answer] = (), **choice: Any) -> str:
         self.server.answers = answers or self.server.answers
@@ -101,8 +125,10 @@ def test_answer_without_usage_counts_all_it_may_have_cost(client: Client):
         ([failure(500), failure(503), RIGHT], [0.25, 0.5]),
         ([Answer(200, "<html>"), RIGHT], [0.25]),
         ([Answer(200, RIGHT.body, after_s=2), RIGHT], [0.25]),
+        ([silence(), silence(finish_reason="content_filter"), RIGHT], [0.25, 0.5]),
+        ([no_choices(), RIGHT], [0.25]),
     ],
-    ids=["rate limit", "rate limit that says how long", "server errors", "garbage", "timeout"],
+    ids=["rate limit", "rate limit that says how long", "server errors", "garbage", "timeout", "silence", "no choices"],
 )
 def test_passing_failure_is_tried_again_after_a_jittered_wait(
     client: Client, answers: list[Answer], waits_s: list[float]
@@ -122,7 +148,16 @@ def test_passing_failure_is_tried_again_after_a_jittered_wait(
         (failure(401), AccessDenied, 1),
         (failure(403), AccessDenied, 1),
         (failure(404), ConfigInvalid, 1),
-        (failure(400), ConfigInvalid, 1),
+        (failure(405), ConfigInvalid, 1),
+        (failure(400), RequestRefused, 1),
+        (failure(422), RequestRefused, 1),
+        (failure(400, "filtered", code="content_filter"), RequestRefused, 1),
+        (silence(), NoContent, 3),
+        (completion(" \n"), NoContent, 3),
+        (no_choices(), NoContent, 3),
+        (Answer(200, "{}"), NoContent, 3),
+        (silence(refusal="I cannot"), Declined, 3),
+        (silence(finish_reason="content_filter"), Declined, 3),
         (Answer(200, "<html>"), BadAnswer, 3),
         (Answer(200, RIGHT.body, after_s=2), Unavailable, 3),
     ],
@@ -133,6 +168,70 @@ def test_lasting_failure_is_told_in_one_line(client: Client, answer: Answer, kin
     assert str(caught.value).startswith(f"{NATIVE}: ")
     assert "\n" not in str(caught.value)
     assert client.meter.spent.calls == len(client.server.bodies) == calls
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [(silence(), BadAnswer), (failure(400), ConfigInvalid)], ids=["silence", "refusal"]
+)
+def test_what_befalls_one_request_after_the_other_befalls_all(
+    client: Client, answer: Answer, kind: type[ArgotuneError]
+):
+    client.server.answers = [answer]
+    lms = client.open(max_retries=0)
+    with dspy.context(lm=lms.task, adapter=lms.adapter):
+        for query in range(IN_A_ROW - 1):
+            with pytest.raises(Unanswered):
+                dspy.Predict(Route)(query=f"{query}")
+        with pytest.raises(kind, match="the requests before it" if kind is BadAnswer else "all requests before it"):
+            dspy.Predict(Route)(query="the tenth")
+
+
+def test_refused_requests_are_no_wrong_configuration_where_one_was_answered(client: Client):
+    client.server.answers = [RIGHT, failure(400)]
+    lms = client.open()
+    with dspy.context(lm=lms.task, adapter=lms.adapter):
+        dspy.Predict(Route)(query="good")
+        for query in range(2 * IN_A_ROW):
+            with pytest.raises(RequestRefused):
+                dspy.Predict(Route)(query=f"{query}")
+
+
+def test_an_answer_that_was_cut_off_is_not_asked_for_again(client: Client):
+    client.model = "openai/model-of-ours"
+    with pytest.raises(AdapterParseError) as caught:
+        client.ask([completion("I think", "length")])
+    assert caught.value.code == CUT
+    assert client.meter.spent.calls == 1
+
+
+def test_an_lm_that_is_never_readable_is_asked_in_one_way_only(client: Client):
+    client.model = "openai/model-of-ours"
+    client.server.answers = [completion("I do not know")]
+    lms = client.open()
+    with dspy.context(lm=lms.task, adapter=lms.adapter):
+        for query in range(3 * SECOND_TRIES):
+            with pytest.raises(AdapterParseError):
+                dspy.Predict(Route)(query=f"{query}")
+    assert client.meter.spent.calls == 4 * SECOND_TRIES
+
+
+def test_only_answers_that_could_be_read_are_kept(client: Client):
+    client.model = "openai/model-of-ours"
+    client.server.answers = [
+        silence(),
+        completion("I do not know"),
+        completion('{"agent": "me"}'),
+        completion("[[ ## agent ## ]]\nvideo"),
+    ]
+    store = MemoryStore()
+    lms = client.open(Answers(store, "acme", "run"), max_retries=0)
+    with dspy.context(lm=lms.task, adapter=lms.adapter):
+        for kind in (NoContent, AdapterParseError):
+            with pytest.raises(kind):
+                dspy.Predict(Route)(query="films of cats")
+            assert list(store.scan("acme", "answers")) == []
+        assert dspy.Predict(Route)(query="films of cats").agent == "video"
+    assert len(list(store.scan("acme", "answers"))) == 1
 
 
 def test_server_that_is_not_there_is_unavailable(client: Client):

@@ -1,7 +1,8 @@
-"""Kept answers: paid for once per tenant, never shared between tenants, never believed when tampered with."""
+"""Kept answers: paid for once per run, never shared between runs or tenants, never believed when tampered with."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
@@ -11,19 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers, NoAnswers, PaidAnswers
+from argotune.answers import Answers, NoAnswers, PaidAnswers, forget_answers, reading
 from argotune.budget import Meter, Spent
 from argotune.errors import BudgetSpent, Corrupt
 from argotune.ports import Record
-from argotune.records import Collection, digest
+from argotune.records import Collection
 from argotune.tenants import BudgetLimits
 
 QUESTION = {"lm": "some/lm", "prompt": "which agent?"}
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))
 
 
-def paid(store: MemoryStore, tenant_id: str = "acme", calls: int = 10) -> PaidAnswers:
-    return PaidAnswers(Answers(store, tenant_id), Meter(BudgetLimits(max_lm_calls=calls)), lambda: NOON)
+def paid(store: MemoryStore, tenant_id: str = "acme", calls: int = 10, run: str = "run-1") -> PaidAnswers:
+    return PaidAnswers(Answers(store, tenant_id, run), Meter(BudgetLimits(max_lm_calls=calls)), lambda: NOON)
 
 
 class Lm:
@@ -81,12 +82,10 @@ def test_answer_that_was_tampered_with_is_asked_for_again(caplog: pytest.LogCapt
     answers = paid(store)
     lm = Lm(answers)
     answers.get(QUESTION, lm.ask)
-    kept = store.read("acme", Collection.ANSWERS, digest(QUESTION))
-    assert kept is not None
-    forged = kept.replace('"call":1', '"call":9')
-    store.write("acme", [Record(Collection.ANSWERS, digest(QUESTION), forged)])
+    (kept,) = store.scan("acme", Collection.ANSWERS)
+    store.write("acme", [replace(kept, document=kept.document.replace('"call":1', '"call":9'))])
     with pytest.raises(Corrupt):
-        Answers(store, "acme").find(QUESTION)
+        Answers(store, "acme", "run-1").find(QUESTION)
     assert answers.get(QUESTION, lm.ask) == {"call": 2}
     assert "asked for again" in caplog.text
 
@@ -108,18 +107,54 @@ def test_what_the_run_has_spent_is_written_with_each_answer():
     store = MemoryStore()
     meter = Meter(BudgetLimits())
     spending = lambda: [Record(Collection.RUNS, "spent", str(meter.spent.calls))]  # noqa: E731
-    answers = PaidAnswers(Answers(store, "acme", also=spending), meter, lambda: NOON)
+    answers = PaidAnswers(Answers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
     answers.get(QUESTION, Lm(answers).ask)
     assert store.read("acme", Collection.RUNS, "spent") == "1"
 
 
-def test_the_oldest_answers_are_forgotten_first():
+def test_another_run_asks_for_itself():
     store = MemoryStore()
-    answers = Answers(store, "acme")
-    for age in range(5):
-        answers.keep(age, {"age": age}, (NOON - timedelta(days=age)).isoformat())
-    assert answers.forget_oldest(keep=2) == 3
-    assert [answers.find(age) is not None for age in range(5)] == [True, True, False, False, False]
+    first, second = paid(store), paid(store, run="run-2")
+    first.get(QUESTION, Lm(first).ask)
+    second.get(QUESTION, Lm(second).ask)
+    assert second.meter.spent == Spent(calls=1, tokens=1)
+
+
+def test_an_answer_is_kept_once_it_was_read_and_its_price_in_any_case():
+    store, meter = MemoryStore(), Meter(BudgetLimits())
+    spending = lambda: [Record(Collection.RUNS, "spent", str(meter.spent.calls))]  # noqa: E731
+    answers = PaidAnswers(Answers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
+    lm = Lm(answers)
+
+    def misread() -> None:
+        with reading():
+            raise ValueError(f"{answers.get(QUESTION, lm.ask)} is unreadable")
+
+    with pytest.raises(ValueError, match="is unreadable"):
+        misread()
+    assert list(store.scan("acme", Collection.ANSWERS)) == []
+    assert store.read("acme", Collection.RUNS, "spent") == "1"
+    with reading():
+        assert answers.get(QUESTION, lm.ask) == {"call": 2}
+    assert len(list(store.scan("acme", Collection.ANSWERS))) == 1
+    assert store.read("acme", Collection.RUNS, "spent") == "2"
+
+
+def kept_in(store: MemoryStore) -> list[str]:
+    return sorted(record.id.partition("/")[0] for record in store.scan("acme", Collection.ANSWERS))
+
+
+def test_answers_of_a_run_that_ended_are_forgotten_and_others_by_age_number_and_damage():
+    store = MemoryStore()
+    for run, age in (("ended", 0), ("fresh", 1), ("older", 2), ("oldest", 60)):
+        for number in range(2):
+            at = (NOON - timedelta(hours=age)).isoformat()
+            Answers(store, "acme", run).keep([number], {"age": age}, at)
+    store.write("acme", [Record(Collection.ANSWERS, "damaged/1", "{")])
+    assert forget_answers(store, "acme", ["ended"], NOON) == 5
+    assert kept_in(store) == ["fresh", "fresh", "older", "older"]
+    assert forget_answers(store, "acme", [], NOON, keep=2) == 2
+    assert kept_in(store) == ["fresh", "fresh"]
 
 
 @given(JSON)

@@ -6,17 +6,28 @@ import math
 
 import dspy
 import pytest
+from dspy.utils.exceptions import ContextWindowExceededError
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from small_routing import ROUTING, example, silent
 
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.annotations import LabelSource
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
+from argotune.errors import (
+    ArgotuneError,
+    BudgetSpent,
+    ConfigInvalid,
+    Declined,
+    NoContent,
+    ProgramFailed,
+    RequestRefused,
+    Unavailable,
+)
 from argotune.examples import Example, Split
 from argotune.ports import LMs
 from argotune.programs import Program
-from argotune.programs.evaluation import score, to_dspy
+from argotune.programs.evaluation import score, score_side_by_side, to_dspy
 from argotune.programs.retrieval import RetrievedDemos
+from argotune.verdicts import Lack
 
 
 def retrieved(k: int = 2) -> RetrievedDemos:
@@ -62,10 +73,79 @@ def test_our_error_is_found_beneath_what_dspy_makes_of_it():
         score(ROUTING.build(), ROUTING, [example("q")], LMs(lm, lm, dspy.JSONAdapter(), {}), silent)
 
 
-def test_failure_of_a_program_names_the_example():
+def test_a_program_that_raises_on_one_example_misses_it_and_goes_on():
     lms = scripted_lms(like_the_nearest_demo, fail_at=2, error=KeyError("oops"))
-    with pytest.raises(ArgotuneError, match="routing, example 1: KeyError: 'oops'"):
+    found = score(retrieved(k=1), ROUTING, [example("cat videos"), example("b")], lms, silent)
+    assert [(row.score, row.lack, row.why) for row in found] == [
+        (1.0, None, ""),
+        (0.0, Lack.FAILED, "it failed: KeyError: 'oops'"),
+    ]
+
+
+def test_a_program_that_raises_on_every_example_is_told_with_its_exception():
+    lms = scripted_lms(like_the_nearest_demo, fail_at=1, error=KeyError("oops"))
+    with pytest.raises(ProgramFailed, match="routing: it failed: KeyError: 'oops', on all of 2 examples"):
         score(ROUTING.build(), ROUTING, [example("a"), example("b")], lms, silent)
+
+
+def test_a_metric_that_fails_on_one_example_misses_it_and_goes_on():
+    metric = lambda example, prediction: 1 / len(example.query)  # noqa: E731
+    program = Program("routing", "routing", ROUTING.fields, ROUTING.build, metric)
+    found = score(ROUTING.build(), program, [example(""), example("a")], scripted_lms(like_the_nearest_demo), silent)
+    assert [(row.score, row.lack) for row in found] == [(0.0, Lack.FAILED), (1.0, None)]
+    assert found[0].why == "its metric failed: ZeroDivisionError: division by zero"
+
+
+def lms_that_say(*answers: str | Exception) -> LMs:
+    """An LM that writes these answers in turn, or raises them."""
+    left = list(answers)
+
+    def write(_prompt: str) -> str:
+        said = left.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    lm, _ = scripted_writer(write)
+    return LMs(lm, lm, dspy.JSONAdapter(), {})
+
+
+RIGHT = '{"agent": "video", "confidence": 1}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "lack"),
+    [
+        (NoContent("nothing"), Lack.NO_CONTENT),
+        (Declined("no"), Lack.DECLINED),
+        (RequestRefused("filtered"), Lack.REFUSED),
+        (ContextWindowExceededError(), Lack.TOO_LONG),
+        ("I do not know", Lack.FORM),
+        ('{"agent": "me", "confidence": 1}', Lack.OUTSIDE),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_a_miss_that_says_why(answer: str | Exception, lack: Lack):
+    found = score(ROUTING.build(), ROUTING, [example("a"), example("b")], lms_that_say(answer, RIGHT), silent)
+    assert [(row.score, row.lack) for row in found] == [(0.0, lack), (1.0, None)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(NoContent("nothing"), NoContent), (Declined("no"), NoContent), (RequestRefused("bad key"), ConfigInvalid)],
+)
+def test_where_no_question_is_answered_it_is_no_miss_but_an_error(answer: Exception, kind: type[ArgotuneError]):
+    with pytest.raises(kind, match=f"routing: none of 2 questions was answered: .*{answer}"):
+        score(ROUTING.build(), ROUTING, [example("a"), example("b")], lms_that_say(answer, answer), silent)
+
+
+def test_modules_are_asked_side_by_side_and_each_first_in_its_turn():
+    lms = scripted_lms(like_the_nearest_demo)
+    found = score_side_by_side(
+        [ROUTING.build(), retrieved(k=1)], ROUTING, [example("cat videos"), example("berlin")], lms, silent
+    )
+    assert [[row.answers["agent"] for row in rows] for rows in found] == [["video", "video"], ["video", "text"]]
+    asked = [(a["state"]["inputs"]["query"], bool(a["state"].get("demos"))) for a in lms.task.calls.asked]
+    assert asked == [("cat videos", False), ("cat videos", True), ("berlin", True), ("berlin", False)]
 
 
 @pytest.mark.parametrize("worth", [1.5, -0.1, math.nan, "x"])

@@ -34,12 +34,24 @@ from dspy.utils.exceptions import (
     LMTransportError,
     LMUnexpectedError,
     LMUnsupportedFeatureError,
+    LMUnsupportedModelError,
     is_retryable_lm_error,
 )
 
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
-from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.errors import (
+    AccessDenied,
+    ArgotuneError,
+    BadAnswer,
+    ConfigInvalid,
+    Declined,
+    NoContent,
+    RateLimited,
+    RequestRefused,
+    Unanswered,
+    Unavailable,
+)
 from argotune.lm_names import Keys
 from argotune.tenants import LMChoice
 
@@ -60,12 +72,20 @@ _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
     (LMTimeoutError, Unavailable),
     (LMServerError, Unavailable),
     (LMTransportError, Unavailable),
-    (LMInvalidRequestError, ConfigInvalid),
+    (LMUnsupportedModelError, ConfigInvalid),
+    (LMInvalidRequestError, RequestRefused),
     (LMUnsupportedFeatureError, ConfigInvalid),
     (LMConfigurationError, ConfigInvalid),
     (LMProviderError, BadAnswer),
     (LMUnexpectedError, BadAnswer),
 )
+
+
+_TOO_LONG = "context_length_exceeded"
+"""The provider's own code; litellm does not know it of all providers."""
+
+_OF_ALL_REQUESTS = (404, 405, 410)
+"""Statuses of an address where nothing of the kind is served, whatever the question."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +96,11 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
 
-    def wait_s(self, error: LMError, attempt: int) -> float | None:
+    def wait_s(self, error: LMError | Unanswered, attempt: int) -> float | None:
         """Seconds before the attempt after `attempt` (0, 1, ...), None to give up."""
-        is_garbage = type(error) in (LMProviderError, LMUnexpectedError)
-        if attempt >= self.max_retries or not (is_retryable_lm_error(error) or is_garbage):
+        is_garbage = type(error) in (LMProviderError, LMUnexpectedError) and not _is_refusal(error)
+        is_passing = is_garbage or isinstance(error, NoContent) or is_retryable_lm_error(error)
+        if attempt >= self.max_retries or not is_passing:
             return None
         asked_s = asked_wait_s(error)
         if asked_s is not None:
@@ -87,7 +108,7 @@ class Patience:
         return self.chance() * min(MAX_WAIT_S, FIRST_WAIT_S * 2**attempt)
 
 
-def asked_wait_s(error: LMError) -> float | None:
+def asked_wait_s(error: LMError | Unanswered) -> float | None:
     """Seconds that the server's Retry-After asks for; litellm keeps the header where DSPy does not look."""
     found: BaseException | None = error
     while found is not None:
@@ -128,14 +149,19 @@ class RemoteWriter:
     def complete(self, request: Request, _draw: int, meter: Meter) -> Response:
         """One answer after as many attempts as patience allows.
 
-        Raises BudgetSpent, AccessDenied, RateLimited, Unavailable, BadAnswer or ConfigInvalid; a prompt that does
-        not fit leaves as DSPy's ContextWindowExceededError, which modules know how to treat.
+        Raises BudgetSpent, AccessDenied, RateLimited, Unavailable, BadAnswer or ConfigInvalid, and of this request
+        alone NoContent, Declined or RequestRefused; a prompt that does not fit leaves as DSPy's
+        ContextWindowExceededError, which modules know how to treat.
         """
         for attempt in range(self._patience.max_retries + 1):
             try:
                 return self._attempt(request, meter)
             except ContextWindowExceededError:
                 raise
+            except NoContent as error:
+                wait_s = self._patience.wait_s(error, attempt)
+                if wait_s is None:
+                    raise
             except LMError as error:
                 wait_s = self._patience.wait_s(error, attempt)
                 if wait_s is None:
@@ -155,12 +181,25 @@ class RemoteWriter:
                 raise
             if response.usage.total_tokens is not None:
                 bill.tokens = response.usage.total_tokens
+        self._refuse_empty(response)
         return response
 
+    def _refuse_empty(self, response: Response) -> None:
+        """Raise for an answer in which nothing was said. One that was cut off before it began is not empty by chance:
+        it goes on, and nobody can read it."""
+        name, parts = self.identity["lm"], response.message.parts
+        if response.finish_reason == "content_filter" or any(part.type == "refusal" for part in parts):
+            raise Declined(f"{name}: the LM declined to answer")
+        said = any(part.type != "thinking" and getattr(part, "text", "-").strip() for part in parts)
+        if not said and response.finish_reason != "length":
+            raise NoContent(f"{name}: an answer without content")
+
     def _give_up(self, error: LMError) -> NoReturn:
-        kind = next((own for theirs, own in _MEANING if isinstance(error, theirs)), BadAnswer)
+        kind = _meaning(error)
         told = self._without_secrets(str(error.message or error)).strip().partition("\n")[0]
         is_clean = self._without_secrets(str(error)) == str(error)
+        if error.provider_code == _TOO_LONG:
+            raise ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
         raise kind(f"{self.identity['lm']}: {told[:300]}") from (error if is_clean else None)
 
     def _without_secrets(self, text: str) -> str:
@@ -168,6 +207,18 @@ class RemoteWriter:
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"
+
+
+def _meaning(error: LMError) -> type[ArgotuneError]:
+    kind = next((own for theirs, own in _MEANING if isinstance(error, theirs)), BadAnswer)
+    if kind not in (RequestRefused, BadAnswer) or not _is_refusal(error):
+        return kind
+    return ConfigInvalid if error.status in _OF_ALL_REQUESTS else RequestRefused
+
+
+def _is_refusal(error: LMError) -> bool:
+    """Whether the server did not take the request: a status of 400 to 499."""
+    return error.status is not None and 400 <= error.status < 500
 
 
 def most_tokens(request: Request) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ from argotune.adapters.llama_cpp_server import (
 )
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
-from argotune.errors import ConfigInvalid
+from argotune.errors import ConfigInvalid, NoContent
 from argotune.label_scoring import (
     Case,
     Question,
@@ -110,7 +111,7 @@ class LabelScorer:
 
     @with_callbacks
     def __call__(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-        """Answers by name of the question. Raises BudgetSpent, or ConfigInvalid when the labels do not fit."""
+        """Answers by name of the question. Raises BudgetSpent, NoContent, ConfigInvalid for labels that do not fit."""
         case = read_case(state, questions)
         prompt = fitted_prompt(case, CONTEXT_TOKENS - SPARE_TOKENS - longest_answers_bytes(case))
         answers, text = {}, prompt
@@ -140,6 +141,8 @@ class LabelScorer:
         def peek(written: Written, everything: bool) -> Mapping[bytes, float]:
             look = server.look(text, written, ALL_PIECES if everything else TOP_PIECES)
             lengths.append(look.prompt_tokens)
+            if not look.pieces or any(math.isnan(odds) for odds in look.pieces.values()):
+                raise NoContent(f"{NAME}: no probabilities")
             return look.pieces
 
         with self._paid.meter.call(len(text.encode()) + SPARE_TOKENS) as bill:
@@ -238,11 +241,13 @@ class LlamaWriter:
         self._model = model
 
     def complete(self, request: Request, draw: int, meter: Meter) -> Response:
-        """One answer; `draw` seeds the sampling. Long messages lose their middles. Raises BudgetSpent."""
+        """One answer; `draw` seeds the sampling. Long messages lose their middles. Raises BudgetSpent or NoContent."""
         max_tokens = min(request.config.max_tokens or MAX_ANSWER_TOKENS, CONTEXT_TOKENS // 2)
         with meter.call(CONTEXT_TOKENS) as bill:
             reply = self._write(messages_of(request), {"max_tokens": max_tokens, **_chat_settings(request, draw)})
             bill.tokens = reply.prompt_tokens + reply.answer_tokens
+        if not reply.text.strip() and not reply.is_cut:
+            raise NoContent(f"{NAME}: an answer without content")
         return _response(request, reply)
 
     def _write(self, messages: Sequence[dict[str, str]], body: Mapping[str, Any]) -> Reply:

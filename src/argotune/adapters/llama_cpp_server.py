@@ -113,7 +113,8 @@ class LlamaServer:
             # The likeliest piece ends within a character, which the server holds back with all it knows. What it is
             # allowed to write changes nothing about the probabilities, which are those before sampling.
             body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
-        return body["choices"][0]["logprobs"]["content"][0]["top_logprobs"], body
+        known = (body["choices"][0]["logprobs"] or {}).get("content") or [{"top_logprobs": []}]
+        return known[0]["top_logprobs"], body
 
     def write(self, body: Mapping[str, Any]) -> Reply:
         """The answer to a chat. Raises PromptTooLong."""

@@ -14,13 +14,15 @@ from typing import Any, Protocol
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
 from dspy.lm15 import Request, Response, response_to_events
-from dspy.utils.exceptions import LMConfigurationError, LMError
+from dspy.utils.exceptions import AdapterParseError, LMConfigurationError, LMError
 
-from argotune.answers import Answers, NoAnswers, PaidAnswers
+from argotune.answers import Answers, NoAnswers, PaidAnswers, note_cut, reading
 from argotune.budget import Meter
-from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, NoContent, RequestRefused, Unanswered
 from argotune.lm_names import Defaults, Keys, is_embedded, settled
 from argotune.ports import LMs
+from argotune.programs.failures import CUT
+from argotune.streaks import Streak
 from argotune.tenants import LMChoice
 
 REASONING_TOKENS = 16_000
@@ -43,7 +45,10 @@ class Writer(Protocol):
         """Names of the OpenAI parameters it takes."""
 
     def complete(self, request: Request, draw: int, meter: Meter) -> Response:
-        """One answer, reserved with the meter before it is asked. Equal draws may give equal answers."""
+        """One answer, reserved with the meter before it is asked. Equal draws may give equal answers.
+
+        Raises NoContent or RequestRefused where this one request got none, and what the product raises.
+        """
 
 
 class Opener(Protocol):
@@ -141,16 +146,50 @@ class AnnotatorLMs:
         return replace(lms, teacher=None, names={"task": lms.names["task"]})
 
 
+SECOND_TRIES = 10
+"""So often in a row an unreadable answer is asked for again as JSON before that is known to be of no use."""
+
+
 class SchemaWhereSupported(dspy.ChatAdapter):
-    """Closed sets and types as a JSON schema where the LM is held to it; else chat, and JSON when that fails."""
+    """Closed sets and types as a JSON schema where the LM is held to it; else chat, and JSON when that fails.
+
+    An answer is kept once it was read. One that was cut off would be cut off again, and an LM that is unreadable
+    either way is asked one way only.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(use_json_adapter_fallback=False)
         self._with_schema = dspy.JSONAdapter()
+        self._second = Streak(SECOND_TRIES)
 
     def __call__(self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
-        ask = self._with_schema if lm.supports_response_schema else super().__call__
-        return ask(lm, lm_kwargs, signature, [sendable(demo) for demo in demos], sendable(inputs))
+        asked = (lm, lm_kwargs, signature, [sendable(demo) for demo in demos], sendable(inputs))
+        if lm.supports_response_schema:
+            return _read(self._with_schema, *asked)
+        try:
+            return _read(super().__call__, *asked)
+        except AdapterParseError as error:
+            if error.code == CUT or self._second.is_long:
+                raise
+        return self._again(*asked)
+
+    def _again(self, *asked: Any) -> list[dict[str, Any]]:
+        try:
+            found = _read(self._with_schema, *asked)
+        except AdapterParseError:
+            self._second.lengthen()
+            raise
+        self._second.end()
+        return found
+
+
+def _read(ask: Callable[..., list[dict[str, Any]]], *asked: Any) -> list[dict[str, Any]]:
+    with reading() as answers:
+        try:
+            return ask(*asked)
+        except AdapterParseError as error:
+            error.code = CUT if answers.is_cut else error.code
+            raise
 
 
 def sendable(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,6 +210,7 @@ class PaidEngine:
     def __init__(self, writer: Writer, paid: PaidAnswers) -> None:
         self._writer = writer
         self._paid = paid
+        self._answered = Streak()
 
     @property
     def supports_response_schema(self) -> bool:
@@ -181,7 +221,11 @@ class PaidEngine:
         return self._writer.supported_params
 
     def complete(self, request: Request) -> Response:
-        """One response. Raises BudgetSpent, AccessDenied, Unavailable and their like, or DSPy's context error."""
+        """One response. Raises BudgetSpent, AccessDenied, Unavailable and their like, or DSPy's context error.
+
+        NoContent and RequestRefused are about this request. After ten in a row they become what they then mean:
+        BadAnswer for a server that says nothing, ConfigInvalid where it never took any request.
+        """
         asked = {**self._writer.identity, "request": request_to_dict(request)}
         is_sampled = (request.config.temperature or 0) > 0
         draw = self._paid.draw(asked) if is_sampled else 0
@@ -190,9 +234,25 @@ class PaidEngine:
                 {**asked, "draw": draw} if is_sampled else asked,
                 lambda: response_to_dict(self._writer.complete(request, draw, self._paid.meter)),
             )
+        except Unanswered as error:
+            told = self._of_all(error)
+            raise _also_lm_error(type(told))(str(told)) from error
         except ArgotuneError as error:
             raise _also_lm_error(type(error))(str(error)) from error
-        return response_from_dict(dict(found))
+        self._answered.end()
+        response = response_from_dict(dict(found))
+        if response.finish_reason == "length":
+            note_cut()
+        return response
+
+    def _of_all(self, error: Unanswered) -> ArgotuneError:
+        """The error of one request, or what it means when the requests before it ended so too."""
+        self._answered.lengthen()
+        if isinstance(error, NoContent) and self._answered.is_long:
+            return BadAnswer(f"{error}, as on the requests before it")
+        if isinstance(error, RequestRefused) and self._answered.is_all:
+            return ConfigInvalid(f"{error}, as on all requests before it")
+        return error
 
     def stream(self, request: Request) -> Iterator[Any]:
         """The same response, as events."""

@@ -49,7 +49,7 @@ def _row(example) -> list[str]:
 
 
 def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
-    from argotune.answers import Answers
+    from argotune.answers import NoAnswers
     from argotune.budget import Meter
     from argotune.experience_log import ExperienceLog
     from argotune.programs import programs_of
@@ -67,7 +67,7 @@ def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
         seed=arguments.seed,
     )
     log = ExperienceLog(ports.store, config.tenant_id)
-    lms = ports.lms.open(config.lm, Meter(config.budget), Answers(ports.store, config.tenant_id))
+    lms = ports.lms.open(config.lm, Meter(config.budget), NoAnswers())
     means = Means(
         lms=lms,
         embedder=ports.embedder,

@@ -16,10 +16,10 @@ from typing import Any
 import dspy
 from dspy.utils.callback import BaseCallback
 
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unanswered
 from argotune.optimizers.quiet import quiet
 from argotune.optimizers.task import Stopped, TrainingTask, plain_student
-from argotune.programs.failures import NO_ANSWER, own_error, told_as
+from argotune.programs.failures import NO_ANSWER, stopping_error, told_as
 from argotune.programs.state import dump, load
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ Compile = Callable[[TrainingTask], dspy.Module]
 
 
 class _StopAtOwnErrors(BaseCallback):
-    """Ends the compilation when a module or an LM fails with an error of ours."""
+    """Ends the compilation when a module or an LM fails with an error of ours; one question that is not answered is
+    a miss."""
 
     def on_module_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:  # noqa: ARG002
         self._stop_at(exception)
@@ -40,7 +41,7 @@ class _StopAtOwnErrors(BaseCallback):
         self._stop_at(exception)
 
     def _stop_at(self, exception: BaseException | None) -> None:
-        error = own_error(exception)
+        error = stopping_error(exception)
         if error is not None:
             raise Stopped(error) from exception
 
@@ -81,9 +82,9 @@ def guarded(name: str, compile: Compile) -> Compile:
     """The method as the rest of the package calls it.
 
     The result is rebuilt from its own state, so what is measured later is exactly what will be stored. When the
-    budget ends, the best candidate measured so far is returned, and BudgetSpent is raised where none is better
-    than the student. Raises ConfigInvalid for a teacher that cannot do it, and ArgotuneError, naming the
-    optimizer, for what fails inside DSPy.
+    budget ends, or the teacher does not answer, the best candidate measured so far is returned, and BudgetSpent or
+    Unanswered is raised where none is better than the student. Raises ConfigInvalid for a teacher that cannot do it,
+    and ArgotuneError, naming the optimizer, for what fails inside DSPy.
     """
 
     def run(task: TrainingTask) -> dspy.Module:
@@ -93,6 +94,8 @@ def guarded(name: str, compile: Compile) -> Compile:
                 state = dump(_compiled(name, compile, task))
         except Stopped as stopped:
             state = _so_far(name, stopped.error, watch.best_beside(dump(plain_student(task))))
+        except Unanswered as error:
+            state = _so_far(name, error, watch.best_beside(dump(plain_student(task))))
         return load(task.program, state, task.program.signature_hash, task.embedder)
 
     return run
@@ -101,6 +104,8 @@ def guarded(name: str, compile: Compile) -> Compile:
 def _compiled(name: str, compile: Compile, task: TrainingTask) -> dspy.Module:
     try:
         return compile(task)
+    except Unanswered:
+        raise
     except NO_ANSWER as error:
         # Programs' own unusable answers are counted as wrong before they get here.
         raise ConfigInvalid(
@@ -127,7 +132,7 @@ def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
 
 
 def _so_far(name: str, error: ArgotuneError, best: dict[str, Any] | None) -> dict[str, Any]:
-    if best is None or not isinstance(error, BudgetSpent):
+    if best is None or not isinstance(error, BudgetSpent | Unanswered):
         raise error
     log.warning("optimizer %s stopped early, the best candidate so far is kept: %s", name, error)
     return best

@@ -18,7 +18,7 @@ from dspy.adapters.decision import record_evidence
 from dspy.adapters.types.decision import Choice, decision_type
 from pydantic_core import CoreSchema, core_schema
 
-from argotune.programs.failures import NO_ANSWER
+from argotune.programs.failures import NO_ANSWER, lack_of
 
 NOTHING_KNOWN = 0.5
 """Confidence of an LM that gave none, or gave something that is no number."""
@@ -49,7 +49,8 @@ def signature_of(
 class ClosedSetAnswers(dspy.Module):
     """Answers every output of the signature from its closed set, and says with which `confidence` in 0..1.
 
-    An LM that gives no usable answer makes all answers "" with confidence 0: a miss, never an exception.
+    An LM that gives no usable answer makes all answers "" with confidence 0, and `lack` says why: a miss, never an
+    exception.
     Inputs that are not given are "".
     """
 
@@ -64,8 +65,9 @@ class ClosedSetAnswers(dspy.Module):
         ask = self._scored if getattr(lm, "supports_decision_requests", False) is True else self._written
         try:
             return ask(filled)
-        except NO_ANSWER:
-            return dspy.Prediction(**dict.fromkeys(signature.output_fields, ""), confidence=0.0)
+        except NO_ANSWER as error:
+            nothing = dict.fromkeys(signature.output_fields, "")
+            return dspy.Prediction(**nothing, confidence=0.0, lack=str(lack_of(error)))
 
     def _scored(self, inputs: Mapping[str, str]) -> dspy.Prediction:
         """By a decision LM. The confidence is the probability of the least certain of the chosen labels."""

@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 
 import dspy
 
-from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
 from argotune.examples import Example
 from argotune.ports import LMs
-from argotune.programs.failures import NO_ANSWER, told_as
+from argotune.programs.failures import lack_of, one_line, own_error, stopping_error, told_as
 from argotune.programs.program import Program
+from argotune.verdicts import Lack
 
 
 @dataclass(frozen=True)
 class Scored:
     """What a module answered to one example, and its score in 0..1.
 
-    `is_parsed` is False where the LM gave no usable answer; the score is 0 then, and answers may be "".
+    `lack` is why the answer cannot be used, `why` the same in a line with what was met; the score is 0 then, and
+    answers may be "".
     """
 
     example_index: int
     answers: dict[str, str]
     score: float
     confidence: float | None = None
-    is_parsed: bool = True
+    lack: Lack | None = None
+    why: str = ""
+
+    @property
+    def is_parsed(self) -> bool:
+        return self.lack is None
 
 
 def to_dspy(example: Example) -> dspy.Example:
@@ -46,67 +53,135 @@ def score(
     """The scores of a module, in the order of the examples; `progress` is told (done, all) after each.
 
     Nothing is sampled here: the same module, examples and LM answers give the same scores. BudgetSpent,
-    Unavailable and their like leave at once; any other failure is told as ArgotuneError with the example's number.
+    Unavailable and their like leave at once. A question that is not answered, or on which the program raises, is a
+    miss that says why; where it is so with every question, it is raised: NoContent for a silent server, ConfigInvalid
+    where all requests are refused or the program always fails.
     """
+    return score_side_by_side([module], program, examples, lms, progress)[0]
+
+
+def score_side_by_side(
+    modules: Sequence[dspy.Module],
+    program: Program,
+    examples: Sequence[dspy.Example],
+    lms: LMs,
+    progress: Callable[[int, int], None],
+) -> list[list[Scored]]:
+    """The scores of each module, as `score` gives them. All modules are asked an example before any is asked the next,
+    each first in its turn, so that an LM that changes or fails for a while does so to all of them alike."""
+    jobs = [
+        _Job(which, index, modules[which], program, example)
+        for index, example in enumerate(examples)
+        for which in _turns(len(modules), index)
+    ]
     with dspy.context(lm=lms.task, adapter=lms.adapter):
-        if lms.num_threads <= 1:
-            return _in_turn(module, program, examples, progress)
-        return _side_by_side(module, program, examples, lms.num_threads, progress)
+        rows = _in_turn(jobs, progress) if lms.num_threads <= 1 else _in_threads(jobs, lms.num_threads, progress)
+    _refuse_if_all_lack(program, rows)
+    of_module: list[list[Scored]] = [[] for _ in modules]
+    for job, row in zip(jobs, rows, strict=True):
+        of_module[job.which].append(row)
+    return of_module
 
 
-def _in_turn(
-    module: dspy.Module, program: Program, examples: Sequence[dspy.Example], progress: Callable[[int, int], None]
-) -> list[Scored]:
+def _turns(modules: int, index: int) -> list[int]:
+    return [(index + turn) % modules for turn in range(modules)]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One question to one module, the `which`-th."""
+
+    which: int
+    index: int
+    module: dspy.Module
+    program: Program
+    example: dspy.Example
+
+
+def _in_turn(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> list[Scored]:
     results = []
-    for index, example in enumerate(examples):
-        results.append(_score_one(module, program, index, example))
-        progress(index + 1, len(examples))
+    for done, job in enumerate(jobs, start=1):
+        results.append(_score_one(job))
+        progress(done, len(jobs))
     return results
 
 
-def _side_by_side(
-    module: dspy.Module,
-    program: Program,
-    examples: Sequence[dspy.Example],
-    num_threads: int,
-    progress: Callable[[int, int], None],
-) -> list[Scored]:
+def _in_threads(jobs: Sequence[_Job], num_threads: int, progress: Callable[[int, int], None]) -> list[Scored]:
     pool = ThreadPoolExecutor(max_workers=num_threads)
     try:
-        waiting: list[Future[Scored]] = [
-            pool.submit(copy_context().run, _score_one, module, program, index, example)
-            for index, example in enumerate(examples)
-        ]
+        waiting: list[Future[Scored]] = [pool.submit(copy_context().run, _score_one, job) for job in jobs]
         for done, future in enumerate(as_completed(waiting), start=1):
             future.result()  # the first failure ends it, whichever example it is of
-            progress(done, len(examples))
+            progress(done, len(jobs))
         return [future.result() for future in waiting]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _score_one(module: dspy.Module, program: Program, index: int, example: dspy.Example) -> Scored:
-    with told_as(ArgotuneError, f"{program.name}, example {index}"):
-        try:
-            prediction = module(**example.inputs())
-        except NO_ANSWER:
-            return Scored(index, dict.fromkeys(program.fields.answers, ""), 0.0, is_parsed=False)
+def _score_one(job: _Job) -> Scored:
+    program = job.program
+    try:
+        prediction = job.module(**job.example.inputs())
+    except Exception as error:  # noqa: BLE001 - a user's program may raise anything
+        return _missed(job, error)
     answers = {name: _text(prediction.get(name)) for name in program.fields.answers}
-    if not _in_their_sets(program, answers):
-        return Scored(index, answers, 0.0, _confidence(prediction), is_parsed=False)
-    return Scored(index, answers, hit_share(program, example, prediction), _confidence(prediction))
+    confidence = _confidence(prediction)
+    if lack := _lack(program, prediction, answers):
+        return Scored(job.index, answers, 0.0, confidence, lack, str(lack))
+    try:
+        worth = float(program.metric(job.example, prediction))
+    except Exception as error:  # noqa: BLE001 - so may its metric
+        why = f"its metric failed: {one_line(error)}"
+        return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
+    return Scored(job.index, answers, _in_range(program, worth), confidence)
+
+
+def _missed(job: _Job, error: Exception) -> Scored:
+    """The miss that an error means. Raises errors of ours that are about more than one answer."""
+    stopping = stopping_error(error)
+    if stopping is not None:
+        raise stopping from error
+    why = own_error(error) or error
+    lack = lack_of(why)
+    told = f"{'it failed' if lack is Lack.FAILED else lack}: {one_line(why)}"
+    return Scored(job.index, dict.fromkeys(job.program.fields.answers, ""), 0.0, lack=lack, why=told)
+
+
+def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> Lack | None:
+    said = None if "lack" in answers else prediction.get("lack")
+    if said in list(Lack):
+        return Lack(said)
+    return None if _in_their_sets(program, answers) else Lack.OUTSIDE
+
+
+def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
+    """Raise what no answer at all means, where all lack it for one reason that is not the program's answers."""
+    lacks = {row.lack for row in rows}
+    if not rows or None in lacks:
+        return
+    told = f"{program.name}: none of {len(rows)} questions was answered: {rows[0].why}"
+    if lacks <= {Lack.NO_CONTENT, Lack.DECLINED}:
+        raise NoContent(told)
+    if lacks <= {Lack.REFUSED, Lack.TOO_LONG}:
+        raise ConfigInvalid(told)
+    if lacks == {Lack.FAILED}:
+        raise ProgramFailed(f"{program.name}: {rows[0].why}, on all of {len(rows)} examples")
 
 
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:
     """The program's own metric. Raises ConfigInvalid when it fails or gives something that is no number in 0..1."""
     with told_as(ConfigInvalid, f"{program.name}: its metric failed"):
         found = float(program.metric(example, prediction))
+    return _in_range(program, found)
+
+
+def _in_range(program: Program, found: float) -> float:
     if not math.isfinite(found) or not 0 <= found <= 1:
         raise ConfigInvalid(f"{program.name}: its metric gave {found}, not a number in 0..1")
     return found
 
 
-def _in_their_sets(program: Program, answers: dict[str, str]) -> bool:
+def _in_their_sets(program: Program, answers: Mapping[str, str]) -> bool:
     return all(labels is None or answers[name] in labels for name, labels in program.fields.answers.items())
 
 

@@ -12,16 +12,32 @@ from dspy.utils.exceptions import (
     LMBillingError,
     LMConfigurationError,
     LMError,
+    LMInvalidRequestError,
     LMRateLimitError,
     LMServerError,
     LMTimeoutError,
     LMTransportError,
 )
 
-from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, RateLimited, Unavailable
+from argotune.errors import (
+    AccessDenied,
+    ArgotuneError,
+    ConfigInvalid,
+    Declined,
+    NoContent,
+    RateLimited,
+    RequestRefused,
+    Unanswered,
+    Unavailable,
+)
+from argotune.programs.program import labels_of
+from argotune.verdicts import Lack
 
-NO_ANSWER = (AdapterParseError, ContextWindowExceededError)
-"""The LM answered nothing usable: the program's fault, so it counts as a wrong answer."""
+NO_ANSWER = (AdapterParseError, ContextWindowExceededError, Unanswered)
+"""The LM gave no usable answer to one question: a miss, and the work goes on."""
+
+CUT = "cut_off"
+"""As `code` of an AdapterParseError: the answer ended where its length was used up."""
 
 _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
     (LMAuthError, AccessDenied),
@@ -32,6 +48,37 @@ _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
     (LMTransportError, Unavailable),
     (LMServerError, Unavailable),
 )
+
+
+_LACKS: tuple[tuple[type[BaseException], Lack], ...] = (
+    (Declined, Lack.DECLINED),
+    (NoContent, Lack.NO_CONTENT),
+    (RequestRefused, Lack.REFUSED),
+    (ContextWindowExceededError, Lack.TOO_LONG),
+    (LMInvalidRequestError, Lack.REFUSED),
+)
+
+
+def lack_of(error: BaseException) -> Lack:
+    """What an error says of one answer: why the LM gave none that can be used, or that the program itself failed."""
+    found = next((lack for kind, lack in _LACKS if isinstance(error, kind)), None)
+    if found is not None or not isinstance(error, AdapterParseError):
+        return found or Lack.FAILED
+    if error.code == CUT:
+        return Lack.CUT
+    return Lack.OUTSIDE if _is_outside(error) else Lack.FORM
+
+
+def _is_outside(error: AdapterParseError) -> bool:
+    """Whether a field with a closed set was answered with something else. DSPy tells it in the message only."""
+    sets = [name for name, field in error.signature.output_fields.items() if labels_of(field.annotation)]
+    return any(f"Failed to parse field {name}" in (error.message or "") for name in sets)
+
+
+def stopping_error(error: BaseException | None) -> ArgotuneError | None:
+    """The error of this package that ends the work: any but one that is about a single answer."""
+    own = own_error(error)
+    return None if isinstance(own, Unanswered) else own
 
 
 def own_error(error: BaseException | None) -> ArgotuneError | None:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.examples import Example
 from argotune.leaks import leaks
 from argotune.ports import Embedder, LMs, Progress
-from argotune.programs.evaluation import Scored, score, to_dspy
+from argotune.programs.evaluation import Scored, score_side_by_side, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.registry import Version
 from argotune.runs import Attempt
-from argotune.verdicts import Comparison, Score
+from argotune.verdicts import Comparison, Lack, Score, Unusable
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,14 @@ class Evaluation:
 
 
 def attempt_number(earlier: Sequence[Attempt], example_ids: Sequence[str]) -> int:
-    """1 + the number of earlier attempts that saw any of these examples."""
+    """1 + the number of earlier attempts that saw any of these examples, those that measured nothing left out.
+
+    Whether an attempt measured anything is told by which answers could be used, never by which were right, and nothing
+    of the answers is kept or shown. So neither the next challenger nor the choice to try again depends on what was
+    right, and the level of the next attempt holds as if this one had not been.
+    """
     seen = set(example_ids)
-    return 1 + sum(not seen.isdisjoint(attempt.example_ids) for attempt in earlier)
+    return 1 + sum(not attempt.void and not seen.isdisjoint(attempt.example_ids) for attempt in earlier)
 
 
 def attempt_of(program: str, run_id: str, at: datetime, example_ids: Sequence[str]) -> Attempt:
@@ -49,42 +55,45 @@ def evaluate(
 ) -> Evaluation:
     """Score both versions example by example, and find what of the examples the challenger holds.
 
-    Raises BudgetSpent or Unavailable; nothing is judged then.
+    Both are asked each question one after the other, so that an LM that changes or fails for a while does so to both.
+    Where the champion's question met silence the pair is left out; the challenger's silence is a miss: what is missing
+    never speaks for the challenger. Raises BudgetSpent or Unavailable, and NoContent, ConfigInvalid or ProgramFailed
+    where no question at all was answered; nothing is judged then.
     """
-    rows = {
-        role: _scores(
-            program, version, examples, lms, embedder, lambda d, n, role=role: progress(_what(program, role), d, n)
-        )
-        for role, version in (("champion", champion), ("challenger", challenger))
-    }
-    scores = tuple(
-        Score(
-            example_id=example.id,
-            source=example.source,
-            slices=dict(example.slices or {}),
-            champion=before.score,
-            challenger=after.score,
-        )
-        for example, before, after in zip(examples, rows["champion"], rows["challenger"], strict=True)
-    )
+    modules = [load(program, v.state, v.signature_hash, embedder) for v in (champion, challenger)]
+    what = f"{program.name}: champion and challenger on sealed examples"
+    asked = [to_dspy(example) for example in examples]
+    before, after = score_side_by_side(modules, program, asked, lms, lambda done, n: progress(what, done, n))
+    pairs = list(zip(examples, before, after, strict=True))
+    scores = tuple(_score(*pair) for pair in pairs if not (pair[1].lack and pair[1].lack.is_silence))
+    held = leaks(challenger.state, examples)
     return Evaluation(
-        Comparison(program.name, champion.id, challenger.id, attempt, scores, leaks(challenger.state, examples)),
-        tuple(row.answers for row in rows["champion"]),
-        tuple(row.answers for row in rows["challenger"]),
+        Comparison(program.name, champion.id, challenger.id, attempt, scores, held, _unusable(before, after)),
+        tuple(row.answers for row in before),
+        tuple(row.answers for row in after),
     )
 
 
-def _scores(
-    program: Program,
-    version: Version,
-    examples: Sequence[Example],
-    lms: LMs,
-    embedder: Callable[[], Embedder],
-    progress: Callable[[int, int], None],
-) -> list[Scored]:
-    module = load(program, version.state, version.signature_hash, embedder)
-    return score(module, program, [to_dspy(e) for e in examples], lms, progress)
+def _score(example: Example, before: Scored, after: Scored) -> Score:
+    return Score(
+        example_id=example.id,
+        source=example.source,
+        slices=dict(example.slices or {}),
+        champion=before.score,
+        challenger=after.score,
+    )
 
 
-def _what(program: Program, role: str) -> str:
-    return f"{program.name}: {role} on sealed examples"
+def _unusable(before: Sequence[Scored], after: Sequence[Scored]) -> Unusable:
+    lacks = list(zip((row.lack for row in before), (row.lack for row in after), strict=True))
+    return Unusable(
+        asked=len(lacks),
+        champion=_counted(lack for lack, _ in lacks),
+        challenger=_counted(lack for _, lack in lacks),
+        champion_only=sum(lack is not None and other is None for lack, other in lacks),
+        challenger_only=sum(lack is None and other is not None for lack, other in lacks),
+    )
+
+
+def _counted(lacks: Iterable[Lack | None]) -> dict[str, int]:
+    return dict(Counter(str(lack) for lack in lacks if lack))

@@ -66,6 +66,7 @@ def _conditions(
         labels=max(0, count_labels(marker.label_names) - marker.settled_labels) if marker.label_names else 0,
         labels_needed=_labels_needed(short, config),
         is_budget_raised=any(cut.has_more(config.budget) for cut in marker.cut_short.values()),
+        again_at=marker.again_at,
     )
 
 
