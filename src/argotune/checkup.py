@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
+
+import dspy
 
 from argotune import wiring
-from argotune.annotator import is_same_model
 from argotune.answers import NoAnswers
 from argotune.budget import Meter
 from argotune.champions import standing
-from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid
 from argotune.examples import Example, Split
 from argotune.experience_log import ExperienceLog
-from argotune.ports import LMs, Ports
+from argotune.lm_names import Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
+from argotune.ports import LMs, LMSource, Ports
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
@@ -21,6 +24,9 @@ from argotune.programs.state import load
 from argotune.registry import Registry
 from argotune.settings import Settings
 from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+
+ASK_LIMIT_S = 30.0
+"""An LM that has not answered by then counts as down."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,11 @@ class Check:
 
 
 def check_all(settings: Settings) -> list[Check]:
-    """Store, Phoenix, LM and the content sources that there are, each tried for real."""
+    """Store, Phoenix, LMs and the content sources that there are, each tried for real; an LM costs one small call."""
     return [
         _check("store", lambda: _store(settings)),
         _check("phoenix", lambda: f"version {wiring.open_traces(settings).ping()} at {settings.phoenix_endpoint}"),
-        _check("lm", lambda: _lm(settings)),
+        *_lms(settings),
         _annotator(settings),
         *([_check("vespa", wiring.open_vespa(settings).ping)] if settings.vespa_url else []),
         *([_check("content files", wiring.open_content_files(settings).ping)] if settings.content_dir else []),
@@ -49,7 +55,11 @@ def _check(what: str, look: Callable[[], str]) -> Check:
     try:
         return Check(what, True, look(), 0)
     except ArgotuneError as error:
-        return Check(what, False, str(error), error.exit_code)
+        return _failed(what, error)
+
+
+def _failed(what: str, error: ArgotuneError) -> Check:
+    return Check(what, False, str(error), error.exit_code)
 
 
 def _store(settings: Settings) -> str:
@@ -59,21 +69,75 @@ def _store(settings: Settings) -> str:
     return f"{len(tenants)} tenants" if tenants else "reachable, no tenants yet: `argotune tenants add NAME`"
 
 
-def _lm(settings: Settings) -> str:
-    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits(max_lm_calls=2)), NoAnswers())
-    return ", ".join(f"{role} {name}" for role, name in lms.names.items())
+def _lms(settings: Settings) -> list[Check]:
+    """The task LM, its teacher, and the keys that neither takes."""
+    named = wiring.lm_defaults(settings)
+    try:
+        choice = settled(LMChoice(), named)
+    except ConfigInvalid as error:
+        return [_failed("task lm", error)]
+    keys = [Check("keys", False, said, ConfigInvalid.exit_code) for said in unused_keys(choice, named.keys)]
+    task = _check("task lm", lambda: _asked(wiring.open_lms(settings), choice, "task"))
+    if choice.teacher_model is None:
+        none = f"none: {choice.task_model} is not asked to write, and no other is named"
+        return [task, Check("teacher lm", True, none, 0), *keys]
+    if _is_one_lm(choice, named.keys):
+        return [task, Check("teacher lm", task.is_ok, f"the task LM: {task.detail}", task.exit_code), *keys]
+    return [task, _check("teacher lm", lambda: _asked(wiring.open_lms(settings), choice, "teacher")), *keys]
+
+
+def _is_one_lm(choice: LMChoice, keys: Keys) -> bool:
+    """Whether asking the teacher would ask the task LM again; the embedded one scores first and writes then."""
+    has_one_name = choice.teacher_model == choice.task_model and not is_embedded(choice.task_model or "")
+    return has_one_name and keys.of_teacher(choice) == keys.of_task(choice)
 
 
 def _annotator(settings: Settings) -> Check:
-    """An installation may do without one, so that it is off is no failure."""
-    meter = Meter(BudgetLimits(max_lm_calls=2))
+    """An installation may do without one, so that it is off is no failure, unless a key says that one is wanted."""
+    key = settings.annotation_key
     try:
-        names = wiring.open_annotator(settings).open(LMChoice(), meter, NoAnswers()).names
+        choice = settled(LMChoice(), wiring.lm_defaults(settings))
+        if key and not settings.annotation_model:
+            model_of_key(key.get_secret_value(), "ANNOTATION_API_KEY", "ARGOTUNE_ANNOTATION_MODEL")
+        source = wiring.open_annotator(settings)
+        name = source.open(LMChoice(), Meter(BudgetLimits()), NoAnswers()).names["task"]
+        if is_same_model(name, choice.task_model or ""):
+            raise ConfigInvalid(f"ARGOTUNE_ANNOTATION_MODEL: {name} is the model that is tuned, name another one")
     except ConfigInvalid as error:
-        return Check("annotator", True, f"off: {error}", 0)
-    if is_same_model(names["task"], settings.task_model):
-        return Check("annotator", True, f"off: {names['task']} is the model that is tuned", 0)
-    return Check("annotator", True, names["task"], 0)
+        return _failed("annotator", error) if key else Check("annotator", True, f"off: {error}", 0)
+    return _check("annotator", lambda: _asked(source, LMChoice(task_model=name), "task"))
+
+
+class _Test(dspy.Signature):
+    """Say yes."""
+
+    question: str = dspy.InputField()
+    answer: Literal["yes", "no"] = dspy.OutputField(desc="yes or no")
+
+
+def _asked(source: LMSource, choice: LMChoice, role: Literal["task", "teacher"]) -> str:
+    """The name of an LM that has answered one call without a second attempt. Raises what the LM raises."""
+    names = [name for name in (choice.task_model, choice.teacher_model) if name]
+    if not all(map(is_embedded, names)):
+        choice = choice.model_copy(update={"max_retries": 0, "timeout_s": ASK_LIMIT_S})
+    meter = Meter(BudgetLimits(max_lm_calls=1))
+    lms = source.open(choice, meter, NoAnswers())
+    if not _answer(lms, lms.task if role == "task" else lms.teacher):
+        raise BadAnswer(f"{lms.names[role]}: its answer is empty")
+    return f"{lms.names[role]} answers ({meter.spent.tokens} tokens)"
+
+
+def _answer(lms: LMs, lm: Any) -> bool:
+    """Whether there is an answer: what it says is not looked at. One that scores labels is asked for a label."""
+    with dspy.context(lm=lm, adapter=lms.adapter):
+        if isinstance(lm, dspy.LM):
+            return any(lm("Answer with the one word: yes"))
+        return bool(dspy.Predict(_Test)(question="Is this a test?").answer)
+
+
+def exit_code_of(checks: Sequence[Check]) -> int:
+    """That of the gravest check: what waiting mends (75) only where nothing else is wrong."""
+    return min((check.exit_code for check in checks if check.exit_code), default=0)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,15 @@ class Keys:
 
     task: str | None = field(default=None, repr=False)
     teacher: str | None = field(default=None, repr=False)
+    task_variable: str = "ARGOTUNE_TASK_KEY"
+    teacher_variable: str = "ROUTER_OPTIMIZER_TEACHER_KEY"
+
+    def variable_of(self, key: str | None, *, is_teacher: bool) -> str:
+        """The environment variable that a key came from, or where one is wanted."""
+        if key is None:
+            return f"{self.teacher_variable if is_teacher else self.task_variable} (not set)"
+        own = self.teacher if is_teacher else self.task
+        return self.teacher_variable if (key == own) == is_teacher else self.task_variable
 
     def of_task(self, choice: LMChoice) -> str | None:
         """The key for the task model of a settled choice: its own, else the teacher's of the same provider."""

@@ -185,7 +185,10 @@ def open_annotator(settings: Settings) -> LMSource:
     from argotune.adapters.lms import AnnotatorLMs
 
     key = _secret(settings.annotation_key)
-    openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(Keys(task=key)))
+    openers = (
+        EmbeddedLMs(settings.lm_weights, settings.lm_threads),
+        RemoteLMs(Keys(task=key, task_variable="ANNOTATION_API_KEY")),
+    )
     model = settings.annotation_model or (annotator_of_key(key, settings.task_model) if key else None)
     return AnnotatorLMs(openers, model, key is not None, utc_now)
 

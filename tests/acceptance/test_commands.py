@@ -170,6 +170,8 @@ def test_doctor_says_what_is_wrong_and_what_to_do(shell: Shell):
     assert checks["store"]["is_ok"]
     assert "argotune tenants add" in checks["store"]["detail"]
     assert not checks["phoenix"]["is_ok"]
+    assert checks["task lm"]["is_ok"], checks
+    assert checks["task lm"]["detail"].startswith("local/smollm2 answers (")
 
 
 @pytest.mark.parametrize("flag", ["--use-synthetic-data=maybe", "--force-training=maybe", "--no-such-flag"])

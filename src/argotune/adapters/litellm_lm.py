@@ -38,6 +38,7 @@ from dspy.utils.exceptions import (
     is_retryable_lm_error,
 )
 
+from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
 from argotune.errors import (
@@ -87,6 +88,9 @@ _TOO_LONG = "context_length_exceeded"
 _OF_ALL_REQUESTS = (404, 405, 410)
 """Statuses of an address where nothing of the kind is served, whatever the question."""
 
+_OF_THE_WAY = (LMTransportError, LMServerError, LMUnexpectedError)
+"""What a client raises that did not get through to the LM; litellm calls some of it the server's error."""
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -125,13 +129,22 @@ class RemoteWriter:
     """One LM behind an API. Nothing is connected or imported before the first call."""
 
     def __init__(
-        self, name: str, key: str | None, api_base: str | None, timeout_s: float, temperature: float, patience: Patience
+        self,
+        name: str,
+        key: str | None,
+        api_base: str | None,
+        timeout_s: float,
+        temperature: float,
+        patience: Patience,
+        key_variable: str = "its API key",
     ) -> None:
         self.identity: dict[str, str | None] = {"lm": name, "api_base": api_base}
         self.temperature = temperature
         self.max_tokens = MAX_ANSWER_TOKENS
-        self._key = key
+        self._key, self._key_variable = key, key_variable
         self._patience = patience
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise ConfigInvalid(f"{key_variable} holds a character that no key has")
         client = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
         try:
             self._lm = dspy.LM(name, cache=False, num_retries=0, **{k: v for k, v in client.items() if v is not None})
@@ -176,6 +189,7 @@ class RemoteWriter:
                 with dspy.context(disable_history=True, usage_tracker=None, callbacks=[], send_stream=None):
                     response = self._lm(request=request)
             except LMError as error:
+                self._refuse_lasting(error)
                 if error.status is not None and not isinstance(error, LMTimeoutError):
                     bill.tokens = 0  # the server said no, so it did no work
                 raise
@@ -194,13 +208,22 @@ class RemoteWriter:
         if not said and response.finish_reason != "length":
             raise NoContent(f"{name}: an answer without content")
 
+    def _refuse_lasting(self, error: LMError) -> None:
+        """Raise ConfigInvalid for what no other attempt mends: a certificate, a proxy, a key that no header takes."""
+        if isinstance(error, _OF_THE_WAY) and (reason := lasting_reason(error)):
+            told = self._without_secrets(reason.replace(KEY, self._key_variable)).partition("\n")[0]
+            raise ConfigInvalid(f"{self.identity['lm']}: {told}") from None
+
     def _give_up(self, error: LMError) -> NoReturn:
         kind = _meaning(error)
         told = self._without_secrets(str(error.message or error)).strip().partition("\n")[0]
         is_clean = self._without_secrets(str(error)) == str(error)
         if error.provider_code == _TOO_LONG:
             raise ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
-        raise kind(f"{self.identity['lm']}: {told[:300]}") from (error if is_clean else None)
+        remedy = f"; check {self._key_variable}" if kind is AccessDenied else ""
+        if kind is Unavailable and (reason := self._without_secrets(passing_reason(error))) not in told:
+            remedy = f" ({reason})"
+        raise kind(f"{self.identity['lm']}: {told[:300]}{remedy}") from (error if is_clean else None)
 
     def _without_secrets(self, text: str) -> str:
         return _SECRET.sub("***", text.replace(self._key, "***") if self._key else text)
@@ -254,7 +277,8 @@ class RemoteLMs:
         key = self._keys.of_teacher(choice) if is_teacher else self._keys.of_task(choice)
         api_base = choice.api_base if not is_teacher or _is_same_provider(name, choice) else None
         patience = Patience(choice.max_retries, self._sleep, self._chance)
-        return RemoteWriter(name, key, api_base, choice.timeout_s, 1.0 if is_teacher else 0.0, patience)
+        temperature, variable = 1.0 if is_teacher else 0.0, self._keys.variable_of(key, is_teacher=is_teacher)
+        return RemoteWriter(name, key, api_base, choice.timeout_s, temperature, patience, variable)
 
 
 def _is_same_provider(teacher: str, choice: LMChoice) -> bool:

@@ -30,12 +30,11 @@ def add_commands(commands) -> None:
     masked = command(commands, "mask", _mask, "show what would be masked in a text, or in each line of stdin")
     add_tenant(masked, required=False)
     masked.add_argument("text", nargs="?", help="without one stdin is read")
-    doctor = command(commands, "doctor", _doctor, "check store, Phoenix and LM, and say what to do")
+    doctor = command(commands, "doctor", _doctor, "try store, Phoenix and every LM (a call each), and say what to do")
     for parser in (status, runs, evaluated, masked, doctor):
         add_store(parser)
         add_json(parser)
-    for parser in (evaluated, doctor):
-        add_phoenix(parser)
+    add_phoenix(doctor)
 
 
 def _status(arguments: Namespace) -> None:
@@ -108,7 +107,7 @@ def _mask(arguments: Namespace) -> None:
 
 
 def _doctor(arguments: Namespace) -> int:
-    from argotune.checkup import check_all
+    from argotune.checkup import check_all, exit_code_of
 
     checks = check_all(settings_of(arguments))
     if arguments.json:
@@ -116,4 +115,4 @@ def _doctor(arguments: Namespace) -> int:
     else:
         for check in checks:
             say(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.what}: {check.detail}")
-    return max((check.exit_code for check in checks), default=0)
+    return exit_code_of(checks)

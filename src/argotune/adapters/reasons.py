@@ -1,0 +1,96 @@
+"""Reasons: why a client library did not get through, found in what it raised, and whether waiting can mend it.
+
+Clients wrap what happened in errors of their own ("Connection error."); the cause tells a refused connection, which may
+be over soon, from a certificate, proxy, key or address that stays wrong until somebody corrects it.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+
+KEY = "the key"
+"""Stands in a reason for the variable of the key, which the caller knows."""
+
+_WRONG_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+
+
+def lasting_reason(error: BaseException) -> str | None:
+    """Why another attempt would fail too, with the variable to correct where one is known; None where it may not."""
+    return next((reason for found in causes(error) for look in _LASTING if (reason := look(found))), None)
+
+
+def passing_reason(error: BaseException) -> str:
+    """What is known of a failure that may pass, in a few words: the text of its first cause, not its class."""
+    for found in reversed(list(causes(error))):
+        if isinstance(found, socket.gaierror):
+            return f"its host name is not known (DNS: {found.strerror})"
+        if isinstance(found, OSError) and found.strerror:
+            return found.strerror
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it came from, outermost first; also what a client keeps in `reason` or in its arguments."""
+    seen: list[BaseException] = []
+    waiting: list[BaseException] = [error]
+    while waiting and len(seen) < 50:
+        found = waiting.pop(0)
+        if any(found is known for known in seen):
+            continue
+        seen.append(found)
+        yield found
+        inner = (found.__cause__ or found.__context__, getattr(found, "reason", None), *found.args)
+        waiting.extend(each for each in inner if isinstance(each, BaseException))
+
+
+def _certificate(error: BaseException) -> str | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): set SSL_CERT_FILE to that of its authority"
+    if isinstance(error, ssl.SSLError) and error.reason in _WRONG_TLS:
+        return "it does not speak TLS there: check the scheme and the port"
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        return f"it refuses the TLS connection ({error.reason}): check the client's certificate"
+    return None
+
+
+def _certificate_file(error: BaseException) -> str | None:
+    is_file = isinstance(error, OSError) and isinstance(error.filename, str)
+    if is_file or (isinstance(error, ssl.SSLError) and error.reason in ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM")):
+        return f"SSL_CERT_FILE or SSL_CERT_DIR: {getattr(error, 'filename', None) or ''} {error}".replace("  ", " ")
+    return None
+
+
+def _header(error: BaseException) -> str | None:
+    is_refused = "header value" in str(error) and type(error).__name__ in ("LocalProtocolError", "ProtocolError")
+    is_header = is_refused or isinstance(error, UnicodeEncodeError)
+    return f"{KEY} holds a character that no key has" if is_header else None
+
+
+def _address(error: BaseException) -> str | None:
+    text = str(error)
+    if "proxy" in text.lower() and isinstance(error, ValueError | ImportError):
+        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {text[:200]}"
+    if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL") or (
+        type(error) is ValueError and "scheme" in text
+    ):
+        return f"its address is no http or https URL ({text[:120]})"
+    return None
+
+
+def _missing(error: BaseException) -> str | None:
+    if isinstance(error, ImportError):
+        return f"a package is missing: {error}"[:300]
+    if type(error).__module__.partition(".")[0] == "openai" and type(error).__name__ == "OpenAIError":
+        return f"{KEY}: {error}"[:300]
+    return None
+
+
+_LASTING: tuple[Callable[[BaseException], str | None], ...] = (
+    _certificate,
+    _certificate_file,
+    _header,
+    _address,
+    _missing,
+)
