@@ -42,7 +42,7 @@ def report_json(
         "schema": SCHEMA,
         "tenant_id": tenant_id,
         "at": at.isoformat(),
-        "summary": summary_json(runs, [r.conditions for r in reports if not r.runs]),
+        "summary": summary_json(runs, [r.conditions for r in reports if not r.runs and not r.conditions.is_due]),
         "modules": [_module_json(report) for report in reports],
         "failed": [_failure_json(module, error) for module, error in failures.items()],
     }

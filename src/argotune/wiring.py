@@ -98,14 +98,14 @@ def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = s
         server.stop()
 
 
-def open_runner(settings: Settings, namespace: str | None = None, template: str = TEMPLATE) -> WorkflowRunner:
-    """Argo in a namespace, the installation's by default. Raises ConfigInvalid without the extra `kubernetes`."""
+def open_runner(settings: Settings, template: str = TEMPLATE) -> WorkflowRunner:
+    """Argo in the settings' namespace. Raises ConfigInvalid without the extra `kubernetes`."""
     try:
         from argotune.adapters.argo_runner import ArgoRunner
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Kubernetes is missing: pip install 'argotune[kubernetes]'") from error
 
-    return ArgoRunner.from_environment(namespace or settings.namespace, template)
+    return ArgoRunner.from_environment(settings.namespace, template)
 
 
 def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:

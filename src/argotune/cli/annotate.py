@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from argotune.agenda import forget_agenda
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
-from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command
+from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command, refuse_without, some_text
 from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
 from argotune.configs import Configs
@@ -30,14 +30,14 @@ def add_commands(commands) -> None:
     """Add the commands of this file."""
     parser = command(commands, "annotate", _annotate, "label queued spans: by hand, one by one, or by the LM annotator")
     add_tenant(parser)
-    parser.add_argument("--program", help="only this program, e.g. routing or modality.video")
+    parser.add_argument("--program", type=some_text, help="only this program, e.g. routing or modality.video")
     parser.add_argument("--limit", type=int, help="at most so many spans")
     parser.add_argument("--who", help="the identifier of your annotations (default: your login name)")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="show the queue")
     what.add_argument("--status", action="store_true", help="how annotators agree with people; queue and limit")
     what.add_argument("--llm", action="store_true", help="let the LM annotator label what waits, now")
-    what.add_argument("--label", metavar="SPAN_ID", help="label this span, queued or not")
+    what.add_argument("--label", type=some_text, metavar="SPAN_ID", help="label this span, queued or not")
     parser.add_argument("--answer", action="append", default=[], metavar="FIELD=VALUE", help="an answer for --label")
     for add in (add_store, add_phoenix, add_json):
         add(parser)
@@ -48,6 +48,7 @@ def _annotate(arguments: Namespace) -> None:
         config = Configs(ports.store).get(arguments.tenant_id)
         if arguments.answer and not arguments.label:
             raise ConfigInvalid("--answer: says what --label is; give both")
+        _refuse_idle_flags(arguments)
         if arguments.limit is not None and arguments.limit < 1:
             raise ConfigInvalid(f"--limit: {arguments.limit} is less than 1")
         if arguments.status:
@@ -61,6 +62,15 @@ def _annotate(arguments: Namespace) -> None:
         if arguments.list or arguments.json:
             return _list(queue, arguments)
         _ask(queue, who_of(arguments))
+
+
+def _refuse_idle_flags(arguments: Namespace) -> None:
+    """Raises ConfigInvalid for a flag that this way of labelling has no use for."""
+    is_asking = not (arguments.list or arguments.json or arguments.status or arguments.llm or arguments.label)
+    if not (is_asking or arguments.label):
+        refuse_without(arguments, "labels of your own", {"who"})
+    if arguments.status or arguments.llm or arguments.label:
+        refuse_without(arguments, "the queue: alone or with --list", {"limit"})
 
 
 def _programs(config: RoutingConfigUnified, wanted: str | None) -> dict[str, Program]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from argotune.cli.output import note, say, say_json, table
-from argotune.cli.parser import add_json, add_tenant, command
+from argotune.cli.parser import add_json, add_tenant, command, refuse_without, some_text
 from argotune.errors import ConfigInvalid, Conflict, NotFound, Unavailable
 from argotune.following import Event, again, events, exit_code, is_executors
 from argotune.ports import WorkflowRunner
@@ -44,7 +44,7 @@ def add_commands(commands) -> None:
     followed = command(
         verbs, "follow", _follow, "show the steps of a run as they go on; the exit code says how it ended"
     )
-    followed.add_argument("name", nargs="?", help="of a workflow (default: the newest of --tenant)")
+    followed.add_argument("name", nargs="?", type=some_text, help="of a workflow (default: the newest of --tenant)")
     add_tenant(followed, required=False)
     stopped = command(verbs, "stop", _stop, "ask the controller to end a run; what it has stored stays")
     again_ = command(
@@ -57,7 +57,7 @@ def add_commands(commands) -> None:
     _add_size(again_)
     logs = command(verbs, "logs", _logs, "what the pods of a run have printed, as far as they are still there")
     for parser in (stopped, again_, logs):
-        parser.add_argument("name", help="of a workflow")
+        parser.add_argument("name", type=some_text, help="of a workflow")
     for parser in (listed, followed, stopped, again_, logs):
         _add_namespace(parser)
 
@@ -94,14 +94,12 @@ def run_on_argo(arguments: Namespace) -> int:
 
 def refuse_argo_flags(arguments: Namespace) -> None:
     """A run in this process ignores no flag of a run on Argo. Raises ConfigInvalid."""
-    for name in ("wait", "namespace", "cpu", "memory"):
-        if getattr(arguments, name):
-            raise ConfigInvalid(f"--{name}: only with --on-argo")
+    refuse_without(arguments, "--on-argo", ("wait", "namespace", "cpu", "memory"))
 
 
 def _refuse_local_flags(arguments: Namespace) -> None:
     for name in NOT_ON_ARGO:
-        if getattr(arguments, name):
+        if getattr(arguments, name) not in (None, ""):
             flag = f"--{name.replace('_', '-')}"
             raise ConfigInvalid(f"{flag}: does not reach a workflow; leave it out, or set it in the tenant's config")
     if arguments.json:

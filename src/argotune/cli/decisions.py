@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_store, add_tenant, command
+from argotune.cli.parser import add_json, add_store, add_tenant, command, some_text
 from argotune.configs import Configs
 from argotune.ledger import LedgerRow, ledger_of
 from argotune.runs import RunBook
@@ -16,7 +16,7 @@ def add_commands(commands) -> None:
     """Add the commands of this file."""
     explained = command(commands, "explain-decision", _explain, "which rule or which features decided on a run")
     add_tenant(explained)
-    explained.add_argument("run", metavar="RUN", help="a run's id (argotune runs)")
+    explained.add_argument("run", metavar="RUN", type=some_text, help="a run's id (argotune runs)")
     ledger = command(commands, "ledger", _ledger, "what was known, decided, spent and gained, run by run")
     add_tenant(ledger, required=False)
     learned = command(commands, "learn", _learn, "fit the meta-models on all tenants' ledgers; say who decides now")

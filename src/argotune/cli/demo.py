@@ -7,8 +7,11 @@ from argparse import Namespace
 from pathlib import Path
 
 from argotune.cli.open import progress_bars
-from argotune.cli.parser import command
+from argotune.cli.parser import command, refuse_without
 
+CHART = Path("helm/argotune")
+PHOENIX_PYTHON = Path(".venv-phoenix/bin/python")
+PHOENIX_PORT = 6006
 IMAGE = "docker.io/cogniverse/optimization:0.1.0-embedded"
 
 
@@ -19,26 +22,27 @@ def add_commands(commands) -> None:
     demo.add_argument(
         "--phoenix-python",
         type=Path,
-        default=Path(".venv-phoenix/bin/python"),
-        help="a Python that has arize-phoenix installed (make setup makes one)",
+        help=f"a Python that has arize-phoenix installed (default: {PHOENIX_PYTHON}, which make setup makes)",
     )
-    demo.add_argument("--phoenix-port", type=int, default=6006)
+    demo.add_argument("--phoenix-port", type=int, help="where it listens (default: 6006)")
     demo.add_argument(
         "--on-argo",
         action="store_true",
         help="on the cluster that KUBECONFIG names: installs the chart with Redis and Phoenix, forces a round, waits",
     )
-    demo.add_argument("--chart", type=Path, default=Path("helm/argotune"), help="with --on-argo: the chart to install")
-    demo.add_argument("--image", default=IMAGE, help=f"with --on-argo: it must have the embedded LM (default: {IMAGE})")
+    demo.add_argument("--chart", type=Path, help=f"with --on-argo: the chart to install (default: {CHART})")
+    demo.add_argument("--image", help=f"with --on-argo: it must have the embedded LM (default: {IMAGE})")
     demo.add_argument("--namespace", help="with --on-argo: where to install (env: KUBERNETES_NAMESPACE)")
 
 
 def _demo(arguments: Namespace) -> int:
     if arguments.on_argo:
         return _demo_on_argo(arguments)
+    refuse_without(arguments, "--on-argo", ("chart", "image", "namespace"))
     from argotune.demo.story import Place, tell
 
-    place = Place(arguments.folder, arguments.phoenix_python, arguments.phoenix_port)
+    port = PHOENIX_PORT if arguments.phoenix_port is None else arguments.phoenix_port
+    place = Place(arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, port)
     with progress_bars() as progress:
         return tell(place, progress, stay=sys.stdout is not None and sys.stdout.isatty())
 
@@ -47,6 +51,8 @@ def _demo_on_argo(arguments: Namespace) -> int:
     from argotune.demo.cluster import ClusterPlace, tell
     from argotune.settings import read_settings
 
+    refuse_without(arguments, "a demo on this machine", ("phoenix_python", "phoenix_port"))
+    chart, image = arguments.chart or CHART, arguments.image or IMAGE
     namespace = read_settings(namespace=arguments.namespace).namespace
     with progress_bars() as progress:
-        return tell(ClusterPlace(namespace, arguments.chart, arguments.image, arguments.folder), progress)
+        return tell(ClusterPlace(namespace, chart, image, arguments.folder), progress)

@@ -6,10 +6,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable
 
-from argotune.cli.loop import modules_of, say_runs
+from argotune.cli.looks import modules_of
+from argotune.cli.loop import say_runs
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command
+from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
 from argotune.configs import Configs
 from argotune.ports import Store
 from argotune.registry import Registry
@@ -97,6 +98,8 @@ def _evaluate(arguments: Namespace) -> None:
 def _mask(arguments: Namespace) -> None:
     from argotune.masking import mask
 
+    if arguments.tenant_id is None:
+        refuse_without(arguments, "--tenant", {"store_url"})
     rules = Configs(store_of(arguments)).get(arguments.tenant_id).masking if arguments.tenant_id else MaskingRules()
     lines = sys.stdin if arguments.text is None else [arguments.text]
     masked = (mask(line.rstrip("\n"), rules) for line in lines)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from argotune.agenda import agenda_of, keep_agenda
 from argotune.cli.argo import add_on_argo, refuse_argo_flags, run_on_argo
-from argotune.cli.files import deliver, json_text, write_text
-from argotune.cli.open import ports_of, settings_of, store_of
+from argotune.cli.files import deliver, json_text
+from argotune.cli.looks import conditions_json, conditions_of, modules_of, say_conditions, say_dry_run, write_due
+from argotune.cli.open import ports_of, store_of
 from argotune.cli.output import escaped, note, say, say_json, table
 from argotune.cli.parser import (
     Parser,
@@ -22,23 +23,23 @@ from argotune.cli.parser import (
     add_tenant,
     add_truth,
     command,
+    hours,
+    refuse_without,
 )
 from argotune.conditions import Conditions
 from argotune.configs import Configs
-from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, NotFound, ProjectMissing, Unavailable
+from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, Unavailable
 from argotune.outcomes import (
     STATUSES,
-    Look,
     failed_modules,
     links,
-    outcome_of_looks,
     outcome_of_reports,
     outcome_of_steps,
 )
-from argotune.ports import Ports, Store
+from argotune.ports import Ports
 from argotune.reports import ModuleReport, report_json, run_json, summary_json
 from argotune.runs import Run, RunBook
-from argotune.tenants import MODULES, RoutingConfigUnified, parse_config
+from argotune.tenants import RoutingConfigUnified, parse_config
 
 
 def add_commands(commands) -> None:
@@ -97,7 +98,7 @@ def aggregate_parser() -> argparse.ArgumentParser:
     add_tenant(parser, in_pods=True)
     add_store(parser)
     parser.add_argument("--group", help="only runs of this group, e.g. a workflow's name")
-    parser.add_argument("--since-hours", type=float, help="only runs that started within these hours")
+    parser.add_argument("--since-hours", type=hours, help="only runs that started within these hours")
     parser.add_argument(
         "--status",
         action="append",
@@ -133,31 +134,44 @@ def _add_outcome_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_trigger(arguments: Namespace) -> None:
     """Print the conditions of each module."""
-    found = _conditions(arguments)
+    found = conditions_of(arguments)
     if arguments.json:
-        return say_json([_conditions_json(c) for c in found])
+        return say_json([conditions_json(c) for c in found])
     for conditions in found:
-        _say_conditions(conditions)
+        say_conditions(conditions)
 
 
 def trigger_script(arguments: Namespace) -> None:
     """The documented trigger: check, then run what is due in this process, or leave that to a workflow (--due-dir)."""
-    if arguments.due_dir:
-        return _write_due(arguments)
-    found = _conditions(arguments)
+    if arguments.due_dir is not None:
+        refuse_without(arguments, "a run in this process, not with --due-dir", {"dry_run"})
+        return _report_checks(arguments, *write_due(arguments))
+    found = conditions_of(arguments)
     for conditions in found:
-        _say_conditions(conditions)
+        say_conditions(conditions)
     due = [conditions for conditions in found if conditions.is_due]
     if arguments.dry_run:
         for conditions in due:
-            _say_dry_run(conditions)
-        return
+            say_dry_run(conditions)
+        return _report_checks(arguments, found, {})
     if not due:
-        return say("Skipping optimization.")
+        say("Skipping optimization.")
+        return _report_checks(arguments, found, {})
     say("Triggering optimization...")
+    idle = [ModuleReport(conditions, ()) for conditions in found if not conditions.is_due]
     with ports_of(arguments) as ports:
         config = Configs(ports.store).get(arguments.tenant_id)
-        _run_and_show(ports, config, [c.module for c in due], arguments)
+        _run_and_show(ports, config, [c.module for c in due], arguments, idle)
+
+
+def _report_checks(arguments: Namespace, found: list[Conditions], failures: dict[str, ArgotuneError]) -> None:
+    """The report of a check after which nothing was run."""
+    from argotune.wiring import utc_now
+
+    reports = [ModuleReport(conditions, ()) for conditions in found]
+    data = report_json(arguments.tenant_id, reports, failures, utc_now())
+    if lost := deliver([(arguments.output, json_text(data))]):
+        raise lost
 
 
 def _run(arguments: Namespace) -> int | None:
@@ -174,9 +188,16 @@ def run_modules(arguments: Namespace) -> None:
         _run_and_show(ports, config, modules_of(config, arguments.module), arguments)
 
 
-def _run_and_show(ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace) -> None:
+def _run_and_show(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    modules: list[str],
+    arguments: Namespace,
+    idle: Sequence[ModuleReport] = (),
+) -> None:
+    """Run modules and tell of them; `idle` are others that the report is about."""
     reports, failures = _run_each(ports, config, modules, arguments)
-    data = report_json(config.tenant_id, reports, failures, ports.clock())
+    data = report_json(config.tenant_id, [*idle, *reports], failures, ports.clock())
     outcome, runs = outcome_of_reports(reports, failures), [run for report in reports for run in report.runs]
     lost = _deliver(arguments, data, outcome, runs, is_printed=arguments.json)
     if arguments.json:
@@ -269,17 +290,6 @@ def _statuses(given: list[str]) -> dict[str, str]:
     return statuses
 
 
-def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
-    """`all`, `own` (the tenant's own programs, maybe none) or one module of the tenant. Raises ConfigInvalid."""
-    if asked == "all":
-        return list(config.modules)
-    if asked == "own":
-        return [module for module in config.modules if module not in MODULES]
-    if asked not in config.modules:
-        raise ConfigInvalid(f"--module: {asked!r} is not one of this tenant's modules: {', '.join(config.modules)}")
-    return [asked]
-
-
 def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> RoutingConfigUnified:
     flags = {
         "phoenix_lookback_hours": arguments.lookback_hours,
@@ -293,90 +303,6 @@ def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> Routing
     if arguments.max_lm_calls:
         data["budget"]["max_lm_calls"] = arguments.max_lm_calls
     return parse_config({**data, **given})
-
-
-def _write_due(arguments: Namespace) -> None:
-    """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line.
-
-    A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
-    """
-    store = store_of(arguments)
-    try:
-        config = Configs(store).get(arguments.tenant_id)
-    except NotFound:
-        if arguments.force:
-            raise
-        return _write_looks(arguments.due_dir, [], f"tenant {arguments.tenant_id!r} has no routing config any more")
-    looks = _looks(arguments, store, config)
-    if arguments.module == "all":
-        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], looks[0].conditions.now))
-    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks))
-
-
-def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
-    modules = [look.conditions.module for look in looks if look.is_due]
-    due = {module if module in MODULES else "own" for module in modules}
-    for name in (*MODULES, "own"):
-        write_text(f"{folder}/{name}", str(name in due).lower())
-    write_text(f"{folder}/outcome", escaped(outcome))
-    write_text(f"{folder}/any", str(bool(due)).lower())  # the last: it opens the way to the others
-    say(outcome)
-
-
-def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> list[Look]:
-    from argotune.stages.trigger import trigger, without_traces
-    from argotune.wiring import open_traces, utc_now
-
-    traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
-    for module in modules_of(config, arguments.module):
-        try:
-            looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
-        except ProjectMissing as error:
-            conditions = without_traces(store, config, module, forced=arguments.force, now=now)
-            looks.append(Look(conditions, missing=str(error)))
-    return looks
-
-
-def _conditions(arguments: Namespace) -> list[Conditions]:
-    from argotune.stages.trigger import trigger
-    from argotune.wiring import open_traces, utc_now
-
-    store, traces = store_of(arguments), open_traces(settings_of(arguments))
-    config = Configs(store).get(arguments.tenant_id)
-    modules = modules_of(config, arguments.module)
-    return [trigger(store, traces, config, m, forced=arguments.force, now=utc_now()) for m in modules]
-
-
-def _say_conditions(conditions: Conditions) -> None:
-    say(f"Checking auto-optimization conditions of {conditions.module}...")
-    say(f"  Auto-optimization enabled: {conditions.is_enabled}")
-    say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
-    enough = f"{conditions.traces_text} traces, min: {conditions.traces_needed}"
-    say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
-    verdict = "due (forced)" if conditions.is_forced else "due (unfinished)" if conditions.is_unfinished else "due"
-    say(f"  -> {verdict if conditions.is_due else 'not due: ' + conditions.why_not}")
-
-
-def _say_dry_run(conditions: Conditions) -> None:
-    say("[DRY RUN] Would trigger optimization with:")
-    say(f"  Tenant: {conditions.tenant_id}")
-    say(f"  Module: {conditions.module}")
-    say(f"  Traces: {conditions.traces_text}")
-    say(f"  Last run: {conditions.last_run_text}")
-
-
-def _conditions_json(conditions: Conditions) -> dict[str, object]:
-    return {
-        "tenant_id": conditions.tenant_id,
-        "module": conditions.module,
-        "due": conditions.is_due,
-        "why_not": conditions.why_not or None,
-        "enabled": conditions.is_enabled,
-        "interval_met": conditions.is_interval_met,
-        "last_run_at": conditions.last_run_at.isoformat() if conditions.last_run_at else None,
-        "traces": conditions.traces,
-        "traces_needed": conditions.traces_needed,
-    }
 
 
 def _say_reports(reports: list[ModuleReport]) -> None:

@@ -17,6 +17,7 @@ def settings_of(arguments: Namespace) -> Settings:
     return read_settings(
         store_url=getattr(arguments, "store_url", None),
         phoenix_endpoint=getattr(arguments, "phoenix_endpoint", None),
+        namespace=getattr(arguments, "namespace", None),
     )
 
 

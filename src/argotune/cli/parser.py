@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NoReturn
 
 from argotune.cli.files import FILES, FOLDER
@@ -34,6 +35,29 @@ def check_texts(arguments: argparse.Namespace) -> None:
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and name not in PLACES and any("\ud800" <= c <= "\udfff" for c in text):
                 raise ConfigInvalid(f"{name.replace('_', '-')}: {text[:80]!r} is not UTF-8")
+
+
+def refuse_without(arguments: argparse.Namespace, condition: str, names: Iterable[str]) -> None:
+    """No flag is ignored. Raises ConfigInvalid for one that was given though it belongs to `condition`."""
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and value is not False and value != "":
+            raise ConfigInvalid(f"--{name.replace('_', '-')}: only with {condition}")
+
+
+def some_text(text: str) -> str:
+    """A name that is there."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
+
+
+def hours(text: str) -> float:
+    """A length of time that a calendar takes: above 0, at most ten years."""
+    with suppress(ValueError):
+        if 0 < float(text) <= MAX_HOURS:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of hours above 0, at most {MAX_HOURS}")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -100,11 +124,13 @@ def truth(text: str) -> bool:
     return text == "true"
 
 
+MAX_HOURS = 24 * 3660
+
 CONDITIONS = "pass over interval, trace count and the off switch"
 
 
 def add_force(
-    parser: argparse.ArgumentParser, flag: str = "--force", *, default: bool = False, help: str = CONDITIONS
+    parser: argparse.ArgumentParser, flag: str = "--force", *, default: bool | None = False, help: str = CONDITIONS
 ) -> None:
     """--force, or a flag like it, which manifests write as --force=true or --force=false."""
     parser.add_argument(

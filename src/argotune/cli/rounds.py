@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import time
 from argparse import Namespace
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from argotune.cli.files import deliver, json_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
-from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, truth
+from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, refuse_without
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.ports import Store
 from argotune.rounds import Line, Round, RoundRequest
@@ -28,34 +29,54 @@ def discover_parser() -> argparse.ArgumentParser:
         description="Tenants that want optimization, as JSON; with --submit also an Argo Workflow for each.",
     )
     add_store(parser)
-    add_phoenix(parser)
     parser.add_argument("--output", help="also write the JSON to this file")
     parser.add_argument(
         "--submit", action="store_true", help="submit a workflow for each for whom something may be due"
     )
-    parser.add_argument("--namespace", help="of the workflows (env: KUBERNETES_NAMESPACE)")
-    parser.add_argument("--template", default=TEMPLATE, help=f"WorkflowTemplate of the runs (default: {TEMPLATE})")
-    parser.add_argument("--round", default="", help="name of the round: a label of its runs")
-    parser.add_argument("--round-uid", default="", help="decides the runs' names: the same uid submits nothing twice")
-    parser.add_argument("--tenants", default="", help="comma-separated tenant ids (default: all)")
-    parser.add_argument("--max-submissions", type=int, default=2000, help="most runs to submit, the neediest first")
-    parser.add_argument("--rate", type=float, default=10.0, help="runs to submit per second")
-    parser.add_argument(
-        "--dry-run", nargs="?", type=truth, const=True, default=False, help="only show what would be done"
-    )
-    parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
-    add_force(parser)
+    _add_round(parser.add_argument_group("with --submit"))
     parser.set_defaults(call=discover_tenants)
     return parser
+
+
+SUBMIT_ONLY: Mapping[str, object] = {
+    "phoenix_endpoint": None,
+    "namespace": None,
+    "template": TEMPLATE,
+    "round": "",
+    "round_uid": "",
+    "tenants": "",
+    "max_submissions": 2000,
+    "rate": 10.0,
+    "dry_run": False,
+    "outcome_file": None,
+    "force": False,
+}
+"""Flags of a round, with what they are when they are not given."""
+
+
+def _add_round(group) -> None:
+    add_phoenix(group)
+    group.add_argument("--namespace", help="of the workflows (env: KUBERNETES_NAMESPACE)")
+    group.add_argument("--template", help=f"WorkflowTemplate of the runs (default: {TEMPLATE})")
+    group.add_argument("--round", help="name of the round: a label of its runs")
+    group.add_argument("--round-uid", help="decides the runs' names: the same uid submits nothing twice")
+    group.add_argument("--tenants", help="comma-separated tenant ids (default: all)")
+    group.add_argument("--max-submissions", type=int, help="most runs to submit, the neediest first (default: 2000)")
+    group.add_argument("--rate", type=float, help="runs to submit per second (default: 10)")
+    add_force(group, "--dry-run", default=None, help="only show what would be done")
+    group.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+    add_force(group, default=None)
 
 
 def discover_tenants(arguments: Namespace) -> int | None:
     """JSON array of tenant ids on stdout, words on stderr; with --submit a round."""
     from argotune.stages.discover import discover
 
-    store = store_of(arguments)
     if arguments.submit:
-        return _submit_round(arguments, store)
+        missing = {name: value for name, value in SUBMIT_ONLY.items() if getattr(arguments, name) is None}
+        return _submit_round(Namespace(**{**vars(arguments), **missing}))
+    refuse_without(arguments, "--submit", SUBMIT_ONLY)
+    store = store_of(arguments)
     found = discover(store)
     note(f"Discovered tenants: {found}")
     lost = deliver([(arguments.output, json_text(found))], is_printed=True)
@@ -65,14 +86,14 @@ def discover_tenants(arguments: Namespace) -> int | None:
     return None
 
 
-def _submit_round(arguments: Namespace, store: Store) -> int:
+def _submit_round(arguments: Namespace) -> int:
     from argotune.stages.dispatch import dispatch
     from argotune.tallies import keep_round
     from argotune.wiring import new_id, open_runner, open_traces, utc_now
 
-    settings = settings_of(arguments)
+    store, settings = store_of(arguments), settings_of(arguments)
     request = _request(arguments, arguments.round_uid or new_id())
-    runner, started_at = open_runner(settings, arguments.namespace, arguments.template), utc_now()
+    runner, started_at = open_runner(settings, template=arguments.template), utc_now()
     done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
     if not request.is_dry_run:
         keep_round(store, _record(done, utc_now()))

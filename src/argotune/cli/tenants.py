@@ -21,9 +21,11 @@ def add_commands(commands) -> None:
     verbs = tenants.add_subparsers(dest="verb", required=True, metavar="VERB")
     add = command(verbs, "add", _add, "add a tenant with the default config")
     change = command(verbs, "set", _set, "change fields of a tenant's config")
-    for parser in (add, change):
+    for parser, number in ((add, "*"), (change, "+")):
         parser.add_argument("tenant_id")
-        parser.add_argument("fields", nargs="*", metavar="field=value", help="dotted for nested fields; JSON or text")
+        parser.add_argument(
+            "fields", nargs=number, metavar="field=value", help="dotted for nested fields; JSON or text"
+        )
     shown = command(verbs, "show", _show, "a tenant's whole config as JSON")
     removed = command(verbs, "remove", _remove, "take a tenant off the list; versions and runs stay")
     for parser in (shown, removed):

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_store, add_tenant, command
+from argotune.cli.parser import add_json, add_store, add_tenant, command, some_text
 from argotune.cli.who import who_of
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
@@ -17,13 +17,13 @@ from argotune.runs import RunBook
 def add_commands(commands) -> None:
     """Add the commands of this file."""
     listed = command(commands, "versions", _versions, "versions of a tenant's programs, and the champions' history")
-    listed.add_argument("--program", help="only this program, e.g. routing or modality.video")
+    listed.add_argument("--program", type=some_text, help="only this program, e.g. routing or modality.video")
     explained = command(commands, "explain", _explain, "why a version was made, and promoted or not")
-    explained.add_argument("version")
+    explained.add_argument("version", type=some_text)
     back = command(commands, "rollback", _rollback, "let the champion before the present one serve again")
-    back.add_argument("--program", required=True)
+    back.add_argument("--program", type=some_text, required=True)
     forced = command(commands, "promote", _promote, "let a version serve past the gate; needs --override and --reason")
-    forced.add_argument("version")
+    forced.add_argument("version", type=some_text)
     forced.add_argument("--override", action="store_true", help="yes, without the gate")
     for parser in (back, forced):
         parser.add_argument("--reason", required=True, help="kept in the history")

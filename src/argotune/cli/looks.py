@@ -1,0 +1,121 @@
+"""What the conditions of a tenant's modules are: asked, shown, and left as files for the steps of a workflow."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from argotune.agenda import agenda_of, keep_agenda
+from argotune.cli.files import write_text
+from argotune.cli.open import settings_of, store_of
+from argotune.cli.output import escaped, say
+from argotune.conditions import Conditions
+from argotune.configs import Configs
+from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, ProjectMissing
+from argotune.outcomes import Look, outcome_of_looks
+from argotune.ports import Store
+from argotune.tenants import MODULES, RoutingConfigUnified
+
+Checked = tuple[list[Conditions], dict[str, ArgotuneError]]
+"""The conditions of modules, and why others have none."""
+
+
+def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
+    """`all`, `own` (the tenant's own programs, maybe none) or one module of the tenant. Raises ConfigInvalid."""
+    if asked == "all":
+        return list(config.modules)
+    if asked == "own":
+        return [module for module in config.modules if module not in MODULES]
+    if asked not in config.modules:
+        raise ConfigInvalid(f"--module: {asked!r} is not one of this tenant's modules: {', '.join(config.modules)}")
+    return [asked]
+
+
+def write_due(arguments: Namespace) -> Checked:
+    """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line.
+
+    A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
+    """
+    store = store_of(arguments)
+    try:
+        config = Configs(store).get(arguments.tenant_id)
+    except NotFound:
+        if arguments.force:
+            raise
+        _write_looks(arguments.due_dir, [], f"tenant {arguments.tenant_id!r} has no routing config any more")
+        return [], {}
+    looks = _looks(arguments, store, config)
+    if arguments.module == "all":
+        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], looks[0].conditions.now))
+    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks))
+    missing = {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
+    return [look.conditions for look in looks if not look.missing], missing
+
+
+def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
+    modules = [look.conditions.module for look in looks if look.is_due]
+    due = {module if module in MODULES else "own" for module in modules}
+    for name in (*MODULES, "own"):
+        write_text(f"{folder}/{name}", str(name in due).lower())
+    write_text(f"{folder}/outcome", escaped(outcome))
+    write_text(f"{folder}/any", str(bool(due)).lower())  # the last: it opens the way to the others
+    say(outcome)
+
+
+def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> list[Look]:
+    from argotune.stages.trigger import trigger, without_traces
+    from argotune.wiring import open_traces, utc_now
+
+    traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
+    for module in modules_of(config, arguments.module):
+        try:
+            looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
+        except ProjectMissing as error:
+            conditions = without_traces(store, config, module, forced=arguments.force, now=now)
+            looks.append(Look(conditions, missing=str(error)))
+    return looks
+
+
+def conditions_of(arguments: Namespace) -> list[Conditions]:
+    """Of each module that is asked for. Raises what the trace source raises."""
+    from argotune.stages.trigger import trigger
+    from argotune.wiring import open_traces, utc_now
+
+    store, traces = store_of(arguments), open_traces(settings_of(arguments))
+    config = Configs(store).get(arguments.tenant_id)
+    modules = modules_of(config, arguments.module)
+    return [trigger(store, traces, config, m, forced=arguments.force, now=utc_now()) for m in modules]
+
+
+def say_conditions(conditions: Conditions) -> None:
+    """The three conditions and what follows from them, as people read them."""
+    say(f"Checking auto-optimization conditions of {conditions.module}...")
+    say(f"  Auto-optimization enabled: {conditions.is_enabled}")
+    say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
+    enough = f"{conditions.traces_text} traces, min: {conditions.traces_needed}"
+    say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
+    verdict = "due (forced)" if conditions.is_forced else "due (unfinished)" if conditions.is_unfinished else "due"
+    say(f"  -> {verdict if conditions.is_due else 'not due: ' + conditions.why_not}")
+
+
+def say_dry_run(conditions: Conditions) -> None:
+    """What a run would be about."""
+    say("[DRY RUN] Would trigger optimization with:")
+    say(f"  Tenant: {conditions.tenant_id}")
+    say(f"  Module: {conditions.module}")
+    say(f"  Traces: {conditions.traces_text}")
+    say(f"  Last run: {conditions.last_run_text}")
+
+
+def conditions_json(conditions: Conditions) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        "tenant_id": conditions.tenant_id,
+        "module": conditions.module,
+        "due": conditions.is_due,
+        "why_not": conditions.why_not or None,
+        "enabled": conditions.is_enabled,
+        "interval_met": conditions.is_interval_met,
+        "last_run_at": conditions.last_run_at.isoformat() if conditions.last_run_at else None,
+        "traces": conditions.traces,
+        "traces_needed": conditions.traces_needed,
+    }
