@@ -21,6 +21,8 @@ OUTAGE_S = 30
 AT_ONCE = 4
 """LM calls that a pod has open at a time: those a killed pod never heard the answers of are asked again."""
 
+LONGER_THAN_A_KILL_S = 20.0
+
 DROP = {
     "redis": ("redis-cli", "client", "kill", "type", "normal"),
     "phoenix": ("python", "-c", "import os; os.kill(1, 15)"),
@@ -77,7 +79,9 @@ def test_a_pod_killed_in_training_is_replaced_and_no_lm_call_is_paid_twice(
         "pods", "-l", f"workflows.argoproj.io/workflow={name}", "--field-selector=status.phase=Running"
     )["items"]
     assert "optimize-module" in victim["metadata"]["name"]
+    lm.delay_s = LONGER_THAN_A_KILL_S  # so that the process cannot end before it is killed: its object is gone at once
     site.kubectl("delete", "pod", victim["metadata"]["name"], "--grace-period=0", "--force")
+    site.when(name, lambda run: len(pods(run, "routing")) == 2, "is tried again")
     lm.delay_s = 0.0
     run = site.ended(name)
     promoted_once(site, tenant_id, run)
