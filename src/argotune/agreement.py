@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
+from pydantic import Field
+
 from argotune import records
 from argotune.annotations import Annotation, strongest
-from argotune.documents import Document, from_text, to_record
+from argotune.documents import Document, find, from_text, to_record
 from argotune.experiences import Fields
 from argotune.ports import Store
 from argotune.stats import cohen_kappa, kappa_interval, wilson_interval
@@ -70,7 +72,8 @@ class Agreement(Document):
 class AnnotatorReport(Document):
     """What the last look at the labels of a program gave. `annotator` names the LM that was used, "" for none.
 
-    `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels.
+    `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels, by reason in
+    `lacks`; `unlabelled` are the spans that were asked about on the day of `at` and have none for that.
     """
 
     program: str
@@ -82,6 +85,8 @@ class AnnotatorReport(Document):
     asked: int = 0
     labelled: int = 0
     garbage: int = 0
+    lacks: dict[str, int] = Field(default_factory=dict)
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -89,7 +94,8 @@ class AnnotatorReport(Document):
         told = [f"{agreement.identifier}: {agreement.sentence}" for agreement in self.agreements]
         if self.off:
             return [f"no LM annotator: {self.off}", *told]
-        garbage = f", {self.garbage} answers were no labels" if self.garbage else ""
+        why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
+        garbage = f", {self.garbage} answers were no labels ({why})" if self.garbage else ""
         stopped = f", then stopped: {self.stopped}" if self.stopped else ""
         return [f"{self.annotator}: asked about {self.asked} spans, {self.labelled} labelled{garbage}{stopped}", *told]
 
@@ -97,6 +103,11 @@ class AnnotatorReport(Document):
 def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> None:
     """Store the report, in the place of the program's last one."""
     store.write(tenant_id, [to_record(records.Collection.ANNOTATORS, f"program/{report.program}", report)])
+
+
+def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:
+    """The stored report of a program, None before the first."""
+    return find(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
 
 
 def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -25,10 +26,11 @@ from argotune.experiences import Experience
 from argotune.lm_names import is_same_model
 from argotune.ports import LMs, Ports
 from argotune.programs.closed_set import Confidence, with_labels
-from argotune.programs.failures import NO_ANSWER, told_as
+from argotune.programs.failures import NO_ANSWER, lack_of, told_as
 from argotune.programs.program import Program
 from argotune.records import Collection
 from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+from argotune.verdicts import Lack
 
 IDENTIFIER = "argotune-annotator"
 MAX_REASON_CHARS = 300
@@ -150,11 +152,11 @@ class LMAnnotator:
     ) -> tuple[AnnotatorReport, list[Annotation]]:
         """The labels, and the report with what was done, until the budget is spent or the LM fails.
 
-        An answer outside the closed set, or none at all, is counted as garbage and becomes no label.
+        An answer outside the closed set, or none at all, is counted as garbage with its reason and becomes no label.
         """
         labels: list[Annotation] = []
-        asked = garbage = 0
-        ask, stopped = dspy.Predict(annotation_signature(self.program)), ""
+        without: dict[str, Lack] = {}
+        asked, ask, stopped = 0, dspy.Predict(annotation_signature(self.program)), ""
         with dspy.context(lm=self.lms.task, adapter=self.lms.adapter):
             for experience in experiences:
                 try:
@@ -162,21 +164,25 @@ class LMAnnotator:
                 except ArgotuneError as error:
                     stopped = self._told(error)
                     break
-                asked, garbage = asked + 1, garbage + (not given)
-                labels.extend(given)
-        done = {"annotator": self.lms.names["task"], "asked": asked, "garbage": garbage, "stopped": stopped}
-        return report.model_copy(update={**done, "labelled": asked - garbage}), labels
+                asked += 1
+                if isinstance(given, Lack):
+                    without[experience.span_id] = given
+                else:
+                    labels.extend(given)
+        done = {"annotator": self.lms.names["task"], "asked": asked, "garbage": len(without), "stopped": stopped}
+        done |= {"lacks": dict(Counter(map(str, without.values()))), "unlabelled": tuple(without)}
+        return report.model_copy(update={**done, "labelled": asked - len(without)}), labels
 
-    def _labels(self, ask: dspy.Predict, experience: Experience) -> list[Annotation]:
+    def _labels(self, ask: dspy.Predict, experience: Experience) -> list[Annotation] | Lack:
         inputs = {name: quoted(experience.inputs.get(name, "")) for name in self.program.fields.inputs}
         with told_as(ArgotuneError, f"{self.program.name}: annotator"):
             try:
                 said = ask(**inputs).toDict()
-            except NO_ANSWER:
-                return []
+            except NO_ANSWER as error:
+                return lack_of(error)
         answers = {name: str(said.get(name) or "") for name in self.program.fields.answers}
         if not self.program.fields.allow(answers):
-            return []
+            return Lack.OUTSIDE
         reason, confidence = one_line(str(said.get(_REASON) or "")), float(said.get("confidence") or 0.0)
         return [
             Annotation(experience.span_id, name, label, "LLM", self.identifier, self.at, reason, confidence)

@@ -20,12 +20,15 @@ from argotune.annotation_queue import AnnotationQueue, QueueItem
 from argotune.annotations import Annotation, LabelSource
 from argotune.annotator import IDENTIFIER, DayBudget
 from argotune.budget import Spent
-from argotune.errors import BudgetSpent, Unavailable
+from argotune.errors import BudgetSpent, RequestRefused, Unavailable
 from argotune.experience_log import ExperienceLog
 from argotune.labelling import Reason
 from argotune.pipeline import Request, run_module
+from argotune.programs import programs_of
+from argotune.records import digest
 from argotune.runs import RunBook
 from argotune.splitting import Split
+from argotune.stages.annotate import label_by_lm
 from argotune.stages.trigger import trigger
 from argotune.tenants import RoutingConfigUnified
 
@@ -208,16 +211,64 @@ def test_an_annotator_that_says_the_same_or_guesses_is_named_and_promotes_nothin
     assert after.counts["LLM label: annotator not trusted on the test split"] > 0
 
 
-@pytest.mark.parametrize("text", ["", "no idea", answer("juggler"), '{"agent": "juggler"}', "[[ ## agent ## ]]\nvideo"])
-def test_garbage_is_counted_and_becomes_no_label(text: str):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not in the form asked for"),
+        ("no idea", "not in the form asked for"),
+        (answer("juggler"), "not in the form asked for"),
+        ("[[ ## agent ## ]]\nvideo", "not in the form asked for"),
+        ("[[ ## agent ## ]]\njuggler", "outside the labels"),
+    ],
+)
+def test_garbage_is_counted_and_becomes_no_label(text: str, why: str):
     world, config = with_judge(Judge(lambda query: text), daily_limit=6)
     labelled_by_people(world, 5)
     run(world, config)
     assert annotated(world, "LLM") == []
     found = report(world)
     assert (found.asked, found.garbage, found.labelled) == (11, 11, 0)
-    assert "11 answers were no labels" in found.sentences[0]
+    assert "11 answers were no labels (" in found.sentences[0]
+    assert found.lacks[why] > 0
+    assert sum(found.lacks.values()) == found.garbage
     assert len(waiting(world)) == 6, "the questions stay with people"
+
+
+def refusing(part: float) -> Judge:
+    """A judge whose server refuses a share of the questions, told by their texts."""
+
+    def say(query: str) -> str:
+        if int(digest(query)[:4], 16) / 16**4 < part:
+            raise RequestRefused("filtered")
+        return answer(right(query))
+
+    return Judge(say)
+
+
+def test_a_question_that_is_refused_is_left_out_asked_once_a_day_and_the_others_are_labelled():
+    judge = refusing(0.3)
+    world, config = with_judge(judge)
+    labelled_by_people(world, 60)
+    run(world, config)
+    found = report(world)
+    assert (found.lacks, found.stopped) == ({"refused by the server": found.garbage}, "")
+    assert 0 < found.garbage < found.asked
+    assert found.labelled == found.asked - found.garbage == len(annotated(world, "LLM"))
+    label_by_lm(world.ports, config, programs_of(config, "routing")[0])
+    assert report(world).asked == 0
+    assert report(world).unlabelled == found.unlabelled
+    world.later(days=1)
+    label_by_lm(world.ports, config, programs_of(config, "routing")[0])
+    assert set(report(world).unlabelled) <= set(found.unlabelled)
+    assert report(world).garbage > 0
+
+
+def test_an_annotator_that_is_refused_everything_stops_and_says_so():
+    world, config = with_judge(refusing(1.0))
+    labelled_by_people(world, 60)
+    run(world, config)
+    assert report(world).asked == 9
+    assert report(world).stopped == "ConfigInvalid: filtered, as on all requests before it"
 
 
 def test_a_failing_annotator_ends_its_own_part_only_and_is_told():

@@ -98,6 +98,7 @@ class World:
     content: ContentSource = field(default_factory=lambda: MemoryContent({}))
     annotator: LMSource | None = None
     now: datetime = START
+    lease_s: float = 1.0
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -111,7 +112,7 @@ class World:
             content=lambda _config: self.content,
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",
-            lease_s=1.0,
+            lease_s=self.lease_s,
             annotator=self.annotator,
         )
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from argotune.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report
+from argotune.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report, report_of
 from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.annotations import Annotation
 from argotune.annotator import DayBudget, LMAnnotator, open_annotator
@@ -233,9 +233,11 @@ def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBu
     report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
     agreements = look.agreements
     if isinstance(annotator, LMAnnotator):
-        spans = _for_lm(config, look, annotator.identifier)
+        before = _without_label_today(ports, look)
+        spans = [span for span in _for_lm(config, look, annotator.identifier) if span not in before]
         by_span = {experience.span_id: experience for experience in look.experiences}
         report, labels = annotator.label([by_span[id] for id in spans], report)
+        report = report.model_copy(update={"unlabelled": (*before, *report.unlabelled)})
         _upsert(ports, look.tenant_id, labels)
         hard = hard_spans(look.items.values())
         agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
@@ -244,6 +246,12 @@ def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBu
     report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
     keep_report(ports.store, look.tenant_id, report)
     return report
+
+
+def _without_label_today(ports: Ports, look: Look) -> tuple[str, ...]:
+    """Spans that the annotator was asked about today in vain: each is paid for once a day."""
+    known = report_of(ports.store, look.tenant_id, look.program.name)
+    return known.unlabelled if known and known.at.date() == look.now.date() else ()
 
 
 def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[str]:

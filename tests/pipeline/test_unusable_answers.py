@@ -1,0 +1,235 @@
+"""What an LM does not say: silence, refusals and stale answers promote nothing, cost no attempt and stop nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from openai_server import Answer, OpenAIServer, completion, failure, running, silence
+from test_loop import run_once
+from world import AGENTS, WORDS, World, filled, traffic
+
+from argotune.adapters.litellm_lm import Keys, RemoteLMs
+from argotune.adapters.lms import NamedLMs
+from argotune.errors import BadAnswer, ConfigInvalid, NoContent, RequestRefused, Unavailable
+from argotune.pipeline import Request, run_module
+from argotune.records import digest
+from argotune.registry import Registry
+from argotune.runs import Run, RunBook, RunState
+from argotune.stages.trigger import trigger
+
+
+def right(query: str) -> str:
+    """The label that the words of a query tell."""
+    return next(agent for agent in AGENTS if any(word in WORDS[agent].split() for word in query.split()))
+
+
+def chance(query: str) -> float:
+    return int(digest(query)[:8], 16) / 16**8
+
+
+class Provider(OpenAIServer):
+    """Answers by a script that sees the question, and whether it comes with demonstrations."""
+
+    def __init__(self, script: Callable[[str, bool, int], Answer]) -> None:
+        super().__init__()
+        self.script = script
+
+    def next_answer(self, body: dict[str, Any], key: str) -> Answer:
+        super().next_answer(body, key)
+        *before, last = [message["content"] for message in body["messages"] if message["role"] == "user"]
+        query = last.partition("[[ ## query ## ]]")[2].strip().partition("\n")[0]
+        return self.script(query, bool(before), len(self.bodies))
+
+
+def says(agent: str) -> Answer:
+    return completion(json.dumps({"agent": agent, "confidence": 0.9}))
+
+
+def good_only_without_demos(query: str, has_demos: bool) -> Answer:
+    """The champion as written is right; demonstrations make it worse: every third answer is wrong."""
+    agent = right(query)
+    return says(agent if not has_demos or chance(query) > 0.33 else next(a for a in AGENTS if a != agent))
+
+
+@pytest.fixture
+def on() -> Iterator[Callable[..., tuple[World, Any]]]:
+    """A world whose task LM is a remote one with a script; waits are not waited."""
+    with _Servers() as servers:
+        yield servers.world
+
+
+class _Servers:
+    def __enter__(self) -> _Servers:
+        self.open: list[Any] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self.open:
+            server.__exit__(None, None, None)
+
+    def world(self, script: Callable[[str, bool, int], Answer], n: int = 300, **fields: Any) -> tuple[World, Any]:
+        self.open.append(running(Provider(script)))
+        provider = self.open[-1].__enter__()
+        lm = {"task_model": "openai/gpt-4o-mini", "api_base": provider.url, **fields.pop("lm", {})}
+        world, config = filled(n, preferred_optimizer="nearest", lm=lm, annotation={"daily_limit": 0}, **fields)
+        world.lms = NamedLMs([RemoteLMs(Keys("k", "k"), sleep=lambda _s: None)], None, None, lambda: world.now)
+        world.lease_s = 60.0
+        return world, config
+
+
+def to_its_end(world: World, config: Any) -> tuple[Run, int]:
+    """The run after as many tries as it takes, as workflows retry; and the tries that ended with 75."""
+    for outages in range(20):
+        try:
+            return run_once(world, config), outages
+        except Unavailable:
+            world.later(minutes=1)
+    pytest.fail("it never ends")
+
+
+def test_an_outage_without_content_promotes_nothing_and_is_waited_out(on):
+    def script(query: str, has_demos: bool, call: int) -> Answer:
+        return silence() if call <= 100 else good_only_without_demos(query, has_demos)
+
+    world, config = on(script)
+    run, outages = to_its_end(world, config)
+    assert outages >= 1
+    assert run.outcome == "rejected", run.sentence
+    assert run.verdict.numbers.champion_mean == 1.0
+    assert run.verdict.numbers.n == len(run.plan.test_ids)
+    assert sum(run.comparison.unusable.champion.values()) == 0
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+
+
+@dataclass
+class Unanswering:
+    """A script under which some questions without demonstrations (the champion's) are not answered properly."""
+
+    answer: Answer
+    share: float
+    calls: list[str] = field(default_factory=list)
+
+    def __call__(self, query: str, has_demos: bool, _call: int) -> Answer:
+        self.calls.append(query)
+        fails = not has_demos and chance(f"{query} fails") < self.share
+        return self.answer if fails else good_only_without_demos(query, has_demos)
+
+
+KINDS = {
+    "no content": silence(),
+    "declined by the LM": silence(finish_reason="content_filter"),
+    "refused by the server": failure(400, "filtered", code="content_filter"),
+    "cut off": completion('{"agent": "vi', "length"),
+    "outside the labels": says("nobody"),
+    "not in the form asked for": completion("I would rather not say"),
+}
+
+
+@pytest.mark.parametrize("why", KINDS)
+@pytest.mark.parametrize("share", [0.12, 0.6], ids=["unequal", "too many"])
+def test_a_comparison_whose_unusable_answers_differ_is_no_evidence(on, why: str, share: float):
+    world, config = on(Unanswering(KINDS[why], share), lm={"max_retries": 0})
+    run = run_once(world, config)
+    counted = run.comparison.unusable
+    assert (run.outcome, run.verdict) == ("skipped", None)
+    assert counted.champion == {why: counted.champion_only}
+    assert counted.challenger == {}
+    assert f"{counted.champion_only} of the champion's ({counted.champion_only} {why})" in run.sentence
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+
+
+def test_what_measured_nothing_costs_no_attempt_shows_no_answer_and_is_repeated(on):
+    script = Unanswering(silence(), 0.5)
+    world, config = on(script, lm={"max_retries": 0})
+    void = run_once(world, config)
+    assert void.is_to_repeat
+    assert (void.comparison.scores, void.champion_answers, void.challenger_answers) == ((), {}, {})
+    book = RunBook(world.store, "acme")
+    assert [attempt.void != "" for attempt in book.attempts("routing")] == [True]
+    world.later(hours=2)
+    assert "traces short" in run_module(world.ports, config, "routing", Request()).lines[0]
+    world.later(hours=23)
+    script.share = 0.0
+    again = run_once(world, config)
+    assert (again.outcome, again.attempt) == ("rejected", 1), again.sentence
+    assert trigger(world.store, world.traces, config, "routing", forced=False, now=world.now).again_at is None
+
+
+@pytest.mark.parametrize("why", ["no content", "refused by the server"])
+def test_few_unusable_answers_are_counted_and_left_out_and_the_rest_is_judged(on, why: str):
+    world, config = on(Unanswering(KINDS[why], 0.03), lm={"max_retries": 0})
+    run = run_once(world, config)
+    assert run.outcome == "rejected", run.sentence
+    missing = run.comparison.unusable.champion[why]
+    assert 1 <= missing <= 5
+    assert run.verdict.numbers.n == len(run.plan.test_ids) - missing
+
+
+def test_a_tenant_may_compare_what_is_unusable_all_the_same(on):
+    rules = {"max_unusable_share": 1.0, "unusable_significance": 0.0}
+    world, config = on(Unanswering(KINDS["outside the labels"], 0.5), gate=rules)
+    run = run_once(world, config)
+    assert run.verdict is not None
+    assert run.comparison.unusable.champion["outside the labels"] > 20
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(failure(400, "unknown parameter"), ConfigInvalid), (silence(), BadAnswer)],
+    ids=["refused", "silent"],
+)
+def test_only_where_every_request_fails_is_it_the_server_or_the_configuration(on, answer: Answer, kind):
+    world, config = on(lambda *_: answer, lm={"max_retries": 0})
+    with pytest.raises(kind):
+        run_once(world, config)
+    assert RunBook(world.store, "acme").runs()[0].state is RunState.OPENED
+
+
+def changing(answers: Mapping[int, Callable[[str], str]], world: World):
+    """A provider that puts another model under the same name on another day."""
+
+    def answer(inputs, _labels, _demos):
+        return answers[world.now.day](inputs["query"])
+
+    return answer
+
+
+def test_a_model_that_changes_under_its_name_promotes_nothing():
+    world, config = filled(preferred_optimizer="nearest")
+    half = lambda query: right(query) if chance(query) < 0.5 else "video"  # noqa: E731
+    world.lms.answer = changing({world.now.day: half, world.now.day + 1: right}, world)
+    first = run_once(world, config)
+    assert first.outcome == "rejected", first.sentence
+    world.later(days=1)
+    spans, annotations = traffic("acme", 150, first=1000)
+    world.traces.record("acme", spans)
+    world.traces.annotate("acme", annotations)
+    second = run_once(world, config)
+    assert second.outcome == "rejected", second.sentence
+    assert (second.verdict.numbers.champion_mean, second.verdict.numbers.challenger_mean) == (1.0, 1.0)
+
+
+def test_answers_of_a_finished_run_are_forgotten():
+    world, config = filled(annotation={"daily_limit": 0})
+    assert run_once(world, config).lm_calls > 50
+    assert list(world.store.scan("acme", "answers")) == []
+
+
+@pytest.mark.parametrize("error", [NoContent("nothing"), RequestRefused("filtered"), KeyError("tool")])
+def test_one_question_on_which_lm_or_program_fails_stops_no_run(error: Exception):
+    world, config = filled()
+    answer = world.lms.answer
+
+    def failing(inputs, labels, demos):
+        if "alps" in inputs["query"] and chance(inputs["query"]) < 0.3:
+            raise error
+        return answer(inputs, labels, demos)
+
+    world.lms.answer = failing
+    run = run_once(world, config)
+    assert run.outcome == "promoted", run.sentence
+    assert sum(run.comparison.unusable.champion.values()) > 0
