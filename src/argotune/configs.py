@@ -25,8 +25,9 @@ class Configs:
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
         """Raises NotFound when the tenant has none, and ConfigInvalid for one that this release does not take."""
+        document = self._document(tenant_id)
         try:
-            return parse_config(unseal(RoutingConfigUnified.__name__, self._document(tenant_id)))
+            return parse_config(unseal(RoutingConfigUnified.__name__, document))
         except ConfigInvalid as error:
             raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
 

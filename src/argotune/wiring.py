@@ -168,6 +168,11 @@ def open_vespa(settings: Settings) -> ContentSource:
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Vespa is missing: pip install 'argotune[vespa]'") from error
 
+    for variable, file in (("ARGOTUNE_VESPA_CERT", settings.vespa_cert), ("ARGOTUNE_VESPA_KEY", settings.vespa_key)):
+        if file and not file.is_file():
+            raise ConfigInvalid(f"{variable}: no file {str(file)!r}")
+    if settings.vespa_key and not settings.vespa_cert:
+        raise ConfigInvalid("ARGOTUNE_VESPA_KEY is the key of a certificate: ARGOTUNE_VESPA_CERT names none")
     access = VespaAccess(
         url=settings.vespa_url,
         token=_secret(settings.vespa_token),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import trustme
 from openai_server import Answer, OpenAIServer, completion, failure, running
+from tls_server import untrusted
 
 from argotune import checkup
 from argotune.checkup import Check, check_all, exit_code_of
@@ -142,25 +138,10 @@ def test_what_waiting_mends_is_the_exit_code_only_where_nothing_else_is_wrong():
     assert exit_code_of([]) == 0
 
 
-@contextmanager
-def tls_server() -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"https://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.mark.parametrize("model", [MINI, "lm_studio/any"])
 def test_a_certificate_that_nobody_trusts_is_no_outage(monkeypatch: pytest.MonkeyPatch, model: str):
-    with tls_server() as url:
+    with untrusted() as port:
+        url = f"https://127.0.0.1:{port}/v1"
         at(monkeypatch, url)
         env = {"ARGOTUNE_TASK_MODEL": model, "ARGOTUNE_TASK_KEY": KEY, "LM_STUDIO_API_BASE": url}
         checks, code = found(monkeypatch, **env)

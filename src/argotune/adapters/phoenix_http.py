@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 
 if "httpx" not in sys.modules:
@@ -42,6 +43,9 @@ KEEP_ALIVE_S = 2.0
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 """Not compressed: that costs Phoenix a fifth of its time, and a little could grow into more than our memory."""
 
+ALWAYS_THERE = ("graphql", "v1/projects", "v1/spans", "v1/datasets/upload", "arize_phoenix_version")
+"""Paths that name nothing which could be missing: where they are not found, something else than Phoenix answers."""
+
 ERROR_BYTES = 2**20
 """More than this is not read of an answer that tells of an error."""
 
@@ -65,7 +69,8 @@ class Refused(BadAnswer):
 class PhoenixHttp:
     """JSON requests to one Phoenix server. Safe to share between threads.
 
-    Every method raises Unavailable (down, slow, 5xx), RateLimited (429), AccessDenied (401, 403), NotFound (404),
+    Every method raises Unavailable (down, slow, 5xx), RateLimited (429), AccessDenied (401, 403), NotFound (404 of
+    what may be missing), ConfigInvalid (no Phoenix there, or a certificate or proxy that is wrong),
     Refused (other 4xx) or BadAnswer (cut off, not JSON); the first two after `retries` further attempts. The key
     is never part of a message.
     """
@@ -83,16 +88,7 @@ class PhoenixHttp:
         self.base = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
         """The URL without a password, for links and messages."""
         self._timeout_s, self._retries, self._sleep, self._jitter = timeout_s, retries, sleep, jitter
-        is_tls = url.scheme == "https"
-        # Certificates are loaded (0.15 s of CPU) only where there is TLS; proxies are not asked about this machine.
-        self._client = httpx.Client(
-            base_url=url,
-            headers={**_HEADERS, **_headers(api_key)},
-            timeout=timeout_s,
-            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
-            verify=is_tls,
-            trust_env=url.host not in ("localhost", "127.0.0.1", "::1"),
-        )
+        self._client = _client(url, {**_HEADERS, **_headers(api_key)}, timeout_s)
         weakref.finalize(self, self._client.close)
 
     def get(self, path: str, params: Params | None = None, max_bytes: int | None = None) -> Any:
@@ -191,9 +187,16 @@ class PhoenixHttp:
             raise _Passing(Unavailable(message), isinstance(error, httpx.ConnectTimeout)) from error
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise _Passing(BadAnswer(f"{what}: the answer breaks off or is garbled"), False) from error
+        except (UnicodeError, httpx.InvalidURL) as error:
+            raise BadAnswer(f"{what}: Phoenix gave out a value that no request can carry: {error!r}"[:300]) from error
         except httpx.TransportError as error:
-            reason = Unavailable(f"{what} at {self.base}: {type(error).__name__}")
-            raise _Passing(reason, isinstance(error, httpx.ConnectError)) from error
+            if reason := lasting_reason(error):
+                raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self.base}: {_named(reason)}") from None
+            passing = Unavailable(f"{what} at {self.base}: {passing_reason(error)}")
+            raise _Passing(passing, isinstance(error, httpx.ConnectError)) from error
+        if response.status_code == 404 and request.path in ALWAYS_THERE:
+            told = f"{self.base} answers 404 for {request.path} ({_detail(content)[:100]})"
+            raise ConfigInvalid(f"PHOENIX_ENDPOINT: no Phoenix there: {told}; check host and path")
         self._check_status(response, content, what)
         return content
 
@@ -284,6 +287,29 @@ def _checked_url(base_url: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigInvalid(f"PHOENIX_ENDPOINT: {shown!r} is not an http or https URL")
     return url
+
+
+def _client(url: httpx.URL, headers: Mapping[str, str], timeout_s: float) -> httpx.Client:
+    """Certificates are loaded (0.15 s of CPU) only where there is TLS; proxies are not asked about this machine.
+
+    httpx reads proxies and certificates named by the environment here, and raises what it likes.
+    """
+    try:
+        return httpx.Client(
+            base_url=url,
+            headers=dict(headers),
+            timeout=timeout_s,
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
+            verify=url.scheme == "https",
+            trust_env=url.host not in ("localhost", "127.0.0.1", "::1"),
+        )
+    except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
+        told = lasting_reason(error) or f"{type(error).__name__}: {error}"
+        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {url.host}: {_named(told)}"[:400]) from None
+
+
+def _named(reason: str) -> str:
+    return " ".join(reason.replace(KEY, "PHOENIX_API_KEY").split())
 
 
 def _headers(api_key: str | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 KEY = "the key"
 """Stands in a reason for the variable of the key, which the caller knows."""
 
+_NO_CERTIFICATE = ("NO_CERTIFICATE_OR_CRL_FOUND", "NO_START_LINE", "PEM_LIB", "BAD_BASE64_DECODE")
 _WRONG_TLS = ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 
 
@@ -29,6 +30,17 @@ def passing_reason(error: BaseException) -> str:
         if isinstance(found, OSError) and found.strerror:
             return found.strerror
     return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+
+
+def met_by(host: str, port: int, *, is_tls: bool, timeout_s: float) -> OSError | None:
+    """What a connection of our own meets, for clients that do not say; None where it succeeds."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout_s) as connection:
+            if is_tls:
+                ssl.create_default_context().wrap_socket(connection, server_hostname=host).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -56,10 +68,9 @@ def _certificate(error: BaseException) -> str | None:
 
 
 def _certificate_file(error: BaseException) -> str | None:
-    is_file = isinstance(error, OSError) and isinstance(error.filename, str)
-    if is_file or (isinstance(error, ssl.SSLError) and error.reason in ("NO_CERTIFICATE_OR_CRL_FOUND", "PEM")):
-        return f"SSL_CERT_FILE or SSL_CERT_DIR: {getattr(error, 'filename', None) or ''} {error}".replace("  ", " ")
-    return None
+    is_file = isinstance(error, OSError) and (error.filename or isinstance(error, FileNotFoundError))
+    is_none = isinstance(error, ssl.SSLError) and error.reason in _NO_CERTIFICATE
+    return f"a file of certificates cannot be read, SSL_CERT_FILE's say: {error}" if is_file or is_none else None
 
 
 def _header(error: BaseException) -> str | None:
@@ -70,6 +81,8 @@ def _header(error: BaseException) -> str | None:
 
 def _address(error: BaseException) -> str | None:
     text = str(error)
+    if type(error).__name__ == "ProxyError" and text.startswith("4"):
+        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: the proxy refuses: {text[:200]}"
     if "proxy" in text.lower() and isinstance(error, ValueError | ImportError):
         return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {text[:200]}"
     if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL") or (

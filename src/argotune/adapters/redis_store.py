@@ -19,6 +19,7 @@ from redis import exceptions as failures
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from argotune.adapters.reasons import lasting_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
 from argotune.ports import ANY, Record
 from argotune.records import EVERYONE
@@ -189,7 +190,7 @@ class RedisStore:
     def _once(self, call: Callable[[], T]) -> T:
         try:
             return call()
-        except (failures.RedisError, failures.RedisClusterException) as error:
+        except (failures.RedisError, failures.RedisClusterException, OSError, ValueError) as error:
             shown = None if _holds(error, self._address.password) else error
             raise _translated(error, self._address) from shown
 
@@ -282,9 +283,18 @@ def _translated(error: Exception, address: Address) -> ArgotuneError:
         return ConfigInvalid(
             f"CONFIG_STORE_URL: Redis at {address.host}:{address.port} is a cluster: add ?cluster=true"
         )
+    if not isinstance(cause, failures.ResponseError) and (reason := lasting_reason(error) or _setting(cause)):
+        reason = _without(address.password, " ".join(reason.split())).replace("SSL_CERT_FILE", "ssl_ca_certs")
+        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {address.host}:{address.port}: {reason}"[:400])
     if isinstance(cause, _PASSING) or not isinstance(cause, failures.ResponseError):
         return Unavailable(f"store: Redis at {told}")
     return _of_answer(str(cause), told)
+
+
+def _setting(cause: BaseException) -> str | None:
+    """What the client says of its own arguments is no class of its own."""
+    is_one = type(cause) in (failures.RedisError, failures.DataError) or isinstance(cause, ValueError)
+    return str(cause) if is_one else None
 
 
 def _of_answer(answer: str, told: str) -> ArgotuneError:

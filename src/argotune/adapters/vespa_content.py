@@ -21,6 +21,7 @@ from tenacity import RetryError
 from vespa.application import Vespa, VespaSync
 from vespa.exceptions import VespaError
 
+from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reason
 from argotune.content import BadContent, Content, Sample, read_content, sample_of
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.settings import VespaLayout
@@ -88,13 +89,13 @@ class VespaContent:
 
     def _asked(self, work: Callable[[VespaSync], T]) -> T:
         access = self._access
-        app = Vespa(
-            url=access.url.rstrip("/"),
-            vespa_cloud_secret_token=access.token,
-            cert=str(access.certificate) if access.certificate else None,
-            key=str(access.key) if access.key else None,
-        )
         with _told(access):
+            app = Vespa(
+                url=access.url.rstrip("/"),
+                vespa_cloud_secret_token=access.token,
+                cert=str(access.certificate) if access.certificate else None,
+                key=str(access.key) if access.key else None,
+            )
             client = app.get_sync_session()
             try:
                 client.timeout = access.timeout_s
@@ -235,7 +236,14 @@ def _of_http(error: BaseException | None, access: VespaAccess) -> ArgotuneError:
         if response is not None:
             said = error.args[0] if isinstance(error, VespaError) and error.args else _body(response)
             return _problem(response.status_code, said)
-    return Unavailable(f"Vespa at {urlsplit(access.url).hostname} does not answer: {type(error).__name__}")
+    url = urlsplit(access.url)
+    host, is_tls = url.hostname or "", url.scheme == "https"
+    met = met_by(host, url.port or (443 if is_tls else 80), is_tls=is_tls, timeout_s=access.timeout_s)
+    if reason := lasting_reason(met or error or OSError()):
+        reason = " ".join(reason.replace(KEY, "ARGOTUNE_VESPA_TOKEN").split())
+        return ConfigInvalid(f"VESPA_URL: {host}: {reason}"[:400])
+    said = passing_reason(met) if met else type(error).__name__
+    return Unavailable(f"Vespa at {host} does not answer: {said}"[:300])
 
 
 def _body(response: Any) -> str:

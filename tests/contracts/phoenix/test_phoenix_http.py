@@ -18,7 +18,6 @@ from argotune.errors import (
     AccessDenied,
     BadAnswer,
     ConfigInvalid,
-    NotFound,
     RateLimited,
     Unavailable,
 )
@@ -41,7 +40,7 @@ CALLS: dict[str, Callable[[PhoenixTraces, PhoenixTracker], object]] = {
 FAILURES = {
     "401": ({"status": 401}, AccessDenied, "401", 1),
     "403": ({"status": 403}, AccessDenied, "403", 1),
-    "404": ({"status": 404, "body": b"Not Found"}, NotFound, "Not Found", 1),
+    "404": ({"status": 404, "body": b"Not Found"}, ConfigInvalid, "PHOENIX_ENDPOINT: no Phoenix there: .*Not Found", 1),
     "429": ({"status": 429}, RateLimited, "429", 3),
     "500": ({"status": 500, "body": b"Internal"}, Unavailable, "500: Internal", 3),
     "503": ({"status": 503}, Unavailable, "503", 3),
@@ -103,7 +102,7 @@ def test_a_server_that_hangs_is_unavailable_in_time(call, bad_server) -> None:
 
 def test_a_server_that_is_not_there_is_unavailable(pauses: list[float]) -> None:
     with PhoenixHttp("http://127.0.0.1:9", retries=3, sleep=pauses.append) as http:
-        with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9: ConnectError"):
+        with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9: Connection refused"):
             http.version()
         assert not http.is_ready()
     assert len(pauses) == 6
@@ -198,6 +197,13 @@ def test_a_key_that_cannot_be_one_is_refused_without_being_shown(key: str) -> No
     with pytest.raises(ConfigInvalid, match="PHOENIX_API_KEY") as caught:
         PhoenixHttp("http://127.0.0.1:9", key)
     assert not key or key not in str(caught.value)
+
+
+def test_a_cursor_that_no_request_can_carry_is_a_bad_answer_in_one_line(bad_server) -> None:
+    bad_server.script[0].body = b'{"data": [], "next_cursor": "\\ud800"}'
+    with PhoenixHttp(bad_server.url) as http, pytest.raises(BadAnswer, match="no request can carry") as caught:
+        list(http.pages("v1/projects", {}, 10))
+    assert str(caught.value).isprintable()
 
 
 def test_links_do_not_show_a_password() -> None:
