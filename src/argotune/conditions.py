@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 @dataclass(frozen=True)
 class Conditions:
     """What `trigger` found. `traces` is exact below `counted_up_to`; `labels` are those given since the last pass.
+    `older` traces (as exact) will not be read, and `notes` say what was not believed.
     `gain_asked` (in score) is what so many traces as are needed could show; None where the tenant's minimum is all
     that is asked."""
 
@@ -27,6 +28,8 @@ class Conditions:
     gain_asked: float | None = None
     labels: int = 0
     labels_needed: int = 1
+    older: int = 0
+    notes: tuple[str, ...] = ()
     is_budget_raised: bool = False
     again_at: datetime | None = None
 
@@ -68,12 +71,20 @@ class Conditions:
             what = "" if self.gain_asked is None else f" of detecting {100 * self.gain_asked:+.3g} points"
             labels = f", or {self.labels_needed - self.labels} labels: {self.labels} new" if self.labels else ""
             reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed{labels}")
+        reasons += self.remarks
         return "" if self.is_due else "; ".join(reasons)
 
     @property
     def traces_text(self) -> str:
         """The number of new traces, with a + when counting stopped there."""
         return f"{self.traces}{'+' if self.traces >= self.counted_up_to else ''}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know beside the conditions, whether or not the module is due."""
+        more = "+" if self.older >= self.counted_up_to else ""
+        older = [f"{self.older}{more} traces are older than phoenix_lookback_hours"] if self.older else []
+        return [*older, *self.notes]
 
     @property
     def last_run_text(self) -> str:

@@ -23,7 +23,7 @@ from argotune.reports import ModuleReport
 from argotune.runs import Marker, Run, RunBook
 from argotune.stages.annotate import annotate
 from argotune.stages.collect import Collected, collect
-from argotune.stages.trigger import trigger
+from argotune.stages.trigger import note_first_look, trigger
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
 from argotune.work import Pass, Request, Work
@@ -37,7 +37,9 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     """
     lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
     with about(tenant=config.tenant_id, module=module), lease as held:
-        conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=ports.clock())
+        now, reach = ports.clock(), request.reach
+        note_first_look(held.store, config, module, now)
+        conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=now, reach=reach)
         done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
         if done:
             ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
@@ -59,7 +61,7 @@ def _optimize(
 ) -> ModuleReport:
     module, book = conditions.module, RunBook(ports.store, config.tenant_id)
     programs = programs_of(config, module)
-    collected = collect(ports, config, module, [program.fields for program in programs])
+    collected = collect(ports, config, module, [program.fields for program in programs], request.reach)
     this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lease)
     book.change_marker(module, pass_id=this.id)
     runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)

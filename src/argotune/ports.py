@@ -77,17 +77,31 @@ class TraceSource(Protocol):
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
         """Spans of a module with a row id above `row_id`, in order of row id, in constant memory.
 
-        `since` leaves out spans that started earlier. Late and back-dated spans have high row ids, so they are found.
+        `since` leaves out spans that started earlier; in a first read (`row_id` 0) they lie behind it all the same: row
+        ids say how far everything has been given, and the last one is the highest there is. Late and back-dated spans
+        have high row ids, so they are found.
         """
 
-    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
-        """How many spans of a module lie above `row_id`; counting stops at `limit`."""
+    def count_after(
+        self,
+        tenant_id: str,
+        module: str,
+        row_id: int,
+        limit: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """How many spans of a module lie above `row_id` and started in [since, until); counting stops at `limit`."""
+
+    def row_of(self, tenant_id: str, span_id: str) -> int | None:
+        """The row id of a span, None when it is not there."""
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """All annotations with one of these names on a module's spans that started at `since` or later."""
 
-    def count_labels(self, tenant_id: str, module: str, names: Sequence[str]) -> int:
-        """How many labels lie on a module's spans, of all times, under that of the names which has the most.
+    def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
+        """How many labels lie on a module's spans that started at `since` or later (None: on all), under that of the
+        names which has the most.
 
         One request for each name, whatever the number of spans. A corrected label counts once, a second opinion twice.
         """

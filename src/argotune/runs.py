@@ -189,6 +189,10 @@ class Marker(Document):
     answers called `label_names`, that lay on the module's spans when that pass collected. `masked` counts
     what was masked, by kind, under the rules with the digest `masking`. From `again_at` on the module is due without
     anything new: a run of the last pass has to be repeated.
+
+    `first_look_at`: since when the module is looked at. `read_since`: traces that started earlier were passed over, so
+    many of them as `passed_over` says. `last_span_id` is the last span read and `last_span_row` its row id, `newest_at`
+    when the newest one started. `doubted_at`: since when the clock is far beyond that (retention.py).
     """
 
     row_id: int = 0
@@ -206,6 +210,13 @@ class Marker(Document):
     unusable: dict[str, int] = Field(default_factory=dict)
     masked: dict[str, int] = Field(default_factory=dict)
     masking: str = ""
+    first_look_at: datetime | None = None
+    read_since: datetime | None = None
+    passed_over: int = 0
+    last_span_id: str | None = None
+    last_span_row: int = 0
+    newest_at: datetime | None = None
+    doubted_at: datetime | None = None
 
 
 class Spending(Document):

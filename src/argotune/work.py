@@ -9,6 +9,7 @@ import importlib.metadata
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from argotune.answers import Answers
@@ -49,11 +50,13 @@ log = logging.getLogger(__name__)
 class Request:
     """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
     again for the same group, a finished module is reported and not run again. `is_training_forced` passes over what
-    `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same."""
+    `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same. `reach`:
+    traces that started so long ago are read again, those that earlier passes passed over too."""
 
     is_forced: bool = False
     is_training_forced: bool = False
     group: str = ""
+    reach: timedelta | None = None
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,33 @@ class MemoryTraces:
     _last_row_id: int = 0
 
     def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
-        """Spans of a module behind a row id, in order of row id."""
-        for span in self._module(tenant_id, module):
-            if span.row_id > row_id and (since is None or span.started_at >= since):
-                yield span
+        """Spans of a module behind a row id, in order of row id. The last of a first read has the highest there is."""
+        behind = [span for span in self._module(tenant_id, module) if span.row_id > row_id]
+        found = [span for span in behind if since is None or span.started_at >= since]
+        if found and since is not None and not row_id:
+            newest = max(span.row_id for span in self._spans[tenant_id].values())
+            found[-1] = replace(found[-1], row_id=newest)
+        yield from found
 
-    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
-        """Spans of a module behind a row id, at most `limit`."""
-        return min(sum(span.row_id > row_id for span in self._module(tenant_id, module)), limit)
+    def count_after(
+        self,
+        tenant_id: str,
+        module: str,
+        row_id: int,
+        limit: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """Spans of a module behind a row id that started in [since, until), at most `limit`."""
+        found = (span for span in self._module(tenant_id, module) if span.row_id > row_id)
+        at = [span.started_at for span in found]
+        return min(sum((since is None or since <= t) and (until is None or t < until) for t in at), limit)
+
+    def row_of(self, tenant_id: str, span_id: str) -> int | None:
+        """The row id of a span, None when it is not there."""
+        self.ping()
+        span = self._spans.get(tenant_id, {}).get(span_id)
+        return None if span is None else span.row_id
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """Annotations of these names, with a label, on the module's spans since then."""
@@ -38,9 +57,9 @@ class MemoryTraces:
         found = self._annotations.get(tenant_id, {}).values()
         yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
-    def count_labels(self, tenant_id: str, module: str, names: Sequence[str]) -> int:
-        """Labels on the module's spans under the name that has the most."""
-        spans = {span.span_id for span in self._module(tenant_id, module)}
+    def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
+        """Labels on the module's spans since then under the name that has the most."""
+        spans = {s.span_id for s in self._module(tenant_id, module) if since is None or s.started_at >= since}
         found = [a for a in self._annotations.get(tenant_id, {}).values() if a.label and a.span_id in spans]
         return max((sum(a.name == name for a in found) for name in names), default=0)
 

@@ -18,7 +18,7 @@ from typing import Any
 from argotune.adapters import phoenix_query
 from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge, segment
 from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
-from argotune.adapters.phoenix_spans import body_of, clean, span_of_row
+from argotune.adapters.phoenix_spans import body_of, clean, row_id_of, span_of_row
 from argotune.annotations import Annotation
 from argotune.errors import BadAnswer, NotFound, ProjectMissing, RateLimited, Unavailable
 from argotune.experiences import Span
@@ -33,9 +33,9 @@ ARRIVAL_POLL_S = 0.25
 SENDINGS = 4
 """How often spans are sent that do not arrive: Phoenix drops what it takes while its database is locked."""
 
-_COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String) {
+_COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String, $times: TimeRange) {
   getProjectByName(name: $name) {
-    spans(first: $first, after: $after, filterCondition: $condition) {
+    spans(first: $first, after: $after, filterCondition: $condition, timeRange: $times) {
       edges { cursor }
       pageInfo { hasNextPage endCursor }
     }
@@ -43,9 +43,12 @@ _COUNT = """query($name: String!, $first: Int!, $after: String, $condition: Stri
 }"""
 
 
-_COUNT_LABELS = """query($name: String!, $answer: String!, $condition: String) {
+_SPAN = """query($id: String!) { getSpanByOtelId(spanId: $id) { id project { name } } }"""
+
+
+_COUNT_LABELS = """query($name: String!, $answer: String!, $condition: String, $times: TimeRange) {
   getProjectByName(name: $name) {
-    spanAnnotationSummary(annotationName: $answer, filterCondition: $condition) { labelCount }
+    spanAnnotationSummary(annotationName: $answer, filterCondition: $condition, timeRange: $times) { labelCount }
   }
 }"""
 
@@ -93,13 +96,28 @@ class PhoenixTraces:
         with self._spans(tenant_id, module) as spans:
             yield from spans.paged(row_id, since) if row_id or since is None else spans.at_once(since)
 
-    def count_after(self, tenant_id: str, module: str, row_id: int, limit: int) -> int:
-        """The number of a module's spans behind a row id, `limit` at most. Reads ids only, through GraphQL."""
+    def count_after(
+        self,
+        tenant_id: str,
+        module: str,
+        row_id: int,
+        limit: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        """The number of a module's spans behind a row id that started in [since, until), `limit` at most. Reads ids
+        only, through GraphQL."""
         name, condition = project_name(self._prefix, tenant_id), f"name == {span_name(self._prefix, module)!r}"
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
             first = min(PAGE_ROWS, limit - count)
-            variables = {"name": name, "first": first, "after": after, "condition": condition}
+            variables = {
+                "name": name,
+                "first": first,
+                "after": after,
+                "condition": condition,
+                "times": _times(since, until),
+            }
             project = self._http.graphql("getProjectByName", _COUNT, variables)
             if project is None:
                 raise _missing(name)
@@ -108,6 +126,17 @@ class PhoenixTraces:
             if after is None:
                 break
         return count
+
+    def row_of(self, tenant_id: str, span_id: str) -> int | None:
+        """The row id of a span, None when the tenant's project does not hold it. One GraphQL query."""
+        span = self._http.graphql("getSpanByOtelId", _SPAN, {"id": span_id})
+        if span is None:
+            return None
+        try:
+            is_here = span["project"]["name"] == project_name(self._prefix, tenant_id)
+            return row_id_of(span["id"]) if is_here else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadAnswer(f"Phoenix: graphql: a span is not as documented: {error!r}"[:300]) from error
 
     def newest(self) -> dict[str, datetime]:
         """When the newest trace of each tenant ended, by the projects' names; Phoenix rounds up to the minute."""
@@ -136,13 +165,14 @@ class PhoenixTraces:
                     found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
                     yield from (a for a in map(_annotation, found) if a is not None)
 
-    def count_labels(self, tenant_id: str, module: str, names: Sequence[str]) -> int:
-        """The number of labels on a module's spans under the name that has the most. One GraphQL query a name."""
+    def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
+        """The number of labels on a module's spans since then under the name that has the most. One GraphQL query a
+        name."""
         name, count = project_name(self._prefix, tenant_id), 0
         # Phoenix keeps a summary for an hour under the text of its condition: a new text is counted anew.
         condition = f"name == {span_name(self._prefix, module)!r} and span_id != {secrets.token_hex(8)!r}"
         for answer in names:
-            variables = {"name": name, "answer": answer, "condition": condition}
+            variables = {"name": name, "answer": answer, "condition": condition, "times": _times(since)}
             project = self._http.graphql("getProjectByName", _COUNT_LABELS, variables)
             if project is None:
                 raise _missing(name)
@@ -267,6 +297,11 @@ class PhoenixTraces:
             pages = self._http.pages(path, {"span_id": wanted[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
             found |= {span_of_row(row).span_id for row in pages}
         return found
+
+
+def _times(since: datetime | None, until: datetime | None = None) -> dict[str, str]:
+    """GraphQL's TimeRange from `since` on, without `until`."""
+    return {name: at.isoformat() for name, at in (("start", since), ("end", until)) if at is not None}
 
 
 def _missing(name: str) -> ProjectMissing:

@@ -62,11 +62,12 @@ def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
 
 
 def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> list[Look]:
-    from argotune.stages.trigger import trigger, without_traces
+    from argotune.stages.trigger import note_first_look, trigger, without_traces
     from argotune.wiring import open_traces, utc_now
 
     traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
     for module in modules_of(config, arguments.module):
+        note_first_look(store, config, module, now)
         try:
             looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
         except ProjectMissing as error:
@@ -75,15 +76,17 @@ def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> 
     return looks
 
 
-def conditions_of(arguments: Namespace) -> list[Conditions]:
-    """Of each module that is asked for. Raises what the trace source raises."""
-    from argotune.stages.trigger import trigger
+def conditions_of(arguments: Namespace, *, is_dry: bool) -> list[Conditions]:
+    """Of each module that is asked for. Raises what the trace source raises. A dry look is not remembered."""
+    from argotune.stages.trigger import note_first_look, trigger
     from argotune.wiring import open_traces, utc_now
 
-    store, traces = store_of(arguments), open_traces(settings_of(arguments))
+    store, traces, now = store_of(arguments), open_traces(settings_of(arguments)), utc_now()
     config = Configs(store).get(arguments.tenant_id)
     modules = modules_of(config, arguments.module)
-    return [trigger(store, traces, config, m, forced=arguments.force, now=utc_now()) for m in modules]
+    for module in () if is_dry else modules:
+        note_first_look(store, config, module, now)
+    return [trigger(store, traces, config, m, forced=arguments.force, now=now) for m in modules]
 
 
 def say_conditions(conditions: Conditions) -> None:
@@ -93,6 +96,8 @@ def say_conditions(conditions: Conditions) -> None:
     say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
     enough = f"{conditions.traces_text} traces, min: {conditions.traces_needed}"
     say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
+    for remark in conditions.remarks:
+        say(f"  Note: {remark}")
     verdict = "due (forced)" if conditions.is_forced else "due (unfinished)" if conditions.is_unfinished else "due"
     say(f"  -> {verdict if conditions.is_due else 'not due: ' + conditions.why_not}")
 
@@ -118,4 +123,6 @@ def conditions_json(conditions: Conditions) -> dict[str, object]:
         "last_run_at": conditions.last_run_at.isoformat() if conditions.last_run_at else None,
         "traces": conditions.traces,
         "traces_needed": conditions.traces_needed,
+        "traces_older": conditions.older,
+        "remarks": conditions.remarks,
     }

@@ -71,7 +71,13 @@ def trigger_parser() -> argparse.ArgumentParser:
     parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
     parser.add_argument("--output", help="write the JSON report to this file")
     parser.set_defaults(
-        call=trigger_script, json=False, group="", outcome_file=None, links_file=None, force_training=False
+        call=trigger_script,
+        json=False,
+        group="",
+        outcome_file=None,
+        links_file=None,
+        force_training=False,
+        lookback_hours=None,
     )
     return parser
 
@@ -113,7 +119,9 @@ def aggregate_parser() -> argparse.ArgumentParser:
 
 
 def _add_run_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--lookback-hours", type=float, help="phoenix_lookback_hours for this run")
+    parser.add_argument(
+        "--lookback-hours", type=float, help="read traces that started within these hours, known ones again"
+    )
     parser.add_argument("--min-confidence", type=float, help="min_trace_confidence for this run")
     parser.add_argument("--optimizer", help="preferred_optimizer for this run (config: the tenant's own)")
     parser.add_argument("--max-iterations", type=int, help="max_training_iterations for this run")
@@ -134,7 +142,7 @@ def _add_outcome_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_trigger(arguments: Namespace) -> None:
     """Print the conditions of each module."""
-    found = conditions_of(arguments)
+    found = conditions_of(arguments, is_dry=True)
     if arguments.json:
         return say_json([conditions_json(c) for c in found])
     for conditions in found:
@@ -146,7 +154,7 @@ def trigger_script(arguments: Namespace) -> None:
     if arguments.due_dir is not None:
         refuse_without(arguments, "a run in this process, not with --due-dir", {"dry_run"})
         return _report_checks(arguments, *write_due(arguments))
-    found = conditions_of(arguments)
+    found = conditions_of(arguments, is_dry=arguments.dry_run)
     for conditions in found:
         say_conditions(conditions)
     due = [conditions for conditions in found if conditions.is_due]
@@ -216,7 +224,12 @@ def _run_each(
     """The reports, and what went wrong. A module that fails stops no other, unless a server is away from all."""
     from argotune.pipeline import Request, run_module
 
-    request = Request(arguments.force, is_training_forced=arguments.force_training, group=arguments.group)
+    request = Request(
+        arguments.force,
+        is_training_forced=arguments.force_training,
+        group=arguments.group,
+        reach=None if arguments.lookback_hours is None else timedelta(hours=arguments.lookback_hours),
+    )
     reports, failures = [], {}
     for module in modules:
         try:

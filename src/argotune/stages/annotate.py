@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from argotune.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report, report_of
 from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
@@ -24,6 +24,7 @@ from argotune.labelling import Choice, Questions, Reason, choose, lot_of
 from argotune.ports import Ports
 from argotune.programs.program import Program
 from argotune.registry import Registry, Version
+from argotune.retention import retention
 from argotune.runs import RunBook
 from argotune.splitting import Split, Splitter
 from argotune.tenants import RoutingConfigUnified
@@ -101,7 +102,8 @@ class Look:
 
 
 def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
-    oldest = ports.clock() - timedelta(days=config.example_retention_days)
+    marker, _ = RunBook(ports.store, config.tenant_id).marker(program.module)
+    oldest = retention(marker, config, ports.clock()).oldest
     return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,14 +12,15 @@ from argotune.annotations import Annotation, strongest
 from argotune.dataset import Dataset
 from argotune.examples import Example, Split, examples_from
 from argotune.experience_log import ExperienceLog
-from argotune.experiences import Experience, Fields, Span, Unusable, read_span
-from argotune.masking import Mask, rules_digest
+from argotune.experiences import Experience, Fields
+from argotune.masking import Mask
 from argotune.ports import Ports
 from argotune.remasking import mask_again
-from argotune.runs import Marker, RunBook
+from argotune.retention import HELD, Retention, retention
+from argotune.runs import RunBook
+from argotune.span_reader import SpanReader
 from argotune.tenants import RoutingConfigUnified
 
-BATCH_SPANS = 1000
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
 
@@ -39,74 +39,44 @@ class Collected:
     label_names: tuple[str, ...]
 
 
-def collect(ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]) -> Collected:
+def collect(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    module: str,
+    fields: Sequence[Fields],
+    reach: timedelta | None = None,
+) -> Collected:
     """Read spans after the cursor, then the annotations of all kept experiences, old ones included.
 
-    What is kept is masked by the rules that the tenant has now.
+    With a `reach`, spans that started so long ago are read again, those before the cursor too: what is not known of
+    them is taken in. What is kept is masked by the rules that the tenant has now.
     """
     mask_again(ports.store, config, module, fields)
-    row_id, spans = _read_new_spans(ports, config, module, {f.program: f for f in fields})
+    spans = SpanReader(ports, config, module, fields)
+    spans.read_new()
+    if reach is not None:
+        spans.read_again(max(ports.clock() - reach, retention(spans.marker, config, ports.clock()).oldest))
     names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
-    labels = ports.traces.count_labels(config.tenant_id, module, names)
-    datasets = {f.program: _dataset(ports, config, module, f, spans) for f in fields}
-    return Collected(datasets, row_id, labels, names)
-
-
-def _read_new_spans(
-    ports: Ports, config: RoutingConfigUnified, module: str, fields_of: Mapping[str, Fields]
-) -> tuple[int, dict[str, int]]:
-    log = ExperienceLog(ports.store, config.tenant_id)
-    marker, tag = RunBook(ports.store, config.tenant_id).marker(module)
-    since = ports.clock() - timedelta(hours=config.phoenix_lookback_hours) if marker.row_id == 0 else None
-    spans = ports.traces.spans_after(config.tenant_id, module, marker.row_id, since)
-    for batch, read_up_to in _batches(spans):
-        unusable, mask = Counter(marker.unusable), Mask(config.masking, marker.masked)
-        experiences = list(_usable(batch, config.tenant_id, fields_of, unusable, mask))
-        changes = {"unusable": dict(unusable), "masked": dict(mask.counts), "masking": rules_digest(config.masking)}
-        marker = marker.model_copy(update={"row_id": max(marker.row_id, read_up_to), **changes})
-        tag = log.append(module, experiences, marker, tag)
-        ports.progress(f"{module}: spans read", marker.row_id, marker.row_id)
-    return marker.row_id, _span_counts(marker)
-
-
-def _span_counts(marker: Marker) -> dict[str, int]:
-    unusable = {f"span: {reason}": n for reason, n in marker.unusable.items()}
-    return unusable | {f"masked: {kind}": n for kind, n in marker.masked.items()}
-
-
-def _usable(
-    batch: Sequence[Span], tenant_id: str, fields_of: Mapping[str, Fields], unusable: Counter[str], mask: Mask
-) -> Iterator[Experience]:
-    for span in batch:
-        found = read_span(span, tenant_id, fields_of)
-        if isinstance(found, Unusable):
-            unusable[found.value] += 1
-        else:
-            yield mask.experience(found, fields_of[found.program])
-
-
-def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
-    """Batches, each with the row id up to which everything is in it; 0 where the next batch shares its last row id."""
-    batch: list[Span] = []
-    for span in spans:
-        if len(batch) >= BATCH_SPANS:
-            yield batch, batch[-1].row_id if span.row_id > batch[-1].row_id else 0
-            batch = []
-        batch.append(span)
-    if batch:
-        yield batch, batch[-1].row_id
+    labels = ports.traces.count_labels(config.tenant_id, module, names, spans.marker.read_since)
+    kept = retention(spans.marker, config, ports.clock())
+    datasets = {f.program: _dataset(ports, config, module, f, spans.counts, kept) for f in fields}
+    return Collected(datasets, spans.marker.row_id, labels, names)
 
 
 def _dataset(
-    ports: Ports, config: RoutingConfigUnified, module: str, fields: Fields, spans: Mapping[str, int]
+    ports: Ports,
+    config: RoutingConfigUnified,
+    module: str,
+    fields: Fields,
+    spans: Mapping[str, int],
+    kept: Retention,
 ) -> Dataset:
     log = ExperienceLog(ports.store, config.tenant_id)
-    oldest = ports.clock() - timedelta(days=config.example_retention_days)
-    expired = log.forget_before(fields.program, oldest)
+    expired = 0 if kept.is_held else log.forget_before(fields.program, kept.oldest)
     experiences = list(log.experiences(fields.program))
     mask = Mask(config.masking)
     own = {experience.span_id for experience in experiences}
-    read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), oldest)
+    read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), kept.oldest)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
     queued = {item.span_id: item for item in AnnotationQueue(ports.store, config.tenant_id).items(fields.program)}
     known = log.examples(fields.program)
@@ -123,6 +93,7 @@ def _dataset(
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
         **gathered.counts,
         **({"expired": expired} if expired else {}),
+        **({HELD: 1} if kept.is_held else {}),
         **_label_counts(queued.values(), list(annotators.values())),
     }
     history = RunBook(ports.store, config.tenant_id).marker(module)[0].history.get(fields.program)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from argotune.conditions import Conditions
 from argotune.decisions import Shortfall
+from argotune.errors import Conflict
+from argotune.moments import believed
 from argotune.ports import Store, TraceSource
+from argotune.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs import Marker, RunBook
 from argotune.tenants import RoutingConfigUnified
 
@@ -17,39 +21,91 @@ COUNT_AT_LEAST = 1000
 
 
 def trigger(
-    store: Store, traces: TraceSource, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+    store: Store,
+    traces: TraceSource,
+    config: RoutingConfigUnified,
+    module: str,
+    *,
+    forced: bool,
+    now: datetime,
+    reach: timedelta | None = None,
 ) -> Conditions:
-    """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces"."""
+    """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces".
 
-    def count(row_id: int, limit: int) -> int:
-        return traces.count_after(config.tenant_id, module, row_id, limit)
-
-    def count_labels(names: Sequence[str]) -> int:
-        return traces.count_labels(config.tenant_id, module, names)
-
-    return _conditions(store, config, module, count, count_labels, forced, now)
+    `reach`: how far back traces are to be read again that were passed over; None: they are not.
+    """
+    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    found = _conditions(_believed(marker, now), config, module, forced, now)
+    notes = _notes(marker, now)
+    if is_lost(traces, config.tenant_id, marker):
+        marker, notes = begun_anew(marker, now), (*notes, BEGUN_ANEW)
+    counted = _count(traces, config, module, marker, found.counted_up_to, now, reach)
+    return replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
 
 
 def without_traces(
     store: Store, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
 ) -> Conditions:
     """The conditions of a module for which nothing was ever sent."""
-    return _conditions(store, config, module, lambda _row_id, _limit: 0, lambda _names: 0, forced, now)
+    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    return replace(_conditions(_believed(marker, now), config, module, forced, now), notes=_notes(marker, now))
 
 
-def _conditions(
-    store: Store,
+def note_first_look(store: Store, config: RoutingConfigUnified, module: str, now: datetime) -> None:
+    """Remember when a module was first looked at, from where its lookback reaches back. Later looks change nothing."""
+    book = RunBook(store, config.tenant_id)
+    marker, _ = book.marker(module)
+    if not marker.settled_row_id and not believed(marker.first_look_at, now):
+        with suppress(Conflict):  # somebody else looked at it, or reads
+            book.change_marker(module, first_look_at=now)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What lies at the trace source: `new` traces would be read, `older` ones are passed over."""
+
+    new: int
+    older: int
+    labels: int
+
+
+def _count(
+    traces: TraceSource,
     config: RoutingConfigUnified,
     module: str,
-    count: Callable[[int, int], int],
-    count_labels: Callable[[Sequence[str]], int],
-    forced: bool,
+    marker: Marker,
+    limit: int,
     now: datetime,
-) -> Conditions:
-    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    reach: timedelta | None,
+) -> _Counted:
+    def count(row_id: int, since: datetime | None, until: datetime | None = None) -> int:
+        return traces.count_after(config.tenant_id, module, row_id, limit, since, until)
+
+    since, names = since_of(marker, config, now), marker.label_names
+    new = count(marker.settled_row_id, since)
+    if reach and since is None and marker.read_since and now - reach < marker.read_since:
+        new = min(limit, new + count(0, now - reach, marker.read_since))
+    labels = traces.count_labels(config.tenant_id, module, names, marker.read_since) if names else 0
+    return _Counted(new, count(0, None, since) if since else 0, max(0, labels - marker.settled_labels))
+
+
+def _believed(marker: Marker, now: datetime) -> Marker:
+    """Without a last run in the future, which would put off the next one until then."""
+    if marker.last_run_at is None or believed(marker.last_run_at, now):
+        return marker
+    return marker.model_copy(update={"last_run_at": None, "again_at": marker.again_at and now})
+
+
+def _notes(marker: Marker, now: datetime) -> tuple[str, ...]:
+    if marker.last_run_at is None or believed(marker.last_run_at, now):
+        return ()
+    return (f"the last run is dated {marker.last_run_at:%Y-%m-%d}, in the future: not believed",)
+
+
+def _conditions(marker: Marker, config: RoutingConfigUnified, module: str, forced: bool, now: datetime) -> Conditions:
+    """Of a module without traces."""
     short = _shortfall(marker, config, now)
     needed = max(config.min_samples_for_optimization, short.traces if short else 0)
-    limit = max(needed, COUNT_AT_LEAST)
     return Conditions(
         tenant_id=config.tenant_id,
         module=module,
@@ -59,11 +115,10 @@ def _conditions(
         last_run_at=marker.last_run_at,
         interval=timedelta(seconds=config.optimization_interval_seconds),
         now=now,
-        traces=count(marker.settled_row_id, limit),
+        traces=0,
         traces_needed=needed,
-        counted_up_to=limit,
+        counted_up_to=max(needed, COUNT_AT_LEAST),
         gain_asked=short.gain if short and needed == short.traces else None,
-        labels=max(0, count_labels(marker.label_names) - marker.settled_labels) if marker.label_names else 0,
         labels_needed=_labels_needed(short, config),
         is_budget_raised=any(cut.has_more(config.budget) for cut in marker.cut_short.values()),
         again_at=marker.again_at,

@@ -31,6 +31,7 @@ CALLS: dict[str, Callable[[PhoenixTraces, PhoenixTracker], object]] = {
     "spans": lambda traces, _: list(traces.spans_after("acme", "routing", 3)),
     "first read": lambda traces, _: list(traces.spans_after("acme", "routing", 0, NOW)),
     "count": lambda traces, _: traces.count_after("acme", "routing", 3, 10),
+    "row of a span": lambda traces, _: traces.row_of("acme", "ab"),
     "annotations": lambda traces, _: list(traces.annotations("acme", "routing", ["agent"], NOW)),
     "ping": lambda traces, _: traces.ping(),
     "publish": lambda _, tracker: tracker.publish(RUN),

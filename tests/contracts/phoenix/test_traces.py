@@ -80,6 +80,43 @@ def test_a_first_read_leaves_out_what_started_earlier(
     assert ids(traces.spans_after(tenant, "routing", 0, now + LONG)) == []
 
 
+def test_what_a_first_read_passed_over_lies_behind_its_row_id(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
+) -> None:
+    traces.record(tenant, [make_span(1)])
+    traces.record(tenant, [make_span(at=now - LONG), make_span(module="modality")])
+    (found,) = traces.spans_after(tenant, "routing", 0, now - timedelta(hours=1))
+    assert list(traces.spans_after(tenant, "routing", found.row_id)) == []
+
+
+def test_spans_are_counted_by_the_time_they_started(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    spans = [make_span(at=now - timedelta(hours=hours)) for hours in (1, 2, 3, 4)]
+    traces.record(tenant, spans)
+    edge = spans[2].started_at
+    counts = [
+        traces.count_after(tenant, "routing", 0, 10, *times)
+        for times in ((), (edge,), (None, edge), (edge, spans[0].started_at), (now + LONG,))
+    ]
+    assert counts == [4, 3, 1, 2, 0]
+    assert traces.count_after(tenant, "routing", 0, 2, edge) == 2
+    traces.annotate(tenant, [make_annotation(span.span_id, "video") for span in spans])
+    assert [traces.count_labels(tenant, "routing", ["agent"], since) for since in (None, edge)] == [4, 3]
+
+
+def test_a_span_is_found_by_its_id_in_its_own_tenant_only(
+    traces: Traces, tenant: str, make_span: Callable[..., Span]
+) -> None:
+    span = make_span()
+    traces.record(tenant, [span])
+    traces.record(tenant + "2", [make_span()])
+    (found,) = traces.spans_after(tenant, "routing", 0)
+    assert traces.row_of(tenant, span.span_id) == found.row_id
+    assert traces.row_of(tenant + "2", span.span_id) is None
+    assert traces.row_of(tenant, "00" * 8) is None
+
+
 def test_a_read_goes_on_where_the_first_one_ended(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
