@@ -135,6 +135,17 @@ def test_content_filed_under_an_agent_is_never_given_to_another_by_a_route():
         )
 
 
+def test_who_steps_in_is_named_only_where_one_other_agent_fits():
+    request = parse_request(optimizer="routing", count=9, route_types=("fallback",))
+    found = {}
+    for others in (["sum"], ["sum", "report"]):
+        config = CONFIG.model_copy(update={"agents": {"film": "finds films", **dict.fromkeys(others, "sums up")}})
+        material = Material(request, config, CONTENT[:10], random.Random(1))
+        goals = [goal for _, goal in zip(range(20), GENERATORS["routing"].goals(material), strict=False)]
+        found[len(others)] = {g.route.fallback for g in goals if g.route.agents == ("film",)}
+    assert found == {1: {"sum"}, 2: {None}}
+
+
 def test_a_stored_route_with_a_drawn_error_is_read_without_it():
     stored = {"type": "fallback", "agents": ["a"], "fallback": "b", "on_error": "nothing was found"}
     assert Route.model_validate(stored) == Route(type="fallback", agents=("a",), fallback="b")

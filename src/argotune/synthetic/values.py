@@ -87,7 +87,7 @@ class Fusion(Document):
 
 
 class Route(Document):
-    """How a query should be routed: the agents in order, and who steps in for the first.
+    """How a query should be routed: the agents in order, and who steps in for the first where only one other can.
 
     For which error is not said: no content tells it.
     """

@@ -38,7 +38,7 @@ def _goal(content: Content, type: RouteType, material: Material) -> Goal | None:
         return _hybrid(content, finds, material.chance.choice(any_), config)
     agent = agent_for(content, config, material.chance)
     if agent is not None and type == "fallback" and (others := other_agents(content, config, agent)):
-        return _fallback(content, agent, others[0], config)
+        return _fallback(content, agent, others, config)
     return _direct(content, agent, config) if agent is not None and "direct" in material.request.route_types else None
 
 
@@ -53,9 +53,9 @@ def _workers(content: Content, config: RoutingConfigUnified) -> list[str]:
     return [agent for agent in generalists(config) if content.agent in ("", agent)]
 
 
-def _fallback(content: Content, agent: str, fallback: str, config: RoutingConfigUnified) -> Goal:
-    """The first agent is right and may fail; the next in the config's order that fits the content steps in."""
-    route = Route(type="fallback", agents=(agent,), fallback=fallback)
+def _fallback(content: Content, agent: str, others: list[str], config: RoutingConfigUnified) -> Goal:
+    """The first agent is right and may fail. Who steps in is known where only one other fits the content."""
+    route = Route(type="fallback", agents=(agent,), fallback=others[0] if len(others) == 1 else None)
     return replace(_direct(content, agent, config), style="do not say which kind of file", route=route)
 
 
