@@ -9,7 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
@@ -64,13 +64,39 @@ def _shared_word(word: str) -> str:
     return word
 
 
+OUTCOMES = ("agent_success", "search_quality", "user_satisfaction", "processing_time", "modality", "language")
+"""What an application may say of a decision when it is over, each as the attribute `routing.<name>`."""
+
+RESERVED = frozenset(
+    {"tenant_id", "program", "program_version", "propensity", "confidence", "processing_time"}
+    | {"agent_success", "search_quality", "user_satisfaction"}
+)
+"""Attributes `routing.<name>` that no field of a program can have: they say something else already."""
+
+
 @dataclass(frozen=True)
 class Fields:
-    """The inputs and answers of one program, and the labels each answer may take (None: free text)."""
+    """The inputs and answers of one program, and the labels each answer may take (None: free text).
+
+    An input that is missing is "", or left out where it is one of the `optional` ones: the program has a default.
+    `required` are those that an application must give; None: the query, or any where there is no query.
+    """
 
     program: str
     inputs: tuple[str, ...]
     answers: Mapping[str, tuple[str, ...] | None]
+    required: tuple[str, ...] | None = field(default=None, compare=False)
+    optional: frozenset[str] = frozenset()
+
+    def asked(self, given: Mapping[str, str]) -> dict[str, str]:
+        """What the program is asked, from the inputs that were given."""
+        return {name: given.get(name, "") for name in self.inputs if name in given or name not in self.optional}
+
+    def missing(self, given: Mapping[str, str]) -> list[str]:
+        """The inputs without which there is no question."""
+        required = self.required if self.required is not None else {"query"}.intersection(self.inputs)
+        lacking = [name for name in self.inputs if name in required and name not in given]
+        return lacking if given else lacking or list(self.inputs)
 
     def allow(self, answers: Mapping[str, str]) -> bool:
         """Whether every answer field has a value that it may take."""
@@ -156,9 +182,10 @@ def attribute_names(field: str) -> tuple[str, ...]:
 
 
 def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
-    inputs = _texts(attributes, fields.inputs)
-    if isinstance(inputs, Unusable):
-        return inputs
+    found = _texts(attributes, (name for name in fields.inputs if _value(attributes, name) is not None))
+    if isinstance(found, Unusable):
+        return found
+    inputs = fields.asked(found)
     asked = inputs["query"] if "query" in inputs else "".join(inputs.values())
     return inputs if asked.strip() else Unusable.NO_INPUT
 
@@ -205,6 +232,21 @@ def _text_of_json(value: Json) -> str | Unusable:
         return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
     except (TypeError, ValueError, RecursionError):
         return Unusable.WRONG_TYPE
+
+
+def as_text(value: object) -> str:
+    """A value as a program is given it, and as it is read back: lists and objects as JSON, all else as it is printed.
+
+    Raises ValueError for what cannot be written.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple | Mapping):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a value that cannot be written as JSON: {error}") from error
 
 
 def clean(text: str) -> str:

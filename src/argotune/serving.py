@@ -1,51 +1,46 @@
 """Serving: what an application imports to answer with the champions and to record what happened.
 
     serving = open_serving("acme_corp")
-    decision = serving.decide("routing", query="find the keynote", entities="", relationships="", enhanced_query="")
+    decision = serving.decide("routing", query="find the keynote")
     span.set_attributes(decision.attributes(agent_success=True, search_quality=0.9))
 
-Champions are held in a local copy that a background thread refreshes, so a lookup never waits for the
-store, and a store that is down stops nobody: the copy keeps serving.
+Config and champions are held in a local copy that a background thread refreshes, so a lookup never waits for the
+store, and a store that is down stops nobody: the copy keeps serving. `status()` says how old it is and what is wrong.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Any
 
-from argotune.champions import standing
 from argotune.configs import Configs
-from argotune.errors import ArgotuneError, ConfigInvalid
-from argotune.experiences import attribute_names, clean
+from argotune.errors import ConfigInvalid, Unavailable
+from argotune.experiences import OUTCOMES, Fields, as_text, attribute_names, clean
+from argotune.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.ports import Embedder, LMs, Store
-from argotune.programs import programs_of
 from argotune.programs.answering import answer
-from argotune.programs.program import Program
-from argotune.programs.state import load
-from argotune.registry import Registry
-from argotune.tenants import RoutingConfigUnified
+from argotune.programs.failures import one_line
+from argotune.tenants import LMChoice, RoutingConfigUnified
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A program as it serves now."""
-
-    program: Program
-    version: str
-    module: Any
-
-
-@dataclass(frozen=True)
 class Decision:
-    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring."""
+    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring.
+
+    `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
+    failed): the application does without then. "" where they can.
+    """
 
     tenant_id: str
     program: str
@@ -55,10 +50,20 @@ class Decision:
     confidence: float | None
     processing_time_s: float
     propensity: float = 1.0
+    lack: str = ""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answers can be used."""
+        return not self.lack
 
     def attributes(self, **outcome: bool | float | str | None) -> dict[str, bool | float | str]:
-        """Span attributes of this decision (docs/traces.md), with the outcome that the application saw."""
+        """Span attributes of this decision (docs/traces.md), with the outcome that the application saw.
+
+        Raises ConfigInvalid for a name that is no outcome (experiences.OUTCOMES), or is a field of the program.
+        """
         fields = {**self.inputs, **self.answers}
+        self._refuse_unknown(outcome, fields)
         decided: dict[str, bool | float | str | None] = {
             "routing.tenant_id": self.tenant_id,
             "routing.program": self.program,
@@ -71,14 +76,75 @@ class Decision:
         }
         return {name: _storable(value) for name, value in decided.items() if value is not None}
 
+    def _refuse_unknown(self, outcome: Mapping[str, object], fields: Mapping[str, str]) -> None:
+        known = [name for name in OUTCOMES if name not in fields]
+        unknown = next((name for name in outcome if name not in known), None)
+        if unknown is not None:
+            what = f"a field of {self.program}, said already" if unknown in fields else "no outcome"
+            raise ConfigInvalid(f"attributes: {unknown!r} is {what}; outcomes are {', '.join(known)}")
+
 
 def _storable(value: bool | float | str) -> bool | float | str:
     """OpenTelemetry fails on a lone surrogate and takes every span of the batch with it."""
     return clean(value) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True)
+class ProgramStatus:
+    """What serves for one program. `age_s`: since the store last said so, None where it never could be read."""
+
+    program: str
+    version: str
+    age_s: float | None
+    problem: Problem | None
+
+
+@dataclass(frozen=True)
+class ServingStatus:
+    """How fresh what serves is. `age_s`: since the store was last read through, in seconds.
+
+    `problems` are those that are not mended, with how often in a row each was met; `decisions` counts the questions of
+    this process, `unanswered` those without a usable answer, an outage included, and `last_lack` says why the last was.
+    """
+
+    tenant_id: str
+    age_s: float
+    programs: tuple[ProgramStatus, ...]
+    problems: tuple[Problem, ...]
+    decisions: int
+    unanswered: int
+    last_lack: str
+
+
+class _Tally:
+    """Questions of this process, and those without a usable answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.decisions = self.unanswered = 0
+        self.last_lack = ""
+
+    @contextmanager
+    def counted(self) -> Iterator[Callable[[str], None]]:
+        """Counts a question, and why it lacks an answer: what is told inside, or the error that leaves the block."""
+        try:
+            yield self._count
+        except BaseException as error:
+            self._count(one_line(error))
+            raise
+
+    def _count(self, lack: str) -> None:
+        with self._lock:
+            self.decisions += 1
+            self.unanswered += bool(lack)
+            self.last_lack = lack or self.last_lack
+
+
 class Serving:
-    """The champions of one tenant. Safe to share between threads; close it, or use it in a `with`."""
+    """The champions of one tenant. Safe to share between threads; close it, or use it in a `with`.
+
+    In a forked child (a worker of gunicorn or uvicorn) refreshing starts anew by itself, at once.
+    """
 
     def __init__(
         self,
@@ -88,15 +154,18 @@ class Serving:
         embedder: Callable[[], Embedder],
         clock: Callable[[], datetime],
         refresh_s: float = 30.0,
+        *,
+        open_lms: Callable[[LMChoice], LMs] | None = None,
+        wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        self._store, self._config, self._lms = store, config, lms
-        self._embedder, self._clock, self._refresh_s = embedder, clock, refresh_s
-        self._loaded: dict[str, Loaded] = {}
-        self._set_aside: dict[str, str | None] = {}
-        self._over = threading.Event()
+        """`open_lms` opens the LMs of a config that names others. `wait` waits for an event, for so many seconds."""
+        self._copy = LocalCopy(store, config, lms, embedder, clock, open_lms)
+        self._clock, self._refresh_s, self._wait = clock, refresh_s, wait
+        self._tally = _Tally()
         self.refresh()
-        self._thread = threading.Thread(target=self._keep_fresh, name="argotune-serving", daemon=True)
-        self._thread.start()
+        self._begin(at_once=False)
+        _listen_to_forks()
+        _living.add(self)
 
     def __enter__(self) -> Serving:
         return self
@@ -111,46 +180,118 @@ class Serving:
 
     def champion(self, program: str) -> Loaded:
         """The program that serves now, from the local copy. Raises ConfigInvalid for an unknown program."""
-        try:
-            return self._loaded[program]
-        except KeyError:
-            known = ", ".join(sorted(self._loaded))
-            raise ConfigInvalid(f"program: {program!r} is none of this tenant's: {known}") from None
+        return self._champion(self._copy.served, program)
 
-    def decide(self, program: str, **inputs: str) -> Decision:
-        """Answer with the champion. `inputs` are the program's input fields; missing ones are empty."""
-        loaded = self.champion(program)
-        given = {name: inputs.get(name, "") for name in loaded.program.fields.inputs}
+    def decide(self, /, program: str, **inputs: object) -> Decision:
+        """Answer with the champion. `inputs` are the program's input fields: texts, and all else as its text, lists and
+        objects as JSON. Only None is missing; what may be missing is "", or the program's default.
+
+        A question without an answer gives a Decision with `lack`. Raises ConfigInvalid for an unknown program, for an
+        input that it does not have and for one that is missing; Unavailable, AccessDenied and their like when no
+        question can be asked.
+        """
+        served = self._copy.served
+        loaded = self._champion(served, program)
+        given = _given(loaded.program.fields, inputs)
         started = time.perf_counter()
-        answers, confidence = answer(loaded.module, loaded.program, given, self._lms)
+        with self._tally.counted() as count:
+            found = answer(loaded.module, loaded.program, given, served.lms)
+            count(found.lack)
         took_s = time.perf_counter() - started
-        return Decision(self._config.tenant_id, program, loaded.version, given, answers, confidence, took_s)
+        tenant_id, answers, lack = served.config.tenant_id, found.answers, found.lack
+        return Decision(tenant_id, program, loaded.version, given, answers, found.confidence, took_s, lack=lack)
+
+    def status(self) -> ServingStatus:
+        """How fresh what serves is, and what is wrong. Reads nothing but the local copy."""
+        copy, now = self._copy, self._clock()
+        assert copy.refreshed_at is not None
+        return ServingStatus(
+            tenant_id=copy.served.config.tenant_id,
+            age_s=(now - copy.refreshed_at).total_seconds(),
+            programs=tuple(self._status_of(loaded, now) for loaded in copy.served.loaded.values()),
+            problems=tuple(copy.problems),
+            decisions=self._tally.decisions,
+            unanswered=self._tally.unanswered,
+            last_lack=self._tally.last_lack,
+        )
 
     def refresh(self) -> None:
-        """Load champions that changed. Raises Unavailable when the store is down."""
-        registry = Registry(self._store, self._config.tenant_id)
-        for module in self._config.modules:
-            for program in programs_of(self._config, module):
-                self._refresh_one(registry, program)
+        """Take over config and champions that changed. Raises Unavailable when the store is down; whatever else goes
+        wrong leaves the program that it is about as it was, and is in `status()`."""
+        self._copy.refresh()
 
-    def _refresh_one(self, registry: Registry, program: Program) -> None:
-        stands = standing(registry, program, self._clock())
-        if stands.set_aside and self._set_aside.get(program.name) != stands.set_aside:
-            log.warning(
-                "champion %s of %s has another signature, serving it as written", stands.set_aside, program.name
-            )
-        self._set_aside[program.name] = stands.set_aside
-        loaded = self._loaded.get(program.name)
-        if loaded is None or loaded.version != stands.version.id:
-            module = load(program, stands.version.state, stands.version.signature_hash, self._embedder)
-            self._loaded[program.name] = Loaded(program, stands.version.id, module)
+    def _champion(self, served: Served, program: str) -> Loaded:
+        try:
+            return served.loaded[program]
+        except KeyError:
+            known = ", ".join(sorted(served.loaded))
+            problem = self._copy.problems.of(program)
+            told = f"cannot be loaded: {problem.says}" if problem else f"is none of this tenant's: {known}"
+            raise ConfigInvalid(f"program: {program!r} {told}") from None
 
-    def _keep_fresh(self) -> None:
-        while not self._over.wait(self._refresh_s):
+    def _status_of(self, loaded: Loaded, now: datetime) -> ProgramStatus:
+        name, copy = loaded.program.name, self._copy
+        at = copy.confirmed_at.get(name)
+        problem = copy.problems.of(name) or copy.problems.of(loaded.program.module)
+        return ProgramStatus(name, loaded.version, at and (now - at).total_seconds(), problem)
+
+    def _begin(self, *, at_once: bool) -> None:
+        self._over = threading.Event()
+        arguments = {"target": self._keep_fresh, "args": (self._over, at_once)}
+        self._thread = threading.Thread(**arguments, name="argotune-serving", daemon=True)
+        self._thread.start()
+
+    def _keep_fresh(self, over: threading.Event, at_once: bool) -> None:
+        while at_once or not self._wait(over, self._refresh_s):
+            at_once = False
             try:
                 self.refresh()
-            except ArgotuneError as error:  # a damaged record ends the refreshing no more than an outage does
-                log.warning("champions not refreshed, serving the local copy: %s", error)
+            except Unavailable:
+                continue  # counted and logged by the copy
+            except Exception:
+                log.exception("champions not refreshed, serving the local copy")
+
+    def _start_over(self) -> None:
+        """In a forked child: the thread stayed with the parent, and locks may be held by it for ever."""
+        is_over = self._over.is_set()
+        self._copy.start_over()
+        self._tally = _Tally()
+        if not is_over:
+            self._begin(at_once=True)
+
+
+def _given(fields: Fields, inputs: Mapping[str, object]) -> dict[str, str]:
+    """What the program is asked. Raises ConfigInvalid that names an input, and those that there are."""
+    known = f"{fields.program} has {', '.join(fields.inputs)}"
+    unknown = next((name for name in inputs if name not in fields.inputs), None)
+    if unknown is not None:
+        outcome = "; an outcome is said in Decision.attributes" if unknown in OUTCOMES else ""
+        raise ConfigInvalid(f"decide: {unknown!r} is no input: {known}{outcome}")
+    given = {name: _text(name, value) for name, value in inputs.items() if value is not None}
+    if missing := fields.missing(given):
+        raise ConfigInvalid(f"decide: {missing[0]!r} is missing: {known}")
+    return fields.asked(given)
+
+
+def _text(name: str, value: object) -> str:
+    try:
+        return as_text(value)
+    except ValueError as error:
+        raise ConfigInvalid(f"decide: {name!r} is {error}") from error
+
+
+_living: weakref.WeakSet[Serving] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for serving in tuple(_living):
+        serving._start_over()
+
+
+@functools.cache
+def _listen_to_forks() -> None:
+    """From the first Serving on: its store was opened before, so it is ready again before the refreshing begins."""
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
@@ -165,5 +306,10 @@ def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     store = wiring.open_store(settings)
     config = Configs(store).get(tenant_id)
     unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
-    lms = wiring.open_lms(settings).open(config.lm, unlimited, NoAnswers())
-    return Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s)
+    source = wiring.open_lms(settings)
+
+    def open_lms(choice: LMChoice) -> LMs:
+        return source.open(choice, unlimited, NoAnswers())
+
+    lms = open_lms(config.lm)
+    return Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s, open_lms=open_lms)

@@ -38,17 +38,29 @@ def cautious(example: dspy.Example, prediction: dspy.Prediction) -> float:
     return 0.5 if prediction.urgency == "now" else 0.0
 
 
+class Sometimes(dspy.Module):
+    """Says nothing to messages that begin with typo; `style` may be left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = urgency(None)[0]
+
+    def forward(self, query: str, *, style: str = "short") -> dspy.Prediction | None:
+        assert style == "short"
+        return None if query.startswith("typo") else self.answer(query=query)
+
+
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> str:
     module = ModuleType("shop_programs")
     module.urgency = urgency
+    module.sometimes = lambda _config: (Sometimes(), cautious)
     monkeypatch.setitem(sys.modules, "shop_programs", module)
     return "shop_programs:urgency"
 
 
-def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop: str):
-    world = World()
-    config = world.tenant(programs={"urgency": shop}, modules=["urgency"])
+def asked(world: World) -> None:
+    """Traffic of `urgency`, and what people say of it."""
     for number in range(240):
         label = ("now", "later")[number % 2]
         signs = SIGNS[label].split()
@@ -58,10 +70,28 @@ def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop:
         span = Span(0, f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)
         world.traces.record("acme", [span])
         world.traces.annotate("acme", [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)])
+
+
+def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop: str):
+    world = World()
+    config = world.tenant(programs={"urgency": shop}, modules=["urgency"])
+    asked(world)
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.outcome == "promoted", run.sentence
     assert run.verdict.numbers.test in ("mcnemar", "permutation")
     assert Registry(world.store, "acme").champion("urgency")[0].version == run.challenger
+
+
+@pytest.mark.parametrize("optimizer", ["bootstrap", "nearest"])
+def test_a_program_that_says_nothing_to_some_and_has_a_default_is_tuned_and_judged(shop: str, optimizer: str):
+    world = World()
+    own = {"urgency": shop.replace("urgency", "sometimes")}
+    config = world.tenant(programs=own, modules=["urgency"], preferred_optimizer=optimizer)
+    asked(world)
+    (run,) = run_module(world.ports, config, "urgency", Request()).runs
+    assert run.verdict is not None, run.sentence
+    missed = [answers for answers in run.challenger_answers.values() if answers == {"urgency": ""}]
+    assert 0 < len(missed) < len(run.challenger_answers)
 
 
 def test_a_field_that_would_overwrite_a_span_attribute_is_refused(monkeypatch: pytest.MonkeyPatch):

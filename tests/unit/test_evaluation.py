@@ -88,6 +88,22 @@ def test_a_program_that_raises_on_every_example_is_told_with_its_exception():
         score(ROUTING.build(), ROUTING, [example("a"), example("b")], lms, silent)
 
 
+class Mute(dspy.Module):
+    """Returns nothing to some questions."""
+
+    def forward(self, query: str, **_more: str) -> dspy.Prediction | None:
+        return dspy.Prediction(agent="video") if query == "a" else None
+
+
+def test_a_forward_that_returns_nothing_is_a_miss_and_one_that_always_does_is_told():
+    lms, told = scripted_lms(like_the_nearest_demo), "TypeError: forward returned NoneType, not a dspy.Prediction"
+    found = score(Mute(), ROUTING, [example("a"), example("b")], lms, silent)
+    assert [(row.score, row.lack) for row in found] == [(1.0, None), (0.0, Lack.FAILED)]
+    assert found[1].why == f"it failed: {told}"
+    with pytest.raises(ProgramFailed, match=told):
+        score(Mute(), ROUTING, [example("b")], lms, silent)
+
+
 def test_a_metric_that_fails_on_one_example_misses_it_and_goes_on():
     metric = lambda example, prediction: 1 / len(example.query)  # noqa: E731
     program = Program("routing", "routing", ROUTING.fields, ROUTING.build, metric)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +12,8 @@ from factories import NOON, make_span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from small_routing import AGENTS, CONFIG, ROUTING, example, written
+from served import FIRST, NEVER_S, Fragile, crown, soon, tuned
+from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
@@ -22,15 +22,11 @@ from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.experiences import Experience, Unusable, clean, read_span
 from argotune.ports import LMs, Record
 from argotune.programs import programs_of
-from argotune.programs.state import dump
 from argotune.records import Collection
-from argotune.registry import Registry, Version, version_id
+from argotune.registry import Registry
 from argotune.serving import Serving, open_serving
 
 PROGRAMS = {program.name: program for module in CONFIG.modules for program in programs_of(CONFIG, module)}
-FIRST = next(iter(AGENTS))
-NEVER_S = 3600.0
-ENOUGH_S = 10.0
 HOSTILE = [
     "",
     "\x00\x1b[2J\r\n",
@@ -42,43 +38,8 @@ HOSTILE = [
 ]
 
 
-class Fragile(MemoryStore):
-    """A store that can go down."""
-
-    is_down = False
-
-    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        if self.is_down:
-            raise Unavailable("the store is down")
-        return super().read(tenant_id, collection, id)
-
-
 def serving_on(store: MemoryStore, refresh_s: float = NEVER_S, lms: LMs | None = None) -> Serving:
     return Serving(store, CONFIG, lms or scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON, refresh_s)
-
-
-def tuned(label: str, signature_hash: str = ROUTING.signature_hash) -> Version:
-    """A version of `routing` whose only demonstration teaches one label."""
-    module = ROUTING.build()
-    for predictor in module.predictors():
-        predictor.demos = [example("anything", label)]
-    state = dump(module)
-    id = version_id(ROUTING.name, signature_hash, state)
-    return untuned(ROUTING, NOON).model_copy(update={"id": id, "state": state, "signature_hash": signature_hash})
-
-
-def crown(store: MemoryStore, version: Version) -> Version:
-    registry = Registry(store, "acme")
-    registry.keep(version)
-    registry.override("routing", version.id, who="kim", reason="test", now=NOON)
-    return version
-
-
-def soon(is_so: Callable[[], bool]) -> bool:
-    until_s = time.monotonic() + ENOUGH_S
-    while not is_so() and time.monotonic() < until_s:
-        time.sleep(0.01)
-    return is_so()
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,8 @@ def _by_program(
 def _span(
     query: SampleQuery, program: str, right: Mapping[str, str], serving: Serving, prefix: str, at: datetime
 ) -> Span:
-    decision = serving.decide(program, **query.inputs())
+    known, asked = query.inputs(), serving.champion(program).program.fields.inputs
+    decision = serving.decide(program, **{name: known[name] for name in asked if name in known})
     return Span(
         row_id=0,
         span_id=span_id_of(query, program),

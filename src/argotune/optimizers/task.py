@@ -80,8 +80,8 @@ def metric_of(task: TrainingTask) -> Callable[..., float]:
     A metric that itself fails ends the compilation: DSPy would take it for wrong answers.
     """
 
-    def metric(example: dspy.Example, prediction: dspy.Prediction | None, *_trace: Any) -> float:
-        if prediction is None:
+    def metric(example: dspy.Example, prediction: object, *_trace: Any) -> float:
+        if not isinstance(prediction, dspy.Prediction):  # nothing, or what a user's `forward` returned instead
             return 0.0
         try:
             return hit_share(task.program, example, prediction)

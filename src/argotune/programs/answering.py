@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import dspy
 
-from argotune.errors import ArgotuneError
 from argotune.ports import LMs
-from argotune.programs.failures import NO_ANSWER, told_as
+from argotune.programs.failures import missed
+from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
 
 
-def answer(
-    module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs
-) -> tuple[dict[str, str], float | None]:
-    """The answers, and how sure the module is in 0..1; empty answers where the LM gave none that can be used.
+@dataclass(frozen=True)
+class Answered:
+    """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be ""."""
 
-    Raises Unavailable and its like when the LM cannot be reached.
+    answers: dict[str, str]
+    confidence: float | None
+    lack: str = ""
+
+
+def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> Answered:
+    """What the module answers. A question that an LM refuses, or on which the program fails, has no answers.
+
+    Raises Unavailable, AccessDenied and their like, which are about more than this question.
     """
-    with dspy.context(lm=lms.task, adapter=lms.adapter), told_as(ArgotuneError, program.name):
+    with dspy.context(lm=lms.task, adapter=lms.adapter):
         try:
-            prediction = module(**inputs)
-        except NO_ANSWER:
-            return dict.fromkeys(program.fields.answers, ""), None
-    answers = {name: str(prediction.get(name) or "") for name in program.fields.answers}
-    confidence = prediction.get("confidence")
-    return answers, float(confidence) if isinstance(confidence, int | float) else None
+            prediction = returned(module, inputs)
+        except Exception as error:  # noqa: BLE001 - a user's program may raise anything
+            return Answered(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
+    answers = answers_of(program, prediction)
+    return Answered(answers, confidence_of(prediction), _lack(program, prediction, answers))
+
+
+def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> str:
+    """Why the answers cannot be used; a text without a letter is none."""
+    lack = lack_in(program, prediction, answers)
+    empty = next((name for name, text in answers.items() if not text.strip()), None)
+    return str(lack) if lack else f"no answer to {empty}" if empty else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ import dspy
 from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
 from argotune.examples import Example
 from argotune.ports import LMs
-from argotune.programs.failures import lack_of, one_line, own_error, stopping_error, told_as
+from argotune.programs.failures import missed, one_line, told_as
+from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
 from argotune.verdicts import Lack
 
@@ -121,12 +122,12 @@ def _in_threads(jobs: Sequence[_Job], num_threads: int, progress: Callable[[int,
 def _score_one(job: _Job) -> Scored:
     program = job.program
     try:
-        prediction = job.module(**job.example.inputs())
+        prediction = returned(job.module, job.example.inputs())
     except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-        return _missed(job, error)
-    answers = {name: _text(prediction.get(name)) for name in program.fields.answers}
-    confidence = _confidence(prediction)
-    if lack := _lack(program, prediction, answers):
+        lack, why = missed(error)
+        return Scored(job.index, dict.fromkeys(program.fields.answers, ""), 0.0, lack=lack, why=why)
+    answers, confidence = answers_of(program, prediction), confidence_of(prediction)
+    if lack := lack_in(program, prediction, answers):
         return Scored(job.index, answers, 0.0, confidence, lack, str(lack))
     try:
         worth = float(program.metric(job.example, prediction))
@@ -134,24 +135,6 @@ def _score_one(job: _Job) -> Scored:
         why = f"its metric failed: {one_line(error)}"
         return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
     return Scored(job.index, answers, _in_range(program, worth), confidence)
-
-
-def _missed(job: _Job, error: Exception) -> Scored:
-    """The miss that an error means. Raises errors of ours that are about more than one answer."""
-    stopping = stopping_error(error)
-    if stopping is not None:
-        raise stopping from error
-    why = own_error(error) or error
-    lack = lack_of(why)
-    told = f"{'it failed' if lack is Lack.FAILED else lack}: {one_line(why)}"
-    return Scored(job.index, dict.fromkeys(job.program.fields.answers, ""), 0.0, lack=lack, why=told)
-
-
-def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> Lack | None:
-    said = None if "lack" in answers else prediction.get("lack")
-    if said in list(Lack):
-        return Lack(said)
-    return None if _in_their_sets(program, answers) else Lack.OUTSIDE
 
 
 def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
@@ -179,18 +162,3 @@ def _in_range(program: Program, found: float) -> float:
     if not math.isfinite(found) or not 0 <= found <= 1:
         raise ConfigInvalid(f"{program.name}: its metric gave {found}, not a number in 0..1")
     return found
-
-
-def _in_their_sets(program: Program, answers: Mapping[str, str]) -> bool:
-    return all(labels is None or answers[name] in labels for name, labels in program.fields.answers.items())
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _confidence(prediction: dspy.Prediction) -> float | None:
-    value = prediction.get("confidence")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return min(max(float(value), 0.0), 1.0)

@@ -81,6 +81,16 @@ def stopping_error(error: BaseException | None) -> ArgotuneError | None:
     return None if isinstance(own, Unanswered) else own
 
 
+def missed(error: Exception) -> tuple[Lack, str]:
+    """What an error means for one question, in a word and in a line. Raises an error of ours that is about more."""
+    stopping = stopping_error(error)
+    if stopping is not None:
+        raise stopping from error
+    why = own_error(error) or error
+    lack = lack_of(why)
+    return lack, f"{'it failed' if lack is Lack.FAILED else lack}: {one_line(why)}"
+
+
 def own_error(error: BaseException | None) -> ArgotuneError | None:
     """The error of this package in the chain of causes, or what an LM's failure means; None for anything else.
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import dspy
 
 from argotune.errors import ConfigInvalid
-from argotune.experiences import Fields
+from argotune.experiences import RESERVED, Fields, attribute_names
+from argotune.programs.closed_set import ClosedSetAnswers
 from argotune.programs.failures import told_as
 from argotune.programs.program import Program, labels_of
 from argotune.tenants import RoutingConfigUnified
 
 NOT_ANSWERS = frozenset({"reasoning", "confidence"})
 """Outputs that explain an answer; nobody labels them."""
-
-
-RESERVED = frozenset({"tenant_id", "program", "program_version", "propensity", "processing_time", "confidence"})
-"""Span attributes `routing.<name>` that say something else already (docs/traces.md)."""
 
 
 def own_program(config: RoutingConfigUnified, name: str) -> Program:
@@ -46,9 +44,15 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
 
 
 def _without_reserved(program: Program) -> Program:
-    taken = RESERVED & {*program.fields.inputs, *program.fields.answers}
-    if taken:
-        raise ConfigInvalid(f"programs.{program.module}: a field cannot be called {sorted(taken)[0]!r}")
+    """Each field has a span attribute of its own (docs/traces.md)."""
+    names = [*program.fields.inputs, *program.fields.answers]
+    if taken := sorted(RESERVED & set(names)):
+        known = ", ".join(sorted(RESERVED))
+        raise ConfigInvalid(f"programs.{program.module}: a field cannot be called {taken[0]!r}, nor any of {known}")
+    of_attribute = {attribute_names(name)[0]: name for name in names}
+    if twice := [name for name in names if of_attribute[attribute_names(name)[0]] != name or names.count(name) > 1]:
+        attribute = attribute_names(twice[0])[0]
+        raise ConfigInvalid(f"programs.{program.module}: two fields would be {attribute}, one of them {twice[0]!r}")
     return program
 
 
@@ -73,15 +77,38 @@ def _is_pair(made: object) -> bool:
 def read_fields(name: str, module: dspy.Module) -> Fields:
     """Inputs and answers of a module that does not say them itself.
 
-    Inputs are the named parameters of `forward`, or the inputs of the first predictor where it takes **kwargs.
+    Inputs are the named parameters of `forward`; one with a default may be missing. Where it takes **kwargs only, or is
+    DSPy's own, they are the inputs of the module's signature, or of the first module in it that has one: the predictors
+    of an agent (dspy.ReAct) have more.
     Answers are the outputs of the last predictor; a Literal or a bool gives the labels. Raises ConfigInvalid.
     """
     predictors = module.predictors()
     if not predictors:
         raise ConfigInvalid(f"programs.{name}: the module has no dspy.Predict, so there is nothing to tune")
-    parameters = inspect.signature(type(module).forward).parameters.values()
-    named = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "self"]
-    inputs = tuple(named or predictors[0].signature.input_fields)
+    inputs = _named(name, module) or _of_signature(module)
+    required = None if isinstance(module, ClosedSetAnswers) else tuple(key for key, is_needed in inputs if is_needed)
+    optional = frozenset(key for key, is_needed in inputs if not is_needed)
     outputs = predictors[-1].signature.output_fields
     answers = {key: labels_of(field.annotation) for key, field in outputs.items() if key not in NOT_ANSWERS}
-    return Fields(name, inputs, answers)
+    return Fields(name, tuple(key for key, _ in inputs), answers, required, optional)
+
+
+def _named(name: str, module: dspy.Module) -> list[tuple[str, bool]]:
+    """The named parameters of a user's `forward`, each with whether it must be given."""
+    forward = type(module).forward
+    if forward.__module__.startswith("dspy."):
+        return []
+    parameters = inspect.signature(MethodType(forward, module)).parameters.values()
+    by_place = next((p.name for p in parameters if p.kind is p.POSITIONAL_ONLY), None)
+    if by_place is not None:
+        raise ConfigInvalid(f"programs.{name}: forward takes {by_place!r} by its place only; inputs are given by name")
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not named and all(p.kind is not p.VAR_KEYWORD for p in parameters):
+        raise ConfigInvalid(f"programs.{name}: forward takes no input by name")
+    return [(p.name, p.default is p.empty) for p in named]
+
+
+def _of_signature(module: dspy.Module) -> list[tuple[str, bool]]:
+    inside = (getattr(part, "signature", None) for _, part in module.named_sub_modules(dspy.Module))
+    signature = next(found for found in inside if isinstance(found, type) and issubclass(found, dspy.Signature))
+    return [(key, field.is_required()) for key, field in signature.input_fields.items()]

@@ -45,8 +45,8 @@ class RetrievedDemos(dspy.Module):
 
 def text_of(inputs: Mapping[str, object]) -> str:
     """What neighbours are found by: the query, or all inputs where there is none."""
-    query = str(inputs.get("query") or "")
-    return query or "\n".join(str(value) for value in inputs.values())
+    query = inputs.get("query")
+    return str(query) if query not in (None, "") else "\n".join(str(value) for value in inputs.values())
 
 
 def _twin(program: dspy.Module) -> dspy.Module:

@@ -239,8 +239,8 @@ class _Reader:
     def read(self, inputs: Mapping[str, str], content: Content) -> Recovered:
         for predictor in self._module.predictors():
             predictor.demos = list(reversed(self._nearest(inputs, content)))
-        answers, confidence = answer(self._module, self._program, inputs, self._lms)
-        return Recovered(answers, confidence or 0.0)
+        found = answer(self._module, self._program, inputs, self._lms)
+        return Recovered(found.answers, found.confidence or 0.0)
 
     def _nearest(self, inputs: Mapping[str, str], content: Content) -> list[dspy.Example]:
         if not self._shown:
