@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from argotune.conditions import Conditions
 from argotune.documents import Document, find_all, to_record
+from argotune.moments import believed
 from argotune.ports import Store
 from argotune.records import EVERYONE, Collection, digest
 
@@ -67,6 +68,8 @@ def need_of(agenda: Agenda | None, newest_trace_at: datetime | None, now: dateti
     """Why something may be due for a tenant, or why nothing can be. `newest_trace_at` None: it has no traces."""
     if agenda is None:
         return Need(1, datetime.min.replace(tzinfo=now.tzinfo), "never looked at")
+    if believed(agenda.looked_at, now) is None:
+        return Need(1, now, "its last look is dated in the future")
     if agenda.due_at is not None and agenda.due_at <= now:
         return Need(0, agenda.due_at, "due by its interval")
     if now - agenda.looked_at >= LOOK_AGAIN:

@@ -10,6 +10,7 @@ from argotune.dataset import Dataset
 from argotune.decisions import ModelingContext, Shortfall, TrainingHistory, shortfall
 from argotune.examples import Example, Merged
 from argotune.experiences import query_of
+from argotune.moments import believed
 from argotune.power import gain_detected, level_of_attempt
 from argotune.runs import Run
 from argotune.splitting import Split
@@ -22,13 +23,12 @@ def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHis
     train = [example for example in real if example.split is Split.TRAIN]
     test_count = sum(example.split is Split.TEST for example in real)
     score, recent = history.champion_score, data.recent_accuracy
+    last_at = believed(history.last_at, now)
     return ModelingContext(
         modality=_modality(data.program),
         real_sample_count=len(train),
         success_rate=data.accuracy if recent is None else recent,
-        days_since_last_training=None
-        if history.last_at is None
-        else max((now - history.last_at).total_seconds(), 0) / 86400,
+        days_since_last_training=None if last_at is None else max((now - last_at).total_seconds(), 0) / 86400,
         current_performance_score=score,
         data_quality_score=_share(example.source.is_trusted for example in real),
         dataset_size=len(real),

@@ -157,7 +157,8 @@ def read_tally(store: Store, tenant_id: str) -> Tally:
 def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
     """Store what a round did, in place of what was stored under its name, and forget rounds older than KEPT.
 
-    Returns the record with its number. `record.started_at` is taken for the present.
+    Returns the record with its number. `record.started_at` is taken for the present, and nothing is forgotten by it
+    alone: where all known rounds are older by it, the next round forgets them.
     """
     known = rounds(store)
     same = [there.number for there in known if there.name == record.name]
@@ -165,18 +166,18 @@ def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
     kept = record.model_copy(update={"number": number})
     store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept)])
     old = [there.name for there in known if there.started_at < record.started_at - KEPT]
-    if old:
+    if old and known[-1].name not in old:
         store.remove(EVERYONE, Collection.ROUNDS, old)
     return kept
 
 
 def rounds(store: Store) -> list[RoundRecord]:
-    """All rounds that are kept and not damaged, oldest first."""
+    """All rounds that are kept and not damaged, oldest first, in the order in which they were stored: clocks err."""
     return _in_order(_Reader().values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
 
 
 def _in_order(found: Iterable[RoundRecord]) -> list[RoundRecord]:
-    return sorted(found, key=lambda record: (record.started_at, record.name))
+    return sorted(found, key=lambda record: (record.number, record.started_at, record.name))
 
 
 def read_overview(store: Store) -> Overview:

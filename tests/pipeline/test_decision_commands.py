@@ -77,3 +77,10 @@ def test_a_round_settles_who_decides_once_a_day(capsys: pytest.CaptureFixture[st
         settle_daily(store, world.now + timedelta(hours=hours))
     assert [a.at for a in InCharge(store).history()] == [world.now, world.now + timedelta(hours=24)]
     assert capsys.readouterr().out.count("Deciding on training: the rules decide") == 2
+
+
+def test_what_a_round_settled_with_a_clock_far_ahead_is_settled_again():
+    store, world = MemoryStore(), World()
+    for days in (730, 0):
+        settle_daily(store, world.now + timedelta(days=days))
+    assert len(InCharge(store).history()) == 2

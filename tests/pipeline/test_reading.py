@@ -10,13 +10,20 @@ import pytest
 from world import START, World, traffic
 
 from argotune.adapters.memory_traces import MemoryTraces
+from argotune.annotation_queue import AnnotationQueue
+from argotune.annotations import Annotation
+from argotune.contexts import context_of
+from argotune.dataset import Dataset
+from argotune.decisions import TrainingHistory
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Span
 from argotune.pipeline import Request, run_module
+from argotune.programs import programs_of
 from argotune.reading import BEGUN_ANEW
 from argotune.reports import ModuleReport
 from argotune.retention import HELD
 from argotune.runs import Run, RunBook
+from argotune.stages.annotate import Look
 from argotune.tenants import RoutingConfigUnified
 
 OLDER = "span: older than phoenix_lookback_hours"
@@ -194,3 +201,17 @@ def test_traces_dated_in_the_future_do_not_vouch_for_a_clock(world, config):
     world.later(days=400)
     run_of(world, config, FORCED)
     assert known(world) == ids(sent)
+
+
+@pytest.mark.parametrize(("days_ahead", "found"), [(0.001, 0), (730, 1)])
+def test_a_second_look_dated_in_the_future_is_answered_by_the_labels_there_are(world, config, days_ahead, found):
+    label = Annotation("span", "agent", "video", "HUMAN", "kim", START)
+    (program,) = programs_of(config, "routing")
+    now = Look("acme", program, START, (), [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
+    assert len(now.by_people(since=START + timedelta(days=days_ahead))) == found
+
+
+def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
+    history = TrainingHistory(trainings=1, last_at=START + timedelta(days=730))
+    data = Dataset("routing", (), {}, None)
+    assert context_of(config, data, history, START).days_since_last_training is None

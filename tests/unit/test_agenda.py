@@ -62,6 +62,8 @@ def test_a_long_wait_for_traces_is_looked_at_when_half_of_it_is_over(traces, hou
         ((None, NOON + HOUR), NOON + HOUR / 4, 30, "its interval is not over"),
         ((None, NOON + HOUR), NOON + HOUR / 4, 60, "new traces"),
         ((None, NOON), None, 24 * 60, "not looked at for a day"),
+        ((None, None), None, -4, "no traces since the last look"),
+        ((None, None), None, -6, "its last look is dated in the future"),
     ],
 )
 def test_only_what_cannot_be_due_is_passed_over(agenda, newest, minutes_later, need) -> None:

@@ -201,6 +201,14 @@ def test_old_rounds_are_forgotten_and_still_counted():
     assert read_overview(store).rounds == 40
 
 
+def test_a_round_with_a_clock_far_ahead_forgets_none_and_is_not_the_last_for_ever():
+    store = MemoryStore()
+    for name, day in (("one", 0), ("two", 1), ("wrong", 500), ("three", 2)):
+        keep_round(store, make_round(name, started_at=NOON + timedelta(days=day)))
+    assert [r.name for r in rounds(store)] == ["one", "two", "wrong", "three"]
+    assert read_overview(store).last_round == rounds(store)[-1]
+
+
 def test_a_damaged_round_is_passed_over_and_told():
     store = MemoryStore()
     store.write(EVERYONE, [Record(Collection.ROUNDS, "broken", "{}")])

@@ -13,6 +13,7 @@ from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, refuse_without
 from argotune.errors import ConfigInvalid, Conflict
+from argotune.moments import believed
 from argotune.ports import Store
 from argotune.rounds import Line, Round, RoundRequest
 from argotune.workflows import TEMPLATE
@@ -112,7 +113,8 @@ def settle_daily(store: Store, now: datetime) -> None:
     from argotune.stages.learn import learn
 
     last, _ = InCharge(store).now()
-    if last is not None and now - last.at < LEARN_EVERY:
+    last_at = believed(last.at, now) if last else None
+    if last_at is not None and now - last_at < LEARN_EVERY:
         return
     try:
         say(f"Deciding on training: {learn(store, now).reason}")

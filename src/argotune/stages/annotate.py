@@ -21,6 +21,7 @@ from argotune.examples import Example
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience, query_of
 from argotune.labelling import Choice, Questions, Reason, choose, lot_of
+from argotune.moments import believed
 from argotune.ports import Ports
 from argotune.programs.program import Program
 from argotune.registry import Registry, Version
@@ -81,7 +82,8 @@ class Look:
     agreements: dict[str, Agreement]
 
     def by_people(self, since: datetime | None = None) -> Collection[str]:
-        """Spans that people have labelled, `since` then. Trace sources tell whole seconds."""
+        """Spans that people have labelled, `since` then if that is not in the future. Sources tell whole seconds."""
+        since = believed(since, self.now)
         second = since.replace(microsecond=0) if since else None
         given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
         return answers_of(given, self.program.fields).keys()
