@@ -92,5 +92,5 @@ def forget_agenda(store: Store, tenant_id: str) -> None:
 
 
 def agendas(store: Store) -> dict[str, Agenda]:
-    """All agendas, by tenant id."""
+    """All agendas, by tenant id. One that cannot be read is none, so its tenant is looked at."""
     return {agenda.tenant_id: agenda for agenda in find_all(store, EVERYONE, Collection.AGENDA, Agenda)}

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from argotune import records
 from argotune.annotations import Annotation, strongest
-from argotune.documents import Document, find, from_text, to_record
+from argotune.documents import Document, find_renewable, from_text, readable, to_record
 from argotune.experiences import Fields
 from argotune.ports import Store
 from argotune.stats import cohen_kappa, kappa_interval, wilson_interval
@@ -107,13 +107,13 @@ def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> None:
 
 def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:
     """The stored report of a program, None before the first."""
-    return find(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
+    return find_renewable(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
 
 
 def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
     """The stored reports of a tenant's programs, by name."""
-    stored = store.scan(tenant_id, records.Collection.ANNOTATORS)
-    found = [from_text(AnnotatorReport, record.document) for record in stored if record.id.startswith("program/")]
+    stored = (r for r in store.scan(tenant_id, records.Collection.ANNOTATORS) if r.id.startswith("program/"))
+    found = readable(tenant_id, stored, lambda document: from_text(AnnotatorReport, document))
     return sorted(found, key=lambda report: report.program)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from argotune.documents import Document, find, find_all, to_record
+from argotune.documents import Document, find_all, find_renewable, to_record
 from argotune.errors import Conflict
 from argotune.labelling import Reason, lot_of
 from argotune.ports import Record, Store
@@ -116,7 +116,7 @@ class AnnotationQueue:
 
     def close(self, span_id: str, at: datetime) -> None:
         """A person has answered: the item is done, if there is one."""
-        item, _ = find(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
+        item, _ = find_renewable(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
         if item is not None and item.is_waiting:
             self.change([item.model_copy(update={"done_at": at, "is_marked": False})])
 
@@ -126,9 +126,10 @@ class AnnotationQueue:
         return self._store.remove(self._tenant_id, Collection.QUEUE, gone) if gone else 0
 
     def _day(self, day: date) -> tuple[QueueDay, str | None]:
-        known, tag = find(self._store, self._tenant_id, Collection.ANNOTATORS, _DAY, QueueDay)
+        known, tag = find_renewable(self._store, self._tenant_id, Collection.ANNOTATORS, _DAY, QueueDay)
         if known is None:
-            return QueueDay(day=day, queued=0), None
+            asked = sum(item.asked_at.date() == day for item in self.items()) if tag else 0  # it was damaged
+            return QueueDay(day=day, queued=asked), tag
         return (known if known.day == day else QueueDay(day=day, queued=0)), tag
 
     def _write(self, records: Sequence[Record], expect: dict[tuple[str, str], str | None] | None) -> None:

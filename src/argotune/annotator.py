@@ -20,7 +20,7 @@ from argotune.agreement import AnnotatorReport
 from argotune.annotations import Annotation
 from argotune.answers import Answers
 from argotune.budget import Meter
-from argotune.documents import Document, find, to_record
+from argotune.documents import Document, find_renewable, to_record
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Conflict
 from argotune.experiences import Experience
 from argotune.lm_names import is_same_model
@@ -91,7 +91,8 @@ class DayMeter(Meter):
 
     def _today(self) -> tuple[DaySpending, str | None]:
         day = self._ports.clock().date()
-        known, tag = find(self._ports.store, self._tenant_id, Collection.ANNOTATORS, self._id, DaySpending)
+        where = (self._tenant_id, Collection.ANNOTATORS, self._id)
+        known, tag = find_renewable(self._ports.store, *where, DaySpending)
         return (known if known and known.day == day else DaySpending(day=day)), tag
 
 

@@ -44,9 +44,9 @@ class Answers:
         self._also = also
 
     def find(self, question: Any) -> Mapping[str, Any] | None:
-        """The stored answer, or None. Raises Corrupt when it was tampered with."""
+        """The stored answer, or None. Raises Corrupt when it was tampered with or is of another shape."""
         document = self._store.read(self._tenant_id, Collection.ANSWERS, self._id(question))
-        return None if document is None else unseal("answer", document)["answer"]
+        return None if document is None else _kept(document)[0]
 
     def keep(self, question: Any, answer: Mapping[str, Any], at: str) -> None:
         """Store an answer. `at` is an ISO time, used to forget the oldest first."""
@@ -86,8 +86,8 @@ def _prefix(run: str) -> str:
 def _given_at(record: Record) -> str:
     """When the answer was given, as an ISO time; "" where nobody can tell any more."""
     try:
-        return str(unseal("answer", record.document)["at"])
-    except (Corrupt, KeyError, TypeError):
+        return _kept(record.document)[1]
+    except Corrupt:
         return ""
 
 
@@ -127,6 +127,14 @@ def note_cut() -> None:
     found = _reading.get()
     if found is not None:
         found.is_cut = True
+
+
+def _kept(document: str) -> tuple[Mapping[str, Any], str]:
+    """An answer and its ISO time. Raises Corrupt."""
+    body = unseal("answer", document)
+    if not isinstance(body, dict) or not isinstance(body.get("answer"), dict) or not isinstance(body.get("at"), str):
+        raise Corrupt("an answer record holds no answer and time")
+    return body["answer"], body["at"]
 
 
 class NoAnswers:

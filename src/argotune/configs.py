@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argotune.agenda import forget_agenda
-from argotune.documents import Document, find_all, to_record
-from argotune.errors import ConfigInvalid, NotFound
+from argotune.documents import Document, Unreadable, find_all, tell, to_record
+from argotune.errors import ConfigInvalid, Corrupt, NotFound
 from argotune.ports import Store
 from argotune.records import EVERYONE, Collection, digest, unseal
-from argotune.tenants import RoutingConfigUnified, check_tenant_id, parse_config
+from argotune.tenants import RoutingConfigUnified, check_tenant_id, stored_config
 
 
 class TenantEntry(Document):
@@ -24,12 +24,24 @@ class Configs:
         self._store = store
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
-        """Raises NotFound when the tenant has none, and ConfigInvalid for one that this release does not take."""
+        """Raises NotFound when the tenant has none, ConfigInvalid for one that this release does not take, Corrupt."""
         document = self._document(tenant_id)
         try:
-            return parse_config(unseal(RoutingConfigUnified.__name__, document))
+            return stored_config(unseal(RoutingConfigUnified.__name__, document))
         except ConfigInvalid as error:
             raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
+        except Corrupt as error:
+            raise type(error)(f"config of tenant {tenant_id!r}: {error}") from error
+
+    def readable(self) -> list[RoutingConfigUnified]:
+        """The configs of all listed tenants that can be read, by tenant id; the others are told."""
+        found = []
+        for tenant_id in self.tenant_ids():
+            try:
+                found.append(self.get(tenant_id))
+            except (Corrupt, ConfigInvalid, NotFound) as error:
+                tell(Unreadable(tenant_id, Collection.CONFIG, "routing", str(error)))
+        return found
 
     def _document(self, tenant_id: str) -> str:
         document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")

@@ -92,5 +92,9 @@ class Corrupt(ArgotuneError):
     """A stored record does not match its own hash or schema. Restore it from a backup; it is not used."""
 
 
+class NewerRecord(Corrupt):
+    """A stored record is of a newer release than this one. Use that release; the record is whole."""
+
+
 class BudgetSpent(ArgotuneError):
     """The run reached its limit of LM calls or tokens. Raise `budget` in the tenant's config if this is too early."""

@@ -7,6 +7,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+from argotune.documents import readable
+from argotune.errors import Corrupt
 from argotune.examples import Example, example_from_json, example_to_json
 from argotune.experiences import Experience
 from argotune.ports import Record, Store
@@ -41,14 +43,16 @@ class ExperienceLog:
             self._store.write(self._tenant_id, [_record(experience) for experience in batch])
 
     def experiences(self, program: str) -> Iterator[Experience]:
-        """All stored experiences of a program, in no particular order."""
-        for record in self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program)):
-            yield _experience(unseal("experience", record.document))
+        """All stored experiences of a program that can be read, in no particular order."""
+        stored = self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program))
+        return readable(self._tenant_id, stored, lambda document: _experience(unseal("experience", document)))
 
     def experience(self, program: str, span_id: str) -> Experience | None:
-        """One stored experience, None when it was forgotten."""
-        document = self._store.read(self._tenant_id, _collection(Collection.EXPERIENCES, program), span_id)
-        return None if document is None else _experience(unseal("experience", document))
+        """One stored experience, None when it was forgotten or cannot be read."""
+        collection = _collection(Collection.EXPERIENCES, program)
+        document = self._store.read(self._tenant_id, collection, span_id)
+        stored = [] if document is None else [Record(collection, span_id, document)]
+        return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
 
     def forget_before(self, program: str, oldest: datetime) -> int:
         """Drop experiences that happened earlier; the number dropped."""
@@ -56,9 +60,9 @@ class ExperienceLog:
         return self._store.remove(self._tenant_id, _collection(Collection.EXPERIENCES, program), old) if old else 0
 
     def examples(self, program: str) -> list[Example]:
-        """All stored examples of a program."""
-        records = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
-        return [example_from_json(unseal("example", record.document)) for record in records]
+        """All stored examples of a program that can be read."""
+        stored = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
+        return list(readable(self._tenant_id, stored, lambda document: example_from_json(unseal("example", document))))
 
     def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
         """Make the stored examples equal to `examples`, writing and removing only what differs from `known`."""
@@ -91,5 +95,13 @@ def _sealed(experience: Experience) -> str:
     return seal("experience", body)
 
 
+_KNOWN = frozenset(field.name for field in fields(Experience))
+
+
 def _experience(body: Mapping[str, Any]) -> Experience:
-    return Experience(**{**body, "at": datetime.fromisoformat(body["at"])})
+    """Fields of later releases are left out. Raises Corrupt."""
+    try:
+        known = {name: value for name, value in body.items() if name in _KNOWN}
+        return Experience(**{**known, "at": datetime.fromisoformat(body["at"])})
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise Corrupt(f"an experience cannot be read: {error!r}") from error

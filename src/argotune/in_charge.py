@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from argotune.documents import Document, find, find_all, to_record
+from argotune.documents import Document, find, find_all, find_renewable, to_record
 from argotune.errors import NotFound
 from argotune.meta_models import MetaModel
-from argotune.ports import Store
+from argotune.ports import ANY, Store
 from argotune.records import EVERYONE, Collection
 from argotune.takeover import Duel
 
@@ -35,9 +35,10 @@ class InCharge:
         self._store = store
 
     def now(self) -> tuple[Appointment | None, str | None]:
-        """The latest appointment, and the tag that the next one must expect."""
-        found, tag = find(self._store, EVERYONE, Collection.APPOINTMENTS, POINTER, Appointment)
-        return (None, None) if found is None else (found, tag)
+        """The latest appointment, and the tag that the next one must expect. Where the pointer is damaged, its history
+        says the same."""
+        found, tag = find_renewable(self._store, EVERYONE, Collection.APPOINTMENTS, POINTER, Appointment)
+        return (next(reversed(self.history()), None), tag) if tag == ANY else (found, tag)
 
     def model(self) -> MetaModel | None:
         """The model in charge, None where the rules are. Raises NotFound for one that is not there any more."""

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from argotune.conditions import Conditions
+from argotune.documents import Unreadable
 from argotune.errors import ArgotuneError
-from argotune.reports import ModuleReport
+from argotune.reports import ModuleReport, unreadable_words
 from argotune.runs import Run
 from argotune.tenants import MODULES
 
@@ -49,19 +50,22 @@ class Look:
         return f"due ({why}{self.conditions.traces_text} traces)"
 
 
-def outcome_of_looks(looks: Sequence[Look]) -> str:
-    """One line over all modules; those of which the same is said are named together."""
+def outcome_of_looks(looks: Sequence[Look], left_out: Sequence[Unreadable] = ()) -> str:
+    """One line over all modules; those of which the same is said are named together. Then what was left out."""
     said: dict[str, list[str]] = {}
     for look in looks:
         said.setdefault(look.words, []).append(look.conditions.module)
-    return _line([f"{', '.join(modules)} {words}" for words, modules in said.items()], "no module to look at")
+    parts = [f"{', '.join(modules)} {words}" for words, modules in said.items()] or ["no module to look at"]
+    return _line([*parts, *filter(None, [unreadable_words(left_out)])], "")
 
 
 def outcome_of_reports(reports: Sequence[ModuleReport], failures: Mapping[str, ArgotuneError]) -> str:
     """One line over all programs of the modules; what failed comes first."""
     parts = [f"{module}: failed: {error}" for module, error in failures.items()]
     for report in reports:
-        parts += [outcome_of_run(run) for run in report.runs] or report.lines
+        parts += [outcome_of_run(run) for run in report.runs] or ([] if report.failure else report.lines)
+    left_out = dict.fromkeys(record for report in reports for record in report.unreadable)
+    parts += [words] if (words := unreadable_words(tuple(left_out))) else []
     return _line(parts, "no module to optimize")
 
 

@@ -5,6 +5,7 @@ discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> p
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ from argotune.conditions import Conditions
 from argotune.contexts import context_of, history_after, shortfall_of
 from argotune.dataset import Dataset
 from argotune.decisions import CutShort, Shortfall, TrainingHistory
+from argotune.documents import unreadable
+from argotune.errors import Corrupt
 from argotune.leases import Lease, leased
 from argotune.logs import about
 from argotune.ports import Ports
@@ -27,6 +30,8 @@ from argotune.stages.trigger import note_first_look, trigger
 from argotune.tallies import keep_tally
 from argotune.tenants import RoutingConfigUnified
 from argotune.work import Pass, Request, Work
+
+log = logging.getLogger(__name__)
 
 
 def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request: Request) -> ModuleReport:
@@ -64,12 +69,27 @@ def _optimize(
     collected = collect(ports, config, module, [program.fields for program in programs], request.reach)
     this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lease)
     book.change_marker(module, pass_id=this.id)
-    runs = tuple(_run_program(this, program, collected.datasets[program.name]) for program in programs)
+    runs, failures = _run_programs(this, programs, collected)
     annotate(ports, config, programs)
     keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
     forget_answers(ports.store, config.tenant_id, [run.id for run in runs], ports.clock())  # no run asks any more
     _settle(this, module, collected, runs)
-    return ModuleReport(conditions, runs)
+    failure = failures[0] if failures else None
+    return ModuleReport(conditions, runs, failure, unreadable(config.tenant_id))
+
+
+def _run_programs(
+    this: Pass, programs: Sequence[Program], collected: Collected
+) -> tuple[tuple[Run, ...], list[Corrupt]]:
+    """The runs, and what could not be read of programs that have none: the others of the module go on."""
+    runs, failures = [], []
+    for program in programs:
+        try:
+            runs.append(_run_program(this, program, collected.datasets[program.name]))
+        except Corrupt as error:
+            log.error("%s is left out of this pass: %s", program.name, error)
+            failures.append(error)
+    return tuple(runs), failures
 
 
 def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) -> None:

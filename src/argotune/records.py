@@ -11,9 +11,11 @@ import hashlib
 import json
 from typing import Any
 
-from argotune.errors import Corrupt
+from argotune.errors import Corrupt, NewerRecord
 
 SCHEMA = 1
+"""Raised where an older release would misread what a newer one writes. A further field is no such thing: it is left out
+by releases that do not know it."""
 
 EVERYONE = "*"
 """The tenant id under which the list of tenants lies; `tenants.check_tenant_id` refuses it for a real tenant."""
@@ -70,7 +72,9 @@ def tag_of(document: str) -> str:
 
 
 def unseal(kind: str, document: str) -> Any:
-    """The body of a document. Raises Corrupt when hash, schema or kind is not what it should be."""
+    """The body of a document. Raises Corrupt when hash, schema or kind is not what it should be, a NewerRecord for a
+    later schema.
+    """
     tag = tag_of(document)
     # The hash is that of the rest as it is written, so that nothing has to be written again to compare it.
     if hashlib.sha256(f"{{{document[75:]}".encode("utf-8", "surrogatepass")).hexdigest() != tag:
@@ -79,6 +83,8 @@ def unseal(kind: str, document: str) -> Any:
         inner = json.loads(document)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"a {kind} record is not JSON: {error}") from error
+    if isinstance(inner.get("schema"), int) and inner["schema"] > SCHEMA:
+        raise NewerRecord(f"a {kind} record of schema {inner['schema']} is of a newer release, this one reads {SCHEMA}")
     if inner.get("schema") != SCHEMA or inner.get("kind") != kind:
         raise Corrupt(f"expected a {kind} record of schema {SCHEMA}, found {inner.get('kind')} {inner.get('schema')}")
     return inner["body"]

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from argotune.conditions import Conditions
+from argotune.documents import Unreadable
 from argotune.errors import ArgotuneError
 from argotune.runs import Run
 
@@ -20,17 +21,34 @@ SCHEMA = "argotune.report/1"
 
 @dataclass(frozen=True)
 class ModuleReport:
-    """What came of one module of one tenant: the trigger's conditions, and a run per program when it was due."""
+    """What came of one module of one tenant: the trigger's conditions, and a run per program when it was due.
+
+    `failure` says why a program has no run while others have; `unreadable` are records that were left out.
+    """
 
     conditions: Conditions
     runs: tuple[Run, ...]
+    failure: ArgotuneError | None = None
+    unreadable: tuple[Unreadable, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """One sentence per program, or one for a module that was not due."""
-        if not self.runs:
-            return [f"{self.conditions.module}: skipped: {self.conditions.why_not}"]
-        return [f"{run.program}: {run.sentence}" for run in self.runs]
+        told = [f"{self.conditions.module}: {words}"] if (words := unreadable_words(self.unreadable)) else []
+        if self.failure:
+            told.append(f"{self.conditions.module}: failed: {self.failure}")
+        if not self.runs and not self.failure:
+            return [f"{self.conditions.module}: skipped: {self.conditions.why_not}", *told]
+        return [*(f"{run.program}: {run.sentence}" for run in self.runs), *told]
+
+
+def unreadable_words(found: Sequence[Unreadable]) -> str:
+    """Which records were left out, the first of them by name; "" where none was."""
+    if not found:
+        return ""
+    named = ", ".join(f"{record.collection} {record.id!r}" for record in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"{len(found)} stored records cannot be read and were left out: {named}{more}; `argotune doctor --records`"
 
 
 def report_json(
@@ -70,6 +88,7 @@ def _module_json(report: ModuleReport) -> dict[str, Any]:
         "why_not": report.conditions.why_not or None,
         "traces": report.conditions.traces,
         "runs": [run_json(run) for run in report.runs],
+        "unreadable": [{"collection": r.collection, "id": r.id, "why": r.why} for r in report.unreadable],
     }
 
 

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from argotune.budget import Spent
 from argotune.decisions import CutShort, ModelingContext, Shortfall, Strategy, TrainingDecision, TrainingHistory
-from argotune.documents import Document, find, find_all, find_tagged, from_text, to_record
-from argotune.errors import Conflict, Corrupt, NotFound
-from argotune.ports import ANY, Record, Store
+from argotune.documents import Document, find, find_all, find_renewable, find_tagged, from_text, readable, to_record
+from argotune.errors import Conflict, NotFound
+from argotune.ports import Record, Store
 from argotune.records import Collection, tag_of
 from argotune.run_sums import ProgramSum, RunSummary, sums_of
 from argotune.synthesis import SyntheticReport
@@ -272,10 +272,7 @@ class RunBook:
 
     def _sum(self, run: Run) -> tuple[ProgramSum, str | None]:
         """The sum of a program's runs, counted from them where none is stored, and the tag that a change expects."""
-        try:
-            known, tag = find(self._store, self.tenant_id, Collection.RUN_SUMS, run.program, ProgramSum)
-        except Corrupt:
-            known, tag = None, ANY
+        known, tag = find_renewable(self._store, self.tenant_id, Collection.RUN_SUMS, run.program, ProgramSum)
         if known is None:
             known = self._counted(run.program).get(run.program)
         return known or ProgramSum(program=run.program, module=run.module), tag
@@ -292,9 +289,7 @@ class RunBook:
 
     def _summaries(self) -> Iterator[RunSummary]:
         """Of all runs that can be read."""
-        for record in self._store.scan(self.tenant_id, Collection.RUNS):
-            with suppress(Corrupt):
-                yield from_text(Run, record.document).summary
+        return (run.summary for run in find_all(self._store, self.tenant_id, Collection.RUNS, Run))
 
     def sums(self) -> list[ProgramSum]:
         """What the runs of each program came to, by program. Reads no run where the sums are stored."""
@@ -324,14 +319,14 @@ class RunBook:
         return run
 
     def runs(self, *, group: str | None = None, since: datetime | None = None) -> list[Run]:
-        """All runs, oldest first."""
+        """All runs that can be read, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.RUNS, Run)
         wanted = (r for r in found if group in (None, r.group) and (since is None or r.started_at >= since))
         return sorted(wanted, key=lambda run: (run.started_at, run.id))
 
     def spent(self, run: Run) -> Spent:
         """What the run has spent, by its last answer or its record, whichever came later."""
-        latest, _ = find(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
+        latest, _ = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
         recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
         if latest is None or latest.run_id != run.id:
             return recorded
@@ -344,9 +339,14 @@ class RunBook:
         return to_record(Collection.MARKERS, f"spent/{run.program}", spending)
 
     def attempts(self, program: str) -> list[Attempt]:
-        """Every opening of the program's test split, oldest first."""
+        """Every opening of the program's test split that can be read, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
         return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
+
+    def lost_attempts(self, program: str) -> int:
+        """How many openings cannot be read: each may have seen any example."""
+        stored = [r for r in self._store.scan(self.tenant_id, Collection.ATTEMPTS) if r.id.startswith(f"{program}-")]
+        return len(stored) - len(list(readable(self.tenant_id, stored, lambda document: from_text(Attempt, document))))
 
     def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
         """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
@@ -383,9 +383,12 @@ class RunBook:
         return self.attempt_record(attempt.model_copy(update={"void": why}))
 
     def marker(self, module: str) -> tuple[Marker, str | None]:
-        """Where the module stands, and the tag that a change must expect."""
-        marker, tag = find(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
-        return (Marker(), None) if marker is None else (marker, tag)
+        """Where the module stands, and the tag that a change must expect.
+
+        A damaged marker is a new one: the module is due, its traces are read again, which stores nothing twice.
+        """
+        marker, tag = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
+        return marker or Marker(), tag
 
     def change_marker(self, module: str, **changes: Any) -> None:
         """Change fields of a module's marker. Raises Conflict when somebody else changed it meanwhile."""

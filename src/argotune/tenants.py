@@ -283,6 +283,17 @@ def parse_config(data: Any) -> RoutingConfigUnified:
         raise ConfigInvalid(first_problem(error)) from None
 
 
+def stored_config(data: Any) -> RoutingConfigUnified:
+    """The config that this or a later release has stored; fields that are not known here are left out.
+
+    Raises ConfigInvalid as `parse_config`.
+    """
+    try:
+        return RoutingConfigUnified.model_validate(data, extra="ignore")
+    except ValidationError as error:
+        raise ConfigInvalid(first_problem(error)) from None
+
+
 def first_problem(error: ValidationError) -> str:
     """The first problem of a pydantic error as one line: field, what is wrong, the value."""
     detail = error.errors(include_url=False)[0]

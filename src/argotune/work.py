@@ -18,8 +18,8 @@ from argotune.champions import Standing, standing
 from argotune.contexts import context_of
 from argotune.dataset import Dataset
 from argotune.decisions import TrainingHistory
-from argotune.documents import find, to_record
-from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NotFound, ProgramChanged, Unanswered
+from argotune.documents import Unreadable, find_renewable, tell, to_record
+from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NewerRecord, NotFound, ProgramChanged, Unanswered
 from argotune.examples import Example
 from argotune.gate import measure, no_evidence
 from argotune.in_charge import InCharge
@@ -77,10 +77,20 @@ class Work:
         self._ports, self._config, self._program, self._data = this.ports, this.config, program, data
         self._book = RunBook(this.ports.store, this.config.tenant_id)
         self._registry = Registry(this.ports.store, this.config.tenant_id)
-        self.run = self._book.open(self._new_run(this))
+        self.run = self._opened(self._new_run(this))
         self._meter = Meter(this.config.budget, self._book.spent(self.run))
         self._lms: LMs | None = None
         self._is_training_forced = this.request.is_training_forced
+
+    def _opened(self, run: Run) -> Run:
+        """The run as it is written down. One whose record is damaged stays as it is: another begins in its place."""
+        try:
+            return self._book.open(run)
+        except NewerRecord:
+            raise
+        except Corrupt as error:
+            tell(Unreadable(run.tenant_id, Collection.RUNS, run.id, str(error.__cause__ or error)))
+            return self._book.open(run.model_copy(update={"id": f"{run.id}-again"}))
 
     def step(self) -> None:
         """Do what the run's state asks for. A run whose labels were changed under it ends: its versions cannot load."""
@@ -192,7 +202,7 @@ class Work:
         return made
 
     def _kept_synthetic(self) -> SyntheticDataResponse | None:
-        kept, _ = find(
+        kept, _ = find_renewable(
             self._ports.store, self._config.tenant_id, Collection.SYNTHETIC, self.run.id, SyntheticDataResponse
         )
         return kept
@@ -205,7 +215,8 @@ class Work:
         assert self.run.plan is not None
         ids = self.run.plan.test_ids
         attempt = attempt_of(self.run.program, self.run.id, self._ports.clock(), ids)
-        number = attempt_number(self._book.attempts(self.run.program), ids)
+        lost = self._book.lost_attempts(self.run.program)
+        number = attempt_number(self._book.attempts(self.run.program), ids) + lost
         self._advance(RunState.OPENED, also=(self._book.attempt_record(attempt),), attempt=number)
 
     def _evaluate(self) -> None:

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 
 import pytest
+import redis
 
 from argotune.adapters import redis_store
 from argotune.adapters.redis_store import Address, RedisStore, parse_address
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Corrupt, Unavailable
 from argotune.ports import Record, Store
-from argotune.records import EVERYONE, seal, tag_of
+from argotune.records import EVERYONE, seal, tag_of, unseal
 
 ACME = "acme_corp"
 
@@ -275,3 +276,19 @@ def test_a_bad_redis_url_is_refused_without_showing_the_password(url: str) -> No
         RedisStore.from_url(url)
     assert "s3cret" not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.redis
+def test_a_byte_that_is_no_text_makes_a_record_corrupt_and_no_other(redis_server) -> None:
+    redis_server.call("FLUSHALL")
+    with (
+        closing(RedisStore.from_url(redis_server.url)) as store,
+        closing(redis.Redis(port=redis_server.port)) as client,
+    ):
+        store.write(ACME, [made("r1"), made("r2")])
+        client.hset(f"argotune:{{{ACME}}}:runs", "r1", b'{"hash":"\xff\xfe')
+        documents = {record.id: record.document for record in store.scan(ACME, "runs")}
+        for document in (documents["r1"], store.read(ACME, "runs", "r1")):
+            with pytest.raises(Corrupt):
+                unseal("made", document or "")
+        assert unseal("made", documents["r2"]) == 0

@@ -14,7 +14,7 @@ import pytest
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, Unavailable
 from argotune.ports import Record, Store
-from argotune.records import seal
+from argotune.records import seal, unseal
 
 ACME = "acme_corp"
 
@@ -176,3 +176,16 @@ def test_a_file_made_before_leases_had_terms_is_taken_over(tmp_path: Path) -> No
         assert store.read(ACME, "runs", "r1") is not None
         assert not store.hold(ACME, "routing", "two", 60)
         assert store.hold(ACME, "modality", "two", 60)
+
+
+def test_a_byte_that_is_no_text_makes_a_record_corrupt_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    with closing(SQLiteStore(path)) as store, closing(sqlite3.connect(path)) as other:
+        store.write(ACME, [made("r1"), made("r2")])
+        other.execute("UPDATE records SET document = CAST(? AS TEXT) WHERE id = 'r1'", (b'{"hash":"\xff\xfe',))
+        other.commit()
+        documents = {record.id: record.document for record in store.scan(ACME, "runs")}
+        for document in (documents["r1"], store.read(ACME, "runs", "r1")):
+            with pytest.raises(Corrupt):
+                unseal("made", document or "")
+        assert unseal("made", documents["r2"]) == 0

@@ -53,7 +53,8 @@ class KilledAtWrite(SQLiteStore):
 
 def world_on(path: Path) -> World:
     """A world on a SQLite file; traces and tracker are rebuilt the same each time, as servers outlive a pod."""
-    world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker())
+    # The lease of a killed process lasts so long; renewing it may come late where the machine is busy.
+    world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker(), lease_s=2.0)
     world.new_config = world.tenant("acme", gate={"min_test_examples": 10})
     spans, annotations = traffic("acme", N_DECISIONS)
     world.traces.record("acme", [*spans, *traffic("acme", 40, first=N_DECISIONS)[0]])

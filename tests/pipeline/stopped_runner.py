@@ -29,7 +29,7 @@ KINDS = (
 
 def world_on(store: Store) -> World:
     """A world with 150 labelled decisions on a store; the trace source is rebuilt the same each time."""
-    world = World(store=store)
+    world = World(store=store, lease_s=4.0)
     spans, annotations = traffic(TENANT, 150)
     world.traces.record(TENANT, spans)
     world.traces.annotate(TENANT, annotations)

@@ -15,7 +15,7 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.annotations import Annotation
-from argotune.answers import Answers
+from argotune.answers import Answers, PaidAnswers
 from argotune.budget import Meter
 from argotune.configs import Configs
 from argotune.experiences import Span
@@ -57,15 +57,14 @@ class MeteredDecisions(ScriptedDecisions):
 
     def __call__(self, state, questions):
         question = ["scripted", state, questions]
-        known = self.answers.find(question)
-        if known is not None:
-            self.meter.reuse()
-            return known
-        with self.meter.call(100) as bill:
-            found = super().__call__(state, questions)
-            bill.tokens = 10
-        self.answers.keep(question, found, START.isoformat())
-        return found
+
+        def ask():
+            with self.meter.call(100) as bill:
+                found = super(MeteredDecisions, self).__call__(state, questions)
+                bill.tokens = 10
+            return found
+
+        return PaidAnswers(self.answers, self.meter, lambda: START).get(question, ask)
 
 
 @dataclass
@@ -98,7 +97,7 @@ class World:
     content: ContentSource = field(default_factory=lambda: MemoryContent({}))
     annotator: LMSource | None = None
     now: datetime = START
-    lease_s: float = 1.0
+    lease_s: float = 30.0
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
 
     @property

@@ -16,7 +16,7 @@ from argotune.answers import Answers, NoAnswers, PaidAnswers, forget_answers, re
 from argotune.budget import Meter, Spent
 from argotune.errors import BudgetSpent, Corrupt
 from argotune.ports import Record
-from argotune.records import Collection
+from argotune.records import Collection, seal
 from argotune.tenants import BudgetLimits
 
 QUESTION = {"lm": "some/lm", "prompt": "which agent?"}
@@ -163,3 +163,15 @@ def test_any_json_question_finds_its_answer(question: object):
     number = count()
     asked = [answers.get(question, lambda: {"n": next(number)}) for _ in range(2)]
     assert asked == [{"n": 0}, {"n": 0}]
+
+
+def test_an_answer_of_another_shape_is_asked_for_again():
+    store = MemoryStore()
+    answers = paid(store)
+    lm = Lm(answers)
+    answers.get(QUESTION, lm.ask)
+    (kept,) = store.scan("acme", Collection.ANSWERS)
+    for body in ({"answer": "text"}, ["of another release"], {"answer": {}, "at": 3}):
+        store.write("acme", [replace(kept, document=seal("answer", body))])
+        number = lm.calls
+        assert answers.get(QUESTION, lm.ask) == {"call": number + 1}

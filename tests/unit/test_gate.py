@@ -277,7 +277,6 @@ def test_comparisons_and_verdicts_are_read_back_as_they_were_stored(comparison, 
     [
         ({"outcome": "perhaps"}, "perhaps"),
         ({"rule": "mood"}, "mood"),
-        ({"extra": 1}, "extra"),
         ({"numbers": {}}, "numbers"),
     ],
 )

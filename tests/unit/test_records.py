@@ -69,7 +69,8 @@ def resealed(**fields: object) -> str:
     ("document", "message"),
     [
         (resealed(kind="other"), "expected a thing record of schema 1, found other 1"),
-        (resealed(schema=SCHEMA + 1), "expected a thing record of schema 1, found thing 2"),
+        (resealed(schema=SCHEMA + 1), "a thing record of schema 2 is of a newer release, this one reads 1"),
+        (resealed(schema=0), "expected a thing record of schema 1, found thing 0"),
         (resealed().replace('"body":1', '"body":2'), "a thing record does not match its hash"),
         ("", "does not begin with its hash"),
         ("{}", "does not begin with its hash"),

@@ -200,7 +200,10 @@ def _raw(text: str) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # a damaged record: it does not match its hash
+        return raw.decode("utf-8", "replace")
 
 
 def _key(tenant_id: str, *parts: str) -> str:

@@ -216,7 +216,10 @@ def _raw(*texts: str) -> tuple[bytes, ...]:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogatepass")
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:  # a damaged record: it does not match its hash
+        return raw.decode("utf-8", "replace")
 
 
 def _tag(connection: sqlite3.Connection, tenant_id: str, collection: str, id: str) -> str | None:

@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from argotune.cli.looks import modules_of
 from argotune.cli.loop import say_runs
 from argotune.cli.open import ports_of, settings_of, store_of
-from argotune.cli.output import say, say_json, table
+from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
 from argotune.configs import Configs
+from argotune.documents import unreadable
 from argotune.ports import Store
 from argotune.registry import Registry
-from argotune.reports import run_json
+from argotune.reports import run_json, unreadable_words
 from argotune.runs import RunBook
 from argotune.tenants import MaskingRules
 
@@ -44,6 +45,8 @@ def _status(arguments: Namespace) -> None:
     tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
     rows = status_rows(store, tenants)
     names = ("tenant", "program", "champion", "since", "last_run", "outcome", "sentence")
+    if words := unreadable_words(unreadable()):
+        note(words)
     if arguments.json:
         return say_json([dict(zip(names, row, strict=True)) for row in rows])
     table([name.upper().replace("_", " ") for name in names], rows)

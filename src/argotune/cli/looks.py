@@ -10,6 +10,7 @@ from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import escaped, say
 from argotune.conditions import Conditions
 from argotune.configs import Configs
+from argotune.documents import unreadable
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, ProjectMissing
 from argotune.outcomes import Look, outcome_of_looks
 from argotune.ports import Store
@@ -46,7 +47,7 @@ def write_due(arguments: Namespace) -> Checked:
     looks = _looks(arguments, store, config)
     if arguments.module == "all":
         keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], looks[0].conditions.now))
-    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks))
+    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks, unreadable(config.tenant_id)))
     missing = {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
     return [look.conditions for look in looks if not look.missing], missing
 

@@ -233,7 +233,10 @@ def _run_each(
     reports, failures = [], {}
     for module in modules:
         try:
-            reports.append(run_module(ports, config, module, request))
+            report = run_module(ports, config, module, request)
+            reports.append(report)
+            if report.failure:
+                failures[module] = report.failure
         except ArgotuneError as error:
             failures[module] = error
             if isinstance(error, Unavailable):

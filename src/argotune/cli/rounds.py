@@ -12,9 +12,12 @@ from argotune.cli.files import deliver, json_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, refuse_without
+from argotune.documents import unreadable
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.moments import believed
 from argotune.ports import Store
+from argotune.records import EVERYONE
+from argotune.reports import unreadable_words
 from argotune.rounds import Line, Round, RoundRequest
 from argotune.workflows import TEMPLATE
 
@@ -98,7 +101,7 @@ def _submit_round(arguments: Namespace) -> int:
     done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
     if not request.is_dry_run:
         keep_round(store, _record(done, utc_now()))
-    lost = deliver([(arguments.outcome_file, done.sentence), (arguments.output, json_text(_round_json(done)))])
+    lost = deliver([(arguments.outcome_file, _outcome(done)), (arguments.output, json_text(_round_json(done)))])
     _say_round(done)
     if not request.is_dry_run:
         settle_daily(store, utc_now())
@@ -175,4 +178,9 @@ def _say_round(done: Round) -> None:
     table(["TENANT", "OUTCOME", "WORKFLOW", "WHY"], [[x.tenant_id, x.outcome, x.workflow, x.reason] for x in shown])
     for reason, count in done.skipped_by_reason.items() if is_long else ():
         say(f"skipped {count}: {reason}")
-    say(done.sentence)
+    say(_outcome(done))
+
+
+def _outcome(done: Round) -> str:
+    """One line: what came of the tenants, and which records of the lists that all share were left out."""
+    return "; ".join(filter(None, (done.sentence, unreadable_words(unreadable(EVERYONE)))))

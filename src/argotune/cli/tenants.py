@@ -83,8 +83,7 @@ def read_json_list(path: str) -> list[Any]:
 
 
 def _list(arguments: Namespace) -> None:
-    configs = Configs(store_of(arguments))
-    found = [configs.get(tenant_id) for tenant_id in configs.tenant_ids()]
+    found = Configs(store_of(arguments)).readable()
     if arguments.json:
         return say_json([config.model_dump(mode="json") for config in found])
     table(["TENANT", "AUTO", "EVERY", "MIN TRACES", "OPTIMIZER", "MODULES"], [_row(config) for config in found])

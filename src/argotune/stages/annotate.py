@@ -6,6 +6,7 @@ in one step with the day's count, and annotations are upserted.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.annotations import Annotation
 from argotune.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.doubts import doubts_about
-from argotune.errors import NotFound
+from argotune.errors import Corrupt, NotFound
 from argotune.examples import Example
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience, query_of
@@ -29,6 +30,8 @@ from argotune.retention import retention
 from argotune.runs import RunBook
 from argotune.splitting import Split, Splitter
 from argotune.tenants import RoutingConfigUnified
+
+log = logging.getLogger(__name__)
 
 MARK = "argotune.queue"
 MARKED_BY = "argotune"
@@ -228,7 +231,11 @@ def _item(choice: Choice, look: Look) -> QueueItem:
 def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) -> Version | None:
     """The program's latest challenger, whatever became of it."""
     made = RunBook(ports.store, config.tenant_id).latest_challenger(program.name)
-    return Registry(ports.store, config.tenant_id).version(made) if made else None
+    try:
+        return Registry(ports.store, config.tenant_id).version(made) if made else None
+    except (Corrupt, NotFound) as error:
+        log.warning("spans are chosen without a challenger's doubts: %s", error)
+        return None
 
 
 def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
