@@ -14,6 +14,7 @@ from world import AGENTS, World
 from argotune import wiring
 from argotune.agenda import agenda_of, agendas, keep_agenda
 from argotune.cli import main
+from argotune.cli.annotate import _answer, _Skip, _Stop
 
 
 @pytest.fixture
@@ -143,3 +144,29 @@ def test_the_annotator_labels_now_and_the_status_has_its_numbers(world: World, c
 def test_without_an_annotator_the_command_says_so(world: World, capsys):
     assert call("--llm") == 0
     assert "routing: no LM annotator: ARGOTUNE_ANNOTATION_MODEL is not set" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("labels", "typed", "chosen", "prompt"),
+    [
+        (("2", "1"), "1", "2", "(s: skip, q: quit)"),
+        (("2", "1"), "2", "1", "(s: skip, q: quit)"),
+        (("7", "x"), "7", "7", "(s: skip, q: quit)"),
+        (("q", "s"), "q", "q", "(/s: skip, /q: quit)"),
+        (("s", "/s", "x"), "/s", "/s", "(//s: skip, q: quit)"),
+        (("s", "q"), "/s", _Skip, "(/s: skip, /q: quit)"),
+        (("s", "q"), "/q", _Stop, "(/s: skip, /q: quit)"),
+        (None, "s", "s", "(/s: skip, /q: quit)"),
+        (None, "/s", _Skip, "(/s: skip, /q: quit)"),
+        (("a", "b"), "s", _Skip, "(s: skip, q: quit)"),
+        (("a", "b"), f"{'9' * 5000}\n2", "b", "(s: skip, q: quit)"),
+    ],
+)
+def test_a_number_is_a_line_and_no_label_takes_the_keys_of_skip_and_quit(say, capsys, labels, typed, chosen, prompt):
+    say(f"{typed}\n")
+    if isinstance(chosen, str):
+        assert _answer("mood", labels) == chosen
+    else:
+        with pytest.raises(chosen):
+            _answer("mood", labels)
+    assert f"mood {prompt} > " in capsys.readouterr().out

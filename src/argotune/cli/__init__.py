@@ -18,24 +18,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_command(parser, argv: Sequence[str] | None) -> int:
     """Parse, call what the parser says, and turn errors into one line on stderr and an exit code."""
-    from argotune.cli.streams import prepare_streams
+    from argotune.cli.streams import prepare_streams, stdout_for_results
 
     prepare_streams()
     try:
-        code = _run(parser, argv)
+        arguments = parser.parse_args(argv)
+        with stdout_for_results():
+            code = _run(parser, arguments)
     except SystemExit as end:  # help, or a wrong flag
         raise SystemExit(_settled(parser, int(end.code or 0))) from None
     return _settled(parser, code)
 
 
-def _run(parser, argv: Sequence[str] | None) -> int:
+def _run(parser, arguments) -> int:
     from argotune.cli.files import check_places
     from argotune.cli.output import complain, prepare_stderr
     from argotune.cli.parser import check_texts
     from argotune.errors import ArgotuneError
     from argotune.logs import about
 
-    arguments = parser.parse_args(argv)
     prepare_stderr()
     module = getattr(arguments, "module", None)
     try:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from argotune.programs.program import Program
 
 MAX_SHOWN_CHARS = 2000
+MAX_DIGITS = 9
 
 
 def add_commands(commands) -> None:
@@ -177,24 +178,37 @@ def _answers(fields: Fields, purposes: Mapping[str, str]) -> dict[str, str]:
 
 
 def _answer(name: str, labels: Sequence[str] | None) -> str:
-    """One answer by its number or its name. Raises _Skip or _Stop."""
+    """One answer by its line's number, else by its name. Raises _Skip or _Stop."""
+    skip, stop = (_free_key(key, labels) for key in ("s", "q"))
     while True:
-        write_out(f"{name} (s: skip, q: quit) > ")
+        write_out(f"{name} ({skip}: skip, {stop}: quit) > ")
         settle_out()
         line = sys.stdin.readline()
         said = clean(line.strip())
-        if not line or said == "q":
+        if not line or said == stop:
             say()
             raise _Stop
-        if said == "s":
+        if said == skip:
             raise _Skip
-        if labels is None and said:
-            return said
-        if labels and said in labels:
-            return said
-        if labels and said.isascii() and said.isdigit() and 1 <= int(said) <= len(labels):
-            return labels[int(said) - 1]
+        if found := _chosen(said, labels):
+            return found
         note(f"{said[:60]!r} is none of the answers")
+
+
+def _free_key(key: str, labels: Sequence[str] | None) -> str:
+    """The key, behind as many slashes as no label has; behind one where any text is an answer."""
+    free = f"/{key}" if labels is None else key
+    while labels and free in labels:
+        free = f"/{free}"
+    return free
+
+
+def _chosen(said: str, labels: Sequence[str] | None) -> str | None:
+    """A number is that of the line, even where a label is called so."""
+    if labels is None:
+        return said or None
+    line = int(said) if said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS else 0
+    return labels[line - 1] if 1 <= line <= len(labels) else said if said in labels else None
 
 
 def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Mapping[str, str], who: str) -> None:

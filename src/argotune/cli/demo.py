@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
 from argotune.cli.open import progress_bars
 from argotune.cli.parser import command, refuse_without
+from argotune.cli.streams import stdout
 
 CHART = Path("helm/argotune")
 PHOENIX_PYTHON = Path(".venv-phoenix/bin/python")
@@ -44,7 +44,7 @@ def _demo(arguments: Namespace) -> int:
     port = PHOENIX_PORT if arguments.phoenix_port is None else arguments.phoenix_port
     place = Place(arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, port)
     with progress_bars() as progress:
-        return tell(place, progress, stay=sys.stdout is not None and sys.stdout.isatty())
+        return tell(place, progress, stay=(out := stdout()) is not None and out.isatty())
 
 
 def _demo_on_argo(arguments: Namespace) -> int:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from argotune.cli.streams import write_err, write_out
+from argotune.cli.streams import stdout, write_err, write_out
 from argotune.errors import ConfigInvalid
 
 FILES = ("output", "outcome_file", "links_file")
@@ -117,7 +117,7 @@ def _told(path: str) -> Iterator[None]:
 def _is_stream(path: str, number: int) -> bool:
     """Whether it is our own stdout (1) or stderr (2), e.g. /dev/stdout: what is printed there too must stay."""
     with suppress(OSError):
-        return (sys.stdout if number == 1 else sys.stderr) is not None and os.path.samestat(
+        return (stdout() if number == 1 else sys.stderr) is not None and os.path.samestat(
             os.stat(path), os.fstat(number)
         )
     return False

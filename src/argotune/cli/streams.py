@@ -1,7 +1,7 @@
 """Streams: stdin, stdout and stderr as a process may find them: closed, full, or in another encoding than UTF-8.
 
 What a stream cannot spell becomes an escape, words for those who watch are lost where stderr takes none, and a result
-that stdout does not take is an error.
+that stdout does not take is an error. Stdout is for results: what a user's program prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from argotune.errors import ConfigInvalid
@@ -28,12 +29,38 @@ def _nowhere(mode: str) -> TextIO:
     return open(os.devnull, mode, encoding="utf-8")
 
 
+_results: list[TextIO | None] = []
+"""Stdout itself, last, while `sys.stdout` is something else."""
+
+
+@contextmanager
+def stdout_for_results() -> Iterator[None]:
+    """Inside, only `write_out` reaches stdout: `print` of a user's program, or of a library, goes to stderr.
+
+    JSON stays JSON that way, and a table a table.
+    """
+    out = sys.stdout
+    _results.append(stdout())
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = out
+        _results.pop()
+
+
+def stdout() -> TextIO | None:
+    """Where results go, None where it is closed."""
+    return _results[-1] if _results else sys.stdout
+
+
 def write_out(text: str) -> None:
     """Text on stdout. Raises BrokenPipeError where nobody reads any more, and ConfigInvalid where it takes nothing."""
-    if sys.stdout is None:
+    out = stdout()
+    if out is None:
         raise _cannot_write(os.strerror(errno.EBADF))
     try:
-        sys.stdout.write(text)
+        out.write(text)
     except OSError as error:
         _give_up(error)
 
@@ -41,8 +68,8 @@ def write_out(text: str) -> None:
 def settle_out() -> None:
     """Bring to its end what was written. Raises as `write_out`."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        if (out := stdout()) is not None:
+            out.flush()
     except OSError as error:
         _give_up(error)
 
@@ -57,7 +84,8 @@ def write_err(text: str) -> None:
 
 
 def _give_up(error: OSError) -> None:
-    _forget(sys.stdout)
+    if (out := stdout()) is not None:
+        _forget(out)
     if isinstance(error, BrokenPipeError):
         raise error
     raise _cannot_write(error.strerror) from error
