@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -191,3 +192,19 @@ def test_every_step_says_its_outcome_whether_it_ended_well_or_not() -> None:
         outputs = leaf["outputs"]["parameters"]
         assert "outcome" in {output["name"] for output in outputs}
         assert all("default" in output["valueFrom"] for output in outputs), "a missing file would fail the step"
+
+
+def test_documented_commands_name_things_that_are_there() -> None:
+    """Containers, labels, objects and parameters in the commands of docs/kubernetes.md."""
+    text = (REPOSITORY / "docs/kubernetes.md").read_text(encoding="utf-8")
+    told = text.partition("## Where this differs")[0]
+    assert set(re.findall(r"kubectl logs [^`\n]*-c (\S+)", told)) == {"main"}
+    assert set(re.findall(r"workflowtemplate/([\w-]+)", told)) <= {
+        found["metadata"]["name"] for found in BASE if found["kind"] == "WorkflowTemplate"
+    }
+    asked = [found["spec"].get("arguments", {}) for found in BASE if is_argo(found)]
+    parameters = {parameter["name"] for arguments in asked for parameter in arguments.get("parameters", ())}
+    assert set(re.findall(r" -p ([\w-]+)=", told)) <= parameters
+    assert (
+        f"`schedules: {json.dumps(of('CronWorkflow', 'auto-optimization-multi-tenant')['spec']['schedules'])}`" in text
+    )
