@@ -103,7 +103,10 @@ class Settings(BaseSettings):
     @field_validator("vespa_layout", mode="before")
     @classmethod
     def _from_json(cls, value: Any) -> Any:
-        return json.loads(value) if isinstance(value, str) else value
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -11,7 +11,7 @@ import unicodedata
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from argotune.errors import ConfigInvalid
 
@@ -60,7 +60,29 @@ def key_part(text: str) -> str:
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=False, validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", frozen=False, validate_assignment=True, allow_inf_nan=False)
+
+
+def _not_empty(label: str) -> str:
+    if not label.strip():
+        raise ValueError("it is empty")
+    return label
+
+
+Label = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_not_empty)]
+"""An answer that a program may give: one line that is not empty."""
+
+Text = Annotated[str, Field(pattern="")]
+"""Any text in UTF-8: a pattern is not matched against lone surrogates, which no store and no server takes."""
+
+
+def _once(names: list[str]) -> list[str]:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{twice!r} stands twice")
+    return names
+
+
+Labels = Annotated[list[Label], Field(min_length=1), AfterValidator(_once)]
 
 
 class RewardWeights(_Config):
@@ -179,8 +201,8 @@ class AnnotationRules(_Config):
     random_share: float = Field(0.5, ge=0, le=1, description="share of them drawn by lot, for the dev and test splits")
     confidence_threshold: float = Field(0.6, ge=0, le=1, description="decisions below it are worth a label")
     min_annotations_for_optimization: int = Field(50, ge=1, description="new labels that make a module due")
-    annotator_model: str | None = Field(None, description="None: the installation's; none there: no LM annotator")
-    api_base: str | None = Field(None, description="of the annotator's API")
+    annotator_model: Text | None = Field(None, description="None: the installation's; none there: no LM annotator")
+    api_base: Text | None = Field(None, description="of the annotator's API")
     max_lm_calls: int = Field(500, ge=1, description="LM calls for annotation, of one module a day")
     min_agreement: float = Field(0.8, ge=0, le=1, description="with people, lower end, for the test split")
     min_kappa: float = Field(0.4, ge=-1, le=1, description="Cohen's kappa with people, lower end, for the test split")
@@ -190,14 +212,11 @@ class AnnotationRules(_Config):
 class LMChoice(_Config):
     """Which LMs a tenant's programs run on. Keys come from the environment, never from here."""
 
-    task_model: str | None = Field(None, description="None: the installation's default")
-    teacher_model: str | None = Field(None, description="writes instructions; None: the installation's default")
-    api_base: str | None = None
+    task_model: Text | None = Field(None, description="None: the installation's default")
+    teacher_model: Text | None = Field(None, description="writes instructions; None: the installation's default")
+    api_base: Text | None = None
     timeout_s: float = Field(60.0, gt=0, le=3600)
     max_retries: int = Field(3, ge=0, le=20)
-
-
-AgentName = Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
 class RoutingConfigUnified(_Config):
@@ -206,7 +225,7 @@ class RoutingConfigUnified(_Config):
     tenant_id: str
     enable_auto_optimization: bool = True
     optimization_interval_seconds: int = Field(3600, ge=0, le=10 * 366 * 86400)
-    min_samples_for_optimization: int = Field(100, ge=1)
+    min_samples_for_optimization: int = Field(100, ge=1, le=10_000_000)
     preferred_optimizer: OptimizerName = "auto"
     max_training_iterations: int = Field(100, ge=1, le=10_000, description="candidate programs that a search tries")
     use_synthetic_data: bool = True
@@ -219,7 +238,7 @@ class RoutingConfigUnified(_Config):
     min_trace_confidence: float = Field(0.7, ge=0, le=1)
     example_retention_days: float = Field(90, gt=0, le=36600, description="older experiences are forgotten")
 
-    agents: dict[AgentName, str] = Field(
+    agents: dict[Label, Text] = Field(
         default_factory=lambda: {
             "video_search_agent": "finds videos and scenes in them",
             "image_search_agent": "finds photos, charts and pictures",
@@ -232,11 +251,11 @@ class RoutingConfigUnified(_Config):
         max_length=100,
         description="label -> what the agent is for; the closed set that programs answer from",
     )
-    fusion_modalities: list[str] = Field(
-        default=["video+document", "video+image", "video+audio", "audio+document", "image+document"], min_length=1
+    fusion_modalities: Labels = Field(
+        default=["video+document", "video+image", "video+audio", "audio+document", "image+document"]
     )
-    fusion_strategies: list[str] = Field(default=["score", "temporal", "semantic", "hierarchical"], min_length=1)
-    modules: list[str] = Field(default_factory=lambda: list(MODULES), min_length=1)
+    fusion_strategies: Labels = Field(default=["score", "temporal", "semantic", "hierarchical"])
+    modules: Annotated[list[str], AfterValidator(_once)] = Field(default_factory=lambda: list(MODULES), min_length=1)
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:factory"'
     )

@@ -18,7 +18,7 @@ from argotune.cli.streams import stdout, write_err, write_out
 from argotune.errors import ConfigInvalid
 
 FILES = ("output", "outcome_file", "links_file")
-FOLDER = "due_dir"
+FOLDERS = ("due_dir", "folder")
 _IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS)
 _TAKES = (stat.S_ISREG, stat.S_ISCHR, stat.S_ISFIFO)
 
@@ -26,11 +26,12 @@ _TAKES = (stat.S_ISREG, stat.S_ISCHR, stat.S_ISFIFO)
 def check_places(arguments: Namespace) -> None:
     """Can be written what the flags of a command name? Makes and changes nothing. Raises ConfigInvalid."""
     seen: dict[str, str] = {}
-    for name in (*FILES, FOLDER):
-        path, flag = getattr(arguments, name, None), f"--{name.replace('_', '-')}"
-        if path is None:
+    for name in (*FILES, *FOLDERS):
+        given, flag = getattr(arguments, name, None), f"--{name.replace('_', '-')}"
+        if given is None:
             continue
-        if why := _why_no_folder(path) if name == FOLDER else _why_no_file(path):
+        path = str(given)
+        if why := _why_no_folder(path) if name in FOLDERS else _why_no_file(path):
             raise ConfigInvalid(f"{flag}: {path!r} cannot be written: {why}")
         other = seen.setdefault(os.path.realpath(path), flag)
         if other != flag and not Path(path).is_char_device():

@@ -302,6 +302,8 @@ def _statuses(given: list[str]) -> dict[str, str]:
         module, _, status = text.partition("=")
         if not module or status not in STATUSES:
             raise ConfigInvalid(f"--status: {text[:80]!r} is not MODULE=STATUS with one of {', '.join(STATUSES)}")
+        if module in statuses:
+            raise ConfigInvalid(f"--status: {module[:80]!r} is given twice")
         statuses[module] = status
     return statuses
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NoReturn
 
-from argotune.cli.files import FILES, FOLDER
+from argotune.cli.files import FILES, FOLDERS
 from argotune.cli.output import leave_last_words
 from argotune.errors import ConfigInvalid
 from argotune.tenants import MODULES
@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
 
-PLACES = (*FILES, FOLDER, "file")
+PLACES = (*FILES, *FOLDERS, "file")
 """What names a file or a folder may hold any bytes."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ def _remove(arguments: Namespace) -> None:
 
 def _import(arguments: Namespace) -> None:
     configs = Configs(store_of(arguments))
-    parsed = [parse_config(item) for item in read_json_list(arguments.file)]
+    parsed = _each_once([parse_config(item) for item in read_json_list(arguments.file)])
     for config in parsed:
         configs.save(config)
     say(f"imported {len(parsed)} tenants")
@@ -76,10 +78,37 @@ def _import(arguments: Namespace) -> None:
 def read_json_list(path: str) -> list[Any]:
     """The objects in a JSON file that holds one or a list. Raises ConfigInvalid."""
     try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        data = read_json(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigInvalid(f"file: {path!r} is not readable JSON: {error}") from error
     return data if isinstance(data, list) else [data]
+
+
+def read_json(text: str) -> Any:
+    """What a JSON text says, if it can be kept. Raises ValueError, for one name twice in an object too."""
+    try:
+        return json.loads(text, object_pairs_hook=_named_once, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:80]!r} stands twice in one object")
+    return dict(pairs)
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _each_once(configs: list[RoutingConfigUnified]) -> list[RoutingConfigUnified]:
+    counts = Counter(config.tenant_id for config in configs)
+    if twice := next((tenant_id for tenant_id, count in counts.items() if count > 1), None):
+        raise ConfigInvalid(f"file: tenant {twice!r} stands twice")
+    return configs
 
 
 def _list(arguments: Namespace) -> None:
@@ -101,6 +130,9 @@ def _row(config: RoutingConfigUnified) -> list[str]:
 
 
 def _with_fields(data: dict[str, Any], fields: list[str]) -> dict[str, Any]:
+    paths = [field.partition("=")[0] for field in fields]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise ConfigInvalid(f"{twice}: is given twice")
     for field in fields:
         path, equals, value = field.partition("=")
         if not equals:
@@ -116,7 +148,6 @@ def _with_fields(data: dict[str, Any], fields: list[str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    with suppress(ValueError):
+        return read_json(text)
+    return text
