@@ -110,7 +110,7 @@ def test_what_builds_stays_behind():
 
 def test_default_extras_exist_and_the_embedded_lm_is_not_among_them():
     extras = PROJECT["project"]["optional-dependencies"]
-    assert set(arguments()["EXTRAS"].split()) == {"kubernetes", "exporter"} <= set(extras)
+    assert set(arguments()["EXTRAS"].split()) == {"kubernetes", "exporter", "frames"} <= set(extras)
     assert "embedded" in extras
 
 

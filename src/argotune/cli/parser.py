@@ -65,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     from argotune.cli import annotate, argo, decisions, demo, exporter, inspect, loop, synthesize, tenants, versions
 
     parser = Parser(
-        prog="argotune", description="Keeps DSPy programs tuned on production traces, and never makes one worse."
+        prog="argotune",
+        description="Keeps DSPy programs tuned on production traces, and only what has shown to be better serves.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     groups = (tenants, loop, argo, inspect, annotate, synthesize, decisions, versions, exporter, demo)
