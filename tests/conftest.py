@@ -10,6 +10,14 @@ import pytest
 from required import lacking
 
 from argotune.adapters.phoenix_server import PhoenixServer
+from argotune.known_secrets import forget_all
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    yield
+    forget_all()
+
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

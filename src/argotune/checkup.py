@@ -15,6 +15,7 @@ from argotune.champions import standing
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid
 from argotune.examples import Example, Split
 from argotune.experience_log import ExperienceLog
+from argotune.known_secrets import masked
 from argotune.lm_names import Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
 from argotune.ports import LMs, LMSource, Ports
 from argotune.programs import programs_of
@@ -53,7 +54,7 @@ def check_all(settings: Settings) -> list[Check]:
 
 def _check(what: str, look: Callable[[], str]) -> Check:
     try:
-        return Check(what, True, look(), 0)
+        return Check(what, True, masked(look()), 0)
     except ArgotuneError as error:
         return _failed(what, error)
 

@@ -6,6 +6,8 @@ ends with; workflows retry 75 only. A skipped run and a rejected challenger are 
 
 from __future__ import annotations
 
+from argotune.known_secrets import masked
+
 
 class ArgotuneError(Exception):
     """Something went wrong that this package did not foresee. Report it with the log of the run."""
@@ -13,7 +15,7 @@ class ArgotuneError(Exception):
     exit_code = 1
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or " ".join((type(self).__doc__ or "").split()))
+        super().__init__(masked(message or " ".join((type(self).__doc__ or "").split())))
 
 
 class ConfigInvalid(ArgotuneError):

@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from argotune.errors import Corrupt, NewerRecord
+from argotune.known_secrets import masked_data
 
 SCHEMA = 1
 """Raised where an older release would misread what a newer one writes. A further field is no such thing: it is left out
@@ -55,13 +56,17 @@ def canonical(body: Any) -> str:
 
 def digest(body: Any) -> str:
     """SHA-256 of the canonical JSON, 64 hex digits."""
-    return hashlib.sha256(canonical(body).encode("utf-8", "surrogatepass")).hexdigest()
+    return _hash(canonical(body))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def seal(kind: str, body: Any) -> str:
-    """The document for a body."""
-    inner = {"body": body, "kind": kind, "schema": SCHEMA}
-    return f'{{"hash":"{digest(inner)}",{canonical(inner)[1:]}'
+    """The document for a body, without the secrets that this process was given."""
+    inner = masked_data(canonical({"body": body, "kind": kind, "schema": SCHEMA}))
+    return f'{{"hash":"{_hash(inner)}",{inner[1:]}'
 
 
 def tag_of(document: str) -> str:
@@ -77,7 +82,7 @@ def unseal(kind: str, document: str) -> Any:
     """
     tag = tag_of(document)
     # The hash is that of the rest as it is written, so that nothing has to be written again to compare it.
-    if hashlib.sha256(f"{{{document[75:]}".encode("utf-8", "surrogatepass")).hexdigest() != tag:
+    if _hash(f"{{{document[75:]}") != tag:
         raise Corrupt(f"a {kind} record does not match its hash {tag[:12]}")
     try:
         inner = json.loads(document)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, Valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from argotune.errors import ConfigInvalid
+from argotune.known_secrets import remember, remember_environment, remember_login
 from argotune.tenants import first_problem
 
 VespaName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -114,11 +115,22 @@ def read_settings(**overrides: Any) -> Settings:
 
     Raises ConfigInvalid that names the variable and the value, unless a password may be in the value.
     """
+    remember_environment(os.environ)
     names = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
     try:
-        return Settings(**{names[name]: value for name, value in overrides.items() if value is not None})
+        found = Settings(**{names[name]: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         raise ConfigInvalid(_problem(error)) from None
+    _remember(found)
+    return found
+
+
+def _remember(settings: Settings) -> None:
+    for value in settings.__dict__.values():
+        if isinstance(value, SecretStr):
+            remember(value.get_secret_value())
+        elif isinstance(value, str) and "://" in value:
+            remember_login(value)
 
 
 def _problem(error: ValidationError) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -53,6 +52,7 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
+from argotune.known_secrets import is_clean, masked, remember
 from argotune.lm_names import Keys
 from argotune.tenants import LMChoice
 
@@ -61,8 +61,6 @@ FIRST_WAIT_S = 0.5
 MAX_WAIT_S = 30.0
 MAX_RETRY_AFTER_S = 60.0
 """A server that wants to be left alone for longer is not waited for: the run tries again later."""
-
-_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|AIza|Bearer)[-_ ][\w.\-]{6,}")
 
 # Specific kinds before the kinds they are of.
 _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
@@ -141,7 +139,8 @@ class RemoteWriter:
         self.identity: dict[str, str | None] = {"lm": name, "api_base": api_base}
         self.temperature = temperature
         self.max_tokens = MAX_ANSWER_TOKENS
-        self._key, self._key_variable = key, key_variable
+        self._key_variable = key_variable
+        remember(key)
         self._patience = patience
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ConfigInvalid(f"{key_variable} holds a character that no key has")
@@ -211,22 +210,18 @@ class RemoteWriter:
     def _refuse_lasting(self, error: LMError) -> None:
         """Raise ConfigInvalid for what no other attempt mends: a certificate, a proxy, a key that no header takes."""
         if isinstance(error, _OF_THE_WAY) and (reason := lasting_reason(error)):
-            told = self._without_secrets(reason.replace(KEY, self._key_variable)).partition("\n")[0]
+            told = reason.replace(KEY, self._key_variable).partition("\n")[0]
             raise ConfigInvalid(f"{self.identity['lm']}: {told}") from None
 
     def _give_up(self, error: LMError) -> NoReturn:
         kind = _meaning(error)
-        told = self._without_secrets(str(error.message or error)).strip().partition("\n")[0]
-        is_clean = self._without_secrets(str(error)) == str(error)
+        told = masked(str(error.message or error)).strip().partition("\n")[0]  # before it is cut
         if error.provider_code == _TOO_LONG:
             raise ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
         remedy = f"; check {self._key_variable}" if kind is AccessDenied else ""
-        if kind is Unavailable and (reason := self._without_secrets(passing_reason(error))) not in told:
+        if kind is Unavailable and (reason := passing_reason(error)) not in told:
             remedy = f" ({reason})"
-        raise kind(f"{self.identity['lm']}: {told[:300]}{remedy}") from (error if is_clean else None)
-
-    def _without_secrets(self, text: str) -> str:
-        return _SECRET.sub("***", text.replace(self._key, "***") if self._key else text)
+        raise kind(f"{self.identity['lm']}: {told[:300]}{remedy}") from (error if is_clean(error) else None)
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"

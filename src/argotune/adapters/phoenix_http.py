@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
+from argotune.known_secrets import masked_data, remember, remember_login
 
 if "httpx" not in sys.modules:
     # httpx imports its command line program, and with it rich, click and pygments: 0.15 s of CPU that nobody uses.
@@ -85,6 +86,8 @@ class PhoenixHttp:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         url = _checked_url(base_url)
+        remember(api_key)
+        remember_login(base_url)
         self.base = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
         """The URL without a password, for links and messages."""
         self._timeout_s, self._retries, self._sleep, self._jitter = timeout_s, retries, sleep, jitter
@@ -321,7 +324,7 @@ def _headers(api_key: str | None) -> dict[str, str]:
 
 
 def _encoded(body: Body) -> bytes:
-    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    return masked_data(json.dumps(body, ensure_ascii=False, allow_nan=False)).encode("utf-8", "replace")
 
 
 def _text(content: bytes, path: str) -> str:

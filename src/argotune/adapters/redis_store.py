@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from argotune.adapters.reasons import lasting_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
+from argotune.known_secrets import is_clean, remember
 from argotune.ports import ANY, Record
 from argotune.records import EVERYONE
 from argotune.tenants import key_part
@@ -95,6 +96,7 @@ class RedisStore:
 
     def __init__(self, address: Address, timeout_s: float = TIMEOUT_S) -> None:
         self._address = address
+        remember(address.password)
         self._client: Any = self._once(lambda: _connect(address, timeout_s))
 
     @classmethod
@@ -191,8 +193,7 @@ class RedisStore:
         try:
             return call()
         except (failures.RedisError, failures.RedisClusterException, OSError, ValueError) as error:
-            shown = None if _holds(error, self._address.password) else error
-            raise _translated(error, self._address) from shown
+            raise _translated(error, self._address) from (error if is_clean(error) else None)
 
 
 def _raw(text: str) -> bytes:
@@ -279,7 +280,7 @@ _PASSING_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 
 def _translated(error: Exception, address: Address) -> ArgotuneError:
     cause = _root(error)
-    told = f"{address.host}:{address.port}: {_without(address.password, str(cause))}"
+    told = f"{address.host}:{address.port}: {cause}"
     if isinstance(cause, _DENIED):
         return AccessDenied(f"CONFIG_STORE_URL: Redis at {told}")
     if isinstance(cause, failures.MovedError):
@@ -287,7 +288,7 @@ def _translated(error: Exception, address: Address) -> ArgotuneError:
             f"CONFIG_STORE_URL: Redis at {address.host}:{address.port} is a cluster: add ?cluster=true"
         )
     if not isinstance(cause, failures.ResponseError) and (reason := lasting_reason(error) or _setting(cause)):
-        reason = _without(address.password, " ".join(reason.split())).replace("SSL_CERT_FILE", "ssl_ca_certs")
+        reason = " ".join(reason.split()).replace("SSL_CERT_FILE", "ssl_ca_certs")
         return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {address.host}:{address.port}: {reason}"[:400])
     if isinstance(cause, _PASSING) or not isinstance(cause, failures.ResponseError):
         return Unavailable(f"store: Redis at {told}")
@@ -318,15 +319,3 @@ def _root(error: Exception) -> BaseException:
     while isinstance(cause, failures.RedisClusterException) and (inner := cause.__cause__ or cause.__context__):
         cause = inner
     return cause
-
-
-def _without(password: str | None, message: str) -> str:
-    """A server that does not know AUTH answers with the whole command."""
-    return message.replace(password, "***") if password else message
-
-
-def _holds(error: BaseException | None, password: str | None) -> bool:
-    """Whether a traceback of the error would show the password."""
-    if error is None or not password:
-        return False
-    return password in str(error) or _holds(error.__cause__ or error.__context__, password)

@@ -24,6 +24,7 @@ from vespa.exceptions import VespaError
 from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reason
 from argotune.content import BadContent, Content, Sample, read_content, sample_of
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.known_secrets import remember, remember_login
 from argotune.settings import VespaLayout
 
 PAGE = 100
@@ -51,6 +52,8 @@ class VespaContent:
 
     def __init__(self, access: VespaAccess, layout: VespaLayout) -> None:
         self._access, self._layout = access, layout
+        remember(access.token)
+        remember_login(access.url)
 
     def sample(
         self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0

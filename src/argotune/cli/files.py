@@ -16,6 +16,7 @@ from typing import Any
 
 from argotune.cli.streams import stdout, write_err, write_out
 from argotune.errors import ConfigInvalid
+from argotune.known_secrets import masked_data
 
 FILES = ("output", "outcome_file", "links_file")
 FOLDERS = ("due_dir", "folder")
@@ -95,7 +96,7 @@ def write_text(path: str, text: str) -> None:
     if why := _why_no_file(path):
         raise ConfigInvalid(f"{path!r} cannot be written: {why}")
     # A lone surrogate, which no file takes, becomes the escape that JSON has for it.
-    data = text.encode("utf-8", "backslashreplace")
+    data = masked_data(text).encode("utf-8", "backslashreplace")
     with _told(path):
         if _is_stream(path, 1):
             write_out(text)

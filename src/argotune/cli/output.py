@@ -12,6 +12,7 @@ from typing import Any
 
 from argotune.cli.streams import write_err, write_out
 from argotune.errors import ArgotuneError
+from argotune.known_secrets import masked
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
 
@@ -61,7 +62,7 @@ def leave_last_words(text: str) -> None:
     """Tell Kubernetes why this container ends. Without this it shows the end of the log, where Argo's lines are too."""
     if TERMINATION_LOG.is_file():
         with suppress(OSError):
-            TERMINATION_LOG.write_text(text[:MAX_LAST_WORDS_CHARS], "utf-8", "backslashreplace")
+            TERMINATION_LOG.write_text(masked(text)[:MAX_LAST_WORDS_CHARS], "utf-8", "backslashreplace")
 
 
 def prepare_stderr() -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from argotune.errors import ConfigInvalid
+from argotune.known_secrets import masked, masked_data
 
 
 def prepare_streams() -> None:
@@ -23,6 +24,28 @@ def prepare_streams() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if sys.stdout is not None and not isinstance(sys.stdout, _Masked):
+        sys.stdout = _Masked(sys.stdout, masked_data)
+    if not isinstance(sys.stderr, _Masked):
+        sys.stderr = _Masked(sys.stderr, masked)
+
+
+class _Masked:
+    """A stream that no known secret gets through to, whoever writes: this package, a library, a traceback."""
+
+    def __init__(self, stream: TextIO, mask: Callable[[str], str]) -> None:
+        self._stream, self._mask = stream, mask
+
+    def write(self, text: str) -> int:
+        self._stream.write(self._mask(text))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _nowhere(mode: str) -> TextIO:
