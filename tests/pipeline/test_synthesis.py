@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import dspy
 import pytest
+from dspy.utils.exceptions import LMError
 from scripted_lm import ScriptedDecisions, scripted_lms, scripted_writer
 
 from argotune import SyntheticDataRequest, SyntheticDataService
@@ -17,7 +18,7 @@ from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.annotations import LabelSource
 from argotune.content import BadContent, Content
-from argotune.errors import ConfigInvalid, Unavailable
+from argotune.errors import ConfigInvalid, NoContent, RequestRefused, Unavailable
 from argotune.examples import Example
 from argotune.programs.own import own_program
 from argotune.programs.state import dump, load
@@ -288,6 +289,36 @@ def test_room_that_ends_ends_the_work_with_what_is_there():
     means = Means(bench.lms, TfidfEmbedder, QueryGenerator(), has_room=lambda: next(left))
     made = make(parse_request(optimizer="modality", count=50), CONFIG, MemoryContent({"default": CONTENT}), means)
     assert 0 < made.count < 6
+
+
+class Silent(NoContent, LMError):
+    """As engines raise it."""
+
+
+class Filtered(RequestRefused, LMError):
+    """As engines raise it."""
+
+
+@pytest.mark.parametrize("who", ["writer", "reader"])
+@pytest.mark.parametrize("error", [Silent("nothing"), Filtered("filtered")])
+def test_a_question_that_is_not_answered_is_counted_once_and_the_others_go_on(who: str, error: Exception):
+    def fail_on_violins(text: str) -> None:
+        if "violin" in text.lower():
+            raise error
+
+    def write(document: str, wanted: str, number: int) -> str:
+        if who == "writer":
+            fail_on_violins(document)
+        return telling(document, wanted, number)
+
+    def read(query: str) -> None:
+        if who == "reader":
+            fail_on_violins(query)
+
+    made = Bench(write, read).make(count=40, augmentations=())
+    assert made.count == 40
+    assert made.report.refused == {"the LM did not answer": made.report.writes - 40}
+    assert made.report.goals == made.report.writes > 40
 
 
 def test_an_outage_is_no_lack_of_content():

@@ -16,10 +16,11 @@ from argotune.errors import ArgotuneError
 from argotune.instructions import holds_instructions
 from argotune.label_scoring import clip, plain
 from argotune.programs.closed_set import Confidence, Metric, read_confidence
-from argotune.programs.failures import NO_ANSWER, told_as
+from argotune.programs.failures import NO_ANSWER, lack_of, told_as
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Goal
 from argotune.synthetic.wording import is_about
 from argotune.tenants import RoutingConfigUnified
+from argotune.verdicts import Lack
 
 MAX_QUERY_CHARS = 200
 OPENS, CLOSES = "<document>", "</document>"
@@ -63,11 +64,12 @@ _SHOWN = (
 
 @dataclass(frozen=True)
 class Written:
-    """What the writer wrote. `query` is "" when it wrote nothing that can be used."""
+    """What the writer wrote. `query` is "" when it wrote nothing that can be used, `lack` says why."""
 
     query: str
     expected_result: str
     confidence: float
+    lack: Lack | None = None
 
 
 class QueryGenerator(dspy.Module):
@@ -104,8 +106,8 @@ def write(generator: dspy.Module, goal: Goal, hint: str, lm: Any, adapter: Any) 
             said = generator(
                 document_content=as_data(goal.content.words), modality=goal.modality, wanted=goal.wanted, hint=hints
             )
-        except NO_ANSWER:
-            return Written("", "", 0.0)
+        except NO_ANSWER as error:
+            return Written("", "", 0.0, lack_of(error))
     query = plain(str(said.get("query") or ""), 10 * MAX_QUERY_CHARS).strip(" \"'`")
     return Written(query, clip(str(said.get("expected_result") or ""), 300), read_confidence(said.get("confidence")))
 

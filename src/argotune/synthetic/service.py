@@ -168,7 +168,7 @@ class _Work:
             yield another
 
     def _try(self, goal: Goal) -> SyntheticExample | None:
-        """The example, or None when four tries were refused."""
+        """The example, or None when four tries were refused or nobody answered."""
         self._tally.goals += 1
         hint = ""
         for _ in range(1 + MAX_RETRIES):
@@ -181,10 +181,14 @@ class _Work:
             if isinstance(found, Recovered):
                 return self._accepted(written, goal, found)
             self._tally.refused[found] += 1
+            if found is Refused.UNANSWERED:
+                return None  # it was asked as often as it pays: the same question would get the same silence
             hint = HINTS[found]
         return None
 
     def _judged(self, written: Written, goal: Goal) -> Recovered | Refused:
+        if written.lack and written.lack.is_silence:
+            return Refused.UNANSWERED
         refused = self._validation.refuse(written.query, goal)
         if refused:
             return refused

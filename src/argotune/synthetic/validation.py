@@ -20,6 +20,7 @@ class Refused(StrEnum):
     """Why a document or a query is not used. The values are what reports show."""
 
     CONTENT_INSTRUCTIONS = "content holds instructions"
+    UNANSWERED = "the LM did not answer"
     EMPTY = "empty query"
     TOO_LONG = "query too long"
     INSTRUCTIONS = "query holds instructions"
@@ -85,6 +86,8 @@ class Validation:
 
     def refuse_label(self, found: Recovered, goal: Goal) -> Refused | None:
         """What the reader says: it must find the label by itself, and be sure of it."""
+        if not any(found.answers.values()):
+            return Refused.UNANSWERED
         if any(found.answers.get(name) != label for name, label in goal.expected.items()):
             return Refused.OTHER_LABEL
         return None if found.confidence >= self._threshold else Refused.UNSURE
