@@ -15,6 +15,7 @@ from typing import Any
 import dspy
 import pytest
 from dspy.utils.callback import BaseCallback
+from dspy.utils.exceptions import LMError
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 
 from argotune.adapters.llama_cpp_lm import EmbeddedLMs
@@ -22,7 +23,7 @@ from argotune.adapters.lms import NamedLMs
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
 from argotune.answers import NoAnswers
 from argotune.budget import Meter
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent, RequestRefused, Unavailable
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.optimizers.quiet import quiet
 from argotune.ports import LMs
@@ -304,6 +305,44 @@ def test_metric_that_fails_is_not_taken_for_wrong_answers(name: str):
     broken = Program(ROUTING.name, ROUTING.module, ROUTING.fields, ROUTING.build, lambda example, prediction: 1 / 0)
     with pytest.raises(ConfigInvalid, match="routing: its metric failed: ZeroDivisionError"):
         OPTIMIZERS[name].compile(task(scripted(), program=broken))
+
+
+SEARCH = ["bootstrap", "simba", *SEARCHES]
+
+
+def some(query: str) -> bool:
+    return any(thing in query for thing in ("bees", "cats", "soup"))
+
+
+@pytest.mark.parametrize("name", SEARCH)
+@pytest.mark.parametrize("error", [NoContent("nothing"), RequestRefused("filtered"), KeyError("its tool")])
+def test_a_question_on_which_lm_or_program_fails_is_a_miss_in_training(name: str, error: Exception):
+    def answer(inputs: Any, labels: Any, demos: Any) -> str:
+        if some(inputs["query"]):
+            raise error
+        return like_the_nearest_demo(inputs, labels, demos)
+
+    lms = scripted(answer)
+    tuned = OPTIMIZERS[name].compile(task(lms))
+    assert any(some(asked["state"]["inputs"]["query"]) for asked in lms.task.calls.asked)
+    assert accuracy(tuned, scripted()) >= accuracy(ROUTING.build(), scripted())
+
+
+@pytest.mark.parametrize("name", SEARCH)
+def test_an_answer_on_which_the_metric_fails_is_a_miss_in_training(name: str):
+    def metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
+        return ROUTING.metric(example, prediction) / (0 if some(example.query) else 1)
+
+    picky = Program(ROUTING.name, ROUTING.module, ROUTING.fields, ROUTING.build, metric)
+    assert accuracy(OPTIMIZERS[name].compile(task(scripted(), program=picky)), scripted()) > 0
+
+
+@pytest.mark.parametrize("name", ["copro", "mipro"])
+@pytest.mark.parametrize("kind", [NoContent, RequestRefused])
+def test_a_teacher_that_does_not_answer_is_told_as_that(name: str, kind: type[ArgotuneError]):
+    teacher, _ = scripted_writer(WRITTEN, fail_at=1, error=type(kind.__name__, (kind, LMError), {})("not this"))
+    with pytest.raises(kind, match="not this"):
+        OPTIMIZERS[name].compile(task(scripted_lms(like_the_nearest_demo, teacher)))
 
 
 def test_failure_inside_dspy_names_the_optimizer():

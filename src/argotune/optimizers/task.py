@@ -10,11 +10,12 @@ from typing import Any
 
 import dspy
 
-from argotune.errors import ArgotuneError
+from argotune.errors import ArgotuneError, ProgramFailed
 from argotune.ports import Embedder, LMs
 from argotune.programs.evaluation import hit_share
 from argotune.programs.program import Program
 from argotune.programs.retrieval import RetrievedDemos
+from argotune.streaks import Streak
 
 MAX_DEMO_CHARS = 2_000
 """Longer examples train and test, but are not shown: one alone could push the question out of the window."""
@@ -77,16 +78,25 @@ def plain_student(task: TrainingTask) -> dspy.Module:
 def metric_of(task: TrainingTask) -> Callable[..., float]:
     """The program's metric with the extra arguments that DSPy passes; a program that failed scores 0.
 
-    A metric that itself fails ends the compilation: DSPy would take it for wrong answers.
+    So does an answer on which the metric fails. A metric that fails on the first ten, or gives no share, ends the
+    compilation: DSPy would take it for wrong answers.
     """
+    judged = Streak()
 
     def metric(example: dspy.Example, prediction: object, *_trace: Any) -> float:
         if not isinstance(prediction, dspy.Prediction):  # nothing, or what a user's `forward` returned instead
             return 0.0
         try:
-            return hit_share(task.program, example, prediction)
+            found = hit_share(task.program, example, prediction)
+        except ProgramFailed as error:
+            judged.lengthen()
+            if judged.is_all:
+                raise Stopped(error) from error
+            return 0.0
         except ArgotuneError as error:
             raise Stopped(error) from error
+        judged.end()
+        return found
 
     return metric
 

@@ -152,8 +152,8 @@ def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
 
 
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:
-    """The program's own metric. Raises ConfigInvalid when it fails or gives something that is no number in 0..1."""
-    with told_as(ConfigInvalid, f"{program.name}: its metric failed"):
+    """The program's own metric. Raises ProgramFailed when it fails, ConfigInvalid when it gives no number in 0..1."""
+    with told_as(ProgramFailed, f"{program.name}: its metric failed"):
         found = float(program.metric(example, prediction))
     return _in_range(program, found)
 
