@@ -87,7 +87,8 @@ class ProgramSum(Document):
         if self.latest and self.latest.id == run.id and self.latest.is_over:
             return self.model_copy(update={"latest": run})
         others = {id: tally for id, tally in self.unfinished.items() if id != run.id}
-        is_latest = self.latest is None or (run.started_at, run.id) >= (self.latest.started_at, self.latest.id)
+        # One that was not seen before began last, whatever its clock said.
+        is_latest = self.latest is None or run.id == self.latest.id or run.id not in self.unfinished
         changes: dict[str, object] = {"unfinished": others if run.is_over else {**others, run.id: run.tally}}
         if run.is_over:
             changes |= {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +14,33 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.cli import loop, main
 from argotune.configs import Configs
 from argotune.tenants import RoutingConfigUnified
+from argotune.work import Request
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RoutingConfigUnified, Request]]:
+    """`argotune run` of a tenant with these flags, as far as the pipeline; what that was given."""
+
+    def run(*flags: str) -> tuple[RoutingConfigUnified, Request]:
+        store, seen = MemoryStore(), []
+        Configs(store).save(RoutingConfigUnified(tenant_id="acme", modules=["routing"]))
+
+        @contextmanager
+        def ports_of(_arguments):
+            yield SimpleNamespace(store=store, clock=lambda: pytest.fail("stopped before"))
+
+        def run_module(_ports, config, _module, request):
+            seen.append((config, request))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(loop, "ports_of", ports_of)
+        monkeypatch.setattr(pipeline, "run_module", run_module)
+        assert main(["run", "--tenant", "acme", *flags]) == 130
+        assert Configs(store).get("acme") == RoutingConfigUnified(tenant_id="acme", modules=["routing"])
+        (found,) = seen
+        return found
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -23,22 +52,12 @@ from argotune.tenants import RoutingConfigUnified
         (("--use-synthetic-data", "--force-training=true"), True, True),
     ],
 )
-def test_flags_of_the_data_reach_the_run(
-    monkeypatch: pytest.MonkeyPatch, flags: tuple[str, ...], uses_synthetic: bool, is_forced: bool
-):
-    store, seen = MemoryStore(), []
-    Configs(store).save(RoutingConfigUnified(tenant_id="acme", modules=["routing"]))
+def test_flags_of_the_data_reach_the_run(run, flags: tuple[str, ...], uses_synthetic: bool, is_forced: bool):
+    config, request = run(*flags)
+    assert (config.use_synthetic_data, request.is_training_forced) == (uses_synthetic, is_forced)
 
-    @contextmanager
-    def ports_of(_arguments):
-        yield SimpleNamespace(store=store, clock=lambda: pytest.fail("stopped before"))
 
-    def run_module(_ports, config, _module, request):
-        seen.append((config.use_synthetic_data, request.is_training_forced))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(loop, "ports_of", ports_of)
-    monkeypatch.setattr(pipeline, "run_module", run_module)
-    assert main(["run", "--tenant", "acme", *flags]) == 130
-    assert seen == [(uses_synthetic, is_forced)]
-    assert Configs(store).get("acme").use_synthetic_data
+@pytest.mark.parametrize(("flags", "reach", "lookback"), [((), None, 24), (("--lookback-hours=72",), 72, 72)])
+def test_a_lookback_for_this_run_reads_again(run, flags: tuple[str, ...], reach: float | None, lookback: float):
+    config, request = run(*flags)
+    assert (request.reach, config.phoenix_lookback_hours) == (reach and timedelta(hours=reach), lookback)

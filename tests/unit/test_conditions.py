@@ -110,3 +110,11 @@ def test_due_and_why_not_never_disagree(is_enabled: bool, ago_s: int, interval_s
     )
     assert conditions.is_due is (conditions.why_not == "") is (is_enabled and ago_s >= interval_s and traces >= needed)
     assert "-" not in conditions.why_not
+
+
+def test_what_is_passed_over_and_not_believed_is_told_whether_or_not_it_is_due():
+    known = replace(DUE, older=300, notes=("the last run is dated in the future",))
+    assert known.remarks == ["300 traces are older than phoenix_lookback_hours", "the last run is dated in the future"]
+    assert known.why_not == ""
+    assert replace(known, traces=99).why_not.endswith("; ".join(["", *known.remarks]))
+    assert replace(known, older=1000).remarks[0].startswith("1000+ traces are older")

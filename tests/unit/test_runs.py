@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from itertools import product
 
 import pytest
@@ -296,3 +297,12 @@ def test_a_marker_that_was_changed_meanwhile_is_a_conflict_that_leaves_nothing()
     assert book.marker("routing")[0] == Marker(row_id=99)
     book.change_marker("routing", row_id=100)
     assert book.marker("routing")[0].row_id == 100
+
+
+def test_the_run_that_began_last_is_the_latest_whatever_its_clock_said():
+    book = RunBook(MemoryStore(), "acme_corp")
+    for name, at in (("first", NOON), ("ahead", NOON + timedelta(days=730)), ("second", after(60))):
+        run = book.open(make_run(id=name, started_at=at))
+        book.advance(book.keep(run), RunState.SKIPPED, skip=Skip(reason="x"), ended_at=at)
+    (known,) = book.sums()
+    assert (known.latest.id, known.ended.runs) == ("second", {"skipped": 3})
