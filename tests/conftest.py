@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from required import lacking
 
@@ -18,6 +19,9 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
     yield
     forget_all()
 
+
+hypothesis.settings.register_profile("busy machines", deadline=None)  # their time is no property of the code
+hypothesis.settings.load_profile("busy machines")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
