@@ -5,6 +5,7 @@ Names are LiteLLM's, `provider/model`; those under `local/` run in this process 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -123,6 +124,19 @@ def annotator_of_key(key: str, tuned: str) -> str | None:
     if found is None:
         return None
     return found.small if is_same_model(found.strong, tuned) else found.strong
+
+
+def refuse_unused_fields(choice: LMChoice) -> None:
+    """Raise ConfigInvalid for a field of a settled choice that does nothing: an LM in this process has no server."""
+    names = [name for name in (choice.task_model, choice.teacher_model) if name]
+    if not all(map(is_embedded, names)):
+        return
+    for field_name in ("api_base", "timeout_s", "max_retries"):
+        if getattr(choice, field_name) != LMChoice.model_fields[field_name].default:
+            raise ConfigInvalid(
+                f"lm.{field_name}: {' and '.join(dict.fromkeys(names))} run in this process and take none; "
+                f"set it back to {json.dumps(LMChoice.model_fields[field_name].default)}, or name another model"
+            )
 
 
 def unused_keys(choice: LMChoice, keys: Keys) -> list[str]:

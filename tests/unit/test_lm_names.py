@@ -11,6 +11,7 @@ from argotune.budget import Meter
 from argotune.errors import ConfigInvalid
 from argotune.lm_names import Defaults, Keys, annotator_of_key, settled, unused_keys
 from argotune.optimizers import OPTIMIZERS, Choice, choose
+from argotune.ports import LMs
 from argotune.settings import environment_names, read_settings
 from argotune.tenants import BudgetLimits, LMChoice
 
@@ -119,3 +120,27 @@ def test_with_the_shipped_task_model_auto_may_choose_what_writes(n_train: int, o
     choices = {wish: choose(wish, n_train, 0.7, has_writer) for wish in ("auto", *OPTIMIZERS)}
     assert choices["auto"].optimizer == optimizer
     assert all(isinstance(choice, Choice) for choice in choices.values())
+
+
+@pytest.mark.lm
+@pytest.mark.parametrize(("field", "value"), [("api_base", "http://x"), ("timeout_s", 5.0), ("max_retries", 0)])
+def test_a_field_that_does_nothing_for_an_embedded_lm_is_refused_by_name(field: str, value: object):
+    with pytest.raises(ConfigInvalid, match=rf"^lm\.{field}: {LOCAL} run in this process"):
+        opened(LMChoice(task_model=LOCAL, **{field: value}))
+    with pytest.raises(ConfigInvalid, match=rf"^lm\.{field}: "):
+        opened(LMChoice(**{field: value}))
+    assert opened(LMChoice(task_model=LOCAL, teacher_model=MINI, **{field: value})).names["teacher"] == MINI
+    assert opened(LMChoice(task_model=MINI, **{field: value})).names["task"] == MINI
+
+
+def opened(choice: LMChoice) -> LMs:
+    return wiring.open_lms(read_settings()).open(choice, Meter(BudgetLimits()), NoAnswers())
+
+
+@pytest.mark.lm
+def test_the_time_limit_of_a_tenants_remote_lm_does_not_turn_off_an_embedded_annotator():
+    annotator = wiring.open_annotator(read_settings(annotation_model=LOCAL))
+    choice = LMChoice(task_model=None, timeout_s=5.0, max_retries=0)
+    assert annotator.open(choice, Meter(BudgetLimits()), NoAnswers()).names == {"task": LOCAL}
+    with pytest.raises(ConfigInvalid, match=r"annotation\.api_base"):
+        annotator.open(LMChoice(api_base="http://x"), Meter(BudgetLimits()), NoAnswers())

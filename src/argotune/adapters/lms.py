@@ -19,7 +19,7 @@ from dspy.utils.exceptions import AdapterParseError, LMConfigurationError, LMErr
 from argotune.answers import Answers, NoAnswers, PaidAnswers, note_cut, reading
 from argotune.budget import Meter
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, NoContent, RequestRefused, Unanswered
-from argotune.lm_names import Defaults, Keys, is_embedded, settled
+from argotune.lm_names import Defaults, Keys, is_embedded, refuse_unused_fields, settled
 from argotune.ports import LMs
 from argotune.programs.failures import CUT
 from argotune.streaks import Streak
@@ -87,8 +87,9 @@ class NamedLMs:
         self._now = now
 
     def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
-        """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""
+        """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used or a field that does nothing."""
         both = settled(choice, self._defaults)
+        refuse_unused_fields(both)
         task_name, teacher_name = both.task_model or "", both.teacher_model
         paid = PaidAnswers(answers, meter, self._now)
         opener = self._opener(task_name)
@@ -142,6 +143,10 @@ class AnnotatorLMs:
             raise ConfigInvalid("neither ARGOTUNE_ANNOTATION_MODEL nor annotation.annotator_model names one")
         if not self._has_key and not is_embedded(name):
             raise ConfigInvalid(f"{name[:60]} needs a key: set ANNOTATION_API_KEY")
+        if is_embedded(name):  # the tenant's time limit is its task model's, and says nothing of this one
+            if choice.api_base:
+                raise ConfigInvalid(f"annotation.api_base: {name} runs in this process and takes none")
+            choice = LMChoice(task_model=name)
         lms = self._named.open(choice, meter, answers)
         return replace(lms, teacher=None, names={"task": lms.names["task"]})
 
