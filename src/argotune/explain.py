@@ -9,7 +9,7 @@ from typing import Any
 from argotune.decisions import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
-from argotune.registry import Change, Registry, Version
+from argotune.registry import Bar, Change, Registry, Version
 from argotune.reports import run_json
 from argotune.runs import Run, RunBook
 
@@ -22,6 +22,7 @@ class Explanation:
     run: Run | None
     changes: tuple[Change, ...]
     prompt_diff: tuple[str, ...]
+    bar: Bar | None = None
 
     def lines(self) -> list[str]:
         """The story in lines of text."""
@@ -36,6 +37,7 @@ class Explanation:
             story += [f"run       {self.run.id}", f"verdict   {self.run.sentence}", *_numbers(self.run)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
+        story += [f"barred    {self.bar.sentence}"] if self.bar else []
         return [*story, "", "prompts before and after:", *(self.prompt_diff or ("  (no change)",))]
 
     def as_json(self) -> dict[str, Any]:
@@ -45,6 +47,7 @@ class Explanation:
             "run": run_json(self.run) if self.run else None,
             "history": [change.model_dump(mode="json") for change in self.changes],
             "prompt_diff": list(self.prompt_diff),
+            "barred": self.bar.model_dump(mode="json") if self.bar else None,
         }
 
 
@@ -52,7 +55,8 @@ def explain(registry: Registry, book: RunBook, version_id: str) -> Explanation:
     """Everything that is known of a version. Raises NotFound."""
     version = registry.version(version_id)
     changes = [c for c in registry.history(version.program) if version_id in (c.version, c.previous)]
-    return Explanation(version, _run(book, version), tuple(changes), tuple(_diff(registry, version)))
+    story = (_run(book, version), tuple(changes), tuple(_diff(registry, version)))
+    return Explanation(version, *story, registry.bar(version_id))
 
 
 def _run(book: RunBook, version: Version) -> Run | None:

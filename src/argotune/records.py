@@ -35,6 +35,7 @@ class Collection:
     VERSIONS = "versions"
     CHAMPIONS = "champions"
     HISTORY = "history"
+    BARS = "bars"
     ATTEMPTS = "attempts"
     RUNS = "runs"
     RUN_SUMS = "run_sums"

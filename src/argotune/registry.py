@@ -7,6 +7,7 @@ same step as its line of history, so there is no promotion without an explanatio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -62,6 +63,45 @@ class Change(Document):
     who: str
     reason: str
     run_id: str | None = None
+
+
+class Bar(Document):
+    """That a version was rolled back: the gate does not promote it until somebody lifts the bar."""
+
+    program: str
+    version: str
+    at: datetime
+    who: str
+    reason: str
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+    lift_reason: str = ""
+
+    @property
+    def record(self) -> Record:
+        return to_record(Collection.BARS, self.version, self)
+
+    @property
+    def sentence(self) -> str:
+        """Why it must not be promoted, and what lifts that."""
+        when = f"{self.at:%Y-%m-%d %H:%M}"
+        return (
+            f"{self.version} was rolled back at {when} by {self.who}: {self.reason}; "
+            "`argotune lift` lets the gate promote it again"
+        )
+
+    def lifted(self, who: str, reason: str, now: datetime) -> Bar:
+        """The bar as it stands when somebody has lifted it."""
+        return self.model_copy(update={"lifted_at": now, "lifted_by": who, "lift_reason": reason})
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What a rollback came to: the champion now, and the line of history; `is_new` False where it was done before."""
+
+    champion: Champion
+    change: Change
+    is_new: bool
 
 
 def version_id(program: str, signature_hash: str, state: dict[str, Any]) -> str:
@@ -148,15 +188,81 @@ class Registry:
             raise Conflict(f"the champion of {change.program} was changed by somebody else first") from error
         return champion
 
-    def roll_back(self, program: str, *, who: str, reason: str, now: datetime) -> Champion:
-        """Make the version before the present champion serve again. Raises NotFound where there is none."""
+    def roll_back(
+        self, program: str, *, leaving: str | None = None, who: str, reason: str, now: datetime
+    ) -> RolledBack:
+        """Let the version serve again that the champion took over from, and bar the champion from promotion.
+
+        `leaving` names the version to leave: where it serves no more because it was rolled back before, nothing is done
+        and that is said. Without it the present champion is left; the same request made again (who and reason equal) is
+        a repetition. Raises NotFound where there is nothing to go back to, and Conflict where another version serves.
+        """
         champion, tag = self.champion(program)
-        if champion is None or champion.previous is None:
-            raise NotFound(f"program: {program} of tenant {self._tenant_id!r} has no earlier champion to go back to")
-        return self._crown_by_hand(champion, tag, champion.previous, "rolled back", who, reason, now)
+        done = self._done_before(program, champion, leaving, who, reason)
+        if done:
+            return RolledBack(champion, done, is_new=False)
+        if champion is None:
+            raise NotFound(f"program: {program} of tenant {self._tenant_id!r} has no champion to roll back")
+        if leaving not in (None, champion.version):
+            raise Conflict(f"version: {leaving} does not serve {program} any more, {champion.version} does")
+        change = self._by_hand(champion, self._before(champion), "rolled back", who, reason, now)
+        bar = Bar(program=program, version=champion.version, at=now, who=who, reason=reason)
+        return RolledBack(self.crown(change, tag, also=(bar.record,)), change, is_new=True)
+
+    def _done_before(
+        self, program: str, champion: Champion | None, leaving: str | None, who: str, reason: str
+    ) -> Change | None:
+        """The rollback that has already done what is asked for."""
+        last = next(reversed(self.history(program)), None)
+        if champion is None or last is None or last.how != "rolled back" or last.sequence != champion.sequence:
+            return None
+        if leaving is None and (last.who, last.reason) != (who, reason):
+            raise Conflict(
+                f"program: {program} was rolled back from {last.previous} at {last.at:%Y-%m-%d %H:%M} by {last.who}; "
+                f"to go back further name the version to leave: {last.version}"
+            )
+        return last if leaving in (None, last.previous) else None
+
+    def _before(self, champion: Champion) -> str:
+        """The version that a champion took over from, past those that are barred. Raises NotFound."""
+        lines = {c.version: c.previous for c in self.history(champion.program) if c.how != "rolled back"}
+        before = lines.get(champion.version, champion.previous)
+        seen = {champion.version}
+        while before is not None and (before in seen or self.bar(before)):
+            seen.add(before)
+            before = lines.get(before) if lines.get(before) not in seen else None
+        if before is None:
+            raise NotFound(
+                f"program: {champion.program} of tenant {self._tenant_id!r} has no earlier champion to go back to"
+            )
+        return before
+
+    def bar(self, version: str) -> Bar | None:
+        """Why a version must not be promoted by the gate; None where it may."""
+        found, _ = find(self._store, self._tenant_id, Collection.BARS, version, Bar)
+        return found if found and found.lifted_at is None else None
+
+    def bars(self) -> list[Bar]:
+        """All versions that are barred now, by version."""
+        found = find_all(self._store, self._tenant_id, Collection.BARS, Bar)
+        return sorted((bar for bar in found if bar.lifted_at is None), key=lambda bar: bar.version)
+
+    def expected_bar(self, version: str) -> dict[tuple[str, str], str | None]:
+        """What must be there of a version's bar when it is promoted: what is there now."""
+        _, tag = find(self._store, self._tenant_id, Collection.BARS, version, Bar)
+        return {(Collection.BARS, version): tag}
+
+    def lift(self, version: str, *, who: str, reason: str, now: datetime) -> Bar:
+        """Let the gate promote a version again; who and why are kept. Raises NotFound for one that is not barred."""
+        found, tag = find(self._store, self._tenant_id, Collection.BARS, version, Bar)
+        if found is None or found.lifted_at is not None:
+            raise NotFound(f"version: {version} of tenant {self._tenant_id!r} is not barred")
+        lifted = found.lifted(who, reason, now)
+        self._store.write(self._tenant_id, [lifted.record], {(Collection.BARS, version): tag})
+        return lifted
 
     def override(self, program: str, version: str, *, who: str, reason: str, now: datetime) -> Champion:
-        """Make a version serve because a person says so, past the gate; who and why are kept.
+        """Make a version serve because a person says so, past the gate; who and why are kept. That lifts its bar.
 
         Raises NotFound, and Conflict for the version that serves already: a retry must not make it its own
         predecessor, or there would be nothing left to roll back to.
@@ -166,19 +272,20 @@ class Registry:
         champion, tag = self.champion(program)
         if champion is not None and champion.version == version:
             raise Conflict(f"version: {version} is the champion of {program} already")
-        return self._crown_by_hand(champion, tag, version, "overridden", who, reason, now)
+        change = self._by_hand(champion, version, "overridden", who, reason, now)
+        bar = self.bar(version)
+        return self.crown(change, tag, also=(bar.lifted(who, reason, now).record,) if bar else ())
 
-    def _crown_by_hand(
+    def _by_hand(
         self,
         champion: Champion | None,
-        tag: str | None,
         version: str,
         how: Literal["rolled back", "overridden"],
         who: str,
         reason: str,
         now: datetime,
-    ) -> Champion:
-        change = Change(
+    ) -> Change:
+        return Change(
             program=self.version(version).program,
             sequence=champion.sequence + 1 if champion else 1,
             version=version,
@@ -188,4 +295,3 @@ class Registry:
             who=who,
             reason=reason,
         )
-        return self.crown(change, tag)

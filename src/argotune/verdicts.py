@@ -163,6 +163,7 @@ class Rule(StrEnum):
     SLICE_WORSE = "slice_worse"
     BUDGET_SPENT = "budget_spent"
     CHAMPION_MOVED = "champion_moved"
+    BARRED = "barred"
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,9 @@ class Work:
             lack = f"{len(examples)} real training examples are too few for {plan.optimizer}"
             skip = Skip(reason=f"{lack}; {report.sentence}" if report else lack)
             return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
+        if bar := self._registry.bar(found.version.id):  # before the test is opened for what must not be promoted
+            skip = Skip(reason=bar.sentence)
+            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
         self._registry.keep(found.version)
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
 

@@ -13,9 +13,9 @@ from argotune.experience_log import ExperienceLog
 from argotune.experiences import Span
 from argotune.explain import explain
 from argotune.pipeline import Request, run_module
-from argotune.registry import Registry
+from argotune.registry import Bar, Registry
 from argotune.runs import Run, RunBook, RunState
-from argotune.tenants import BudgetLimits
+from argotune.tenants import BudgetLimits, RoutingConfigUnified
 
 
 def run_once(world: World, config, *, forced: bool = False, seen: Sequence[Span] = ()) -> Run:
@@ -192,9 +192,59 @@ def test_rollback_brings_the_previous_version_back_and_keeps_the_history():
     world, config = filled()
     run = run_once(world, config)
     registry = Registry(world.store, "acme")
-    champion = registry.roll_back("routing", who="ann", reason="complaints", now=world.now)
+    champion = registry.roll_back("routing", who="ann", reason="complaints", now=world.now).champion
     assert champion.version == run.champion
     assert [(c.how, c.who) for c in registry.history("routing")][-1] == ("rolled back", "ann")
+
+
+def barred_world(*, from_call: int = 0) -> tuple[World, RoutingConfigUnified, str]:
+    """A world in which the very version that the run is going to make is barred, from some LM call on."""
+    expected, (world, config) = run_once(*filled()).challenger, filled()
+    bar = Bar(program="routing", version=expected, at=world.now, who="ann", reason="complaints")
+
+    def barred() -> None:
+        if world.lms.calls >= from_call:
+            world.store.write("acme", [bar.record])
+
+    world.lms.on_call = barred
+    if not from_call:
+        barred()
+    return world, config, expected
+
+
+def test_a_version_that_was_rolled_back_is_not_tested_again_until_somebody_lifts_that():
+    world, config, version = barred_world()
+    run = run_once(world, config)
+    assert run.sentence.startswith(f"skipped: {version} was rolled back at 2026-11-21 12:00 by ann: complaints;")
+    assert "argotune lift" in run.sentence
+    assert (RunBook(world.store, "acme").attempts("routing"), run.challenger) == ([], None)
+    Registry(world.store, "acme").lift(version, who="ann", reason="it was the network", now=world.now)
+    assert Registry(world.store, "acme").bar(version) is None
+
+
+def test_a_version_that_is_rolled_back_while_it_is_compared_is_rejected():
+    world, config, version = barred_world(from_call=1)
+    run = run_once(world, config)
+    assert (run.challenger, run.verdict.rule) == (version, "barred")
+    assert run.sentence.startswith(f"rejected: {version} was rolled back")
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+
+
+def test_a_bar_that_comes_between_the_verdict_and_the_promotion_is_a_conflict(monkeypatch: pytest.MonkeyPatch):
+    world, config, version = barred_world(from_call=10**9)
+    bar = Bar(program="routing", version=version, at=world.now, who="ann", reason="complaints")
+    looked = Registry.bar
+
+    def then_barred(registry: Registry, asked: str) -> Bar | None:
+        found = looked(registry, asked)
+        if RunBook(world.store, "acme").attempts("routing"):
+            world.store.write("acme", [bar.record])
+        return found
+
+    monkeypatch.setattr(Registry, "bar", then_barred)
+    with pytest.raises(Conflict):
+        run_once(world, config)
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
 
 
 def test_an_outage_of_the_trace_source_is_an_error_and_not_no_data():

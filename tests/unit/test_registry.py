@@ -45,8 +45,10 @@ def override(registry: Registry, version: Version, reason: str = "looks good") -
     return registry.override(version.program, version.id, who="kim", reason=reason, now=after(9))
 
 
-def roll_back(registry: Registry, program: str = "routing") -> Champion:
-    return registry.roll_back(program, who="lee", reason="complaints", now=after(10))
+def roll_back(
+    registry: Registry, program: str = "routing", leaving: str | None = None, reason: str = "complaints"
+) -> Champion:
+    return registry.roll_back(program, leaving=leaving, who="lee", reason=reason, now=after(10)).champion
 
 
 def story(registry: Registry, program: str = "routing") -> list[tuple[int, str, str | None, str, str, str]]:
@@ -203,10 +205,8 @@ def test_overrides_and_rollbacks_are_numbered_and_say_who_and_why():
 
 def test_history_is_in_order_beyond_nine_moves():
     registry = registry_of(FIRST, SECOND)
-    override(registry, FIRST)
-    override(registry, SECOND)
-    for _ in range(10):
-        roll_back(registry)
+    for turn in range(12):
+        override(registry, (FIRST, SECOND)[turn % 2])
     assert [change.sequence for change in registry.history("routing")] == list(range(1, 13))
     assert registry.champion("routing")[0].version == SECOND.id
 
@@ -225,3 +225,55 @@ def test_an_override_sent_twice_is_refused_so_that_the_way_back_stays():
     with pytest.raises(Conflict, match=f"{SECOND.id} is the champion of routing already"):
         override(registry, SECOND)
     assert roll_back(registry).version == FIRST.id
+
+
+def three_champions() -> Registry:
+    """First, second and third were promoted one after the other."""
+    registry = registry_of(FIRST, SECOND, THIRD)
+    registry.crown(change_to(FIRST), None)
+    registry.crown(change_to(SECOND, 2, FIRST), registry.champion("routing")[1])
+    registry.crown(change_to(THIRD, 3, SECOND), registry.champion("routing")[1])
+    return registry
+
+
+@pytest.mark.parametrize("leaving", [THIRD.id, None], ids=["named", "unnamed"])
+def test_a_rollback_sent_twice_finds_it_done_and_serves_the_bad_version_never_again(leaving: str | None):
+    registry = three_champions()
+    for is_new in (True, False, False):
+        found = registry.roll_back("routing", leaving=leaving, who="lee", reason="complaints", now=after(10))
+        assert (found.champion.version, found.change.previous, found.is_new) == (SECOND.id, THIRD.id, is_new)
+    assert len(registry.history("routing")) == 4
+
+
+def test_a_rollback_of_a_version_that_serves_no_more_is_a_conflict():
+    registry = three_champions()
+    with pytest.raises(Conflict, match=f"{SECOND.id} does not serve routing any more, {THIRD.id} does"):
+        roll_back(registry, leaving=SECOND.id)
+    assert roll_back(registry).version == SECOND.id
+    with pytest.raises(Conflict, match=f"to go back further name the version to leave: {SECOND.id}"):
+        roll_back(registry, reason="still complaints")
+    assert len(registry.history("routing")) == 4
+
+
+def test_going_back_further_passes_over_what_was_rolled_back():
+    registry = three_champions()
+    assert roll_back(registry).version == SECOND.id
+    assert roll_back(registry, leaving=SECOND.id).version == FIRST.id
+    with pytest.raises(NotFound, match="no earlier champion"):
+        roll_back(registry, leaving=FIRST.id)
+    assert [bar.version for bar in registry.bars()] == sorted([SECOND.id, THIRD.id])
+
+
+def test_a_bar_stays_until_it_is_lifted_or_a_person_lets_the_version_serve():
+    registry = three_champions()
+    roll_back(registry)
+    roll_back(registry, leaving=SECOND.id)
+    bar = registry.bar(THIRD.id)
+    assert bar is not None
+    assert f"{THIRD.id} was rolled back" in bar.sentence
+    registry.lift(THIRD.id, who="kim", reason="it was the network", now=after(20))
+    override(registry, SECOND)
+    assert registry.bars() == []
+    for version in (THIRD.id, FIRST.id, "v0"):
+        with pytest.raises(NotFound, match="is not barred"):
+            registry.lift(version, who="kim", reason="again", now=after(30))

@@ -44,7 +44,7 @@ def _status(arguments: Namespace) -> None:
     configs = Configs(store)
     tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
     rows = status_rows(store, tenants)
-    names = ("tenant", "program", "champion", "since", "last_run", "outcome", "sentence")
+    names = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")
     if words := unreadable_words(unreadable()):
         note(words)
     if arguments.json:
@@ -60,6 +60,7 @@ def status_rows(store: Store, tenant_ids: Iterable[str]) -> list[list[str]]:
 def _status_rows(registry: Registry, book: RunBook) -> list[list[str]]:
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
+    bars = registry.bars()
     rows = []
     for program in sorted(champions | latest):
         champion, run = champions.get(program), latest.get(program)
@@ -69,6 +70,7 @@ def _status_rows(registry: Registry, book: RunBook) -> list[list[str]]:
                 program,
                 champion.version if champion else "as written",
                 f"{champion.since:%Y-%m-%d %H:%M}" if champion else "-",
+                ", ".join(bar.version for bar in bars if bar.program == program) or "-",
                 f"{run.started_at:%Y-%m-%d %H:%M}" if run else "-",
                 run.outcome if run else "-",
                 run.sentence if run else "-",

@@ -21,14 +21,17 @@ def add_commands(commands) -> None:
     explained = command(commands, "explain", _explain, "why a version was made, and promoted or not")
     explained.add_argument("version", type=some_text)
     back = command(commands, "rollback", _rollback, "let the champion before the present one serve again")
+    back.add_argument("version", nargs="?", help="the version to leave; named, a repetition changes nothing")
     back.add_argument("--program", type=some_text, required=True)
+    lifted = command(commands, "lift", _lift, "let the gate promote a version again that was rolled back")
+    lifted.add_argument("version")
     forced = command(commands, "promote", _promote, "let a version serve past the gate; needs --override and --reason")
     forced.add_argument("version", type=some_text)
     forced.add_argument("--override", action="store_true", help="yes, without the gate")
-    for parser in (back, forced):
+    for parser in (back, lifted, forced):
         parser.add_argument("--reason", required=True, help="kept in the history")
         parser.add_argument("--who", default=None, help="kept in the history (default: the user's login name)")
-    for parser in (listed, explained, back, forced):
+    for parser in (listed, explained, back, lifted, forced):
         add_tenant(parser)
         add_store(parser)
     for parser in (listed, explained):
@@ -45,13 +48,15 @@ def _versions(arguments: Namespace) -> None:
     registry = _registry(arguments)
     versions = registry.versions(arguments.program)
     champions = {champion.program: champion.version for champion in registry.champions()}
+    barred = {bar.version for bar in registry.bars()}
     if arguments.json:
-        return say_json([{**v.model_dump(mode="json"), "champion": champions.get(v.program) == v.id} for v in versions])
+        stands = [{"champion": champions.get(v.program) == v.id, "barred": v.id in barred} for v in versions]
+        return say_json([{**v.model_dump(mode="json"), **stand} for v, stand in zip(versions, stands, strict=True)])
     rows = [
         [
             v.id,
             v.program,
-            "champion" if champions.get(v.program) == v.id else "",
+            "champion" if champions.get(v.program) == v.id else "barred" if v.id in barred else "",
             v.lineage.optimizer,
             v.lineage.parent or "-",
             f"{v.lineage.created_at:%Y-%m-%d %H:%M}",
@@ -76,10 +81,21 @@ def _explain(arguments: Namespace) -> None:
 def _rollback(arguments: Namespace) -> None:
     from argotune.wiring import utc_now
 
-    champion = _registry(arguments).roll_back(
-        arguments.program, who=who_of(arguments), reason=_reason(arguments), now=utc_now()
+    found = _registry(arguments).roll_back(
+        arguments.program, leaving=arguments.version, who=who_of(arguments), reason=_reason(arguments), now=utc_now()
     )
-    say(f"{champion.program}: {champion.version} serves again (before: {champion.previous})")
+    before, serving = found.change.previous, f"{found.champion.program}: {found.champion.version}"
+    if found.is_new:
+        return say(f"{serving} serves again (before: {before}, which the gate promotes no more until `argotune lift`)")
+    say(f"{serving} serves already: {before} was rolled back at {found.change.at:%Y-%m-%d %H:%M} by {found.change.who}")
+
+
+def _lift(arguments: Namespace) -> None:
+    from argotune.wiring import utc_now
+
+    registry = _registry(arguments)
+    bar = registry.lift(arguments.version, who=who_of(arguments), reason=_reason(arguments), now=utc_now())
+    say(f"{bar.program}: the gate may promote {bar.version} again")
 
 
 def _promote(arguments: Namespace) -> None:

@@ -17,16 +17,21 @@ def promote(
 ) -> Run:
     """The run with its verdict. Pointer, history and verdict are written in one step.
 
-    Raises Conflict when the champion was moved since the run looked; the run is then over, as rejected. Where the run
-    itself was taken up by somebody else, it is left as it is.
+    A version that was rolled back is not promoted until its bar is lifted. Raises Conflict when the champion was moved
+    since the run looked; the run is then over, as rejected. A run that was taken up by somebody else is left as it is.
     """
-    verdict = judge(comparison, rules, seed)
+    verdict, barred = judge(comparison, rules, seed), registry.expected_bar(run.challenger or "")
+    bar = registry.bar(run.challenger or "")
+    if bar and isinstance(verdict, Promoted):
+        verdict = Rejected(f"rejected: {bar.sentence}", Rule.BARRED, verdict.numbers)
     if isinstance(verdict, Rejected):
         return book.advance(run, RunState.JUDGED, verdict=verdict)
     judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
     try:
         change = _change(registry, run, verdict, now)
-        registry.crown(change, run.champion_tag, also=(book.record_of(judged),), expect=book.expected(run))
+        registry.crown(
+            change, run.champion_tag, also=(book.record_of(judged),), expect={**book.expected(run), **barred}
+        )
     except Conflict as error:
         book.advance(run, RunState.JUDGED, verdict=_overtaken(verdict, error))
         raise
