@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from argotune.agenda import forget_agenda
 from argotune.documents import Document, Unreadable, find_all, tell, to_record
-from argotune.errors import ConfigInvalid, Corrupt, NotFound
-from argotune.ports import Store
-from argotune.records import EVERYONE, Collection, digest, unseal
+from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
+from argotune.ports import ANY, Record, Store
+from argotune.records import EVERYONE, Collection, digest, tag_of, unseal
 from argotune.tenants import RoutingConfigUnified, check_tenant_id, stored_config
 
 
@@ -17,28 +20,40 @@ class TenantEntry(Document):
     is_enabled: bool = True
 
 
+TRIES = 50
+"""A change gives way to those of others so often; each of them changes the config once."""
+
+
 class Configs:
-    """Get, save and list the configurations."""
+    """Get, save and list the configurations.
+
+    A config is saved only in place of the one that these Configs have read or saved last; whoever has read none
+    replaces what is there. The list is written before a new config and settled after each, so that a crash leaves a
+    tenant that is listed, and the same command mends it.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._tags: dict[str, str | None] = {}
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
         """Raises NotFound when the tenant has none, ConfigInvalid for one that this release does not take, Corrupt."""
         document = self._document(tenant_id)
-        try:
-            return stored_config(unseal(RoutingConfigUnified.__name__, document))
-        except ConfigInvalid as error:
-            raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
-        except Corrupt as error:
-            raise type(error)(f"config of tenant {tenant_id!r}: {error}") from error
+        self._tags[tenant_id] = _tag(document)
+        return _config(tenant_id, document)
+
+    def look(self, tenant_id: str) -> bool:
+        """Whether the tenant has a config, readable or not; the next `save` expects the one that is there now."""
+        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        self._tags[tenant_id] = _tag(document)
+        return document is not None
 
     def readable(self) -> list[RoutingConfigUnified]:
         """The configs of all listed tenants that can be read, by tenant id; the others are told."""
         found = []
         for tenant_id in self.tenant_ids():
             try:
-                found.append(self.get(tenant_id))
+                found.append(_config(tenant_id, self._document(tenant_id)))
             except (Corrupt, ConfigInvalid, NotFound) as error:
                 tell(Unreadable(tenant_id, Collection.CONFIG, "routing", str(error)))
         return found
@@ -51,19 +66,69 @@ class Configs:
             )
         return document
 
+    def add(self, config: RoutingConfigUnified) -> None:
+        """Store the config of a new tenant. Raises Conflict for one that has a config."""
+        self._tags[config.tenant_id] = None
+        try:
+            self.save(config)
+        except Conflict:
+            raise Conflict(f"tenant_id: {config.tenant_id!r} exists; `argotune tenants set` changes it") from None
+
     def save(self, config: RoutingConfigUnified) -> None:
-        """Store a configuration, then list the tenant: a crash in between is mended by saving again."""
+        """Store a config and list the tenant. Raises Conflict when it was changed since it was read here."""
         tenant_id = config.tenant_id
-        self._store.write(tenant_id, [to_record(Collection.CONFIG, "routing", config)])
-        entry = TenantEntry(tenant_id=tenant_id, is_enabled=config.enable_auto_optimization)
-        self._store.write(EVERYONE, [to_record(Collection.TENANTS, digest(tenant_id), entry)])
+        record = to_record(Collection.CONFIG, "routing", config)
+        self._list_first(config)
+        try:
+            self._store.write(tenant_id, [record], {(record.collection, record.id): self._tags.get(tenant_id, ANY)})
+        except Conflict:
+            raise Conflict(
+                f"config of tenant {tenant_id!r}: somebody else changed it since it was read; read it again"
+            ) from None
+        self._tags[tenant_id] = _tag(record.document)
+        self.settle(tenant_id)
         forget_agenda(self._store, tenant_id)
 
+    def change(self, tenant_id: str, edit: Callable[[RoutingConfigUnified], RoutingConfigUnified]) -> None:
+        """Save what `edit` makes of the config, made again of whatever others save meanwhile.
+
+        Raises what `get` and `edit` raise, and Conflict when others were first TRIES times in a row.
+        """
+        for _ in range(TRIES):
+            changed = edit(self.get(tenant_id))
+            with suppress(Conflict):
+                return self.save(changed)
+        raise Conflict(f"config of tenant {tenant_id!r}: others changed it {TRIES} times in a row")
+
+    def _list_first(self, config: RoutingConfigUnified) -> None:
+        """A tenant that is on no list would be found by nobody."""
+        record = _entry(config)
+        with suppress(Conflict):
+            self._store.write(EVERYONE, [record], {(record.collection, record.id): None})
+
+    def settle(self, tenant_id: str) -> None:
+        """Make the line in the list say what the config says, whoever else changes both. No config: nothing is done."""
+        for _ in range(TRIES):
+            tag = _tag(self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id)))  # before the config is read
+            document = self._store.read(tenant_id, Collection.CONFIG, "routing")
+            if document is None:
+                return
+            record = _entry(_config(tenant_id, document))
+            with suppress(Conflict):
+                return self._store.write(EVERYONE, [record], {(record.collection, record.id): tag})
+        raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
+
     def remove(self, tenant_id: str) -> None:
-        """Take a tenant off the list and forget its config. Versions and runs stay, for explanation."""
-        self._document(tenant_id)
-        self._store.remove(EVERYONE, Collection.TENANTS, [digest(tenant_id)])
+        """Forget a tenant's config and take it off the list. Versions and runs stay, for explanation.
+
+        Raises NotFound for one that has neither.
+        """
+        id = digest(check_tenant_id(tenant_id))
+        if self._store.read(EVERYONE, Collection.TENANTS, id) is None:
+            self._document(tenant_id)
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
+        self._store.remove(EVERYONE, Collection.TENANTS, [id])
+        self._tags.pop(tenant_id, None)
         forget_agenda(self._store, tenant_id)
 
     def tenant_ids(self) -> list[str]:
@@ -73,3 +138,25 @@ class Configs:
     def entries(self) -> list[TenantEntry]:
         """The list of tenants, by tenant id. Takes as many calls as the list has pages."""
         return sorted(find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry), key=lambda e: e.tenant_id)
+
+
+def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
+    """Raises ConfigInvalid or Corrupt that names the tenant."""
+    try:
+        return stored_config(unseal(RoutingConfigUnified.__name__, document))
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
+    except Corrupt as error:
+        raise type(error)(f"config of tenant {tenant_id!r}: {error}") from error
+
+
+def _entry(config: RoutingConfigUnified) -> Record:
+    entry = TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
+    return to_record(Collection.TENANTS, digest(config.tenant_id), entry)
+
+
+def _tag(document: str | None) -> str | None:
+    try:
+        return None if document is None else tag_of(document)
+    except Corrupt:
+        return ANY  # whatever it was: the new one is whole

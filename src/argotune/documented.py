@@ -32,7 +32,10 @@ class ConfigManager:
         return self._configs.get(tenant_id)
 
     def save_routing_config(self, config: RoutingConfigUnified) -> None:
-        """Store a tenant's config, and list the tenant."""
+        """Store a tenant's config, and list the tenant.
+
+        Raises Conflict when somebody else changed the config since this manager read it: read it again, then save.
+        """
         self._configs.save(config)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+
 import pytest
 from factories import make_config, make_version
 from hypothesis import given
@@ -9,9 +12,11 @@ from hypothesis import strategies as st
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.configs import Configs
-from argotune.errors import ConfigInvalid, Corrupt, NotFound
+from argotune.documented import ConfigManager
+from argotune.documents import to_record
+from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.ports import Record
-from argotune.records import Collection, seal
+from argotune.records import EVERYONE, Collection, seal
 from argotune.registry import Registry
 
 HOSTILE_IDS = [
@@ -139,17 +144,108 @@ def test_a_damaged_config_is_corrupt():
         Configs(store).get("acme_corp")
 
 
-def test_a_crash_between_config_and_list_is_mended_by_saving_again():
-    class Full(MemoryStore):
-        def write(self, tenant_id, records, expect=None):
-            if tenant_id == "*":
-                raise OSError("killed here")
-            super().write(tenant_id, records, expect)
+class Killed(BaseException):
+    """The process is gone."""
 
-    store = Full()
-    with pytest.raises(OSError, match="killed here"):
-        Configs(store).save(make_config())
-    store.__class__ = MemoryStore
-    assert Configs(store).tenant_ids() == []
+
+class DiesAt(MemoryStore):
+    """The process is killed just before its n-th change."""
+
+    left = 10**9
+
+    def write(self, tenant_id, records, expect=None):
+        self._count()
+        super().write(tenant_id, records, expect)
+
+    def remove(self, tenant_id, collection, ids=None):
+        self._count()
+        return super().remove(tenant_id, collection, ids)
+
+    def _count(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+
+
+def killed_at(change: int, act) -> DiesAt:
+    """A store with a tenant `acme_corp`, on which `act` was killed before its n-th change."""
+    store = DiesAt()
     Configs(store).save(make_config())
+    store.left = change
+    with contextlib.suppress(Killed):
+        act(Configs(store))
+    store.left = 10**9
+    return store
+
+
+@pytest.mark.parametrize("change", range(5))
+def test_a_tenant_whose_adding_was_killed_is_on_no_list_or_can_be_found_and_added_again(change: int):
+    store = killed_at(change, lambda configs: configs.add(make_config(tenant_id="globex")))
+    with contextlib.suppress(Conflict):  # it was added before the kill
+        Configs(store).add(make_config(tenant_id="globex"))
+    assert Configs(store).get("globex") == make_config(tenant_id="globex")
+    assert Configs(store).tenant_ids() == ["acme_corp", "globex"]
+    assert store.read("globex", Collection.CONFIG, "routing") is not None
+    assert change == 0 or "globex" in _listed_after(change)
+
+
+def _listed_after(change: int) -> list[str]:
+    store = killed_at(change, lambda configs: configs.add(make_config(tenant_id="globex")))
+    return Configs(store).tenant_ids()
+
+
+@pytest.mark.parametrize("change", range(4))
+def test_a_tenant_whose_removal_was_killed_can_be_removed_again(change: int):
+    store = killed_at(change, lambda configs: configs.remove("acme_corp"))
+    is_gone = Configs(store).tenant_ids() == []
+    assert is_gone is (change >= 2)
+    if not is_gone:
+        Configs(store).remove("acme_corp")
+    assert (Configs(store).tenant_ids(), store.read("acme_corp", Collection.CONFIG, "routing")) == ([], None)
+
+
+def test_a_config_that_was_changed_since_it_was_read_is_not_written_over():
+    store = MemoryStore()
+    mine, theirs = ConfigManager(store), ConfigManager(store)
+    mine.save_routing_config(make_config())
+    config = mine.get_routing_config("acme_corp")
+    theirs.save_routing_config(make_config(min_samples_for_optimization=7))
+    config.preferred_optimizer = "gepa"
+    with pytest.raises(Conflict, match=r"acme_corp.*read it again"):
+        mine.save_routing_config(config)
+    config = mine.get_routing_config("acme_corp")
+    config.preferred_optimizer = "gepa"
+    mine.save_routing_config(config)
+    mine.save_routing_config(config.model_copy(update={"max_training_iterations": 3}))
+    found = theirs.get_routing_config("acme_corp")
+    assert (found.min_samples_for_optimization, found.preferred_optimizer, found.max_training_iterations) == (
+        7,
+        "gepa",
+        3,
+    )
+
+
+def test_a_change_gives_up_when_others_are_always_first():
+    class Busy(MemoryStore):
+        def read(self, tenant_id, collection, id):
+            found, number = super().read(tenant_id, collection, id), next(numbers)
+            if (tenant_id, collection) == ("acme_corp", Collection.CONFIG):
+                record = to_record(collection, id, make_config(min_samples_for_optimization=number))
+                super().write(tenant_id, [record])
+            return found
+
+    numbers, store = itertools.count(1), MemoryStore()
+    Configs(store).save(make_config())
+    store.__class__ = Busy
+    with pytest.raises(Conflict, match="others changed it 50 times in a row"):
+        Configs(store).change("acme_corp", lambda config: config)
+
+
+def test_a_damaged_line_of_the_list_is_mended_by_changing_the_config():
+    store = MemoryStore()
+    Configs(store).save(make_config())
+    (line,) = store.scan(EVERYONE, Collection.TENANTS)
+    store.write(EVERYONE, [Record(Collection.TENANTS, line.id, "damaged")])
+    assert Configs(store).tenant_ids() == []
+    Configs(store).change("acme_corp", lambda config: config)
     assert Configs(store).tenant_ids() == ["acme_corp"]

@@ -13,7 +13,7 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, command
 from argotune.configs import Configs
-from argotune.errors import ConfigInvalid, Conflict, NotFound
+from argotune.errors import ConfigInvalid
 from argotune.tenants import RoutingConfigUnified, parse_config
 
 
@@ -43,18 +43,15 @@ def add_commands(commands) -> None:
 def _add(arguments: Namespace) -> None:
     configs = Configs(store_of(arguments))
     config = parse_config(_with_fields({"tenant_id": arguments.tenant_id}, arguments.fields))
-    try:
-        configs.get(config.tenant_id)
-    except NotFound:
-        configs.save(config)
-        return say(f"added {config.tenant_id}")
-    raise Conflict(f"tenant_id: {config.tenant_id!r} exists; `argotune tenants set` changes it")
+    configs.add(config)
+    say(f"added {config.tenant_id}")
 
 
 def _set(arguments: Namespace) -> None:
-    configs = Configs(store_of(arguments))
-    before = configs.get(arguments.tenant_id).model_dump(mode="json")
-    configs.save(parse_config(_with_fields(before, arguments.fields)))
+    def changed(before: RoutingConfigUnified) -> RoutingConfigUnified:
+        return parse_config(_with_fields(before.model_dump(mode="json"), arguments.fields))
+
+    Configs(store_of(arguments)).change(arguments.tenant_id, changed)
     say(f"changed {arguments.tenant_id}")
 
 
@@ -70,6 +67,8 @@ def _remove(arguments: Namespace) -> None:
 def _import(arguments: Namespace) -> None:
     configs = Configs(store_of(arguments))
     parsed = _each_once([parse_config(item) for item in read_json_list(arguments.file)])
+    for config in parsed:
+        configs.look(config.tenant_id)  # what is replaced is what was there when the command began
     for config in parsed:
         configs.save(config)
     say(f"imported {len(parsed)} tenants")
