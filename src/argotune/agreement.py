@@ -146,9 +146,10 @@ def answers_of(annotations: Iterable[Annotation], fields: Fields) -> dict[str, s
     """Span id -> the strongest of its labels, all answers as one text, where they are complete and allowed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for (span_id, name), annotation in strongest(annotations).items():
-        found[span_id][name] = annotation.label.strip()
-    named = {span_id: {name: given.get(name, "") for name in fields.answers} for span_id, given in found.items()}
-    return {id: "; ".join(given.values()) for id, given in named.items() if all(given.values()) and fields.allow(given)}
+        if name in fields.answers and (label := fields.meant(name, annotation.label)):
+            found[span_id][name] = label
+    complete = {id: given for id, given in found.items() if len(given) == len(fields.answers)}
+    return {id: "; ".join(given[name] for name in fields.answers) for id, given in complete.items()}
 
 
 def disputed(annotations: Iterable[Annotation], fields: Fields, refuted: Collection[str]) -> frozenset[str]:

@@ -119,8 +119,9 @@ def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labell
     # The missing fields are not taken from the decision: nobody said that they were right.
     if len(given) < len(fields.answers):
         return NoLabel.INCOMPLETE
-    expected = {name: annotation.label.strip() for name, annotation in given.items()}
-    if not fields.allow(expected):
+    read = {name: fields.meant(name, annotation.label) for name, annotation in given.items()}
+    expected = {name: label for name, label in read.items() if label is not None}
+    if len(expected) < len(read):
         return NoLabel.UNKNOWN_LABEL
     by_people = all(annotation.kind == "HUMAN" for annotation in given.values())
     source, weight = (LabelSource.HUMAN, 1.0) if by_people else (LabelSource.LLM, LLM_WEIGHT)

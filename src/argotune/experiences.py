@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -74,6 +75,21 @@ RESERVED = frozenset(
 """Attributes `routing.<name>` that no field of a program can have: they say something else already."""
 
 
+def meant(said: str, labels: Collection[str] | None) -> str | None:
+    """The label that is meant: exactly that, else the one that differs in outer white space or in how its characters
+    are composed only. None where there is none such. Without labels the text in that form.
+
+    The one rule by which labels are compared, whoever gave them and however a tenant has spelled its own.
+    """
+    if labels is None:
+        return _plain(said) or None
+    return said if said in labels else next((label for label in labels if _plain(label) == _plain(said)), None)
+
+
+def _plain(label: str) -> str:
+    return unicodedata.normalize("NFC", label).strip()
+
+
 @dataclass(frozen=True)
 class Fields:
     """The inputs and answers of one program, and the labels each answer may take (None: free text).
@@ -97,6 +113,10 @@ class Fields:
         required = self.required if self.required is not None else {"query"}.intersection(self.inputs)
         lacking = [name for name in self.inputs if name in required and name not in given]
         return lacking if given else lacking or list(self.inputs)
+
+    def meant(self, name: str, said: str) -> str | None:
+        """The answer that is meant by what somebody said, None where it is none: see `meant`."""
+        return meant(said, self.answers[name])
 
     def allow(self, answers: Mapping[str, str]) -> bool:
         """Whether every answer field has a value that it may take."""
@@ -196,7 +216,9 @@ def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str
         return answers
     if not all(answer.strip() for answer in answers.values()):
         return Unusable.NO_OUTPUT
-    return shared(*answers.items()) if fields.allow(answers) else Unusable.UNKNOWN_LABEL
+    read = [(name, fields.meant(name, answer)) for name, answer in answers.items()]
+    known = [(name, label) for name, label in read if label is not None]
+    return shared(*known) if len(known) == len(read) else Unusable.UNKNOWN_LABEL
 
 
 def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | Unusable:

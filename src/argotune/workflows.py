@@ -29,13 +29,17 @@ Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON."""
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_DIGEST = re.compile(r"t-[0-9a-f]{16}")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """What generateName draws from: no vowels, so that no words come out."""
 
 
 def label_value(tenant_id: str) -> str:
-    """The tenant's id as a label; the same rule as `labelsFrom` in the WorkflowTemplate."""
-    if _LABEL.fullmatch(tenant_id):
+    """The tenant's id as a label; the same rule as `labelsFrom` in the WorkflowTemplate.
+
+    An id that looks like a digest is made one too, so that two tenants never share a label and a mutex.
+    """
+    if _LABEL.fullmatch(tenant_id) and not _DIGEST.fullmatch(tenant_id):
         return tenant_id
     return "t-" + hashlib.sha256(tenant_id.encode()).hexdigest()[:16]
 

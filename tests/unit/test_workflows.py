@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -19,7 +20,14 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 @pytest.mark.parametrize(
     ("tenant_id", "label"),
-    [("acme_corp", "acme_corp"), ("Größe/ä", "t-6268ea83692106a5"), ("a" * 63, "a" * 63), ("a.b-C_9", "a.b-C_9")],
+    [
+        ("acme_corp", "acme_corp"),
+        ("Größe/ä", "t-6268ea83692106a5"),
+        ("a" * 63, "a" * 63),
+        ("a.b-C_9", "a.b-C_9"),
+        ("t-6268ea83692106a5", "t-" + hashlib.sha256(b"t-6268ea83692106a5").hexdigest()[:16]),
+        ("t-6268ea8", "t-6268ea8"),
+    ],
 )
 def test_an_id_that_is_no_label_becomes_the_digest_that_the_template_makes_too(tenant_id: str, label: str) -> None:
     assert label_value(tenant_id) == label
@@ -35,6 +43,13 @@ def test_every_tenant_id_gives_names_that_kubernetes_takes(tenant_id: str, occas
     assert NAME.fullmatch(name)
     assert len(name) <= 55
     assert LABEL.fullmatch(label_value(tenant_id))
+
+
+def test_no_two_tenants_share_a_label_even_where_one_is_called_as_the_label_of_the_other() -> None:
+    ids = ["Größe/ä"]
+    for _ in range(5):
+        ids.append(label_value(ids[-1]))
+    assert len({label_value(tenant_id) for tenant_id in ids}) == len(ids)
 
 
 def test_a_name_is_the_same_in_one_round_and_another_in_the_next() -> None:

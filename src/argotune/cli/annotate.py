@@ -15,7 +15,7 @@ from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid, NotFound
-from argotune.experiences import Fields, clean
+from argotune.experiences import Fields, clean, meant
 from argotune.ports import Ports
 from argotune.tenants import RoutingConfigUnified
 
@@ -206,9 +206,9 @@ def _free_key(key: str, labels: Sequence[str] | None) -> str:
 def _chosen(said: str, labels: Sequence[str] | None) -> str | None:
     """A number is that of the line, even where a label is called so."""
     if labels is None:
-        return said or None
+        return meant(said, None)
     line = int(said) if said.isascii() and said.isdigit() and len(said) <= MAX_DIGITS else 0
-    return labels[line - 1] if 1 <= line <= len(labels) else said if said in labels else None
+    return labels[line - 1] if 1 <= line <= len(labels) else meant(said, labels)
 
 
 def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Mapping[str, str], who: str) -> None:
@@ -251,10 +251,10 @@ def _given(fields: Fields, texts: Sequence[str]) -> dict[str, str]:
             known = ", ".join(fields.answers)
             raise ConfigInvalid(f"--answer: {text[:80]!r} is not FIELD=VALUE with each of {known} once")
         labels = fields.answers[name]
-        if not label.strip() or (labels is not None and label not in labels):
+        if (answer := meant(clean(label), labels)) is None:
             offered = "a text" if labels is None else f"one of {', '.join(labels)}"
             raise ConfigInvalid(f"--answer: {name} is {offered}, not {label[:60]!r}")
-        answers[name] = clean(label)
+        answers[name] = answer
     missing = [name for name in fields.answers if name not in answers]
     if missing:
         raise ConfigInvalid(f"--answer: {missing[0]} of {fields.program} is missing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from argparse import Namespace
 from collections.abc import Mapping
@@ -64,7 +65,7 @@ def _add_round(group) -> None:
     group.add_argument("--template", help=f"WorkflowTemplate of the runs (default: {TEMPLATE})")
     group.add_argument("--round", help="name of the round: a label of its runs")
     group.add_argument("--round-uid", help="decides the runs' names: the same uid submits nothing twice")
-    group.add_argument("--tenants", help="comma-separated tenant ids (default: all)")
+    group.add_argument("--tenants", help="ids between commas, or a JSON list where an id holds one (default: all)")
     group.add_argument("--max-submissions", type=int, help="most runs to submit, the neediest first (default: 2000)")
     group.add_argument("--rate", type=float, help="runs to submit per second (default: 10)")
     add_force(group, "--dry-run", default=None, help="only show what would be done")
@@ -125,12 +126,25 @@ def settle_daily(store: Store, now: datetime) -> None:
         say("Deciding on training: another round has just settled it")
 
 
+def _tenant_ids(text: str) -> tuple[str, ...]:
+    """Ids between commas; a JSON list where an id holds one. Raises ConfigInvalid."""
+    if not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigInvalid(f"--tenants: {text[:80]!r} is no JSON list: {error}") from None
+    if not isinstance(found, list) or not found or not all(isinstance(id, str) and id for id in found):
+        raise ConfigInvalid(f"--tenants: {text[:80]!r} is not a JSON list of tenant ids")
+    return tuple(found)
+
+
 def _request(arguments: Namespace, uid: str) -> RoundRequest:
     return RoundRequest(
         name=arguments.round,
         uid=uid,
         template=arguments.template,
-        tenants=tuple(part.strip() for part in arguments.tenants.split(",") if part.strip()),
+        tenants=_tenant_ids(arguments.tenants),
         is_forced=arguments.force,
         is_dry_run=arguments.dry_run,
         max_submissions=arguments.max_submissions,

@@ -1,0 +1,27 @@
+"""Which tenants a round is asked for: ids are free text, commas included."""
+
+from __future__ import annotations
+
+import pytest
+
+from argotune.cli.rounds import _tenant_ids
+from argotune.errors import ConfigInvalid
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", ()),
+        (" acme , globex,", ("acme", "globex")),
+        ('["acme, inc", "globex"]', ("acme, inc", "globex")),
+        (' ["[1]"]', ("[1]",)),
+    ],
+)
+def test_ids_stand_between_commas_or_in_a_json_list(text: str, ids: tuple[str, ...]):
+    assert _tenant_ids(text) == ids
+
+
+@pytest.mark.parametrize("text", ["[acme]", '["acme"', "[]", "[1]", '[""]', '["acme"] globex', "[" * 100_000])
+def test_what_begins_like_a_list_and_is_none_is_refused_by_name(text: str):
+    with pytest.raises(ConfigInvalid, match="--tenants: '\\["):
+        _tenant_ids(text)
