@@ -8,6 +8,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis import settings
 from required import lacking
 
 from argotune.adapters.phoenix_server import PhoenixServer
@@ -22,6 +23,10 @@ def _no_secrets_of_other_tests() -> Iterator[None]:
 
 hypothesis.settings.register_profile("busy machines", deadline=None)  # their time is no property of the code
 hypothesis.settings.load_profile("busy machines")
+
+# A busy machine is no failure: what a test may take is pytest's own limit.
+settings.register_profile("argotune", deadline=None)
+settings.load_profile("argotune")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

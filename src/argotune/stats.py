@@ -7,6 +7,7 @@ because commands that judge nothing import this module too.
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
@@ -125,14 +126,15 @@ def bootstrap_interval(differences: Sequence[float], level: float = 0.95) -> Int
     a convolution, which the Fourier transform gives (after Pagano and Tritchler, "On obtaining permutation
     distributions in polynomial time", J. Amer. Statist. Assoc. 78, 1983). Exact where the differences lie on a grid of
     _BINS steps, as hits do; others are first split between its two nearest points, which keeps their mean and widens
-    the interval by less than a step. Tails finer than _FINEST_TAIL reach to the ends of what was seen.
+    the interval by less than a step. Tails finer than _FINEST_TAIL, and differences that floats cannot tell apart
+    by steps, reach to the ends of what was seen.
     Raises ConfigInvalid for no differences, one that is not finite or a level outside 0..1.
     """
     if not len(differences) or not 0 < level < 1:
         raise ConfigInvalid(f"bootstrap: {len(differences)} differences, level {level:g}: cannot be")
     n, tail = len(_finite(differences)), (1 - level) / 2
     least, most, mean = min(differences), max(differences), math.fsum(differences) / n
-    if least == most or tail < _FINEST_TAIL:
+    if most - least < _SMALLEST_SPAN or tail < _FINEST_TAIL:
         return Interval(min(least, mean), max(most, mean))
     chances, step = _sums_of_resamples(differences)
     places = _first_beyond(chances, tail), len(chances) - 1 - _first_beyond(chances[::-1], tail)
@@ -144,6 +146,8 @@ _BINS = 1000
 _MOST_CELLS = 4_000_000
 _FINEST_TAIL = 1e-9
 """Below it, what the transform rounds away would count."""
+
+_SMALLEST_SPAN = _BINS * sys.float_info.min
 
 
 def _sums_of_resamples(differences: Sequence[float]) -> tuple[np.ndarray, float]:

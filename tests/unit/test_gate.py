@@ -244,7 +244,7 @@ def comparisons(draw) -> Comparison:
     return compared(pairs, slices=slices, human=human, attempt=draw(st.integers(1, 50)))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(comparisons(), st.integers(0, 2**31 - 1))
 def test_order_of_examples_does_not_matter(comparison, seed):
     shuffled = tuple(random.Random(seed).sample(comparison.scores, len(comparison.scores)))
@@ -252,7 +252,7 @@ def test_order_of_examples_does_not_matter(comparison, seed):
     assert judge(reordered, EASY, seed) == judge(comparison, EASY, seed)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(comparisons(), st.integers(0, 2**31 - 1))
 def test_worse_or_equal_challenger_is_never_promoted_even_by_easy_rules(comparison, seed):
     verdict = judge(comparison, EASY, seed)
@@ -265,7 +265,7 @@ def test_worse_or_equal_challenger_is_never_promoted_even_by_easy_rules(comparis
         assert numbers.p_value <= numbers.level
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(comparisons(), st.integers(0, 2**31 - 1))
 def test_comparisons_and_verdicts_are_read_back_as_they_were_stored(comparison, seed):
     run = make_run(comparison=comparison, verdict=judge(comparison, EASY, seed))

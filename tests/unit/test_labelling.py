@@ -76,7 +76,7 @@ def test_a_drawn_sample_estimates_what_holds_for_all_questions():
     assert sum(shares) / len(shares) == pytest.approx(truth, abs=0.02)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=60, max_size=60), st.booleans())
 def test_what_the_champion_was_unsure_of_never_moves_the_choice_of_test_questions(confidences, unsure):
     plain = asked(60)

@@ -133,7 +133,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES | st.text(max_size=5), max_size=30).map("".join))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_text_can_be_masked_and_masking_again_changes_nothing(text: str):
     once = mask(text, RULES)
     assert mask(once.text, RULES) == mask(once.text, MaskingRules(enabled=False))

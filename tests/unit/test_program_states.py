@@ -64,7 +64,7 @@ def reload(module: dspy.Module) -> dspy.Module:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 @given(TEXTS, st.lists(st.builds(example, TEXTS, st.sampled_from(["video", "text"])), max_size=3), TEXTS, st.booleans())
 def test_loaded_program_asks_exactly_what_the_dumped_one_asked(instructions, demos, query, is_retrieved):
     module = tuned_module(instructions, demos)

@@ -182,7 +182,7 @@ def fields() -> dict[str, object]:
     return {name: program.fields for name, program in PROGRAMS.items()}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(sorted(PROGRAMS)), st.text(st.characters(), max_size=40), st.floats(0, 1), st.booleans())
 def test_what_was_decided_is_read_back_from_its_span(
     at_rest: Serving, name: str, text: str, quality: float, has_done_it: bool

@@ -8,7 +8,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
@@ -26,7 +26,7 @@ from argotune.verdicts import Interval
 counts = st.integers(0, 300)
 differences = st.lists(st.floats(-1, 1), min_size=2, max_size=30)
 seeds = st.integers(0, 2**31 - 1)
-quick = settings(deadline=None, max_examples=60)
+quick = settings(max_examples=60)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,7 @@ def test_permutation_is_a_probability_symmetric_and_blind_to_order(values, seed)
 
 
 @quick
+@example([0.0, 5e-324], 0, 0.5)
 @given(differences, seeds, st.floats(0.5, 0.999999))
 def test_interval_contains_the_mean_and_is_blind_to_order(values, seed, level):
     interval = bootstrap_interval(values, level)
