@@ -107,7 +107,7 @@ def _row(name: str, train: list[Example], dev: list[Example], test: list[Example
     lms = wiring.open_lms(read_settings()).open(
         LMChoice(teacher_model=None if name == "auto" else read_settings().task_model),
         meter,
-        Answers(MemoryStore(), "clinc"),
+        Answers(MemoryStore(), "clinc", "benchmark"),
     )
     started = time.perf_counter()
     module, shown = program.build(), name

@@ -98,7 +98,7 @@ def _pools(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 def _lms(answers: Path) -> LMs:
     meter = Meter(BudgetLimits(max_lm_calls=10**9, max_lm_tokens=10**12))
-    return wiring.open_lms(read_settings()).open(LMChoice(), meter, Answers(SQLiteStore(answers), "clinc"))
+    return wiring.open_lms(read_settings()).open(LMChoice(), meter, Answers(SQLiteStore(answers), "clinc", "benchmark"))
 
 
 def _traffic(program: Program, pools: Mapping[str, dict[str, list[str]]], n: int, lms: LMs) -> list[Asked]:

@@ -35,6 +35,7 @@ class Explanation:
         ]
         if self.run:
             story += [f"run       {self.run.id}", f"verdict   {self.run.sentence}", *_numbers(self.run)]
+            story += _unusable(self.run)
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []
@@ -91,6 +92,17 @@ def _numbers(run: Run) -> list[str]:
         return []
     shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "test", "attempt", "trusted_share")
     return [f"          {name} = {getattr(run.verdict.numbers, name)}" for name in shown]
+
+
+def _unusable(run: Run) -> list[str]:
+    found = run.comparison.unusable if run.comparison else None
+    sides = {"champion": found.champion, "challenger": found.challenger} if found else {}
+    return [
+        f"unusable  {sum(lacks.values())} answers of the {role}: "
+        + ", ".join(f"{count} {lack}" for lack, count in sorted(lacks.items()))
+        for role, lacks in sides.items()
+        if lacks
+    ]
 
 
 _BY = {

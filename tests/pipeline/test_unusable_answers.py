@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
+import dspy
 import pytest
 from dspy.utils.exceptions import LMError
 from openai_server import Answer, OpenAIServer, completion, failure, running, silence
 from scripted_lm import scripted_writer
 from test_loop import run_once
-from world import AGENTS, WORDS, ScriptedLMs, World, filled, traffic
+from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, traffic
 
 from argotune.adapters.litellm_lm import Keys, RemoteLMs
+from argotune.adapters.llama_cpp_lm import LabelScorer
+from argotune.adapters.llama_cpp_server import Look
 from argotune.adapters.lms import NamedLMs
+from argotune.adapters.memory_store import MemoryStore
+from argotune.answers import Answers, PaidAnswers
+from argotune.budget import Meter
+from argotune.checkup import dev_scores
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
 from argotune.pipeline import Request, run_module
+from argotune.ports import LMs
+from argotune.programs import programs_of
+from argotune.programs.evaluation import score
 from argotune.records import digest
 from argotune.registry import Registry
 from argotune.runs import Run, RunBook, RunState
 from argotune.stages.trigger import trigger
+from argotune.tenants import BudgetLimits
 
 
 def right(query: str) -> str:
@@ -264,3 +277,36 @@ def test_a_teacher_that_is_silent_ends_the_run_to_be_repeated():
     world.later(hours=25)
     world.lms = ScriptedLMs()
     assert run_once(world, config.model_copy(update={"preferred_optimizer": "nearest"})).outcome == "promoted"
+
+
+def test_evaluate_asks_afresh_what_the_run_has_asked():
+    world, config = filled()
+    run_once(world, config)
+    asked = world.lms.calls
+    (first,) = dev_scores(world.ports, config, "routing")
+    world.lms.answer = lambda inputs, _labels, _demos: "video"
+    (second,) = dev_scores(world.ports, config, "routing")
+    assert world.lms.calls == asked + 2 * first.examples
+    assert second.mean < first.mean
+
+
+@pytest.mark.parametrize("pieces", [{}, {b" video": math.nan}])
+def test_a_scorer_without_probabilities_is_silent_and_nothing_is_made_up(pieces: dict[bytes, float]):
+    model = SimpleNamespace(identity={}, server=lambda: SilentServer(pieces))
+    paid = PaidAnswers(Answers(MemoryStore(), "acme", "run"), Meter(BudgetLimits()), lambda: START)
+    lms = LMs(LabelScorer(model, paid), None, dspy.JSONAdapter(), {})
+    asked = [dspy.Example(query="clips", agent="video").with_inputs("query")]
+    (routing,) = programs_of(World().tenant(), "routing")
+    with pytest.raises(NoContent, match=r"none of 1 questions was answered: no content: .*no probabilities"):
+        score(routing.build(), routing, asked, lms, lambda _done, _all: None)
+
+
+@dataclass
+class SilentServer:
+    """A label server that looks and tells nothing."""
+
+    pieces: dict[bytes, float]
+    piece_ids: dict[bytes, int] = field(default_factory=lambda: {bytes([byte]): byte for byte in range(256)})
+
+    def look(self, _text: str, _written: object, _n_pieces: int) -> Look:
+        return Look(self.pieces, 1, 1)

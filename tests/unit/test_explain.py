@@ -14,6 +14,7 @@ from argotune.ports import Store
 from argotune.records import Collection
 from argotune.registry import Change, Registry, Version
 from argotune.runs import RunBook, RunState
+from argotune.verdicts import Comparison, Unusable
 
 WRITTEN = make_version("Choose the agent.\nBe brief.")
 RUN = make_run(
@@ -138,6 +139,14 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_came():
     RunBook(store, "acme_corp").open(make_run(id="routing-pass-2", state=RunState.TRAINED))
     made = Registry(store, "acme_corp").keep(make_version("Made.", run_id="routing-pass-2"))
     assert "verdict   unfinished, trained" in story_of(store, made.id).lines()
+
+
+def test_answers_that_could_not_be_used_are_told_of_each_version():
+    store, lacks = promoted(), Unusable(20, {"cut off": 2, "no content": 1}, {}, 3, 0)
+    comparison = Comparison("routing", "v1", "v2", 1, (), unusable=lacks)
+    RunBook(store, "acme_corp").open(make_run(id="routing-pass-2", comparison=comparison))
+    made = Registry(store, "acme_corp").keep(make_version("Made.", run_id="routing-pass-2"))
+    assert "unusable  3 answers of the champion: 2 cut off, 1 no content" in story_of(store, made.id).lines()
 
 
 @pytest.mark.parametrize("version_id", [TUNED.id, WRITTEN.id])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +16,11 @@ from hypothesis import strategies as st
 from argotune.annotations import LabelSource
 from argotune.documents import from_text, to_record
 from argotune.errors import ConfigInvalid, Corrupt
-from argotune.gate import judge
+from argotune.gate import judge, no_evidence
 from argotune.records import Collection, seal
 from argotune.runs import Run
 from argotune.tenants import GateRules
-from argotune.verdicts import Comparison, Interval, Promoted, Rejected, Rule, Score
+from argotune.verdicts import Comparison, Interval, Promoted, Rejected, Rule, Score, Unusable
 
 WIN, LOSS, HIT, MISS = (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)
 EASY = GateRules(min_effect=0, min_test_examples=5, significance=0.49, min_trusted_share=0, min_slice_examples=3)
@@ -332,3 +333,45 @@ def test_a_real_gain_is_seldom_missed():
         return isinstance(judge(compared(pairs), GateRules(), seed=1), Promoted)
 
     assert sum(trial() for _ in range(40)) >= 36
+
+
+def lacking(
+    champion: Mapping[str, int], challenger: Mapping[str, int], only: tuple[int, int] = (0, 0), *, left: int = 100
+) -> Comparison:
+    """A comparison on 100 questions of which `left` are compared; `only`: where just one answer is unusable."""
+    return replace(compared([HIT] * left), unusable=Unusable(100, champion, challenger, *only))
+
+
+@pytest.mark.parametrize(
+    ("comparison", "why"),
+    [
+        (compared([HIT] * 100), None),
+        (lacking({}, {}), None),
+        (lacking({"cut off": 20}, {"cut off": 20}), None),
+        (lacking({"cut off": 21}, {"cut off": 20}, (1, 0)), "at most 20.0 % are allowed (gate.max_unusable_share)"),
+        (lacking({}, {"refused by the server": 15, "no content": 6}, (0, 5)), "21 of the challenger's (15 refused by"),
+        (lacking({"no content": 5}, {}, (5, 0)), None),
+        (lacking({"no content": 6}, {}, (6, 0)), "no chance (gate.unusable_significance)"),
+        (lacking({}, {"no content": 6}, (0, 6)), "no chance (gate.unusable_significance)"),
+        (lacking({"no content": 12}, {"no content": 12}, (6, 6)), None),
+        (lacking({"no content": 10}, {"no content": 10}, left=19), "19 questions are left, 20 are asked"),
+    ],
+)
+def test_a_comparison_of_unusable_answers_is_no_evidence_and_says_why(comparison: Comparison, why: str | None):
+    found = no_evidence(comparison, GateRules())
+    assert found is None if why is None else why in (found or "")
+
+
+def test_what_is_no_evidence_is_the_tenants_to_say():
+    assert no_evidence(lacking({"cut off": 50}, {"cut off": 50}), GateRules(max_unusable_share=0.5)) is None
+    assert no_evidence(lacking({"cut off": 9}, {}, (9, 0)), GateRules(unusable_significance=0)) is None
+    assert no_evidence(lacking({"cut off": 9}, {"cut off": 9}), GateRules(max_unusable_share=0.08)) is not None
+
+
+def test_comparisons_of_releases_that_counted_nothing_unusable_are_read():
+    run = make_run(comparison=lacking({"cut off": 1}, {}, (1, 0)))
+    document = to_record(Collection.RUNS, run.id, run).document
+    assert from_text(Run, document).comparison == run.comparison
+    older = json.loads(document)["body"]
+    del older["comparison"]["unusable"], older["is_to_repeat"]
+    assert Run.model_validate(older).comparison.unusable is None

@@ -18,7 +18,7 @@ from dspy.adapters.decision import record_evidence
 from dspy.adapters.types.decision import Choice, decision_type
 from pydantic_core import CoreSchema, core_schema
 
-from argotune.programs.failures import NO_ANSWER, lack_of
+from argotune.programs.failures import NO_ANSWER, missed
 
 NOTHING_KNOWN = 0.5
 """Confidence of an LM that gave none, or gave something that is no number."""
@@ -49,9 +49,8 @@ def signature_of(
 class ClosedSetAnswers(dspy.Module):
     """Answers every output of the signature from its closed set, and says with which `confidence` in 0..1.
 
-    An LM that gives no usable answer makes all answers "" with confidence 0, and `lack` says why: a miss, never an
-    exception.
-    Inputs that are not given are "".
+    An LM that gives no usable answer makes all answers "" with confidence 0, and `lack` and `lack_told` say why: a
+    miss, never an exception. Inputs that are not given are "".
     """
 
     def __init__(self, signature: type[dspy.Signature]) -> None:
@@ -67,7 +66,8 @@ class ClosedSetAnswers(dspy.Module):
             return ask(filled)
         except NO_ANSWER as error:
             nothing = dict.fromkeys(signature.output_fields, "")
-            return dspy.Prediction(**nothing, confidence=0.0, lack=str(lack_of(error)))
+            lack, told = missed(error)
+            return dspy.Prediction(**nothing, confidence=0.0, lack=str(lack), lack_told=told)
 
     def _scored(self, inputs: Mapping[str, str]) -> dspy.Prediction:
         """By a decision LM. The confidence is the probability of the least certain of the chosen labels."""

@@ -128,7 +128,7 @@ def _score_one(job: _Job) -> Scored:
         return Scored(job.index, dict.fromkeys(program.fields.answers, ""), 0.0, lack=lack, why=why)
     answers, confidence = answers_of(program, prediction), confidence_of(prediction)
     if lack := lack_in(program, prediction, answers):
-        return Scored(job.index, answers, 0.0, confidence, lack, str(lack))
+        return Scored(job.index, answers, 0.0, confidence, lack, str(prediction.get("lack_told") or lack))
     try:
         worth = float(program.metric(job.example, prediction))
     except Exception as error:  # noqa: BLE001 - so may its metric
