@@ -10,6 +10,7 @@ from argotune import wiring
 from argotune.answers import NoAnswers
 from argotune.budget import Meter
 from argotune.configs import Configs
+from argotune.errors import ConfigInvalid
 from argotune.experiences import Experience, Unusable, read_span
 from argotune.ports import ContentSource, LMs, Store, TraceSource
 from argotune.settings import Settings, read_settings
@@ -55,12 +56,16 @@ class ModalitySpanCollector:
     async def collect_spans(self, lookback_hours: float = 24, min_confidence: float = 0.7) -> pd.DataFrame:
         """One row per usable decision: modality, query, agent, confidence and outcome columns.
 
-        Decisions below `min_confidence` are left out, those without a confidence are kept.
+        Decisions below `min_confidence` are left out, those without a confidence are kept. Raises ConfigInvalid without
+        the extra `frames`.
         """
         return await asyncio.to_thread(self._frame, lookback_hours, min_confidence)
 
     def _frame(self, lookback_hours: float, min_confidence: float) -> pd.DataFrame:
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise ConfigInvalid("pandas is missing: pip install 'argotune[frames]'") from error
 
         rows = [
             _row(e) for e in self._experiences(lookback_hours) if e.confidence is None or e.confidence >= min_confidence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import trustme
 
 from argotune.adapters.argo_runner import LISTINGS, ArgoRunner
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Unavailable
@@ -133,6 +135,14 @@ def test_a_login_that_cannot_be_made_again_is_told_as_one(opened: Opened, server
 def test_an_address_that_is_none_is_not_waited_for(opened: Opened):
     with pytest.raises(ConfigInvalid, match="KUBECONFIG"):
         opened(kubeconfig("https://not a host", {"token": "t"})).workflow("auto-opt-acme-12345")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_waited_for(opened: Opened, server: OddServer):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
+    with pytest.raises(ConfigInvalid, match=r"KUBECONFIG: .*certificate"):
+        opened(kubeconfig(f"https://127.0.0.1:{server.http.server_port}", {"token": "t"})).workflow("auto-opt-a-12345")
 
 
 CALLS: dict[str, Callable[[ArgoRunner], object]] = {

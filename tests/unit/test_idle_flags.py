@@ -86,6 +86,8 @@ def test_a_flag_that_would_do_nothing_is_refused_by_name(
         "aggregate --tenant acme --since-hours 1e300",
         "evaluate --tenant acme --phoenix-endpoint http://x",
         "tenants set acme",
+        "demo --phoenix-port 99999",
+        "demo --phoenix-port 0",
     ],
 )
 def test_a_value_that_is_none_is_a_wrong_command_line(called: Called, line: str):

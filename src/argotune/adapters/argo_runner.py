@@ -236,10 +236,11 @@ def _readable(items: list[Mapping[str, Any]]) -> Iterator[Workflow]:
             _log.warning("left out: %s", error)
 
 
-def _not_reached(error: urllib3.exceptions.HTTPError, what: str) -> Exception:
-    """An address or certificate that is wrong stays wrong; all else may pass."""
-    told = f"Kubernetes: {what}: {_one_line(error)}"[:300]
-    is_tls = isinstance(error, urllib3.exceptions.SSLError) and "EOF" not in told
+def _not_reached(error: Exception, what: str) -> Exception:
+    """An address or certificate that is wrong stays wrong; all else may pass. The client tells TLS as a status of 0."""
+    reason = f"{type(error).__name__}: {error}" if not isinstance(error, ApiException) else str(error.reason)
+    told = f"Kubernetes: {what}: {' '.join(reason.split())}"[:300]
+    is_tls = reason.startswith("SSLError") and "EOF" not in reason
     if is_tls or isinstance(error, urllib3.exceptions.LocationValueError):
         return ConfigInvalid(f"KUBECONFIG: {told}")
     return Unavailable(told)
@@ -259,9 +260,11 @@ def _translated(error: ApiException, what: str) -> Exception:
         return NotFound(told)
     if error.status == 429:
         return RateLimited(told)
+    if not error.status:
+        return _not_reached(error, what)
     if error.status == 410:
         return _Expired(told)
-    if error.status is None or error.status == 0 or error.status >= 500 or error.status in (408, 409):
+    if error.status >= 500 or error.status in (408, 409):
         return Unavailable(told)
     return ConfigInvalid(told)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.errors import ConfigInvalid, Unavailable
@@ -65,13 +66,21 @@ class PhoenixServer:
         Raises ConfigInvalid when the interpreter is missing or the port is taken, Unavailable when the server ends
         or the limit passes.
         """
-        if not self._python.exists():
+        if not self._python.is_file() or not os.access(self._python, os.X_OK):
             raise ConfigInvalid(f"Phoenix: there is no Python at {self._python}")
         if _is_taken(self._port):
             raise ConfigInvalid(f"Phoenix: port {self._port} is in use by another program")
         self._folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603
+            self._process = self._begun(log)
+        with ExitStack() as when_it_fails:
+            when_it_fails.callback(self.stop)
+            self._wait_until_ready(waiting)
+            when_it_fails.pop_all()
+
+    def _begun(self, log: BinaryIO) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603
                 [self._python, Path(__file__).with_name("phoenix_main.py")],
                 env=self._environment(),
                 cwd=self._folder,
@@ -80,10 +89,8 @@ class PhoenixServer:
                 stderr=log,
                 start_new_session=True,
             )
-        with ExitStack() as when_it_fails:
-            when_it_fails.callback(self.stop)
-            self._wait_until_ready(waiting)
-            when_it_fails.pop_all()
+        except OSError as error:
+            raise ConfigInvalid(f"Phoenix: {self._python} is no program: {error.strerror}") from error
 
     def stop(self) -> None:
         """Ask the server to end, and end it when it does not."""

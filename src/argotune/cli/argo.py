@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import add_json, add_tenant, command, refuse_without, some_text
+from argotune.cli.streams import settle_out
 from argotune.errors import ConfigInvalid, Conflict, NotFound, Unavailable
 from argotune.following import Event, again, events, exit_code, is_executors
 from argotune.ports import WorkflowRunner
@@ -214,6 +215,7 @@ def _say_event(event: Event) -> None:
     from argotune.wiring import utc_now
 
     say(f"{event.at or utc_now():%H:%M:%S}  {event.name:<24}  {event.phase:<9}  {event.words}".rstrip())
+    settle_out()  # whoever watches through a pipe sees it as it happens
 
 
 def _list(arguments: Namespace) -> None:

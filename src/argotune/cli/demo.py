@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from argotune.cli.open import progress_bars
-from argotune.cli.parser import command, refuse_without
+from argotune.cli.parser import command, port, refuse_without
 from argotune.cli.streams import stdout
 
 CHART = Path("helm/argotune")
@@ -24,7 +24,7 @@ def add_commands(commands) -> None:
         type=Path,
         help=f"a Python that has arize-phoenix installed (default: {PHOENIX_PYTHON}, which make setup makes)",
     )
-    demo.add_argument("--phoenix-port", type=int, help="where it listens (default: 6006)")
+    demo.add_argument("--phoenix-port", type=port, help="where it listens (default: 6006)")
     demo.add_argument(
         "--on-argo",
         action="store_true",
@@ -41,8 +41,7 @@ def _demo(arguments: Namespace) -> int:
     refuse_without(arguments, "--on-argo", ("chart", "image", "namespace"))
     from argotune.demo.story import Place, tell
 
-    port = PHOENIX_PORT if arguments.phoenix_port is None else arguments.phoenix_port
-    place = Place(arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, port)
+    place = Place(arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, arguments.phoenix_port or PHOENIX_PORT)
     with progress_bars() as progress:
         return tell(place, progress, stay=(out := stdout()) is not None and out.isatty())
 

@@ -52,6 +52,13 @@ def some_text(text: str) -> str:
     return text
 
 
+def port(text: str) -> int:
+    """Where a server can listen."""
+    if text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r} is no port: 1 to 65535")
+
+
 def hours(text: str) -> float:
     """A length of time that a calendar takes: above 0, at most ten years."""
     with suppress(ValueError):

@@ -46,6 +46,14 @@ def test_a_missing_python_is_named(tmp_path: Path) -> None:
         PhoenixServer(tmp_path / "python", tmp_path).start()
 
 
+@pytest.mark.parametrize(("mode", "told"), [(0o600, "no Python at"), (0o700, "is no program")])
+def test_a_file_that_is_no_python_is_named(tmp_path: Path, mode: int, told: str) -> None:
+    (file := tmp_path / "python").write_text("\x7f not a program")
+    file.chmod(mode)
+    with pytest.raises(ConfigInvalid, match=told):
+        PhoenixServer(file, tmp_path).start()
+
+
 def test_a_python_without_phoenix_is_told_with_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match=r"ended with code 1: ModuleNotFoundError: No module named '\w+'"):
         PhoenixServer(Path(sys.executable), tmp_path).start()

@@ -1,0 +1,24 @@
+"""The documented Python names, where an extra is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory_traces import MemoryTraces
+from argotune.configs import Configs
+from argotune.documented import ModalitySpanCollector
+from argotune.errors import ConfigInvalid
+from argotune.tenants import parse_config
+
+
+def test_a_collector_without_pandas_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    store = MemoryStore()
+    Configs(store).save(parse_config({"tenant_id": "acme"}))
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    collector = ModalitySpanCollector("acme", traces=MemoryTraces(), store=store)
+    with pytest.raises(ConfigInvalid, match=r"pip install 'argotune\[frames\]'"):
+        asyncio.run(collector.collect_spans())
