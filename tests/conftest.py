@@ -14,6 +14,10 @@ from required import lacking
 from argotune.adapters.phoenix_server import PhoenixServer
 from argotune.known_secrets import forget_all
 
+# How long one example takes says how busy the machine is; tests have a limit of their own.
+settings.register_profile("argotune", deadline=None)
+settings.load_profile("argotune")
+
 
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests() -> Iterator[None]:
