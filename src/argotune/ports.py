@@ -1,4 +1,4 @@
-"""Ports: what the pipeline needs from the world. Each has three to six methods and several adapters."""
+"""Ports: what the pipeline needs from the world. Each has a few methods and several adapters."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +10,11 @@ from datetime import timedelta
 import pytest
 from world import START, World, traffic
 
+from argotune import wiring
 from argotune.adapters.memory_traces import MemoryTraces
 from argotune.annotation_queue import AnnotationQueue
 from argotune.annotations import Annotation
+from argotune.cli import looks
 from argotune.contexts import context_of
 from argotune.dataset import Dataset
 from argotune.decisions import TrainingHistory
@@ -215,3 +218,14 @@ def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
     history = TrainingHistory(trainings=1, last_at=START + timedelta(days=730))
     data = Dataset("routing", (), {}, None)
     assert context_of(config, data, history, START).days_since_last_training is None
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config, monkeypatch, is_dry):
+    send(world, 1, hours_ago=1)
+    for name, value in (("store_of", world.store), ("settings_of", None)):
+        monkeypatch.setattr(looks, name, lambda _arguments, value=value: value)
+    monkeypatch.setattr(wiring, "open_traces", lambda _settings: world.traces)
+    looks.conditions_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
+    marker, tag = RunBook(world.store, "acme").marker("routing")
+    assert (tag is None, marker.first_look_at is None) == (is_dry, is_dry)
