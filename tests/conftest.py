@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import hypothesis
 import pytest
 from hypothesis import settings
 from required import lacking
 
+from argotune import documents
 from argotune.adapters.phoenix_server import PhoenixServer
 from argotune.known_secrets import forget_all
 
@@ -20,13 +20,12 @@ settings.load_profile("argotune")
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_other_tests() -> Iterator[None]:
+def _nothing_of_other_tests() -> Iterator[None]:
+    """A process remembers secrets and records that it could not read; a test is a process of its own."""
     yield
     forget_all()
+    documents._told.clear()
 
-
-hypothesis.settings.register_profile("busy machines", deadline=None)  # their time is no property of the code
-hypothesis.settings.load_profile("busy machines")
 
 # A busy machine is no failure: what a test may take is pytest's own limit.
 settings.register_profile("argotune", deadline=None)
