@@ -18,7 +18,10 @@ POINTER = "in-charge"
 
 
 class Appointment(Document):
-    """Who decides from `at` on: the model of this id, or the rules where it is None. `number` counts from 1."""
+    """Who decides from `at` on: the model of this id, or the rules where it is None. `number` counts from 1.
+
+    `looks` is how often in its year a model was compared to take over, `looked_at` when last.
+    """
 
     number: int
     at: datetime
@@ -26,6 +29,8 @@ class Appointment(Document):
     reason: str
     rows: int
     duel: Duel | None = None
+    looks: int = 0
+    looked_at: datetime | None = None
 
 
 class InCharge:

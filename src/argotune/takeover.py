@@ -6,6 +6,7 @@ other tenants. What an action that was not taken would have brought is estimated
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from argotune.decisions import Action
 from argotune.documents import Document
 from argotune.ledger import LedgerRow
 from argotune.meta_models import FOLDS, MAX_WEIGHT, Advisor, MetaModel, fit, fold_of, trainings_of
+from argotune.power import level_of_attempt
 from argotune.verdicts import Interval
 
 STARTS = (0.4, 0.6, 0.8)
@@ -23,8 +25,14 @@ MIN_DECISIONS = 60
 MIN_KEPT = 0.9
 """A model that saves calls by giving up more of the rules' gain than this is not worth more."""
 
-CONFIDENCE = 0.95
-ROUNDS = 2000
+SIGNIFICANCE = 0.05
+"""Chance, over all looks of a year, that a model takes over which is worth no more than the rules; two-sided."""
+
+HOLDING = 0.05
+"""Level at which a model in charge is looked at again, as often as one likes: an error brings the rules back."""
+
+MIN_GROWTH = 0.5
+"""The ledger must have grown by this share of what the last look saw: the same rows again are no new evidence."""
 
 
 class Worth(Document):
@@ -39,7 +47,10 @@ class Worth(Document):
 
 
 class Duel(Document):
-    """Model and rules on the same decisions. `low` and `high` hold the difference of gain per thousand calls."""
+    """Model and rules on the same decisions. `low` and `high` hold the difference of gain per thousand calls with
+
+    confidence 1 - `level`.
+    """
 
     decisions: int
     tenants: int
@@ -47,6 +58,7 @@ class Duel(Document):
     rules: Worth
     low: float
     high: float
+    level: float = HOLDING
 
     @property
     def is_won(self) -> bool:
@@ -57,7 +69,8 @@ class Duel(Document):
         return (
             f"{self.model.per_thousand_calls:.3f} against {self.rules.per_thousand_calls:.3f} of gain per 1,000 LM "
             f"calls on {self.decisions} later decisions of other tenants, "
-            f"difference {self.low:+.3f} to {self.high:+.3f}; "
+            f"difference {self.low:+.3f} to {self.high:+.3f} "
+            f"with {100 - float(f'{100 * self.level:.2g}'):.12g} % confidence; "
             f"gain {self.model.gain:.2f} against {self.rules.gain:.2f}"
         )
 
@@ -69,15 +82,20 @@ class Undecided:
     reason: str
 
 
-def duel(rows: Sequence[LedgerRow], seed: int) -> Duel | Undecided:
-    """Compare on the rows in which something was chosen."""
+def level_of_look(number: int) -> float:
+    """What look 1, 2, ... of a year may spend of SIGNIFICANCE, so that all together spend no more (power.py)."""
+    return level_of_attempt(SIGNIFICANCE, number)
+
+
+def duel(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Duel | Undecided:
+    """Compare at `level` on the rows in which something was chosen."""
     chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run))
     if len(chosen) < MIN_DECISIONS:
         return Undecided(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
     judged = list(_judged(chosen, seed))
     if len(judged) < MIN_DECISIONS / 2 or len({row.tenant for row, _ in judged}) < FOLDS:
         return Undecided(f"only {len(judged)} decisions came after enough trainings of other tenants to learn from")
-    return _compared(judged, seed)
+    return _compared(judged, level)
 
 
 def _judged(chosen: Sequence[LedgerRow], seed: int) -> Iterator[tuple[LedgerRow, Action]]:
@@ -92,7 +110,7 @@ def _judged(chosen: Sequence[LedgerRow], seed: int) -> Iterator[tuple[LedgerRow,
                 yield from ((row, advisor.advise(row.context, row.decision.possible).action) for row in later)
 
 
-def _compared(judged: Sequence[tuple[LedgerRow, Action]], seed: int) -> Duel:
+def _compared(judged: Sequence[tuple[LedgerRow, Action]], level: float) -> Duel:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for row, advised in judged:
         for place, action in ((0, advised), (2, row.decision.by_rules)):
@@ -101,7 +119,7 @@ def _compared(judged: Sequence[tuple[LedgerRow, Action]], seed: int) -> Duel:
                 sums[row.tenant][place] += weight * row.gain
                 sums[row.tenant][place + 1] += weight * row.lm_calls
     total = [sum(column) for column in zip(*sums.values(), strict=True)]
-    interval = _interval(list(sums.values()), seed)
+    interval = _interval(list(sums.values()), level)
     return Duel(
         decisions=len(judged),
         tenants=len({row.tenant for row, _ in judged}),
@@ -109,19 +127,24 @@ def _compared(judged: Sequence[tuple[LedgerRow, Action]], seed: int) -> Duel:
         rules=Worth(gain=total[2], calls=total[3]),
         low=interval.low,
         high=interval.high,
+        level=level,
     )
 
 
-def _interval(per_tenant: Sequence[Sequence[float]], seed: int) -> Interval:
-    """Of the difference in gain per thousand calls, by resampling whole tenants: their rows are not independent.
+def _interval(per_tenant: Sequence[Sequence[float]], level: float) -> Interval:
+    """Of the difference in gain per thousand calls. Whole tenants are the units: their rows are not independent.
 
-    Cluster bootstrap, Davison and Hinkley, "Bootstrap Methods and their Application" (1997), section 3.8.
+    Student's interval of the linearised difference of two ratios (Cochran, "Sampling Techniques", 3rd ed. 1977, chapter
+    6). Resampling the tenants, with 20 of them, erred twice as often as it said, and four times at fine levels; this
+    held its level down to a thousandth with as few as five (simulated, 4,000 ledgers each).
     """
     import numpy as np
+    from scipy.special import stdtrit
 
-    table, rng = np.asarray(per_tenant, dtype=float), np.random.default_rng(seed)
-    sums = table[rng.integers(0, len(table), size=(ROUNDS, len(table)))].sum(axis=1)
-    per_call = sums[:, ::2] / np.maximum(sums[:, 1::2], 1.0)
-    differences = 1000 * (per_call[:, 0] - per_call[:, 1])
-    low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(low), float(high))
+    table = np.asarray(per_tenant, dtype=float)
+    n, (model_gain, model_calls, rules_gain, rules_calls) = len(table), table.sum(axis=0).tolist()
+    model_calls, rules_calls = max(model_calls, 1.0), max(rules_calls, 1.0)
+    model, rules = model_gain / model_calls, rules_gain / rules_calls
+    parts = (table[:, 0] - model * table[:, 1]) / model_calls - (table[:, 2] - rules * table[:, 3]) / rules_calls
+    reach = float(stdtrit(n - 1, 1 - level / 2)) * math.sqrt(n / (n - 1) * float((parts**2).sum()))
+    return Interval(1000 * (model - rules - reach), 1000 * (model - rules + reach))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from factories import NOON
 
+from argotune import takeover
 from argotune.adapters.memory_store import MemoryStore
 from argotune.configs import Configs
 from argotune.decisions import SKIP, Action, ModelingContext, Strategy, TrainingDecision
@@ -19,11 +20,13 @@ from argotune.in_charge import InCharge
 from argotune.ledger import LedgerRow
 from argotune.meta_models import Advisor, MetaModel, NotLearned, fit, trainings_of
 from argotune.records import EVERYONE, Collection, digest
+from argotune.stages import learn as learning
 from argotune.stages.learn import learn
-from argotune.takeover import Duel, Undecided, duel
+from argotune.takeover import SIGNIFICANCE, Duel, Undecided, duel, level_of_look
 from argotune.tenants import RoutingConfigUnified
 from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
 
+INSTALLATIONS = 60
 TRAIN = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
 
 
@@ -145,19 +148,77 @@ def store_with(rows: list[LedgerRow]) -> MemoryStore:
     return store
 
 
+def add(store: MemoryStore, rows: list[LedgerRow], prefix: str) -> None:
+    for r in rows:
+        store.write(
+            r.tenant, [to_record(Collection.LEDGER, prefix + r.run, r.model_copy(update={"run": prefix + r.run}))]
+        )
+
+
 def test_a_model_takes_over_and_is_dropped_when_that_stops_being_true():
     store = store_with(LEDGER)
     first = learn(store, NOON)
     assert first.model
     assert InCharge(store).model().id == first.model
-    later = [r.model_copy(update={"run": f"9{r.run}"}) for r in rows_of_tenants(20, 40, pays=False, seed=5, day=20)]
-    for tenant in {r.tenant for r in later}:
-        store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in later if r.tenant == tenant])
+    add(store, rows_of_tenants(20, 40, pays=False, seed=5, day=20), "9")
     second = learn(store, NOON + timedelta(days=60))
     assert second.model is None
     assert f"model {first.model} is dropped" in second.reason
     assert InCharge(store).model() is None
     assert [a.number for a in InCharge(store).history()] == [1, 2]
+
+
+def tossed(rng: random.Random, days: int, a_day: int) -> list[LedgerRow]:
+    """Decisions by a toss, of an installation whose rules toss too: what a tossing model brings is worth the same."""
+    rows = []
+    for number in range(days * a_day):
+        trains, gain = rng.random() < 0.5, 0.2 * (rng.random() < 0.3)
+        found = row(f"t{rng.randrange(20)}", number // a_day, 0.5, trains, gain * trains, number=number)
+        by_rules = TRAIN if rng.random() < 0.5 else SKIP
+        changes = {"by": "chance", "by_rules": by_rules, "probability": 0.5}
+        rows.append(found.model_copy(update={"decision": found.decision.model_copy(update=changes)}))
+    return rows
+
+
+def test_models_that_are_worth_no_more_seldom_take_over_however_often_a_year_looks(monkeypatch: pytest.MonkeyPatch):
+    """Everything but XGBoost is the real code: its advice is a toss. Looking daily at 95 % lets many pass."""
+    monkeypatch.setattr(
+        takeover,
+        "_judged",
+        lambda chosen, _seed: [(r, (TRAIN, SKIP)[int(r.run[-1]) % 2]) for r in chosen[2 * len(chosen) // 5 :]],
+    )
+    controlled = daily = looks = 0
+    for installation in range(INSTALLATIONS):
+        rows, store, last, won = tossed(random.Random(installation), days=84, a_day=15), MemoryStore(), None, False
+        for day in range(6, 84, 3):
+            known = rows[: 15 * day]
+            monkeypatch.setattr(learning, "_newest_rows", lambda _store, known=known: known)
+            last = learn(store, NOON + timedelta(days=day))
+            won = won or duel(known, seed=1).is_won
+            if last.model:
+                controlled += 1
+                break
+        daily += won
+        looks += last.looks
+    assert looks >= 5 * INSTALLATIONS
+    assert daily >= 0.15 * INSTALLATIONS, "without control"
+    assert controlled <= SIGNIFICANCE * INSTALLATIONS
+
+
+def test_a_look_waits_until_the_ledger_has_grown_by_half_and_a_year_begins_anew():
+    even = rows_of_tenants(20, 12, pays=False)
+    store = store_with(even)
+    first = learn(store, NOON + timedelta(days=20))
+    assert (first.looks, first.duel.level) == (1, pytest.approx(level_of_look(1)))
+    again = learn(store, NOON + timedelta(days=21))
+    assert again.reason == "the rules decide: 120 more decisions are needed before the next comparison"
+    assert (again.looks, again.looked_at, again.duel) == (1, first.looked_at, None)
+    add(store, rows_of_tenants(20, 6, pays=False, seed=2, day=30), "8")
+    second = learn(store, NOON + timedelta(days=40))
+    assert (second.looks, second.duel.level) == (2, pytest.approx(level_of_look(1) / 4))
+    assert "99.24 % confidence" in second.reason
+    add(store, rows_of_tenants(20, 12, pays=False, seed=3, day=400), "9")
+    assert learn(store, NOON + timedelta(days=420)).looks == 1
 
 
 def test_an_empty_ledger_leaves_the_rules_in_charge():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from datetime import datetime
 
 from argotune.configs import Configs
@@ -10,7 +11,7 @@ from argotune.in_charge import Appointment, InCharge
 from argotune.ledger import LedgerRow, ledger_of
 from argotune.meta_models import MetaModel, NotLearned, fit, trainings_of
 from argotune.ports import Store
-from argotune.takeover import Duel, Undecided, duel
+from argotune.takeover import MIN_GROWTH, Duel, Undecided, duel, level_of_look
 
 SEED = 20261121
 MAX_ROWS = 5_000
@@ -21,11 +22,12 @@ def learn(store: Store, now: datetime) -> Appointment:
     """Fit on the ledger, compare with the rules, and appoint whoever is worth more; the appointment.
 
     A model takes over only when it won on later decisions of tenants that it had not seen, and loses its place as soon
-    as it does not. Deterministic in the ledger. Raises Conflict when somebody else appointed meanwhile.
+    as it does not. Each look that may bring a takeover spends a share of what a year's looks may err, and waits until
+    the ledger has grown. Deterministic in the ledger. Raises Conflict when somebody else appointed meanwhile.
     """
     rows = _newest_rows(store)
-    found, model = _judged(rows)
     before, tag = InCharge(store).now()
+    found, model, looks, looked_at = _judged(rows, before, now)
     appointment = Appointment(
         number=before.number + 1 if before else 1,
         at=now,
@@ -33,6 +35,8 @@ def learn(store: Store, now: datetime) -> Appointment:
         reason=_reason(found, model, before),
         rows=len(rows),
         duel=found if isinstance(found, Duel) else None,
+        looks=looks,
+        looked_at=looked_at,
     )
     InCharge(store).appoint(appointment, model, tag)
     return appointment
@@ -46,18 +50,44 @@ def _newest_rows(store: Store) -> list[LedgerRow]:
     )
 
 
-def _judged(rows: list[LedgerRow]) -> tuple[Duel | Undecided | NotLearned, MetaModel | None]:
-    found = duel(rows, SEED)
+Found = Duel | Undecided | NotLearned
+
+
+def _judged(
+    rows: list[LedgerRow], before: Appointment | None, now: datetime
+) -> tuple[Found, MetaModel | None, int, datetime | None]:
+    """What was found, who won by it, the looks of this year, and when the last one was."""
+    looked_at = before.looked_at if before else None
+    looks = before.looks if before and looked_at and looked_at.year == now.year else 0
+    if before and before.model:
+        return *_won(duel(rows, SEED), rows), looks, looked_at
+    wait = _wait(rows, looked_at)
+    if wait:
+        return wait, None, looks, looked_at
+    found = duel(rows, SEED, level_of_look(looks + 1))
+    if isinstance(found, Undecided):
+        return found, None, looks, looked_at
+    return *_won(found, rows), looks + 1, now
+
+
+def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> Undecided | None:
+    """Why this is no time to look whether a model is worth more, if it is none."""
+    new = sum(looked_at is None or row.at > looked_at for row in rows)
+    missing = math.ceil(MIN_GROWTH * (len(rows) - new)) - new
+    return Undecided(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
+
+
+def _won(found: Duel | Undecided, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
     if isinstance(found, Undecided) or not found.is_won:
         return found, None
     model = fit(trainings_of(rows), SEED)
     return (model, None) if isinstance(model, NotLearned) else (found, model)
 
 
-def _reason(found: Duel | Undecided | NotLearned, model: MetaModel | None, before: Appointment | None) -> str:
+def _reason(found: Found, model: MetaModel | None, before: Appointment | None) -> str:
+    dropped = f", model {before.model} is dropped" if before and before.model else ""
     if not isinstance(found, Duel):
-        return f"the rules decide: {found.reason}"
+        return f"the rules decide{dropped}: {found.reason}"
     if model:
         return f"model {model.id} decides: {found.sentence}"
-    dropped = f", model {before.model} is dropped" if before and before.model else ""
     return f"the rules decide{dropped}: {found.sentence}"
