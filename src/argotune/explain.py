@@ -129,6 +129,7 @@ def explain_decision(run: Run) -> list[str]:
         f"decided    {decision.action.name}",
         f"by         {_BY[decision.by].format(model=decision.model)}",
         f"because    {decision.reason}",
+        f"trained on {run.trained_on}",
         f"came to    {run.sentence}",
     ]
     if decision.possible:

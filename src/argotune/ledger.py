@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from argotune.decisions import ModelingContext, TrainingDecision
+from argotune.decisions import ModelingContext, Strategy, TrainingDecision
 from argotune.documents import Document, find_all, to_record
 from argotune.ports import Record, Store
 from argotune.records import Collection, digest
@@ -23,7 +23,8 @@ Amount = Annotated[int, Field(ge=0)]
 class LedgerRow(Document):
     """One run. `gain` is what the tenant got (in score): the measured effect when promoted, else 0.
 
-    `effect` is what the challenger measured, None where none was. LM calls are those paid for.
+    `effect` is what the challenger measured, None where none was. LM calls are those paid for. What was decided is what
+    was wanted; `trained_on` is what the challenger was really trained on.
     """
 
     tenant: str
@@ -36,6 +37,7 @@ class LedgerRow(Document):
     effect: Annotated[float, Field(allow_inf_nan=False)] | None
     lm_calls: Amount
     lm_tokens: Amount
+    trained_on: Strategy | None = None
 
     @property
     def was_chosen(self) -> bool:
@@ -61,6 +63,7 @@ def ledger_row(run: Run) -> LedgerRow | None:
         effect=effect,
         lm_calls=run.lm_calls,
         lm_tokens=run.lm_tokens,
+        trained_on=run.trained_on,
     )
 
 

@@ -132,6 +132,16 @@ class Run(Document):
         return not self.is_cut_short and not self.is_to_repeat
 
     @property
+    def trained_on(self) -> Strategy:
+        """The data that the challenger was really trained on. The plan may have wanted synthetic examples that could
+        not be made, or that showed no gain on dev."""
+        if self.plan is None or self.challenger is None:
+            return Strategy.SKIP
+        if self.synthetic is None or not self.synthetic.is_used:
+            return Strategy.PURE_REAL
+        return Strategy.HYBRID if self.plan.train_ids else Strategy.SYNTHETIC
+
+    @property
     def outcome(self) -> str:
         """`promoted`, `rejected`, `skipped` or `unfinished`."""
         if self.state is RunState.SKIPPED:

@@ -22,7 +22,8 @@ from argotune.decisions import Strategy
 from argotune.errors import Unavailable
 from argotune.examples import LabelSource
 from argotune.experience_log import ExperienceLog
-from argotune.explain import explain
+from argotune.explain import explain, explain_decision
+from argotune.ledger import ledger_of
 from argotune.outcomes import outcome_of_run
 from argotune.pipeline import Request, run_module
 from argotune.programs.own import own_program
@@ -101,6 +102,7 @@ def test_examples_that_help_on_dev_are_used_and_the_record_says_so(world: World)
     run = run_once(world)
     report = run.synthetic
     assert report.is_used, report
+    assert run.trained_on is Strategy.HYBRID
     assert report.trial.gain > 0
     assert report.made == 24
     assert report.lm_calls > 0
@@ -141,6 +143,11 @@ def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytes
     run = run_once(world)
     assert not run.synthetic.is_used
     assert run.synthetic.trial.gain <= 0
+    assert (run.plan.strategy, run.trained_on) == (Strategy.HYBRID, Strategy.PURE_REAL)
+    assert run_json(run)["trained_on"] == world.tracker.runs[run.id].facts["trained_on"] == "pure_real"
+    assert "trained on pure_real" in explain_decision(run)
+    (row,) = ledger_of(world.store, "acme")
+    assert row.trained_on is Strategy.PURE_REAL
     assert "no gain" in run.synthetic.sentence
     assert "synthetic" not in Registry(world.store, "acme").version(run.challenger).lineage.reason
     assert world.tracker.runs[run.id].facts["synthetic_examples"] == 0
@@ -166,6 +173,7 @@ def test_without_any_real_training_example_made_ones_train_where_dev_shows_a_gai
     assert run.synthetic.weight == 0.5
     assert run.synthetic.is_used is is_used
     assert (run.verdict is not None) is is_used
+    assert run.trained_on is (Strategy.SYNTHETIC if is_used else Strategy.SKIP)
     told = "skipped: 0 real training examples are too few for nearest; 24 of 24 synthetic"
     assert is_used or run.sentence.startswith(told)
 

@@ -261,9 +261,56 @@ def test_the_documented_models_follow_the_rules_until_they_have_learned():
     assert TrainingStrategyModel().select_strategy(new) is Strategy.SKIP
 
 
+MEASURED = ModelingContext(
+    real_sample_count=100,
+    success_rate=0.75,
+    days_since_last_training=1,
+    current_performance_score=0.75,
+    data_quality_score=0.8,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "because"),
+    [
+        ({}, (False, 0.03), "little has changed"),
+        ({"days_since_last_training": 7}, (True, 0.03), "7 days old"),
+        ({"days_since_last_training": None}, (True, 0.03), "never trained"),
+        ({"days_since_last_training": None, "real_sample_count": 0}, (False, 0.0), "no data"),
+        ({"days_since_last_training": None, "real_sample_count": 0, "dataset_size": 40}, (True, 0.03), "never trained"),
+        ({"success_rate": 0.6}, (True, pytest.approx(0.15)), "right 15 points less often"),
+        ({"current_performance_score": 0.9}, (True, pytest.approx(0.15)), "right 15 points less often"),
+        ({"success_drop": 0.0, "success_rate": 0.5}, (False, 0.03), "little has changed"),
+        ({"days_since_last_training": 7, "data_quality_score": 0.49}, (False, 0.0), "only 49% of the labels"),
+        ({"days_since_last_training": 7, "data_quality_score": None}, (True, 0.03), "7 days old"),
+        (
+            {"days_since_last_training": 7, "success_rate": 0.98, "current_performance_score": 0.98},
+            (False, 0.0),
+            "nothing left to gain: 98.0% is right already",
+        ),
+        (
+            {"days_since_last_training": 7, "success_rate": 0.99, "current_performance_score": None},
+            (False, 0.0),
+            "nothing left to gain",
+        ),
+    ],
+)
+def test_should_train_looks_at_all_that_the_document_names(changes, expected, because):
+    deciding = TrainingDecisionModel()
+    context = MEASURED.model_copy(update=changes)
+    assert deciding.should_train(context) == expected
+    assert because in deciding.opinion(context).reason
+    assert (TrainingStrategyModel().select_strategy(context) is Strategy.SKIP) is not expected[0]
+
+
+def test_without_any_data_nothing_is_trained_whoever_decides():
+    assert TrainingDecisionModel().should_train(ModelingContext()) == (False, 0.0)
+    assert TrainingDecisionModel(model=model_of(LEDGER)).should_train(ModelingContext(growth=0.9)) == (False, 0.0)
+
+
 def test_the_documented_models_learn_from_contexts_and_targets():
     deciding = TrainingDecisionModel()
-    contexts = [ModelingContext(growth=n / 100) for n in range(100)]
+    contexts = [ModelingContext(real_sample_count=100, growth=n / 100) for n in range(100)]
     assert deciding.train(contexts, [n > 60 for n in range(100)]) is None
     assert deciding.should_train(contexts[95])[0] is True
     assert deciding.should_train(contexts[5])[0] is False

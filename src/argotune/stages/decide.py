@@ -147,16 +147,21 @@ def _choice(question: Question, optimizer: str) -> Choice | Refusal:
 
 
 def _synthetic_count(question: Question) -> int:
-    config, context = question.config, question.context
-    rules, n_real, ratio = config.decisions, context.real_sample_count, config.synthetic_data_ratio
-    return synthetic_share(_strategy(question), n_real, ratio, rules.synthetic_threshold)
+    return _share(question, _strategy(question))
+
+
+def _share(question: Question, strategy: Strategy) -> int:
+    config = question.config
+    below = config.decisions.synthetic_threshold
+    return synthetic_share(strategy, question.context.real_sample_count, config.synthetic_data_ratio, below)
 
 
 def _strategy(question: Question) -> Strategy:
-    """Synthetic examples are wanted only where something can write them."""
+    """Synthetic examples are wanted only where something can write them and the tenant's share leaves room for one."""
     config = question.config
-    can_make = config.use_synthetic_data and question.has_writer
-    return strategy_of_rules(question.context, config.decisions) if can_make else Strategy.PURE_REAL
+    usual = strategy_of_rules(question.context, config.decisions)
+    can_make = config.use_synthetic_data and question.has_writer and _share(question, usual) > 0
+    return usual if can_make else Strategy.PURE_REAL
 
 
 def _action(question: Question, choice: Choice) -> Action:

@@ -74,6 +74,7 @@ def _facts(run: Run, challenger: Version, verdict: Verdict) -> dict[str, str | f
         "seed": challenger.lineage.seed,
         "max_iterations": run.plan.max_iterations if run.plan else None,
         "data_hash": challenger.lineage.data_hash,
+        "trained_on": run.trained_on.value,
         "synthetic_examples": run.synthetic.made if run.synthetic and run.synthetic.is_used else 0,
         "train_examples": len(run.plan.train_ids) if run.plan else None,
         "test_examples": numbers.n,
