@@ -62,6 +62,19 @@ def test_what_a_training_left_is_known_when_the_next_is_decided_on():
     assert context.detectable_gain > 0.03
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "weights", "is_told"),
+    [
+        ("nearest", {"agent_success_weight": 1}, True),
+        ("nearest", {}, False),
+        ("labeled", {"agent_success_weight": 1}, False),
+    ],
+)
+def test_a_plan_says_where_its_optimizer_does_not_look_at_the_reward(optimizer, weights, is_told):
+    world, config = filled(preferred_optimizer=optimizer, reward=weights)
+    assert ("does not look at the weights of `reward`" in run_once(world, config).plan.reason) is is_told
+
+
 def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_how_many_traces_are_missing():
     world, config = filled(**BY_DEFAULT)
     run_once(world, config)

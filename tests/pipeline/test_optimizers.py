@@ -166,6 +166,16 @@ def test_same_seed_gives_the_same_program(name: str):
     assert first == again
 
 
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_what_examples_count_changes_the_program_of_those_that_say_so_and_of_no_other(name: str):
+    rising = [(number + 1) / 24 for number in range(24)]
+    falling = rising[::-1]
+    first, other = (dump(OPTIMIZERS[name].compile(task(scripted(), weights=weights))) for weights in (rising, falling))
+    for state in (first, other):  # nearest keeps all, and their order means nothing to it
+        state["examples"] = sorted(state.get("examples", []), key=str)
+    assert (first != other) is OPTIMIZERS[name].uses_weights
+
+
 @pytest.mark.parametrize("name", ["bootstrap", "labeled"])
 def test_another_seed_shows_other_examples(name: str):
     first, other = (dump(OPTIMIZERS[name].compile(task(scripted(), seed=seed))) for seed in (1, 2))

@@ -155,7 +155,8 @@ def outcome(quality: float | None, success: bool | None, satisfaction: float | N
 
 
 def test_reward_meets_the_documented_examples() -> None:
-    assert outcome(0.95, True, 0.92, 0.5) == pytest.approx(0.4 * 0.95 + 0.3 + 0.3 * 0.92 - 0.1 * 0.05)
+    assert f"{outcome(0.92, True, 0.95, 1.2):.3f}" == "0.923"
+    assert outcome(0.95, True, 0.92, 0.5) == pytest.approx(0.4 * 0.95 + 0.3 + 0.3 * 0.92 - 0.1 * 0.5 / 4)
     assert (outcome(0.95, True, 0.92, 0.5) or 0) > 0.85
     assert (outcome(0.4, False, 0.3, 5.0) or 1) < 0.4
 

@@ -24,20 +24,23 @@ def _optimizer(
     min_examples: int,
     needs_writer: bool = False,
     iterations: Callable[[int], int] = _once,
+    uses_weights: bool = False,
 ) -> Optimizer:
-    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations)
+    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations, uses_weights)
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "bootstrap": _optimizer("bootstrap", bootstrap.compile, min_examples=4),
+    "bootstrap": _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True),
     "random_search": _optimizer(
-        "random_search", random_search.compile, min_examples=10, iterations=random_search.iterations
+        "random_search", random_search.compile, min_examples=10, iterations=random_search.iterations, uses_weights=True
     ),
-    "mipro": _optimizer("mipro", mipro.compile, min_examples=10, needs_writer=True, iterations=mipro.iterations),
+    "mipro": _optimizer(
+        "mipro", mipro.compile, min_examples=10, needs_writer=True, iterations=mipro.iterations, uses_weights=True
+    ),
     "simba": _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
     "gepa": _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations),
     "copro": _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations),
-    "labeled": _optimizer("labeled", labeled.compile, min_examples=1),
+    "labeled": _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True),
     "nearest": _optimizer("nearest", nearest.compile, min_examples=8),
 }
 

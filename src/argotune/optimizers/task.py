@@ -61,6 +61,7 @@ class Optimizer:
     """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there.
 
     `iterations` tells how many candidates it tries where so many are asked for: 1 for a method that does not search.
+    `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Optimizer:
     needs_writer: bool
     compile: Callable[[TrainingTask], dspy.Module]
     iterations: Callable[[int], int]
+    uses_weights: bool
 
 
 def plain_student(task: TrainingTask) -> dspy.Module:

@@ -30,7 +30,7 @@ from argotune.examples import Split
 from argotune.optimizers import OPTIMIZERS, Choice, Refusal, choose
 from argotune.runs import Plan
 from argotune.synthetic.mixing import synthetic_share
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants import RewardWeights, RoutingConfigUnified
 
 
 class Model(Protocol):
@@ -182,7 +182,7 @@ def _plan(question: Question, action: Action, reason: str) -> Plan:
     train, dev, test = (data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST))
     return Plan(
         optimizer=action.optimizer,
-        reason=reason,
+        reason=reason + _unused_reward(config, action.optimizer),
         seed=question.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations),
         train_ids=train,
@@ -192,6 +192,12 @@ def _plan(question: Question, action: Action, reason: str) -> Plan:
         strategy=action.strategy,
         synthetic_count=_synthetic_count(question),
     )
+
+
+def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:
+    """Said where a tenant has set weights that its optimizer does not look at."""
+    is_heard = OPTIMIZERS[optimizer].uses_weights or config.reward == RewardWeights()
+    return "" if is_heard else f"; {optimizer} does not look at the weights of `reward`"
 
 
 def _too_few(question: Question) -> str | None:
