@@ -159,13 +159,16 @@ def test_a_status_that_argo_does_not_have_is_2(pods: Pods):
 
 
 def test_the_trigger_pod_imports_no_optimizer(pods: Pods):
+    pods.tenant("x")
     code = (
         "import sys; from argotune.cli import run_command; from argotune.cli.loop import trigger_parser;"
-        f"run_command(trigger_parser(), ['--tenant-id=x', '--due-dir={pods.folder}/due']);"
+        f"print(run_command(trigger_parser(), ['--tenant-id=x', '--due-dir={pods.folder}/due']));"
         "print([m for m in ('dspy', 'litellm', 'sklearn', 'numpy', 'pandas', 'kubernetes') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], env=pods.env, capture_output=True, text=True, timeout=60)
-    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+    assert done.stdout.splitlines()[-2:] == ["75", "[]"], (
+        "it looked at the tenant's traces: " + done.stdout + done.stderr
+    )
 
 
 @pytest.mark.phoenix

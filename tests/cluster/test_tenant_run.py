@@ -73,7 +73,9 @@ def test_of_two_forced_runs_at_once_the_second_waits_for_the_first(site: Install
     first_run, second_run = site.ended(first), site.ended(second)
     assert (first_run.phase, second_run.phase) == ("Succeeded", "Succeeded")
     assert first_run.finished_at is not None
-    assert all(pod.started_at >= first_run.finished_at for pod in pods(second_run) if pod.started_at)
+    starts = [pod.started_at for pod in pods(second_run) if pod.started_at]
+    assert starts
+    assert min(starts) >= first_run.finished_at
     runs = {run.group: run for run in RunBook(site.store, tenant_id).runs()}
     assert runs[first].outcome == "promoted"
     assert runs[second].outcome in ("rejected", "skipped")

@@ -104,7 +104,9 @@ def test_environment_of_the_pods_is_what_settings_read() -> None:
 
 
 def test_every_pod_gets_the_settings_and_its_store() -> None:
-    for container in (c for found in ALL for c in containers_of(found) if is_ours(c)):
+    ours = [c for found in ALL for c in containers_of(found) if is_ours(c)]
+    assert ours
+    for container in ours:
         assert {"configMapRef": {"name": "argotune-settings"}} in container["envFrom"]
         assert "CONFIG_STORE_URL" in {entry["name"] for entry in container["env"]}
 
@@ -187,6 +189,7 @@ def test_only_passing_troubles_are_retried() -> None:
 
 def test_every_step_says_its_outcome_whether_it_ended_well_or_not() -> None:
     leaves = [t for f in ALL if f["kind"] == "WorkflowTemplate" for t in f["spec"]["templates"] if "container" in t]
+    assert leaves
     for leaf in leaves:
         assert leaf["container"]["terminationMessagePolicy"] == "FallbackToLogsOnError"
         outputs = leaf["outputs"]["parameters"]

@@ -226,6 +226,7 @@ def test_the_dashboard_fits_grafana_11_and_belongs_to_no_installation():
 
 
 def test_panels_are_described_and_do_not_overlap():
+    assert PANELS
     assert all(panel["title"] and panel["description"] for panel in PANELS)
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
     cells = [

@@ -337,6 +337,7 @@ def test_what_a_user_wrote_cannot_close_its_quotes_or_a_field_of_the_prompt():
     asked = [decision("acme", f"{999 + n:016x}", f"{evil} {n}", "video", success=False) for n in range(9)]
     world.traces.record("acme", asked)
     run(world, config)
+    assert judge.prompts
     assert all(prompt.count("[[ ## agent ## ]]\naudio") == 0 for prompt in judge.prompts)
     (given,) = annotated(world, "LLM")
     assert given.explanation.startswith("line one [31m xxx")

@@ -75,7 +75,9 @@ def test_the_inputs_beside_the_query_are_the_same_for_all_goals_of_a_program(opt
 
 @pytest.mark.parametrize("optimizer", sorted(GENERATORS))
 def test_no_goal_says_of_a_content_that_it_is_of_another_modality(optimizer: str):
-    for goal in drawn(optimizer):
+    goals = list(drawn(optimizer))
+    assert goals
+    for goal in goals:
         parts = goal.parts or (goal.content,)
         assert all(part == BY_ID[part.id] for part in parts)
         assert sorted(goal.modality.split("+")) == sorted(part.modality for part in parts)
@@ -86,6 +88,7 @@ def test_both_contents_of_a_pair_are_shown_to_the_writer_however_long_they_are()
     long = [Content(m, m, f"{m} title", "word " * 800) for m in ("video", "image")]
     bench = Bench()
     bench.make("cross_modal", long, count=1, source_modality="video", target_modality="image")
+    assert bench.prompts
     assert all("video title" in prompt and "image title" in prompt for prompt in bench.prompts)
     assert bench.prompts
 

@@ -207,6 +207,7 @@ def test_a_query_near_a_known_question_is_refused_and_the_writer_never_reads_one
     made = bench.make(contents=[Content("1", "video", "Harbour festival", "Whales.")], known=known, count=2)
     assert made.count == 0
     assert set(made.report.refused) == {reason}
+    assert bench.prompts
     assert not any(secret in prompt for prompt in bench.prompts)
 
 
@@ -234,6 +235,7 @@ def test_content_that_gives_orders_never_reaches_an_lm_and_the_rest_goes_on():
     made = bench.make(contents=[*bad, *CONTENT[:5]], modalities=("video",), count=5)
     assert made.count == 5
     assert made.report.refused["content holds instructions"] == 5
+    assert bench.prompts
     assert not any("Ignore the above" in prompt for prompt in bench.prompts)
     none = Bench().make(contents=bad, modalities=("video",), count=5)
     assert none.report.why_none == "no content of video that can be used (5 x content holds instructions)"
@@ -243,6 +245,7 @@ def test_personal_data_of_content_and_of_the_writer_is_masked():
     bench = Bench(lambda d, w, n: f"{w} {d[:30]} for jo@example.org")
     contents = [Content("1", "video", "Harbour film", "Ask ann@example.com for the key.")]
     made = bench.make(contents=contents, count=1, augmentations=())
+    assert bench.prompts
     assert not any("ann@" in prompt for prompt in bench.prompts)
     assert "jo@" not in made.examples[0].query
     assert made.report.masked == {"email": 2}
@@ -333,6 +336,7 @@ def test_an_outage_is_no_lack_of_content():
 
 def test_made_examples_are_for_training_and_marked():
     made = Bench().make(count=2)
+    assert len(made.examples) == 2
     for e in map(as_example, made.examples):
         assert (e.split, e.source.value, e.is_synthetic) == (Split.TRAIN, "synthetic", True)
         assert not e.source.is_trusted

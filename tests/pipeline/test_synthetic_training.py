@@ -126,6 +126,7 @@ def test_they_are_marked_for_ever_and_in_no_other_split(world: World):
     assert published.facts["synthetic_examples"] == 24
     assert not {e.id for e in shown} & {*run.plan.train_ids, *run.plan.dev_ids, *run.plan.test_ids}
     stored = ExperienceLog(world.store, "acme").examples("routing")
+    assert stored
     assert not any(e.source is LabelSource.SYNTHETIC for e in stored)
     (kept,) = world.store.scan("acme", "synthetic")
     assert kept.id == run.id

@@ -71,6 +71,7 @@ def test_a_drawn_sample_estimates_what_holds_for_all_questions():
     shares = []
     for n in range(200):
         drawn = [c for c in chosen(experiences, places=40, share=1.0, tenant=f"tenant {n}")]
+        assert drawn
         assert all(c.split is not Split.TRAIN for c in drawn)
         shares.append(sum(c.experience.span_id in hard for c in drawn) / len(drawn))
     assert sum(shares) / len(shares) == pytest.approx(truth, abs=0.02)

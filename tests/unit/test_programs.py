@@ -31,7 +31,9 @@ def test_every_shipped_module_has_programs_and_modality_one_per_modality():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_fields_of_a_program_are_those_of_its_signature(module: str):
-    for program in programs_of(CONFIG, module):
+    programs = programs_of(CONFIG, module)
+    assert programs
+    for program in programs:
         signature = program.build().predictors()[0].signature
         assert program.fields.inputs == tuple(signature.input_fields)
         assert list(program.fields.answers) == list(signature.output_fields)

@@ -103,12 +103,12 @@ def _promote(arguments: Namespace) -> None:
 
     if not arguments.override:
         raise ConfigInvalid("promote: only the gate promotes; a person's decision past it needs --override")
-    registry = _registry(arguments)
+    reason, registry = _reason(arguments), _registry(arguments)
     champion = registry.override(
         registry.version(arguments.version).program,
         arguments.version,
         who=who_of(arguments),
-        reason=_reason(arguments),
+        reason=reason,
         now=utc_now(),
     )
     say(f"{champion.program}: {champion.version} serves by override (before: {champion.previous})")

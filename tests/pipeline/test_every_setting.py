@@ -1,0 +1,592 @@
+"""Every field of a tenant's config and every setting of an installation changes something that can be seen.
+
+A row: the field, another value than its default, and what to look at; it must differ. A field without a row fails.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+from pathlib import Path
+from threading import Thread
+from time import sleep
+from typing import Any
+from unittest.mock import patch
+
+import openai_server
+import pytest
+import vespa_server
+from factories import FIELDS, make_annotation, make_example, make_span
+from pydantic import BaseModel
+from world import START, World, traffic
+
+from argotune import wiring
+from argotune.adapters.litellm_lm import RemoteLMs
+from argotune.adapters.lms import NamedLMs
+from argotune.adapters.memory_store import MemoryStore
+from argotune.agreement import compare
+from argotune.annotation_queue import AnnotationQueue
+from argotune.annotations import Annotation, LabelSource
+from argotune.annotator import DayBudget
+from argotune.answers import NoAnswers
+from argotune.budget import Meter
+from argotune.cli.argo import _link
+from argotune.cli.looks import modules_of
+from argotune.contexts import context_of
+from argotune.dataset import Dataset
+from argotune.decisions import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import read_span
+from argotune.gate import judge, no_evidence
+from argotune.in_charge import Appointment, InCharge
+from argotune.lm_names import Keys
+from argotune.meta_models import Training, fit
+from argotune.pipeline import Request, run_module
+from argotune.programs import programs_of
+from argotune.runs import Run, RunBook
+from argotune.settings import Settings, VespaLayout, wants_json_logs
+from argotune.splitting import Split
+from argotune.stages.collect import collect
+from argotune.stages.decide import Question, decide
+from argotune.stages.synthesize import synthesize
+from argotune.stages.trigger import trigger
+from argotune.synthetic.generation import QUERY_GENERATION
+from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
+from argotune.verdicts import Comparison, Score, Unusable
+
+WORLD = {"agents": {"video": "", "audio": "", "text": ""}, "modules": ["routing"], "min_trace_confidence": 0.0}
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in dotted.items():
+        *rooms, last = name.split(".")
+        place = made
+        for room in rooms:
+            place = place.setdefault(room, {})
+        place[last] = value
+    return made
+
+
+# What is decided
+
+
+def decided(
+    config: RoutingConfigUnified,
+    *,
+    n_train: int = 30,
+    recent: float | None = None,
+    chance: float = 1.0,
+    has_writer: bool = True,
+    days: float = 1.0,
+    **history: Any,
+) -> Any:
+    """The decision and the plan on so many training examples and 40 test examples."""
+    sizes = {Split.TRAIN: n_train, Split.DEV: 8, Split.TEST: 40}
+    examples = tuple(make_example(f"{split} {n}", split=split) for split, size in sizes.items() for n in range(size))
+    data = Dataset("routing", examples, {"experiences": 400}, 0.7, recent)
+    past = TrainingHistory(**{"last_at": START - timedelta(days=days), **history}) if history else TrainingHistory()
+    context = context_of(config, data, past, START)
+    found = decide(Question(config, data, context, past, seed=1, chance=chance, has_writer=has_writer))
+    return found.decision, found.plan and found.plan.model_dump(exclude={"train_ids", "dev_ids", "test_ids"})
+
+
+AGAIN = {"trainings": 1, "attempts": 1, "last_train_count": 60, "champion_score": 0.6}
+MEASURED = {**AGAIN, "compared": 100, "disagreed": 30}
+many = partial(decided, n_train=60)
+
+
+# The gate
+
+
+def judged(config: RoutingConfigUnified, *, wins: int, losses: int = 0, same: int = 0, **of: Any) -> Any:
+    """What the gate says; `trusted` of the labels are people's, and all but the losses are in one language."""
+    pairs = [(0.0, 1.0)] * wins + [(1.0, 0.0)] * losses + [(1.0, 1.0)] * same
+    trusted = of.get("trusted", len(pairs))
+    scores = tuple(
+        Score(
+            f"e{n}",
+            LabelSource.HUMAN if n < trusted else LabelSource.OUTCOME,
+            {"language": "de" if champion > challenger else "en"},
+            champion,
+            challenger,
+        )
+        for n, (champion, challenger) in enumerate(pairs)
+    )
+    comparison = Comparison("routing", "v1", "v2", 1, scores, unusable=of.get("unusable"))
+    return no_evidence(comparison, config.gate), judge(comparison, config.gate, seed=1)
+
+
+def silent(*, champion: int = 0, challenger: int = 0) -> Unusable:
+    sides = {"champion": {"no content": champion}, "challenger": {"no content": challenger}}
+    return Unusable(asked=100, **sides, champion_only=champion, challenger_only=challenger)
+
+
+# Traces, examples, runs
+
+
+def a_world(config: RoutingConfigUnified, n: int = 120, *, labelled: bool = True) -> World:
+    world = World()
+    spans, labels = traffic(config.tenant_id, n)
+    told = {"routing.search_quality": 0.9, "routing.user_satisfaction": 0.5, "routing.processing_time": 2.0}
+    told |= {"routing.agent_success": True, "routing.confidence": 0.8}
+    spans = [replace(s, attributes={**s.attributes, **told}) for s in spans]
+    world.traces.record(config.tenant_id, spans)
+    if labelled:
+        world.traces.annotate(config.tenant_id, labels)
+    return world
+
+
+def asked_to_run(config: RoutingConfigUnified, marker: Mapping[str, Any] | None = None) -> Any:
+    world = a_world(config)
+    if marker:
+        RunBook(world.store, config.tenant_id).change_marker("routing", **marker)
+    found = trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)
+    return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
+
+
+def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
+    """The examples of unlabelled decisions, and after a while those that are left."""
+    world = a_world(config, labelled=False)
+    (span,) = world.traces.spans_after(config.tenant_id, "routing", 119)
+    texts = "acme.com mail bo@acme.com or +1 202 456 1111 or 030 901820 now"
+    span = replace(span, span_id="f" * 16, attributes={**span.attributes, "routing.query": texts})
+    world.traces.record(config.tenant_id, [span])
+    fields = [program.fields for program in programs_of(config, "routing")]
+    collect(world.ports, config, "routing", fields)
+    if later:
+        world.now += later
+        recent = replace(span, span_id="e" * 16, started_at=world.now, ended_at=world.now)
+        world.traces.record(config.tenant_id, [recent])
+    collected = collect(world.ports, config, "routing", fields)
+    log = ExperienceLog(world.store, config.tenant_id)
+    queries = sorted(experience.query for experience in log.experiences("routing"))
+    return queries, [(e.id, e.weight, e.split) for e in collected.datasets["routing"].examples]
+
+
+def placed(config: RoutingConfigUnified, split: Split) -> Any:
+    """The examples of a split."""
+    _, examples = gathered(config)
+    return [id for id, _, place in examples if place is split]
+
+
+def ran(config: RoutingConfigUnified, change: Callable[[World], None] = lambda world: None) -> Run:
+    world = a_world(config)
+    change(world)
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
+    return run
+
+
+def by_whom(config: RoutingConfigUnified) -> str:
+    def appoint(world: World) -> None:
+        action = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
+        past = [Training(f"t{n % 10}", ModelingContext(test_count=n), action, 0.2 * (n % 2), 50) for n in range(80)]
+        model = fit(past, seed=1)
+        appointment = Appointment(number=1, at=START, model=model.id, reason="test", rows=80)
+        InCharge(world.store).appoint(appointment, model, None)
+
+    return ran(config, appoint).decision.by
+
+
+# Labels
+
+
+def queued(config: RoutingConfigUnified) -> Any:
+    world = a_world(config, labelled=False)
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    items = AnnotationQueue(world.store, config.tenant_id).items()
+    return sorted((item.span_id, item.reason, item.split) for item in items)
+
+
+def annotates_with(config: RoutingConfigUnified) -> LMChoice:
+    """The choice of an LM that the annotator is opened with."""
+    chosen: list[LMChoice] = []
+
+    class Source:
+        def open(self, choice: LMChoice, *_: Any) -> Any:
+            chosen.append(choice)
+            raise ConfigInvalid("off")
+
+    world = a_world(config)
+    world.annotator = Source()
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    return chosen[0]
+
+
+def calls_of_a_day(config: RoutingConfigUnified) -> int:
+    meter = DayBudget(World().ports, config, "routing").meter
+    with suppress(BudgetSpent):
+        for _ in range(1000):
+            with meter.call(1):
+                pass
+    return meter.spent.calls
+
+
+def agreement(config: RoutingConfigUnified, n: int, hits: int) -> Any:
+    """Of an LM that meets people on so many of n spans, whose labels are two."""
+    agents = FIELDS.answers["agent"]
+
+    def label(n: int, kind: str, right: bool) -> Annotation:
+        given = agents[(n + (not right)) % 2]
+        return make_annotation(given, span_id=f"{n:016x}", kind=kind, identifier=kind)
+
+    both = [label(n, kind, kind == "HUMAN" or n < hits) for n, kind in product(range(n), ("HUMAN", "LLM"))]
+    return compare(both, FIELDS, config.annotation)["LLM"].obstacle
+
+
+# LMs
+
+
+def asks(config: RoutingConfigUnified, *answers: openai_server.Answer) -> Any:
+    """What a server at `lm.api_base`, or else at a fixed place, is asked."""
+    server = openai_server.OpenAIServer()
+    server.answers = answers or server.answers
+    with openai_server.running(server):
+        choice = config.lm.model_copy(update={"api_base": config.lm.api_base or server.url})
+        lms = NamedLMs([RemoteLMs(Keys(task="k"), sleep=lambda _: None)], "openai/one", None, wiring.utc_now)
+        opened = lms.open(choice, Meter(BudgetLimits()), NoAnswers())
+        told = ""
+        try:
+            opened.task("hello")
+        except ArgotuneError as error:
+            told = type(error).__name__
+        return opened.names, [body["model"] for body in server.bodies], told
+
+
+def content_of(config: RoutingConfigUnified) -> str:
+    settings = read(ARGOTUNE_CONTENT_DIR=str(Path(__file__).parent))
+    return type(wiring.open_content(settings, MemoryStore())(config)).__name__
+
+
+def quality_asked(config: RoutingConfigUnified) -> float:
+    world, (program,) = World(), programs_of(config, "routing")
+    with patch("argotune.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
+        plan = ran(config).plan.model_copy(update={"synthetic_count": 3})
+        data, lms = Dataset("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
+        synthesize(world.ports, config, program, plan, data, lms, Meter(config.budget), None)
+    return make.call_args.args[0].quality_threshold
+
+
+def answers_of(config: RoutingConfigUnified, module: str) -> Any:
+    return [program.fields.answers for program in programs_of(config, module)]
+
+
+def has_program(config: RoutingConfigUnified) -> bool:
+    with suppress(ConfigInvalid):
+        return bool(programs_of(config, "writer"))
+    return False
+
+
+def whose(config: RoutingConfigUnified) -> Any:
+    return read_span(make_span(), config.tenant_id, {"routing": FIELDS})
+
+
+def waiting(traces: int) -> dict[str, Any]:
+    """A marker of a pass that ended five hours ago, short of so many traces."""
+    short = {"routing": Shortfall(gain=0.03, test_examples=50, traces=traces)}
+    return {"last_run_at": START - timedelta(hours=5), "history": {"routing": TrainingHistory()}, "short": short}
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    other: Any
+    look: Callable[[Any], Any]
+    given: Mapping[str, Any] = field(default_factory=dict)
+    with_it: Mapping[str, Any] = field(default_factory=dict)
+    """What must change too, as shares sum to 1. The look must not see it."""
+
+
+LATE = replace(openai_server.completion("hi"), after_s=0.3)
+SMALL = {"decisions.detectable_gain": 0, "decisions.exploration_share": 0}
+ROUTED = {**WORLD, **SMALL, "use_synthetic_data": False}
+CONFIG = [
+    Row(
+        "tenant_id",
+        "globex",
+        lambda c: read_span(make_span(), c.tenant_id, {"routing": FIELDS}),
+        {"tenant_id": "acme_corp"},
+    ),
+    Row("enable_auto_optimization", False, asked_to_run, ROUTED),
+    Row("optimization_interval_seconds", 90_000, partial(asked_to_run, marker=waiting(0)), ROUTED),
+    Row("min_samples_for_optimization", 121, asked_to_run, ROUTED),
+    Row("preferred_optimizer", "bootstrap", lambda c: many(c)[1]["optimizer"]),
+    Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
+    Row("use_synthetic_data", False, decided),
+    Row("synthetic_data_ratio", 0.4, decided),
+    Row("synthetic_quality_threshold", 0.7, quality_asked, ROUTED),
+    Row("content", "file", content_of),
+    Row("phoenix_lookback_hours", 0.25, asked_to_run, ROUTED),
+    Row("min_trace_confidence", 0.9, gathered, {"agents": WORLD["agents"]}),
+    Row("example_retention_days", 5, partial(gathered, later=timedelta(days=10)), ROUTED),
+    Row("agents", {"a": "", "b": ""}, partial(answers_of, module="routing")),
+    Row("fusion_modalities", ["video+text"], partial(answers_of, module="cross_modal")),
+    Row("fusion_strategies", ["score", "mine"], partial(answers_of, module="cross_modal")),
+    Row("modules", ["routing"], lambda c: modules_of(c, "all")),
+    Row("programs", {"writer": QUERY_GENERATION}, has_program),
+    Row("reward.search_quality_weight", 0.1, gathered, ROUTED),
+    Row("reward.agent_success_weight", 0.1, gathered, ROUTED),
+    Row("reward.user_satisfaction_weight", 0.1, gathered, ROUTED),
+    Row("reward.processing_time_penalty", 0.5, gathered, ROUTED),
+    Row("reward.processing_time_scale_s", 8.0, gathered, ROUTED),
+    Row("split.train", 0.6, partial(placed, split=Split.TRAIN), ROUTED, {"split.dev": 0.1}),
+    Row("split.dev", 0.4, partial(placed, split=Split.DEV), ROUTED, {"split.test": 0.1}),
+    Row("split.test", 0.1, partial(asked_to_run, marker=waiting(700)), ROUTED, {"split.dev": 0.4}),
+    Row("gate.min_effect", 0.2, partial(judged, wins=10, same=90)),
+    Row("gate.min_test_examples", 19, partial(judged, wins=19)),
+    Row("gate.significance", 0.01, partial(judged, wins=8, same=30)),
+    Row("gate.min_trusted_share", 0.4, partial(judged, wins=20, trusted=9)),
+    Row("gate.min_slice_examples", 11, partial(judged, wins=40, losses=10)),
+    Row("gate.slice_significance", 0.001, partial(judged, wins=40, losses=8)),
+    Row("gate.max_unusable_share", 0.1, partial(judged, wins=30, unusable=silent(champion=15, challenger=15))),
+    Row("gate.unusable_significance", 0.0001, partial(judged, wins=30, unusable=silent(challenger=9))),
+    Row("budget.max_lm_calls", 20, lambda c: ran(c).is_cut_short, ROUTED),
+    Row("budget.max_lm_tokens", 150, lambda c: ran(c).is_cut_short, ROUTED),
+    Row("decisions.synthetic_threshold", 31, decided),
+    Row("decisions.hybrid_threshold", 30, decided),
+    Row("decisions.labeled_below", 40, partial(decided, has_writer=False)),
+    Row("decisions.mipro_threshold", 61, many),
+    Row("decisions.gepa_threshold", 59, many),
+    Row("decisions.simba_below", 0.71, many),
+    Row("decisions.performance_degradation_threshold", 0.05, partial(many, recent=0.52, **AGAIN)),
+    Row("decisions.growth_share", 0.25, partial(decided, n_train=72, **AGAIN)),
+    Row("decisions.stale_days", 4.0, partial(many, days=5.0, **AGAIN)),
+    Row("decisions.detectable_gain", 0, partial(many, **MEASURED)),
+    Row("decisions.errors_less_by_doubling", 0, partial(decided, n_train=90, **AGAIN)),
+    Row("decisions.detection_power", 0.9, partial(many, **MEASURED)),
+    Row("decisions.look_again_hours", 4, partial(asked_to_run, marker=waiting(700)), ROUTED),
+    Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
+    Row("decisions.explored_optimizers", ["simba"], many),
+    Row("decisions.use_meta_models", False, by_whom, ROUTED),
+    Row("lm.task_model", "openai/two", asks),
+    Row("lm.teacher_model", "openai/three", asks),
+    Row("lm.api_base", "http://127.0.0.1:9/v1", asks, {"lm.max_retries": 0}),
+    Row("lm.timeout_s", 0.05, lambda c: asks(c, LATE), {"lm.max_retries": 0}),
+    Row("lm.max_retries", 1, lambda c: asks(c, openai_server.failure(500))),
+    Row("masking.enabled", False, gathered, ROUTED),
+    Row("masking.kinds", ["phone"], gathered, ROUTED),
+    Row("masking.phone_regions", ["US"], gathered, ROUTED),
+    Row("masking.keep", ["bo@acme.com"], gathered, ROUTED),
+    Row("annotation.daily_limit", 10, queued, ROUTED),
+    Row("annotation.random_share", 1.0, queued, ROUTED),
+    Row("annotation.confidence_threshold", 0.85, queued, ROUTED),
+    Row("annotation.min_annotations_for_optimization", 7, asked_to_run, ROUTED),
+    Row("annotation.annotator_model", "openai/other", annotates_with, ROUTED),
+    Row("annotation.api_base", "http://127.0.0.1:9", annotates_with, ROUTED),
+    Row("annotation.max_lm_calls", 9, calls_of_a_day),
+    Row("annotation.min_agreement", 0.95, partial(agreement, n=100, hits=95)),
+    Row("annotation.min_kappa", 0.9, partial(agreement, n=100, hits=95)),
+    Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
+]
+
+
+@pytest.mark.parametrize("row", CONFIG, ids=lambda row: row.name)
+def test_a_field_of_a_tenants_config_changes_what_it_says(row: Row):
+    given = {"tenant_id": "acme", **row.given}
+    changes = ({}, {}, {row.name: row.other, **row.with_it})
+    usual, again, other = (row.look(parse_config(nested({**given, **change}))) for change in changes)
+    assert usual == again, "what is looked at changes by itself"
+    assert usual != other
+
+
+# Settings
+
+
+class _Seen(ThreadingHTTPServer):
+    """Any HTTP server: what it was asked, and a late answer that says nothing."""
+
+    late_s = 0.0
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Seen
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.server.asked.append((self.path, self.headers.get("Authorization"), body))
+        sleep(self.server.late_s)
+        with suppress(OSError):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+    do_GET = do_POST
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def seen(late_s: float = 0.0) -> Iterator[_Seen]:
+    server = _Seen()
+    server.late_s = late_s
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def read(**environment: str) -> Settings:
+    with patch.dict(os.environ, environment, clear=True):
+        return Settings()
+
+
+def store_opened(environment: Mapping[str, str]) -> Any:
+    with patch("argotune.adapters.sqlite_store.SQLiteStore.from_url") as opened:
+        wiring.open_store(read(**environment))
+    return opened.call_args
+
+
+def phoenix(environment: Mapping[str, str], late_s: float = 0.0) -> Any:
+    with seen(late_s) as server:
+        settings = read(**{"PHOENIX_ENDPOINT": server.url, **environment})
+        try:
+            told = str(wiring.open_traces(settings).count_after("acme", "routing", 0, 10))
+        except ArgotuneError as error:
+            told = type(error).__name__
+        return told, server.asked
+
+
+def lm(environment: Mapping[str, str], role: str) -> Any:
+    with openai_server.running() as server:
+        choice = LMChoice(api_base=server.url, max_retries=0)
+        settings = read(**{"ARGOTUNE_TASK_MODEL": "openai/task", **environment})
+        source = wiring.open_annotator(settings) if role == "annotator" else wiring.open_lms(settings)
+        try:
+            lms = source.open(choice, Meter(BudgetLimits()), NoAnswers())
+            (lms.teacher if role == "teacher" else lms.task)("hello")
+        except ArgotuneError as error:
+            return str(error)
+        return lms.names, server.keys, [body["model"] for body in server.bodies]
+
+
+def embedded(environment: Mapping[str, str]) -> Any:
+    with patch("argotune.adapters.llama_cpp_lm.EmbeddedLMs") as opener:
+        wiring.open_lms(read(**environment))
+    return opener.call_args
+
+
+def vespa(environment: Mapping[str, str], layout: str = "{}", wait_s: float = 0.0) -> Any:
+    document = {"tenant_id": "acme", "modality": "video", "title": "t", "text": "x", "caption": "c", "key": 1}
+    server = vespa_server.VespaServer(documents=[("acme", document)], wait_s=wait_s)
+    with vespa_server.running(server):
+        given = {"VESPA_URL": server.url, "ARGOTUNE_VESPA_LAYOUT": layout, **environment}
+        try:
+            found = wiring.open_vespa(read(**given)).sample("acme", 3, ("video",))
+        except ArgotuneError as error:
+            return str(error).replace(server.url, "URL"), len(server.asked)
+        return found, [
+            (path, body, {k.lower(): v for k, v in headers.items()}.get("authorization"))
+            for path, body, headers in server.asked
+        ]
+
+
+def runner(environment: Mapping[str, str]) -> Any:
+    with patch("argotune.adapters.argo_runner.ArgoRunner.from_environment") as opened:
+        wiring.open_runner(read(**environment))
+    return opened.call_args
+
+
+def page_of_traces(environment: Mapping[str, str]) -> str | None:
+    with patch("argotune.adapters.phoenix_http.PhoenixHttp.project_id", return_value="p1"):
+        return wiring.open_tracker(read(**environment)).project_link("acme")
+
+
+def logs(environment: Mapping[str, str]) -> bool:
+    with patch.dict(os.environ, environment, clear=True):
+        return wants_json_logs()
+
+
+def content_files(environment: Mapping[str, str]) -> str:
+    try:
+        return type(wiring.open_content_files(read(**environment))).__name__
+    except ConfigInvalid as error:
+        return str(error)
+
+
+TEACHER = {"ARGOTUNE_TEACHER_MODEL": "openai/teacher", "ARGOTUNE_TASK_KEY": "task"}
+ANNOTATOR = {"ARGOTUNE_ANNOTATION_MODEL": "openai/judge", "ANNOTATION_API_KEY": "judge"}
+SETTINGS = [
+    Row("store_url", "sqlite:///other.db", store_opened),
+    Row("phoenix_endpoint", "http://127.0.0.1:9", phoenix),
+    Row("phoenix_project_prefix", "other", phoenix),
+    Row("phoenix_api_key", "key", phoenix),
+    Row("phoenix_timeout_s", "0.05", partial(phoenix, late_s=0.3)),
+    Row("task_model", "openai/other", partial(lm, role="task"), {"ARGOTUNE_TASK_KEY": "task"}),
+    Row("task_key", "other", partial(lm, role="task"), {"ARGOTUNE_TASK_KEY": "task"}),
+    Row("teacher_model", "openai/other", partial(lm, role="teacher"), TEACHER),
+    Row("teacher_key", "other", partial(lm, role="teacher"), TEACHER),
+    Row("annotation_model", "openai/other", partial(lm, role="annotator"), ANNOTATOR),
+    Row("annotation_key", "other", partial(lm, role="annotator"), ANNOTATOR),
+    Row("lm_weights", "/some/weights", embedded),
+    Row("lm_threads", "5", embedded),
+    Row("content_dir", str(Path(__file__).parent), content_files),
+    Row("vespa_url", "http://127.0.0.1:9", vespa),
+    Row("vespa_token", "token", vespa),
+    Row("vespa_cert", "/no/cert", vespa),
+    Row("vespa_key", "/no/key", vespa),
+    Row("vespa_timeout_s", "0.05", partial(vespa, wait_s=0.3)),
+    Row("vespa_layout", '{"cluster": "other", "namespace": "{tenant}"}', vespa),
+    Row("lease_s", "7", lambda e: wiring.open_ports(read(**e, CONFIG_STORE_URL="memory://")).lease_s),
+    Row("log_format", "json", logs),
+    Row("namespace", "other", runner),
+    Row("argo_url", "https://argo.example", lambda e: _link(read(**e), "w1")),
+    Row("phoenix_url", "https://phoenix.example", page_of_traces),
+]
+
+
+@pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.name)
+def test_a_setting_of_an_installation_changes_what_it_says(row: Row):
+    variable = str(Settings.model_fields[row.name].validation_alias)
+    usual = row.look(row.given)
+    assert usual == row.look(row.given), "what is looked at changes by itself"
+    assert usual != row.look({**row.given, variable: row.other})
+
+
+LAYOUT = {
+    "schemas": ('{"schemas": ["other"]}', "{}"),
+    "cluster": ('{"namespace": "{tenant}", "cluster": "other"}', '{"namespace": "{tenant}"}'),
+    "tenant_field": ('{"tenant_field": "owner"}', "{}"),
+    "namespace": ('{"namespace": "{tenant}"}', "{}"),
+    "fields": ('{"fields": {"title": "caption"}}', "{}"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUT)
+def test_a_part_of_the_vespa_layout_changes_what_is_asked(name: str):
+    other, usual = LAYOUT[name]
+    assert vespa({}, layout=other) != vespa({}, layout=usual)
+
+
+def names_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, known in model.model_fields.items():
+        if isinstance(known.annotation, type) and issubclass(known.annotation, BaseModel):
+            yield from names_of(known.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def test_every_field_and_every_setting_has_its_row():
+    assert sorted(row.name for row in CONFIG) == sorted(names_of(RoutingConfigUnified))
+    assert sorted(row.name for row in SETTINGS) == sorted(Settings.model_fields)
+    assert sorted(LAYOUT) == sorted(VespaLayout.model_fields)
