@@ -133,7 +133,7 @@ def silent(*, champion: int = 0, challenger: int = 0) -> Unusable:
 
 
 def a_world(config: RoutingConfigUnified, n: int = 120, *, labelled: bool = True) -> World:
-    world = World()
+    world = World(lease_s=60.0)
     spans, labels = traffic(config.tenant_id, n)
     told = {"routing.search_quality": 0.9, "routing.user_satisfaction": 0.5, "routing.processing_time": 2.0}
     told |= {"routing.agent_success": True, "routing.confidence": 0.8}
