@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -193,6 +194,37 @@ def test_a_withdrawn_annotation_and_a_forgotten_experience_end_their_examples() 
     assert gathered.counts == {"known example without experiences": 1, "no label": 1}
 
 
+def by_lms(says: str, kind: str = "LLM") -> tuple[list[Experience], dict[tuple[str, str], Annotation]]:
+    """Twenty questions that nobody answered but one annotator, who always says the same."""
+    spans = {f"{n:016x}": f"{word} {n * 7919}" for n, word in enumerate(["tax", "alps", "whales", "chess"] * 5)}
+    asked = [make_experience(query, span_id=id, agent_success=None) for id, query in spans.items()]
+    return asked, strongest([make_annotation(says, span_id=id, kind=kind, identifier="judge") for id in spans])
+
+
+def test_on_the_test_split_only_the_annotations_for_it_count() -> None:
+    asked, labels = by_lms(IMAGE)
+    every = examples_from(asked, labels, FIELDS, make_config())
+    sealed = [example.id for example in every.examples if example.split is Split.TEST]
+    assert 0 < len(sealed) < 20 == len(every.examples)
+    untrusted = examples_from(asked, labels, FIELDS, make_config(), on_test={})
+    assert [e for e in every.examples if e.split is not Split.TEST] == list(untrusted.examples)
+    assert untrusted.counts == {NoLabel.UNTRUSTED.value: len(sealed)}
+    _, trusted = by_lms(SUMMARY)
+    mixed = examples_from(asked, labels, FIELDS, make_config(), on_test=trusted)
+    assert {e.id for e in mixed.examples if e.expected["agent"] == SUMMARY} == set(sealed)
+    _, people = by_lms(VIDEO, "HUMAN")
+    assert len(examples_from(asked, people, FIELDS, make_config(), on_test={}).examples) == 20
+
+
+def test_a_question_that_was_chosen_to_be_labelled_goes_where_it_was_promised() -> None:
+    asked, labels = by_lms(IMAGE)
+    usual = {e.inputs["query"]: e.split for e in examples_from(asked, labels, FIELDS, make_config()).examples}
+    promised = [(query, Split.DEV) for query, split in usual.items() if split is Split.TRAIN]
+    assert promised
+    placed = {e.id: e for e in examples_from(asked, labels, FIELDS, make_config(), placed=promised).examples}
+    assert {e.split for e in placed.values()} == {Split.DEV, Split.TEST}
+
+
 def test_a_question_near_to_two_splits_is_dropped_and_counted() -> None:
     middle = "abcdefghijklmnopqrstuvwxy"
     known = [make_example(middle[2:], split=Split.TRAIN), make_example(middle[:-2], split=Split.TEST)]
@@ -269,6 +301,8 @@ def test_examples_do_not_depend_on_the_order_of_reading_and_keep_their_splits(
     [make_example(), make_example("Größe \x00 \u2028 茶馆", span_id=None, slices=None, split=Split.TEST, weight=0.25)],
 )
 def test_examples_survive_json(original: Example) -> None:
+    assert json.loads(json.dumps(example_to_json(original))) == example_to_json(original)
+    assert len(original.id) == 24
     assert example_from_json(example_to_json(original)) == original
 
 

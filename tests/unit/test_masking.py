@@ -10,9 +10,10 @@ from factories import FIELDS, make_annotation, make_config, make_example, make_e
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from argotune import masking
 from argotune.errors import ConfigInvalid
 from argotune.experiences import Fields
-from argotune.masking import Mask, findings, mask, rules_digest
+from argotune.masking import Mask, Masked, findings, mask, plain, rules_digest
 from argotune.tenants import MaskingRules
 
 RULES = MaskingRules()
@@ -190,6 +191,61 @@ def test_free_labels_are_masked_and_those_of_a_closed_set_are_not():
     told = Mask(RULES)
     assert told.annotation(make_annotation("a@b.example", name="agent"), fields).label == "a@b.example"
     assert told.annotation(make_annotation("a@b.example", name="reply"), fields).label == "<EMAIL>"
+
+
+def test_a_text_that_never_settles_is_hidden_as_a_whole(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(masking, "MAX_PASSES", 1)
+    assert mask("to bo@example.com", RULES) == Masked("<TEXT>", {"email": 1, "text": 1})
+
+
+def test_counts_go_on_from_those_that_are_known():
+    known = Mask(RULES, {"email": 2})
+    known.text("to bo@example.com")
+    assert known.counts == {"email": 3}
+
+
+def test_slices_and_free_answers_of_an_example_are_masked_and_its_label_is_not():
+    mail, free = "bo@example.com", Fields("routing", ("query",), {"agent": None})
+    slices = {"label": mail, "language": mail, "modality": "text"}
+    found = Mask(RULES).example(make_example("alps", expected={"agent": mail}, slices=slices), free)
+    assert found.slices == {"label": mail, "language": "<EMAIL>", "modality": "text"}
+    assert found.expected == {"agent": "<EMAIL>"}
+    experience = Mask(RULES).experience(make_experience("alps", modality=mail, language=mail), FIELDS)
+    assert (experience.modality, experience.language) == ("<EMAIL>", "<EMAIL>")
+    unchanged = make_annotation("text")
+    assert Mask(RULES).annotation(unchanged, free) is unchanged
+
+
+def test_one_pass_finds_pieces_of_all_kinds():
+    found = findings("bo@example.com or +1 202-555-0143, ping 10.12.0.37", RULES)
+    assert [finding.kind for finding in found] == ["email", "phone", "ip"]
+
+
+def test_hosts_of_a_kept_domain_are_kept():
+    rules = MaskingRules(keep=["prod.internal"])
+    assert mask("see db01.prod.internal and db01.dev.internal", rules).text == "see db01.prod.internal and <HOST>"
+
+
+def test_places_that_overlap_are_one_and_neighbours_are_two():
+    assert masking._apart([(4, 9), (0, 3), (3, 4), (7, 8)]) == [(0, 3), (3, 4), (4, 9)]
+    assert masking._apart([(0, 5), (2, 8)]) == [(0, 8)]
+    assert masking._without("abcdef", [(1, 2), (4, 6)]) == "a<cd<<"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("！＂～", '!"~'),
+        ("\uff5f\uff00", "\uff5f\uff00"),
+        ("–—‐−", "----"),
+        ("∓", "∓"),
+        ("a\u00a0b\u3000c", "a b c"),
+        ("٣３", "33"),
+        ("é", "é"),
+    ],
+)
+def test_signs_of_other_scripts_are_read_as_those_that_finders_know(text: str, read: str):
+    assert plain(text) == read
 
 
 def test_a_masked_example_keeps_its_split_and_changes_its_id():

@@ -226,3 +226,14 @@ def test_of_questions_that_became_alike_the_sealed_one_keeps_its_place() -> None
         "footage of the alps": Split.DEV,
         "footage of whales": Split.TRAIN,
     }
+
+
+def test_near_questions_of_one_split_all_keep_their_places() -> None:
+    one, other = "footage of the moon landing in colour", "footage of the moon landing in colours"
+    assert set(sealed_first([(one, Split.TEST), (other, Split.TEST)]).values()) == {Split.TEST}
+    assert len(sealed_first([(one, Split.TEST), (other, Split.TEST)])) == 2
+    assert list(sealed_first([(one, Split.TEST), (other, Split.TRAIN)])) == [normalised(one)]
+
+
+def test_a_question_with_half_a_character_has_a_place() -> None:
+    assert split_of_key("\ud800 moon", SHARES) in Split
