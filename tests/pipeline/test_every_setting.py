@@ -103,6 +103,17 @@ MEASURED = {**AGAIN, "compared": 100, "disagreed": 30}
 many = partial(decided, n_train=60)
 
 
+def optimizer(config: RoutingConfigUnified, **of: Any) -> str:
+    """Of a plan on 60 training examples: its name alone, as reasons tell thresholds that nobody may look at."""
+    return many(config, **of)[1]["optimizer"]
+
+
+def known(config: RoutingConfigUnified, **history: int) -> ModelingContext:
+    """What models decide on."""
+    test = tuple(make_example(f"test {n}", split=Split.TEST) for n in range(200))
+    return context_of(config, Dataset("routing", test, {}, None), TrainingHistory(**history), START)
+
+
 # The gate
 
 
@@ -317,8 +328,9 @@ CONFIG = [
     Row("enable_auto_optimization", False, asked_to_run, ROUTED),
     Row("optimization_interval_seconds", 90_000, partial(asked_to_run, marker=waiting(0)), ROUTED),
     Row("min_samples_for_optimization", 121, asked_to_run, ROUTED),
-    Row("preferred_optimizer", "bootstrap", lambda c: many(c)[1]["optimizer"]),
+    Row("preferred_optimizer", "bootstrap", optimizer),
     Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
+    Row("max_training_iterations", 7, known),
     Row("use_synthetic_data", False, decided),
     Row("synthetic_data_ratio", 0.4, decided),
     Row("synthetic_quality_threshold", 0.7, quality_asked, ROUTED),
@@ -351,16 +363,18 @@ CONFIG = [
     Row("budget.max_lm_tokens", 150, lambda c: ran(c).is_cut_short, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),
     Row("decisions.hybrid_threshold", 30, decided),
-    Row("decisions.labeled_below", 40, partial(decided, has_writer=False)),
-    Row("decisions.mipro_threshold", 61, many),
-    Row("decisions.gepa_threshold", 59, many),
-    Row("decisions.simba_below", 0.71, many),
+    Row("decisions.labeled_below", 61, partial(optimizer, has_writer=False)),
+    Row("decisions.mipro_threshold", 61, optimizer),
+    Row("decisions.gepa_threshold", 59, optimizer),
+    Row("decisions.simba_below", 0.71, optimizer),
     Row("decisions.performance_degradation_threshold", 0.05, partial(many, recent=0.52, **AGAIN)),
     Row("decisions.growth_share", 0.25, partial(decided, n_train=72, **AGAIN)),
     Row("decisions.stale_days", 4.0, partial(many, days=5.0, **AGAIN)),
     Row("decisions.detectable_gain", 0, partial(many, **MEASURED)),
     Row("decisions.errors_less_by_doubling", 0, partial(decided, n_train=90, **AGAIN)),
     Row("decisions.detection_power", 0.9, partial(many, **MEASURED)),
+    Row("decisions.detection_power", 0.9, partial(known, compared=100, disagreed=30)),
+    Row("gate.significance", 0.01, partial(known, compared=100, disagreed=30)),
     Row("decisions.look_again_hours", 4, partial(asked_to_run, marker=waiting(700)), ROUTED),
     Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
     Row("decisions.explored_optimizers", ["simba"], many),
@@ -587,6 +601,6 @@ def names_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_field_and_every_setting_has_its_row():
-    assert sorted(row.name for row in CONFIG) == sorted(names_of(RoutingConfigUnified))
+    assert sorted({row.name for row in CONFIG}) == sorted(names_of(RoutingConfigUnified))
     assert sorted(row.name for row in SETTINGS) == sorted(Settings.model_fields)
     assert sorted(LAYOUT) == sorted(VespaLayout.model_fields)
