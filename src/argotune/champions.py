@@ -40,8 +40,11 @@ def untuned(program: Program, now: datetime) -> Version:
 
 
 def standing(registry: Registry, program: Program, now: datetime) -> Standing:
-    """The champion of a program; the untuned program where there is none or its signature has changed."""
-    champion, tag = registry.champion(program.name)
+    """The champion of a program; the untuned program where there is none or its signature has changed.
+
+    Raises Corrupt where the pointer is damaged or lost.
+    """
+    champion, tag = registry.pointed(program.name)
     if champion is None:
         return Standing(registry.keep(untuned(program, now)), None)
     version = registry.version(champion.version)

@@ -67,7 +67,8 @@ def _store(settings: Settings) -> str:
     from argotune.configs import Configs
 
     tenants = Configs(wiring.open_store(settings)).tenant_ids()
-    return f"{len(tenants)} tenants" if tenants else "reachable, no tenants yet: `argotune tenants add NAME`"
+    where = f" in {settings.store_url}" if settings.store_url.startswith("sqlite:///") else ""  # others hold passwords
+    return f"{len(tenants)} tenants{where}" if tenants else f"no tenants yet{where}: `argotune tenants add NAME`"
 
 
 def _lms(settings: Settings) -> list[Check]:

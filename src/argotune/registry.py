@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from argotune.documents import Document, find, find_all, to_record
-from argotune.errors import Conflict, NotFound
-from argotune.ports import Record, Store
+from argotune.errors import Conflict, Corrupt, NewerRecord, NotFound
+from argotune.ports import ANY, Record, Store
 from argotune.records import Collection, digest
 
 
@@ -150,6 +150,44 @@ class Registry:
         """The champion and the tag that a change must expect, or (None, None)."""
         return find(self._store, self._tenant_id, Collection.CHAMPIONS, program, Champion)
 
+    def pointed(self, program: str) -> tuple[Champion, str] | tuple[None, None]:
+        """As `champion`, for whoever wants to move the pointer. Raises Corrupt where it is lost and its history is not,
+        as an eviction leaves it: no promotion could be written beside the old lines.
+        """
+        champion, tag = self.champion(program)
+        if champion is None and (lines := self.history(program)):
+            raise Corrupt(
+                f"champions {program!r} of tenant {self._tenant_id!r} is lost, and by its history {lines[-1].version} "
+                "serves; `argotune doctor --repair` restores it"
+            )
+        return champion, tag
+
+    def restore(self, program: str) -> Champion | None:
+        """Make the pointer again from its history where it is lost or damaged; None where there is nothing to do."""
+        lines = self.history(program)
+        document = self._store.read(self._tenant_id, Collection.CHAMPIONS, program)
+        if not lines or (document is not None and self._is_read(program)):
+            return None
+        last = lines[-1]
+        champion = Champion(
+            program=program, version=last.version, previous=last.previous, since=last.at, sequence=last.sequence
+        )
+        expect = {(Collection.CHAMPIONS, program): None if document is None else ANY}
+        self._store.write(self._tenant_id, [to_record(Collection.CHAMPIONS, program, champion)], expect)
+        return champion
+
+    def _is_read(self, program: str) -> bool:
+        try:
+            return self.champion(program)[0] is not None
+        except NewerRecord:
+            return True
+        except Corrupt:
+            return False
+
+    def programs(self) -> list[str]:
+        """The programs that ever had a champion."""
+        return sorted({change.program for change in find_all(self._store, self._tenant_id, Collection.HISTORY, Change)})
+
     def champions(self) -> list[Champion]:
         """The champions of all programs, by program name."""
         found = find_all(self._store, self._tenant_id, Collection.CHAMPIONS, Champion)
@@ -197,7 +235,7 @@ class Registry:
         and that is said. Without it the present champion is left; the same request made again (who and reason equal) is
         a repetition. Raises NotFound where there is nothing to go back to, and Conflict where another version serves.
         """
-        champion, tag = self.champion(program)
+        champion, tag = self.pointed(program)
         done = self._done_before(program, champion, leaving, who, reason)
         if done:
             return RolledBack(champion, done, is_new=False)
@@ -269,7 +307,7 @@ class Registry:
         """
         if self.version(version).program != program:
             raise NotFound(f"version: {version} is not a version of {program}")
-        champion, tag = self.champion(program)
+        champion, tag = self.pointed(program)
         if champion is not None and champion.version == version:
             raise Conflict(f"version: {version} is the champion of {program} already")
         change = self._by_hand(champion, version, "overridden", who, reason, now)

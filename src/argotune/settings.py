@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -38,12 +39,17 @@ class VespaLayout(BaseModel):
     fields: dict[Literal["modality", "title", "text", "agent"], VespaName] = Field(default_factory=dict)
 
 
+def default_store_url() -> str:
+    """A SQLite file in the user's folder for data, the same in whatever folder a command is given."""
+    return f"sqlite:///{platformdirs.user_data_path('argotune', appauthor=False) / 'argotune.db'}"
+
+
 class Settings(BaseSettings):
     """Read from the environment; the names are in the validation aliases, and no other name is read."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    store_url: str = Field("sqlite:///argotune.db", validation_alias="CONFIG_STORE_URL")
+    store_url: str = Field(default_factory=default_store_url, validation_alias="CONFIG_STORE_URL")
     phoenix_endpoint: str = Field("http://localhost:6006", validation_alias="PHOENIX_ENDPOINT", pattern="^https?://")
     phoenix_project_prefix: str = Field("cogniverse", validation_alias="PHOENIX_PROJECT_PREFIX", min_length=1)
     phoenix_api_key: SecretStr | None = Field(None, validation_alias="PHOENIX_API_KEY")

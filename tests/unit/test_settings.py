@@ -11,6 +11,7 @@ import pytest
 from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.cli import main
 from argotune.errors import ConfigInvalid
 from argotune.settings import Settings, VespaLayout, environment_names, read_settings
 from argotune.tenants import RoutingConfigUnified, parse_config
@@ -82,6 +83,7 @@ def test_the_documented_default_is_the_default(variable: str, field: str):
     value = value_of(read_settings(), field)
     is_empty = value is None or value == VespaLayout()
     shown = "" if is_empty else f"{value:g}" if isinstance(value, float) else str(value)
+    shown = shown.replace(str(Path.home()), "~")
     assert TABLE[variable].strip("`") == shown
 
 
@@ -257,3 +259,17 @@ def test_no_config_of_a_tenant_names_a_file(tmp_path: Path):
     files = wiring.open_content_files(read_settings(content_dir=tmp_path / "content"))
     (tmp_path / "content").mkdir()
     assert files.count("../secret", ("text",)) == 0
+
+
+def test_the_default_store_lies_in_the_users_folder_for_data_and_a_new_one_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.delenv("CONFIG_STORE_URL", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "data/argotune/argotune.db"
+    for is_new in (True, False):
+        assert main(["tenants", "list"]) == 0
+        assert (f"a new store: {path}" in capsys.readouterr().err) is is_new
+        assert path.is_file()
+    assert [found.name for found in tmp_path.iterdir()] == ["data"]

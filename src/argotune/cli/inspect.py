@@ -13,6 +13,7 @@ from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
 from argotune.configs import Configs
 from argotune.documents import unreadable
+from argotune.errors import Corrupt
 from argotune.ports import Store
 from argotune.registry import Registry
 from argotune.reports import run_json, unreadable_words
@@ -33,6 +34,9 @@ def add_commands(commands) -> None:
     add_tenant(masked, required=False)
     masked.add_argument("text", nargs="?", help="without one stdin is read")
     doctor = command(commands, "doctor", _doctor, "try store, Phoenix and every LM (a call each), and say what to do")
+    add_tenant(doctor, required=False)
+    doctor.add_argument("--records", action="store_true", help="look at every stored record instead")
+    doctor.add_argument("--repair", action="store_true", help="and make right what can be: lost champions, the list")
     for parser in (status, runs, evaluated, masked, doctor):
         add_store(parser)
         add_json(parser)
@@ -117,6 +121,9 @@ def _mask(arguments: Namespace) -> None:
 def _doctor(arguments: Namespace) -> int:
     from argotune.checkup import check_all, exit_code_of
 
+    if arguments.records or arguments.repair:
+        return _look_over(arguments)
+    refuse_without(arguments, "--records or --repair", {"tenant_id"})
     checks = check_all(settings_of(arguments))
     if arguments.json:
         say_json([vars(check) for check in checks])
@@ -124,3 +131,19 @@ def _doctor(arguments: Namespace) -> int:
         for check in checks:
             say(f"{'ok  ' if check.is_ok else 'FAIL'}  {check.what}: {check.detail}")
     return exit_code_of(checks)
+
+
+def _look_over(arguments: Namespace) -> int:
+    """What is wrong with the stored records, and what was mended; 1 where something is left."""
+    from argotune.mending import look_over
+
+    asked = [arguments.tenant_id] if arguments.tenant_id else []
+    found = look_over(store_of(arguments), asked, is_mending=arguments.repair)
+    if arguments.json:
+        say_json([vars(finding) for finding in found])
+    else:
+        for finding in found:
+            verdict, done = ("ok  ", f": {finding.mended}") if finding.mended else ("FAIL", "")
+            say(f"{verdict}  {finding.sentence}{done}")
+        say(f"{len(found)} things wrong, {sum(bool(finding.mended) for finding in found)} mended")
+    return 0 if all(finding.mended for finding in found) else Corrupt.exit_code

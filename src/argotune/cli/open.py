@@ -6,10 +6,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from argotune.cli.output import note
 from argotune.ports import Ports, Progress, Store
-from argotune.settings import Settings, read_settings, wants_json_logs
+from argotune.settings import Settings, default_store_url, read_settings, wants_json_logs
 
 
 def settings_of(arguments: Namespace) -> Settings:
@@ -25,7 +26,16 @@ def store_of(arguments: Namespace) -> Store:
     """The store a command works on."""
     from argotune.wiring import open_store
 
-    return open_store(settings_of(arguments))
+    settings = settings_of(arguments)
+    _tell_of_new(settings)
+    return open_store(settings)
+
+
+def _tell_of_new(settings: Settings) -> None:
+    """Where the store is that nobody has named, once: when it is made."""
+    path = settings.store_url.removeprefix("sqlite:///")
+    if settings.store_url == default_store_url() and not Path(path).exists():
+        note(f"a new store: {path} (CONFIG_STORE_URL names another)")
 
 
 @contextmanager
@@ -34,7 +44,9 @@ def ports_of(arguments: Namespace) -> Iterator[Ports]:
     from argotune.wiring import open_ports
 
     with progress_bars() as progress:
-        yield open_ports(settings_of(arguments), progress)
+        settings = settings_of(arguments)
+        _tell_of_new(settings)
+        yield open_ports(settings, progress)
 
 
 @contextmanager

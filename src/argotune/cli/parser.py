@@ -91,7 +91,10 @@ def command(commands, name: str, call: Call, help: str) -> argparse.ArgumentPars
 
 def add_store(parser: argparse.ArgumentParser) -> None:
     """--store-url."""
-    parser.add_argument("--store-url", help="where state is kept (env: CONFIG_STORE_URL)")
+    parser.add_argument(
+        "--store-url",
+        help="where state is kept (env: CONFIG_STORE_URL; `argotune doctor` says where)",
+    )
 
 
 def add_phoenix(parser: argparse.ArgumentParser) -> None:
