@@ -158,7 +158,8 @@ class Serving:
         open_lms: Callable[[LMChoice], LMs] | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
     ) -> None:
-        """`open_lms` opens the LMs of a config that names others. `wait` waits for an event, for so many seconds."""
+        """`config` and `lms` serve until the store has others; `open_lms` opens those of a config that names others.
+        `wait` waits for an event, for so many seconds. Raises Unavailable when the store is down."""
         self._copy = LocalCopy(store, config, lms, embedder, clock, open_lms)
         self._clock, self._refresh_s, self._wait = clock, refresh_s, wait
         self._tally = _Tally()

@@ -21,6 +21,7 @@ from argotune.errors import ConfigInvalid, Unavailable
 from argotune.experiences import OUTCOMES, RESERVED, Experience, read_span
 from argotune.ports import LMs
 from argotune.programs import programs_of
+from argotune.programs.closed_set import share_right
 from argotune.serving import Serving
 from argotune.tenants import RoutingConfigUnified
 
@@ -308,3 +309,11 @@ def test_a_shipped_generator_of_queries_may_be_an_own_program():
     config = config_with(programs={"writes": path}, modules=["writes"])
     (program,) = programs_of(config, "writes")
     assert program.fields.required == ("document_content", "modality", "wanted")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "worth"),
+    [(False, "False", 1.0), (True, "False", 0.0), (0, "0", 1.0), ([], "[]", 1.0), (None, "", 0.0), ("no", "no", 1.0)],
+)
+def test_a_bool_or_number_is_right_where_its_text_is_the_label(said: object, expected: str, worth: float):
+    assert share_right("reply")(dspy.Example(reply=expected), dspy.Prediction(reply=said)) == worth

@@ -18,6 +18,7 @@ from dspy.adapters.decision import record_evidence
 from dspy.adapters.types.decision import Choice, decision_type
 from pydantic_core import CoreSchema, core_schema
 
+from argotune.experiences import as_text
 from argotune.programs.failures import NO_ANSWER, missed
 
 NOTHING_KNOWN = 0.5
@@ -127,9 +128,14 @@ def with_labels(about: str, field: Any) -> str:
 
 
 def share_right(*answers: str) -> Metric:
-    """A metric: the share of these answers that are what was expected, 1.0 when all are."""
+    """A metric: the share of these answers that are what was expected, 1.0 when all are. A bool or number is its text,
+    as labels are."""
 
     def metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
-        return sum(prediction.get(name) == example[name] for name in answers) / len(answers)
+        return sum(_is_right(prediction.get(name), example[name]) for name in answers) / len(answers)
 
     return metric
+
+
+def _is_right(said: object, expected: object) -> bool:
+    return said is not None and as_text(said) == as_text(expected)
