@@ -126,7 +126,7 @@ class LocalCopy:
             now = self._clock()
             try:
                 self.served = self._fresh(now)
-            except Unavailable as error:
+            except Exception as error:
                 self.problems.note(STORE, error, now, "champions not refreshed, serving the local copy")
                 raise
             self.refreshed_at = now

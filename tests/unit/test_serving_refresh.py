@@ -274,11 +274,12 @@ def test_refreshing_goes_on_after_an_error_that_nobody_foresaw(caplog: pytest.Lo
     lms = scripted_lms(like_the_nearest_demo)
     serving = Serving(store, CONFIG, lms, TfidfEmbedder, lambda: NOON, NEVER_S, wait=wait)
     assert back.acquire(timeout=ENOUGH_S)
-    serving._copy._clock = lambda: 1 / 0
+    serving._copy._fresh = lambda _now: 1 / 0
     turn.release()
     assert back.acquire(timeout=ENOUGH_S)
     assert "champions not refreshed, serving the local copy" in caplog.messages
-    serving._copy._clock = lambda: NOON
+    assert [(p.about, p.says) for p in serving.status().problems] == [(STORE, "ZeroDivisionError: division by zero")]
+    del serving._copy._fresh
     version = crown(store, tuned("video"))
     turn.release()
     assert back.acquire(timeout=ENOUGH_S)
