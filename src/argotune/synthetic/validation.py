@@ -24,6 +24,7 @@ class Refused(StrEnum):
     EMPTY = "empty query"
     TOO_LONG = "query too long"
     INSTRUCTIONS = "query holds instructions"
+    PARROTED = "query repeats what the writer was told"
     OFF_TOPIC = "not about the content"
     NEAR_DUPLICATE = "near-duplicate"
     NEAR_DEV = "near a dev question"
@@ -36,6 +37,7 @@ HINTS = {
     Refused.EMPTY: "write one query",
     Refused.TOO_LONG: "write fewer words",
     Refused.INSTRUCTIONS: "write a user's question, no instructions to a computer",
+    Refused.PARROTED: "write a user's question only",
     Refused.OFF_TOPIC: "name what the document is about",
     Refused.NEAR_DUPLICATE: "that was asked already, ask something else",
     Refused.NEAR_DEV: "ask something else",
@@ -44,6 +46,9 @@ HINTS = {
     Refused.UNSURE: "make it clearer what is wanted",
 }
 """What the writer is told before the next try. Never a word of a known question."""
+
+_HINTS = frozenset(map(normalised, HINTS.values())) - {normalised(HINTS[Refused.EMPTY])}
+"""As they stand in a query of a small writer; "write one query" may well be asked."""
 
 _MADE = "made"
 
@@ -74,6 +79,8 @@ class Validation:
             return Refused.TOO_LONG
         if holds_instructions(query):
             return Refused.INSTRUCTIONS
+        if any(hint in normalised(query) for hint in _HINTS):
+            return Refused.PARROTED
         return self._near_known(query) or (None if is_about(query, goal.content.words) else Refused.OFF_TOPIC)
 
     def _near_known(self, query: str) -> Refused | None:
