@@ -27,10 +27,6 @@ def _nothing_of_other_tests() -> Iterator[None]:
     documents._told.clear()
 
 
-# A busy machine is no failure: what a test may take is pytest's own limit.
-settings.register_profile("argotune", deadline=None)
-settings.load_profile("argotune")
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

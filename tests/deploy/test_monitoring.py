@@ -19,7 +19,7 @@ from required import lacking
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.prometheus_exporter import StoreMetrics
 from argotune.configs import Configs
-from argotune.runs import RunBook
+from argotune.runs import RunBook, RunState, Skip
 from argotune.tallies import RoundRecord, keep_round, keep_tally
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
@@ -60,7 +60,8 @@ def exported() -> Iterator[Metric]:
     """What the exporter shows of a store in which everything has happened."""
     store = MemoryStore()
     Configs(store).save(make_config())
-    store.write("acme_corp", [RunBook.record_of(run) for run in (make_run(), make_run(id="r2", ended_at=NOON))])
+    over = make_run(id="r2", state=RunState.SKIPPED, skip=Skip(reason="not due"), ended_at=NOON)
+    store.write("acme_corp", [RunBook.record_of(run) for run in (make_run(), over)])
     keep_tally(store, "acme_corp")
     keep_round(store, RoundRecord(name="r", started_at=NOON, ended_at=after(1), skipped={"not due": 1}))
     metrics = StoreMetrics(lambda: store, lambda: NOON)
