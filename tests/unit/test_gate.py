@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,12 +14,14 @@ from factories import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from argotune import gate
 from argotune.annotations import LabelSource
 from argotune.documents import from_text, to_record
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.gate import judge, no_evidence
 from argotune.records import Collection, seal
 from argotune.runs import Run
+from argotune.stats import mcnemar_exact
 from argotune.tenants import GateRules
 from argotune.verdicts import Comparison, Interval, Promoted, Rejected, Rule, Score, Unusable
 
@@ -375,3 +378,50 @@ def test_comparisons_of_releases_that_counted_nothing_unusable_are_read():
     older = json.loads(document)["body"]
     del older["comparison"]["unusable"], older["is_to_repeat"]
     assert Run.model_validate(older).comparison.unusable is None
+
+
+def test_equal_seeds_give_equal_p_values_of_graded_scores():
+    rng = random.Random(4)
+    pairs = [(rng.random(), min(1.0, rng.random() + 0.05)) for _ in range(80)]
+    graded = compared(pairs, slices=languages(40, 40))
+    first, again, other = (judge(graded, EASY, seed).numbers for seed in (1, 1, 2))
+    assert first == again
+    assert (first.p_value, first.slices) != (other.p_value, other.slices)
+
+
+def test_a_slice_shows_both_means_and_is_tested_as_the_whole_is():
+    numbers = judge(compared([WIN] * 9 + [LOSS] * 12 + [HIT] * 9, slices=languages(30)), GateRules(), seed=1).numbers
+    (found,) = numbers.slices
+    assert (found.champion_mean, found.challenger_mean) == (pytest.approx(0.7), pytest.approx(0.6))
+    assert (found.wins, found.losses, numbers.slice_level) == (9, 12, 0.05)
+    assert found.p_worse == mcnemar_exact(9, 12, "worse")
+
+
+@pytest.mark.parametrize(("margin", "is_rejected"), [(1, False), (0.999, True)])
+def test_a_p_value_that_is_just_the_level_passes(margin: float, is_rejected: bool):
+    """Of 7 wins the level of the first attempt that is just reached: 2 / 2^7 * pi^2 / 6."""
+    rules = GateRules(significance=margin * 2 / 2**7 * math.pi**2 / 6)
+    verdict = judge(compared([WIN] * 7 + [HIT] * 13), rules, seed=1)
+    assert (verdict.numbers.p_value <= verdict.numbers.level) is not is_rejected
+    assert (isinstance(verdict, Rejected) and verdict.rule is Rule.NOT_SIGNIFICANT) is is_rejected
+
+
+def test_of_slices_that_are_equally_worse_the_first_by_name_is_told():
+    slices = [*languages(60), *({"language": name} for name in ("fr", "de") for _ in range(10))]
+    reason = judge(compared([WIN] * 60 + [LOSS] * 20, slices=slices), GateRules(), seed=1).reason
+    assert "worse where language is de, and 1 more" in reason
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [(1.0, "1"), (0.999, "1"), (0.5, "0.50"), (1e-6, "0.0000010"), (9.4e-7, "9.4e-07"), (0.0, "0")],
+)
+def test_chances_are_shown_without_an_exponent_as_long_as_zeros_can_be_counted(p: float, shown: str):
+    assert gate._chance(p) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "..."), ("a\x1bb", "'a\\x1bb'")]
+)
+def test_texts_of_traces_are_cut_and_escaped(text: str, shown: str):
+    assert gate._shown(text) == shown
