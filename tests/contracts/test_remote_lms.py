@@ -186,8 +186,9 @@ def test_what_befalls_one_request_after_the_other_befalls_all(
             dspy.Predict(Route)(query="the tenth")
 
 
-def test_refused_requests_are_no_wrong_configuration_where_one_was_answered(client: Client):
-    client.server.answers = [RIGHT, failure(400)]
+@pytest.mark.parametrize("status", [400, 403, 413])
+def test_refused_requests_are_no_wrong_configuration_where_one_was_answered(client: Client, status: int):
+    client.server.answers = [RIGHT, failure(status)]
     lms = client.open()
     with dspy.context(lm=lms.task, adapter=lms.adapter):
         dspy.Predict(Route)(query="good")

@@ -83,6 +83,8 @@ _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
 _TOO_LONG = "context_length_exceeded"
 """The provider's own code; litellm does not know it of all providers."""
 
+_FORBIDDEN = 403
+
 _OF_ALL_REQUESTS = (404, 405, 410)
 """Statuses of an address where nothing of the kind is served, whatever the question."""
 
@@ -142,6 +144,7 @@ class RemoteWriter:
         self._key_variable = key_variable
         remember(key)
         self._patience = patience
+        self._has_answered = False
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ConfigInvalid(f"{key_variable} holds a character that no key has")
         client = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
@@ -195,6 +198,7 @@ class RemoteWriter:
             if response.usage.total_tokens is not None:
                 bill.tokens = response.usage.total_tokens
         self._refuse_empty(response)
+        self._has_answered = True
         return response
 
     def _refuse_empty(self, response: Response) -> None:
@@ -215,6 +219,8 @@ class RemoteWriter:
 
     def _give_up(self, error: LMError) -> NoReturn:
         kind = _meaning(error)
+        if error.status == _FORBIDDEN and self._has_answered:
+            kind = RequestRefused  # as moderation says it; a key without the right is refused from the first request on
         told = masked(str(error.message or error)).strip().partition("\n")[0]  # before it is cut
         if error.provider_code == _TOO_LONG:
             raise ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
