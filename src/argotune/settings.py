@@ -8,8 +8,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
+import traceback
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, ValidationError, field_validator
@@ -102,6 +105,15 @@ class Settings(BaseSettings):
         """Manifests pass optional variables as empty texts when nobody set them."""
         return None if value == "" else value
 
+    @field_validator("phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url")
+    @classmethod
+    def _has_host(cls, value: str | None) -> str | None:
+        if value is not None:
+            url = urlsplit(value)  # raises ValueError
+            if not url.hostname or url.port == 0:
+                raise ValueError("no URL with a host")
+        return value
+
     @property
     def named_task_model(self) -> str | None:
         """The task model that somebody named: where nobody did, a key's provider goes before the default."""
@@ -144,6 +156,20 @@ def _problem(error: ValidationError) -> str:
     if "@" in str(detail["input"]):
         return f"{detail['loc'][0]}: {detail['msg']} (the value is not shown: it may hold a password)"
     return first_problem(error)
+
+
+def misread_variable(error: BaseException) -> str | None:
+    """What a library refused of the environment while it was imported, with the variable's name where its value is in
+    the message; None for any other error."""
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    loaded = [Path(code.co_filename).parts for code in codes if code.co_name == "<module>"]
+    is_of_import = any("site-packages" in parts and "argotune" not in parts for parts in loaded)
+    if not is_of_import or not isinstance(error, ValueError | TypeError | AttributeError | OSError):
+        return None
+    text = " ".join(str(error).split())
+    words = set(re.findall(r"[\w./:+-]+", text.lower()))
+    names = sorted(name for name, value in os.environ.items() if value.strip().lower() in words)
+    return f"{' or '.join(names) or 'a variable'}: a library cannot be loaded with it: {text}"[:400]
 
 
 def wants_json_logs() -> bool:

@@ -186,3 +186,24 @@ def test_the_trigger_check_imports_neither_dspy_nor_litellm(shell: Shell):
     )
     done = shell._run([sys.executable, "-c", code], {})
     assert done.stdout.strip() == "[]", done.stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"DSPY_CACHE_LIMIT": "a-lot"}, "DSPY_CACHE_LIMIT: a library cannot be loaded with it"),
+        (
+            {"DEFAULT_MAX_TOKENS": "a-lot", "ARGOTUNE_TASK_MODEL": "lm_studio/x", "ARGOTUNE_TASK_KEY": "sk-0123456789"},
+            "DEFAULT_MAX_TOKENS: a library cannot be loaded with it",
+        ),
+        ({"VESPA_URL": "https://[::1"}, "VESPA_URL: "),
+        ({"PHOENIX_ENDPOINT": "http://"}, "PHOENIX_ENDPOINT: "),
+    ],
+)
+def test_a_variable_that_a_library_reads_when_it_is_loaded_is_told_by_name(
+    shell: Shell, variables: dict[str, str], told: str
+):
+    done = shell._run([str(Path(sys.executable).with_name("argotune")), "doctor"], variables)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert told in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

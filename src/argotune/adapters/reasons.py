@@ -10,6 +10,8 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 
+from argotune.settings import misread_variable
+
 KEY = "the key"
 """Stands in a reason for the variable of the key, which the caller knows."""
 
@@ -101,6 +103,7 @@ def _missing(error: BaseException) -> str | None:
 
 
 _LASTING: tuple[Callable[[BaseException], str | None], ...] = (
+    misread_variable,
     _certificate,
     _certificate_file,
     _header,

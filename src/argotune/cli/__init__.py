@@ -47,10 +47,27 @@ def _run(parser, arguments) -> int:
     except ArgotuneError as error:
         complain(parser.prog, error)
         return error.exit_code
+    except (ValueError, TypeError, AttributeError, OSError) as error:
+        return _of_environment(parser, error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return READER_WENT_AWAY
+
+
+def _of_environment(parser, error: Exception) -> int:
+    """The exit code where a library could not be imported because of a variable; raises any other error."""
+    from argotune.cli.output import complain
+    from argotune.errors import ConfigInvalid
+    from argotune.settings import misread_variable
+
+    if isinstance(error, BrokenPipeError):
+        return READER_WENT_AWAY
+    told = misread_variable(error)
+    if told is None:
+        raise error
+    complain(parser.prog, ConfigInvalid(told))
+    return ConfigInvalid.exit_code
 
 
 def _settled(parser, code: int) -> int:
