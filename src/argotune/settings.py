@@ -47,6 +47,14 @@ def default_store_url() -> str:
     return f"sqlite:///{platformdirs.user_data_path('argotune', appauthor=False) / 'argotune.db'}"
 
 
+def _is_url_with_host(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(url.hostname) and url.port != 0
+    except ValueError:  # its message may hold a part of the password
+        return False
+
+
 class Settings(BaseSettings):
     """Read from the environment; the names are in the validation aliases, and no other name is read."""
 
@@ -108,11 +116,9 @@ class Settings(BaseSettings):
     @field_validator("phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url")
     @classmethod
     def _has_host(cls, value: str | None) -> str | None:
-        if value is not None:
-            url = urlsplit(value)  # raises ValueError
-            if not url.hostname or url.port == 0:
-                raise ValueError("no URL with a host")
-        return value
+        if value is None or _is_url_with_host(value):
+            return value
+        raise ValueError("no URL with a host, or a password in it is not percent-encoded")
 
     @property
     def named_task_model(self) -> str | None:
@@ -134,6 +140,7 @@ def read_settings(**overrides: Any) -> Settings:
     Raises ConfigInvalid that names the variable and the value, unless a password may be in the value.
     """
     remember_environment(os.environ)
+    remember_environment({name: value for name, value in overrides.items() if isinstance(value, str)})
     names = {name: str(field.validation_alias) for name, field in Settings.model_fields.items()}
     try:
         found = Settings(**{names[name]: value for name, value in overrides.items() if value is not None})

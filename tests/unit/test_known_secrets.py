@@ -34,7 +34,7 @@ CANARY = 'Canary-7"ä/§&x'
         ("ARGOTUNE_VESPA_TOKEN", CANARY, [CANARY]),
         ("CONFIG_STORE_URL", "redis://me:canary%2F77@host", ["canary%2F77", "canary/77", "bWU6Y2FuYXJ5Lzc3"]),
         ("CONFIG_STORE_URL", "sqlite://me:canary77@x", ["canary77"]),
-        ("PHOENIX_ENDPOINT", "http://me:canary/77@host", ["canary/77"]),
+        ("PHOENIX_ENDPOINT", "http://me:canary%2F77@host", ["canary%2F77", "canary/77"]),
         ("VESPA_URL", "https://me:canary77@host", ["canary77"]),
         ("ARGOTUNE_PHOENIX_URL", "https://me:canary77@host", ["canary77"]),
         ("ARGOTUNE_ARGO_URL", "https://me:canary77@host", ["canary77"]),
@@ -55,6 +55,14 @@ def test_every_secret_of_settings_and_environment_is_known(
             assert secret not in masked(text)
             assert json.dumps(secret)[1:-1] not in masked(text)
     assert masked("an everyday sentence about path /tls/key.pem") == "an everyday sentence about path /tls/key.pem"
+
+
+@pytest.mark.parametrize("url", ["http://me:canary/77@host", "http://me:canary77@"])
+def test_a_password_in_a_url_that_is_refused_is_known_all_the_same(url: str):
+    with pytest.raises(ConfigInvalid, match="PHOENIX_ENDPOINT") as told:
+        read_settings(phoenix_endpoint=url)
+    assert "canary" not in str(told.value)
+    assert "77" not in masked(f"cannot use {url.partition('//')[2]}")
 
 
 def test_a_variable_that_names_a_file_or_a_word_is_no_secret(monkeypatch: pytest.MonkeyPatch):
