@@ -91,16 +91,12 @@ def sealed_first(known: Iterable[tuple[str, Split]]) -> dict[str, Split]:
     return splits
 
 
-_REINDEX_AT = 1_000
-"""Number of known questions at which a new index is made: it knows better what is rare, and is faster for it."""
-
-
 class Splitter:
     """Places questions one after the other; the same known ones and the same sequence always give the same splits.
 
     `known` are (query, split) pairs that earlier splitters answered, `promised` those of questions that were chosen to
-    become known; the order within each does not matter. A promise that known ones have overtaken, as masking may make
-    questions equal, is not kept.
+    become known; the order within each does not matter. `near` is an index of further known questions. A promise that
+    known ones have overtaken, as masking may make questions equal, is not kept.
     """
 
     def __init__(
@@ -108,14 +104,16 @@ class Splitter:
         shares: SplitShares,
         known: Iterable[tuple[str, Split]] = (),
         promised: Iterable[tuple[str, Split]] = (),
+        near: NearTexts | None = None,
     ) -> None:
         self._shares = shares
+        self._near, self._has_index = near or NearTexts(), near is not None
         self._split_of: dict[str, Split] = {}
-        for query, split in sorted(known):
-            self._split_of.setdefault(normalised(query), split)
-        self._near = NearTexts(self._split_of)
+        for key, split in sorted((normalised(query), split) for query, split in known):
+            if key not in self._split_of:
+                self._remember(key, split)
         for key, split in sorted((normalised(query), split) for query, split in promised):
-            if key not in self._split_of and self._near.groups_near(key) <= {split}:
+            if self._known(key) is None and self._near.groups_near(key) <= {split}:
                 self._remember(key, split)
 
     def place(self, query: str) -> Split | Bridged:
@@ -126,7 +124,7 @@ class Splitter:
         """
         key = normalised(query)
         split = self._look(key)
-        if isinstance(split, Split) and key not in self._split_of:
+        if isinstance(split, Split) and self._known(key) is None:
             self._remember(key, split)
         return split
 
@@ -135,15 +133,20 @@ class Splitter:
         return self._look(normalised(query))
 
     def _look(self, key: str) -> Split | Bridged:
-        if key in self._split_of:
-            return self._split_of[key]
+        known = self._known(key)
+        if known is not None:
+            return known
         splits = frozenset(map(Split, self._near.groups_near(key)))
         if len(splits) > 1:
             return Bridged(splits)
         return next(iter(splits), None) or split_of_key(key, self._shares)
 
+    def _known(self, key: str) -> Split | None:
+        if key in self._split_of or not self._has_index:
+            return self._split_of.get(key)
+        found = self._near.equal(key)
+        return None if found is None else Split(found)
+
     def _remember(self, key: str, split: Split) -> None:
         self._split_of[key] = split
         self._near.add(key, split)
-        if len(self._split_of) == _REINDEX_AT:
-            self._near = NearTexts(self._split_of)
