@@ -75,7 +75,7 @@ def _data(n: int) -> Dataset:
         )
         for number in range(n)
     )
-    return Dataset("routing", examples, {"experiences": 3 * n}, 0.7)
+    return Dataset.of("routing", examples, {"experiences": 3 * n}, 0.7)
 
 
 def _model():

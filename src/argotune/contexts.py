@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from argotune.annotations import LabelSource
 from argotune.dataset import Dataset
 from argotune.decisions import ModelingContext, Shortfall, TrainingHistory, shortfall
-from argotune.examples import Example, Merged
-from argotune.experiences import query_of
+from argotune.examples import Merged
 from argotune.moments import believed
 from argotune.power import gain_detected, level_of_attempt
 from argotune.runs import Run
@@ -19,24 +16,23 @@ from argotune.tenants import MODULES, RoutingConfigUnified
 
 def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, now: datetime) -> ModelingContext:
     """The context of a program at `now`."""
-    real = [example for example in data.examples if example.source is not LabelSource.SYNTHETIC]
-    train = [example for example in real if example.split is Split.TRAIN]
-    test_count = sum(example.split is Split.TEST for example in real)
+    sums = data.sums
+    n_train, test_count = sums.count(Split.TRAIN), sums.count(Split.TEST)
     score, recent = history.champion_score, data.recent_accuracy
     last_at = believed(history.last_at, now)
     return ModelingContext(
         modality=_modality(data.program),
-        real_sample_count=len(train),
+        real_sample_count=n_train,
         success_rate=data.accuracy if recent is None else recent,
         days_since_last_training=None if last_at is None else max((now - last_at).total_seconds(), 0) / 86400,
         current_performance_score=score,
-        data_quality_score=_share(example.source.is_trusted for example in real),
-        dataset_size=len(real),
+        data_quality_score=sums.trusted_share(),
+        dataset_size=sums.count(),
         test_count=test_count,
-        label_count=len({tuple(sorted(example.expected.items())) for example in train}),
-        label_consistency=_consistency(data, len(real)),
-        words_per_query=_words(train),
-        growth=(len(train) - history.last_train_count) / history.last_train_count if history.last_train_count else None,
+        label_count=len(sums.labels),
+        label_consistency=_consistency(data, sums.count()),
+        words_per_query=sums.words_per_query,
+        growth=(n_train - history.last_train_count) / history.last_train_count if history.last_train_count else None,
         success_drop=None if score is None or recent is None else score - recent,
         trainings=history.trainings,
         promotions=history.promotions,
@@ -83,19 +79,9 @@ def _modality(program: str) -> str:
     return (modality or module) if module in MODULES else "own"
 
 
-def _share(hits: Iterable[bool]) -> float | None:
-    found = list(hits)
-    return sum(found) / len(found) if found else None
-
-
 def _consistency(data: Dataset, n_examples: int) -> float | None:
     conflicts = data.counts.get(Merged.CONFLICT, 0)
     return n_examples / (n_examples + conflicts) if n_examples else None
-
-
-def _words(examples: Sequence[Example]) -> float | None:
-    words = [len(query_of(example.inputs).split()) for example in examples]
-    return sum(words) / len(words) if words else None
 
 
 def _detectable_gain(config: RoutingConfigUnified, history: TrainingHistory, test_count: int) -> float | None:

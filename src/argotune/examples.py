@@ -165,98 +165,122 @@ def examples_from(
     (None: all): those without the labels of annotators that nobody has reason to trust.
     The counts and the number of examples add up to the experiences and the known examples that have none left.
     """
-    counts: Counter[str] = Counter()
-    tested = annotations if on_test is None else on_test
-    asked = _by_question(_answered(experience, annotations, tested, fields, config) for experience in experiences)
+    labels = Labels(annotations, annotations if on_test is None else on_test)
+    asked = by_question((x, answered(x, labels, fields, config)) for x in experiences)
     splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known), placed)
+    counts: Counter[str] = Counter()
     examples: list[Example] = []
-    for repeats in asked.values():
-        is_labelled = any(isinstance(answer.label, Labelled) for answer in repeats)
-        split = splitter.place(query_of(repeats[0].inputs)) if is_labelled else None
-        best = _strongest(repeats, split is Split.TEST, counts)
-        if best is None or split is None:
-            continue
-        if isinstance(split, Bridged):
-            counts[Merged.BRIDGED] += 1
-        else:
-            examples.append(_example(best, split, fields))
-    if forgotten := sum(_question(example.inputs) not in asked for example in known):
+    for question in asked.values():
+        settled = settle(question.answers, place(question, splitter))
+        counts.update(settled.reasons)
+        if settled.best:
+            examples.append(example_of(settled, question.inputs, fields))
+    if forgotten := sum(question_key(example.inputs) not in asked for example in known):
         counts[Merged.FORGOTTEN] = forgotten
-    return Gathered(tuple(examples), {reason.value: count for reason, count in sorted(counts.items())})
+    return Gathered(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())})
 
 
-Question = tuple[str, ...]
+@dataclass(frozen=True)
+class Labels:
+    """The annotations to believe by (span id, answer field), and those that count on the test split."""
+
+    believed: Mapping[tuple[str, str], Annotation]
+    on_test: Mapping[tuple[str, str], Annotation]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
-    """What is left of an experience when its label is known: there may be a million. `tested` is its label on the test
-    split.
+class Answered:
+    """What is left of an experience when its label is known: there may be a million.
+
+    `said` is what was decided, `tested` the label on the test split.
     """
 
-    inputs: Mapping[str, str]
-    at: datetime
     span_id: str
+    at: datetime
+    said: Mapping[str, str]
     label: Labelled | NoLabel
     tested: Labelled | NoLabel
-    modality: str | None
-    language: str | None
+    modality: str | None = None
+    language: str | None = None
 
 
-def _answered(
-    experience: Experience,
-    annotations: Mapping[tuple[str, str], Annotation],
-    on_test: Mapping[tuple[str, str], Annotation],
-    fields: Fields,
-    config: RoutingConfigUnified,
-) -> _Answered:
-    found = label(experience, annotations, fields, config.reward, config.min_trace_confidence)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A distinct question and all its answers, in the order in which they were given."""
+
+    inputs: Mapping[str, str]
+    answers: list[Answered]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What came of a question: the answer to believe with its label, in its split; the others under their reasons."""
+
+    split: Split | None
+    best: tuple[Answered, Labelled] | None
+    reasons: Mapping[str, int]
+
+
+def answered(experience: Experience, labels: Labels, fields: Fields, config: RoutingConfigUnified) -> Answered:
+    """The label of an experience, and what else its example will tell."""
+    found = label(experience, labels.believed, fields, config.reward, config.min_trace_confidence)
     tested = found
-    if on_test is not annotations and isinstance(found, Labelled) and found.source is LabelSource.LLM:
-        tested = label(experience, on_test, fields, config.reward, config.min_trace_confidence)
+    if labels.on_test is not labels.believed and isinstance(found, Labelled) and found.source is LabelSource.LLM:
+        tested = label(experience, labels.on_test, fields, config.reward, config.min_trace_confidence)
         tested = tested if isinstance(tested, Labelled) else NoLabel.UNTRUSTED
-    return _Answered(
-        experience.inputs, experience.at, experience.span_id, found, tested, experience.modality, experience.language
+    return Answered(
+        experience.span_id, experience.at, experience.answers, found, tested, experience.modality, experience.language
     )
 
 
-def _slices(answer: _Answered, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
-    slices = [("modality", answer.modality), ("language", answer.language)]
-    if fields.sliced:
-        slices.append(("label", expected[fields.sliced]))
-    return shared(*[(name, value) for name, value in slices if value])
-
-
-def _question(inputs: Mapping[str, str]) -> Question:
+def question_key(inputs: Mapping[str, str]) -> tuple[str, ...]:
     """What was asked: the inputs in order of their names, which are the same for all questions of a program."""
     return tuple([inputs[name] for name in sorted(inputs)])
 
 
-def _by_question(answered: Iterable[_Answered]) -> dict[Question, list[_Answered]]:
+def by_question(found: Iterable[tuple[Experience, Answered]]) -> dict[tuple[str, ...], Question]:
     """By what was asked, in the order in which it was asked first."""
-    asked: dict[Question, list[_Answered]] = {}
-    for answer in sorted(answered, key=lambda a: (a.at, a.span_id)):
-        asked.setdefault(_question(answer.inputs), []).append(answer)
+    asked: dict[tuple[str, ...], Question] = {}
+    for inputs, answer in sorted(((x.inputs, answer) for x, answer in found), key=lambda pair: age(pair[1])):
+        key = question_key(inputs)
+        if key not in asked:
+            asked[key] = Question(inputs, [])
+        asked[key].answers.append(answer)
     return asked
 
 
-def _strongest(repeats: list[_Answered], in_test: bool, counts: Counter[str]) -> tuple[_Answered, Labelled] | None:
-    """Of the answers to one question the one to believe and its label; the others are counted. Empties the list."""
+def age(answer: Answered) -> tuple[datetime, str]:
+    """The order of answers."""
+    return answer.at, answer.span_id
+
+
+def place(question: Question, splitter: Splitter) -> Split | Bridged | None:
+    """Where a question belongs; None while nobody knows a right answer to it."""
+    is_labelled = any(isinstance(answer.label, Labelled) for answer in question.answers)
+    return splitter.place(query_of(question.inputs)) if is_labelled else None
+
+
+def settle(answers: Sequence[Answered], split: Split | Bridged | None) -> Settled:
+    """Of the answers to one question the one to believe and its label; the others are counted."""
+    counts: Counter[str] = Counter()
     labelled = []
-    for answer in repeats:
-        found = answer.tested if in_test else answer.label
+    for answer in answers:
+        found = answer.tested if split is Split.TEST else answer.label
         if isinstance(found, NoLabel):
             counts[found] += 1
         else:
             labelled.append((answer, found))
-    repeats.clear()  # examples need the room
-    return _winner(labelled, counts) if labelled else None
+    best = _winner(labelled, counts) if labelled else None
+    if best and not isinstance(split, Split):
+        counts[Merged.BRIDGED] += 1
+        best = None
+    return Settled(split if isinstance(split, Split) else None, best, counts)
 
 
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}
 
 
-def _winner(labelled: Sequence[tuple[_Answered, Labelled]], counts: Counter[str]) -> tuple[_Answered, Labelled]:
+def _winner(labelled: Sequence[tuple[Answered, Labelled]], counts: Counter[str]) -> tuple[Answered, Labelled]:
     """The label of the most trusted source, of these the newest."""
     if len(labelled) == 1:
         return labelled[0]
@@ -267,18 +291,28 @@ def _winner(labelled: Sequence[tuple[_Answered, Labelled]], counts: Counter[str]
     return best
 
 
-def _example(best: tuple[_Answered, Labelled], split: Split, fields: Fields) -> Example:
-    answer, found = best
+def example_of(settled: Settled, inputs: Mapping[str, str], fields: Fields) -> Example:
+    """The example of a question that has one."""
+    assert settled.best is not None
+    assert settled.split is not None
+    answer, found = settled.best
     return Example(
         program=fields.program,
-        inputs=answer.inputs,
+        inputs=inputs,
         expected=found.expected,
         source=found.source,
         weight=found.weight,
-        split=split,
+        split=settled.split,
         span_id=answer.span_id,
         slices=_slices(answer, found.expected, fields),
     )
+
+
+def _slices(answer: Answered, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+    slices = [("modality", answer.modality), ("language", answer.language)]
+    if fields.sliced:
+        slices.append(("label", expected[fields.sliced]))
+    return shared(*[(name, value) for name, value in slices if value])
 
 
 _JSON = TypeAdapter(Example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -12,7 +13,8 @@ from argotune.errors import Corrupt
 from argotune.examples import Example, example_from_json, example_to_json
 from argotune.experiences import Experience
 from argotune.ports import Record, Store
-from argotune.records import Collection, seal, tag_of, unseal
+from argotune.question_log import fresh_record
+from argotune.records import Collection, digest, seal, tag_of, unseal
 from argotune.runs import Marker, RunBook
 
 BATCH_EXPERIENCES = 1000
@@ -32,7 +34,7 @@ class ExperienceLog:
         Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
         """
         cursor = self._book.marker_record(module, marker)
-        records = [_record(experience) for experience in batch]
+        records = [*map(_record, batch), *_fresh(batch)]
         self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
         return tag_of(cursor.document)
 
@@ -54,10 +56,17 @@ class ExperienceLog:
         stored = [] if document is None else [Record(collection, span_id, document)]
         return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
 
-    def forget_before(self, program: str, oldest: datetime) -> int:
-        """Drop experiences that happened earlier; the number dropped."""
-        old = [experience.span_id for experience in self.experiences(program) if experience.at < oldest]
-        return self._store.remove(self._tenant_id, _collection(Collection.EXPERIENCES, program), old) if old else 0
+    def example(self, program: str, id: str) -> Example | None:
+        """One stored example, None where there is none."""
+        document = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
+        return None if document is None else example_from_json(unseal("example", document))
+
+    def collections(self, program: str, experiences: list[str], examples: list[str]) -> dict[str, list[str]]:
+        """The ids by the collection in which they lie."""
+        return {
+            _collection(Collection.EXPERIENCES, program): experiences,
+            _collection(Collection.EXAMPLES, program): examples,
+        }
 
     def examples(self, program: str) -> list[Example]:
         """All stored examples of a program that can be read."""
@@ -70,7 +79,7 @@ class ExperienceLog:
         before = {example.id: example for example in known}
         after = {example.id: example for example in examples}
         changed = [e for id, e in after.items() if before.get(id) != e]
-        records = [Record(collection, e.id, seal("example", dict(example_to_json(e)))) for e in changed]
+        records = [example_record(e) for e in changed]
         if records:
             self._store.write(self._tenant_id, records)
         gone = [id for id in before if id not in after]
@@ -78,8 +87,23 @@ class ExperienceLog:
             self._store.remove(self._tenant_id, collection, gone)
 
 
+def example_record(example: Example) -> Record:
+    """The record under which an example is kept, for writing it together with others."""
+    collection = _collection(Collection.EXAMPLES, example.program)
+    return Record(collection, example.id, seal("example", dict(example_to_json(example))))
+
+
 def _collection(kind: str, program: str) -> str:
     return f"{kind}.{program}"
+
+
+def _fresh(batch: Sequence[Experience]) -> Iterator[Record]:
+    """The names of a batch's spans, by which the next gathering finds them."""
+    by_program: defaultdict[str, list[str]] = defaultdict(list)
+    for experience in batch:
+        by_program[experience.program].append(experience.span_id)
+    for program, span_ids in by_program.items():
+        yield fresh_record(program, span_ids, digest(span_ids)[:24])
 
 
 _SCALARS = [field.name for field in fields(Experience) if field.name not in ("at", "inputs", "answers")]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, reduce
 from math import log
@@ -110,6 +110,34 @@ def width_of(size: int) -> int:
     return _NARROW if _shelf_of(size) <= _shelf_of(_NARROW_UP_TO) else _WIDE
 
 
+@dataclass(frozen=True)
+class Sketches:
+    """Sketches of texts whose patterns are equally wide, as they are kept: sizes, and a row of words for each."""
+
+    sizes: Sequence[int]
+    patterns: np.ndarray
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Sketches:
+        """Of normalised texts of one width."""
+        found = [sketch_of(text) for text in texts]
+        return cls.read([sketch.size for sketch in found], b"".join(sketch.words() for sketch in found))
+
+    @classmethod
+    def read(cls, sizes: Sequence[int], words: bytes) -> Sketches:
+        """What `words` has written."""
+        return cls(sizes, np.frombuffer(words, dtype=np.uint64).reshape(len(sizes), -1))
+
+    def words(self) -> bytes:
+        """The patterns, one after the other."""
+        return self.patterns.tobytes()
+
+
+def is_wide(text: str) -> bool:
+    """Whether a normalised text needs a wide pattern."""
+    return width_of(_looked_at(text)[1].size) == _WIDE
+
+
 class _Shelf:
     """The sketches of texts of about one size."""
 
@@ -160,37 +188,51 @@ class NearTexts:
     near is missed while no more than MAX_TRIED texts have a pattern that a near one may have.
     """
 
-    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
-        """`texts` maps each text to its group."""
-        self._texts: list[str | Callable[[], str]] = []
+    def __init__(self, texts: Mapping[str, str] | None = None, read: Callable[[str], str] = str) -> None:
+        """`texts` maps each text to its group; `read` gives the text of a key that was given with its sketch."""
+        self._texts: list[str | None] = []
+        self._keys: dict[int, str] = {}
+        self._read = read
         self._groups: dict[str, int] = {}
         self._names: list[str] = []
         self._shelves: dict[int, _Shelf] = {}
-        self._gone: set[int] = set()
         for text, group in (texts or {}).items():
             self.add(text, group)
 
-    def add(self, text: str, group: str) -> int:
-        """Remember a new text; its number."""
-        return self.put(_looked_at(text)[1], text, group)
-
-    def put(self, sketch: Sketch, text: str | Callable[[], str], group: str) -> int:
-        """Remember a text by its sketch, read when it has to be compared; its number."""
-        code = self._groups.setdefault(group, len(self._groups))
-        if code == len(self._names):
-            self._names.append(group)
-        number = len(self._texts)
-        shelf = self._shelves.setdefault(_shelf_of(sketch.size), _Shelf(width_of(sketch.size)))
-        self._texts.append(text)
-        shelf.numbers.append(number)
-        shelf.groups.append(code)
+    def add(self, text: str, group: str) -> None:
+        """Remember a new text."""
+        _, sketch = _looked_at(text)
+        shelf = self._shelf(_shelf_of(sketch.size), width_of(sketch.size))
+        shelf.numbers.append(len(self._texts))
+        shelf.groups.append(self._code(group))
         shelf.folded.append(sketch.folded(64))
         shelf.patterns.frombytes(sketch.words())
-        return number
+        self._texts.append(text)
 
-    def drop(self, number: int) -> None:
-        """Forget a text."""
-        self._gone.add(number)
+    def add_known(self, keys: Sequence[str], groups: Sequence[str], sketches: Sketches) -> None:
+        """Remember texts by sketches that were made before. They are read when they have to be compared."""
+        first = len(self._texts)
+        self._keys.update(enumerate(keys, start=first))
+        self._texts += [None] * len(keys)
+        numbers, codes = np.arange(first, first + len(keys), dtype=np.intc), np.array([self._code(g) for g in groups])
+        shelves = np.array([_shelf_of(size) for size in sketches.sizes])
+        for place in np.unique(shelves).tolist():
+            own, shelf = shelves == place, self._shelf(place, sketches.patterns.shape[1] * 64)
+            shelf.numbers.frombytes(numbers[own].tobytes())
+            shelf.groups.extend(codes[own].tolist())
+            shelf.folded.frombytes(np.bitwise_xor.reduce(sketches.patterns[own], axis=1).tobytes())
+            shelf.patterns.frombytes(sketches.patterns[own].tobytes())
+
+    def _shelf(self, place: int, width: int) -> _Shelf:
+        if place not in self._shelves:
+            self._shelves[place] = _Shelf(width)
+        return self._shelves[place]
+
+    def _code(self, group: str) -> int:
+        if group not in self._groups:
+            self._groups[group] = len(self._names)
+            self._names.append(group)
+        return self._groups[group]
 
     def equal(self, text: str) -> str | None:
         """The group of this very text, None where it is not known."""
@@ -200,7 +242,7 @@ class NearTexts:
             return None
         for place in shelf.same(sketch):
             number = shelf.numbers[place]
-            if number not in self._gone and self._text(number) == text:
+            if self._text(number) == text:
                 return self._names[shelf.groups[place]]
         return None
 
@@ -221,13 +263,13 @@ class NearTexts:
     def _try(self, pairs: Iterable[tuple[int, int]], shingles: frozenset[str], found: set[int]) -> None:
         """Add to `found` the groups of those (number, group) that are near."""
         for number, group in pairs:
-            if group in found or number in self._gone:
+            if group in found:
                 continue
             if are_near(frozenset(shingles_of(self._text(number))), shingles):
                 found.add(group)
 
     def _text(self, number: int) -> str:
         text = self._texts[number]
-        if not isinstance(text, str):
-            self._texts[number] = text = text()
+        if text is None:
+            self._texts[number] = text = self._read(self._keys[number])
         return text

@@ -31,6 +31,8 @@ class Collection:
     MARKERS = "markers"
     EXPERIENCES = "experiences"
     EXAMPLES = "examples"
+    FRESH = "fresh"
+    GATHERED = "gathered"
     SYNTHETIC = "synthetic"
     VERSIONS = "versions"
     CHAMPIONS = "champions"

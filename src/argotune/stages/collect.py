@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from argotune.agreement import Agreement, compare
 from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.annotations import Annotation, strongest
 from argotune.dataset import Dataset
-from argotune.examples import Example, Split, examples_from
+from argotune.examples import Labels
 from argotune.experience_log import ExperienceLog
-from argotune.experiences import Experience, Fields
+from argotune.experiences import Fields
+from argotune.gathering import Given, gather, own_spans, state_of
 from argotune.masking import Mask
 from argotune.ports import Ports
+from argotune.question_log import Judged, QuestionLog
 from argotune.remasking import mask_again
 from argotune.retention import HELD, Retention, retention
 from argotune.runs import RunBook
@@ -71,47 +74,44 @@ def _dataset(
     spans: Mapping[str, int],
     kept: Retention,
 ) -> Dataset:
+    """What the program's experiences and labels come to. Reads those experiences of which something is new."""
     log = ExperienceLog(ports.store, config.tenant_id)
-    expired = 0 if kept.is_held else log.forget_before(fields.program, kept.oldest)
-    experiences = list(log.experiences(fields.program))
-    mask = Mask(config.masking)
-    own = {experience.span_id for experience in experiences}
-    read = ports.traces.annotations(config.tenant_id, module, list(fields.answers), kept.oldest)
+    questions = QuestionLog(ports.store, config.tenant_id, fields.program)
+    read = list(ports.traces.annotations(config.tenant_id, module, list(fields.answers), kept.oldest))
+    own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
     queued = {item.span_id: item for item in AnnotationQueue(ports.store, config.tenant_id).items(fields.program)}
-    known = log.examples(fields.program)
     hard = hard_spans(queued.values())
     annotators = compare(annotations, fields, config.annotation, hard)
-    placed = [(x.query, queued[x.span_id].split) for x in experiences if x.span_id in queued]
-    believed, on_test = _believed(annotations, annotators.values())
-    gathered = examples_from(experiences, believed, fields, config, known, on_test=on_test, placed=placed)
-    log.replace_examples(fields.program, gathered.examples, known)
+    labels = _believed(annotations, annotators.values())
+    states = {a.span_id: state_of(a.span_id, labels, fields) if a.span_id in own else "" for a in read}
+    promised = {span_id: item.split for span_id, item in queued.items()}
+    oldest = datetime.min.replace(tzinfo=UTC) if kept.is_held else kept.oldest
+    found = gather(log, questions, fields, config, Given(labels, states, promised, oldest))
     counts = {
-        "experiences": len(experiences),
-        "examples": len(gathered.examples),
+        "experiences": found.experiences,
+        "examples": found.sums.count(),
         **spans,
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
-        **gathered.counts,
-        **({"expired": expired} if expired else {}),
+        **found.counts,
+        **({"expired": found.expired} if found.expired else {}),
         **({HELD: 1} if kept.is_held else {}),
         **_label_counts(queued.values(), list(annotators.values())),
     }
     history = RunBook(ports.store, config.tenant_id).marker(module)[0].history.get(fields.program)
-    since = history.last_at if history else None
-    accuracy, recent = _accuracies(experiences, gathered.examples, since, hard)
-    return Dataset(fields.program, gathered.examples, counts, accuracy, recent)
+    accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
+    load = partial(log.examples, fields.program)
+    return Dataset(fields.program, found.sums, load, counts, accuracy, recent)
 
 
-Labels = Mapping[tuple[str, str], Annotation]
-
-
-def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> tuple[Labels, Labels]:
+def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> Labels:
     """The labels to believe, and those on the test split: an LM's only where it was shown to agree with people."""
     believed = strongest(annotations)
     distrusted = {annotator.identifier for annotator in annotators if not annotator.is_trusted}
     if not distrusted:
-        return believed, believed
-    return believed, strongest(a for a in annotations if a.kind != "LLM" or a.identifier not in distrusted)
+        return Labels(believed, believed)
+    trusted = strongest(a for a in annotations if a.kind != "LLM" or a.identifier not in distrusted)
+    return Labels(believed, trusted)
 
 
 def _label_counts(queued: Iterable[QueueItem], annotators: Sequence[Agreement]) -> dict[str, int]:
@@ -125,15 +125,13 @@ def _label_counts(queued: Iterable[QueueItem], annotators: Sequence[Agreement]) 
 
 
 def _accuracies(
-    experiences: Sequence[Experience], examples: Sequence[Example], since: datetime | None, hard: frozenset[str]
+    judged: Mapping[str, Judged], since: datetime | None, hard: frozenset[str]
 ) -> tuple[float | None, float | None]:
-    """How often decisions met a trusted label, in all and since then. Test examples are left out so that nothing is
-    chosen by them, and spans that were labelled because they looked wrong."""
-    labels = {e.span_id: e.expected for e in examples if e.source.is_trusted and e.split is not Split.TEST}
-    judged = labels.keys() - hard
-    hits = [(x.at, dict(x.answers) == dict(labels[x.span_id])) for x in experiences if x.span_id in judged]
-    recent = [hit for at, hit in hits if since is not None and at > since]
-    return _mean([hit for _, hit in hits]), _mean(recent) if len(recent) >= MIN_RECENT else None
+    """How often decisions met a trusted label, in all and since then. Spans that were labelled because they looked
+    wrong are left out."""
+    fair = [found for span_id, found in judged.items() if span_id not in hard]
+    recent = [found.is_hit for found in fair if since is not None and found.at > since]
+    return _mean([found.is_hit for found in fair]), _mean(recent) if len(recent) >= MIN_RECENT else None
 
 
 def _mean(hits: Sequence[bool]) -> float | None:

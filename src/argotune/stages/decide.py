@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from argotune.contexts import shortfall_of
-from argotune.dataset import Dataset, data_hash
+from argotune.dataset import Dataset
 from argotune.decisions import (
     SKIP,
     Action,
@@ -80,7 +80,8 @@ def decide(question: Question) -> Decided:
     action = _action(question, usual)
     plan = _plan(question, action, usual.reason)
     if question.is_forced:
-        return Decided(TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action), plan)
+        forced = TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action)
+        return Decided(forced, _with_examples(plan, question.data))
     if known := _known(question, plan):
         return _skipped(known)
     return _chosen(question, usual)
@@ -126,7 +127,7 @@ def _chosen(question: Question, usual: Choice) -> Decided:
     if not action.trains:
         return Decided(decision, None)
     why = usual.reason if action == train else f"{action.optimizer}: {decision.reason}"
-    return Decided(decision, _plan(question, action, why))
+    return Decided(decision, _with_examples(_plan(question, action, why), question.data))
 
 
 def _opinion(question: Question) -> Opinion:
@@ -178,17 +179,17 @@ def _possible(question: Question, train: Action) -> list[Action]:
 
 
 def _plan(question: Question, action: Action, reason: str) -> Plan:
-    data, config = question.data, question.config
-    train, dev, test = (data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST))
+    """The plan before examples are named: all that its lesson says."""
+    config = question.config
     return Plan(
         optimizer=action.optimizer,
         reason=reason + _unused_reward(config, action.optimizer),
         seed=question.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations),
-        train_ids=train,
-        dev_ids=dev,
-        test_ids=test,
-        data_hash=data_hash(data.pick((*train, *dev))),
+        train_ids=(),
+        dev_ids=(),
+        test_ids=(),
+        data_hash=question.data.sums.data_hash,
         strategy=action.strategy,
         synthetic_count=_synthetic_count(question),
     )
@@ -200,18 +201,23 @@ def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:
     return "" if is_heard else f"; {optimizer} does not look at the weights of `reward`"
 
 
+def _with_examples(plan: Plan, data: Dataset) -> Plan:
+    """Reads all examples, which is for plans that are carried out."""
+    ids = {f"{split}_ids": data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST)}
+    return plan.model_copy(update=ids)
+
+
 def _too_few(question: Question) -> str | None:
     config, data = question.config, question.data
     needed, n_test = config.gate.min_test_examples, question.context.test_count
     if n_test < needed:
         return (
-            f"{needed - n_test} labelled test examples short: {n_test} of {len(data.examples)} labelled examples "
+            f"{needed - n_test} labelled test examples short: {n_test} of {data.sums.count()} labelled examples "
             f"fall into the test split, the gate asks for {needed}"
         )
     if question.context.real_sample_count == 0 and not (question.has_writer and config.use_synthetic_data):
         return "no labelled training examples, and no LM that writes synthetic ones"
-    test = data.pick(data.ids(Split.TEST))
-    trusted = sum(example.source.is_trusted for example in test) / len(test)
+    trusted = data.sums.trusted_share(Split.TEST) or 0.0
     if trusted < config.gate.min_trusted_share:
         return (
             f"only {trusted:.0%} of the test labels are from people or an independent annotator, "

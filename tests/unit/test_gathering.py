@@ -1,0 +1,211 @@
+"""Gathering what is new gives what gathering everything gives, and reads no more than what is new."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
+
+from argotune import question_log
+from argotune.adapters.memory_store import MemoryStore
+from argotune.annotations import strongest
+from argotune.dataset import ExampleSums
+from argotune.errors import Unavailable
+from argotune.examples import Example, Labels, Merged, Split, examples_from
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import Experience
+from argotune.gathering import Gathered, Given, gather, own_spans, state_of
+from argotune.question_log import QuestionLog
+from argotune.runs import Marker, RunBook
+
+CONFIG = make_config(min_trace_confidence=0.0)
+WORDS = [
+    "alps",
+    "budget",
+    "chess",
+    "comet",
+    "glacier",
+    "harbour",
+    "museum",
+    "robots",
+    "tram",
+    "violin",
+    "whales",
+    "election",
+]
+
+
+class Counting(MemoryStore):
+    """Counts documents that are read, and fails at a write if it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_documents, self.writes, self.fails_at = 0, 0, -1
+
+    def read(self, *asked):
+        self.read_documents += 1
+        return super().read(*asked)
+
+    def scan(self, *asked):
+        for record in super().scan(*asked):
+            self.read_documents += 1
+            yield record
+
+    def write(self, *given):
+        self.writes += 1
+        self.fails_at -= 1
+        if self.fails_at == 0:
+            raise Unavailable("store: gone")
+        super().write(*given)
+
+
+class Tenant:
+    """One program's experiences, labels and promises."""
+
+    def __init__(self) -> None:
+        self.store = Counting()
+        self.log = ExperienceLog(self.store, "acme_corp")
+        self.kept: dict[str, Experience] = {}
+        self.annotations = {}
+        self.promised: dict[str, Split] = {}
+        self.now = NOON
+
+    def ask(self, experiences: Iterable[Experience]) -> None:
+        batch = list(experiences)
+        _, tag = RunBook(self.store, "acme_corp").marker("routing")
+        self.log.append("routing", batch, Marker(row_id=len(self.kept) + len(batch)), tag)
+        self.kept |= {x.span_id: x for x in batch}
+
+    def gather(self, config=CONFIG) -> Gathered:
+        questions, oldest = QuestionLog(self.store, "acme_corp", "routing"), self.now - timedelta(days=90)
+        own = own_spans(self.log, questions, FIELDS, self.annotations)
+        labels = self.labels(own)
+        states = {id: state_of(id, labels, FIELDS) if id in own else "" for id in self.annotations}
+        self.kept = {id: x for id, x in self.kept.items() if x.at >= oldest}
+        return gather(self.log, questions, FIELDS, config, Given(labels, states, self.promised, oldest))
+
+    def labels(self, own: Iterable[str]) -> Labels:
+        believed = strongest(self.annotations[id] for id in own)
+        return Labels(believed, believed)
+
+    def stored(self) -> dict[str, Example]:
+        return {example.id: example for example in self.log.examples("routing")}
+
+
+def some_experiences(rng: random.Random, count: int, first: int, at_s: float = 0) -> list[Experience]:
+    return [
+        make_experience(
+            " ".join(rng.choices(WORDS, k=rng.randint(2, 4))),
+            span_id=f"{first + number:016x}",
+            at=after(at_s + number),
+            agent_success=rng.choice([True, True, False, None]),
+        )
+        for number in range(count)
+    ]
+
+
+def check(tenant: Tenant, found: Gathered, before: dict[str, Example]) -> None:
+    """Sums, examples and counts are those of gathering everything; no known example has moved."""
+    examples = tenant.stored()
+    assert found.sums == ExampleSums.of(examples.values())
+    assert found.experiences == len(tenant.kept)
+    forgotten = found.counts.get(Merged.FORGOTTEN, 0)
+    assert found.sums.count() + sum(found.counts.values()) - forgotten == found.experiences
+    assert all(examples[id].split is example.split for id, example in before.items() if id in examples)
+    labels = tenant.labels(id for id in tenant.annotations if id in tenant.kept)
+    whole = examples_from(tenant.kept.values(), labels.believed, FIELDS, CONFIG, list(examples.values()))
+    again = {example.id: example for example in whole.examples}
+    assert {id: again[id] for id in examples} == examples
+    if Merged.BRIDGED not in found.counts:
+        assert again == examples
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_new_the_examples_are_those_of_all_experiences(seed: int) -> None:
+    rng, tenant = random.Random(seed), Tenant()
+    before: dict[str, Example] = {}
+    for step in range(6):
+        tenant.ask(some_experiences(rng, rng.randint(0, 40), 100 * step, at_s=86400 * 20 * step))
+        for span_id in rng.sample(sorted(tenant.kept), min(5, len(tenant.kept))):
+            tenant.annotations[span_id] = make_annotation(rng.choice(AGENTS), span_id=span_id)
+        if tenant.annotations and rng.random() < 0.5:
+            tenant.annotations.pop(rng.choice(sorted(tenant.annotations)))
+        tenant.now = NOON + timedelta(days=20 * step + 1)
+        check(tenant, tenant.gather(), before)
+        before = tenant.stored()
+
+
+def test_a_pass_with_nothing_new_reads_a_few_documents_and_writes_nothing() -> None:
+    tenant, rng = Tenant(), random.Random(1)
+    tenant.ask(some_experiences(rng, 1500, 0))
+    first = tenant.gather()
+    tenant.store.read_documents = tenant.store.writes = 0
+    assert (tenant.gather().sums, tenant.store.writes) == (first.sums, 0)
+    assert tenant.store.read_documents < 10
+
+
+def test_what_a_pass_reads_grows_with_what_is_new() -> None:
+    read = []
+    for old in (500, 2000):
+        tenant, rng = Tenant(), random.Random(1)
+        tenant.ask(make_experience(f"{n} {rng.random()}", span_id=f"{n:016x}") for n in range(old))
+        tenant.gather()
+        tenant.ask(make_experience(f"new {n}", span_id=f"f{n:015x}", at=after(5)) for n in range(10))
+        tenant.store.read_documents = 0
+        assert tenant.gather().experiences == old + 10
+        read.append(tenant.store.read_documents)
+    assert read[0] < 50
+    assert read[1] < read[0] + 10
+
+
+@pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
+def test_a_crash_at_any_write_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
+    monkeypatch.setattr(question_log, "WRITE_AT_ONCE", 20)
+    tenant, rng = Tenant(), random.Random(3)
+    tenant.ask(some_experiences(rng, 60, 0))
+    tenant.gather()
+    before = tenant.stored()
+    tenant.ask(some_experiences(rng, 60, 100, at_s=100))
+    tenant.store.fails_at = fails_at
+    with pytest.raises(Unavailable):
+        tenant.gather()
+    check(tenant, tenant.gather(), before)
+
+
+def test_changed_rules_and_damage_make_everything_anew() -> None:
+    tenant, rng = Tenant(), random.Random(4)
+    tenant.ask(some_experiences(rng, 50, 0))
+    tenant.gather()
+    strict = tenant.gather(make_config(min_trace_confidence=0.95))
+    assert strict.sums.count() == 0 < strict.counts["outcome: confidence below min_trace_confidence"]
+    before = tenant.gather()
+    tenant.store.write("acme_corp", [question_log.Record("gathered.routing", "summary", "{}")])
+    assert tenant.gather().sums == before.sums
+
+
+def test_a_store_of_an_earlier_release_keeps_its_splits() -> None:
+    tenant, rng = Tenant(), random.Random(5)
+    tenant.ask(some_experiences(rng, 50, 0))
+    tenant.gather()
+    before = tenant.stored()
+    for collection in ("gathered.routing", "fresh.routing"):
+        tenant.store.remove("acme_corp", collection)
+    tenant.gather()
+    assert tenant.stored() == before
+
+
+def test_a_promised_split_is_kept_when_the_label_comes() -> None:
+    for split in Split:
+        tenant = Tenant()
+        tenant.ask(some_experiences(random.Random(6), 5, 50))
+        tenant.gather()
+        tenant.ask([make_experience("does the tram go to the museum", agent_success=None)])
+        tenant.gather()
+        span_id = make_experience().span_id
+        tenant.promised[span_id] = split
+        tenant.annotations[span_id] = make_annotation()
+        tenant.gather()
+        assert [e.split for e in tenant.stored().values() if e.span_id == span_id] == [split]
