@@ -22,7 +22,7 @@ from argotune.question_log import QuestionLog
 from argotune.runs import Marker, RunBook
 
 CONFIG = make_config(min_trace_confidence=0.0)
-WORDS = [
+WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]
     "alps",
     "budget",
     "chess",
