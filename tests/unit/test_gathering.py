@@ -23,19 +23,6 @@ from argotune.runs import Marker, RunBook
 
 CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]
-    "alps",
-    "budget",
-    "chess",
-    "comet",
-    "glacier",
-    "harbour",
-    "museum",
-    "robots",
-    "tram",
-    "violin",
-    "whales",
-    "election",
-]
 
 
 class Counting(MemoryStore):
