@@ -85,8 +85,19 @@ class MadeUpTraces:
     def spans_after(self, _tenant_id: str, _module: str, row_id: int, _since: datetime | None = None) -> Iterator[Span]:
         return (span(number, self._count) for number in range(row_id, self._count))
 
-    def count_after(self, _tenant_id: str, _module: str, row_id: int, limit: int) -> int:
-        return min(max(self._count - row_id, 0), limit)
+    def row_of(self, _tenant_id: str, span_id: str) -> int:
+        return int(span_id, 16) + 1
+
+    def count_after(
+        self,
+        _tenant_id: str,
+        _module: str,
+        row_id: int,
+        limit: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> int:
+        return 0 if until else min(max(self._count - row_id, 0), limit)
 
     def annotations(
         self, _tenant_id: str, _module: str, names: Sequence[str], _since: datetime
@@ -242,7 +253,7 @@ def measure(arguments: argparse.Namespace, url: str) -> None:
 def _measured(name: str, url: str, arguments: argparse.Namespace) -> dict[str, object]:
     numbers = ["--experiences", str(arguments.experiences), "--new", str(arguments.new)]
     words = [sys.executable, __file__, "--one", name, "--store-url", url, *numbers]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def _line(found: dict[str, object]) -> str:

@@ -74,14 +74,17 @@ class ExperienceLog:
         return list(readable(self._tenant_id, stored, lambda document: example_from_json(unseal("example", document))))
 
     def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
-        """Make the stored examples equal to `examples`, writing and removing only what differs from `known`."""
+        """Make the stored examples equal to `examples`, writing and removing only what differs from `known`.
+
+        In steps, so that a Redis answers others between them: done again after a crash it ends the same.
+        """
         collection = _collection(Collection.EXAMPLES, program)
         before = {example.id: example for example in known}
         after = {example.id: example for example in examples}
         changed = [e for id, e in after.items() if before.get(id) != e]
         records = [example_record(e) for e in changed]
-        if records:
-            self._store.write(self._tenant_id, records)
+        for start in range(0, len(records), BATCH_EXPERIENCES):
+            self._store.write(self._tenant_id, records[start : start + BATCH_EXPERIENCES])
         gone = [id for id in before if id not in after]
         if gone:
             self._store.remove(self._tenant_id, collection, gone)

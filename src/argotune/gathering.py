@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 from argotune.dataset import ExampleSums
 from argotune.examples import (
@@ -33,6 +33,7 @@ from argotune.examples import (
 )
 from argotune.experience_log import ExperienceLog, example_record
 from argotune.experiences import Experience, Fields, query_of
+from argotune.near_texts import NearTexts
 from argotune.ports import Record
 from argotune.question_log import BRIDGED, Annotated, Judged, QuestionLog, Row, Summary
 from argotune.records import digest
@@ -94,6 +95,26 @@ def own_spans(log: ExperienceLog, questions: QuestionLog, fields: Fields, span_i
         return bool(state)
 
     return frozenset(filter(is_own, span_ids))
+
+
+def near_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) -> NearTexts:
+    """The index of all examples by their splits, as it was gathered last."""
+    summary = questions.summary()
+    if summary is None:
+        return NearTexts({normalised(query_of(e.inputs)): e.split.value for e in log.examples(fields.program)})
+    return questions.near(summary, partial(_text_of, log, fields.program))
+
+
+def _text_of(log: ExperienceLog, program: str, id: str) -> str:
+    example = log.example(program, id)
+    return normalised(query_of(example.inputs)) if example else ""
+
+
+def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) -> list[Example]:
+    """The training and dev examples with labels of people or an independent annotator, as they were gathered last."""
+    experiences = (log.experience(fields.program, span_id) for span_id in sorted(questions.annotated().judged))
+    ids = [question_id(fields.program, experience.inputs) for experience in experiences if experience]
+    return [example for id in ids if (example := log.example(fields.program, id))]
 
 
 def state_of(span_id: str, labels: Labels, fields: Fields) -> str:
@@ -264,15 +285,11 @@ class _Onward:
 
     @cached_property
     def _splitter(self) -> Splitter:
-        near = self._questions.near(self._summary, self._text)
+        near = self._questions.near(self._summary, partial(_text_of, self._log, self._fields.program))
         known = {id for id, state in self._annotated.states.items() if state == self._given.states.get(id)}
         promised = self._read(span_id for span_id in self._given.promised if span_id not in known)
         chosen = [(experience.query, self._given.promised[experience.span_id]) for experience in promised]
         return Splitter(self._config.split, (), chosen, near)
-
-    def _text(self, id: str) -> str:
-        example = self._log.example(self._fields.program, id)
-        return normalised(query_of(example.inputs)) if example else ""
 
     def _read(self, span_ids: Iterable[str]) -> Iterator[Experience]:
         """Those that are stored."""

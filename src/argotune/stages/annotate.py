@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,13 +18,14 @@ from argotune.annotations import Annotation
 from argotune.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.doubts import doubts_about
 from argotune.errors import Corrupt, NotFound
-from argotune.examples import Example
 from argotune.experience_log import ExperienceLog
-from argotune.experiences import Experience, query_of
+from argotune.experiences import Experience
+from argotune.gathering import near_examples, own_spans, trusted_examples
 from argotune.labelling import Choice, Questions, Reason, choose, lot_of
 from argotune.moments import believed
 from argotune.ports import Ports
 from argotune.programs.program import Program
+from argotune.question_log import QuestionLog
 from argotune.registry import Registry, Version
 from argotune.retention import retention
 from argotune.runs import RunBook
@@ -56,7 +57,7 @@ def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Prog
             read[names] = _annotations(ports, config, program)
         look = _look(ports, config, program, read[names])
         budget = DayBudget(ports, config, program.module)
-        _close(ports, look)
+        _close(ports, look, _oldest(ports, config, program.module))
         _fill(ports, config, look, len(programs), budget)
         _label(ports, config, look, budget)
         _show(ports, look)
@@ -77,12 +78,18 @@ class Look:
     tenant_id: str
     program: Program
     now: datetime
-    experiences: Sequence[Experience]
+    log: ExperienceLog
+    questions: QuestionLog
     annotations: Sequence[Annotation]
     queue: AnnotationQueue
     items: dict[str, QueueItem]
     elsewhere: int
     agreements: dict[str, Agreement]
+
+    def experiences(self, span_ids: Iterable[str]) -> list[Experience]:
+        """Those of the named spans that are kept. All are read only where questions are chosen among them."""
+        found = (self.log.experience(self.program.name, span_id) for span_id in span_ids)
+        return [experience for experience in found if experience is not None]
 
     def by_people(self, since: datetime | None = None) -> Collection[str]:
         """Spans that people have labelled, `since` then if that is not in the future. Sources tell whole seconds."""
@@ -107,9 +114,13 @@ class Look:
 
 
 def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
-    marker, _ = RunBook(ports.store, config.tenant_id).marker(program.module)
-    oldest = retention(marker, config, ports.clock()).oldest
+    oldest = _oldest(ports, config, program.module)
     return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
+
+
+def _oldest(ports: Ports, config: RoutingConfigUnified, module: str) -> datetime:
+    """Experiences of earlier times are forgotten."""
+    return retention(RunBook(ports.store, config.tenant_id).marker(module)[0], config, ports.clock()).oldest
 
 
 def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotations: Sequence[Annotation]) -> Look:
@@ -117,21 +128,24 @@ def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotati
     queue = AnnotationQueue(ports.store, config.tenant_id)
     queued = queue.items()
     items = {item.span_id: item for item in queued if item.program == program.name}
-    experiences = list(ExperienceLog(ports.store, config.tenant_id).experiences(program.name))
-    own = {experience.span_id for experience in experiences}
+    log = ExperienceLog(ports.store, config.tenant_id)
+    questions = QuestionLog(ports.store, config.tenant_id, program.name)
+    own = own_spans(log, questions, program.fields, {annotation.span_id for annotation in annotations})
     given = [annotation for annotation in annotations if annotation.span_id in own]
     agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
     elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
-    return Look(config.tenant_id, program, ports.clock(), experiences, given, queue, items, elsewhere, agreements)
+    now = ports.clock()
+    return Look(config.tenant_id, program, now, log, questions, given, queue, items, elsewhere, agreements)
 
 
-def _close(ports: Ports, look: Look) -> None:
-    """Items with a label are done; items without an experience are forgotten."""
+def _close(ports: Ports, look: Look, oldest: datetime) -> None:
+    """Items with a label are done; items without an experience are forgotten, done ones when they are that old."""
     by_people, by_lms = look.by_people(), look.by_trusted()
     done = {"done_at": look.now, "is_marked": False}
     answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
     look.change([item.model_copy(update=done) for item in answered])
-    gone = set(look.items) - {experience.span_id for experience in look.experiences}
+    doubtful = [item.span_id for item in look.items.values() if item.is_waiting or item.queued_at < oldest]
+    gone = set(doubtful) - {experience.span_id for experience in look.experiences(doubtful)}
     left = [look.items.pop(span_id) for span_id in sorted(gone)]
     _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
     look.queue.forget(gone)
@@ -149,10 +163,9 @@ def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: in
     places = _places(ports, config, look, n_programs)
     if not places:
         return
-    examples = ExperienceLog(ports.store, config.tenant_id).examples(look.program.name)
-    splitter = _splitter(config, look, examples)
+    splitter = _splitter(config, look)
     second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
-    chosen = _chosen(ports, config, look, splitter, examples, places - len(second), budget)
+    chosen = _chosen(ports, config, look, splitter, places - len(second), budget)
     items = [*second, *(_item(choice, look) for choice in chosen)]
     queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
     look.items.update((item.span_id, item) for item in items[:queued])
@@ -163,14 +176,15 @@ def _chosen(
     config: RoutingConfigUnified,
     look: Look,
     splitter: Splitter,
-    examples: Sequence[Example],
     places: int,
     budget: DayBudget,
 ) -> list[Choice]:
     rules, challenger = config.annotation, _challenger(ports, config, look.program)
     taken = frozenset((*look.by_people(), *look.items))
-    questions = Questions(look.experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
-    training = [e for e in examples if e.split is Split.TRAIN and e.source.is_trusted]
+    experiences = look.log.experiences(look.program.name)
+    questions = Questions(experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
+    trusted = trusted_examples(look.log, look.questions, look.program.fields)
+    training = [example for example in trusted if example.split is Split.TRAIN]
     return choose(
         questions,
         splitter,
@@ -194,20 +208,18 @@ def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: 
     return max(0, min(share - own, limit - waiting, limit - look.queue.queued_on(today)))
 
 
-def _splitter(config: RoutingConfigUnified, look: Look, examples: Sequence[Example]) -> Splitter:
+def _splitter(config: RoutingConfigUnified, look: Look) -> Splitter:
     """Knows the places of all examples, and of all questions that were chosen to become some."""
-    chosen = ((x.query, look.items[x.span_id].split) for x in look.experiences if x.span_id in look.items)
-    known = ((query_of(example.inputs), example.split) for example in examples)
-    return Splitter(config.split, known, chosen)
+    chosen = [(x.query, look.items[x.span_id].split) for x in look.experiences(look.items)]
+    return Splitter(config.split, (), chosen, near_examples(look.log, look.questions, look.program.fields))
 
 
 def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
     """Spans on which annotators disagree, in the order of their lots; each comes back once."""
     refuted = [name for name, agreement in look.agreements.items() if agreement.is_refuted]
     spans = disputed(look.annotations, look.program.fields, refuted)
-    asked = [experience for experience in look.experiences if experience.span_id in spans]
     found = []
-    for experience in sorted(asked, key=lambda x: lot_of(x.span_id, look.tenant_id)):
+    for experience in sorted(look.experiences(spans), key=lambda x: lot_of(x.span_id, look.tenant_id)):
         item, split = look.items.get(experience.span_id), splitter.look(experience.query)
         if (item and item.second_look_at) or not isinstance(split, Split):
             continue
@@ -246,8 +258,7 @@ def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBu
     if isinstance(annotator, LMAnnotator):
         before = _without_label_today(ports, look)
         spans = [span for span in _for_lm(config, look, annotator.identifier) if span not in before]
-        by_span = {experience.span_id: experience for experience in look.experiences}
-        report, labels = annotator.label([by_span[id] for id in spans], report)
+        report, labels = annotator.label(look.experiences(spans), report)
         report = report.model_copy(update={"unlabelled": (*before, *report.unlabelled)})
         _upsert(ports, look.tenant_id, labels)
         hard = hard_spans(look.items.values())

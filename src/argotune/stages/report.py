@@ -10,7 +10,7 @@ from argotune.ledger import ledger_records
 from argotune.ports import TrackedExample, TrackedRun, Tracker
 from argotune.registry import Registry, Version
 from argotune.runs import Run, RunBook, RunState
-from argotune.verdicts import Comparison, Verdict
+from argotune.verdicts import Comparison, Score, Verdict
 
 Answers = Mapping[str, Mapping[str, str]]
 """Example id -> answer field -> label."""
@@ -36,25 +36,32 @@ def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: dat
         run_id=run.id,
         champion_version=comparison.champion_version,
         challenger_version=comparison.challenger_version,
-        examples=[_row(example, comparison, run) for example in examples],
+        examples=_rows(examples, comparison, run),
         facts=_facts(run, registry.version(comparison.challenger_version), verdict),
         started_at=run.started_at,
         ended_at=now,
     )
 
 
-def _row(example: Example, comparison: Comparison, run: Run) -> TrackedExample:
-    score = {s.example_id: s for s in comparison.scores}.get(example.id) if example.split is Split.TEST else None
+def _rows(examples: Sequence[Example], comparison: Comparison, run: Run) -> list[TrackedExample]:
+    """The examples, those of the test split with what was made of them."""
+    scores = {score.example_id: score for score in comparison.scores}
+    return [_row(example, example.id, scores, run) for example in examples]
+
+
+def _row(example: Example, id: str, scores: Mapping[str, Score], run: Run) -> TrackedExample:
+    """`id` is the example's: a digest, computed once."""
+    score = scores.get(id) if example.split is Split.TEST else None
     return TrackedExample(
-        id=example.id,
+        id=id,
         inputs=example.inputs,
         expected=example.expected,
         split=example.split.value,
         label_source=example.source.value,
         span_id=example.span_id,
-        champion_answers=run.champion_answers.get(example.id) if score else None,
+        champion_answers=run.champion_answers.get(id) if score else None,
         champion_score=score.champion if score else None,
-        challenger_answers=run.challenger_answers.get(example.id) if score else None,
+        challenger_answers=run.challenger_answers.get(id) if score else None,
         challenger_score=score.challenger if score else None,
     )
 
