@@ -118,14 +118,18 @@ class Configs:
                 return self._store.write(EVERYONE, [record], {(record.collection, record.id): tag})
         raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
 
+    def check_known(self, tenant_id: str) -> None:
+        """Raises NotFound for a tenant that has no config and is not on the list."""
+        if self._store.read(EVERYONE, Collection.TENANTS, digest(check_tenant_id(tenant_id))) is None:
+            self._document(tenant_id)
+
     def remove(self, tenant_id: str) -> None:
-        """Forget a tenant's config and take it off the list. Versions and runs stay, for explanation.
+        """Forget a tenant's config and take it off the list; `removal.remove_tenant` removes the rest too.
 
         Raises NotFound for one that has neither.
         """
-        id = digest(check_tenant_id(tenant_id))
-        if self._store.read(EVERYONE, Collection.TENANTS, id) is None:
-            self._document(tenant_id)
+        self.check_known(tenant_id)
+        id = digest(tenant_id)
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
         self._store.remove(EVERYONE, Collection.TENANTS, [id])
         self._tags.pop(tenant_id, None)

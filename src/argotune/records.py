@@ -52,6 +52,38 @@ class Collection:
     ROUNDS = "rounds"
 
 
+OF_EVERYONE = (
+    Collection.TENANTS,
+    Collection.AGENDA,
+    Collection.META_MODELS,
+    Collection.APPOINTMENTS,
+    Collection.TALLIES,
+    Collection.ROUNDS,
+)
+"""Those that lie under EVERYONE."""
+
+OF_PROGRAMS = (Collection.EXPERIENCES, Collection.EXAMPLES, Collection.FRESH, Collection.GATHERED)
+"""Those of which a tenant has one for each program, `<collection>.<program>`."""
+
+OF_TENANTS = (
+    Collection.CONFIG,
+    Collection.MARKERS,
+    Collection.SYNTHETIC,
+    Collection.VERSIONS,
+    Collection.CHAMPIONS,
+    Collection.HISTORY,
+    Collection.ATTEMPTS,
+    Collection.RUNS,
+    Collection.RUN_SUMS,
+    Collection.LEDGER,
+    Collection.ANSWERS,
+    Collection.QUEUE,
+    Collection.ANNOTATORS,
+    Collection.LEASES,
+)
+"""Those of which a tenant has one."""
+
+
 def canonical(body: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
     return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -30,6 +30,9 @@ KEPT = timedelta(days=30)
 OWN = "own"
 """What the tenants' own modules are called where tenants are summed: their names are as many as tenants like."""
 
+REMOVED = "removed"
+"""The id of the tally of all removed tenants; the others have digests."""
+
 ATTEMPTS = 10
 """A tally gives way to that of another module's pass so often; each of them writes once."""
 
@@ -116,6 +119,38 @@ def _tag(document: str | None) -> str | None:
         return None if document is None else tag_of(document)
     except Corrupt:
         return ANY  # whatever it was: the new one is whole
+
+
+def leave_tally(store: Store, tenant_id: str) -> None:
+    """Add a tenant's tally to that of all removed ones, which has no tenant, and forget it: no sum gets lower.
+
+    Raises Conflict when these are changed all the time.
+    """
+    for _ in range(ATTEMPTS):
+        (left, left_tag), (own, tag) = (_stored(store, id) for id in (REMOVED, digest(tenant_id)))
+        names = left.modules.keys() | own.modules.keys()
+        each = {name: [tally.modules.get(name, ModuleTally()) for tally in (left, own)] for name in names}
+        modules = {name: total(both, with_unfinished=False) for name, both in each.items()}
+        sum_of = Tally(tenant_id="", modules=modules, last_ended_at=latest(left.last_ended_at, own.last_ended_at))
+        emptied = Tally(tenant_id=tenant_id)
+        records = [
+            to_record(Collection.TALLIES, REMOVED, sum_of),
+            to_record(Collection.TALLIES, digest(tenant_id), emptied),
+        ]
+        expect = {(Collection.TALLIES, REMOVED): left_tag, (Collection.TALLIES, digest(tenant_id)): tag}
+        with suppress(Conflict):
+            store.write(EVERYONE, records, expect)
+            store.remove(EVERYONE, Collection.TALLIES, [digest(tenant_id)])
+            return
+    raise Conflict(f"tally: that of removed tenants was changed by somebody else {ATTEMPTS} times in a row")
+
+
+def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
+    """The tally under an id, an empty one in the place of none or a damaged one, and the tag to expect."""
+    document = store.read(EVERYONE, Collection.TALLIES, id)
+    with suppress(Corrupt):
+        return (from_text(Tally, document) if document else Tally(tenant_id="")), _tag(document)
+    return Tally(tenant_id=""), ANY
 
 
 def _count(store: Store, tenant_id: str, known: str | None) -> Tally:

@@ -14,6 +14,7 @@ from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, command
 from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
+from argotune.removal import remove_tenant
 from argotune.tenants import RoutingConfigUnified, parse_config
 
 
@@ -29,7 +30,7 @@ def add_commands(commands) -> None:
             "fields", nargs=number, metavar="field=value", help="dotted for nested fields; JSON or text"
         )
     shown = command(verbs, "show", _show, "a tenant's whole config as JSON")
-    removed = command(verbs, "remove", _remove, "take a tenant off the list; versions and runs stay")
+    removed = command(verbs, "remove", _remove, "remove a tenant and everything that is stored of it")
     for parser in (shown, removed):
         parser.add_argument("tenant_id")
     imported = command(verbs, "import", _import, "add or replace tenants from a JSON file: one config or a list")
@@ -60,8 +61,8 @@ def _show(arguments: Namespace) -> None:
 
 
 def _remove(arguments: Namespace) -> None:
-    Configs(store_of(arguments)).remove(arguments.tenant_id)
-    say(f"removed {arguments.tenant_id}")
+    removed = remove_tenant(store_of(arguments), arguments.tenant_id)
+    say(f"removed {arguments.tenant_id}: {removed} records")
 
 
 def _import(arguments: Namespace) -> None:

@@ -1,0 +1,75 @@
+"""A removed tenant: nothing of it stays, and nothing that is counted over all tenants gets lower."""
+
+from __future__ import annotations
+
+import pytest
+from test_loop import run_once
+from world import filled
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.errors import NotFound, Unavailable
+from argotune.records import EVERYONE, OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, Collection, digest
+from argotune.removal import remove_tenant
+from argotune.tallies import read_overview
+
+
+def left_of(store: MemoryStore, tenant_id: str) -> list[tuple[str, str]]:
+    """The places of all documents that are the tenant's, or name it."""
+    return [
+        (owner, f"{collection}/{id}")
+        for (owner, collection), documents in store._documents.items()
+        for id, document in documents.items()
+        if owner == tenant_id or (owner == EVERYONE and (tenant_id in document or digest(tenant_id) == id))
+    ]
+
+
+def test_every_collection_is_on_one_list() -> None:
+    names = [value for name, value in vars(Collection).items() if name.isupper()]
+    assert sorted(names) == sorted((*OF_EVERYONE, *OF_PROGRAMS, *OF_TENANTS))
+
+
+def test_a_removed_tenant_leaves_nothing_but_its_share_in_the_sums() -> None:
+    world, config = filled(300, masking={"enabled": False})
+    run_once(world, config)
+    before = read_overview(world.store).modules["routing"]
+    kept = {owner for owner, _ in left_of(world.store, "acme")}
+    assert remove_tenant(world.store, "acme") > 600
+    assert kept == {"acme", EVERYONE}
+    assert left_of(world.store, "acme") == []
+    overview = read_overview(world.store)
+    assert overview.modules["routing"] == before
+    assert (overview.enabled, overview.disabled) == (0, 0)
+    with pytest.raises(NotFound):
+        remove_tenant(world.store, "acme")
+
+
+class Failing(MemoryStore):
+    """Fails at the removal of one collection, once."""
+
+    at = ""
+
+    def remove(self, tenant_id, collection, ids=None):
+        if collection == self.at:
+            self.at = ""
+            raise Unavailable("store: gone")
+        return super().remove(tenant_id, collection, ids)
+
+
+@pytest.mark.parametrize("at", ["experiences.routing", Collection.RUNS, Collection.TALLIES, Collection.CONFIG])
+def test_what_a_crash_leaves_is_removed_by_removing_again(at: str) -> None:
+    world, config = filled(40, masking={"enabled": False})
+    world.store = moved(world.store)
+    run_once(world, config, forced=True)
+    before = read_overview(world.store).modules["routing"]
+    world.store.at = at
+    with pytest.raises(Unavailable):
+        remove_tenant(world.store, "acme")
+    remove_tenant(world.store, "acme")
+    assert left_of(world.store, "acme") == []
+    assert read_overview(world.store).modules["routing"] == before
+
+
+def moved(store: MemoryStore) -> Failing:
+    found = Failing()
+    found._documents = store._documents
+    return found
