@@ -50,6 +50,7 @@ class Collection:
     LEASES = "leases"
     TALLIES = "tallies"
     ROUNDS = "rounds"
+    FORGETTING = "forgetting"
 
 
 OF_EVERYONE = (
@@ -59,6 +60,7 @@ OF_EVERYONE = (
     Collection.APPOINTMENTS,
     Collection.TALLIES,
     Collection.ROUNDS,
+    Collection.FORGETTING,
 )
 """Those that lie under EVERYONE."""
 

@@ -291,7 +291,7 @@ class RunBook:
         """The sums of all programs, from their runs. Those of others are stored too, where they are missing: whoever
         finds a sum takes all to be there."""
         found = sums_of(self._summaries())
-        for name in found.keys() - {program}:
+        for name in sorted(found.keys() - {program}):
             record = to_record(Collection.RUN_SUMS, name, found[name])
             with suppress(Conflict):
                 self._store.write(self.tenant_id, [record], {(record.collection, name): None})
@@ -305,6 +305,12 @@ class RunBook:
         """What the runs of each program came to, by program. Reads no run where the sums are stored."""
         stored = list(find_all(self._store, self.tenant_id, Collection.RUN_SUMS, ProgramSum))
         return sorted(stored or sums_of(self._summaries()).values(), key=lambda found: found.program)
+
+    def kept_sums(self) -> list[ProgramSum]:
+        """The sums, stored before anything that they are sums of is forgotten."""
+        if next(find_all(self._store, self.tenant_id, Collection.RUN_SUMS, ProgramSum), None) is None:
+            self._counted("")
+        return self.sums()
 
     def latest_challenger(self, program: str) -> str | None:
         """The version that the program's runs made last, whatever became of it."""

@@ -167,6 +167,15 @@ class DecisionRules(_Config):
     use_meta_models: bool = True
 
 
+class RetentionRules(_Config):
+    """How long records are kept that nothing needs any more (stages/forget.py says what is needed)."""
+
+    run_days: float = Field(
+        365, ge=30, le=36600, description="judged runs, and versions, ledger rows and attempts that no run needs"
+    )
+    skipped_run_days: float = Field(90, ge=1, le=36600, description="runs that ended before anything was trained")
+
+
 MaskedKind = Literal["email", "phone", "card", "iban", "national_id", "ip", "host", "password", "token", "key"]
 PHONE_REGIONS = (
     *("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "NO", "CH", "AT", "PT", "GR", "UA", "RU", "TR"),
@@ -272,6 +281,7 @@ class RoutingConfigUnified(_Config):
     lm: LMChoice = Field(default_factory=LMChoice)
     masking: MaskingRules = Field(default_factory=MaskingRules)
     annotation: AnnotationRules = Field(default_factory=AnnotationRules)
+    retention: RetentionRules = Field(default_factory=RetentionRules)
 
     @field_validator("tenant_id")
     @classmethod

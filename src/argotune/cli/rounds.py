@@ -106,9 +106,18 @@ def _submit_round(arguments: Namespace) -> int:
     _say_round(done)
     if not request.is_dry_run:
         settle_daily(store, utc_now())
+        _forget(store, utc_now())
     if lost:
         raise lost
     return ConfigInvalid.exit_code if done.of("failed") else 0
+
+
+def _forget(store: Store, now: datetime) -> None:
+    """What some tenants need no more goes, whether or not they have passes."""
+    from argotune.stages.forget import forget_some
+
+    for collection, number in sorted(forget_some(store, now).items()):
+        say(f"Forgotten: {number} records of {collection}")
 
 
 def settle_daily(store: Store, now: datetime) -> None:

@@ -1,0 +1,141 @@
+"""Forgetting: what is too old goes, what explains or protects stays, and one wrong clock ends nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from factories import NOON, make_config, make_experience, make_run, make_verdict, make_version
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.configs import Configs
+from argotune.documents import to_record
+from argotune.experience_log import ExperienceLog
+from argotune.ports import Record
+from argotune.records import EVERYONE, Collection
+from argotune.registry import Change, Registry
+from argotune.runs import Attempt, Marker, Run, RunBook, RunState
+from argotune.stages.forget import forget_old, forget_some, is_borne_out
+from argotune.tallies import RoundRecord, keep_tally
+
+DAY = timedelta(days=1)
+SKIPPED = {"state": RunState.SKIPPED}
+JUDGED = {"state": RunState.REPORTED, "verdict": make_verdict("rejected")}
+
+
+def run(id: str, days_ago: float, **fields) -> Run:
+    at = NOON - days_ago * DAY
+    return make_run(id=id, started_at=at, ended_at=at if "state" in fields else None, **fields)
+
+
+def ids(store: MemoryStore, collection: str) -> set[str]:
+    return {record.id for record in store.scan("acme_corp", collection)}
+
+
+def a_store() -> MemoryStore:
+    """A tenant with runs, versions and attempts of many ages. Of the old ones `promoted` moved a champion."""
+    store = MemoryStore()
+    Configs(store).save(make_config())
+    registry = Registry(store, "acme_corp")
+    versions = {name: make_version(name, created_at=NOON - 500 * DAY) for name in "abcd"}
+    for version in versions.values():
+        registry.keep(version)
+    first, second = (versions[name].id for name in "ab")
+    _, tag = registry.champion("routing")
+    change = {"program": "routing", "how": "promoted", "who": "gate", "reason": "better", "at": NOON - 450 * DAY}
+    registry.crown(Change(sequence=1, version=first, previous=None, run_id="promoted", **change), tag)
+    registry.crown(Change(sequence=2, version=second, previous=first, **change), registry.champion("routing")[1])
+    runs = [
+        run("promoted", 450, **JUDGED, challenger=first),
+        run("old-judged", 400, **JUDGED, challenger=versions["c"].id),
+        run("judged", 200, **JUDGED, challenger=versions["d"].id, lm_calls=5),
+        run("old-skipped", 100, **SKIPPED, lm_calls=2),
+        run("skipped", 80, **SKIPPED),
+        run("unfinished", 600),
+        run("latest", 70, **SKIPPED),
+    ]
+    store.write("acme_corp", [RunBook.record_of(one) for one in runs])
+    for name, example_ids in (("gone", ("x",)), ("seen", ("x", "kept"))):
+        attempt = Attempt(program="routing", run_id=name, at=NOON - 400 * DAY, example_ids=example_ids)
+        store.write("acme_corp", [RunBook(store, "acme_corp").attempt_record(attempt)])
+    return store
+
+
+def test_what_is_too_old_goes_and_what_explains_who_serves_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = a_store()
+    monkeypatch.setattr(ExperienceLog, "example", lambda _self, _program, id: id == "kept" or None)
+    before = keep_tally(store, "acme_corp")
+    found = forget_old(store, make_config(), NOON)
+    assert found == {"runs": 2, "versions": 1, "attempts": 1}
+    assert ids(store, Collection.RUNS) == {"promoted", "judged", "skipped", "unfinished", "latest"}
+    assert ids(store, Collection.ATTEMPTS) == {"seen"}
+    assert keep_tally(store, "acme_corp") == before
+    assert forget_old(store, make_config(), NOON) == {}
+
+
+def test_each_field_of_the_retention_changes_what_goes() -> None:
+    longer = {"run_days": 700, "skipped_run_days": 700}
+    assert forget_old(a_store(), make_config(retention=longer), NOON) == {}
+    assert forget_old(a_store(), make_config(retention={**longer, "skipped_run_days": 75}), NOON) == {"runs": 2}
+    assert forget_old(a_store(), make_config(retention={**longer, "run_days": 150}), NOON)["runs"] == 2
+
+
+def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -> None:
+    store = a_store()
+    log = ExperienceLog(store, "acme_corp")
+    spans = [make_experience(f"question {n}", span_id=f"{n}", at=NOON - n * DAY) for n in (200, 100, 80)]
+    log.append("routing", spans, Marker(), None)
+    gathered(store)
+    assert forget_old(store, make_config(), NOON + DAY)["experiences"] == 4  # two with their examples
+    assert [x.span_id for x in log.experiences("routing")] == ["80"]
+    assert [e.span_id for e in log.examples("routing")] == ["80"]
+    assert gathered(store).experiences == 1
+
+
+def gathered(store: MemoryStore):
+    from factories import FIELDS
+
+    from argotune.examples import Labels
+    from argotune.gathering import Given, gather
+    from argotune.question_log import QuestionLog
+
+    given = Given(Labels({}, {}), {}, {}, NOON - 999 * DAY)
+    questions = QuestionLog(store, "acme_corp", "routing")
+    return gather(ExperienceLog(store, "acme_corp"), questions, FIELDS, make_config(), given)
+
+
+def hourly(*days: float) -> list[RoundRecord]:
+    return [RoundRecord(name=f"{day}", started_at=NOON + day * DAY) for day in days]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "at", "expected"),
+    [
+        ((), 0, False),
+        (range(8), 8, True),
+        (range(3), 3, False),
+        (range(8), 400, False),
+        ((*range(8), 400), 401, False),
+        ((*range(8), 400), 8, False),
+        ((0, 1, 2, 7, 8), 8, False),
+    ],
+)
+def test_a_clock_counts_when_rounds_have_followed_it_for_a_week(rounds, at: float, expected: bool) -> None:
+    assert is_borne_out(NOON + at * DAY, hourly(*rounds)) is expected
+
+
+def test_rounds_look_after_all_tenants_in_turn_and_pass_over_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    store, looked = MemoryStore(), []
+    for number in range(5):
+        Configs(store).save(make_config(tenant_id=f"t{number}", enable_auto_optimization=number % 2 == 0))
+    store.write("t3", [Record(Collection.CONFIG, "routing", "{}")])
+    store.write(EVERYONE, [to_record(Collection.ROUNDS, record.name, record) for record in hourly(*range(8))])
+
+    def look(_store, config, _now: datetime) -> dict[str, int]:
+        looked.append(config.tenant_id)
+        return {"runs": 1}
+
+    monkeypatch.setattr("argotune.stages.forget.forget_old", look)
+    assert [forget_some(store, NOON + 8 * DAY, count=2) for _ in range(3)] == [{"runs": 2}, {"runs": 1}, {"runs": 2}]
+    assert looked == ["t0", "t1", "t2", "t4", "t0"]
+    assert forget_some(store, NOON + 400 * DAY) == {}
