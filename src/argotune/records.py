@@ -73,6 +73,7 @@ OF_TENANTS = (
     Collection.SYNTHETIC,
     Collection.VERSIONS,
     Collection.CHAMPIONS,
+    Collection.BARS,
     Collection.HISTORY,
     Collection.ATTEMPTS,
     Collection.RUNS,
