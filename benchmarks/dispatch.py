@@ -4,12 +4,13 @@
 
 Fills an empty store (it refuses one that holds tenants), makes a namespace with a template that only waits, submits a
 round there, counts the calls to store, traces and Kubernetes, and removes both. Without a Phoenix the newest traces
-are answered from memory.
+are answered from memory; with --without-cluster workflows are made and thrown away.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import time
@@ -20,13 +21,13 @@ from kubernetes import client, config
 from argotune import wiring
 from argotune.adapters.argo_runner import ArgoRunner
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.agenda import Agenda, keep_agenda
-from argotune.configs import Configs
-from argotune.records import EVERYONE, Collection
+from argotune.agenda import Agenda
+from argotune.configs import Configs, TenantEntry
+from argotune.documents import to_record
+from argotune.records import EVERYONE, Collection, digest
 from argotune.rounds import RoundRequest
 from argotune.settings import read_settings
 from argotune.stages.dispatch import dispatch
-from argotune.tenants import RoutingConfigUnified
 from argotune.workflows import TEMPLATE
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
@@ -62,6 +63,8 @@ def main() -> None:
     arguments = _arguments()
     store = wiring.open_store(read_settings(store_url=arguments.store_url))
     assert not Configs(store).tenant_ids(), "the store holds tenants: name an empty one"
+    if arguments.without_cluster:
+        return _measure_alone(store, arguments)
     config.load_config()
     namespace = f"dispatch-benchmark-{os.urandom(3).hex()}"
     client.CoreV1Api().create_namespace({"metadata": {"name": namespace}})
@@ -83,6 +86,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--store-url", required=True)
     parser.add_argument("--phoenix-endpoint")
+    parser.add_argument("--without-cluster", action="store_true", help="workflows are made and thrown away")
     parser.add_argument("--tenants", type=int, default=10_000)
     parser.add_argument("--due", type=int, default=200)
     parser.add_argument("--rate", type=float, default=50.0)
@@ -90,12 +94,36 @@ def _arguments() -> argparse.Namespace:
 
 
 def _fill(store, arguments: argparse.Namespace) -> None:
+    """The list of tenants and their agendas: a round reads nothing else of tenants."""
     now = datetime.now(UTC)
-    for number in range(arguments.tenants):
-        tenant_id = f"tenant/{number:05}"
-        Configs(store).save(RoutingConfigUnified(tenant_id=tenant_id))
-        due_at = now if number < arguments.due else None
-        keep_agenda(store, Agenda(tenant_id=tenant_id, looked_at=now, due_at=due_at, open_at=now + timedelta(hours=1)))
+    for first in range(0, arguments.tenants, 500):
+        records = []
+        for number in range(first, min(first + 500, arguments.tenants)):
+            tenant_id, due_at = f"tenant/{number:06}", now if number < arguments.due else None
+            open_at = now + timedelta(hours=1)
+            agenda = Agenda(tenant_id=tenant_id, looked_at=now, due_at=due_at, open_at=open_at)
+            records.append(to_record(Collection.TENANTS, digest(tenant_id), TenantEntry(tenant_id=tenant_id)))
+            records.append(to_record(Collection.AGENDA, digest(tenant_id), agenda))
+        store.write(EVERYONE, records)
+
+
+class Thrown:
+    """A runner whose cluster takes everything and does nothing."""
+
+    def submit(self, manifest: dict) -> bool:
+        return bool(json.dumps(manifest))
+
+    def unfinished(self) -> frozenset[str]:
+        return frozenset()
+
+
+def _measure_alone(store, arguments: argparse.Namespace) -> None:
+    try:
+        _fill(store, arguments)
+        _measure(arguments, Counted(store), _traces(arguments), Thrown(), [])
+    finally:
+        for collection in (Collection.TENANTS, Collection.AGENDA):
+            store.remove(EVERYONE, collection)
 
 
 def _traces(arguments: argparse.Namespace) -> Counted:
@@ -119,7 +147,9 @@ def _measure(
     arguments: argparse.Namespace, store: Counted, traces: Counted, runner: ArgoRunner, made: list[str]
 ) -> None:
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    request = RoundRequest("benchmark", os.urandom(8).hex(), TEMPLATE, rate_per_s=arguments.rate)
+    request = RoundRequest(
+        "benchmark", os.urandom(8).hex(), TEMPLATE, rate_per_s=arguments.rate, max_submissions=arguments.due
+    )
     started, cpu = time.perf_counter(), time.process_time()
     done = dispatch(store, traces, runner, request, datetime.now(UTC), time.sleep)
     seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu

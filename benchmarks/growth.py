@@ -97,7 +97,7 @@ class MadeUpTraces:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        return 0 if until else min(max(self._count - row_id, 0), limit)
+        return 0 if until and not since else min(max(self._count - row_id, 0), limit)
 
     def annotations(
         self, _tenant_id: str, _module: str, names: Sequence[str], _since: datetime
