@@ -189,6 +189,11 @@ def read_tally(store: Store, tenant_id: str) -> Tally:
     return Tally(tenant_id=tenant_id) if document is None else from_text(Tally, document)
 
 
+def tallies(store: Store) -> Iterator[Tally]:
+    """All that are kept and not damaged, in no particular order."""
+    return _Reader().values(store, EVERYONE, Collection.TALLIES, Tally)
+
+
 def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
     """Store what a round did, in place of what was stored under its name, and forget rounds older than KEPT.
 

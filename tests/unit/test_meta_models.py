@@ -23,6 +23,7 @@ from argotune.records import EVERYONE, Collection, digest
 from argotune.stages import learn as learning
 from argotune.stages.learn import learn
 from argotune.takeover import SIGNIFICANCE, Duel, Undecided, duel, level_of_look
+from argotune.tallies import Tally
 from argotune.tenants import RoutingConfigUnified
 from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
 
@@ -219,6 +220,24 @@ def test_a_look_waits_until_the_ledger_has_grown_by_half_and_a_year_begins_anew(
     assert "99.24 % confidence" in second.reason
     add(store, rows_of_tenants(20, 12, pays=False, seed=3, day=400), "9")
     assert learn(store, NOON + timedelta(days=420)).looks == 1
+
+
+def test_learning_reads_the_ledgers_of_those_whose_runs_ended_last(monkeypatch: pytest.MonkeyPatch):
+    rows = rows_of_tenants(12, 5)
+    store, scanned = store_with(rows), []
+    by_tenant = {tenant: [r for r in rows if r.tenant == tenant] for tenant in {r.tenant for r in rows}}
+    for days, tenant in enumerate(sorted(by_tenant)):
+        at = NOON + timedelta(days=1000 - 10 * days)
+        own = [r.model_copy(update={"at": at - timedelta(minutes=n)}) for n, r in enumerate(by_tenant[tenant])]
+        store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in own])
+        tally = Tally(tenant_id=tenant, last_ended_at=at)
+        store.write(EVERYONE, [to_record(Collection.TALLIES, digest(tenant), tally)])
+    scan = store.scan
+    monkeypatch.setattr(store, "scan", lambda owner, name: scanned.append((owner, name)) or scan(owner, name))
+    monkeypatch.setattr("argotune.stages.learn.MAX_ROWS", sum(len(by_tenant[t]) for t in sorted(by_tenant)[:3]))
+    learn(store, NOON)
+    assert len(by_tenant) == 12
+    assert [owner for owner, name in scanned if name == Collection.LEDGER] == sorted(by_tenant)[:3]
 
 
 def test_an_empty_ledger_leaves_the_rules_in_charge():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.adapters.phoenix_http import PhoenixHttp, Refused, rows, segment
@@ -18,6 +19,11 @@ SCORE = "score"
 
 UPLOAD_ROWS = 2000
 LIST_ROWS = 500
+EXPERIMENT_ROWS = 50
+
+CLOCKS_APART = timedelta(days=1)
+"""Experiments that Phoenix dates so much earlier than a run began are not the run's."""
+
 WRITERS = 4
 """There is no route for many runs at once, so their requests go side by side."""
 
@@ -47,11 +53,12 @@ class PhoenixTracker:
         Raises what PhoenixHttp raises; publishing again after any of it is safe.
         """
         dataset_id, version_id = self._upload(run)
-        node_ids = self._node_ids(dataset_id)
-        known = self._experiments(dataset_id)
+        node_ids = self._node_ids(dataset_id, _scored_splits(run))
+        names = {role: f"{run.program} {run.run_id} {role}" for role, _, _ in _roles(run)}
+        known = self._experiments(dataset_id, frozenset(names.values()), run.started_at - CLOCKS_APART)
         ids = []
         for role, version, answered in _roles(run):
-            name = f"{run.program} {run.run_id} {role}"
+            name = names[role]
             body = _experiment_body(run, name, role, version, version_id)
             experiment_id = known.get(name) or self._created(dataset_id, body)
             self._write(run, experiment_id, {_id(node_ids, a.example_id): a for a in answered})
@@ -81,15 +88,24 @@ class PhoenixTracker:
         data = _object(answer, "v1/datasets/upload")
         return _id(data, "dataset_id"), _id(data, "version_id")
 
-    def _node_ids(self, dataset_id: str) -> dict[str, str]:
-        """Phoenix's ids of the examples by ours."""
+    def _node_ids(self, dataset_id: str, splits: Sequence[str]) -> dict[str, str]:
+        """Phoenix's ids of the examples of these splits by ours; the others have no answers to be stored."""
+        if not splits:
+            return {}
         path = f"v1/datasets/{segment(dataset_id)}/examples"
-        examples = _object(self._http.get(path), path).get("examples")
+        examples = _object(self._http.get(path, {"split": list(splits)}), path).get("examples")
         return {_id(row, "id"): _id(row, "node_id") for row in rows({"data": examples}, path)}
 
-    def _experiments(self, dataset_id: str) -> dict[str, str]:
-        path = f"v1/datasets/{segment(dataset_id)}/experiments"
-        return {str(row.get("name")): _id(row, "id") for row in self._http.pages(path, {}, LIST_ROWS)}
+    def _experiments(self, dataset_id: str, names: frozenset[str], since: datetime) -> dict[str, str]:
+        """Ids of the named experiments that were made since then. Phoenix lists the newest first, so that of thousands
+        one page is read."""
+        path, found = f"v1/datasets/{segment(dataset_id)}/experiments", dict[str, str]()
+        for row in self._http.pages(path, {}, EXPERIMENT_ROWS):
+            if len(found) == len(names) or _is_before(row.get("created_at"), since):
+                break
+            if row.get("name") in names:
+                found[str(row["name"])] = _id(row, "id")
+        return found
 
     def _created(self, dataset_id: str, body: Mapping[str, Any]) -> str:
         path = f"v1/datasets/{segment(dataset_id)}/experiments"
@@ -151,9 +167,7 @@ def _dataset_body(run: TrackedRun, examples: Sequence[TrackedExample]) -> dict[s
 
 def _experiment_body(run: TrackedRun, name: str, role: str, version: str, version_id: str) -> dict[str, Any]:
     """An experiment on the splits that were scored, so that the others do not count as missing."""
-    splits = sorted(
-        {e.split for e in run.examples if e.champion_answers is not None or e.challenger_answers is not None}
-    )
+    splits = _scored_splits(run)
     return {
         "name": name,
         "description": f"{role} {version} of {run.program}",
@@ -161,6 +175,18 @@ def _experiment_body(run: TrackedRun, name: str, role: str, version: str, versio
         "version_id": version_id,
         **({"splits": splits} if splits else {}),
     }
+
+
+def _scored_splits(run: TrackedRun) -> list[str]:
+    return sorted({e.split for e in run.examples if e.champion_answers is not None or e.challenger_answers is not None})
+
+
+def _is_before(at: object, since: datetime) -> bool:
+    """A time that cannot be read says nothing."""
+    try:
+        return datetime.fromisoformat(str(at)) < since
+    except (ValueError, TypeError):
+        return False
 
 
 def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:

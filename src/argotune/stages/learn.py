@@ -12,6 +12,7 @@ from argotune.ledger import LedgerRow, ledger_of
 from argotune.meta_models import MetaModel, NotLearned, fit, trainings_of
 from argotune.ports import Store
 from argotune.takeover import MIN_GROWTH, Duel, Undecided, duel, level_of_look
+from argotune.tallies import tallies
 
 SEED = 20261121
 MAX_ROWS = 5_000
@@ -43,11 +44,31 @@ def learn(store: Store, now: datetime) -> Appointment:
 
 
 def _newest_rows(store: Store) -> list[LedgerRow]:
-    """Of all tenants, those in which something was chosen."""
-    every = (row for tenant_id in Configs(store).tenant_ids() for row in ledger_of(store, tenant_id))
-    return heapq.nlargest(
-        MAX_ROWS, (row for row in every if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run)
-    )
+    """Of all tenants, those in which something was chosen. A row is no later than the last end of its tenant's runs, so
+    where MAX_ROWS are later than that of a tenant, it and those that ended before it need not be read.
+
+    Tenants without a tally are read while there are fewer rows.
+    """
+    listed = set(Configs(store).tenant_ids())
+    ends = {tally.tenant_id: tally.last_ended_at for tally in tallies(store) if tally.last_ended_at}
+    recent = sorted(listed & ends.keys(), key=lambda tenant_id: (ends[tenant_id], tenant_id), reverse=True)
+    newest: list[tuple[tuple[datetime, str, str], LedgerRow]] = []
+    for tenant_id in (*recent, *sorted(listed - ends.keys())):
+        if len(newest) == MAX_ROWS and (tenant_id not in ends or ends[tenant_id] < newest[0][1].at):
+            break
+        for row in ledger_of(store, tenant_id):
+            if row.was_chosen:
+                _push(newest, row)
+    return [row for _, row in sorted(newest, key=lambda pair: pair[0], reverse=True)]
+
+
+def _push(newest: list[tuple[tuple[datetime, str, str], LedgerRow]], row: LedgerRow) -> None:
+    """Keep the MAX_ROWS newest in a heap. No two rows have one key."""
+    entry = (row.at, row.tenant, row.run), row
+    if len(newest) < MAX_ROWS:
+        heapq.heappush(newest, entry)
+    elif entry[0] > newest[0][0]:
+        heapq.heapreplace(newest, entry)
 
 
 Found = Duel | Undecided | NotLearned

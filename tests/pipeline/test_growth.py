@@ -1,0 +1,52 @@
+"""The cost of a pass grows with what is new: benchmarks/growth.py at a small size; calls are counted, not seconds."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+from argotune import wiring
+from argotune.configs import Configs
+from argotune.settings import read_settings
+from argotune.tenants import RoutingConfigUnified
+
+GROWTH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "growth.py"))
+
+
+def documents(found: dict) -> int:
+    return found["store"].get("read", 0) + found["store"].get("scanned", 0)
+
+
+def costs(folder: Path, experiences: int, runs: int) -> dict[str, dict]:
+    url = f"sqlite:///{folder}/{experiences}.db"
+    agents = dict.fromkeys(GROWTH["AGENTS"], "an agent")
+    config = RoutingConfigUnified(
+        tenant_id="old", agents=agents, modules=["routing"], min_trace_confidence=0.0, phoenix_lookback_hours=2160
+    )
+    Configs(wiring.open_store(read_settings(store_url=url))).save(config)
+    first = GROWTH["step"]("first", url, experiences, 0)
+    GROWTH["fill_runs"](url, runs)
+    steps = ("idle", "new", "trigger", "status", "annotate", "exporter")
+    return {"first": first} | {name: GROWTH["step"](name, url, experiences, 20) for name in steps}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict], dict[str, dict]]:
+    folder = tmp_path_factory.mktemp("growth")
+    return costs(folder, 300, 500), costs(folder, 1200, 1500)
+
+
+@pytest.mark.parametrize("step", ["idle", "trigger", "status", "annotate", "exporter"])
+def test_four_times_the_past_costs_no_document_more(measured, step: str) -> None:
+    small, large = measured
+    # The annotations of a hundredth of the spans are the only thing that grows, and they are read from the traces.
+    assert documents(large[step]) <= documents(small[step]) + 3
+    assert large[step]["store"].get("write", 0) == small[step]["store"].get("write", 0)
+
+
+def test_what_is_new_costs_what_it_is_not_what_is_old(measured) -> None:
+    small, large = measured
+    assert documents(small["first"]) < documents(large["first"]) / 2
+    assert documents(large["new"]) < documents(small["new"]) + 50
