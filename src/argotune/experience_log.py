@@ -57,7 +57,7 @@ class ExperienceLog:
         return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
 
     def example(self, program: str, id: str) -> Example | None:
-        """One stored example, None where there is none."""
+        """One stored example, None where there is none. Raises Corrupt."""
         document = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
         return None if document is None else example_from_json(unseal("example", document))
 

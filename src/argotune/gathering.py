@@ -8,13 +8,16 @@ were forgotten, and changes the sums by these. Where the rules themselves were c
 from __future__ import annotations
 
 import copy
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from argotune.dataset import ExampleSums
+from argotune.errors import Corrupt
 from argotune.examples import (
     Answered,
     Example,
@@ -39,6 +42,8 @@ from argotune.question_log import BRIDGED, Annotated, Judged, QuestionLog, Row, 
 from argotune.records import digest
 from argotune.splitting import Bridged, Split, Splitter, normalised
 from argotune.tenants import RoutingConfigUnified
+
+logger = logging.getLogger(__name__)
 
 FORM = 1
 """Of what is kept; another one is made anew."""
@@ -80,7 +85,11 @@ def gather(
     edition, summary = edition_of(fields, config), questions.summary()
     if summary is None or summary.edition != edition:
         return _anew(log, questions, fields, config, given, edition)
-    return _Onward(log, questions, fields, config, given, summary).gathered()
+    try:
+        return _Onward(log, questions, fields, config, given, summary).gathered()
+    except Corrupt as error:
+        logger.warning("%s: gathered anew, as something kept cannot be read: %s", fields.program, error)
+        return _anew(log, questions, fields, config, given, edition)
 
 
 def own_spans(log: ExperienceLog, questions: QuestionLog, fields: Fields, span_ids: Iterable[str]) -> frozenset[str]:
@@ -114,7 +123,11 @@ def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields)
     """The training and dev examples with labels of people or an independent annotator, as they were gathered last."""
     experiences = (log.experience(fields.program, span_id) for span_id in sorted(questions.annotated().judged))
     ids = [question_id(fields.program, experience.inputs) for experience in experiences if experience]
-    return [example for id in ids if (example := log.example(fields.program, id))]
+    found = []
+    for id in ids:
+        with suppress(Corrupt):
+            found += filter(None, [log.example(fields.program, id)])
+    return found
 
 
 def state_of(span_id: str, labels: Labels, fields: Fields) -> str:
@@ -257,7 +270,10 @@ class _Onward:
     def _forget_of(self, day: str, name: str) -> None:
         spans = self._questions.day(name)
         old = [id for id, at in spans if at < self._given.oldest]
-        for experience in self._read(old):
+        forgotten = list(self._read(old))
+        if len(forgotten) < len(old):
+            raise Corrupt(f"{len(old) - len(forgotten)} experiences of {day} cannot be read")
+        for experience in forgotten:
             self._touch(experience).dropped.add(experience.span_id)
         self._expired += old
         if len(old) == len(spans):
@@ -281,6 +297,8 @@ class _Onward:
         if not was_example and _may_place(answers):
             where = place(question, self._splitter)
         stored = self._log.example(self._fields.program, id) if was_example else None
+        if was_example and stored is None:
+            raise Corrupt(f"the example {id} of {self._fields.program} is gone")
         state.change(id, touched.inputs, before, Row(_name_of(where), tuple(answers)), stored)
 
     @cached_property

@@ -22,6 +22,7 @@ from argotune.experience_log import ExperienceLog
 from argotune.experiences import Span
 from argotune.pipeline import Request, run_module
 from argotune.programs import programs_of
+from argotune.question_log import QuestionLog
 from argotune.reading import BEGUN_ANEW
 from argotune.reports import ModuleReport
 from argotune.retention import HELD
@@ -210,13 +211,14 @@ def test_traces_dated_in_the_future_do_not_vouch_for_a_clock(world, config):
 def test_a_second_look_dated_in_the_future_is_answered_by_the_labels_there_are(world, config, days_ahead, found):
     label = Annotation("span", "agent", "video", "HUMAN", "kim", START)
     (program,) = programs_of(config, "routing")
-    now = Look("acme", program, START, (), [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
+    log, questions = ExperienceLog(world.store, "acme"), QuestionLog(world.store, "acme", "routing")
+    now = Look("acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
     assert len(now.by_people(since=START + timedelta(days=days_ahead))) == found
 
 
 def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
     history = TrainingHistory(trainings=1, last_at=START + timedelta(days=730))
-    data = Dataset("routing", (), {}, None)
+    data = Dataset.of("routing", (), {}, None)
     assert context_of(config, data, history, START).days_since_last_training is None
 
 
