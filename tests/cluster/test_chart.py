@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cluster.installed import LM_KEY, RUN_LIMIT_S, image_under_test, run_command
 from cluster.manifests import DISPATCH, TEMPLATE
+from cluster.nearest_demo_lm import NearestDemoLM
 from deploy.binaries import CHART, program
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
@@ -49,9 +50,12 @@ def release(request: pytest.FixtureRequest) -> Iterator[Release]:
         run_command(["kubectl", "delete", "namespace", found.namespace, "--wait=false"])
 
 
-def test_the_chart_is_installed_checked_upgraded_and_leaves_nothing_but_the_secret(release: Release) -> None:
+def test_the_chart_is_installed_checked_upgraded_and_leaves_nothing_but_the_secret(
+    release: Release, lm: NearestDemoLM
+) -> None:
     repository, _, tag = image_under_test().rpartition(":")
-    given = (f"image.repository={repository}", f"image.tag={tag}", "redis.enabled=true", "phoenix.enabled=true")
+    given = (f"image.repository={repository}", "redis.enabled=true", "phoenix.enabled=true")
+    given += (f"image.tag={tag}", "extraEnv[0].name=OPENAI_BASE_URL", f"extraEnv[0].value={lm.url}")
     chosen = [part for value in given for part in ("--set", value)]
     notes = release.helm("install", "argotune", str(CHART), *chosen, "--wait", "--timeout=4m")
     assert f"helm test argotune --namespace {release.namespace}" in notes
