@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from pydantic import Field
 from argotune import records
 from argotune.annotations import Annotation, strongest
 from argotune.documents import Document, find_renewable, from_text, readable, to_record
+from argotune.errors import Conflict
 from argotune.experiences import Fields
 from argotune.ports import Store
 from argotune.stats import cohen_kappa, kappa_interval, wilson_interval
@@ -22,6 +24,9 @@ from argotune.tenants import AnnotationRules
 from argotune.verdicts import Interval
 
 SEED = 20260
+
+TRIES = 10
+"""A report gives way to those of others so often; each of them writes once."""
 
 
 class Agreement(Document):
@@ -100,9 +105,20 @@ class AnnotatorReport(Document):
         return [f"{self.annotator}: asked about {self.asked} spans, {self.labelled} labelled{garbage}{stopped}", *told]
 
 
-def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> None:
-    """Store the report, in the place of the program's last one."""
-    store.write(tenant_id, [to_record(records.Collection.ANNOTATORS, f"program/{report.program}", report)])
+def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> AnnotatorReport:
+    """Store the report, in the place of the program's last one, with the spans that this one says were asked about in
+    vain on the same day; the stored report. Raises Conflict when others change it all the time.
+    """
+    for _ in range(TRIES):
+        id = f"program/{report.program}"
+        known, tag = find_renewable(store, tenant_id, records.Collection.ANNOTATORS, id, AnnotatorReport)
+        before = known.unlabelled if known and known.at.date() == report.at.date() else ()
+        kept = report.model_copy(update={"unlabelled": tuple(dict.fromkeys((*before, *report.unlabelled)))})
+        record = to_record(records.Collection.ANNOTATORS, id, kept)
+        with suppress(Conflict):
+            store.write(tenant_id, [record], {(record.collection, record.id): tag})
+            return kept
+    raise Conflict(f"the annotators' report of {tenant_id!r} is changed by others all the time")
 
 
 def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
-from argotune.documents import Document, find_all, find_renewable, to_record
-from argotune.errors import Conflict
+from argotune.documents import Document, find_renewable, find_tagged, to_record
+from argotune.errors import Conflict, NewerRecord
 from argotune.labelling import Reason, lot_of
 from argotune.ports import Record, Store
-from argotune.records import Collection
+from argotune.records import Collection, tag_of
 from argotune.splitting import Split
 
 TRIES = 5
@@ -74,51 +74,62 @@ _DAY = "day"
 
 
 class AnnotationQueue:
-    """The queue of one tenant."""
+    """The queue of one tenant.
+
+    It writes an item only in place of what it has itself read or written of it: what somebody else wrote meanwhile
+    stays, such as that a person has answered.
+    """
 
     def __init__(self, store: Store, tenant_id: str) -> None:
         self._store = store
         self._tenant_id = tenant_id
+        self._tags: dict[str, str | None] = {}
 
     def items(self, program: str | None = None) -> list[QueueItem]:
         """Items, done ones too, in the order in which people should see them."""
-        found = find_all(self._store, self._tenant_id, Collection.QUEUE, QueueItem)
-        return sorted((i for i in found if program in (None, i.program)), key=_order)
+        found = dict(find_tagged(self._store, self._tenant_id, Collection.QUEUE, QueueItem))
+        self._tags.update((item.span_id, tag) for item, tag in found.items())
+        return sorted((item for item in found if program in (None, item.program)), key=_order)
 
     def queued_on(self, day: date) -> int:
         """How many were queued on this day."""
         known, _ = self._day(day)
         return known.queued
 
-    def add(self, items: Sequence[QueueItem], day: date, limit: int) -> int:
-        """Queue items, new ones or second looks, as far as the day's limit goes; the number queued.
+    def add(self, items: Sequence[QueueItem], day: date, limit: int) -> Sequence[QueueItem]:
+        """Queue items, new ones or second looks, as far as the day's limit goes; those that were queued.
 
         All or none of them are stored, with the day's count: a crash queues nothing twice.
         """
+        left = items
         for _ in range(TRIES):
             known, tag = self._day(day)
-            fitting = items[: max(0, limit - known.queued)]
-            if not fitting:
-                return 0
+            fitting = left[: max(0, limit - known.queued)]
             counted = to_record(Collection.ANNOTATORS, _DAY, QueueDay(day=day, queued=known.queued + len(fitting)))
-            try:
-                self._write([*map(_record, fitting), counted], {(counted.collection, counted.id): tag})
-            except Conflict:
-                continue
-            return len(fitting)
+            if not fitting or self._is_written(fitting, counted, tag):
+                return fitting
+            left = self._untouched(left)
         raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
 
-    def change(self, items: Iterable[QueueItem]) -> None:
-        """Store items that are queued already in their new state."""
-        records = [_record(item) for item in items]
-        if records:
-            self._write(records, None)
+    def change(self, items: Iterable[QueueItem]) -> Sequence[QueueItem]:
+        """Store items that are queued already in their new state; those that nobody else has changed since they were
+        read here."""
+        left = list(items)
+        for _ in range(TRIES):
+            if not left or self._is_written(left):
+                return left
+            left = self._untouched(left)
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
 
     def close(self, span_id: str, at: datetime) -> None:
         """A person has answered: the item is done, if there is one."""
-        item, _ = find_renewable(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
-        if item is not None and item.is_waiting:
-            self.change([item.model_copy(update={"done_at": at, "is_marked": False})])
+        for _ in range(TRIES):
+            item, self._tags[span_id] = self._item(span_id)
+            if item is None or not item.is_waiting:
+                return
+            if self.change([item.model_copy(update={"done_at": at, "is_marked": False})]):
+                return
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
 
     def forget(self, span_ids: Iterable[str]) -> int:
         """Drop items; the number dropped."""
@@ -132,8 +143,33 @@ class AnnotationQueue:
             return QueueDay(day=day, queued=asked), tag
         return (known if known.day == day else QueueDay(day=day, queued=0)), tag
 
-    def _write(self, records: Sequence[Record], expect: dict[tuple[str, str], str | None] | None) -> None:
-        self._store.write(self._tenant_id, records, expect)
+    def _item(self, span_id: str) -> tuple[QueueItem | None, str | None]:
+        return find_renewable(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
+
+    def _untouched(self, items: Iterable[QueueItem]) -> list[QueueItem]:
+        """Those that nobody else has changed since they were read here; what is damaged may be written over."""
+        return [item for item in items if self._is_untouched(item.span_id)]
+
+    def _is_untouched(self, span_id: str) -> bool:
+        try:
+            item, tag = self._item(span_id)
+        except NewerRecord:
+            return False
+        if item is None and tag is not None:
+            self._tags[span_id] = tag
+        return self._tags.get(span_id) == tag
+
+    def _is_written(self, items: Iterable[QueueItem], counted: Record | None = None, tag: str | None = None) -> bool:
+        """Whether all were as they were expected to be, and the day's count had `tag`."""
+        records = list(map(_record, items))
+        expect = {(record.collection, record.id): self._tags.get(record.id) for record in records}
+        day = {} if counted is None else {(counted.collection, counted.id): tag}
+        try:
+            self._store.write(self._tenant_id, [*records, *([counted] if counted else [])], {**expect, **day})
+        except Conflict:
+            return False
+        self._tags.update((record.id, tag_of(record.document)) for record in records)
+        return True
 
 
 def hard_spans(items: Iterable[QueueItem]) -> frozenset[str]:

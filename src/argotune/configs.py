@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from argotune.agenda import forget_agenda
-from argotune.documents import Document, Unreadable, find_all, tell, to_record
+from argotune.agenda import drop_agenda, forget_agenda
+from argotune.documents import Document, Unreadable, find_all, tag_there, tell, to_record
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.ports import ANY, Record, Store
-from argotune.records import EVERYONE, Collection, digest, tag_of, unseal
+from argotune.records import EVERYONE, Collection, digest, unseal
 from argotune.tenants import RoutingConfigUnified, check_tenant_id, stored_config
 
 
@@ -39,13 +39,13 @@ class Configs:
     def get(self, tenant_id: str) -> RoutingConfigUnified:
         """Raises NotFound when the tenant has none, ConfigInvalid for one that this release does not take, Corrupt."""
         document = self._document(tenant_id)
-        self._tags[tenant_id] = _tag(document)
+        self._tags[tenant_id] = tag_there(document)
         return _config(tenant_id, document)
 
     def look(self, tenant_id: str) -> bool:
         """Whether the tenant has a config, readable or not; the next `save` expects the one that is there now."""
         document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
-        self._tags[tenant_id] = _tag(document)
+        self._tags[tenant_id] = tag_there(document)
         return document is not None
 
     def readable(self) -> list[RoutingConfigUnified]:
@@ -85,7 +85,7 @@ class Configs:
             raise Conflict(
                 f"config of tenant {tenant_id!r}: somebody else changed it since it was read; read it again"
             ) from None
-        self._tags[tenant_id] = _tag(record.document)
+        self._tags[tenant_id] = tag_there(record.document)
         self.settle(tenant_id)
         forget_agenda(self._store, tenant_id)
 
@@ -109,13 +109,13 @@ class Configs:
     def settle(self, tenant_id: str) -> None:
         """Make the line in the list say what the config says, whoever else changes both. No config: nothing is done."""
         for _ in range(TRIES):
-            tag = _tag(self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id)))  # before the config is read
+            listed = self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id))  # before the config is read
             document = self._store.read(tenant_id, Collection.CONFIG, "routing")
             if document is None:
                 return
             record = _entry(_config(tenant_id, document))
             with suppress(Conflict):
-                return self._store.write(EVERYONE, [record], {(record.collection, record.id): tag})
+                return self._store.write(EVERYONE, [record], {(record.collection, record.id): tag_there(listed)})
         raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
 
     def check_known(self, tenant_id: str) -> None:
@@ -133,7 +133,8 @@ class Configs:
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
         self._store.remove(EVERYONE, Collection.TENANTS, [id])
         self._tags.pop(tenant_id, None)
-        forget_agenda(self._store, tenant_id)
+        drop_agenda(self._store, tenant_id)
+        self.settle(tenant_id)  # somebody may have added the tenant again meanwhile
 
     def tenant_ids(self) -> list[str]:
         """All listed tenants, sorted."""
@@ -157,10 +158,3 @@ def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
 def _entry(config: RoutingConfigUnified) -> Record:
     entry = TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
     return to_record(Collection.TENANTS, digest(config.tenant_id), entry)
-
-
-def _tag(document: str | None) -> str | None:
-    try:
-        return None if document is None else tag_of(document)
-    except Corrupt:
-        return ANY  # whatever it was: the new one is whole

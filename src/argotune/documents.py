@@ -93,13 +93,22 @@ def find_renewable(
 
     Raises NewerRecord: that one is whole, and not this release's to overwrite.
     """
+    document = store.read(tenant_id, collection, id)
     try:
-        return find(store, tenant_id, collection, id, kind)
-    except NewerRecord:
-        raise
+        return (None, None) if document is None else (from_text(kind, document), tag_of(document))
+    except NewerRecord as error:
+        raise NewerRecord(Unreadable(tenant_id, collection, id, str(error)).sentence) from error
     except Corrupt as error:
-        tell(Unreadable(tenant_id, collection, id, str(error.__cause__ or error)))
-        return None, ANY
+        tell(Unreadable(tenant_id, collection, id, str(error)))
+        return None, tag_there(document)
+
+
+def tag_there(document: str | None) -> str | None:
+    """The tag that a change of a document must expect, whole or damaged; None where there is none."""
+    if document is None:
+        return None
+    head = document[:73]  # where stores count bytes these are characters too, so that all of them find the same
+    return head[9:] if head.isascii() and head.isprintable() else ANY
 
 
 def find_all(store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[D]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from argotune.documents import Document, find, find_all, find_renewable, to_record
 from argotune.errors import NotFound
 from argotune.meta_models import MetaModel
-from argotune.ports import ANY, Store
+from argotune.ports import Store
 from argotune.records import EVERYONE, Collection
 from argotune.takeover import Duel
 
@@ -43,7 +43,7 @@ class InCharge:
         """The latest appointment, and the tag that the next one must expect. Where the pointer is damaged, its history
         says the same."""
         found, tag = find_renewable(self._store, EVERYONE, Collection.APPOINTMENTS, POINTER, Appointment)
-        return (next(reversed(self.history()), None), tag) if tag == ANY else (found, tag)
+        return (found or next(reversed(self.history()), None), tag) if tag is not None else (None, None)
 
     def model(self) -> MetaModel | None:
         """The model in charge, None where the rules are. Raises NotFound for one that is not there any more."""

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from argotune.documents import Document, to_record
-from argotune.errors import ArgotuneError, Conflict, Corrupt, Unavailable
-from argotune.ports import ANY, Record, Store
+from argotune.documents import Document, tag_there, to_record
+from argotune.errors import ArgotuneError, Conflict, Unavailable
+from argotune.ports import Record, Store
 from argotune.records import Collection, tag_of
 
 RENEWALS = 5
@@ -80,7 +80,7 @@ def _take(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float) ->
 def _try(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float, claim: Record) -> bool:
     """What the claim replaces is read before the lease is taken: a process that is stopped in between finds it changed
     and does not push out who came meanwhile."""
-    before = _tag(store, tenant_id, claim)
+    before = tag_there(store.read(tenant_id, claim.collection, claim.id))
     if not store.hold(tenant_id, name, holder, ttl_s):
         return False
     try:
@@ -89,14 +89,6 @@ def _try(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float, cla
         store.let_go(tenant_id, name, holder)
         return False
     return True
-
-
-def _tag(store: Store, tenant_id: str, claim: Record) -> str | None:
-    document = store.read(tenant_id, claim.collection, claim.id)
-    try:
-        return None if document is None else tag_of(document)
-    except Corrupt:
-        return ANY  # whatever it was: the new one is whole
 
 
 def _renew(

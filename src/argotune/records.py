@@ -50,6 +50,7 @@ class Collection:
     LEASES = "leases"
     TALLIES = "tallies"
     ROUNDS = "rounds"
+    ROUND_COUNT = "round_count"
     FORGETTING = "forgetting"
 
 
@@ -60,6 +61,7 @@ OF_EVERYONE = (
     Collection.APPOINTMENTS,
     Collection.TALLIES,
     Collection.ROUNDS,
+    Collection.ROUND_COUNT,
     Collection.FORGETTING,
 )
 """Those that lie under EVERYONE."""

@@ -312,7 +312,9 @@ class Registry:
             raise Conflict(f"version: {version} is the champion of {program} already")
         change = self._by_hand(champion, version, "overridden", who, reason, now)
         bar = self.bar(version)
-        return self.crown(change, tag, also=(bar.lifted(who, reason, now).record,) if bar else ())
+        if bar is None:
+            return self.crown(change, tag)
+        return self.crown(change, tag, (bar.lifted(who, reason, now).record,), self.expected_bar(version))
 
     def _by_hand(
         self,

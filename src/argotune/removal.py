@@ -8,7 +8,7 @@ from argotune.configs import Configs
 from argotune.documents import find_all
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.ports import Store
-from argotune.records import EVERYONE, OF_PROGRAMS, OF_TENANTS, Collection, digest
+from argotune.records import OF_PROGRAMS, OF_TENANTS, Collection
 from argotune.registry import Champion
 from argotune.run_sums import ProgramSum
 from argotune.tallies import leave_tally
@@ -23,7 +23,6 @@ def remove_tenant(store: Store, tenant_id: str) -> int:
     """
     configs = Configs(store)
     configs.check_known(tenant_id)
-    store.remove(EVERYONE, Collection.AGENDA, [digest(tenant_id)])
     store.remove(tenant_id, Collection.LEASES)
     leave_tally(store, tenant_id)
     programs = set(_programs(store, configs, tenant_id))

@@ -7,7 +7,7 @@ run records and never added to: what a crash kept from being counted is counted 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,10 +16,10 @@ from typing import TypeVar
 from pydantic import BaseModel, Field
 
 from argotune.configs import TenantEntry
-from argotune.documents import Document, from_text, to_record
+from argotune.documents import Document, find_renewable, from_text, tag_there, to_record
 from argotune.errors import Conflict, Corrupt
-from argotune.ports import ANY, Store
-from argotune.records import EVERYONE, Collection, digest, tag_of
+from argotune.ports import Store
+from argotune.records import EVERYONE, Collection, digest
 from argotune.run_sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.runs import Run
 from argotune.tenants import MODULES
@@ -107,18 +107,11 @@ def keep_tally(store: Store, tenant_id: str) -> Tally:
     id = digest(tenant_id)
     for _ in range(ATTEMPTS):
         known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
-        tally, tag = _count(store, tenant_id, known), _tag(known)
+        tally, tag = _count(store, tenant_id, known), tag_there(known)
         with suppress(Conflict):
             store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag})
             return tally
     raise Conflict(f"tally: that of tenant {tenant_id!r} was changed by somebody else {ATTEMPTS} times in a row")
-
-
-def _tag(document: str | None) -> str | None:
-    try:
-        return None if document is None else tag_of(document)
-    except Corrupt:
-        return ANY  # whatever it was: the new one is whole
 
 
 def leave_tally(store: Store, tenant_id: str) -> None:
@@ -148,9 +141,10 @@ def leave_tally(store: Store, tenant_id: str) -> None:
 def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
     """The tally under an id, an empty one in the place of none or a damaged one, and the tag to expect."""
     document = store.read(EVERYONE, Collection.TALLIES, id)
+    known = Tally(tenant_id="")
     with suppress(Corrupt):
-        return (from_text(Tally, document) if document else Tally(tenant_id="")), _tag(document)
-    return Tally(tenant_id=""), ANY
+        known = from_text(Tally, document) if document else known
+    return known, tag_there(document)
 
 
 def _count(store: Store, tenant_id: str, known: str | None) -> Tally:
@@ -194,21 +188,42 @@ def tallies(store: Store) -> Iterator[Tally]:
     return _Reader().values(store, EVERYONE, Collection.TALLIES, Tally)
 
 
+class RoundCount(Document):
+    """The number of the round that was kept last for the first time."""
+
+    last: int
+
+
 def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
     """Store what a round did, in place of what was stored under its name, and forget rounds older than KEPT.
 
-    Returns the record with its number. `record.started_at` is taken for the present, and nothing is forgotten by it
-    alone: where all known rounds are older by it, the next round forgets them.
+    Returns the record with its number, which no other has. `record.started_at` is taken for the present, and nothing is
+    forgotten by it alone: where all known rounds are older by it, the next round forgets them. Raises Conflict when
+    other rounds are kept ATTEMPTS times meanwhile.
     """
-    known = rounds(store)
-    same = [there.number for there in known if there.name == record.name]
-    number = max(same, default=max((there.number for there in known), default=0) + 1)
-    kept = record.model_copy(update={"number": number})
-    store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept)])
-    old = [there.name for there in known if there.started_at < record.started_at - KEPT]
+    for _ in range(ATTEMPTS):
+        count, tag = find_renewable(store, EVERYONE, Collection.ROUND_COUNT, "rounds", RoundCount)
+        known = rounds(store)  # after the count: none is missed that has a number up to it
+        last = max((there.number for there in known), default=0)
+        kept = _numbered(record, known, max(last, count.last if count else 0))
+        counted = to_record(Collection.ROUND_COUNT, "rounds", RoundCount(last=max(last, kept.number)))
+        with suppress(Conflict):
+            expect = {(counted.collection, counted.id): tag}
+            store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept), counted], expect)
+            _forget_old(store, known, record.started_at)
+            return kept
+    raise Conflict(f"rounds: others were kept {ATTEMPTS} times in a row")
+
+
+def _numbered(record: RoundRecord, known: Iterable[RoundRecord], last: int) -> RoundRecord:
+    same = (there.number for there in known if there.name == record.name)
+    return record.model_copy(update={"number": max(same, default=last + 1)})
+
+
+def _forget_old(store: Store, known: Sequence[RoundRecord], now: datetime) -> None:
+    old = [there.name for there in known if there.started_at < now - KEPT]
     if old and known[-1].name not in old:
         store.remove(EVERYONE, Collection.ROUNDS, old)
-    return kept
 
 
 def rounds(store: Store) -> list[RoundRecord]:

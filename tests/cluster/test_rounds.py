@@ -14,7 +14,7 @@ from cluster.manifests import DISPATCH
 from cluster.nearest_demo_lm import NearestDemoLM
 
 from argotune import wiring
-from argotune.agenda import Agenda, keep_agenda
+from argotune.agenda import Agenda, keep_agenda, place_of
 from argotune.ports import Record
 from argotune.records import EVERYONE, Collection, seal
 from argotune.rounds import RoundRequest
@@ -65,7 +65,7 @@ class Crowd:
 
     def _look(self, tenant_id: str, due_at=None, open_at=None) -> None:
         agenda = Agenda(tenant_id=tenant_id, looked_at=self._now - HOUR, due_at=due_at, open_at=open_at)
-        keep_agenda(self._site.store, agenda)
+        keep_agenda(self._site.store, agenda, place_of(self._site.store, tenant_id))
 
     def _malformed(self, tenant_id: str) -> str:
         body = {"tenant_id": tenant_id, "optimization_interval_seconds": "hourly"}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import tracemalloc
+from contextlib import nullcontext
 
 import pytest
 
+from argotune.documents import tag_there
 from argotune.errors import Conflict
 from argotune.ports import ANY, Record, Store
 from argotune.records import EVERYONE, seal, tag_of
@@ -57,6 +59,29 @@ def test_a_met_expectation_lets_the_write_through(store: Store, expected: str) -
     store.write(ACME, [now], {("runs", "p"): None})
     store.write(ACME, [later], {("runs", "p"): tag_of(now.document) if expected == "the tag" else ANY})
     assert store.read(ACME, "runs", "p") == later.document
+
+
+@pytest.mark.parametrize(
+    ("damaged", "is_seen"),
+    [
+        (made("p", 1).document[:-3], True),
+        (made("p", 1).document[:40], True),
+        ("no record at all, but one of more than seventy-three characters, as most of them have", True),
+        ("{}", True),
+        ("", True),
+        (f"\u00e9{made('p', 1).document}", False),
+        ('{"hash":"0\x001', False),
+    ],
+)
+def test_of_two_that_mend_a_damaged_record_the_second_finds_the_work_of_the_first(
+    store: Store, damaged: str, is_seen: bool
+) -> None:
+    store.write(ACME, [Record("runs", "p", damaged)])
+    tag = tag_there(store.read(ACME, "runs", "p"))
+    store.write(ACME, [made("p", 2)], {("runs", "p"): tag})
+    with pytest.raises(Conflict) if is_seen else nullcontext():
+        store.write(ACME, [made("p", 3)], {("runs", "p"): tag})
+    assert store.read(ACME, "runs", "p") == made("p", 2 if is_seen else 3).document
 
 
 def test_an_expectation_may_be_about_a_record_that_is_not_written(store: Store) -> None:

@@ -12,7 +12,7 @@ from test_labels import annotated, due, label, run, unlabelled, waiting
 from world import AGENTS, World
 
 from argotune import wiring
-from argotune.agenda import agenda_of, agendas, keep_agenda
+from argotune.agenda import agenda_of, agendas, keep_agenda, place_of
 from argotune.cli import main
 from argotune.cli.annotate import _answer, _Skip, _Stop
 
@@ -22,7 +22,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant with six spans in its queue, behind the command line."""
     world, config = unlabelled(60, annotation={"daily_limit": 6})
     run(world, config)
-    keep_agenda(world.store, agenda_of("acme", [due(world, config)], world.now))
+    keep_agenda(world.store, agenda_of("acme", [due(world, config)], world.now), place_of(world.store, "acme"))
     monkeypatch.setattr(wiring, "open_ports", lambda _settings, _progress: world.ports)
     monkeypatch.setattr("getpass.getuser", lambda: "kim")
     return world

@@ -9,7 +9,7 @@ from world import START, World, filled, traffic
 
 from argotune import documents
 from argotune.adapters.memory_runner import MemoryRunner
-from argotune.agenda import agenda_of, keep_agenda
+from argotune.agenda import agenda_of, keep_agenda, place_of
 from argotune.cli.inspect import status_rows
 from argotune.configs import Configs
 from argotune.errors import Corrupt
@@ -65,7 +65,7 @@ def world_after_a_run() -> tuple[World, object]:
         looks = [
             trigger(world.store, world.traces, Configs(world.store).get(tenant_id), "routing", forced=False, now=START)
         ]
-        keep_agenda(world.store, agenda_of(tenant_id, looks, START))
+        keep_agenda(world.store, agenda_of(tenant_id, looks, START), place_of(world.store, tenant_id))
     learn(world.store, START)
     world.later(hours=2)
     spans, annotations = traffic("acme", 150, first=300)

@@ -10,7 +10,7 @@ from factories import make_config, make_span
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.agenda import Agenda, keep_agenda
+from argotune.agenda import Agenda, keep_agenda, place_of
 from argotune.configs import Configs
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound, Unavailable
 from argotune.ports import Record
@@ -36,7 +36,8 @@ class Cluster:
         return dispatch(self.store, self.traces, self.runner, request, NOON, self.pauses_s.append)
 
     def looked_at(self, tenant_id: str, due_at=None, open_at=NOON, ago=timedelta(hours=1)) -> None:
-        keep_agenda(self.store, Agenda(tenant_id=tenant_id, looked_at=NOON - ago, due_at=due_at, open_at=open_at))
+        agenda = Agenda(tenant_id=tenant_id, looked_at=NOON - ago, due_at=due_at, open_at=open_at)
+        keep_agenda(self.store, agenda, place_of(self.store, tenant_id))
 
 
 def reasons(done) -> dict[str, str]:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.agenda import Agenda, Need, agenda_of, agendas, keep_agenda, need_of
+from argotune.agenda import Agenda, Need, agenda_of, agendas, forget_agenda, keep_agenda, need_of, place_of
 from argotune.conditions import Conditions
 from argotune.configs import Configs
+from argotune.ports import Record
+from argotune.records import EVERYONE, Collection, digest
 from tests.factories import make_config
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -75,7 +77,24 @@ def test_only_what_cannot_be_due_is_passed_over(agenda, newest, minutes_later, n
 def test_a_changed_config_is_looked_at_again() -> None:
     store = MemoryStore()
     Configs(store).save(make_config(tenant_id="acme"))
-    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON))
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), place_of(store, "acme"))
     assert agendas(store).keys() == {"acme"}
     Configs(store).save(make_config(tenant_id="acme", min_samples_for_optimization=20))
     assert agendas(store) == {}
+
+
+@pytest.mark.parametrize("known", ["nothing", "an agenda", "a forgotten one", "a damaged one"])
+def test_a_change_that_comes_during_a_look_is_looked_at_again(known: str) -> None:
+    store = MemoryStore()
+    if known == "an agenda":
+        keep_agenda(store, agenda_of("acme", [], NOON), place_of(store, "acme"))
+    if known == "a forgotten one":
+        forget_agenda(store, "acme")
+    if known == "a damaged one":
+        store.write(EVERYONE, [Record(Collection.AGENDA, digest("acme"), "{}")])
+    before = place_of(store, "acme")
+    forget_agenda(store, "acme")
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), before)
+    assert agendas(store) == {}
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), place_of(store, "acme"))
+    assert agendas(store).keys() == {"acme"}

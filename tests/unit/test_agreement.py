@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, reports_of
+from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, report_of, reports_of
 from argotune.annotations import Annotation, AnnotatorKind
 from argotune.experiences import Fields
 from argotune.tenants import AnnotationRules
@@ -145,3 +147,21 @@ def test_reports_are_stored_one_for_each_program():
         keep_report(store, "acme", report)
     assert reports_of(store, "acme") == sorted(reports, key=lambda report: report.program)
     assert reports_of(store, "other") == []
+
+
+def test_spans_that_two_annotators_asked_about_in_vain_at_once_are_paid_for_by_neither_again():
+    store = MemoryStore()
+    report = AnnotatorReport(program="a", at=NOON, agreements=())
+    write = store.write
+
+    def beaten(tenant_id, records, expect=None):
+        store.write = write
+        keep_report(store, "acme", report.model_copy(update={"unlabelled": ("1", "2")}))
+        write(tenant_id, records, expect)
+
+    store.write = beaten
+    kept = keep_report(store, "acme", report.model_copy(update={"unlabelled": ("2", "3")}))
+    assert kept == report_of(store, "acme", "a")
+    assert kept.unlabelled == ("1", "2", "3")
+    later = report.model_copy(update={"at": NOON + timedelta(days=1)})
+    assert keep_report(store, "acme", later).unlabelled == ()

@@ -9,8 +9,10 @@ from factories import NOON
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.documents import to_record
 from argotune.errors import Conflict
 from argotune.labelling import Reason
+from argotune.ports import Record
 from argotune.splitting import Split
 
 TODAY = NOON.date()
@@ -40,13 +42,13 @@ def queue(store: MemoryStore) -> AnnotationQueue:
 
 
 def test_what_does_not_fit_into_the_day_is_not_queued(queue: AnnotationQueue):
-    assert queue.add([item(n) for n in range(4)], TODAY, 5) == 4
-    assert queue.add([item(n) for n in range(4, 8)], TODAY, 5) == 1
-    assert queue.add([item(9)], TODAY, 5) == 0
+    assert len(queue.add([item(n) for n in range(4)], TODAY, 5)) == 4
+    assert len(queue.add([item(n) for n in range(4, 8)], TODAY, 5)) == 1
+    assert len(queue.add([item(9)], TODAY, 5)) == 0
     assert (len(queue.items()), queue.queued_on(TODAY)) == (5, 5)
     tomorrow = TODAY + timedelta(days=1)
     assert queue.queued_on(tomorrow) == 0
-    assert queue.add([item(9)], tomorrow, 5) == 1
+    assert len(queue.add([item(9)], tomorrow, 5)) == 1
 
 
 def test_two_modules_that_queue_at_the_same_time_keep_the_limit(store: MemoryStore, queue: AnnotationQueue):
@@ -59,7 +61,7 @@ def test_two_modules_that_queue_at_the_same_time_keep_the_limit(store: MemorySto
         write(tenant_id, records, expect)
 
     store.write = interrupted
-    assert queue.add([item(n) for n in range(10, 13)], TODAY, 4) == 1
+    assert len(queue.add([item(n) for n in range(10, 13)], TODAY, 4)) == 1
     assert len(queue.items()) == queue.queued_on(TODAY) == 4
 
 
@@ -108,3 +110,52 @@ def test_forgotten_items_are_gone(queue: AnnotationQueue):
     assert queue.forget([item(1).span_id]) == 1
     assert queue.forget([]) == 0
     assert [i.span_id for i in queue.items()] == [item(2).span_id]
+
+
+ASKED = item(1)
+ANSWERED = item(1, done_at=NOON)
+STALE = item(1, is_marked=True)
+
+
+def stored(store: MemoryStore, *items: QueueItem | str) -> None:
+    """Written past any queue; a text is a damaged record."""
+    texts = [(i if isinstance(i, str) else to_record("queue", i.span_id, i).document) for i in items]
+    store.write("acme", [Record("queue", ASKED.span_id, text) for text in texts])
+
+
+@pytest.mark.parametrize("meanwhile", [[ANSWERED], [], ["{}"]], ids=["answered", "forgotten", "damaged"])
+def test_what_others_did_to_an_item_meanwhile_stays_and_the_others_are_changed(store, queue, meanwhile):
+    queue.add([ASKED, item(2)], TODAY, 5)
+    queue.items()
+    store.remove("acme", "queue", [ASKED.span_id])
+    stored(store, *meanwhile)
+    is_mended = meanwhile == ["{}"]
+    for _ in range(2):  # refused once, it is not known any better
+        changed = queue.change([STALE, item(2, is_marked=True)])
+        assert [i.span_id for i in changed] == [i.span_id for i in ([STALE] if is_mended else []) + [item(2)]]
+    found = {i.span_id: i for i in AnnotationQueue(store, "acme").items()}
+    assert found.pop(item(2).span_id).is_marked
+    assert list(found.values()) == ([STALE] if is_mended else meanwhile)
+
+
+def test_an_item_that_somebody_else_has_queued_first_is_not_queued_again(store, queue):
+    other = AnnotationQueue(store, "acme")
+    other.add([ASKED], TODAY, 5)
+    other.change([ANSWERED])
+    assert queue.add([ASKED, item(2)], TODAY, 5) == [item(2)]
+    assert ANSWERED in queue.items()
+    assert queue.queued_on(TODAY) == 2
+
+
+def test_a_label_given_while_the_item_is_marked_is_not_lost(store, queue):
+    queue.add([ASKED], TODAY, 5)
+    write = store.write
+
+    def first_marked(tenant_id, records, expect=None):
+        store.write = write
+        stored(store, STALE)
+        write(tenant_id, records, expect)
+
+    store.write = first_marked
+    queue.close(ASKED.span_id, NOON)
+    assert queue.items() == [ANSWERED]

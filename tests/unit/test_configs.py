@@ -249,3 +249,19 @@ def test_a_damaged_line_of_the_list_is_mended_by_changing_the_config():
     assert Configs(store).tenant_ids() == []
     Configs(store).change("acme_corp", lambda config: config)
     assert Configs(store).tenant_ids() == ["acme_corp"]
+
+
+def test_a_tenant_that_is_added_while_it_is_removed_stays_on_the_list():
+    store = MemoryStore()
+    Configs(store).save(make_config())
+    remove = store.remove
+
+    def raced(tenant_id, collection, ids=None):
+        if collection == Collection.TENANTS:
+            Configs(store).add(make_config())
+        return remove(tenant_id, collection, ids)
+
+    store.remove = raced
+    Configs(store).remove("acme_corp")
+    assert Configs(store).get("acme_corp") == make_config()
+    assert Configs(store).tenant_ids() == ["acme_corp"]

@@ -10,7 +10,7 @@ from factories import after, make_config, make_version
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.agenda import Agenda, keep_agenda
+from argotune.agenda import Agenda, keep_agenda, place_of
 from argotune.cli import main
 from argotune.configs import Configs
 from argotune.errors import Corrupt
@@ -25,7 +25,8 @@ FIRST, SECOND = (make_version(text, created_at=after(n)) for n, text in enumerat
 def installation(store: Store) -> Registry:
     """A tenant with two champions in its history."""
     Configs(store).save(make_config())
-    keep_agenda(store, Agenda(tenant_id="acme_corp", looked_at=after(0), due_at=None, open_at=None))
+    agenda = Agenda(tenant_id="acme_corp", looked_at=after(0), due_at=None, open_at=None)
+    keep_agenda(store, agenda, place_of(store, "acme_corp"))
     registry = Registry(store, "acme_corp")
     for version in (FIRST, SECOND):
         registry.keep(version)

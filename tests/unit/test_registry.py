@@ -277,3 +277,19 @@ def test_a_bar_stays_until_it_is_lifted_or_a_person_lets_the_version_serve():
     for version in (THIRD.id, FIRST.id, "v0"):
         with pytest.raises(NotFound, match="is not barred"):
             registry.lift(version, who="kim", reason="again", now=after(30))
+
+
+def test_a_version_that_is_barred_or_lifted_while_it_is_made_to_serve_is_a_conflict():
+    registry = three_champions()
+    roll_back(registry)
+    write = registry._store.write
+
+    def beaten(tenant_id, records, expect=None):
+        registry._store.write = write
+        registry.lift(THIRD.id, who="kim", reason="it was the network", now=after(20))
+        write(tenant_id, records, expect)
+
+    registry._store.write = beaten
+    with pytest.raises(Conflict):
+        override(registry, THIRD)
+    assert registry.champion("routing")[0].version == SECOND.id

@@ -193,6 +193,27 @@ def test_rounds_are_told_oldest_first_and_numbered_as_they_are_first_kept():
     assert read_overview(store).last_round == ended  # c is under way
 
 
+def test_two_rounds_that_are_kept_at_once_get_a_number_each():
+    store = MemoryStore()
+    keep_round(store, make_round("first"))
+    write = store.write
+
+    def beaten(tenant_id, records, expect=None):
+        store.write = write
+        keep_round(store, make_round("other"))
+        write(tenant_id, records, expect)
+
+    store.write = beaten
+    assert keep_round(store, make_round("own")).number == 3
+    assert [(r.name, r.number) for r in rounds(store)] == [("first", 1), ("other", 2), ("own", 3)]
+
+
+def test_rounds_of_a_release_that_kept_no_count_are_counted_on():
+    store = MemoryStore()
+    store.write(EVERYONE, [to_record(Collection.ROUNDS, "old", make_round("old", number=7))])
+    assert [keep_round(store, make_round(name)).number for name in ("old", "new")] == [7, 8]
+
+
 def test_old_rounds_are_forgotten_and_still_counted():
     store = MemoryStore()
     for day in range(40):

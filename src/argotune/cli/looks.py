@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from argotune.agenda import agenda_of, keep_agenda
+from argotune.agenda import agenda_of, keep_agenda, place_of
 from argotune.cli.files import write_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import escaped, say
@@ -37,6 +37,7 @@ def write_due(arguments: Namespace) -> Checked:
     A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
     """
     store = store_of(arguments)
+    place = place_of(store, arguments.tenant_id)
     try:
         config = Configs(store).get(arguments.tenant_id)
     except NotFound:
@@ -46,7 +47,8 @@ def write_due(arguments: Namespace) -> Checked:
         return [], {}
     looks = _looks(arguments, store, config)
     if arguments.module == "all":
-        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], looks[0].conditions.now))
+        now = looks[0].conditions.now
+        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], now), place)
     _write_looks(arguments.due_dir, looks, outcome_of_looks(looks, unreadable(config.tenant_id)))
     missing = {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
     return [look.conditions for look in looks if not look.missing], missing

@@ -108,9 +108,8 @@ class Look:
         return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
 
     def change(self, items: Sequence[QueueItem]) -> None:
-        """Store items in their new state."""
-        self.queue.change(items)
-        self.items.update((item.span_id, item) for item in items)
+        """Store items in their new state; those that somebody else has changed meanwhile are for the next look."""
+        self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
 def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
@@ -168,7 +167,7 @@ def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: in
     chosen = _chosen(ports, config, look, splitter, places - len(second), budget)
     items = [*second, *(_item(choice, look) for choice in chosen)]
     queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
-    look.items.update((item.span_id, item) for item in items[:queued])
+    look.items.update((item.span_id, item) for item in queued)
 
 
 def _chosen(
@@ -259,15 +258,13 @@ def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBu
         before = _without_label_today(ports, look)
         spans = [span for span in _for_lm(config, look, annotator.identifier) if span not in before]
         report, labels = annotator.label(look.experiences(spans), report)
-        report = report.model_copy(update={"unlabelled": (*before, *report.unlabelled)})
         _upsert(ports, look.tenant_id, labels)
         hard = hard_spans(look.items.values())
         agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
     else:
         report = report.model_copy(update={"off": annotator})
     report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
-    keep_report(ports.store, look.tenant_id, report)
-    return report
+    return keep_report(ports.store, look.tenant_id, report)
 
 
 def _without_label_today(ports: Ports, look: Look) -> tuple[str, ...]:
