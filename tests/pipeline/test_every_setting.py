@@ -22,8 +22,9 @@ from unittest.mock import patch
 import openai_server
 import pytest
 import vespa_server
-from factories import FIELDS, make_annotation, make_example, make_span
+from factories import FIELDS, make_annotation, make_example, make_run, make_span
 from pydantic import BaseModel
+from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
 
 from argotune import wiring
@@ -39,9 +40,9 @@ from argotune.budget import Meter
 from argotune.cli.argo import _link
 from argotune.cli.looks import modules_of
 from argotune.contexts import context_of
-from argotune.dataset import Dataset
+from argotune.dataset import Dataset, ExampleSums
 from argotune.decisions import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import read_span
 from argotune.gate import judge, no_evidence
@@ -50,11 +51,12 @@ from argotune.lm_names import Keys
 from argotune.meta_models import Training, fit
 from argotune.pipeline import Request, run_module
 from argotune.programs import programs_of
-from argotune.runs import Run, RunBook
+from argotune.runs import Run, RunBook, RunState
 from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.splitting import Split
 from argotune.stages.collect import collect
 from argotune.stages.decide import Question, decide
+from argotune.stages.forget import forget_old
 from argotune.stages.synthesize import synthesize
 from argotune.stages.trigger import trigger
 from argotune.synthetic.generation import QUERY_GENERATION
@@ -91,7 +93,7 @@ def decided(
     """The decision and the plan on so many training examples and 40 test examples."""
     sizes = {Split.TRAIN: n_train, Split.DEV: 8, Split.TEST: 40}
     examples = tuple(make_example(f"{split} {n}", split=split) for split, size in sizes.items() for n in range(size))
-    data = Dataset("routing", examples, {"experiences": 400}, 0.7, recent)
+    data = Dataset("routing", ExampleSums.of(examples), lambda: examples, {"experiences": 400}, 0.7, recent)
     past = TrainingHistory(**{"last_at": START - timedelta(days=days), **history}) if history else TrainingHistory()
     context = context_of(config, data, past, START)
     found = decide(Question(config, data, context, past, seed=1, chance=chance, has_writer=has_writer))
@@ -111,7 +113,7 @@ def optimizer(config: RoutingConfigUnified, **of: Any) -> str:
 def known(config: RoutingConfigUnified, **history: int) -> ModelingContext:
     """What models decide on."""
     test = tuple(make_example(f"test {n}", split=Split.TEST) for n in range(200))
-    return context_of(config, Dataset("routing", test, {}, None), TrainingHistory(**history), START)
+    return context_of(config, Dataset.of("routing", test, {}, None), TrainingHistory(**history), START)
 
 
 # The gate
@@ -193,6 +195,30 @@ def ran(config: RoutingConfigUnified, change: Callable[[World], None] = lambda w
     change(world)
     (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
     return run
+
+
+def again_at(config: RoutingConfigUnified) -> Any:
+    """When a run is repeated whose champion said nothing."""
+
+    def answer(inputs: Any, labels: Any, demos: Any) -> Any:
+        if not demos:
+            raise NoContent("silence")
+        return like_the_nearest_demo(inputs, labels, demos)
+
+    world = a_world(config)
+    world.lms.answer = answer
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    marker, _ = RunBook(world.store, config.tenant_id).marker("routing")
+    return marker.again_at
+
+
+def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[str, int]:
+    """What goes of a run that ended so long ago, and of the latest one."""
+    store, at = MemoryStore(), START - timedelta(days=days)
+    times = {"old": at, "latest": at + timedelta(minutes=1)}
+    runs = [make_run(id=id, tenant_id=config.tenant_id, state=state, started_at=at) for id, at in times.items()]
+    store.write(config.tenant_id, [RunBook.record_of(run) for run in runs])
+    return forget_old(store, config, START)
 
 
 def by_whom(config: RoutingConfigUnified) -> str:
@@ -280,7 +306,7 @@ def quality_asked(config: RoutingConfigUnified) -> float:
     world, (program,) = World(), programs_of(config, "routing")
     with patch("argotune.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
         plan = ran(config).plan.model_copy(update={"synthetic_count": 3})
-        data, lms = Dataset("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
+        data, lms = Dataset.of("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
         synthesize(world.ports, config, program, plan, data, lms, Meter(config.budget), None)
     return make.call_args.args[0].quality_threshold
 
@@ -376,6 +402,7 @@ CONFIG = [
     Row("decisions.detection_power", 0.9, partial(known, compared=100, disagreed=30)),
     Row("gate.significance", 0.01, partial(known, compared=100, disagreed=30)),
     Row("decisions.look_again_hours", 4, partial(asked_to_run, marker=waiting(700)), ROUTED),
+    Row("decisions.look_again_hours", 4, again_at, ROUTED),
     Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
     Row("decisions.explored_optimizers", ["simba"], many),
     Row("decisions.use_meta_models", False, by_whom, ROUTED),
@@ -398,6 +425,8 @@ CONFIG = [
     Row("annotation.min_agreement", 0.95, partial(agreement, n=100, hits=95)),
     Row("annotation.min_kappa", 0.9, partial(agreement, n=100, hits=95)),
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
+    Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
+    Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),
 ]
 
 
