@@ -107,16 +107,26 @@ class Configs:
             self._store.write(EVERYONE, [record], {(record.collection, record.id): None})
 
     def settle(self, tenant_id: str) -> None:
-        """Make the line in the list say what the config says, whoever else changes both. No config: nothing is done."""
+        """Make the line in the list say what the config says, whoever else changes both. No config: nothing is done.
+
+        A line's tag is that of its content, so a line that was changed and changed back is taken for untouched:
+        the config is looked at once more after the line is written.
+        """
         for _ in range(TRIES):
             listed = self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id))  # before the config is read
-            document = self._store.read(tenant_id, Collection.CONFIG, "routing")
-            if document is None:
+            line = self._line(tenant_id)
+            if line is None:
                 return
-            record = _entry(_config(tenant_id, document))
             with suppress(Conflict):
-                return self._store.write(EVERYONE, [record], {(record.collection, record.id): tag_there(listed)})
+                self._store.write(EVERYONE, [line], {(line.collection, line.id): tag_there(listed)})
+                if self._line(tenant_id) == line:
+                    return
         raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
+
+    def _line(self, tenant_id: str) -> Record | None:
+        """The line that the config asks for, None without a config."""
+        document = self._store.read(tenant_id, Collection.CONFIG, "routing")
+        return None if document is None else _entry(_config(tenant_id, document))
 
     def check_known(self, tenant_id: str) -> None:
         """Raises NotFound for a tenant that has no config and is not on the list."""

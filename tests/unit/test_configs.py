@@ -265,3 +265,19 @@ def test_a_tenant_that_is_added_while_it_is_removed_stays_on_the_list():
     Configs(store).remove("acme_corp")
     assert Configs(store).get("acme_corp") == make_config()
     assert Configs(store).tenant_ids() == ["acme_corp"]
+
+
+def test_a_line_of_the_list_that_was_changed_and_changed_back_is_not_taken_for_untouched():
+    class Interrupted(MemoryStore):
+        """Somebody enables the tenant again just before its line is written."""
+
+        def write(self, tenant_id, records, expect=None):
+            if tenant_id == EVERYONE and Configs(self).get("acme_corp").enable_auto_optimization is False:
+                MemoryStore.write(self, "acme_corp", [to_record(Collection.CONFIG, "routing", make_config())])
+            super().write(tenant_id, records, expect)
+
+    store = MemoryStore()
+    Configs(store).save(make_config())
+    store.__class__ = Interrupted
+    Configs(store).change("acme_corp", lambda config: config.model_copy(update={"enable_auto_optimization": False}))
+    assert [entry.is_enabled for entry in Configs(store).entries()] == [True]
