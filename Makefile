@@ -31,7 +31,7 @@ check: .venv/.ready
 	.venv/bin/lint-imports
 
 test: setup check
-	.venv/bin/python -m pytest --ignore tests/cluster
+	.venv/bin/python -m pytest -n auto --dist loadfile --ignore tests/cluster
 
 # Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.
 test-cluster: .venv/.ready
