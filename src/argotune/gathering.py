@@ -7,57 +7,41 @@ were forgotten, and changes the sums by these. Where the rules themselves were c
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
 
-from argotune.dataset import ExampleSums
 from argotune.errors import Corrupt
 from argotune.examples import (
     Answered,
     Example,
     Labelled,
     Labels,
-    Merged,
     Question,
-    Settled,
     age,
     answered,
     by_question,
-    example_of,
     place,
     question_id,
     settle,
 )
-from argotune.experience_log import ExperienceLog, example_record
+from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience, Fields, query_of
 from argotune.near_texts import NearTexts
-from argotune.ports import Record
-from argotune.question_log import BRIDGED, Annotated, Judged, QuestionLog, Row, Summary
+from argotune.question_log import Annotated, QuestionLog, Row, Summary
 from argotune.records import digest
-from argotune.splitting import Bridged, Split, Splitter, normalised
+from argotune.settling import Gathered, Settling, counts_of, name_of, split_of
+from argotune.splitting import Split, Splitter, normalised
 from argotune.tenants import RoutingConfigUnified
 
 logger = logging.getLogger(__name__)
 
 FORM = 1
 """Of what is kept; another one is made anew."""
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """What all questions of a program come to. `counts` are answers that are no examples, and what was forgotten."""
-
-    sums: ExampleSums
-    experiences: int
-    counts: Mapping[str, int]
-    expired: int
-    judged: Mapping[str, Judged]
 
 
 @dataclass(frozen=True)
@@ -138,19 +122,6 @@ def state_of(span_id: str, labels: Labels, fields: Fields) -> str:
     return digest([[x.label, x.kind, x.updated_at.isoformat()] if x else None for x in found])[:16]
 
 
-def _judged(settled: Settled) -> list[tuple[str, Judged]]:
-    """Of a trusted label. Test questions are left out, so that nothing is chosen by them."""
-    if settled.best is None or settled.split is Split.TEST or not settled.best[1].source.is_trusted:
-        return []
-    answer, label = settled.best
-    return [(answer.span_id, Judged(at=answer.at, is_hit=dict(answer.said) == dict(label.expected)))]
-
-
-def _counts(reasons: Mapping[str, int], forgotten: int) -> dict[str, int]:
-    told = {**reasons, **({Merged.FORGOTTEN.value: forgotten} if forgotten else {})}
-    return {reason: told[reason] for reason in sorted(told) if told[reason]}
-
-
 def _anew(
     log: ExperienceLog, questions: QuestionLog, fields: Fields, config: RoutingConfigUnified, given: Given, edition: str
 ) -> Gathered:
@@ -160,11 +131,11 @@ def _anew(
     kept = _Kept(log, fields, config, given)
     stored = {example.id: example for example in log.examples(fields.program)}
     splitter = Splitter(config.split, ((query_of(e.inputs), e.split) for e in stored.values()), kept.promised)
-    state = _State(questions, fields, Summary(edition=edition), Annotated())
+    state = Settling(questions, fields, Summary(edition=edition), Annotated())
     while kept.asked:
         question = kept.asked.pop(next(iter(kept.asked)))
         id = question_id(fields.program, question.inputs)
-        row = Row(_name_of(place(question, splitter)), tuple(question.answers))
+        row = Row(name_of(place(question, splitter)), tuple(question.answers))
         state.change(id, question.inputs, Row(), row, stored.pop(id, None))
     state.forgotten = len(stored)
     state.gone |= stored.keys()
@@ -237,9 +208,9 @@ class _Onward:
             self._touch(experience).put[experience.span_id] = self._answered(experience)
         self._forget()
         if not (fresh or changed or self._expired or self._over):
-            counts, judged = _counts(self._summary.reasons, 0), self._annotated.judged
+            counts, judged = counts_of(self._summary.reasons, 0), self._annotated.judged
             return Gathered(self._summary.sums, self._summary.experiences, counts, 0, judged)
-        state = _State(self._questions, self._fields, self._summary, self._annotated)
+        state = Settling(self._questions, self._fields, self._summary, self._annotated)
         for id, row, touched in self._in_order():
             self._settle(state, id, row, touched)
         return state.committed(self._days, self._given.states, self._log, self._expired, fresh, self._over)
@@ -290,16 +261,16 @@ class _Onward:
         firsts = {id: min(map(age, (*row.answers, *touched.put.values()))) for id, row, touched in found}
         yield from sorted(found, key=lambda item: firsts[item[0]])
 
-    def _settle(self, state: _State, id: str, before: Row, touched: _Touched) -> None:
+    def _settle(self, state: Settling, id: str, before: Row, touched: _Touched) -> None:
         answers = touched.after(before)
         question, was_example = Question(touched.inputs, answers), _is_example(before)
-        where = _where(before.place) if was_example else None
+        where = split_of(before.place) if was_example else None
         if not was_example and _may_place(answers):
             where = place(question, self._splitter)
         stored = self._log.example(self._fields.program, id) if was_example else None
         if was_example and stored is None:
             raise Corrupt(f"the example {id} of {self._fields.program} is gone")
-        state.change(id, touched.inputs, before, Row(_name_of(where), tuple(answers)), stored)
+        state.change(id, touched.inputs, before, Row(name_of(where), tuple(answers)), stored)
 
     @cached_property
     def _splitter(self) -> Splitter:
@@ -323,7 +294,7 @@ class _Onward:
 
 def _is_example(row: Row) -> bool:
     """Whether an example came of the question."""
-    return settle(row.answers, _where(row.place)).best is not None
+    return settle(row.answers, split_of(row.place)).best is not None
 
 
 def _may_place(answers: Sequence[Answered]) -> bool:
@@ -333,90 +304,3 @@ def _may_place(answers: Sequence[Answered]) -> bool:
 
 def _day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()
-
-
-def _name_of(where: Split | Bridged | None) -> str:
-    return where.value if isinstance(where, Split) else BRIDGED if where else ""
-
-
-class _State:
-    """The sums, changed question by question, and what has to be written for it."""
-
-    def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: Annotated) -> None:
-        self._questions, self._fields, self._summary = questions, fields, summary
-        self._experiences, self.forgotten = summary.experiences, 0
-        self._reasons, self._sums = Counter(summary.reasons), copy.deepcopy(summary.sums)
-        self._judged = dict(annotated.judged)
-        self.gone: set[str] = set()
-        self._left: set[str] = set()
-        self._new: list[tuple[str, str, str]] = []
-        self._records: list[Record] = []
-
-    def change(self, id: str, inputs: Mapping[str, str], before: Row, after: Row, stored: Example | None) -> None:
-        """Put what comes of a question now in the place of what came of it before. `stored` is its example so far."""
-        was, now = settle(before.answers, _where(before.place)), settle(after.answers, _where(after.place))
-        example = example_of(now, inputs, self._fields) if now.best else None
-        self._questions.put(id, after)
-        self._experiences += len(after.answers) - len(before.answers)
-        self._count(was, -1)
-        self._count(now, 1)
-        if stored and was.best:
-            self._sums.add(stored, -1)
-            self.forgotten += not after.answers
-        if example:
-            self._sums.add(example)
-        self._move(id, was.split if was.best else None, example)
-        if example and example != stored:
-            self._records.append(example_record(example))
-        if stored and not example:
-            self.gone.add(id)
-
-    def _count(self, settled: Settled, sign: int) -> None:
-        for reason, count in settled.reasons.items():
-            self._reasons[str(reason)] += sign * count
-        for span_id, judged in _judged(settled):
-            if sign > 0:
-                self._judged[span_id] = judged
-            else:
-                self._judged.pop(span_id, None)
-
-    def _move(self, id: str, before: Split | None, example: Example | None) -> None:
-        after = example.split if example else None
-        if before is not after:
-            self._left |= {id} if before else set()
-            self._new += [(id, after.value, normalised(query_of(example.inputs)))] if example and after else []
-
-    def committed(
-        self,
-        days: Mapping[str, list[str]],
-        states: Mapping[str, str],
-        log: ExperienceLog,
-        expired: Sequence[str],
-        fresh: Iterable[str],
-        over: Iterable[str] = (),
-    ) -> Gathered:
-        """Write everything down. `over` are documents of days that list nothing any more."""
-        chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
-        pending = {
-            **log.collections(self._fields.program, expired, sorted(self.gone)),
-            self._questions.fresh_collection: list(fresh),
-            **self._questions.day_ids(over),
-        }
-        summary = Summary(
-            edition=self._summary.edition,
-            experiences=self._experiences,
-            reasons={reason: count for reason, count in self._reasons.items() if count},
-            sums=self._sums,
-            days=dict(days),
-            chunks=chunks,
-            pending={collection: ids for collection, ids in pending.items() if ids},
-        )
-        self._questions.put_annotated(Annotated(states=dict(states), judged=self._judged))
-        self._questions.commit(summary, self._records)
-        return Gathered(
-            self._sums, self._experiences, _counts(summary.reasons, self.forgotten), len(expired), self._judged
-        )
-
-
-def _where(name: str) -> Split | Bridged | None:
-    return Split(name) if name not in ("", BRIDGED) else Bridged(frozenset()) if name else None
