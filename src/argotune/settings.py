@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, Valid
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from argotune.errors import ConfigInvalid
+from argotune.hosts import ASKED, has_address
 from argotune.known_secrets import remember, remember_environment, remember_login
 from argotune.tenants import first_problem
 
@@ -45,14 +46,6 @@ class VespaLayout(BaseModel):
 def default_store_url() -> str:
     """A SQLite file in the user's folder for data, the same in whatever folder a command is given."""
     return f"sqlite:///{platformdirs.user_data_path('argotune', appauthor=False) / 'argotune.db'}"
-
-
-def _is_url_with_host(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return bool(url.hostname) and url.port != 0
-    except ValueError:  # its message may hold a part of the password
-        return False
 
 
 class Settings(BaseSettings):
@@ -116,9 +109,13 @@ class Settings(BaseSettings):
     @field_validator("phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url")
     @classmethod
     def _has_host(cls, value: str | None) -> str | None:
-        if value is None or _is_url_with_host(value):
+        try:
+            is_address = value is None or has_address(urlsplit(value))
+        except ValueError:  # its message may hold a part of the password
+            is_address = False
+        if is_address:
             return value
-        raise ValueError("no URL with a host, or a password in it is not percent-encoded")
+        raise ValueError(f"no URL with {ASKED}, or a password in it is not percent-encoded")
 
     @property
     def named_task_model(self) -> str | None:

@@ -268,7 +268,8 @@ def test_a_redis_url_is_read_in_all_its_parts(url: str, address: Address) -> Non
         "redis://", "redis:", "http://u:s3cret@h", "redis://:s3cret/x@h:1/0", "redis://:s3cret#x@h", "redis://:s3cret?x@h",
         "redis://:s3cret@h:port", "redis://:s3cret@h:99999", "redis://:s3cret@h/one", "redis://:s3cret@h/-1",
         "redis://:s3cret@h?cluster=maybe", "redis://h?password=s3cret", "redis://:s3cret@h?ssl_ca_certs=x",
-        "redis://:s3cret@h/1?cluster=true", "redis://:s3cret@[::1", "redis://:s3cret@a..b", "redis://:s3cret℀@h",
+        "redis://:s3cret@h/1?cluster=true", "redis://:s3cret@[::1", "redis://:s3cret@a..b", "redis://:s3cret@a b",
+        "redis://:s3cret@h:0", "redis://:s3cret@300.1.1.1", "redis://:s3cret@xn--a", "redis://:s3cret℀@h",
     ],
 )  # fmt: skip
 def test_a_bad_redis_url_is_refused_without_showing_the_password(url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -79,7 +80,11 @@ def _damaged(path: Path) -> None:
         (_other_application, ConfigInvalid, "another application"),
         (_other_schema, ConfigInvalid, "schema 7 of another release"),
         (lambda path: path.write_text("tenant,query\n" * 100), ConfigInvalid, "not an SQLite database"),
-        (lambda path: path.mkdir(), ConfigInvalid, "cannot be opened"),
+        (lambda path: path.mkdir(), ConfigInvalid, "no ordinary file"),
+        (lambda path: path.symlink_to("/dev/null"), ConfigInvalid, "no ordinary file"),
+        (lambda path: path.symlink_to("/dev/full"), ConfigInvalid, "no ordinary file"),
+        (lambda path: path.symlink_to(path), ConfigInvalid, "cannot be opened"),
+        (lambda path: os.mkfifo(path), ConfigInvalid, "no ordinary file"),
         (_damaged, Corrupt, "damaged"),
     ],
 )

@@ -141,6 +141,44 @@ def test_a_wrong_value_is_named_with_its_variable_on_one_line(
     assert "\n" not in str(told.value)
 
 
+NO_ADDRESSES = [
+    "http://[bad", "http://", "http://localhost:99999", "http://localhost:0", "http://localhost:port", "http://a b/",
+    "http://x y:80", "http://.:80", "http://a..b", f"http://{'a' * 64}.de", "http://xn--a", "http://300.1.1.1",
+    "http://1.2.3.4.5:1", "http://a%00b", "http://h\u00e4%:1", "http://[::1", "http://[v1.x]:1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_ADDRESSES)
+@pytest.mark.parametrize("field", ["phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url"])
+def test_what_can_be_no_address_is_a_wrong_setting_and_not_a_server_that_is_down(field: str, text: str):
+    variable = str(Settings.model_fields[field].validation_alias)
+    with pytest.raises(ConfigInvalid, match=f"^{variable}: ") as told:
+        read_settings(**{field: text})
+    assert repr(text) in str(told.value)
+    with pytest.raises(ConfigInvalid, match=f"^{variable}: ") as told:
+        read_settings(**{field: text.replace("http://", "http://kim:s3cret@")})
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://localhost", "http://exa_mple:80", "http://[::1]:6006", "http://127.0.0.1", "http://m\u00fcnchen.example.",
+     "https://kim:s3cret@phoenix.ns.svc.cluster.local:443/x?y#z", "http://[fe80::1%25eth0]:1"],
+)  # fmt: skip
+def test_every_kind_of_address_is_taken(text: str):
+    assert read_settings(phoenix_endpoint=text, vespa_url=text).vespa_url == text
+
+
+@pytest.mark.parametrize("place", ["/dev/null", "/dev/full", "FOLDER", "FILE", "FILE/x.db", "/proc/none/x.db"])
+def test_a_store_that_can_be_none_is_a_wrong_setting(place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").write_text("no database, and long enough to be taken for none of the kind")
+    path = place.replace("FOLDER", str(tmp_path)).replace("FILE", str(tmp_path / "file"))
+    assert main(["tenants", "list", "--store-url", f"sqlite:///{path}"]) == ConfigInvalid.exit_code
+    told = capsys.readouterr().err
+    assert "CONFIG_STORE_URL: " in told
+    assert repr(path) in told
+
+
 @pytest.mark.parametrize(
     ("text", "field"),
     [

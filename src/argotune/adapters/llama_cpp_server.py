@@ -83,7 +83,8 @@ class LlamaServer:
         try:
             self._server = runtime.Server(_server_settings(runtime.CommonParams(), weights, threads))
         except (RuntimeError, ValueError) as error:
-            raise ConfigInvalid(f"{NAME}: llama.cpp cannot load {str(weights)!r}: {error}") from error
+            named = f"{NAME}: llama.cpp cannot load {str(weights)!r} (ARGOTUNE_LM_WEIGHTS names the file)"
+            raise ConfigInvalid(f"{named}: {error}") from error
         self._ids: dict[bytes, int] = {}
         self._ids_lock = threading.Lock()
 

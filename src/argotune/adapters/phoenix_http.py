@@ -285,7 +285,8 @@ def _checked_url(base_url: str) -> httpx.URL:
     shown = base_url.rpartition("@")[2][:200]
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL:
+        url.host  # noqa: B018 - it is decoded when it is asked for
+    except (httpx.InvalidURL, UnicodeError):
         raise ConfigInvalid(f"PHOENIX_ENDPOINT: {shown!r} is not a URL") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigInvalid(f"PHOENIX_ENDPOINT: {shown!r} is not an http or https URL")

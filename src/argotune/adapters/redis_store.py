@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from argotune.adapters.reasons import lasting_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
+from argotune.hosts import is_host
 from argotune.known_secrets import is_clean, remember
 from argotune.ports import ANY, Record
 from argotune.records import EVERYONE
@@ -235,9 +236,11 @@ def _parse(url: str) -> Address:
     database = int(parts.path.removeprefix("/") or 0)
     is_cluster = parts.scheme.endswith("+cluster") or cluster in ("true", "1", "yes")
     is_tls = parts.scheme.startswith("rediss")
+    host = unquote(parts.hostname or "")
     if (
         parts.scheme not in _SCHEMES
-        or not parts.hostname
+        or not is_host(host)
+        or parts.port == 0
         or parts.fragment
         or cluster not in ("true", "1", "yes", "false", "0", "no")
         or database < 0
@@ -245,8 +248,6 @@ def _parse(url: str) -> Address:
         or not options.keys() <= set(_TLS if is_tls else ())
     ):
         raise ValueError
-    host = unquote(parts.hostname)
-    host.encode("idna")
     user, password = (unquote(text) if text else None for text in (parts.username, parts.password))
     return Address(host, parts.port or 6379, database, user, password, is_cluster, {**options, "ssl": is_tls})
 

@@ -234,6 +234,8 @@ def _open(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         raise ConfigInvalid(
             f"CONFIG_STORE_URL: the folder of {str(path)!r} cannot be made: {error.strerror}"
         ) from error
+    if path.exists() and not path.is_file():  # SQLite takes a device for a file that cannot be read just now
+        raise ConfigInvalid(f"CONFIG_STORE_URL: {str(path)!r} is no ordinary file")
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     with ExitStack() as when_it_fails:
         when_it_fails.callback(connection.close)
