@@ -228,6 +228,6 @@ def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config,
     for name, value in (("store_of", world.store), ("settings_of", None)):
         monkeypatch.setattr(looks, name, lambda _arguments, value=value: value)
     monkeypatch.setattr(wiring, "open_traces", lambda _settings: world.traces)
-    looks.conditions_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
+    looks.looks_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
     marker, tag = RunBook(world.store, "acme").marker("routing")
     assert (tag is None, marker.first_look_at is None) == (is_dry, is_dry)

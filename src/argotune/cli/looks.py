@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
 from argotune.agenda import agenda_of, keep_agenda, place_of
 from argotune.cli.files import write_text
@@ -16,9 +17,6 @@ from argotune.outcomes import Look, outcome_of_looks
 from argotune.ports import Store
 from argotune.tenants import MODULES, RoutingConfigUnified
 
-Checked = tuple[list[Conditions], dict[str, ArgotuneError]]
-"""The conditions of modules, and why others have none."""
-
 
 def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
     """`all`, `own` (the tenant's own programs, maybe none) or one module of the tenant. Raises ConfigInvalid."""
@@ -31,7 +29,7 @@ def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
     return [asked]
 
 
-def write_due(arguments: Namespace) -> Checked:
+def write_due(arguments: Namespace) -> list[Look]:
     """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line.
 
     A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
@@ -44,14 +42,13 @@ def write_due(arguments: Namespace) -> Checked:
         if arguments.force:
             raise
         _write_looks(arguments.due_dir, [], f"tenant {arguments.tenant_id!r} has no routing config any more")
-        return [], {}
-    looks = _looks(arguments, store, config)
+        return []
+    looks = _looks(arguments, store, config, is_dry=False)
     if arguments.module == "all":
         now = looks[0].conditions.now
         keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], now), place)
     _write_looks(arguments.due_dir, looks, outcome_of_looks(looks, unreadable(config.tenant_id)))
-    missing = {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
-    return [look.conditions for look in looks if not look.missing], missing
+    return looks
 
 
 def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
@@ -64,13 +61,14 @@ def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
     say(outcome)
 
 
-def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> list[Look]:
+def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified, *, is_dry: bool) -> list[Look]:
     from argotune.stages.trigger import note_first_look, trigger, without_traces
     from argotune.wiring import open_traces, utc_now
 
     traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
     for module in modules_of(config, arguments.module):
-        note_first_look(store, config, module, now)
+        if not is_dry:
+            note_first_look(store, config, module, now)
         try:
             looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
         except ProjectMissing as error:
@@ -79,21 +77,26 @@ def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified) -> 
     return looks
 
 
-def conditions_of(arguments: Namespace, *, is_dry: bool) -> list[Conditions]:
-    """Of each module that is asked for. Raises what the trace source raises. A dry look is not remembered."""
-    from argotune.stages.trigger import note_first_look, trigger
-    from argotune.wiring import open_traces, utc_now
+def looks_of(arguments: Namespace, *, is_dry: bool) -> list[Look]:
+    """Of each module that is asked for; a dry look is not remembered.
 
-    store, traces, now = store_of(arguments), open_traces(settings_of(arguments)), utc_now()
-    config = Configs(store).get(arguments.tenant_id)
-    modules = modules_of(config, arguments.module)
-    for module in () if is_dry else modules:
-        note_first_look(store, config, module, now)
-    return [trigger(store, traces, config, m, forced=arguments.force, now=now) for m in modules]
+    Raises what the trace source raises, ProjectMissing where nothing was ever sent for any of them.
+    """
+    store = store_of(arguments)
+    found = _looks(arguments, store, Configs(store).get(arguments.tenant_id), is_dry=is_dry)
+    if found and all(look.missing for look in found):
+        raise ProjectMissing(found[0].missing)
+    return found
 
 
-def say_conditions(conditions: Conditions) -> None:
+def missing_of(looks: Sequence[Look]) -> dict[str, ArgotuneError]:
+    """The modules for which nothing was ever sent, and what is said of each."""
+    return {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
+
+
+def say_look(look: Look) -> None:
     """The three conditions and what follows from them, as people read them."""
+    conditions = look.conditions
     say(f"Checking auto-optimization conditions of {conditions.module}...")
     say(f"  Auto-optimization enabled: {conditions.is_enabled}")
     say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
@@ -101,6 +104,8 @@ def say_conditions(conditions: Conditions) -> None:
     say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
     for remark in conditions.remarks:
         say(f"  Note: {remark}")
+    if look.missing:
+        return say(f"  -> {look.words}")
     verdict = "due (forced)" if conditions.is_forced else "due (unfinished)" if conditions.is_unfinished else "due"
     say(f"  -> {verdict if conditions.is_due else 'not due: ' + conditions.why_not}")
 
@@ -114,13 +119,14 @@ def say_dry_run(conditions: Conditions) -> None:
     say(f"  Last run: {conditions.last_run_text}")
 
 
-def conditions_json(conditions: Conditions) -> dict[str, object]:
+def look_json(look: Look) -> dict[str, object]:
     """The same for programs."""
+    conditions = look.conditions
     return {
         "tenant_id": conditions.tenant_id,
         "module": conditions.module,
-        "due": conditions.is_due,
-        "why_not": conditions.why_not or None,
+        "due": look.is_due,
+        "why_not": look.missing or conditions.why_not or None,
         "enabled": conditions.is_enabled,
         "interval_met": conditions.is_interval_met,
         "last_run_at": conditions.last_run_at.isoformat() if conditions.last_run_at else None,

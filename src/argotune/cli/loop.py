@@ -10,7 +10,7 @@ from typing import Any
 
 from argotune.cli.argo import add_on_argo, refuse_argo_flags, run_on_argo
 from argotune.cli.files import deliver, json_text
-from argotune.cli.looks import conditions_json, conditions_of, modules_of, say_conditions, say_dry_run, write_due
+from argotune.cli.looks import look_json, looks_of, missing_of, modules_of, say_dry_run, say_look, write_due
 from argotune.cli.open import ports_of, store_of
 from argotune.cli.output import escaped, note, say, say_json, table
 from argotune.cli.parser import (
@@ -26,11 +26,11 @@ from argotune.cli.parser import (
     hours,
     refuse_without,
 )
-from argotune.conditions import Conditions
 from argotune.configs import Configs
-from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, Unavailable
+from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, ProjectMissing, Unavailable
 from argotune.outcomes import (
     STATUSES,
+    Look,
     failed_modules,
     links,
     outcome_of_reports,
@@ -142,44 +142,47 @@ def _add_outcome_flags(parser: argparse.ArgumentParser) -> None:
 
 def check_trigger(arguments: Namespace) -> None:
     """Print the conditions of each module."""
-    found = conditions_of(arguments, is_dry=True)
+    found = looks_of(arguments, is_dry=True)
     if arguments.json:
-        return say_json([conditions_json(c) for c in found])
-    for conditions in found:
-        say_conditions(conditions)
+        return say_json([look_json(look) for look in found])
+    for look in found:
+        say_look(look)
 
 
 def trigger_script(arguments: Namespace) -> None:
     """The documented trigger: check, then run what is due in this process, or leave that to a workflow (--due-dir)."""
     if arguments.due_dir is not None:
         refuse_without(arguments, "a run in this process, not with --due-dir", {"dry_run"})
-        return _report_checks(arguments, *write_due(arguments))
-    found = conditions_of(arguments, is_dry=arguments.dry_run)
-    for conditions in found:
-        say_conditions(conditions)
-    due = [conditions for conditions in found if conditions.is_due]
+        return _report_checks(arguments, write_due(arguments))
+    looks = looks_of(arguments, is_dry=arguments.dry_run)
+    for look in looks:
+        say_look(look)
+    due = [look.conditions for look in looks if look.is_due]
     if arguments.dry_run:
         for conditions in due:
             say_dry_run(conditions)
-        return _report_checks(arguments, found, {})
+        return _report_checks(arguments, looks)
     if not due:
         say("Skipping optimization.")
-        return _report_checks(arguments, found, {})
+        return _report_checks(arguments, looks)
     say("Triggering optimization...")
-    idle = [ModuleReport(conditions, ()) for conditions in found if not conditions.is_due]
     with ports_of(arguments) as ports:
         config = Configs(ports.store).get(arguments.tenant_id)
-        _run_and_show(ports, config, [c.module for c in due], arguments, idle)
+        _run_and_show(ports, config, [c.module for c in due], arguments, [look for look in looks if not look.is_due])
 
 
-def _report_checks(arguments: Namespace, found: list[Conditions], failures: dict[str, ArgotuneError]) -> None:
+def _report_checks(arguments: Namespace, looks: Sequence[Look]) -> None:
     """The report of a check after which nothing was run."""
     from argotune.wiring import utc_now
 
-    reports = [ModuleReport(conditions, ()) for conditions in found]
-    data = report_json(arguments.tenant_id, reports, failures, utc_now())
+    data = report_json(arguments.tenant_id, _idle(looks), missing_of(looks), utc_now())
     if lost := deliver([(arguments.output, json_text(data))]):
         raise lost
+
+
+def _idle(looks: Sequence[Look]) -> list[ModuleReport]:
+    """The reports of modules that were looked at only."""
+    return [ModuleReport(look.conditions, ()) for look in looks if not look.missing]
 
 
 def _run(arguments: Namespace) -> int | None:
@@ -201,19 +204,20 @@ def _run_and_show(
     config: RoutingConfigUnified,
     modules: list[str],
     arguments: Namespace,
-    idle: Sequence[ModuleReport] = (),
+    looks: Sequence[Look] = (),
 ) -> None:
-    """Run modules and tell of them; `idle` are others that the report is about."""
-    reports, failures = _run_each(ports, config, modules, arguments)
-    data = report_json(config.tenant_id, [*idle, *reports], failures, ports.clock())
+    """Run modules and tell of them; `looks` are others that the report is about."""
+    reports, failed = _run_each(ports, config, modules, arguments)
+    failures = {**missing_of(looks), **failed}
+    data = report_json(config.tenant_id, [*_idle(looks), *reports], failures, ports.clock())
     outcome, runs = outcome_of_reports(reports, failures), [run for report in reports for run in report.runs]
     lost = _deliver(arguments, data, outcome, runs, is_printed=arguments.json)
     if arguments.json:
         say_json(data)
     else:
         _say_reports(reports)
-    if failures:
-        raise _worth_retrying_first(failures)
+    if error := _gravest(failures, is_all=len(failures) == len(modules) + len(looks)):
+        raise error
     if lost:
         raise lost
 
@@ -244,12 +248,16 @@ def _run_each(
     return reports, failures
 
 
-def _worth_retrying_first(failures: dict[str, ArgotuneError]) -> ArgotuneError:
-    chosen = max(failures, key=lambda module: failures[module].exit_code)
+def _gravest(failures: dict[str, ArgotuneError], *, is_all: bool) -> ArgotuneError | None:
+    """What to end with: what is worth a retry first. A module for which nothing was ever sent is told, and counts only
+    where that is so of all modules; `is_all`: every module failed."""
+    grave = {module: error for module, error in failures.items() if not isinstance(error, ProjectMissing)}
+    grave = grave or (failures if is_all else {})
+    chosen = max(grave, key=lambda module: grave[module].exit_code, default=None)
     for module, error in failures.items():
         if module != chosen:
             note(f"{module}: {type(error).__name__}: {error}")
-    return failures[chosen]
+    return None if chosen is None else grave[chosen]
 
 
 def _deliver(
