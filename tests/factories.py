@@ -15,6 +15,7 @@ from argotune.tenants import RoutingConfigUnified, parse_config
 from argotune.verdicts import Interval, Numbers, Promoted, Rejected, Rule, Verdict
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+LATER = NOON + timedelta(days=100)
 AGENTS = ("video_search_agent", "image_search_agent", "summarizer_agent")
 FIELDS = Fields("routing", ("query", "context"), {"agent": AGENTS})
 FUSION = Fields("fusion", ("query",), {"needed": ("true", "false"), "strategy": ("score", "none")})

@@ -102,7 +102,7 @@ class Configs:
 
     def _list_first(self, config: RoutingConfigUnified) -> None:
         """A tenant that is on no list would be found by nobody."""
-        record = _entry(config)
+        record = _record(_entry(config))
         with suppress(Conflict):
             self._store.write(EVERYONE, [record], {(record.collection, record.id): None})
 
@@ -126,7 +126,7 @@ class Configs:
     def _line(self, tenant_id: str) -> Record | None:
         """The line that the config asks for, None without a config."""
         document = self._store.read(tenant_id, Collection.CONFIG, "routing")
-        return None if document is None else _entry(_config(tenant_id, document))
+        return None if document is None else _record(_entry(_config(tenant_id, document)))
 
     def check_known(self, tenant_id: str) -> None:
         """Raises NotFound for a tenant that has no config and is not on the list."""
@@ -150,6 +150,17 @@ class Configs:
         """All listed tenants, sorted."""
         return [entry.tenant_id for entry in self.entries()]
 
+    def entry(self, tenant_id: str) -> TenantEntry:
+        """The line that a tenant's config asks for; of one that cannot be read, whoever runs it says why.
+
+        Raises NotFound.
+        """
+        document = self._document(tenant_id)
+        try:
+            return _entry(_config(tenant_id, document))
+        except (ConfigInvalid, Corrupt):
+            return TenantEntry(tenant_id=tenant_id)
+
     def entries(self) -> list[TenantEntry]:
         """The list of tenants, by tenant id. Takes as many calls as the list has pages."""
         return sorted(find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry), key=lambda e: e.tenant_id)
@@ -165,6 +176,9 @@ def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
         raise type(error)(f"config of tenant {tenant_id!r}: {error}") from error
 
 
-def _entry(config: RoutingConfigUnified) -> Record:
-    entry = TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
-    return to_record(Collection.TENANTS, digest(config.tenant_id), entry)
+def _entry(config: RoutingConfigUnified) -> TenantEntry:
+    return TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
+
+
+def _record(entry: TenantEntry) -> Record:
+    return to_record(Collection.TENANTS, digest(entry.tenant_id), entry)

@@ -71,7 +71,8 @@ def _optimize(
     book.change_marker(module, pass_id=this.id)
     runs, failures = _run_programs(this, programs, collected)
     annotate(ports, config, programs)
-    keep_tally(ports.store, config.tenant_id)  # before the pass is closed: a crash here is made good by its rerun
+    # Before the pass is closed: a crash here is made good by its rerun.
+    keep_tally(ports.store, config.tenant_id, ports.clock())
     forget_answers(ports.store, config.tenant_id, [run.id for run in runs], ports.clock())  # no run asks any more
     _settle(this, module, collected, runs)
     failure = failures[0] if failures else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from argotune.configs import Configs
 from argotune.documents import find_all
@@ -15,7 +16,7 @@ from argotune.tallies import leave_tally
 from argotune.tenants import MODALITIES, MODULES
 
 
-def remove_tenant(store: Store, tenant_id: str) -> int:
+def remove_tenant(store: Store, tenant_id: str, now: datetime) -> int:
     """Remove all that is stored of a tenant; the number of records. Raises NotFound when it is not on the list.
 
     Who is at work for it loses its claim, so that nothing is written afterwards. What its runs came to stays in the
@@ -24,7 +25,7 @@ def remove_tenant(store: Store, tenant_id: str) -> int:
     configs = Configs(store)
     configs.check_known(tenant_id)
     store.remove(tenant_id, Collection.LEASES)
-    leave_tally(store, tenant_id)
+    leave_tally(store, tenant_id, now)
     programs = set(_programs(store, configs, tenant_id))
     names = [f"{kind}.{program}" for kind in OF_PROGRAMS for program in sorted(programs)]
     own = [name for name in OF_TENANTS if name not in (Collection.CONFIG, Collection.LEASES)]

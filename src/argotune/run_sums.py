@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pydantic import Field
 
 from argotune.documents import Document
+from argotune.moments import believed
 
 VERDICTS = ("promoted", "rejected", "skipped")
 """How a run can end."""
@@ -93,7 +94,7 @@ class ProgramSum(Document):
         if run.is_over:
             changes |= {
                 "ended": total((self.ended, run.tally)),
-                "last_ended_at": latest(self.last_ended_at, run.ended_at),
+                "last_ended_at": _last_end(self.last_ended_at, run.ended_at),
             }
         if is_latest:
             changes |= {"latest": run, "challenger": run.challenger or self.challenger}
@@ -104,12 +105,19 @@ class ProgramSum(Document):
         return total((self.ended, *self.unfinished.values()))
 
 
+def _last_end(known: datetime | None, ended_at: datetime | None) -> datetime | None:
+    """The end of the run is taken for the present."""
+    return known if ended_at is None else latest(known, ended_at, now=ended_at)
+
+
 def sums_of(runs: Iterable[RunSummary]) -> dict[str, ProgramSum]:
     """The sums of these runs, in any order, by program."""
     found: dict[str, ProgramSum] = {}
     for run in sorted(runs, key=lambda run: (run.started_at, run.id)):
         known = found.get(run.program) or ProgramSum(program=run.program, module=run.module)
-        found[run.program] = known.with_run(run)
+        # No order of theirs says when which of them was written, so whoever reads it leaves out a time in the future.
+        last_ended_at = max(filter(None, (known.last_ended_at, run.ended_at)), default=None)
+        found[run.program] = known.with_run(run).model_copy(update={"last_ended_at": last_ended_at})
     return found
 
 
@@ -134,6 +142,6 @@ def total(tallies: Iterable[ModuleTally], *, with_unfinished: bool = True) -> Mo
     )
 
 
-def latest(one: datetime | None, other: datetime | None) -> datetime | None:
-    """The later of two times that may be unknown."""
-    return max(filter(None, (one, other)), default=None)
+def latest(*moments: datetime | None, now: datetime) -> datetime | None:
+    """The latest of times that may be unknown; one in the future is not believed and hides none."""
+    return max((moment for moment in moments if believed(moment, now)), default=None)

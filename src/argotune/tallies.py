@@ -87,18 +87,18 @@ class Overview:
     unreadable: dict[str, int]
 
 
-def tally_of(tenant_id: str, sums: Iterable[ProgramSum], unreadable: int = 0) -> Tally:
-    """The tally of a tenant whose programs' runs come to these sums."""
+def tally_of(tenant_id: str, sums: Iterable[ProgramSum], now: datetime, unreadable: int = 0) -> Tally:
+    """The tally of a tenant whose programs' runs come to these sums. Runs that ended after `now` are not the last."""
     by_module: defaultdict[str, list[ModuleTally]] = defaultdict(list)
     last_ended_at = None
     for found in sums:
         by_module[found.module].append(found.tally)
-        last_ended_at = latest(last_ended_at, found.last_ended_at)
+        last_ended_at = latest(last_ended_at, found.last_ended_at, now=now)
     modules = {name: total(own) for name, own in by_module.items()}
     return Tally(tenant_id=tenant_id, modules=modules, last_ended_at=last_ended_at, unreadable=unreadable)
 
 
-def keep_tally(store: Store, tenant_id: str) -> Tally:
+def keep_tally(store: Store, tenant_id: str, now: datetime) -> Tally:
     """Recompute a tenant's tally from the sums of its runs and store it; doing so again changes nothing.
 
     Passes over several modules of a tenant can end at the same time: who finds another's tally written meanwhile
@@ -107,14 +107,14 @@ def keep_tally(store: Store, tenant_id: str) -> Tally:
     id = digest(tenant_id)
     for _ in range(ATTEMPTS):
         known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
-        tally, tag = _count(store, tenant_id, known), tag_there(known)
+        tally, tag = _count(store, tenant_id, known, now), tag_there(known)
         with suppress(Conflict):
             store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag})
             return tally
     raise Conflict(f"tally: that of tenant {tenant_id!r} was changed by somebody else {ATTEMPTS} times in a row")
 
 
-def leave_tally(store: Store, tenant_id: str) -> None:
+def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
     """Add a tenant's tally to that of all removed ones, which has no tenant, and forget it: no sum gets lower.
 
     Raises Conflict when these are changed all the time.
@@ -124,7 +124,9 @@ def leave_tally(store: Store, tenant_id: str) -> None:
         names = left.modules.keys() | own.modules.keys()
         each = {name: [tally.modules.get(name, ModuleTally()) for tally in (left, own)] for name in names}
         modules = {name: total(both, with_unfinished=False) for name, both in each.items()}
-        sum_of = Tally(tenant_id="", modules=modules, last_ended_at=latest(left.last_ended_at, own.last_ended_at))
+        sum_of = Tally(
+            tenant_id="", modules=modules, last_ended_at=latest(left.last_ended_at, own.last_ended_at, now=now)
+        )
         emptied = Tally(tenant_id=tenant_id)
         records = [
             to_record(Collection.TALLIES, REMOVED, sum_of),
@@ -147,14 +149,14 @@ def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
     return known, tag_there(document)
 
 
-def _count(store: Store, tenant_id: str, known: str | None) -> Tally:
+def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Tally:
     """From the sums; from all runs where there is none. Damaged runs are counted when runs are read."""
     reader = _Reader()
     sums = list(reader.values(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
     if sums and not reader.damaged:
-        return tally_of(tenant_id, sums, _unreadable(known))
+        return tally_of(tenant_id, sums, now, _unreadable(known))
     runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
-    return tally_of(tenant_id, sums_of(runs).values(), reader.damaged.get(Collection.RUNS, 0))
+    return tally_of(tenant_id, sums_of(runs).values(), now, reader.damaged.get(Collection.RUNS, 0))
 
 
 def _unreadable(document: str | None) -> int:
@@ -235,8 +237,11 @@ def _in_order(found: Iterable[RoundRecord]) -> list[RoundRecord]:
     return sorted(found, key=lambda record: (record.number, record.started_at, record.name))
 
 
-def read_overview(store: Store) -> Overview:
-    """The whole installation, in one scan each of tenants, tallies and rounds. Raises Unavailable or AccessDenied."""
+def read_overview(store: Store, now: datetime) -> Overview:
+    """The whole installation as of `now`, in one scan each of tenants, tallies and rounds.
+
+    Raises Unavailable or AccessDenied.
+    """
     reader = _Reader()
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
@@ -247,7 +252,7 @@ def read_overview(store: Store) -> Overview:
             shown = name if name in MODULES else OWN
             own = total([module], with_unfinished=tally.tenant_id in enabled)
             sums[shown] = total((sums[shown], own))
-        last_ended_at = latest(last_ended_at, tally.last_ended_at)
+        last_ended_at = latest(last_ended_at, tally.last_ended_at, now=now)
         damaged_runs += tally.unreadable
     known = _in_order(reader.values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
     return Overview(

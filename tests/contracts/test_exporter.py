@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from factories import NOON, after, make_config, make_run, make_verdict
+from factories import LATER, NOON, after, make_config, make_run, make_verdict
 from prometheus_client import openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -70,7 +70,7 @@ def fill(store: Store) -> None:
         make_run(id="r2", module="support_bot", program="support_bot"),
     ]
     store.write("acme_corp", [RunBook.record_of(run) for run in runs])
-    keep_tally(store, "acme_corp")
+    keep_tally(store, "acme_corp", LATER)
     numbers = {"tenants": 5, "submitted": 2, "failed": 1, "skipped": {"not due": 2}, "is_complete": True}
     keep_round(store, RoundRecord(name="round-1", started_at=NOON, ended_at=after(30), **numbers))
 
@@ -139,7 +139,7 @@ def test_more_tenants_are_no_more_series_and_none_is_named():
         for number in range(30):
             Configs(store).save(make_config(tenant_id=f"tenant-{number}"))
             store.write(f"tenant-{number}", [RunBook.record_of(make_run(module=f"own_{number}"))])
-            keep_tally(store, f"tenant-{number}")
+            keep_tally(store, f"tenant-{number}", LATER)
         later = wait_for(url, 'argotune_tenants{state="enabled"}', 31)
         assert before.keys() == later.keys()
         assert "tenant-" not in get(f"{url}/metrics")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from factories import NOON, after, make_config, make_run
+from factories import LATER, NOON, after, make_config, make_run
 from prometheus_client.core import Metric
 from required import lacking
 
@@ -62,7 +62,7 @@ def exported() -> Iterator[Metric]:
     Configs(store).save(make_config())
     over = make_run(id="r2", state=RunState.SKIPPED, skip=Skip(reason="not due"), ended_at=NOON)
     store.write("acme_corp", [RunBook.record_of(run) for run in (make_run(), over)])
-    keep_tally(store, "acme_corp")
+    keep_tally(store, "acme_corp", LATER)
     keep_round(store, RoundRecord(name="r", started_at=NOON, ended_at=after(1), skipped={"not due": 1}))
     metrics = StoreMetrics(lambda: store, lambda: NOON)
     assert metrics.refresh() is None

@@ -117,7 +117,7 @@ def test_a_round_goes_on_past_damaged_records_that_all_share(collection: str, ho
     learn(world.store, world.now)
     keep_round(world.store, _record_of_round(world))
     assert len(rounds(world.store)) == 1
-    read_overview(world.store)
+    read_overview(world.store, world.now)
 
 
 def _record_of_round(world: World):

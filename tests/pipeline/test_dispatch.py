@@ -12,8 +12,10 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces
 from argotune.agenda import Agenda, keep_agenda, place_of
 from argotune.configs import Configs
+from argotune.documents import unreadable
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound, Unavailable
 from argotune.ports import Record
+from argotune.records import EVERYONE, Collection, digest
 from argotune.rounds import OVER_LIMIT, RoundRequest
 from argotune.stages.dispatch import dispatch
 from argotune.workflows import TEMPLATE
@@ -155,3 +157,19 @@ def test_a_round_over_many_tenants_makes_few_calls() -> None:
     before = cluster.runner.calls
     assert cluster.round().sentence == "500 tenants: 10 submitted, 490 skipped, 0 failed"
     assert cluster.runner.calls - before == 11
+
+
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_tenant_that_is_named_is_taken_by_its_config_where_its_line_is_damaged(is_readable: bool) -> None:
+    cluster = Cluster("acme", "off")
+    Configs(cluster.store).save(make_config(tenant_id="off", enable_auto_optimization=False))
+    for tenant_id in ("acme", "off"):
+        cluster.store.write(EVERYONE, [Record(Collection.TENANTS, digest(tenant_id), f"damaged {is_readable}")])
+    if not is_readable:
+        cluster.store.write("acme", [Record(Collection.CONFIG, "routing", "{}")])
+    done = cluster.round(tenants=("acme", "off"))
+    assert reasons(done)["off"] == "skipped: its optimization is off"
+    assert reasons(done)["acme"] == "submitted: never looked at"
+    assert digest("acme") in {found.id for found in unreadable(EVERYONE)}
+    with pytest.raises(NotFound, match="'nobody'"):
+        cluster.round(tenants=("nobody",))

@@ -31,16 +31,16 @@ def test_every_collection_is_on_one_list() -> None:
 def test_a_removed_tenant_leaves_nothing_but_its_share_in_the_sums() -> None:
     world, config = filled(300, masking={"enabled": False})
     run_once(world, config)
-    before = read_overview(world.store).modules["routing"]
+    before = read_overview(world.store, world.now).modules["routing"]
     kept = {owner for owner, _ in left_of(world.store, "acme")}
-    assert remove_tenant(world.store, "acme") > 600
+    assert remove_tenant(world.store, "acme", world.now) > 600
     assert kept == {"acme", EVERYONE}
     assert left_of(world.store, "acme") == []
-    overview = read_overview(world.store)
+    overview = read_overview(world.store, world.now)
     assert overview.modules["routing"] == before
     assert (overview.enabled, overview.disabled) == (0, 0)
     with pytest.raises(NotFound):
-        remove_tenant(world.store, "acme")
+        remove_tenant(world.store, "acme", world.now)
 
 
 class Failing(MemoryStore):
@@ -60,13 +60,13 @@ def test_what_a_crash_leaves_is_removed_by_removing_again(at: str) -> None:
     world, config = filled(40, masking={"enabled": False})
     world.store = moved(world.store)
     run_once(world, config, forced=True)
-    before = read_overview(world.store).modules["routing"]
+    before = read_overview(world.store, world.now).modules["routing"]
     world.store.at = at
     with pytest.raises(Unavailable):
-        remove_tenant(world.store, "acme")
-    remove_tenant(world.store, "acme")
+        remove_tenant(world.store, "acme", world.now)
+    remove_tenant(world.store, "acme", world.now)
     assert left_of(world.store, "acme") == []
-    assert read_overview(world.store).modules["routing"] == before
+    assert read_overview(world.store, world.now).modules["routing"] == before
 
 
 def moved(store: MemoryStore) -> Failing:

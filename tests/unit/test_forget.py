@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from factories import NOON, make_config, make_experience, make_run, make_verdict, make_version
+from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.configs import Configs
@@ -64,12 +64,12 @@ def a_store() -> MemoryStore:
 def test_what_is_too_old_goes_and_what_explains_who_serves_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     store = a_store()
     monkeypatch.setattr(ExperienceLog, "example", lambda _self, _program, id: id == "kept" or None)
-    before = keep_tally(store, "acme_corp")
+    before = keep_tally(store, "acme_corp", LATER)
     found = forget_old(store, make_config(), NOON)
     assert found == {"runs": 2, "versions": 1, "attempts": 1}
     assert ids(store, Collection.RUNS) == {"promoted", "judged", "skipped", "unfinished", "latest"}
     assert ids(store, Collection.ATTEMPTS) == {"seen"}
-    assert keep_tally(store, "acme_corp") == before
+    assert keep_tally(store, "acme_corp", LATER) == before
     assert forget_old(store, make_config(), NOON) == {}
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from factories import NOON, after, make_config, make_run, make_verdict
+from factories import LATER, NOON, after, make_config, make_run, make_verdict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +30,7 @@ from argotune.tallies import (
     Tally,
     keep_round,
     keep_tally,
+    leave_tally,
     read_overview,
     read_tally,
     rounds,
@@ -50,12 +51,12 @@ def keep_runs(store: Store, *runs: Run) -> None:
 def tenant(store: MemoryStore, tenant_id: str, *runs: dict, is_enabled: bool = True) -> None:
     Configs(store).save(make_config(tenant_id=tenant_id, enable_auto_optimization=is_enabled))
     keep_runs(store, *(make_run(id=f"r{n}", tenant_id=tenant_id, **run) for n, run in enumerate(runs)))
-    keep_tally(store, tenant_id)
+    keep_tally(store, tenant_id, LATER)
 
 
 def tally(*runs: Run) -> Tally:
     numbered = (run.model_copy(update={"id": f"r{n}"}) for n, run in enumerate(runs))
-    return tally_of("acme_corp", sums_of(run.summary for run in numbered).values())
+    return tally_of("acme_corp", sums_of(run.summary for run in numbered).values(), LATER)
 
 
 def make_round(name: str = "round-1", **fields) -> RoundRecord:
@@ -120,7 +121,7 @@ def test_a_kept_tally_is_read_back_and_kept_again_it_is_the_same():
     store = MemoryStore()
     tenant(store, "Größe/ä", PROMOTED, JUDGED)
     document = store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä"))
-    kept = keep_tally(store, "Größe/ä")
+    kept = keep_tally(store, "Größe/ä", LATER)
     assert read_tally(store, "Größe/ä") == kept
     assert kept.modules["routing"].runs == {"promoted": 1, "unfinished": 1}
     assert store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä")) == document
@@ -137,7 +138,7 @@ class Interrupted(MemoryStore):
         if self.times and [record.collection for record in records] == [Collection.TALLIES]:
             self.times, left = 0, self.times - 1
             keep_runs(self, make_run(id=f"other-{left}", module="modality", program="modality.video", **SKIPPED))
-            keep_tally(self, "acme_corp")
+            keep_tally(self, "acme_corp", LATER)
             self.times = left
         super().write(tenant_id, records, expect)
 
@@ -156,13 +157,13 @@ def test_the_last_step_of_a_workflow_counts_the_run_of_a_pod_that_was_killed(tmp
 def test_two_passes_that_end_together_lose_no_run(times: int):
     store = Interrupted(times)
     keep_runs(store, make_run(**PROMOTED))
-    assert keep_tally(store, "acme_corp").modules["modality"].runs == {"skipped": times}
+    assert keep_tally(store, "acme_corp", LATER).modules["modality"].runs == {"skipped": times}
     assert read_tally(store, "acme_corp").modules["routing"].runs == {"promoted": 1}
 
 
 def test_a_tally_that_never_gets_its_turn_is_a_conflict():
     with pytest.raises(Conflict, match="that of tenant 'acme_corp' was changed by somebody else"):
-        keep_tally(Interrupted(ATTEMPTS), "acme_corp")
+        keep_tally(Interrupted(ATTEMPTS), "acme_corp", LATER)
 
 
 @pytest.mark.parametrize("document", ["no record at all", seal("Tally", {"of": "another release"})])
@@ -177,7 +178,7 @@ def test_a_damaged_run_is_counted_apart_and_holds_nobody_up():
     store = MemoryStore()
     store.write("acme_corp", [Record(Collection.RUNS, "broken", seal("Run", {"id": "broken"}))])
     tenant(store, "acme_corp", SKIPPED)
-    assert (read_tally(store, "acme_corp").unreadable, read_overview(store).unreadable["runs"]) == (1, 1)
+    assert (read_tally(store, "acme_corp").unreadable, read_overview(store, LATER).unreadable["runs"]) == (1, 1)
 
 
 # Rounds
@@ -190,7 +191,7 @@ def test_rounds_are_told_oldest_first_and_numbered_as_they_are_first_kept():
     ended = keep_round(store, make_round("a", started_at=after(3600), submitted=3, skipped={"not due": 2}))
     assert [(r.name, r.number) for r in rounds(store)] == [("b", 1), ("a", 2), ("c", 3)]
     assert rounds(store)[1] == ended
-    assert read_overview(store).last_round == ended  # c is under way
+    assert read_overview(store, LATER).last_round == ended  # c is under way
 
 
 def test_two_rounds_that_are_kept_at_once_get_a_number_each():
@@ -219,7 +220,7 @@ def test_old_rounds_are_forgotten_and_still_counted():
     for day in range(40):
         keep_round(store, make_round(f"day-{day}", started_at=NOON + timedelta(days=day)))
     assert [r.name for r in rounds(store)] == [f"day-{day}" for day in range(9, 40)]
-    assert read_overview(store).rounds == 40
+    assert read_overview(store, LATER).rounds == 40
 
 
 def test_a_round_with_a_clock_far_ahead_forgets_none_and_is_not_the_last_for_ever():
@@ -227,7 +228,7 @@ def test_a_round_with_a_clock_far_ahead_forgets_none_and_is_not_the_last_for_eve
     for name, day in (("one", 0), ("two", 1), ("wrong", 500), ("three", 2)):
         keep_round(store, make_round(name, started_at=NOON + timedelta(days=day)))
     assert [r.name for r in rounds(store)] == ["one", "two", "wrong", "three"]
-    assert read_overview(store).last_round == rounds(store)[-1]
+    assert read_overview(store, LATER).last_round == rounds(store)[-1]
 
 
 def test_a_damaged_round_is_passed_over_and_told():
@@ -235,14 +236,14 @@ def test_a_damaged_round_is_passed_over_and_told():
     store.write(EVERYONE, [Record(Collection.ROUNDS, "broken", "{}")])
     keep_round(store, make_round())
     assert [r.name for r in rounds(store)] == ["round-1"]
-    assert read_overview(store).unreadable == {"tenants": 0, "tallies": 0, "rounds": 1, "runs": 0}
+    assert read_overview(store, LATER).unreadable == {"tenants": 0, "tallies": 0, "rounds": 1, "runs": 0}
 
 
 # All tenants
 
 
 def test_an_empty_store_shows_every_module_with_zeros():
-    overview = read_overview(MemoryStore())
+    overview = read_overview(MemoryStore(), LATER)
     assert overview.modules == dict.fromkeys(("modality", "cross_modal", "routing", "own"), ModuleTally())
     assert (overview.enabled, overview.disabled, overview.rounds, overview.last_round) == (0, 0, 0, None)
 
@@ -252,7 +253,7 @@ def test_tenants_are_summed_and_their_own_modules_share_a_name():
     tenant(store, "a", PROMOTED, {**SKIPPED, "module": "support_bot", "program": "support_bot"})
     tenant(store, "b", PROMOTED, {**SKIPPED, "module": "triage", "program": "triage"}, JUDGED, is_enabled=True)
     tenant(store, "c", is_enabled=False)
-    overview = read_overview(store)
+    overview = read_overview(store, LATER)
     assert overview.modules["routing"].runs == {"promoted": 2, "unfinished": 1}
     assert overview.modules["own"].runs == {"skipped": 2}
     assert set(overview.modules) == {"modality", "cross_modal", "routing", "own"}
@@ -263,12 +264,12 @@ def test_tenants_are_summed_and_their_own_modules_share_a_name():
 def test_a_tenant_that_leaves_lowers_no_count_and_leaves_nothing_unfinished(end: str):
     store = MemoryStore()
     tenant(store, "acme_corp", PROMOTED, JUDGED)
-    before = read_overview(store).modules["routing"]
+    before = read_overview(store, LATER).modules["routing"]
     if end == "removed":
         Configs(store).remove("acme_corp")
     else:
         Configs(store).save(make_config(enable_auto_optimization=False))
-    assert read_overview(store).modules["routing"] == before.model_copy(
+    assert read_overview(store, LATER).modules["routing"] == before.model_copy(
         update={"runs": {"promoted": 1}, "unfinished_since": None}
     )
 
@@ -277,12 +278,12 @@ def test_a_store_of_an_earlier_release_is_summed_once_and_then_no_old_run_is_rea
     store = Counting()
     keep_runs(store, *(make_run(id=f"old-{n}", started_at=after(n), **SKIPPED) for n in range(5)))
     keep_runs(store, make_run(id="else", program="modality.video", module="modality", **PROMOTED))
-    before, book = keep_tally(store, "acme_corp"), RunBook(store, "acme_corp")
+    before, book = keep_tally(store, "acme_corp", LATER), RunBook(store, "acme_corp")
     run = book.open(make_run(id="new", started_at=after(60)))
     store.calls.clear()
     run = book.advance(run, RunState.SKIPPED, ended_at=after(61))
     assert [found.latest.id for found in book.sums()] == ["else", "new"]
-    told = keep_tally(store, "acme_corp").modules
+    told = keep_tally(store, "acme_corp", LATER).modules
     assert "scan runs" not in store.calls
     assert told["routing"].runs == {"skipped": before.modules["routing"].runs["skipped"] + 1}
     assert told["modality"].runs == {"promoted": 1}
@@ -312,9 +313,9 @@ def test_a_damaged_sum_is_counted_anew_from_the_runs():
     book = RunBook(store, "acme_corp")
     book.advance(book.open(make_run()), RunState.SKIPPED, ended_at=after(1))
     store.write("acme_corp", [Record(Collection.RUN_SUMS, "routing", "{}")])
-    assert keep_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1}
+    assert keep_tally(store, "acme_corp", LATER).modules["routing"].runs == {"skipped": 1}
     book.open(make_run(id="next", started_at=after(5)))
-    assert keep_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1, "unfinished": 1}
+    assert keep_tally(store, "acme_corp", LATER).modules["routing"].runs == {"skipped": 1, "unfinished": 1}
 
 
 class Counting(MemoryStore):
@@ -336,5 +337,29 @@ def test_the_overview_takes_three_scans_however_many_tenants_there_are():
     for number in range(20):
         one = Tally(tenant_id=f"t{number}", modules={"routing": ModuleTally(runs={"promoted": 1})})
         store.write(EVERYONE, [to_record(Collection.TALLIES, digest(one.tenant_id), one)])
-    assert read_overview(store).modules["routing"].runs == {"promoted": 20}
+    assert read_overview(store, LATER).modules["routing"].runs == {"promoted": 20}
     assert store.calls == ["scan tenants", "scan tallies", "scan rounds"]
+
+
+@pytest.mark.parametrize("wrong", ["the program's own", "another program's", "another tenant's", "a removed tenant's"])
+def test_a_run_that_is_dated_in_the_future_hides_none_that_ended_later(wrong: str):
+    store, ahead = MemoryStore(), after(800 * 86_400)
+    others = {"program": "modality.video", "module": "modality"} if wrong == "another program's" else {}
+    tenant_id = "acme_corp" if "tenant" not in wrong else "globex"
+    ended(store, "acme_corp", "first", after(1))
+    ended(store, tenant_id, "wrong", ahead, **others)
+    keep_tally(store, tenant_id, ahead)  # by the same clock
+    if wrong == "a removed tenant's":
+        leave_tally(store, tenant_id, ahead)
+        ended(store, "initech", "later", after(60))
+        keep_tally(store, "initech", after(60))
+        leave_tally(store, "initech", after(60))
+    assert read_overview(store, after(70)).last_ended_at in (None, after(60))
+    ended(store, "acme_corp", "second", after(90))
+    keep_tally(store, "acme_corp", after(90))
+    assert read_overview(store, after(100)).last_ended_at == after(90)
+
+
+def ended(store: Store, tenant_id: str, id: str, at: datetime, **fields) -> None:
+    book = RunBook(store, tenant_id)
+    book.advance(book.open(make_run(id=id, tenant_id=tenant_id, **fields)), RunState.SKIPPED, ended_at=at)

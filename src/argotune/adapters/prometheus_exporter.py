@@ -41,7 +41,8 @@ class StoreMetrics(Collector):
         """Read the store; the error when that fails."""
         try:
             self._store = self._store or self._open_store()
-            self._read = read_overview(self._store), self._clock()
+            now = self._clock()
+            self._read = read_overview(self._store, now), now
         except ArgotuneError as error:
             self._is_up = False
             return error

@@ -285,7 +285,7 @@ def aggregate_results(arguments: Namespace) -> None:
     outcome = outcome_of_steps(statuses, runs)
     lost = _deliver(arguments, _summary(arguments.tenant_id, statuses, outcome, runs), outcome, runs)
     say_runs(runs)
-    keep_tally(store, arguments.tenant_id)  # a pass that was killed did not get there
+    keep_tally(store, arguments.tenant_id, utc_now())  # a pass that was killed did not get there
     if failed_modules(statuses):
         raise ModuleFailed(f"{outcome}. Read the failed step's message; what is finished is kept")
     say(outcome)

@@ -61,7 +61,9 @@ def _show(arguments: Namespace) -> None:
 
 
 def _remove(arguments: Namespace) -> None:
-    removed = remove_tenant(store_of(arguments), arguments.tenant_id)
+    from argotune.wiring import utc_now
+
+    removed = remove_tenant(store_of(arguments), arguments.tenant_id, utc_now())
     say(f"removed {arguments.tenant_id}: {removed} records")
 
 

@@ -27,7 +27,7 @@ def dispatch(
     Unavailable when store, traces or cluster are away, NotFound for a tenant that is asked for and unknown, and
     AccessDenied when workflows may not be created; a single tenant's refusal is a line of the round.
     """
-    entries = _asked(Configs(store).entries(), request)
+    entries = _asked(store, Configs(store).entries(), request)
     lines = [
         Line.skipped(entry.tenant_id, "its optimization is off") for entry in entries if not _wants(entry, request)
     ]
@@ -47,14 +47,19 @@ def dispatch(
     return Round(request, now, tuple(lines))
 
 
-def _asked(entries: Sequence[TenantEntry], request: RoundRequest) -> Sequence[TenantEntry]:
+def _asked(store: Store, entries: Sequence[TenantEntry], request: RoundRequest) -> Sequence[TenantEntry]:
+    """A tenant that is named is one by its config, whatever became of its line in the list."""
     if not request.tenants:
         return entries
     known = {entry.tenant_id: entry for entry in entries}
-    unknown = [tenant_id for tenant_id in request.tenants if tenant_id not in known]
-    if unknown:
-        raise NotFound(f"--tenants: no tenant {unknown[0]!r} has a routing config")
-    return [known[tenant_id] for tenant_id in dict.fromkeys(request.tenants)]
+    return [known.get(id) or _unlisted(store, id) for id in dict.fromkeys(request.tenants)]
+
+
+def _unlisted(store: Store, tenant_id: str) -> TenantEntry:
+    try:
+        return Configs(store).entry(tenant_id)
+    except NotFound:
+        raise NotFound(f"--tenants: no tenant {tenant_id!r} has a routing config") from None
 
 
 def _wants(entry: TenantEntry, request: RoundRequest) -> bool:
