@@ -13,9 +13,10 @@ from argotune.errors import Corrupt
 from argotune.examples import Example, example_from_json, example_to_json
 from argotune.experiences import Experience
 from argotune.ports import Record, Store
+from argotune.progress import Marker
 from argotune.question_log import fresh_record
 from argotune.records import Collection, digest, seal, tag_of, unseal
-from argotune.runs import Marker, RunBook
+from argotune.runs import RunBook
 
 BATCH_EXPERIENCES = 1000
 

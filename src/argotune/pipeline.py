@@ -22,8 +22,9 @@ from argotune.logs import about
 from argotune.ports import Ports
 from argotune.programs import programs_of
 from argotune.programs.program import Program
+from argotune.progress import Marker
 from argotune.reports import ModuleReport
-from argotune.runs import Marker, Run, RunBook
+from argotune.runs import Run, RunBook
 from argotune.stages.annotate import annotate
 from argotune.stages.collect import Collected, collect
 from argotune.stages.trigger import note_first_look, trigger

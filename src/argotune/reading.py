@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from argotune.moments import believed
 from argotune.ports import TraceSource
-from argotune.runs import Marker
+from argotune.progress import Marker
 from argotune.tenants import RoutingConfigUnified
 
 OLDER = "older than phoenix_lookback_hours"

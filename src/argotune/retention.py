@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from argotune.moments import believed
-from argotune.runs import Marker
+from argotune.progress import Marker
 from argotune.tenants import RoutingConfigUnified
 
 FAR = timedelta(days=30)

@@ -12,9 +12,10 @@ from argotune.experiences import Experience, Fields, Span, Unusable, read_span
 from argotune.masking import Mask, rules_digest
 from argotune.moments import AHEAD, believed
 from argotune.ports import Ports
+from argotune.progress import Marker
 from argotune.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.retention import retention
-from argotune.runs import Marker, RunBook
+from argotune.runs import RunBook
 from argotune.tenants import RoutingConfigUnified
 
 BATCH_SPANS = 1000

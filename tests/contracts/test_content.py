@@ -23,8 +23,8 @@ from argotune.errors import BadAnswer, ConfigInvalid
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience
 from argotune.ports import ContentSource
+from argotune.progress import Marker
 from argotune.records import digest
-from argotune.runs import Marker
 from argotune.settings import VespaLayout
 from argotune.splitting import Split, split_of_key
 from argotune.tenants import RoutingConfigUnified, SplitShares, slug

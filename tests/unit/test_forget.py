@@ -12,9 +12,10 @@ from argotune.configs import Configs
 from argotune.documents import to_record
 from argotune.experience_log import ExperienceLog
 from argotune.ports import Record
+from argotune.progress import Marker
 from argotune.records import EVERYONE, Collection
 from argotune.registry import Change, Registry
-from argotune.runs import Attempt, Marker, Run, RunBook, RunState
+from argotune.runs import Attempt, Run, RunBook, RunState
 from argotune.stages.forget import forget_old, forget_some, is_borne_out
 from argotune.tallies import RoundRecord, keep_tally
 

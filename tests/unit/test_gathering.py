@@ -18,8 +18,9 @@ from argotune.examples import Example, Labels, Merged, Split, examples_from
 from argotune.experience_log import ExperienceLog
 from argotune.experiences import Experience
 from argotune.gathering import Gathered, Given, gather, own_spans, state_of
+from argotune.progress import Marker
 from argotune.question_log import QuestionLog
-from argotune.runs import Marker, RunBook
+from argotune.runs import RunBook
 
 CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]

@@ -13,8 +13,9 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.budget import Spent
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.ports import Record
+from argotune.progress import Marker
 from argotune.records import SCHEMA, Collection, digest, seal
-from argotune.runs import NEXT, Attempt, Marker, Plan, RunBook, RunState, Skip
+from argotune.runs import NEXT, Attempt, Plan, RunBook, RunState, Skip
 
 S = RunState
 LEGAL = {

@@ -12,8 +12,9 @@ from argotune.decisions import Shortfall
 from argotune.errors import Conflict
 from argotune.moments import believed
 from argotune.ports import Store, TraceSource
+from argotune.progress import Marker
 from argotune.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
-from argotune.runs import Marker, RunBook
+from argotune.runs import RunBook
 from argotune.tenants import RoutingConfigUnified
 
 COUNT_AT_LEAST = 1000
