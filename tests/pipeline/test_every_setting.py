@@ -23,6 +23,7 @@ import openai_server
 import pytest
 import vespa_server
 from factories import FIELDS, make_annotation, make_example, make_run, make_span
+from judge import Judge, annotator
 from pydantic import BaseModel
 from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
@@ -257,6 +258,15 @@ def annotates_with(config: RoutingConfigUnified) -> LMChoice:
     return chosen[0]
 
 
+def compared_on(config: RoutingConfigUnified) -> int:
+    """How many of the spans that people have labelled an annotator is asked about."""
+    world = a_world(config)
+    world.annotator = annotator(Judge())
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    given = world.traces.annotations(config.tenant_id, "routing", ["agent"], START - timedelta(days=9))
+    return sum(annotation.kind == "LLM" for annotation in given)
+
+
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
     meter = DayBudget(World().ports, config, "routing").meter
     with suppress(BudgetSpent):
@@ -424,6 +434,7 @@ CONFIG = [
     Row("annotation.max_lm_calls", 9, calls_of_a_day),
     Row("annotation.min_agreement", 0.95, partial(agreement, n=100, hits=95)),
     Row("annotation.min_kappa", 0.9, partial(agreement, n=100, hits=95)),
+    Row("annotation.min_compared", 5, compared_on, {**ROUTED, "annotation.daily_limit": 0}),
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
     Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),

@@ -60,6 +60,20 @@ def test_an_annotator_may_judge_when_it_agrees_beyond_luck_and_habit(pairs, obst
     assert found.is_trusted is (obstacle == "")
 
 
+@pytest.mark.parametrize(
+    ("rules", "is_compared", "obstacle"),
+    [
+        ({"min_compared": 61}, False, "compared with people on 60 spans, 61 are asked"),
+        ({"min_compared": 60, "min_kappa": -1, "min_agreement": 0.75}, True, ""),
+        ({"min_agreement": 0.9}, True, "agreement may be as low as 78%, 90% is asked"),
+        ({"min_kappa": 0.95}, True, "kappa may be as low as 0.70, 0.95 is asked"),
+    ],
+)
+def test_what_is_asked_of_an_annotator_is_what_the_tenant_says(rules, is_compared: bool, obstacle: str):
+    found = judged(agreeing(53) + wrong(7), AnnotationRules(**rules))
+    assert (found.is_compared, found.obstacle) == (is_compared, obstacle)
+
+
 def test_agreement_where_one_label_dominates_is_not_trusted_however_high():
     found = judged([(AGENTS[0], AGENTS[0])] * 194 + [(AGENTS[1], AGENTS[0])] * 3 + [(AGENTS[0], AGENTS[1])] * 3)
     assert found.share.low > 0.9

@@ -164,6 +164,7 @@ def test_a_tenants_own_choice_leaves_nothing_to_explore_and_is_searched_as_long_
             "simba: an accuracy of 70% is low (below 71%), so the hard examples are looked at",
         ),
         ({"simba_below": 0.7}, 0.7, "mipro: 60 training examples are enough to search instructions (50 to 200)"),
+        ({"mipro_threshold": 60}, 0.7, "mipro: 60 training examples are enough to search instructions (60 to 200)"),
         ({"gepa_threshold": 60}, 0.7, "mipro: 60 training examples are enough to search instructions (50 to 60)"),
         ({"gepa_threshold": 59}, 0.7, "gepa: 60 training examples are enough to evolve instructions (above 59)"),
         ({}, None, "mipro: 60 training examples are enough to search instructions (50 to 200)"),

@@ -91,6 +91,7 @@ def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -
     assert [x.span_id for x in log.experiences("routing")] == ["80"]
     assert [e.span_id for e in log.examples("routing")] == ["80"]
     assert gathered(store).experiences == 1
+    assert forget_old(store, make_config(example_retention_days=60), NOON + DAY)["experiences"] == 2
 
 
 def gathered(store: MemoryStore):

@@ -1,0 +1,375 @@
+"""What the trigger counts, what it waits for and what it says, on stores and traces in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from factories import NOON, make_annotation, make_config, make_span
+
+from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory_traces import MemoryTraces
+from argotune.conditions import Conditions
+from argotune.decisions import CutShort, Shortfall, TrainingHistory
+from argotune.errors import Conflict, ProjectMissing, Unavailable
+from argotune.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
+from argotune.runs import Marker, RunBook
+from argotune.stages.trigger import note_first_look, trigger, without_traces
+from argotune.tenants import RoutingConfigUnified
+
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+CONFIG = make_config(optimization_interval_seconds=7200)
+ASKED = Conditions(
+    tenant_id="acme_corp",
+    module="routing",
+    is_enabled=True,
+    is_forced=False,
+    is_unfinished=False,
+    last_run_at=None,
+    interval=2 * HOUR,
+    now=NOON,
+    traces=0,
+    traces_needed=100,
+    counted_up_to=1000,
+    labels_needed=50,
+)
+"""Of a module of which nothing is known and nothing was sent."""
+
+
+@dataclass
+class Sent:
+    """A store, and the traces of a tenant, among them spans of another module, and those of another tenant."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    traces: MemoryTraces = field(default_factory=MemoryTraces)
+    n: int = 0
+
+    def __post_init__(self) -> None:
+        self.traces.record("acme_corp", [])
+
+    def send(self, n: int, *, ago: timedelta = HOUR, labelled: int = 0, module: str = "routing") -> list[str]:
+        """The ids of n new spans of the module that started so long ago, the first ones with a label."""
+        ids = [f"{number:016x}" for number in range(self.n, self.n + n)]
+        self.n += n
+        at = NOON - ago
+        spans = [make_span(span_id=id, name=f"cogniverse.{module}", started_at=at, ended_at=at) for id in ids]
+        self.traces.record("acme_corp", [*spans, replace(spans[0], span_id=f"p{self.n}", name="cogniverse.profiles")])
+        self.traces.annotate("acme_corp", [make_annotation(span_id=id) for id in ids[:labelled]])
+        self.traces.record("globex", [make_span(span_id=ids[0], name="cogniverse.routing", started_at=at)])
+        return ids
+
+    def row(self, id: str) -> int:
+        found = self.traces.row_of("acme_corp", id)
+        assert found is not None
+        return found
+
+    def marked(self, **marker: Any) -> Sent:
+        RunBook(self.store, "acme_corp").change_marker("routing", **marker)
+        return self
+
+    def look(self, config: RoutingConfigUnified = CONFIG, *, forced: bool = False, **reach: Any) -> Conditions:
+        return trigger(self.store, self.traces, config, "routing", forced=forced, now=NOON, **reach)
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+def test_a_module_that_nobody_knows_waits_for_its_first_traces(sent: Sent):
+    assert sent.look() == without_traces(sent.store, CONFIG, "routing", forced=False, now=NOON) == ASKED
+
+
+@pytest.mark.parametrize("look", [lambda sent, **of: sent.look(**of), lambda sent, **of: of_none(sent, **of)])
+def test_what_the_config_and_the_marker_say_is_in_the_conditions(sent: Sent, look: Any):
+    sent.marked(pass_id="one", last_run_at=NOON - HOUR, again_at=NOON + HOUR)
+    config = make_config(
+        enable_auto_optimization=False,
+        optimization_interval_seconds=60,
+        min_samples_for_optimization=1500,
+        annotation={"min_annotations_for_optimization": 7},
+    )
+    assert look(sent, config=config, forced=True) == replace(
+        ASKED,
+        is_enabled=False,
+        is_forced=True,
+        is_unfinished=True,
+        last_run_at=NOON - HOUR,
+        again_at=NOON + HOUR,
+        interval=timedelta(minutes=1),
+        traces_needed=1500,
+        counted_up_to=1500,
+        labels_needed=7,
+    )
+
+
+def of_none(sent: Sent, *, config: RoutingConfigUnified = CONFIG, forced: bool = False) -> Conditions:
+    return without_traces(sent.store, config, "routing", forced=forced, now=NOON)
+
+
+def test_an_outage_is_never_no_traces(sent: Sent):
+    sent.traces.fail_with = Unavailable("down")
+    with pytest.raises(Unavailable):
+        sent.look()
+    with pytest.raises(ProjectMissing):
+        trigger(sent.store, MemoryTraces(), CONFIG, "routing", forced=False, now=NOON)
+
+
+# Which traces count
+
+
+def test_before_the_first_pass_those_of_the_lookback_count_and_the_older_ones_are_told(sent: Sent):
+    sent.send(1, ago=24 * HOUR + SECOND)
+    sent.send(2, ago=24 * HOUR)
+    sent.send(4)
+    assert sent.look() == replace(ASKED, traces=6, older=1)
+    assert sent.look(make_config(phoenix_lookback_hours=24.1)).older == 0
+    sent.marked(first_look_at=NOON - 2 * HOUR)
+    assert (sent.look().traces, sent.look().older) == (7, 0)
+
+
+def test_after_a_pass_all_behind_the_cursor_count_however_old(sent: Sent):
+    read = sent.send(5)
+    sent.send(4, ago=99 * HOUR)
+    sent.marked(settled_row_id=sent.row(read[-1]), read_since=NOON - 24 * HOUR, row_id=999)
+    assert (sent.look().traces, sent.look().older) == (4, 0)
+
+
+def test_counting_stops_at_what_is_needed_and_a_thousand_at_least(sent: Sent):
+    sent.send(1003)
+    sent.send(1002, ago=99 * HOUR)
+    assert (sent.look().traces, sent.look().older) == (1000, 1000)
+    found = sent.look(make_config(min_samples_for_optimization=1002))
+    assert (found.traces, found.older) == (1002, 1002)
+
+
+@pytest.mark.parametrize(
+    ("reach", "found"),
+    [(None, 4), (24 * HOUR, 4), (29 * HOUR, 6), (30 * HOUR, 9), (99 * HOUR, 9)],
+    ids=lambda value: str(value),
+)
+def test_a_longer_reach_counts_what_was_passed_over_behind_it(sent: Sent, reach: timedelta | None, found: int):
+    sent.send(3, ago=30 * HOUR)
+    sent.send(2, ago=29 * HOUR)
+    read = sent.send(5, ago=24 * HOUR)
+    sent.send(4)
+    sent.marked(settled_row_id=sent.row(read[-1]), read_since=NOON - 24 * HOUR)
+    assert sent.look(reach=reach).traces == found
+
+
+def test_a_reach_adds_nothing_before_the_first_pass_or_where_nothing_was_passed_over(sent: Sent):
+    old = sent.send(3, ago=30 * HOUR)
+    sent.send(4)
+    assert sent.look(reach=99 * HOUR).traces == 4
+    sent.marked(read_since=NOON - 24 * HOUR)
+    assert sent.look(reach=99 * HOUR).traces == 4
+    sent.marked(settled_row_id=sent.row(old[-1]), read_since=None)
+    assert sent.look(reach=99 * HOUR).traces == 4
+
+
+def test_what_is_counted_twice_stops_at_what_is_needed_too(sent: Sent):
+    sent.send(700, ago=30 * HOUR)
+    read = sent.send(1)
+    sent.send(600)
+    sent.marked(settled_row_id=sent.row(read[0]), read_since=NOON - 24 * HOUR)
+    assert sent.look(reach=99 * HOUR).traces == 1000
+
+
+@pytest.mark.parametrize(
+    ("marker", "labels"),
+    [
+        ({}, 0),
+        ({"label_names": ("agent",)}, 9),
+        ({"label_names": ("agent",), "settled_labels": 4}, 5),
+        ({"label_names": ("agent",), "settled_labels": 10}, 0),
+        ({"label_names": ("strategy",)}, 0),
+        ({"label_names": ("agent",), "read_since": NOON - 24 * HOUR}, 7),
+    ],
+)
+def test_labels_count_that_were_given_since_the_last_pass_on_what_is_read(sent: Sent, marker, labels: int):
+    sent.send(2, ago=30 * HOUR, labelled=2)
+    sent.send(12, labelled=7)
+    sent.send(3, labelled=3, module="profiles")
+    assert sent.marked(**marker).look().labels == labels
+
+
+# Another database, and clocks that were wrong
+
+
+def test_a_database_with_the_last_span_read_is_the_same(sent: Sent):
+    read = sent.send(1)
+    assert sent.marked(row_id=9, last_span_id=read[0]).look().notes == ()
+
+
+def test_another_database_is_told_and_counted_from_the_last_pass_on(sent: Sent):
+    sent.send(3, ago=99 * HOUR)
+    sent.send(2, ago=30 * HOUR, labelled=1)
+    read = {"row_id": 999, "settled_row_id": 999, "last_span_id": "gone", "last_run_at": NOON - 20 * HOUR}
+    sent.marked(**read, settled_labels=3, label_names=("agent",))
+    known = replace(ASKED, last_run_at=NOON - 20 * HOUR, notes=(BEGUN_ANEW,))
+    assert sent.look() == replace(known, traces=2, older=3, labels=1)
+
+
+def test_a_last_run_in_the_future_is_told_beside_another_database_and_puts_nothing_off(sent: Sent):
+    ahead = NOON + timedelta(days=700)
+    sent.marked(row_id=9, last_span_id="gone", last_run_at=ahead, again_at=ahead + HOUR)
+    found = sent.look()
+    told = "the last run is dated 2028-01-31, in the future: not believed"
+    assert found == replace(ASKED, again_at=NOON, notes=(told, BEGUN_ANEW))
+    assert of_none(sent) == replace(ASKED, again_at=NOON, notes=(told,))
+    sent.marked(again_at=None)
+    assert sent.look().again_at is None
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=5)])
+def test_clocks_that_differ_by_little_are_believed(sent: Sent, ahead: timedelta):
+    sent.marked(last_run_at=NOON + ahead)
+    assert sent.look() == replace(ASKED, last_run_at=NOON + ahead)
+
+
+# What a run without enough to show waits for
+
+
+HISTORY = {"routing": TrainingHistory()}
+
+
+def lacking(traces: int = 700, test_examples: int = 50) -> dict[str, Shortfall]:
+    return {"routing": Shortfall(gain=0.03, test_examples=test_examples, traces=traces)}
+
+
+def waiting(ago: timedelta = HOUR, **marker: Any) -> dict[str, Any]:
+    return {"last_run_at": NOON - ago, "history": HISTORY, "short": lacking(), **marker}
+
+
+@pytest.mark.parametrize(
+    ("marker", "needed", "gain", "labels"),
+    [
+        (waiting(), 700, 0.03, 167),
+        (waiting(24 * HOUR - SECOND), 700, 0.03, 167),
+        (waiting(24 * HOUR), 100, None, 50),
+        (waiting(short=lacking(1200)), 1200, 0.03, 167),
+        (waiting(short=lacking(100)), 100, 0.03, 167),
+        (waiting(short=lacking(99)), 100, None, 167),
+        (waiting(short=lacking(test_examples=3)), 700, 0.03, 50),
+        (waiting(short=lacking(test_examples=15)), 700, 0.03, 50),
+        (waiting(short=lacking(test_examples=16)), 700, 0.03, 54),
+        (waiting(short={}), 100, None, 50),
+        (waiting(history={}), 700, 0.03, 167),
+        (waiting(history={**HISTORY, "other": TrainingHistory()}), 100, None, 50),
+        (waiting(last_run_at=None), 100, None, 50),
+        (waiting(last_run_at=NOON + 48 * HOUR), 100, None, 50),
+    ],
+)
+def test_so_much_is_asked_as_shows_a_gain_for_a_day(sent: Sent, marker, needed: int, gain: float | None, labels: int):
+    found = sent.marked(**marker).look()
+    assert (found.traces_needed, found.gain_asked, found.labels_needed) == (needed, gain, labels)
+    assert found.counted_up_to == max(needed, 1000)
+
+
+def test_of_several_programs_the_one_that_lacks_least_is_waited_for(sent: Sent):
+    short = {**lacking(700), "other": Shortfall(gain=0.2, test_examples=9, traces=300)}
+    both = {name: TrainingHistory() for name in short}
+    found = sent.marked(**waiting(short=short, history=both)).look()
+    assert (found.traces_needed, found.gain_asked) == (300, 0.2)
+
+
+def test_a_tenant_says_how_long_it_waits_and_how_much_is_put_to_the_test(sent: Sent):
+    sent.marked(**waiting(5 * HOUR))
+    assert sent.look(make_config(decisions={"look_again_hours": 5})).traces_needed == 100
+    split = {"train": 0.6, "dev": 0.2, "test": 0.2}
+    assert sent.look(make_config(split=split)).labels_needed == 250
+
+
+@pytest.mark.parametrize(("calls", "is_raised"), [(20_000, False), (19_999, True)])
+def test_a_raised_budget_of_any_program_is_news(sent: Sent, calls: int, is_raised: bool):
+    same = CutShort(lesson="a", max_lm_calls=20_000, max_lm_tokens=20_000_000)
+    sent.marked(cut_short={"a": same.model_copy(update={"max_lm_calls": calls}), "b": same})
+    assert sent.look().is_budget_raised is is_raised
+
+
+# The first look
+
+
+def first_look(sent: Sent) -> datetime | None:
+    note_first_look(sent.store, CONFIG, "routing", NOON)
+    return RunBook(sent.store, "acme_corp").marker("routing")[0].first_look_at
+
+
+@pytest.mark.parametrize(
+    ("marker", "kept"),
+    [
+        ({}, NOON),
+        ({"first_look_at": NOON - HOUR}, NOON - HOUR),
+        ({"first_look_at": NOON + HOUR}, NOON),
+        ({"settled_row_id": 5}, None),
+    ],
+)
+def test_the_first_look_is_remembered_until_something_is_settled(sent: Sent, marker, kept: datetime | None):
+    assert first_look(sent.marked(**marker) if marker else sent) == kept
+
+
+def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent, monkeypatch: pytest.MonkeyPatch):
+    def taken(*_: Any) -> None:
+        raise Conflict("somebody else")
+
+    monkeypatch.setattr(sent.store, "write", taken)
+    assert first_look(sent) is None
+
+
+# Reading, by the same rules
+
+
+@pytest.mark.parametrize(
+    ("marker", "since"),
+    [
+        ({}, NOON - 24 * HOUR),
+        ({"first_look_at": NOON - HOUR}, NOON - 25 * HOUR),
+        ({"first_look_at": NOON + HOUR}, NOON - 24 * HOUR),
+        ({"row_id": 4}, NOON - 24 * HOUR),
+        ({"settled_row_id": 1}, None),
+    ],
+)
+def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settled(marker, since: datetime | None):
+    assert since_of(Marker(**marker), CONFIG, NOON) == since
+
+
+@pytest.mark.parametrize(
+    ("marker", "span", "lost"),
+    [
+        ({}, "known", False),
+        ({"row_id": 9}, None, False),
+        ({"row_id": 9}, "known", False),
+        ({"row_id": 9}, "gone", True),
+        ({"row_id": 9, "last_span_id": "known"}, None, False),
+        ({"row_id": 9, "last_span_id": "known"}, "gone", False),
+        ({"row_id": 9, "last_span_id": "gone"}, "known", True),
+        ({"row_id": 0, "last_span_id": "gone"}, None, False),
+        ({"row_id": 1, "last_span_id": "gone"}, None, True),
+        ({"row_id": 9, "last_span_id": "known", "last_span_row": 2}, None, False),
+        ({"row_id": 9, "last_span_id": "known", "last_span_row": 1}, None, True),
+    ],
+)
+def test_a_cursor_is_lost_where_the_last_span_read_is_gone_or_elsewhere(marker, span: str | None, lost: bool):
+    traces = MemoryTraces()
+    traces.record("acme_corp", [make_span(span_id=id) for id in ("first", "known")])
+    assert is_lost(traces, "acme_corp", Marker(**marker), span) is lost
+
+
+@pytest.mark.parametrize(("ran_at", "looked"), [(NOON - HOUR, NOON - HOUR), (None, NOON), (NOON + HOUR, NOON)])
+def test_a_marker_begun_anew_keeps_all_but_what_was_of_the_database(ran_at: datetime | None, looked: datetime):
+    kept = {"pass_id": "one", "learned": {"routing": "x"}, "last_run_at": ran_at, "label_names": ("agent",)}
+    of_database = {
+        "row_id": 1,
+        "settled_row_id": 1,
+        "settled_labels": 1,
+        "unusable": {"a": 1},
+        "masked": {"b": 1},
+        "read_since": NOON,
+        "passed_over": 1,
+        "last_span_id": "x",
+        "last_span_row": 1,
+    }
+    marker = Marker(**kept, **of_database, first_look_at=NOON - 99 * HOUR)
+    assert begun_anew(marker, NOON) == Marker(**kept, first_look_at=looked)
