@@ -1,0 +1,304 @@
+"""What a reader takes in, what it counts, and the cursor it leaves, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from factories import FIELDS, FUSION, NOON, make_attributes, make_config, make_experience, make_span
+from world import World
+
+from argotune import span_reader
+from argotune.adapters.memory_traces import MemoryTraces
+from argotune.errors import Conflict, Unavailable
+from argotune.experience_log import ExperienceLog
+from argotune.experiences import Fields, Span
+from argotune.masking import rules_digest
+from argotune.reading import BEGUN_ANEW, OLDER
+from argotune.runs import Marker, RunBook
+from argotune.span_reader import SpanReader
+
+HOUR = timedelta(hours=1)
+CONFIG = make_config()
+MASKING = rules_digest(CONFIG.masking)
+UNKNOWN, NO_PROGRAM = "the answer is not among the tenant's labels", "no routing.program"
+AGAIN = "read again: not known before"
+
+
+@pytest.fixture
+def world() -> World:
+    return World(now=NOON)
+
+
+def send(world: World, *ids: str, ago: timedelta = HOUR, **attributes: Any) -> None:
+    at = NOON - ago
+    told = make_attributes(**attributes)
+    spans = [make_span(span_id=id, name="cogniverse.routing", started_at=at, attributes=told) for id in ids]
+    world.traces.record("acme_corp", spans)
+
+
+def reader(world: World, fields: Fields = FIELDS, **ports: Any) -> SpanReader:
+    return SpanReader(replace(world.ports, **ports), CONFIG, "routing", [fields, FUSION])
+
+
+def read(world: World, **ports: Any) -> SpanReader:
+    found = reader(world, **ports)
+    found.read_new()
+    return found
+
+
+def read_again(world: World, since: datetime, fields: Fields = FIELDS) -> SpanReader:
+    found = reader(world, fields)
+    found.read_again(since)
+    return found
+
+
+def stored(world: World) -> Marker:
+    return RunBook(world.store, "acme_corp").marker("routing")[0]
+
+
+def known(world: World, program: str = "routing") -> set[str]:
+    return {x.span_id for x in ExperienceLog(world.store, "acme_corp").experiences(program)}
+
+
+def test_a_first_reading_takes_in_its_lookback_and_leaves_where_it_stood(world: World):
+    send(world, "old", "older", ago=25 * HOUR)
+    send(world, "mail", query="write to bo@acme.com or jo@acme.com", ago=24 * HOUR)
+    send(world, "new")
+    send(world, "odd", chosen_agent="nobody")
+    send(world, "fused", program="fusion", needed="true", strategy="score")
+    found = read(world)
+    assert (known(world), known(world, "fusion")) == ({"mail", "new"}, {"fused"})
+    assert (
+        stored(world)
+        == found.marker
+        == Marker(
+            row_id=6,
+            unusable={UNKNOWN: 1},
+            masked={"email": 2},
+            masking=MASKING,
+            read_since=NOON - 24 * HOUR,
+            passed_over=2,
+            last_span_id="fused",
+            last_span_row=6,
+            newest_at=NOON - HOUR,
+        )
+    )
+    assert found.counts == {f"span: {OLDER}": 2, f"span: {UNKNOWN}": 1, "masked: email": 2}
+    (mail,) = (x for x in ExperienceLog(world.store, "acme_corp").experiences("routing") if x.span_id == "mail")
+    assert "acme.com" not in mail.query
+
+
+def test_nothing_to_read_leaves_only_since_when(world: World):
+    send(world, "old", ago=25 * HOUR)
+    found = read(world)
+    assert found.marker == stored(world) == Marker(read_since=NOON - 24 * HOUR, passed_over=1, doubted_at=NOON)
+    assert read(World(now=NOON, traces=_Empty())).counts == {}
+
+
+class _Empty(MemoryTraces):
+    def _module(self, tenant_id: str, module: str) -> list[Span]:
+        return []
+
+
+def test_the_next_reading_begins_behind_the_cursor_and_adds_to_the_counts(world: World):
+    send(world, "a", "b", query="bo@acme.com")
+    send(world, "odd", chosen_agent="nobody")
+    first = read(world).marker
+    RunBook(world.store, "acme_corp").change_marker("routing", settled_row_id=first.row_id)
+    send(world, "c", "early", ago=99 * HOUR, query="jo@acme.com")
+    send(world, "odd again", "odd too", chosen_agent="nobody", ago=2 * HOUR)
+    found = read(world)
+    assert known(world) == {"a", "b", "c", "early"}
+    changed = {"row_id": 7, "last_span_id": "odd too", "last_span_row": 7, "settled_row_id": 3}
+    counts = {"unusable": {UNKNOWN: 3}, "masked": {"email": 4}}
+    assert found.marker == stored(world) == first.model_copy(update={**changed, **counts})
+    tag = RunBook(world.store, "acme_corp").marker("routing")[1]
+    assert read(world).marker == found.marker
+    assert RunBook(world.store, "acme_corp").marker("routing")[1] == tag
+
+
+def test_what_was_stored_before_an_outage_stays_and_the_rest_is_read_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(span_reader, "BATCH_SPANS", 2)
+    send(world, "a", "b", "c")
+    send(world, "d", query="", ago=2 * HOUR)
+    whole, seen = world.traces.spans_after, []
+
+    def failing(*asked: Any) -> Iterator[Span]:
+        yield from list(whole(*asked))[:3]
+        raise Unavailable("down")
+
+    monkeypatch.setattr(world.traces, "spans_after", failing)
+    with pytest.raises(Unavailable):
+        read(world, progress=lambda *told: seen.append(told))
+    assert (known(world), stored(world).row_id, stored(world).last_span_id) == ({"a", "b"}, 2, None)
+    monkeypatch.setattr(world.traces, "spans_after", whole)
+    found = read(world, progress=lambda *told: seen.append(told))
+    assert (known(world), found.marker.row_id, found.marker.last_span_id) == ({"a", "b", "c"}, 4, "d")
+    assert found.marker.newest_at == NOON - HOUR
+    assert seen == [("routing: spans read", 2, 2), ("routing: spans read", 4, 4)]
+
+
+def test_a_batch_that_shares_its_last_row_with_the_next_one_is_behind_the_cursor_only_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(span_reader, "BATCH_SPANS", 2)
+    rows = {"a": 1, "b": 3, "c": 3, "d": 4, "e": 5}
+    spans = [make_span(span_id=id, row_id=row, started_at=NOON) for id, row in rows.items()]
+    monkeypatch.setattr(world.traces, "spans_after", lambda *_: iter(spans))
+    monkeypatch.setattr(world.traces, "count_after", lambda *_, **__: 0)
+    seen: list[int] = []
+    read(world, progress=lambda _told, done, _of: seen.append(done))
+    assert seen == [0, 4, 5]
+    assert known(world) == set(rows)
+
+
+def test_batches_are_of_a_thousand_spans(world: World):
+    send(world, *(f"{n}" for n in range(1001)))
+    seen: list[int] = []
+    read(world, progress=lambda _told, done, _of: seen.append(done))
+    assert seen == [1000, 1001]
+
+
+def test_what_is_passed_over_is_counted_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(span_reader, "COUNT_OLDER", 2)
+    send(world, "a", "b", "c", ago=30 * HOUR)
+    assert read(world).marker.passed_over == 2
+
+
+def test_a_reader_that_somebody_overtook_writes_nothing(world: World):
+    send(world, "a")
+    late = reader(world)
+    read(world)
+    before = stored(world)
+    with pytest.raises(Conflict):
+        late.read_new()
+    assert stored(world) == before
+
+
+def test_traces_in_the_future_do_not_say_how_new_the_newest_is(world: World):
+    send(world, "ahead", ago=-timedelta(minutes=6))
+    assert read(world).marker.newest_at is None
+    send(world, "just now", ago=-timedelta(minutes=5))
+    send(world, "before")
+    assert read(world).marker.newest_at == NOON + timedelta(minutes=5)
+    RunBook(world.store, "acme_corp").change_marker("routing", newest_at=NOON + HOUR)
+    send(world, "last", ago=2 * HOUR)
+    assert read(world).marker.newest_at == NOON - 2 * HOUR
+
+
+def test_a_doubted_clock_is_kept_with_the_cursor(world: World):
+    send(world, "a")
+    read(world)
+    world.now = NOON + timedelta(days=40)
+    assert read(world).marker.doubted_at == NOON + timedelta(days=40)
+    world.now = NOON
+    send(world, "b")
+    assert read(world).marker.doubted_at is None
+
+
+def test_a_span_that_is_gone_again_leaves_no_landmark(world: World, monkeypatch: pytest.MonkeyPatch):
+    send(world, "a")
+    monkeypatch.setattr(world.traces, "row_of", lambda *_: None)
+    assert (read(world).marker.last_span_id, stored(world).last_span_row) == (None, 0)
+
+
+# Another database
+
+
+@pytest.mark.parametrize("changes", [{}, {"last_span_id": None, "last_span_row": 0}], ids=["landmark", "older release"])
+def test_another_database_is_read_from_the_last_pass_on(world: World, changes: dict[str, Any]):
+    send(world, "a", "b", query="bo@acme.com")
+    read(world)
+    ran = {"last_run_at": NOON - 30 * HOUR, "settled_row_id": 2, "label_names": ("agent",), "settled_labels": 3}
+    RunBook(world.store, "acme_corp").change_marker("routing", **ran, **changes)
+    assert BEGUN_ANEW not in read(world).counts
+    RunBook(world.store, "acme_corp").change_marker("routing", **changes)
+    world.traces = MemoryTraces()
+    send(world, "c", ago=50 * HOUR)
+    send(world, "d", ago=60 * HOUR)
+    found = read(world)
+    assert known(world) == {"a", "b", "c"}
+    assert found.counts == {f"span: {OLDER}": 1, BEGUN_ANEW: 1}
+    assert found.marker == stored(world)
+    assert (found.marker.row_id, found.marker.last_span_id, found.marker.settled_row_id) == (2, "c", 0)
+    assert (found.marker.read_since, found.marker.first_look_at) == (NOON - 54 * HOUR, NOON - 30 * HOUR)
+
+
+def test_a_cursor_behind_refused_traces_only_is_followed_all_the_same(world: World):
+    send(world, "odd", chosen_agent="nobody")
+    read(world)
+    RunBook(world.store, "acme_corp").change_marker("routing", last_span_id=None, last_span_row=0)
+    send(world, "a")
+    assert (read(world).counts, known(world)) == ({f"span: {UNKNOWN}": 1}, {"a"})
+
+
+def test_experiences_without_a_cursor_tell_nothing_of_a_database(world: World):
+    send(world, "a")
+    log, cursor = ExperienceLog(world.store, "acme_corp"), Marker()
+    log.append("routing", [make_experience(span_id="z")], cursor, None)
+    assert BEGUN_ANEW not in read(world).counts
+
+
+# Reading again
+
+
+@pytest.fixture
+def passed(world: World) -> World:
+    """A world in which two spans of a day were read and three older ones passed over, of which one is unusable."""
+    send(world, "old", ago=30 * HOUR)
+    send(world, "odd and old", ago=30 * HOUR, chosen_agent="nobody")
+    send(world, "oldest", ago=40 * HOUR)
+    send(world, "odd", chosen_agent="nobody")
+    send(world, "new")
+    read(world)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("ago", "taken", "left", "unusable"),
+    [
+        (20 * HOUR, set(), 3, 1),
+        (24 * HOUR, set(), 3, 1),
+        (30 * HOUR, {"old"}, 1, 2),
+        (99 * HOUR, {"old", "oldest"}, 0, 2),
+    ],
+)
+def test_reading_again_takes_in_what_was_passed_over_and_leaves_the_cursor(
+    passed: World, ago: timedelta, taken: set[str], left: int, unusable: int
+):
+    before = stored(passed)
+    found = read_again(passed, NOON - ago)
+    assert known(passed) == {"new"} | taken
+    since = min(NOON - ago, NOON - 24 * HOUR)
+    changed = {"read_since": since, "passed_over": left, "unusable": {UNKNOWN: unusable}}
+    assert found.marker == stored(passed) == before.model_copy(update=changed)
+    assert found.counts[AGAIN] == len(taken)
+    assert read_again(passed, NOON - ago).counts[AGAIN] == 0
+    assert stored(passed) == found.marker
+
+
+def test_reading_again_by_more_labels_takes_in_what_was_refused(passed: World):
+    wider = Fields("routing", FIELDS.inputs, {"agent": (*FIELDS.answers["agent"], "nobody")})
+    found = read_again(passed, NOON - 20 * HOUR, wider)
+    assert (known(passed), found.counts[AGAIN]) == ({"new", "odd"}, 1)
+    assert found.marker.unusable == {UNKNOWN: 1}
+
+
+def test_reading_again_where_all_was_read_counts_nothing_anew(passed: World):
+    RunBook(passed.store, "acme_corp").change_marker("routing", read_since=None, passed_over=0)
+    found = read_again(passed, NOON - 99 * HOUR)
+    assert known(passed) == {"new", "old", "oldest"}
+    assert (found.marker.read_since, found.marker.passed_over, found.marker.unusable) == (None, 0, {UNKNOWN: 1})
+
+
+def test_reading_again_goes_on_by_batches_without_taking_anything_twice(passed: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(span_reader, "BATCH_SPANS", 1)
+    spans: Sequence[Span] = list(passed.traces.spans_after("acme_corp", "routing", 0))
+    monkeypatch.setattr(passed.traces, "spans_after", lambda *_: iter([*spans, *spans]))
+    assert read_again(passed, NOON - 99 * HOUR).counts[AGAIN] == 2
