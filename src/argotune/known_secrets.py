@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
 
+from argotune.causes import causes_of
+
 MASK = "***"
 MIN_CHARS = 3
 """A shorter secret is found only where it stands in a URL: as a word it would be everywhere."""
@@ -76,7 +78,7 @@ def masked_data(text: str) -> str:
 
 def is_clean(error: BaseException | None) -> bool:
     """Whether no message of the error or of what it came from has anything to mask: it can be shown as a cause."""
-    return error is None or (masked(str(error)) == str(error) and is_clean(error.__cause__ or error.__context__))
+    return all(masked(str(each)) == str(each) for each in causes_of(error, with_context=True))
 
 
 def _without(secrets: set[str], text: str) -> str:

@@ -40,6 +40,7 @@ from dspy.utils.exceptions import (
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.answers import PaidAnswers
 from argotune.budget import Meter
+from argotune.causes import causes_of
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -114,14 +115,12 @@ class Patience:
 
 def asked_wait_s(error: LMError | Unanswered) -> float | None:
     """Seconds that the server's Retry-After asks for; litellm keeps the header where DSPy does not look."""
-    found: BaseException | None = error
-    while found is not None:
+    for found in causes_of(error):
         header = (getattr(found, "litellm_response_headers", None) or {}).get("retry-after")
         asked_s = getattr(found, "retry_after", None)
         asked_s = retry_after_seconds(header) if asked_s is None else asked_s
         if asked_s is not None:
             return float(asked_s)
-        found = found.__cause__
     return None
 
 

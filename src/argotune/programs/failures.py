@@ -19,6 +19,7 @@ from dspy.utils.exceptions import (
     LMTransportError,
 )
 
+from argotune.causes import causes_of
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -96,11 +97,9 @@ def own_error(error: BaseException | None) -> ArgotuneError | None:
 
     DSPy wraps what an engine raises, so BudgetSpent may arrive as the cause of an LMUnexpectedError.
     """
-    seen = error
-    while seen is not None:
-        if isinstance(seen, ArgotuneError):
-            return seen
-        seen = seen.__cause__
+    for found in causes_of(error):
+        if isinstance(found, ArgotuneError):
+            return found
     meaning = next((own for theirs, own in _MEANING if isinstance(error, theirs)), None)
     return meaning(f"LM: {one_line(error)}") if meaning and error else None
 
