@@ -133,11 +133,21 @@ class FencedStore:
                 self.check()
             raise
 
-    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
-        """See ports.Store. The claim is looked at first, not in the same step."""
-        if tenant_id == self._tenant_id:
-            self.check()
-        return self._store.remove(tenant_id, collection, ids)
+    def remove(
+        self,
+        tenant_id: str,
+        collection: str,
+        ids: Iterable[str] | None = None,
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> int:
+        """See ports.Store. Raises Conflict, and removes nothing more, when the lease was taken by somebody else."""
+        fence = self._fence if tenant_id == self._tenant_id else {}
+        try:
+            return self._store.remove(tenant_id, collection, ids, {**(expect or {}), **fence})
+        except Conflict:
+            if fence:
+                self.check()
+            raise
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """See ports.Store."""

@@ -52,8 +52,18 @@ class Store(Protocol):
         Raises Conflict, and stores nothing, when one of them is not met.
         """
 
-    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
-        """Forget the named documents, or the whole collection; the number that was there."""
+    def remove(
+        self,
+        tenant_id: str,
+        collection: str,
+        ids: Iterable[str] | None = None,
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> int:
+        """Forget the named documents, or the whole collection; the number that was there.
+
+        Raises Conflict when something that is expected, as by `write`, is not met. Of many documents some may be gone
+        then: they go in steps, and each expects it.
+        """
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """Take the lease `name` for `ttl_s` seconds; False when somebody else holds it."""

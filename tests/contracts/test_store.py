@@ -253,3 +253,17 @@ def _add_one(store: Store) -> bool:
     except Conflict:
         return False
     return True
+
+
+@pytest.mark.parametrize("names", [None, ["r1", "r2", "none"]])
+def test_documents_are_removed_only_where_what_is_expected_is_there(store: Store, names: list[str] | None) -> None:
+    claim = made("routing", 1, "leases")
+    store.write(ACME, [claim, made("r1"), made("r2")])
+    for unmet in ({("leases", "routing"): "0" * 64}, {("leases", "routing"): None}, {("runs", "r1"): "0" * 64}):
+        with pytest.raises(Conflict):
+            store.remove(ACME, "runs", names, unmet)
+        assert ids(store) == ["r1", "r2"]
+    met = {("leases", "routing"): tag_of(claim.document), ("runs", "none"): None, ("runs", "r1"): ANY}
+    assert store.remove(ACME, "runs", names, met) == 2
+    assert (ids(store), store.read(ACME, "leases", "routing")) == ([], claim.document)
+    assert store.remove(ACME, "runs", [], met) == 0

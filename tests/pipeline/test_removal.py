@@ -48,11 +48,11 @@ class Failing(MemoryStore):
 
     at = ""
 
-    def remove(self, tenant_id, collection, ids=None):
+    def remove(self, tenant_id, collection, ids=None, expect=None):
         if collection == self.at:
             self.at = ""
             raise Unavailable("store: gone")
-        return super().remove(tenant_id, collection, ids)
+        return super().remove(tenant_id, collection, ids, expect)
 
 
 @pytest.mark.parametrize("at", ["experiences.routing", Collection.RUNS, Collection.TALLIES, Collection.CONFIG])

@@ -157,9 +157,9 @@ class DiesAt(MemoryStore):
         self._count()
         super().write(tenant_id, records, expect)
 
-    def remove(self, tenant_id, collection, ids=None):
+    def remove(self, tenant_id, collection, ids=None, expect=None):
         self._count()
-        return super().remove(tenant_id, collection, ids)
+        return super().remove(tenant_id, collection, ids, expect)
 
     def _count(self) -> None:
         if self.left == 0:

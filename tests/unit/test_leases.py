@@ -8,8 +8,9 @@ import time
 import pytest
 
 from argotune.adapters.memory_store import MemoryStore
+from argotune.documents import to_record
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
-from argotune.leases import leased
+from argotune.leases import Claim, leased
 from argotune.ports import Record
 
 TTL_S = 0.15
@@ -236,3 +237,19 @@ def test_a_damaged_claim_is_replaced():
     store.write("acme_corp", [Record("leases", "run/routing", "damaged")])
     with held(store) as lease:
         lease.store.write("acme_corp", [Record("runs", "r1", "{}")])
+
+
+def test_who_is_overtaken_while_it_removes_removes_nothing():
+    store = MemoryStore()
+    store.write("acme_corp", [Record("runs", "r1", "{}")])
+    remove = store.remove
+    with held(store) as lease:
+
+        def overtaken(tenant_id, collection, ids=None, *expect):
+            store.write("acme_corp", [to_record("leases", "run/routing", Claim(holder="you"))])
+            return remove(tenant_id, collection, ids, *expect)
+
+        store.remove = overtaken
+        with pytest.raises(Conflict, match="taken up by another process"):
+            lease.store.remove("acme_corp", "runs", ["r1"])
+    assert store.read("acme_corp", "runs", "r1") == "{}"

@@ -36,16 +36,21 @@ class MemoryStore:
     ) -> None:
         """See ports.Store. Raises Conflict."""
         with self._lock:
-            for (collection, id), tag in (expect or {}).items():
-                if tag not in (ANY, self._tag(tenant_id, collection, id)):
-                    raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
+            self._check(tenant_id, expect)
             for record in records:
                 self._documents.setdefault((tenant_id, record.collection), {})[record.id] = record.document
 
-    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
-        """See ports.Store."""
+    def remove(
+        self,
+        tenant_id: str,
+        collection: str,
+        ids: Iterable[str] | None = None,
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> int:
+        """See ports.Store. Raises Conflict."""
         names = None if ids is None else list(ids)  # before the lock: `ids` may be a scan of this store
         with self._lock:
+            self._check(tenant_id, expect)
             if names is None:
                 return len(self._documents.pop((tenant_id, collection), {}))
             there = self._documents.get((tenant_id, collection), {})
@@ -76,6 +81,11 @@ class MemoryStore:
         with self._lock:
             if self._leases.get((tenant_id, name), ("", 0.0))[0] == holder:
                 del self._leases[tenant_id, name]
+
+    def _check(self, tenant_id: str, expect: Mapping[tuple[str, str], str | None] | None) -> None:
+        for (collection, id), tag in (expect or {}).items():
+            if tag not in (ANY, self._tag(tenant_id, collection, id)):
+                raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
 
     def _tag(self, tenant_id: str, collection: str, id: str) -> str | None:
         document = self._documents.get((tenant_id, collection), {}).get(id)

@@ -38,27 +38,42 @@ REMOVED_AT_ONCE = 1_000
 PAUSES_S = (0.05, 0.3)
 """How long a call that may be made twice waits before it is made again."""
 
-_WRITE = """
-for _, key in ipairs(KEYS) do
-  redis.call('HLEN', key) -- a key of another type fails here, before anything is written
-end
+_EXPECT = """
 local at = 2
 for number = 1, tonumber(ARGV[1]) do
   local there = redis.call('HGET', KEYS[tonumber(ARGV[at])], ARGV[at + 1])
   local tag = there and string.sub(there, 10, 73) or 'nothing'
-  if tag ~= ARGV[at + 2] then return number end
+  if tag ~= ARGV[at + 2] then return UNMET end
   at = at + 3
 end
+"""
+"""Arguments: number of expectations, then (index of key, id, tag) of each."""
+
+_WRITE = f"""
+for _, key in ipairs(KEYS) do
+  redis.call('HLEN', key) -- a key of another type fails here, before anything is written
+end
+{_EXPECT.replace("UNMET", "number")}
 while at < #ARGV do
   redis.call('HSET', KEYS[tonumber(ARGV[at])], ARGV[at + 1], ARGV[at + 2])
   at = at + 3
 end
 return 0
 """
-"""Arguments: number of expectations, then (index of key, id, tag) of each, then (index of key, id, document) of each
-record. Answers the number of the first expectation that is not met, or 0 when everything was stored."""
+"""After the expectations: (index of key, id, document) of each record. Answers the number of the first expectation that
+is not met, or 0 when everything was stored."""
 
-_REMOVE_ALL = "local n = redis.call('HLEN', KEYS[1]); redis.call('UNLINK', KEYS[1]); return n"
+_REMOVE = f"""
+{_EXPECT.replace("UNMET", "-number")}
+if at > #ARGV then
+  local n = redis.call('HLEN', KEYS[1])
+  redis.call('UNLINK', KEYS[1])
+  return n
+end
+return redis.call('HDEL', KEYS[1], unpack(ARGV, at))
+"""
+"""After the expectations: the ids to remove of the first key, none for all. Answers how many were there, or the number
+of the first expectation that is not met, below 0."""
 
 _HOLD = """
 local holder = redis.call('GET', KEYS[1])
@@ -139,7 +154,7 @@ class RedisStore:
         With an expectation about what it writes it is sent once: had the answer to a first attempt been lost, a second
         would see its own work and report a conflict. Unavailable then leaves open whether the records were stored.
         """
-        expected = [(*place, "nothing" if tag is None else tag) for place, tag in (expect or {}).items() if tag != ANY]
+        expected = _expected(expect)
         written = [(record.collection, record.id, record.document) for record in records]
         collections = list(dict.fromkeys(collection for collection, _, _ in (*expected, *written)))
         if not collections:
@@ -152,18 +167,35 @@ class RedisStore:
         call = self._once if is_of_its_own else self._again
         unmet = call(lambda: self._client.eval(_WRITE, len(keys), *keys, len(expected), *flat))
         if unmet:
-            collection, id, _ = expected[unmet - 1]
-            raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
+            raise _conflict(tenant_id, expected[unmet - 1])
 
-    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
-        """See ports.Store. Named documents go in steps of REMOVED_AT_ONCE."""
-        key = _key(tenant_id, collection)
+    def remove(
+        self,
+        tenant_id: str,
+        collection: str,
+        ids: Iterable[str] | None = None,
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> int:
+        """See ports.Store. Named documents go in steps of REMOVED_AT_ONCE. Raises Conflict."""
+        expected = _expected(expect)
         if ids is None:
-            return self._once(lambda: self._client.eval(_REMOVE_ALL, 1, key))
+            return self._remove(tenant_id, collection, expected, [])
         names, removed = map(_raw, ids), 0
         while some := list(islice(names, REMOVED_AT_ONCE)):
-            removed += self._once(lambda some=some: self._client.hdel(key, *some))
+            removed += self._remove(tenant_id, collection, expected, some)
         return removed
+
+    def _remove(
+        self, tenant_id: str, collection: str, expected: Sequence[tuple[str, str, str]], ids: Sequence[bytes]
+    ) -> int:
+        """All documents where no ids are given."""
+        collections = list(dict.fromkeys((collection, *(c for c, _, _ in expected))))
+        keys = [_key(tenant_id, name) for name in collections]
+        flat = [part for c, id, tag in expected for part in (collections.index(c) + 1, _raw(id), _raw(tag))]
+        found = self._once(lambda: self._client.eval(_REMOVE, len(keys), *keys, len(expected), *flat, *ids))
+        if found < 0:
+            raise _conflict(tenant_id, expected[-found - 1])
+        return found
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """See ports.Store."""
@@ -195,6 +227,15 @@ class RedisStore:
             return call()
         except (failures.RedisError, failures.RedisClusterException, OSError, ValueError) as error:
             raise _translated(error, self._address) from (error if is_clean(error) else None)
+
+
+def _expected(expect: Mapping[tuple[str, str], str | None] | None) -> list[tuple[str, str, str]]:
+    return [(*place, "nothing" if tag is None else tag) for place, tag in (expect or {}).items() if tag != ANY]
+
+
+def _conflict(tenant_id: str, unmet: tuple[str, str, str]) -> Conflict:
+    collection, id, _ = unmet
+    return Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
 
 
 def _raw(text: str) -> bytes:

@@ -129,15 +129,20 @@ class SQLiteStore:
     ) -> None:
         """See ports.Store. Raises Conflict."""
         with self._transaction() as connection:
-            for (collection, id), tag in (expect or {}).items():
-                if tag not in (ANY, _tag(connection, tenant_id, collection, id)):
-                    raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
+            _check(connection, tenant_id, expect)
             rows = (_raw(tenant_id, record.collection, record.id, record.document) for record in records)
             connection.executemany(_WRITE, rows)
 
-    def remove(self, tenant_id: str, collection: str, ids: Iterable[str] | None = None) -> int:
-        """See ports.Store."""
+    def remove(
+        self,
+        tenant_id: str,
+        collection: str,
+        ids: Iterable[str] | None = None,
+        expect: Mapping[tuple[str, str], str | None] | None = None,
+    ) -> int:
+        """See ports.Store. Raises Conflict."""
         with self._transaction() as connection:
+            _check(connection, tenant_id, expect)
             if ids is None:
                 return connection.execute(_REMOVE_ALL, _raw(tenant_id, collection)).rowcount
             return max(connection.executemany(_REMOVE, (_raw(tenant_id, collection, id) for id in ids)).rowcount, 0)
@@ -220,6 +225,12 @@ def _text(raw: bytes) -> str:
         return raw.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:  # a damaged record: it does not match its hash
         return raw.decode("utf-8", "replace")
+
+
+def _check(connection: sqlite3.Connection, tenant_id: str, expect: Mapping[tuple[str, str], str | None] | None) -> None:
+    for (collection, id), tag in (expect or {}).items():
+        if tag not in (ANY, _tag(connection, tenant_id, collection, id)):
+            raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
 
 
 def _tag(connection: sqlite3.Connection, tenant_id: str, collection: str, id: str) -> str | None:
