@@ -20,7 +20,7 @@ PAGE = (REPOSITORY / "docs" / "kubernetes.md").read_text("utf-8")
 LOOKS = [
     command
     for command in re.findall(r"`((?:kubectl|argo) [^`]+)`", PAGE)
-    if re.match(r"kubectl (get|logs|auth can-i) |argo (get|logs|list) ", command)
+    if re.match(r"kubectl (get|logs|auth can-i) |argo (get|logs|list) ", command) and "-n cogniverse" in command
 ]
 SAYS = {
     "cronworkflow": "auto-optimization-multi-tenant",
