@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 from argotune.causes import causes_of
@@ -74,6 +75,21 @@ def masked(text: str) -> str:
 def masked_data(text: str) -> str:
     """Text that others wrote, or that programs read, without the known secrets that are no everyday words."""
     return _without(_in_data, text)
+
+
+def masked_json(value: Any, dump: Callable[[Any], str]) -> str:
+    """The JSON that `dump` makes of a value, with its texts as `masked_data` has them: an escape or a number that looks
+    like a secret stays, or the whole would be no JSON. Texts are gone through only where one may hold a secret."""
+    text = dump(value)
+    return text if masked_data(text) == text else dump(_masked_values(value))
+
+
+def _masked_values(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked_data(value)
+    if isinstance(value, Mapping):
+        return {masked_data(str(name)): _masked_values(item) for name, item in value.items()}
+    return [_masked_values(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def is_clean(error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from argotune.errors import Corrupt, NewerRecord
-from argotune.known_secrets import masked_data
+from argotune.known_secrets import masked_json
 
 SCHEMA = 1
 """Raised where an older release would misread what a newer one writes. A further field is no such thing: it is left out
@@ -105,7 +105,7 @@ def _hash(text: str) -> str:
 
 def seal(kind: str, body: Any) -> str:
     """The document for a body, without the secrets that this process was given."""
-    inner = masked_data(canonical({"body": body, "kind": kind, "schema": SCHEMA}))
+    inner = masked_json({"body": body, "kind": kind, "schema": SCHEMA}, canonical)
     return f'{{"hash":"{_hash(inner)}",{inner[1:]}'
 
 

@@ -11,13 +11,14 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
-from argotune.known_secrets import masked_data, remember, remember_login
+from argotune.known_secrets import masked_json, remember, remember_login
 
 if "httpx" not in sys.modules:
     # httpx imports its command line program, and with it rich, click and pygments: 0.15 s of CPU that nobody uses.
@@ -325,7 +326,7 @@ def _headers(api_key: str | None) -> dict[str, str]:
 
 
 def _encoded(body: Body) -> bytes:
-    return masked_data(json.dumps(body, ensure_ascii=False, allow_nan=False)).encode("utf-8", "replace")
+    return masked_json(body, partial(json.dumps, ensure_ascii=False, allow_nan=False)).encode("utf-8", "replace")
 
 
 def _text(content: bytes, path: str) -> str:
