@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import dspy
 import pytest
@@ -176,3 +177,22 @@ def test_example_becomes_dspys_with_its_inputs_marked():
     theirs = to_dspy(ours)
     assert theirs.inputs().toDict() == {"query": "q", "base": "b"}
     assert theirs.labels().toDict() == {"agent": "video"}
+
+
+def test_nothing_more_is_asked_once_a_failure_has_ended_the_evaluation():
+    class EndsAtOnce(dspy.Module):
+        def forward(self, **_inputs: str) -> dspy.Prediction:
+            asked.append(1)
+            if len(asked) == 1:
+                raise Unavailable("away")
+            time.sleep(0.001)
+            return dspy.Prediction(agent="video", confidence=0.9)
+
+    asked: list[int] = []
+    lms = scripted_lms(like_the_nearest_demo)
+    wide = LMs(lms.task, None, lms.adapter, {}, num_threads=4)
+    for _ in range(10):
+        asked.clear()
+        with pytest.raises(Unavailable, match="away"):
+            score(EndsAtOnce(), ROUTING, [example(f"cat {i}") for i in range(400)], wide, silent)
+        assert len(asked) <= 8  # those under way when it failed

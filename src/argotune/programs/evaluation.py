@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from dataclasses import dataclass
 
@@ -108,11 +108,23 @@ def _in_turn(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> list
 
 
 def _in_threads(jobs: Sequence[_Job], num_threads: int, progress: Callable[[int, int], None]) -> list[Scored]:
-    pool = ThreadPoolExecutor(max_workers=num_threads)
+    pool, failures = ThreadPoolExecutor(max_workers=num_threads), []
+
+    def score_unless_over(job: _Job) -> Scored:
+        if failures:
+            raise CancelledError  # whatever is asked after a failure would be asked again by the rerun
+        try:
+            return _score_one(job)
+        except Exception as error:
+            failures.append(error)
+            raise
+
     try:
-        waiting: list[Future[Scored]] = [pool.submit(copy_context().run, _score_one, job) for job in jobs]
+        waiting: list[Future[Scored]] = [pool.submit(copy_context().run, score_unless_over, job) for job in jobs]
         for done, future in enumerate(as_completed(waiting), start=1):
-            future.result()  # the first failure ends it, whichever example it is of
+            if failures:
+                raise failures[0]  # the first one ends it, whichever example it is of
+            future.result()
             progress(done, len(jobs))
         return [future.result() for future in waiting]
     finally:
