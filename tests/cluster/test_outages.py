@@ -21,7 +21,8 @@ OUTAGE_S = 30
 AT_ONCE = 4
 """LM calls that a pod has open at a time: those a killed pod never heard the answers of are asked again."""
 
-LONGER_THAN_A_KILL_S = 20.0
+LONGER_THAN_A_KILL_S = 10.0
+"""And shorter than what the LM's client waits for."""
 
 DROP = {
     "redis": ("redis-cli", "client", "kill", "type", "normal"),
