@@ -17,17 +17,17 @@ from pathlib import Path
 
 from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
-from argotune.annotations import LabelSource
-from argotune.answers import Answers
-from argotune.budget import Meter
-from argotune.examples import Example, Split
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example, Split
+from argotune.lm.kept_answers import Answers
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, Refusal, TrainingTask, choose
-from argotune.ports import LMs
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.settings import read_settings
-from argotune.stats import bootstrap_interval
-from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+from argotune.stats.paired import bootstrap_interval
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 AGENTS = {
     "banking": "accounts, balances, transfers, bills, PINs",

@@ -21,22 +21,22 @@ from clinc150 import AGENTS, SEED, _pool, _stratified, _task
 from argotune import wiring
 from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers
-from argotune.budget import Meter
-from argotune.content import Content
-from argotune.decisions import Strategy
-from argotune.examples import Example, Split
+from argotune.data.examples import Example, Split
+from argotune.decisions.rules import Strategy
+from argotune.lm.kept_answers import Answers
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS
-from argotune.ports import LMs
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.settings import read_settings
-from argotune.stats import bootstrap_interval
+from argotune.stats.paired import bootstrap_interval
+from argotune.synthetic.content import Content
 from argotune.synthetic.generation import QueryGenerator
 from argotune.synthetic.mixing import synthetic_share, weighed
 from argotune.synthetic.service import Means, as_example, make
 from argotune.synthetic.values import parse_request
-from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 CONFIG = RoutingConfigUnified(tenant_id="clinc", agents=AGENTS)
 SYNTHETIC_BELOW = 20

@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from argotune.annotations import LabelSource
-from argotune.contexts import context_of
-from argotune.dataset import Dataset
-from argotune.decisions import Action, ModelingContext, Strategy, TrainingHistory
-from argotune.examples import Example
-from argotune.splitting import Split
-from argotune.stages.decide import Question, decide
-from argotune.tenants import RoutingConfigUnified
+from argotune.data.annotations import LabelSource
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
+from argotune.decisions.context import context_of
+from argotune.decisions.rules import Action, ModelingContext, Strategy, TrainingHistory
+from argotune.pipeline.stages.decide import Question, decide
+from argotune.tenants.config import RoutingConfigUnified
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 CONFIG = RoutingConfigUnified(tenant_id="acme", use_synthetic_data=False)
@@ -37,7 +37,7 @@ def main() -> None:
     print("|---|---|---|")
     _say("rules, context included", runs, lambda: _decide(data, None))
     started = time.perf_counter()
-    from argotune.meta_models import Advisor
+    from argotune.decisions.gain_model import Advisor
 
     model = _model()
     print(
@@ -79,7 +79,7 @@ def _data(n: int) -> Dataset:
 
 
 def _model():
-    from argotune.meta_models import Training, fit
+    from argotune.decisions.gain_model import Training, fit
 
     rng = random.Random(1)
     action = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")

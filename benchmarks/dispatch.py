@@ -21,14 +21,15 @@ from kubernetes import client, config
 from argotune import wiring
 from argotune.adapters.argo_runner import ArgoRunner
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.agenda import Agenda
-from argotune.configs import Configs, TenantEntry
-from argotune.documents import to_record
-from argotune.records import EVERYONE, Collection, digest
-from argotune.rounds import RoundRequest
+from argotune.pipeline.stages.dispatch import dispatch
+from argotune.scheduling.rounds import RoundRequest
+from argotune.scheduling.workflow import TEMPLATE
 from argotune.settings import read_settings
-from argotune.stages.dispatch import dispatch
-from argotune.workflows import TEMPLATE
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
+from argotune.store.sealing import digest
+from argotune.tenants.agenda import Agenda
+from argotune.tenants.catalog import Configs, TenantEntry
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
 WAITS = {

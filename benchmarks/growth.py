@@ -25,19 +25,22 @@ from types import SimpleNamespace
 
 from argotune import wiring
 from argotune.adapters.memory_traces import MemoryTracker
-from argotune.annotations import Annotation, LabelSource
-from argotune.configs import Configs
-from argotune.documents import to_record
-from argotune.experiences import Span
-from argotune.pipeline import run_module
-from argotune.ports import LMs, Ports
-from argotune.records import Collection
-from argotune.run_sums import sums_of
-from argotune.runs import Run, RunBook, RunState, Skip
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.experiences import Span
+from argotune.lm.port import LMs
+from argotune.pipeline.passes import run_module
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.run_steps import Request
+from argotune.promotion.verdicts import Comparison, Numbers, Rejected, Rule, Score
+from argotune.runs.book import RunBook
+from argotune.runs.run import Run, RunState, Skip
+from argotune.runs.sums import sums_of
 from argotune.settings import read_settings
-from argotune.tenants import RoutingConfigUnified
-from argotune.verdicts import Comparison, Interval, Numbers, Rejected, Rule, Score
-from argotune.work import Request
+from argotune.stats.interval import Interval
+from argotune.store.collections import Collection
+from argotune.store.documents import to_record
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 TENANT = "old"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -168,7 +171,7 @@ def step(name: str, url: str, count: int, new: int) -> dict[str, object]:
 
 
 def _trigger(store: Counted, count: int):
-    from argotune.stages.trigger import trigger
+    from argotune.pipeline.stages.trigger import trigger
 
     config = Configs(store).get(TENANT)
     return lambda: trigger(store, MadeUpTraces(count), config, "routing", forced=False, now=NOW).is_due

@@ -23,25 +23,25 @@ from clinc150 import AGENTS, _pool, _stratified, _task
 
 from argotune import wiring
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.annotations import LabelSource
-from argotune.answers import Answers
-from argotune.budget import Meter
-from argotune.doubts import doubts_about
-from argotune.examples import Example
-from argotune.experiences import Experience
-from argotune.gate import judge
-from argotune.labelling import Questions, Reason, choose
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example
+from argotune.data.experiences import Experience
+from argotune.data.splitting import Split, Splitter, split_of_key
+from argotune.labels.disagreement import doubts_about
+from argotune.labels.selection import Questions, Reason, choose
+from argotune.lm.kept_answers import Answers
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS
-from argotune.ports import LMs
 from argotune.programs import programs_of
 from argotune.programs.evaluation import Scored, score, to_dspy
 from argotune.programs.program import Program
-from argotune.records import digest
+from argotune.promotion.gate import judge
+from argotune.promotion.verdicts import Comparison, Promoted, Score
 from argotune.settings import read_settings
-from argotune.splitting import Split, Splitter, split_of_key
-from argotune.stats import bootstrap_interval, wilson_interval
-from argotune.tenants import BudgetLimits, GateRules, LMChoice, RoutingConfigUnified, SplitShares
-from argotune.verdicts import Comparison, Promoted, Score
+from argotune.stats.paired import bootstrap_interval, wilson_interval
+from argotune.store.sealing import digest
+from argotune.tenants.config import BudgetLimits, GateRules, LMChoice, RoutingConfigUnified, SplitShares
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STEP, MOST, A_DAY = 20, 400, 50

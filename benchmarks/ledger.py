@@ -35,27 +35,28 @@ from argotune.adapters.llama_cpp_lm import LabelScorer
 from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
-from argotune.annotations import Annotation
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
-from argotune.champions import standing
-from argotune.configs import Configs
-from argotune.experiences import Span
-from argotune.in_charge import Appointment, InCharge
-from argotune.ledger import LedgerRow, ledger_of
-from argotune.meta_models import MetaModel, fit, trainings_of
-from argotune.pipeline import Request, run_module
-from argotune.ports import LMs, Ports
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
+from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.gain_model import MetaModel, fit, trainings_of
+from argotune.decisions.ledger import LedgerRow, ledger_of
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.stages.learn import SEED, learn
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
 from argotune.programs.state import load
-from argotune.records import digest
-from argotune.registry import Registry
-from argotune.runs import RunBook
+from argotune.promotion.champions import standing
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
 from argotune.settings import read_settings
-from argotune.stages.learn import SEED, learn
-from argotune.stats import bootstrap_interval
-from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+from argotune.stats.paired import bootstrap_interval
+from argotune.store.sealing import digest
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)
 HIDDEN = 30

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from argotune.demo.sample import TENANTS, queries
-from argotune.masking import findings, mask
-from argotune.stats import wilson_interval
-from argotune.tenants import MaskingRules
+from argotune.cli.demo.sample import TENANTS, queries
+from argotune.data.guards.masking import findings, mask
+from argotune.stats.paired import wilson_interval
+from argotune.tenants.config import MaskingRules
 
 SET = Path(__file__).with_name("masking.jsonl")
 RULES = MaskingRules()

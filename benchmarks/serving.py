@@ -10,10 +10,10 @@ import time
 
 from argotune import wiring
 from argotune.adapters.memory_store import MemoryStore
-from argotune.configs import Configs
-from argotune.ports import LMs
-from argotune.serving import Serving
-from argotune.tenants import RoutingConfigUnified
+from argotune.lm.port import LMs
+from argotune.serving.client import Serving
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 
 def main() -> None:

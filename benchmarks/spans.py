@@ -20,18 +20,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from argotune import wiring
-from argotune.demo.sample import TENANTS, queries
+from argotune.cli.demo.sample import TENANTS, queries
 
 OURS = """
 import json, resource, sys, time
 from datetime import UTC, datetime, timedelta
 from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.phoenix_traces import PhoenixTraces
-from argotune.annotations import strongest
-from argotune.examples import examples_from
-from argotune.experiences import Fields, Unusable, read_span
-from argotune.masking import Mask
-from argotune.tenants import RoutingConfigUnified
+from argotune.data.annotations import strongest
+from argotune.data.examples import examples_from
+from argotune.data.experiences import Fields, Unusable, read_span
+from argotune.data.guards.masking import Mask
+from argotune.tenants.config import RoutingConfigUnified
 config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0)
 fields = Fields("routing", ("query", "entities", "relationships", "enhanced_query"), {"agent": tuple(config.agents)})
 traces = PhoenixTraces(PhoenixHttp(sys.argv[1], timeout_s=300), "bench")

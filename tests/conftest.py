@@ -10,9 +10,9 @@ import pytest
 from hypothesis import settings
 from required import lacking
 
-from argotune import documents
 from argotune.adapters.phoenix_server import PhoenixServer
-from argotune.known_secrets import forget_all
+from argotune.errors.known_secrets import forget_all
+from argotune.store import documents
 
 # How long one example takes says how busy the machine is; tests have a limit of their own.
 settings.register_profile("argotune", deadline=None)

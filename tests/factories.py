@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from argotune.annotations import Annotation, LabelSource
-from argotune.examples import Example
-from argotune.experiences import Experience, Fields, Span
-from argotune.registry import Lineage, Version, version_id
-from argotune.runs import Run, RunState
-from argotune.splitting import Split
-from argotune.tenants import RoutingConfigUnified, parse_config
-from argotune.verdicts import Interval, Numbers, Promoted, Rejected, Rule, Verdict
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.examples import Example
+from argotune.data.experiences import Experience, Fields, Span
+from argotune.data.splitting import Split
+from argotune.promotion.registry import Lineage, Version, version_id
+from argotune.promotion.verdicts import Numbers, Promoted, Rejected, Rule, Verdict
+from argotune.runs.run import Run, RunState
+from argotune.stats.interval import Interval
+from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + timedelta(days=100)

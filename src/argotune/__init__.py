@@ -1,11 +1,11 @@
 """Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
 
-The pipeline is ten verbs in one direction (pipeline.py knows their order, stages/ has one file each):
+The pipeline is ten verbs in one direction (pipeline/passes.py knows their order, pipeline/stages/ has one file each):
 
     discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
 
-Nouns are at the root, verbs in stages/, products only in adapters/. The names below are what the documents
-promise; they are loaded when they are first used.
+Every package is a room with a rule of admission, its docstring; what may import what is in pyproject.toml. The names
+below are what the documents promise; they are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argotune.decisions import ModelingContext, Strategy
-    from argotune.documented import (
+    from argotune.decisions.rules import ModelingContext, Strategy
+    from argotune.public_api.documented import (
         ConfigManager,
         ModalitySpanCollector,
         SyntheticDataService,
         VespaBackend,
         create_default_config_manager,
     )
-    from argotune.serving import Decision, Serving, open_serving
+    from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
+    from argotune.serving.client import Decision, Serving, open_serving
     from argotune.synthetic.values import SyntheticDataRequest
-    from argotune.tenants import RoutingConfigUnified
-    from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
+    from argotune.tenants.config import RoutingConfigUnified
 
 __version__ = "0.1.0"
 __all__ = [
@@ -46,20 +46,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConfigManager": "documented",
-    "ModalitySpanCollector": "documented",
-    "create_default_config_manager": "documented",
-    "Decision": "serving",
-    "Serving": "serving",
-    "open_serving": "serving",
-    "RoutingConfigUnified": "tenants",
-    "ModelingContext": "decisions",
-    "Strategy": "decisions",
+    "ConfigManager": "public_api.documented",
+    "ModalitySpanCollector": "public_api.documented",
+    "create_default_config_manager": "public_api.documented",
+    "Decision": "serving.client",
+    "Serving": "serving.client",
+    "open_serving": "serving.client",
+    "RoutingConfigUnified": "tenants.config",
+    "ModelingContext": "decisions.rules",
+    "Strategy": "decisions.rules",
     "SyntheticDataRequest": "synthetic.values",
-    "SyntheticDataService": "documented",
-    "TrainingDecisionModel": "training_models",
-    "TrainingStrategyModel": "training_models",
-    "VespaBackend": "documented",
+    "SyntheticDataService": "public_api.documented",
+    "TrainingDecisionModel": "public_api.training_models",
+    "TrainingStrategyModel": "public_api.training_models",
+    "VespaBackend": "public_api.documented",
 }
 
 

@@ -1,6 +1,6 @@
 """Settings: every knob of an installation, and the only reader of the environment.
 
-What differs between tenants is in their RoutingConfigUnified instead (tenants.py).
+What differs between tenants is in their RoutingConfigUnified instead (tenants/config.py).
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from argotune.errors import ConfigInvalid
+from argotune.errors import ConfigInvalid, first_problem
+from argotune.errors.known_secrets import remember, remember_environment, remember_login
 from argotune.hosts import ASKED, has_address
-from argotune.known_secrets import remember, remember_environment, remember_login
-from argotune.tenants import first_problem
 
 VespaName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 """Names are parts of a query's text, so nothing else can be one."""

@@ -11,29 +11,24 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from argotune.data.source import TraceSink, TraceSource
 from argotune.errors import ConfigInvalid
-from argotune.lm_names import Defaults, Keys, annotator_of_key
-from argotune.ports import (
-    ContentSource,
-    Embedder,
-    LMSource,
-    Ports,
-    Progress,
-    Store,
-    TraceSink,
-    TraceSource,
-    Tracker,
-    WorkflowRunner,
-    silent,
-)
+from argotune.lm.names import Defaults, Keys, annotator_of_key
+from argotune.lm.port import LMSource
+from argotune.pipeline.ports import Ports, Progress, silent
+from argotune.runs.tracker import Tracker
+from argotune.scheduling.runner import WorkflowRunner
+from argotune.scheduling.workflow import TEMPLATE
 from argotune.settings import Settings
-from argotune.tenants import RoutingConfigUnified
-from argotune.workflows import TEMPLATE
+from argotune.store.port import Store
+from argotune.synthetic.source import ContentSource
+from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
     from argotune.adapters.phoenix_http import PhoenixHttp
     from argotune.adapters.phoenix_traces import PhoenixTraces
     from argotune.adapters.prometheus_exporter import MetricsServer
+    from argotune.programs.embedder import Embedder
 
 
 def open_store(settings: Settings) -> Store:
@@ -122,7 +117,7 @@ def open_lms(settings: Settings) -> LMSource:
     """The embedded LM under `local/`, and any LiteLLM name."""
     from argotune.adapters.litellm_lm import RemoteLMs
     from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-    from argotune.adapters.lms import NamedLMs
+    from argotune.lm.named import NamedLMs
 
     named = lm_defaults(settings)
     openers = (EmbeddedLMs(settings.lm_weights, settings.lm_threads), RemoteLMs(named.keys))
@@ -143,7 +138,7 @@ def open_content(settings: Settings, store: Store) -> Callable[[RoutingConfigUni
             return open_vespa(settings)
         if config.content == "file":
             return open_content_files(settings)
-        from argotune.adapters.trace_content import TraceContent
+        from argotune.synthetic.trace_content import TraceContent
 
         return TraceContent(store, config)
 
@@ -187,7 +182,7 @@ def open_annotator(settings: Settings) -> LMSource:
     """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
     from argotune.adapters.litellm_lm import RemoteLMs
     from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-    from argotune.adapters.lms import AnnotatorLMs
+    from argotune.lm.named import AnnotatorLMs
 
     key = _secret(settings.annotation_key)
     openers = (

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from argotune import wiring
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
-from argotune.configs import Configs
-from argotune.demo import sample
-from argotune.demo.application import serve
-from argotune.ports import silent
-from argotune.serving import Serving
+from argotune.cli.demo import sample
+from argotune.cli.demo.application import serve
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.pipeline.ports import silent
+from argotune.serving.client import Serving
 from argotune.settings import read_settings
-from argotune.tenants import BudgetLimits, LMChoice, parse_config
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import BudgetLimits, LMChoice, parse_config
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SAMPLE = "initech"

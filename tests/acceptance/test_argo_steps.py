@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from argotune import wiring
-from argotune.configs import Configs
 from argotune.settings import read_settings
-from argotune.tenants import parse_config
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import parse_config
 from tests.acceptance.conftest import SAMPLE, SCRIPTS
 
 NOTHING_DUE = {"any": "false", "modality": "false", "cross_modal": "false", "routing": "false", "own": "false"}

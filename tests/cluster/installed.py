@@ -18,15 +18,15 @@ from world import AGENTS, START, traffic
 
 from argotune import wiring
 from argotune.adapters.argo_runner import ArgoRunner
-from argotune.configs import Configs
+from argotune.data.experiences import Span
 from argotune.errors import Unavailable
-from argotune.experiences import Span
-from argotune.ports import Store
-from argotune.records import digest
-from argotune.registry import Registry
+from argotune.promotion.registry import Registry
+from argotune.scheduling.workflow import Node, Workflow
 from argotune.settings import Settings, read_settings
-from argotune.tenants import RoutingConfigUnified
-from argotune.workflows import Node, Workflow
+from argotune.store.port import Store
+from argotune.store.sealing import digest
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 LM_KEY = "sk-of-the-cluster-tests"
 COMMAND_LIMIT_S = 300

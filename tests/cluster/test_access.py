@@ -13,7 +13,7 @@ import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, pods, run_command
 from cluster.manifests import DISPATCH, TEMPLATE, Object
 
-from argotune.workflows import Submission, manifest, workflow_name
+from argotune.scheduling.workflow import Submission, manifest, workflow_name
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 RUNNER, DISPATCHER = "argotune-runner", "argotune-dispatcher"

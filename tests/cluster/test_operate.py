@@ -13,7 +13,7 @@ import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, Promoted, described
 from cluster.manifests import REPOSITORY
 
-from argotune.runs import RunBook
+from argotune.runs.book import RunBook
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 PAGE = (REPOSITORY / "docs" / "kubernetes.md").read_text("utf-8")

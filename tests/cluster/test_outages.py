@@ -13,8 +13,8 @@ from cluster.installed import RUN_LIMIT_S, Installed, described, is_running, pod
 from cluster.nearest_demo_lm import NearestDemoLM
 
 from argotune.errors import Unavailable
-from argotune.runs import RunBook
-from argotune.workflows import Workflow
+from argotune.runs.book import RunBook
+from argotune.scheduling.workflow import Workflow
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 OUTAGE_S = 30

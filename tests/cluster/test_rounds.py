@@ -14,12 +14,13 @@ from cluster.manifests import DISPATCH
 from cluster.nearest_demo_lm import NearestDemoLM
 
 from argotune import wiring
-from argotune.agenda import Agenda, keep_agenda, place_of
-from argotune.ports import Record
-from argotune.records import EVERYONE, Collection, seal
-from argotune.rounds import RoundRequest
-from argotune.stages.dispatch import dispatch
-from argotune.workflows import Submission, Workflow, manifest, workflow_name
+from argotune.pipeline.stages.dispatch import dispatch
+from argotune.scheduling.rounds import RoundRequest
+from argotune.scheduling.workflow import Submission, Workflow, manifest, workflow_name
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.port import Record
+from argotune.store.sealing import seal
+from argotune.tenants.agenda import Agenda, keep_agenda, place_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ import pytest
 from cluster.installed import LM_KEY, RUN_LIMIT_S, Installed, Promoted, described, pods, step
 from cluster.nearest_demo_lm import NearestDemoLM
 
-from argotune.runs import RunBook
+from argotune.runs.book import RunBook
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 

@@ -20,8 +20,9 @@ from required import lacking
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.ports import Record, Store, WorkflowRunner
-from argotune.records import seal
+from argotune.scheduling.runner import WorkflowRunner
+from argotune.store.port import Record, Store
+from argotune.store.sealing import seal
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
 REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster", "redis with TLS")]

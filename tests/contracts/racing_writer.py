@@ -19,8 +19,9 @@ from pathlib import Path
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.errors import Conflict
-from argotune.ports import Record
-from argotune.records import Collection, seal, tag_of, unseal
+from argotune.store.collections import Collection
+from argotune.store.port import Record
+from argotune.store.sealing import seal, tag_of, unseal
 
 TENANT = "acme_corp"
 POINTER = (Collection.CHAMPIONS, "routing")

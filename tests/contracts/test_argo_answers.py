@@ -16,7 +16,7 @@ import trustme
 
 from argotune.adapters.argo_runner import LISTINGS, ArgoRunner
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Unavailable
-from argotune.workflows import Submission, manifest
+from argotune.scheduling.workflow import Submission, manifest
 
 Answer = Callable[[str], tuple[int, Any]]
 """The `continue` of a request -> status and body."""

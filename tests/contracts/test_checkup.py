@@ -8,8 +8,8 @@ import pytest
 from openai_server import Answer, OpenAIServer, completion, failure, running
 from tls_server import untrusted
 
-from argotune import checkup
-from argotune.checkup import Check, check_all, exit_code_of
+from argotune.cli import doctor as checkup
+from argotune.cli.doctor import Check, check_all, exit_code_of
 from argotune.settings import environment_names, read_settings
 
 MINI, KEY = "openai/gpt-4o-mini", "sk-of-the-task-0123456789"

@@ -16,18 +16,19 @@ from vespa_server import VespaServer, running
 from argotune.adapters.file_content import FileContent
 from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.trace_content import TraceContent
 from argotune.adapters.vespa_content import VespaAccess, VespaContent
-from argotune.content import read_content
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Experience
+from argotune.data.splitting import Split, split_of_key
 from argotune.errors import BadAnswer, ConfigInvalid
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Experience
-from argotune.ports import ContentSource
-from argotune.progress import Marker
-from argotune.records import digest
+from argotune.runs.progress import Marker
 from argotune.settings import VespaLayout
-from argotune.splitting import Split, split_of_key
-from argotune.tenants import RoutingConfigUnified, SplitShares, slug
+from argotune.store.sealing import digest
+from argotune.synthetic.content import read_content
+from argotune.synthetic.source import ContentSource
+from argotune.synthetic.trace_content import TraceContent
+from argotune.tenants.config import RoutingConfigUnified, SplitShares
+from argotune.tenants.ids import slug
 
 ACME, OTHER, HOSTILE = "acme", "acme corp", '../acme" or true or "{tenant}'
 Rows = Mapping[str, Sequence[Mapping[str, str]]]

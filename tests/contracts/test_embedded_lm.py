@@ -15,12 +15,12 @@ from dspy.adapters.types.decision import Choice, Score
 
 from argotune.adapters.llama_cpp_lm import MAX_ANSWER_TOKENS, EmbeddedLMs, bounded, shortened
 from argotune.adapters.llama_cpp_server import CONTEXT_TOKENS, find_weights, shared_server
-from argotune.adapters.lms import NamedLMs
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
 from argotune.errors import ConfigInvalid
-from argotune.ports import LMs
-from argotune.tenants import BudgetLimits, LMChoice
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.port import LMs
+from argotune.tenants.config import BudgetLimits, LMChoice
 
 QUALITY = Score["poor", "fair", "good"]
 AGENTS = {"video_agent": "finds films and clips", "text_agent": "finds papers and contracts", "sum agent": None}

@@ -25,11 +25,12 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.prometheus_exporter import MetricsServer
 from argotune.adapters.redis_store import RedisStore
 from argotune.cli import main
-from argotune.configs import Configs
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
-from argotune.ports import Store
-from argotune.runs import RunBook, RunState
-from argotune.tallies import RoundRecord, keep_round, keep_tally
+from argotune.runs.book import RunBook
+from argotune.runs.run import RunState
+from argotune.runs.totals import RoundRecord, keep_round, keep_tally
+from argotune.store.port import Store
+from argotune.tenants.catalog import Configs
 
 Samples = dict[str, float]
 

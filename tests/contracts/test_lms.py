@@ -14,13 +14,13 @@ from openai_server import running
 
 from argotune.adapters.litellm_lm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-from argotune.adapters.lms import NamedLMs
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers
-from argotune.budget import Meter, Spent
 from argotune.errors import BudgetSpent, ConfigInvalid
-from argotune.ports import LMs
-from argotune.tenants import BudgetLimits, LMChoice
+from argotune.lm.kept_answers import Answers
+from argotune.lm.meter import Meter, Spent
+from argotune.lm.named import NamedLMs
+from argotune.lm.port import LMs
+from argotune.tenants.config import BudgetLimits, LMChoice
 
 
 @dataclass

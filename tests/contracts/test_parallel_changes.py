@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from argotune.configs import Configs
 from argotune.errors import Conflict
-from argotune.ports import Store
 from argotune.settings import Settings
+from argotune.store.port import Store
+from argotune.tenants.catalog import Configs
 from argotune.wiring import open_store
 
 COUNT = 20

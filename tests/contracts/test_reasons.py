@@ -10,9 +10,9 @@ from tls_server import untrusted
 from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.vespa_content import VespaAccess, VespaContent
-from argotune.configs import Configs
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
 from argotune.settings import VespaLayout, read_settings
+from argotune.tenants.catalog import Configs
 from argotune.wiring import open_vespa
 
 

@@ -16,8 +16,9 @@ import redis
 from argotune.adapters import redis_store
 from argotune.adapters.redis_store import Address, RedisStore, parse_address
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Corrupt, Unavailable
-from argotune.ports import Record, Store
-from argotune.records import EVERYONE, seal, tag_of, unseal
+from argotune.store.collections import EVERYONE
+from argotune.store.port import Record, Store
+from argotune.store.sealing import seal, tag_of, unseal
 
 ACME = "acme_corp"
 

@@ -26,10 +26,7 @@ from openai_server import (
 )
 
 from argotune.adapters.litellm_lm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
-from argotune.adapters.lms import SECOND_TRIES, NamedLMs
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers, NoAnswers
-from argotune.budget import Meter
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -42,10 +39,13 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
-from argotune.ports import LMs
-from argotune.programs.failures import CUT
-from argotune.streaks import IN_A_ROW
-from argotune.tenants import BudgetLimits, LMChoice
+from argotune.lm.kept_answers import Answers, NoAnswers
+from argotune.lm.lack import CUT
+from argotune.lm.meter import Meter
+from argotune.lm.named import SECOND_TRIES, NamedLMs
+from argotune.lm.port import LMs
+from argotune.lm.streaks import IN_A_ROW
+from argotune.tenants.config import BudgetLimits, LMChoice
 
 KEY = "sk-of-acme-0123456789"
 TEACHER_KEY = "key of the teacher"
@@ -283,11 +283,11 @@ def test_litellm_is_imported_only_when_such_an_lm_is_called(server: OpenAIServer
 import sys
 from datetime import UTC, datetime
 from argotune.adapters.litellm_lm import Keys, RemoteLMs
-from argotune.adapters.lms import NamedLMs
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
 from argotune.errors import AccessDenied
-from argotune.tenants import BudgetLimits, LMChoice
+from argotune.tenants.config import BudgetLimits, LMChoice
 import dspy
 waits_s = []
 source = NamedLMs([RemoteLMs(Keys({KEY!r}), waits_s.append)], {BY_LITELLM!r}, None, lambda: datetime.now(UTC))

@@ -13,8 +13,8 @@ from kubernetes_server import KubernetesServer, serving
 from argotune.adapters.argo_runner import ArgoRunner
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.errors import NotFound
-from argotune.ports import WorkflowRunner
-from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name
+from argotune.scheduling.runner import WorkflowRunner
+from argotune.scheduling.workflow import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name
 
 TENANTS = ["acme_corp", "Größe/ä", "{{workflow.uid}}", "$(reboot)", "a" * 80]
 

@@ -14,8 +14,8 @@ import pytest
 
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, Unavailable
-from argotune.ports import Record, Store
-from argotune.records import seal, unseal
+from argotune.store.port import Record, Store
+from argotune.store.sealing import seal, unseal
 
 ACME = "acme_corp"
 

@@ -15,7 +15,7 @@ import stopped_runner
 from stopped_runner import TENANT, documents, run, world_on
 
 from argotune.errors import Conflict
-from argotune.runs import RunBook
+from argotune.runs.book import RunBook
 from argotune.settings import Settings
 from argotune.wiring import open_store
 

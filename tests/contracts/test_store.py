@@ -9,10 +9,11 @@ from contextlib import nullcontext
 
 import pytest
 
-from argotune.documents import tag_there
 from argotune.errors import Conflict
-from argotune.ports import ANY, Record, Store
-from argotune.records import EVERYONE, seal, tag_of
+from argotune.store.collections import EVERYONE
+from argotune.store.documents import tag_there
+from argotune.store.port import ANY, Record, Store
+from argotune.store.sealing import seal, tag_of
 
 ACME = "acme_corp"
 

@@ -13,8 +13,9 @@ import pytest
 
 from argotune.adapters.redis_store import RedisStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.ports import Store
-from argotune.records import Collection, unseal
+from argotune.store.collections import Collection
+from argotune.store.port import Store
+from argotune.store.sealing import unseal
 
 PROCESSES = 50
 TENANT, POINTER = "acme_corp", (Collection.CHAMPIONS, "routing")

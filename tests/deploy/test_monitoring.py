@@ -18,9 +18,10 @@ from required import lacking
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.prometheus_exporter import StoreMetrics
-from argotune.configs import Configs
-from argotune.runs import RunBook, RunState, Skip
-from argotune.tallies import RoundRecord, keep_round, keep_tally
+from argotune.runs.book import RunBook
+from argotune.runs.run import RunState, Skip
+from argotune.runs.totals import RoundRecord, keep_round, keep_tally
+from argotune.tenants.catalog import Configs
 
 MONITORING = Path(__file__).parents[2] / "monitoring"
 

@@ -19,11 +19,11 @@ from world import START, ScriptedLMs, World, traffic
 
 from argotune.adapters.memory_traces import MemoryTracker
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.annotation_queue import AnnotationQueue
-from argotune.pipeline import Request, run_module
-from argotune.ports import Record
-from argotune.registry import Registry
-from argotune.runs import RunBook
+from argotune.labels.queue import AnnotationQueue
+from argotune.pipeline.passes import Request, run_module
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.store.port import Record
 
 N_DECISIONS = 150
 

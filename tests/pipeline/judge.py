@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from world import START, WORDS
 
-from argotune.adapters.lms import AnnotatorLMs
-from argotune.budget import Meter
-from argotune.tenants import LMChoice
+from argotune.lm.meter import Meter
+from argotune.lm.named import AnnotatorLMs
+from argotune.tenants.config import LMChoice
 
 
 def right(query: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
-from argotune.ports import LMs
+from argotune.lm.port import LMs
 
 Answer = Callable[[Mapping[str, str], Sequence[str], Sequence[Mapping[str, Any]]], str]
 """(inputs, labels, demos) -> label."""

@@ -9,11 +9,11 @@ from factories import NOON
 from small_routing import AGENTS, ROUTING, example
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.champions import untuned
 from argotune.errors import Unavailable
 from argotune.programs.program import Program
 from argotune.programs.state import dump
-from argotune.registry import Registry, Version, version_id
+from argotune.promotion.champions import untuned
+from argotune.promotion.registry import Registry, Version, version_id
 
 FIRST = next(iter(AGENTS))
 """What the program as written answers."""

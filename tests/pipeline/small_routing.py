@@ -8,9 +8,9 @@ from typing import Any
 import dspy
 from scripted_lm import scripted_writer
 
-from argotune.ports import LMs
+from argotune.lm.port import LMs
 from argotune.programs import programs_of
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 AGENTS = {"video": "finds videos", "text": "finds texts", "sum": ""}
 

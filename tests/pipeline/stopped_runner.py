@@ -13,10 +13,10 @@ from dataclasses import replace
 from world import World, traffic
 
 from argotune.errors import ArgotuneError
-from argotune.pipeline import Request, run_module
-from argotune.ports import Store
-from argotune.records import Collection
+from argotune.pipeline.passes import Request, run_module
 from argotune.settings import Settings
+from argotune.store.collections import Collection
+from argotune.store.port import Store
 from argotune.wiring import new_id, open_store
 
 TENANT, MODULE = "acme", "routing"

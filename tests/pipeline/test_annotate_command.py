@@ -12,9 +12,10 @@ from test_labels import annotated, due, label, run, unlabelled, waiting
 from world import AGENTS, World
 
 from argotune import wiring
-from argotune.agenda import agenda_of, agendas, keep_agenda, place_of
 from argotune.cli import main
 from argotune.cli.annotate import _answer, _Skip, _Stop
+from argotune.scheduling.next_check import agenda_of
+from argotune.tenants.agenda import agendas, keep_agenda, place_of
 
 
 @pytest.fixture

@@ -7,26 +7,28 @@ import json
 import pytest
 from world import START, World, filled, traffic
 
-from argotune import documents
 from argotune.adapters.memory_runner import MemoryRunner
-from argotune.agenda import agenda_of, keep_agenda, place_of
 from argotune.cli.inspect import status_rows
-from argotune.configs import Configs
+from argotune.decisions.ledger import ledger_of
 from argotune.errors import Corrupt
-from argotune.ledger import ledger_of
-from argotune.outcomes import outcome_of_reports
-from argotune.pipeline import Request, run_module
-from argotune.ports import Record, Store
-from argotune.records import EVERYONE, Collection, digest, seal, unseal
-from argotune.registry import Registry
-from argotune.reports import report_json
-from argotune.rounds import RoundRequest
-from argotune.runs import RunBook
-from argotune.stages.discover import discover
-from argotune.stages.dispatch import dispatch
-from argotune.stages.learn import learn
-from argotune.stages.trigger import trigger
-from argotune.tallies import keep_round, read_overview, rounds
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.discover import discover
+from argotune.pipeline.stages.dispatch import dispatch
+from argotune.pipeline.stages.learn import learn
+from argotune.pipeline.stages.trigger import trigger
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.runs.reports import report_json
+from argotune.runs.step_outcomes import outcome_of_reports
+from argotune.runs.totals import keep_round, read_overview, rounds
+from argotune.scheduling.next_check import agenda_of
+from argotune.scheduling.rounds import RoundRequest
+from argotune.store import documents
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.port import Record, Store
+from argotune.store.sealing import digest, seal, unseal
+from argotune.tenants.agenda import keep_agenda, place_of
+from argotune.tenants.catalog import Configs
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +123,7 @@ def test_a_round_goes_on_past_damaged_records_that_all_share(collection: str, ho
 
 
 def _record_of_round(world: World):
-    from argotune.tallies import RoundRecord
+    from argotune.runs.totals import RoundRecord
 
     return RoundRecord(name="r1", started_at=world.now, ended_at=world.now)
 

@@ -7,16 +7,17 @@ from datetime import timedelta
 import pytest
 from world import World, filled, traffic
 
-from argotune.decisions import SKIP, Action, ModelingContext, Strategy
-from argotune.explain import explain_decision
-from argotune.in_charge import Appointment, InCharge
-from argotune.ledger import ledger_of
-from argotune.meta_models import FEATURES, MetaModel, Training, fit
+from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
+from argotune.decisions.ledger import ledger_of
+from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy
 from argotune.optimizers import OPTIMIZERS
-from argotune.pipeline import Request, run_module
-from argotune.runs import Run, RunBook
-from argotune.stages.trigger import trigger
-from argotune.tenants import RoutingConfigUnified
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.trigger import trigger
+from argotune.runs.book import RunBook
+from argotune.runs.explain import explain_decision
+from argotune.runs.run import Run
+from argotune.tenants.config import RoutingConfigUnified
 
 BY_DEFAULT = {"decisions": {"exploration_share": 0}}
 

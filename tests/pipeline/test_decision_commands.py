@@ -13,9 +13,9 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.cli import main
 from argotune.cli.rounds import settle_daily
-from argotune.configs import Configs
-from argotune.in_charge import InCharge
-from argotune.pipeline import Request, run_module
+from argotune.decisions.active_model import InCharge
+from argotune.pipeline.passes import Request, run_module
+from argotune.tenants.catalog import Configs
 
 
 @pytest.fixture

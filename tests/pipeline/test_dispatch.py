@@ -10,15 +10,16 @@ from factories import make_config, make_span
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.agenda import Agenda, keep_agenda, place_of
-from argotune.configs import Configs
-from argotune.documents import unreadable
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound, Unavailable
-from argotune.ports import Record
-from argotune.records import EVERYONE, Collection, digest
-from argotune.rounds import OVER_LIMIT, RoundRequest
-from argotune.stages.dispatch import dispatch
-from argotune.workflows import TEMPLATE
+from argotune.pipeline.stages.dispatch import dispatch
+from argotune.scheduling.rounds import OVER_LIMIT, RoundRequest
+from argotune.scheduling.workflow import TEMPLATE
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import unreadable
+from argotune.store.port import Record
+from argotune.store.sealing import digest
+from argotune.tenants.agenda import Agenda, keep_agenda, place_of
+from argotune.tenants.catalog import Configs
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 EVIL = ["$(reboot)", "{{workflow.uid}}", "../../etc", "a'b\"c", "Größe/ä"]

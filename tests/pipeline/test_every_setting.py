@@ -30,39 +30,40 @@ from world import START, World, traffic
 
 from argotune import wiring
 from argotune.adapters.litellm_lm import RemoteLMs
-from argotune.adapters.lms import NamedLMs
 from argotune.adapters.memory_store import MemoryStore
-from argotune.agreement import compare
-from argotune.annotation_queue import AnnotationQueue
-from argotune.annotations import Annotation, LabelSource
-from argotune.annotator import DayBudget
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
 from argotune.cli.argo import _link
 from argotune.cli.looks import modules_of
-from argotune.contexts import context_of
-from argotune.dataset import Dataset, ExampleSums
-from argotune.decisions import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.archive import ExperienceLog
+from argotune.data.dataset import Dataset, ExampleSums
+from argotune.data.experiences import read_span
+from argotune.data.splitting import Split
+from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.context import context_of
+from argotune.decisions.gain_model import Training, fit
+from argotune.decisions.rules import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import read_span
-from argotune.gate import judge, no_evidence
-from argotune.in_charge import Appointment, InCharge
-from argotune.lm_names import Keys
-from argotune.meta_models import Training, fit
-from argotune.pipeline import Request, run_module
+from argotune.labels.agreement import compare
+from argotune.labels.annotator import DayBudget
+from argotune.labels.queue import AnnotationQueue
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.names import Keys
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.collect import collect
+from argotune.pipeline.stages.decide import Question, decide
+from argotune.pipeline.stages.forget import forget_old
+from argotune.pipeline.stages.synthesize import synthesize
+from argotune.pipeline.stages.trigger import trigger
 from argotune.programs import programs_of
-from argotune.runs import Run, RunBook, RunState
+from argotune.promotion.gate import judge, no_evidence
+from argotune.promotion.verdicts import Comparison, Score, Unusable
+from argotune.runs.book import RunBook
+from argotune.runs.run import Run, RunState
 from argotune.settings import Settings, VespaLayout, wants_json_logs
-from argotune.splitting import Split
-from argotune.stages.collect import collect
-from argotune.stages.decide import Question, decide
-from argotune.stages.forget import forget_old
-from argotune.stages.synthesize import synthesize
-from argotune.stages.trigger import trigger
 from argotune.synthetic.generation import QUERY_GENERATION
-from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
-from argotune.verdicts import Comparison, Score, Unusable
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
 
 WORLD = {"agents": {"video": "", "audio": "", "text": ""}, "modules": ["routing"], "min_trace_confidence": 0.0}
 
@@ -314,7 +315,7 @@ def content_of(config: RoutingConfigUnified) -> str:
 
 def quality_asked(config: RoutingConfigUnified) -> float:
     world, (program,) = World(), programs_of(config, "routing")
-    with patch("argotune.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
+    with patch("argotune.pipeline.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
         plan = ran(config).plan.model_copy(update={"synthetic_count": 3})
         data, lms = Dataset.of("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
         synthesize(world.ports, config, program, plan, data, lms, Meter(config.budget), None)

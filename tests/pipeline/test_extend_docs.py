@@ -13,13 +13,13 @@ import pytest
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.lm.port import LMs
 from argotune.optimizers import TrainingTask
 from argotune.optimizers.compiling import guarded
-from argotune.ports import LMs
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score
 from argotune.programs.retrieval import RetrievedDemos
-from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 TEXT = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# shop/(\w+)\.py\n(.*?)```", TEXT, re.DOTALL))

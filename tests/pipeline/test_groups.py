@@ -9,10 +9,10 @@ import pytest
 from world import World, filled, traffic
 
 from argotune.errors import Unavailable
-from argotune.outcomes import links, outcome_of_reports, outcome_of_run, outcome_of_steps
-from argotune.pipeline import Request, run_module
-from argotune.reports import ModuleReport
-from argotune.runs import RunBook
+from argotune.pipeline.passes import Request, run_module
+from argotune.runs.book import RunBook
+from argotune.runs.reports import ModuleReport
+from argotune.runs.step_outcomes import links, outcome_of_reports, outcome_of_run, outcome_of_steps
 
 FORCED = Request(is_forced=True, group="auto-opt-acme-1")
 

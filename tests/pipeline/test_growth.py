@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from argotune import wiring
-from argotune.configs import Configs
 from argotune.settings import read_settings
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 GROWTH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "growth.py"))
 

@@ -9,18 +9,18 @@ import pytest
 from test_loop import run_once
 from world import World, decision, filled, traffic
 
-from argotune.annotations import Annotation
+from argotune.data.annotations import Annotation
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Fields
+from argotune.data.splitting import Split
 from argotune.errors import Unavailable
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Fields
 from argotune.optimizers import OPTIMIZERS
 from argotune.optimizers.task import plain_student
-from argotune.pipeline import Request, run_module
-from argotune.records import Collection
-from argotune.registry import Registry
-from argotune.runs import RunBook
-from argotune.splitting import Split
-from argotune.stages.collect import collect
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.collect import collect
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.store.collections import Collection
 
 PRIVATE = "anna.schmidt@example.com"
 

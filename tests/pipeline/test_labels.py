@@ -15,22 +15,22 @@ from world import AGENTS, START, World, decision, traffic
 
 from argotune.adapters.memory_traces import MemoryTraces
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.agreement import AnnotatorReport, reports_of
-from argotune.annotation_queue import AnnotationQueue, QueueItem
-from argotune.annotations import Annotation, LabelSource
-from argotune.annotator import IDENTIFIER, DayBudget
-from argotune.budget import Spent
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.archive import ExperienceLog
+from argotune.data.splitting import Split
 from argotune.errors import BudgetSpent, RequestRefused, Unavailable
-from argotune.experience_log import ExperienceLog
-from argotune.labelling import Reason
-from argotune.pipeline import Request, run_module
+from argotune.labels.agreement import AnnotatorReport, reports_of
+from argotune.labels.annotator import IDENTIFIER, DayBudget
+from argotune.labels.queue import AnnotationQueue, QueueItem
+from argotune.labels.selection import Reason
+from argotune.lm.meter import Spent
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.annotate import label_by_lm
+from argotune.pipeline.stages.trigger import trigger
 from argotune.programs import programs_of
-from argotune.records import digest
-from argotune.runs import RunBook
-from argotune.splitting import Split
-from argotune.stages.annotate import label_by_lm
-from argotune.stages.trigger import trigger
-from argotune.tenants import RoutingConfigUnified
+from argotune.runs.book import RunBook
+from argotune.store.sealing import digest
+from argotune.tenants.config import RoutingConfigUnified
 
 FORCED = Request(is_forced=True)
 JUDGE = f"{IDENTIFIER} openai/judge"

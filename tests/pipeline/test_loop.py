@@ -8,14 +8,15 @@ from dataclasses import replace
 import pytest
 from world import World, filled, traffic
 
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Span
 from argotune.errors import Conflict, ProjectMissing, Unavailable
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Span
-from argotune.explain import explain
-from argotune.pipeline import Request, run_module
-from argotune.registry import Bar, Registry
-from argotune.runs import Run, RunBook, RunState
-from argotune.tenants import BudgetLimits, RoutingConfigUnified
+from argotune.pipeline.passes import Request, run_module
+from argotune.promotion.registry import Bar, Registry
+from argotune.runs.book import RunBook
+from argotune.runs.explain import explain
+from argotune.runs.run import Run, RunState
+from argotune.tenants.config import BudgetLimits, RoutingConfigUnified
 
 
 def run_once(world: World, config, *, forced: bool = False, seen: Sequence[Span] = ()) -> Run:

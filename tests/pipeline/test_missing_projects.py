@@ -12,7 +12,7 @@ from argotune import wiring
 from argotune.cli import looks, main, run_command
 from argotune.cli.loop import _gravest, optimization_parser, trigger_parser
 from argotune.errors import ConfigInvalid, ProjectMissing
-from argotune.runs import RunBook
+from argotune.runs.book import RunBook
 
 MODULES = ["modality", "routing", "cross_modal"]
 

@@ -16,10 +16,10 @@ import pytest
 from scipy.stats import binom
 from test_synthesis import CONFIG, CONTENT, Bench, known_example
 
-from argotune.content import Content
 from argotune.programs import programs_of
 from argotune.programs.cross_modal import INPUTS
 from argotune.synthetic.augmentation import augmented
+from argotune.synthetic.content import Content
 from argotune.synthetic.generators import GENERATORS, Material
 from argotune.synthetic.values import Augmentation, Fusion, Goal, Route, SyntheticDataResponse, parse_request
 

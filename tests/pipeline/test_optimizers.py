@@ -19,19 +19,19 @@ from dspy.utils.exceptions import LMError
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 
 from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-from argotune.adapters.lms import NamedLMs
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent, RequestRefused, Unavailable
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.optimizers.quiet import quiet
-from argotune.ports import LMs
 from argotune.programs import Program, programs_of
 from argotune.programs.evaluation import score
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.state import dump
-from argotune.tenants import BudgetLimits, LMChoice, RoutingConfigUnified
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 AGENTS = {"video": "finds videos and films", "text": "finds papers and texts", "audio": "finds songs and podcasts"}
 ROUTING = programs_of(RoutingConfigUnified(tenant_id="acme", agents=AGENTS), "routing")[0]

@@ -10,13 +10,13 @@ import dspy
 import pytest
 from world import START, World
 
-from argotune.annotations import Annotation
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
 from argotune.errors import ConfigInvalid
-from argotune.experiences import Span
-from argotune.pipeline import Request, run_module
+from argotune.pipeline.passes import Request, run_module
 from argotune.programs import programs_of
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
-from argotune.registry import Registry
+from argotune.promotion.registry import Registry
 
 SIGNS = {"now": "down outage lost breach urgent", "later": "idea wish typo color someday"}
 THINGS = ["invoice", "login", "search", "report", "export", "billing", "theme", "button", "page", "mail"]

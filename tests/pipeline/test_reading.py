@@ -12,23 +12,24 @@ from world import START, World, traffic
 
 from argotune import wiring
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.annotation_queue import AnnotationQueue
-from argotune.annotations import Annotation
 from argotune.cli import looks
-from argotune.contexts import context_of
-from argotune.dataset import Dataset
-from argotune.decisions import TrainingHistory
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Span
-from argotune.pipeline import Request, run_module
+from argotune.data.annotations import Annotation
+from argotune.data.archive import ExperienceLog
+from argotune.data.dataset import Dataset
+from argotune.data.experiences import Span
+from argotune.data.question_log import QuestionLog
+from argotune.decisions.context import context_of
+from argotune.decisions.rules import TrainingHistory
+from argotune.labels.queue import AnnotationQueue
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.reading import BEGUN_ANEW
+from argotune.pipeline.retention import HELD
+from argotune.pipeline.stages.annotate import Look
 from argotune.programs import programs_of
-from argotune.question_log import QuestionLog
-from argotune.reading import BEGUN_ANEW
-from argotune.reports import ModuleReport
-from argotune.retention import HELD
-from argotune.runs import Run, RunBook
-from argotune.stages.annotate import Look
-from argotune.tenants import RoutingConfigUnified
+from argotune.runs.book import RunBook
+from argotune.runs.reports import ModuleReport
+from argotune.runs.run import Run
+from argotune.tenants.config import RoutingConfigUnified
 
 OLDER = "span: older than phoenix_lookback_hours"
 AGAIN = "read again: not known before"

@@ -8,9 +8,10 @@ from world import filled
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import NotFound, Unavailable
-from argotune.records import EVERYONE, OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, Collection, digest
-from argotune.removal import remove_tenant
-from argotune.tallies import read_overview
+from argotune.pipeline.removal import remove_tenant
+from argotune.runs.totals import read_overview
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.sealing import OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, digest
 
 
 def left_of(store: MemoryStore, tenant_id: str) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ from stopped_runner import MODULE, TENANT, documents, run, world_on
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import ArgotuneError, Conflict
-from argotune.ports import Record
-from argotune.records import Collection
-from argotune.registry import Registry
-from argotune.runs import RunBook
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.store.collections import Collection
+from argotune.store.port import Record
 
 
 class StandsStill(MemoryStore):

@@ -16,19 +16,19 @@ from scripted_lm import ScriptedDecisions, scripted_lms, scripted_writer
 from argotune import SyntheticDataRequest, SyntheticDataService
 from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.annotations import LabelSource
-from argotune.content import BadContent, Content
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid, NoContent, RequestRefused, Unavailable
-from argotune.examples import Example
 from argotune.programs.own import own_program
 from argotune.programs.state import dump, load
-from argotune.records import digest
-from argotune.splitting import Split
+from argotune.store.sealing import digest
+from argotune.synthetic.content import BadContent, Content
 from argotune.synthetic.generation import QueryGenerator
 from argotune.synthetic.labels import other_agents
 from argotune.synthetic.service import Means, as_example, make
 from argotune.synthetic.values import Augmentation, SyntheticDataResponse, parse_request
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 CONFIG = RoutingConfigUnified(tenant_id="acme")
 TOPICS = ["harbour", "glacier", "violin", "comet", "museum", "whales", "chess", "bridge", "election", "cooking"]

@@ -11,30 +11,31 @@ import pytest
 from scripted_lm import scripted_writer
 from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
 
-from argotune import work
 from argotune.adapters.memory_content import MemoryContent
-from argotune.champions import untuned
 from argotune.cli import main
 from argotune.cli import synthesize as synthesize_command
-from argotune.configs import Configs
-from argotune.content import Content
-from argotune.decisions import Strategy
+from argotune.data.archive import ExperienceLog
+from argotune.data.examples import LabelSource
+from argotune.data.splitting import Split
+from argotune.decisions.ledger import ledger_of
+from argotune.decisions.rules import Strategy
 from argotune.errors import Unavailable
-from argotune.examples import LabelSource
-from argotune.experience_log import ExperienceLog
-from argotune.explain import explain, explain_decision
-from argotune.ledger import ledger_of
-from argotune.outcomes import outcome_of_run
-from argotune.pipeline import Request, run_module
+from argotune.pipeline import run_steps as work
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.decide import decide
+from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs.own import own_program
 from argotune.programs.state import dump
-from argotune.registry import Registry, new_version
-from argotune.reports import run_json
-from argotune.runs import Run, RunBook
-from argotune.splitting import Split
-from argotune.stages.decide import decide
-from argotune.stages.synthesize import synthesize
+from argotune.promotion.champions import untuned
+from argotune.promotion.registry import Registry, new_version
+from argotune.runs.book import RunBook
+from argotune.runs.explain import explain, explain_decision
+from argotune.runs.reports import run_json
+from argotune.runs.run import Run
+from argotune.runs.step_outcomes import outcome_of_run
+from argotune.synthetic.content import Content
 from argotune.synthetic.generation import QUERY_GENERATION
+from argotune.tenants.catalog import Configs
 
 
 class WritingLMs(ScriptedLMs):

@@ -20,21 +20,22 @@ from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, traffic
 from argotune.adapters.litellm_lm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp_lm import LabelScorer
 from argotune.adapters.llama_cpp_server import Look
-from argotune.adapters.lms import NamedLMs
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers, PaidAnswers
-from argotune.budget import Meter
-from argotune.checkup import dev_scores
+from argotune.cli.doctor import dev_scores
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
-from argotune.pipeline import Request, run_module
-from argotune.ports import LMs
+from argotune.lm.kept_answers import Answers, PaidAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.port import LMs
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.stages.trigger import trigger
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score
-from argotune.records import digest
-from argotune.registry import Registry
-from argotune.runs import Run, RunBook, RunState
-from argotune.stages.trigger import trigger
-from argotune.tenants import BudgetLimits
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.runs.run import Run, RunState
+from argotune.store.sealing import digest
+from argotune.tenants.config import BudgetLimits
 
 
 def right(query: str) -> str:

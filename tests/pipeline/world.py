@@ -14,14 +14,17 @@ from argotune.adapters.memory_content import MemoryContent
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.annotations import Annotation
-from argotune.answers import Answers, PaidAnswers
-from argotune.budget import Meter
-from argotune.configs import Configs
-from argotune.experiences import Span
-from argotune.ports import ContentSource, LMs, LMSource, Ports, Store
-from argotune.records import digest
-from argotune.tenants import LMChoice, RoutingConfigUnified
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
+from argotune.lm.kept_answers import Answers, PaidAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs, LMSource
+from argotune.pipeline.ports import Ports
+from argotune.store.port import Store
+from argotune.store.sealing import digest
+from argotune.synthetic.source import ContentSource
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import LMChoice, RoutingConfigUnified
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 AGENTS = {"video": "finds videos", "audio": "finds podcasts", "text": "finds documents"}

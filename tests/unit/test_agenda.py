@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.agenda import Agenda, Need, agenda_of, agendas, forget_agenda, keep_agenda, need_of, place_of
-from argotune.conditions import Conditions
-from argotune.configs import Configs
-from argotune.ports import Record
-from argotune.records import EVERYONE, Collection, digest
+from argotune.scheduling.next_check import Need, agenda_of, need_of
+from argotune.scheduling.trigger_check import Conditions
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.port import Record
+from argotune.store.sealing import digest
+from argotune.tenants.agenda import Agenda, agendas, forget_agenda, keep_agenda, place_of
+from argotune.tenants.catalog import Configs
 from tests.factories import make_config
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -8,10 +8,10 @@ import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.agreement import AnnotatorReport, compare, disputed, keep_report, report_of, reports_of
-from argotune.annotations import Annotation, AnnotatorKind
-from argotune.experiences import Fields
-from argotune.tenants import AnnotationRules
+from argotune.data.annotations import Annotation, AnnotatorKind
+from argotune.data.experiences import Fields
+from argotune.labels.agreement import AnnotatorReport, compare, disputed, keep_report, report_of, reports_of
+from argotune.tenants.config import AnnotationRules
 
 RULES = AnnotationRules()
 

@@ -8,12 +8,12 @@ import pytest
 from factories import NOON
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.annotation_queue import AnnotationQueue, QueueItem, hard_spans
-from argotune.documents import to_record
+from argotune.data.splitting import Split
 from argotune.errors import Conflict
-from argotune.labelling import Reason
-from argotune.ports import Record
-from argotune.splitting import Split
+from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.labels.selection import Reason
+from argotune.store.documents import to_record
+from argotune.store.port import Record
 
 TODAY = NOON.date()
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 from factories import after, make_annotation
 
-from argotune.annotations import Annotation, strongest
+from argotune.data.annotations import Annotation, strongest
 
 OLD_HUMAN = make_annotation("a", updated_at=after(0))
 NEW_HUMAN = make_annotation("b", updated_at=after(9), identifier="ben")

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.answers import Answers, NoAnswers, PaidAnswers, forget_answers, reading
-from argotune.budget import Meter, Spent
 from argotune.errors import BudgetSpent, Corrupt
-from argotune.ports import Record
-from argotune.records import Collection, seal
-from argotune.tenants import BudgetLimits
+from argotune.lm.kept_answers import Answers, NoAnswers, PaidAnswers, forget_answers, reading
+from argotune.lm.meter import Meter, Spent
+from argotune.store.collections import Collection
+from argotune.store.port import Record
+from argotune.store.sealing import seal
+from argotune.tenants.config import BudgetLimits
 
 QUESTION = {"lm": "some/lm", "prompt": "which agent?"}
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner, max_size=3))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.budget import Meter, Spent
 from argotune.errors import BudgetSpent
-from argotune.tenants import BudgetLimits
+from argotune.lm.meter import Meter, Spent
+from argotune.tenants.config import BudgetLimits
 
 
 def meter(calls: int = 100, tokens: int = 1000, spent: Spent | None = None) -> Meter:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from argotune.causes import causes_of
-from argotune.known_secrets import is_clean, remember
+from argotune.errors.causes import causes_of
+from argotune.errors.known_secrets import is_clean, remember
 from argotune.programs.failures import own_error
 
 

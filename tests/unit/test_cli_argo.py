@@ -14,8 +14,8 @@ import pytest
 from argotune.adapters.memory_runner import MemoryRunner
 from argotune.cli import argo, main
 from argotune.errors import AccessDenied, Unavailable
-from argotune.following import again, events, exit_code
-from argotune.workflows import FORCED_PRIORITY, Submission, Workflow, manifest, workflow_of
+from argotune.scheduling.watching import again, events, exit_code
+from argotune.scheduling.workflow import FORCED_PRIORITY, Submission, Workflow, manifest, workflow_of
 
 NAME = "auto-opt-acme-12345"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from argotune import pipeline
 from argotune.adapters.memory_store import MemoryStore
 from argotune.cli import loop, main
-from argotune.configs import Configs
-from argotune.tenants import RoutingConfigUnified
-from argotune.work import Request
+from argotune.pipeline import passes as pipeline
+from argotune.pipeline.run_steps import Request
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from factories import NOON, after
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.conditions import Conditions
+from argotune.scheduling.trigger_check import Conditions
 
 HOUR = timedelta(hours=1)
 DUE = Conditions(

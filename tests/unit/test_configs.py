@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.configs import Configs
-from argotune.documented import ConfigManager
-from argotune.documents import to_record
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
-from argotune.ports import Record
-from argotune.records import EVERYONE, Collection, seal
-from argotune.registry import Registry
+from argotune.promotion.registry import Registry
+from argotune.public_api.documented import ConfigManager
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
+from argotune.store.port import Record
+from argotune.store.sealing import seal
+from argotune.tenants.catalog import Configs
 
 HOSTILE_IDS = [
     "acme:corp",

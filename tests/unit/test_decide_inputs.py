@@ -17,13 +17,13 @@ from small_routing import CONFIG, config_with, written
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.data.experiences import OUTCOMES, RESERVED, Experience, read_span
 from argotune.errors import ConfigInvalid, Unavailable
-from argotune.experiences import OUTCOMES, RESERVED, Experience, read_span
-from argotune.ports import LMs
+from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.programs.closed_set import share_right
-from argotune.serving import Serving
-from argotune.tenants import RoutingConfigUnified
+from argotune.serving.client import Serving
+from argotune.tenants.config import RoutingConfigUnified
 
 
 def lookup(word: str) -> str:

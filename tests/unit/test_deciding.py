@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from factories import NOON, after, make_config, make_example
 
-from argotune.annotations import LabelSource
-from argotune.contexts import context_of
-from argotune.dataset import Dataset
-from argotune.decisions import (
+from argotune.data.annotations import LabelSource
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example, Split
+from argotune.decisions.context import context_of
+from argotune.decisions.rules import (
     SKIP,
     Action,
     Advice,
@@ -23,10 +24,9 @@ from argotune.decisions import (
     TrainingDecision,
     TrainingHistory,
 )
-from argotune.examples import Example, Split
-from argotune.runs import Plan
-from argotune.stages.decide import Decided, Question, decide
-from argotune.tenants import RoutingConfigUnified
+from argotune.pipeline.stages.decide import Decided, Question, decide
+from argotune.runs.run import Plan
+from argotune.tenants.config import RoutingConfigUnified
 
 WITHOUT_WRITER = (
     "nearest: the task LM scores labels and no teacher is named, so nothing here writes instructions; of the methods "

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from argotune.decisions import (
+from argotune.decisions.rules import (
     SKIP,
     Action,
     ModelingContext,
@@ -24,7 +24,7 @@ from argotune.decisions import (
     shortfall,
     strategy_of_rules,
 )
-from argotune.tenants import DecisionRules, GateRules
+from argotune.tenants.config import DecisionRules, GateRules
 
 RULES, GATE = DecisionRules(), GateRules()
 KNOWN = {"real_sample_count": 100, "test_count": 60, "days_since_last_training": 1.0, "growth": 0.0}

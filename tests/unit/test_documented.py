@@ -9,10 +9,10 @@ import pytest
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.configs import Configs
-from argotune.documented import ModalitySpanCollector
 from argotune.errors import ConfigInvalid
-from argotune.tenants import parse_config
+from argotune.public_api.documented import ModalitySpanCollector
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import parse_config
 
 
 def test_a_collector_without_pandas_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

@@ -12,7 +12,8 @@ from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from small_routing import ROUTING, example, silent
 
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.annotations import LabelSource
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example, Split
 from argotune.errors import (
     ArgotuneError,
     BudgetSpent,
@@ -23,12 +24,11 @@ from argotune.errors import (
     RequestRefused,
     Unavailable,
 )
-from argotune.examples import Example, Split
-from argotune.ports import LMs
+from argotune.lm.lack import Lack
+from argotune.lm.port import LMs
 from argotune.programs import Program
 from argotune.programs.evaluation import score, score_side_by_side, to_dspy
 from argotune.programs.retrieval import RetrievedDemos
-from argotune.verdicts import Lack
 
 
 def retrieved(k: int = 2) -> RetrievedDemos:

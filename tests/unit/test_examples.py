@@ -11,9 +11,8 @@ from factories import AGENTS, FIELDS, FUSION, after, make_annotation, make_confi
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.annotations import Annotation, LabelSource, strongest
-from argotune.errors import Corrupt
-from argotune.examples import (
+from argotune.data.annotations import Annotation, LabelSource, strongest
+from argotune.data.examples import (
     LLM_WEIGHT,
     Example,
     Gathered,
@@ -25,9 +24,10 @@ from argotune.examples import (
     examples_from,
     label,
 )
-from argotune.experiences import Experience, Fields
-from argotune.splitting import Splitter
-from argotune.tenants import RewardWeights
+from argotune.data.experiences import Experience, Fields
+from argotune.data.splitting import Splitter
+from argotune.errors import Corrupt
+from argotune.tenants.config import RewardWeights
 
 VIDEO, IMAGE, SUMMARY = AGENTS
 FREE = Fields("routing", ("query",), {"agent": None})

@@ -9,9 +9,9 @@ from factories import AGENTS, FIELDS, NOON, make_attributes, make_experience, ma
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.experiences import MAX_TEXT_CHARS, Experience, Fields, Unusable, query_of, read_span, reward
-from argotune.records import canonical
-from argotune.tenants import RewardWeights
+from argotune.data.experiences import MAX_TEXT_CHARS, Experience, Fields, Unusable, query_of, read_span, reward
+from argotune.store.sealing import canonical
+from argotune.tenants.config import RewardWeights
 
 FREE = Fields("routing", ("text",), {"summary": None})
 TEXT = st.text(st.characters(exclude_categories=()))

@@ -9,12 +9,13 @@ from factories import after, make_run, make_verdict, make_version
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import NotFound
-from argotune.explain import Explanation, explain
-from argotune.ports import Store
-from argotune.records import Collection
-from argotune.registry import Change, Registry, Version
-from argotune.runs import RunBook, RunState
-from argotune.verdicts import Comparison, Unusable
+from argotune.promotion.registry import Change, Registry, Version
+from argotune.promotion.verdicts import Comparison, Unusable
+from argotune.runs.book import RunBook
+from argotune.runs.explain import Explanation, explain
+from argotune.runs.run import RunState
+from argotune.store.collections import Collection
+from argotune.store.port import Store
 
 WRITTEN = make_version("Choose the agent.\nBe brief.")
 RUN = make_run(

@@ -8,16 +8,18 @@ import pytest
 from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.configs import Configs
-from argotune.documents import to_record
-from argotune.experience_log import ExperienceLog
-from argotune.ports import Record
-from argotune.progress import Marker
-from argotune.records import EVERYONE, Collection
-from argotune.registry import Change, Registry
-from argotune.runs import Attempt, Run, RunBook, RunState
-from argotune.stages.forget import forget_old, forget_some, is_borne_out
-from argotune.tallies import RoundRecord, keep_tally
+from argotune.data.archive import ExperienceLog
+from argotune.pipeline.stages.forget import forget_old, forget_some, is_borne_out
+from argotune.promotion.attempts import Attempt
+from argotune.promotion.registry import Change, Registry
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.runs.run import Run, RunState
+from argotune.runs.totals import RoundRecord, keep_tally
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
+from argotune.store.port import Record
+from argotune.tenants.catalog import Configs
 
 DAY = timedelta(days=1)
 SKIPPED = {"state": RunState.SKIPPED}
@@ -97,9 +99,9 @@ def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -
 def gathered(store: MemoryStore):
     from factories import FIELDS
 
-    from argotune.examples import Labels
-    from argotune.gathering import Given, gather
-    from argotune.question_log import QuestionLog
+    from argotune.data.examples import Labels
+    from argotune.data.gathering import Given, gather
+    from argotune.data.question_log import QuestionLog
 
     given = Given(Labels({}, {}), {}, {}, NOON - 999 * DAY)
     questions = QuestionLog(store, "acme_corp", "routing")
@@ -137,7 +139,7 @@ def test_rounds_look_after_all_tenants_in_turn_and_pass_over_damage(monkeypatch:
         looked.append(config.tenant_id)
         return {"runs": 1}
 
-    monkeypatch.setattr("argotune.stages.forget.forget_old", look)
+    monkeypatch.setattr("argotune.pipeline.stages.forget.forget_old", look)
     assert [forget_some(store, NOON + 8 * DAY, count=2) for _ in range(3)] == [{"runs": 2}, {"runs": 1}, {"runs": 2}]
     assert looked == ["t0", "t1", "t2", "t4", "t0"]
     assert forget_some(store, NOON + 400 * DAY) == {}

@@ -14,16 +14,18 @@ from factories import make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argotune import gate
-from argotune.annotations import LabelSource
-from argotune.documents import from_text, to_record
+from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid, Corrupt
-from argotune.gate import judge, no_evidence
-from argotune.records import Collection, seal
-from argotune.runs import Run
-from argotune.stats import mcnemar_exact
-from argotune.tenants import GateRules
-from argotune.verdicts import Comparison, Interval, Promoted, Rejected, Rule, Score, Unusable
+from argotune.promotion import gate
+from argotune.promotion.gate import judge, no_evidence
+from argotune.promotion.verdicts import Comparison, Promoted, Rejected, Rule, Score, Unusable
+from argotune.runs.run import Run
+from argotune.stats.interval import Interval
+from argotune.stats.paired import mcnemar_exact
+from argotune.store.collections import Collection
+from argotune.store.documents import from_text, to_record
+from argotune.store.sealing import seal
+from argotune.tenants.config import GateRules
 
 WIN, LOSS, HIT, MISS = (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0)
 EASY = GateRules(min_effect=0, min_test_examples=5, significance=0.49, min_trusted_share=0, min_slice_examples=3)

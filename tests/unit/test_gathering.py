@@ -9,18 +9,18 @@ from datetime import timedelta
 import pytest
 from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
 
-from argotune import question_log
 from argotune.adapters.memory_store import MemoryStore
-from argotune.annotations import strongest
-from argotune.dataset import ExampleSums
+from argotune.data import question_log
+from argotune.data.annotations import strongest
+from argotune.data.archive import ExperienceLog
+from argotune.data.dataset import ExampleSums
+from argotune.data.examples import Example, Labels, Merged, Split, examples_from
+from argotune.data.experiences import Experience
+from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
+from argotune.data.question_log import QuestionLog
 from argotune.errors import Unavailable
-from argotune.examples import Example, Labels, Merged, Split, examples_from
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Experience
-from argotune.gathering import Gathered, Given, gather, own_spans, state_of
-from argotune.progress import Marker
-from argotune.question_log import QuestionLog
-from argotune.runs import RunBook
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
 
 CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]

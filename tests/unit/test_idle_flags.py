@@ -12,9 +12,9 @@ from argotune.adapters.memory_traces import MemoryTraces
 from argotune.cli import main, run_command
 from argotune.cli.loop import aggregate_parser, optimization_parser, trigger_parser
 from argotune.cli.rounds import SUBMIT_ONLY, discover_parser
-from argotune.configs import Configs
 from argotune.settings import read_settings
-from argotune.tenants import parse_config
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import parse_config
 from argotune.wiring import open_store
 
 SCRIPTS = {

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from argotune.cli.files import write_text
 from argotune.cli.streams import prepare_streams
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Unavailable
-from argotune.known_secrets import forget_all, masked, masked_data, remember
+from argotune.errors.known_secrets import forget_all, masked, masked_data, remember
 from argotune.logs import json_line
-from argotune.records import seal, tag_of, unseal
 from argotune.settings import read_settings
+from argotune.store.sealing import seal, tag_of, unseal
 
 CANARY = 'Canary-7"ä/§&x'
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from factories import make_annotation, make_config, make_experience, make_span
 
-from argotune.agreement import answers_of
-from argotune.annotations import strongest
 from argotune.cli.annotate import _chosen, _given
-from argotune.examples import examples_from
-from argotune.experiences import Experience, Fields, meant, read_span
+from argotune.data.annotations import strongest
+from argotune.data.examples import examples_from
+from argotune.data.experiences import Experience, Fields, meant, read_span
+from argotune.labels.agreement import answers_of
 
 SPELLED = (" video_search_agent", "Gr\u00f6\u00dfe", "text")
 FIELDS = Fields("routing", ("query", "context"), {"agent": SPELLED})

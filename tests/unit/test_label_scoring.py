@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.label_scoring import (
+from argotune.lm.label_scoring import (
     Case,
     Question,
     Written,

@@ -10,10 +10,10 @@ from factories import make_experience
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argotune.experiences import Experience
-from argotune.labelling import POOL_PER_PLACE, Choice, Questions, Reason, choose, lot_of
-from argotune.splitting import Split, Splitter
-from argotune.tenants import SplitShares
+from argotune.data.experiences import Experience
+from argotune.data.splitting import Split, Splitter
+from argotune.labels.selection import POOL_PER_PLACE, Choice, Questions, Reason, choose, lot_of
+from argotune.tenants.config import SplitShares
 
 SHARES = SplitShares()
 TOPICS = ("whale", "violin", "glacier", "election", "bridge", "cooking", "harbour", "comet", "museum", "chess")

@@ -9,8 +9,8 @@ from factories import make_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.leaks import leaks
-from argotune.splitting import Split
+from argotune.data.guards.leaks import leaks
+from argotune.data.splitting import Split
 
 QUESTION = "where did we put the recording of the budget meeting in Oslo"
 TEST = make_example(QUESTION, split=Split.TEST)

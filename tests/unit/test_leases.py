@@ -8,10 +8,10 @@ import time
 import pytest
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.documents import to_record
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
-from argotune.leases import Claim, leased
-from argotune.ports import Record
+from argotune.store.documents import to_record
+from argotune.store.leases import Claim, leased
+from argotune.store.port import Record
 
 TTL_S = 0.15
 ENOUGH_S = 2.0

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from argotune import wiring
-from argotune.adapters.lms import NamedLMs
-from argotune.answers import NoAnswers
-from argotune.budget import Meter
 from argotune.errors import ConfigInvalid
-from argotune.lm_names import Defaults, Keys, annotator_of_key, settled, unused_keys
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.named import NamedLMs
+from argotune.lm.names import Defaults, Keys, annotator_of_key, settled, unused_keys
+from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, Choice, choose
-from argotune.ports import LMs
 from argotune.settings import environment_names, read_settings
-from argotune.tenants import BudgetLimits, LMChoice
+from argotune.tenants.config import BudgetLimits, LMChoice
 
 OPENAI, ANTHROPIC, GOOGLE, NOBODY = "sk-proj-0123456789", "sk-ant-0123456789", "AIza" + "0" * 35, "your-api-key"
 MINI, HAIKU, FLASH = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini/gemini-2.5-flash"

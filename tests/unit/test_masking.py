@@ -10,11 +10,11 @@ from factories import FIELDS, make_annotation, make_config, make_example, make_e
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argotune import masking
+from argotune.data.experiences import Fields
+from argotune.data.guards import masking
+from argotune.data.guards.masking import Mask, Masked, findings, mask, plain, rules_digest
 from argotune.errors import ConfigInvalid
-from argotune.experiences import Fields
-from argotune.masking import Mask, Masked, findings, mask, plain, rules_digest
-from argotune.tenants import MaskingRules
+from argotune.tenants.config import MaskingRules
 
 RULES = MaskingRules()
 

@@ -10,14 +10,14 @@ from factories import after, make_config, make_version
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.agenda import Agenda, keep_agenda, place_of
 from argotune.cli import main
-from argotune.configs import Configs
 from argotune.errors import Corrupt
-from argotune.mending import Finding, look_over
-from argotune.ports import Record, Store
-from argotune.records import EVERYONE, Collection
-from argotune.registry import Registry
+from argotune.pipeline.mending import Finding, look_over
+from argotune.promotion.registry import Registry
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.port import Record, Store
+from argotune.tenants.agenda import Agenda, keep_agenda, place_of
+from argotune.tenants.catalog import Configs
 
 FIRST, SECOND = (make_version(text, created_at=after(n)) for n, text in enumerate(["first", "second"]))
 

@@ -10,22 +10,23 @@ from typing import Any
 import pytest
 from factories import NOON
 
-from argotune import takeover
 from argotune.adapters.memory_store import MemoryStore
-from argotune.configs import Configs
-from argotune.decisions import SKIP, Action, ModelingContext, Strategy, TrainingDecision
-from argotune.documents import to_record
+from argotune.decisions import backtest as takeover
+from argotune.decisions.active_model import InCharge
+from argotune.decisions.backtest import SIGNIFICANCE, Duel, Undecided, duel, level_of_look
+from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
+from argotune.decisions.ledger import LedgerRow
+from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy, TrainingDecision
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
-from argotune.in_charge import InCharge
-from argotune.ledger import LedgerRow
-from argotune.meta_models import Advisor, MetaModel, NotLearned, fit, trainings_of
-from argotune.records import EVERYONE, Collection, digest
-from argotune.stages import learn as learning
-from argotune.stages.learn import learn
-from argotune.takeover import SIGNIFICANCE, Duel, Undecided, duel, level_of_look
-from argotune.tallies import Tally
-from argotune.tenants import RoutingConfigUnified
-from argotune.training_models import TrainingDecisionModel, TrainingStrategyModel
+from argotune.pipeline.stages import learn as learning
+from argotune.pipeline.stages.learn import learn
+from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
+from argotune.runs.totals import Tally
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
+from argotune.store.sealing import digest
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 INSTALLATIONS = 60
 TRAIN = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
@@ -234,7 +235,9 @@ def test_learning_reads_the_ledgers_of_those_whose_runs_ended_last(monkeypatch: 
         store.write(EVERYONE, [to_record(Collection.TALLIES, digest(tenant), tally)])
     scan = store.scan
     monkeypatch.setattr(store, "scan", lambda owner, name: scanned.append((owner, name)) or scan(owner, name))
-    monkeypatch.setattr("argotune.stages.learn.MAX_ROWS", sum(len(by_tenant[t]) for t in sorted(by_tenant)[:3]))
+    monkeypatch.setattr(
+        "argotune.pipeline.stages.learn.MAX_ROWS", sum(len(by_tenant[t]) for t in sorted(by_tenant)[:3])
+    )
     learn(store, NOON)
     assert len(by_tenant) == 12
     assert [owner for owner, name in scanned if name == Collection.LEDGER] == sorted(by_tenant)[:3]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers import OPTIMIZERS, Choice, Refusal, choose
-from argotune.tenants import OptimizerName
+from argotune.tenants.config import OptimizerName
 
 WRITER, NONE = True, False
 

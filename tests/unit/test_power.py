@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.power import examples_needed, gain_detected
-from argotune.stats import mcnemar_exact
+from argotune.stats.paired import mcnemar_exact
+from argotune.stats.power import examples_needed, gain_detected
 
 
 @pytest.mark.parametrize(

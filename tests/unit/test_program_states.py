@@ -21,7 +21,7 @@ from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs import Program, programs_of
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.state import dump, load, prompts
-from argotune.tenants import MODULES
+from argotune.tenants.config import MODULES
 
 # Signatures and states
 

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from scripted_lm import ScriptedDecisions, scripted_lms, scripted_writer
 from small_routing import CONFIG, CROSS, ROUTING, as_json, ask, config_with, example, silent, written
 
+from argotune.data.experiences import Fields
 from argotune.errors import ConfigInvalid
-from argotune.experiences import Fields
-from argotune.ports import LMs
+from argotune.lm.port import LMs
 from argotune.programs import PROGRAMS, Program, programs_of
 from argotune.programs.closed_set import NOTHING_KNOWN, read_confidence, share_right
 from argotune.programs.evaluation import score
-from argotune.tenants import MODALITIES, MODULES, RoutingConfigUnified
+from argotune.tenants.config import MODALITIES, MODULES, RoutingConfigUnified
 
 # What ships
 

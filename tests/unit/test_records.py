@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import Corrupt
-from argotune.records import SCHEMA, canonical, digest, seal, tag_of, unseal
+from argotune.store.sealing import SCHEMA, canonical, digest, seal, tag_of, unseal
 
 TEXTS = st.text(st.characters())  # lone surrogates too: a trace can hold any JSON string
 BODIES = st.recursive(

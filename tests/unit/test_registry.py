@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import Conflict, NotFound
-from argotune.records import digest
-from argotune.registry import Champion, Change, Registry, Version, version_id
-from argotune.runs import RunBook
+from argotune.promotion.registry import Champion, Change, Registry, Version, version_id
+from argotune.runs.book import RunBook
+from argotune.store.sealing import digest
 
 FIRST, SECOND, THIRD = (make_version(text, created_at=after(n)) for n, text in enumerate(["first", "second", "third"]))
 

@@ -10,12 +10,15 @@ import pytest
 from factories import NOON, after, make_run, make_verdict
 
 from argotune.adapters.memory_store import MemoryStore
-from argotune.budget import Spent
 from argotune.errors import Conflict, Corrupt, NotFound
-from argotune.ports import Record
-from argotune.progress import Marker
-from argotune.records import SCHEMA, Collection, digest, seal
-from argotune.runs import NEXT, Attempt, Plan, RunBook, RunState, Skip
+from argotune.lm.meter import Spent
+from argotune.promotion.attempts import Attempt
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.runs.run import NEXT, Plan, RunState, Skip
+from argotune.store.collections import Collection
+from argotune.store.port import Record
+from argotune.store.sealing import SCHEMA, digest, seal
 
 S = RunState
 LEGAL = {

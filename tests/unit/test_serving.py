@@ -17,14 +17,15 @@ from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.champions import untuned
+from argotune.data.experiences import Experience, Unusable, clean, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
-from argotune.experiences import Experience, Unusable, clean, read_span
-from argotune.ports import LMs, Record
+from argotune.lm.port import LMs
 from argotune.programs import programs_of
-from argotune.records import Collection
-from argotune.registry import Registry
-from argotune.serving import Serving, open_serving
+from argotune.promotion.champions import untuned
+from argotune.promotion.registry import Registry
+from argotune.serving.client import Serving, open_serving
+from argotune.store.collections import Collection
+from argotune.store.port import Record
 
 PROGRAMS = {program.name: program for module in CONFIG.modules for program in programs_of(CONFIG, module)}
 HOSTILE = [

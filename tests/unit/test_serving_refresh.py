@@ -21,15 +21,16 @@ from small_routing import config_with
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.tfidf_embedder import TfidfEmbedder
-from argotune.configs import Configs
 from argotune.errors import AccessDenied, ConfigInvalid, Unavailable
-from argotune.local_copy import CONFIG as THE_CONFIG
-from argotune.local_copy import LM, STORE
-from argotune.ports import LMs, Record
+from argotune.lm.port import LMs
 from argotune.programs import programs_of
-from argotune.records import Collection
-from argotune.serving import ProgramStatus, Serving
-from argotune.tenants import LMChoice, RoutingConfigUnified
+from argotune.serving.client import ProgramStatus, Serving
+from argotune.serving.local_copy import CONFIG as THE_CONFIG
+from argotune.serving.local_copy import LM, STORE
+from argotune.store.collections import Collection
+from argotune.store.port import Record
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import LMChoice, RoutingConfigUnified
 
 
 @dataclass

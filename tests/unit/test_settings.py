@@ -14,7 +14,7 @@ from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.cli import main
 from argotune.errors import ConfigInvalid
 from argotune.settings import Settings, VespaLayout, environment_names, read_settings
-from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 OPERATE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
 TABLE = dict(re.findall(r"^\| `([A-Z_]+)` \| ?(.*?) ?\|", OPERATE, re.MULTILINE))

@@ -11,15 +11,16 @@ import pytest
 from factories import FIELDS, FUSION, NOON, make_attributes, make_config, make_experience, make_span
 from world import World
 
-from argotune import span_reader
 from argotune.adapters.memory_traces import MemoryTraces
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Fields, Span
+from argotune.data.guards.masking import rules_digest
 from argotune.errors import Conflict, Unavailable
-from argotune.experience_log import ExperienceLog
-from argotune.experiences import Fields, Span
-from argotune.masking import rules_digest
-from argotune.reading import BEGUN_ANEW, OLDER
-from argotune.runs import Marker, RunBook
-from argotune.span_reader import SpanReader
+from argotune.pipeline import span_reader
+from argotune.pipeline.reading import BEGUN_ANEW, OLDER
+from argotune.pipeline.span_reader import SpanReader
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
 
 HOUR = timedelta(hours=1)
 CONFIG = make_config()

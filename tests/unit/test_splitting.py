@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from argotune.near_texts import NearTexts, are_near, shingles_of
-from argotune.splitting import Bridged, Split, Splitter, normalised, sealed_first, split_of_key
-from argotune.tenants import SplitShares
+from argotune.data.near_texts import NearTexts, are_near, shingles_of
+from argotune.data.splitting import Bridged, Split, Splitter, normalised, sealed_first, split_of_key
+from argotune.tenants.config import SplitShares
 
 SHARES = SplitShares()
 WORDS = (
@@ -175,7 +175,8 @@ def test_splits_stay_when_more_is_asked(early: list[str], late: list[str], rng: 
 
 def test_splits_do_not_depend_on_the_hash_seed_of_the_process() -> None:
     script = (
-        "import json, sys; from argotune.splitting import Splitter; from argotune.tenants import SplitShares; "
+        "import json, sys; from argotune.data.splitting import Splitter; "
+        "from argotune.tenants.config import SplitShares; "
         "s = Splitter(SplitShares()); print(json.dumps([str(s.place(q)) for q in json.load(sys.stdin)]))"
     )
     rng = random.Random(3)

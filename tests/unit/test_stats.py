@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.power import level_of_attempt
-from argotune.stats import (
+from argotune.stats.interval import Interval
+from argotune.stats.paired import (
     bootstrap_interval,
     cohen_kappa,
     kappa_interval,
@@ -21,7 +21,7 @@ from argotune.stats import (
     paired_permutation,
     wilson_interval,
 )
-from argotune.verdicts import Interval
+from argotune.stats.power import level_of_attempt
 
 counts = st.integers(0, 300)
 differences = st.lists(st.floats(-1, 1), min_size=2, max_size=30)

@@ -10,20 +10,20 @@ from importlib.resources import files
 import pytest
 from factories import AGENTS
 
-from argotune.annotations import LabelSource
-from argotune.content import Content, read_content, sample_of
-from argotune.decisions import Strategy
-from argotune.demo import sample
-from argotune.examples import Example
-from argotune.instructions import holds_instructions
+from argotune.cli.demo import sample
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example
+from argotune.data.guards.instructions import holds_instructions
+from argotune.data.splitting import Split
+from argotune.decisions.rules import Strategy
 from argotune.optimizers.task import TrainingTask, demo_pool
-from argotune.splitting import Split
-from argotune.synthesis import SyntheticReport, Trial
+from argotune.synthetic.content import Content, read_content, sample_of
 from argotune.synthetic.features import features_of
 from argotune.synthetic.labels import agent_for, generalists, modalities_of, specialists
 from argotune.synthetic.mixing import MAX_SYNTHETIC, SYNTHETIC_WEIGHT, synthetic_share, weighed
+from argotune.synthetic.report import SyntheticReport, Trial
 from argotune.synthetic.wording import is_about
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 CONFIG = RoutingConfigUnified(tenant_id="acme")
 
@@ -150,7 +150,7 @@ def test_the_report_says_in_one_sentence_what_came_of_it() -> None:
 
 
 def test_the_sample_content_can_be_used_and_repeats_no_sample_query() -> None:
-    lines = files("argotune.demo").joinpath("content", "initech.jsonl").read_text("utf-8").splitlines()
+    lines = files("argotune.cli.demo").joinpath("content", "initech.jsonl").read_text("utf-8").splitlines()
     contents = [read_content(json.loads(line)) for line in lines]
     assert len(contents) == 40
     assert all(isinstance(c, Content) and not holds_instructions(c.words) for c in contents)

@@ -16,15 +16,11 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.cli import run_command
 from argotune.cli.inspect import status_rows
 from argotune.cli.loop import aggregate_parser
-from argotune.configs import Configs
-from argotune.documents import to_record
 from argotune.errors import Conflict
-from argotune.ports import Record, Store
-from argotune.records import EVERYONE, Collection, digest, seal
-from argotune.run_sums import ModuleTally, sums_of
-from argotune.runs import Run, RunBook, RunState
-from argotune.settings import read_settings
-from argotune.tallies import (
+from argotune.runs.book import RunBook
+from argotune.runs.run import Run, RunState
+from argotune.runs.sums import ModuleTally, sums_of
+from argotune.runs.totals import (
     ATTEMPTS,
     RoundRecord,
     Tally,
@@ -36,6 +32,12 @@ from argotune.tallies import (
     rounds,
     tally_of,
 )
+from argotune.settings import read_settings
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
+from argotune.store.port import Record, Store
+from argotune.store.sealing import digest, seal
+from argotune.tenants.catalog import Configs
 
 PROMOTED = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
 REJECTED = {"state": RunState.REPORTED, "verdict": make_verdict("rejected"), "ended_at": after(60)}

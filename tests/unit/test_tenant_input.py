@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from argotune.cli import main
-from argotune.configs import Configs
 from argotune.settings import read_settings
-from argotune.tenants import parse_config
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import parse_config
 from argotune.wiring import open_store
 
 

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.tenants import MAX_TENANT_ID_CHARS, check_tenant_id, key_part, parse_config, slug
+from argotune.tenants.config import parse_config
+from argotune.tenants.ids import MAX_TENANT_ID_CHARS, check_tenant_id, key_part, slug
 
 IDS = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=80).filter(
     lambda text: text == text.strip()

@@ -9,7 +9,7 @@ from typing import Any
 from factories import NOON
 
 from argotune.adapters.phoenix_tracker import PhoenixTracker
-from argotune.ports import TrackedExample, TrackedRun
+from argotune.runs.tracker import TrackedExample, TrackedRun
 
 
 class Phoenix:

@@ -11,13 +11,14 @@ from factories import NOON, make_annotation, make_config, make_span
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.memory_traces import MemoryTraces
-from argotune.conditions import Conditions
-from argotune.decisions import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
-from argotune.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
-from argotune.runs import Marker, RunBook
-from argotune.stages.trigger import note_first_look, trigger, without_traces
-from argotune.tenants import RoutingConfigUnified
+from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
+from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.scheduling.trigger_check import Conditions
+from argotune.tenants.config import RoutingConfigUnified
 
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 CONFIG = make_config(optimization_interval_seconds=7200)

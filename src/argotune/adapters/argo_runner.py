@@ -20,7 +20,15 @@ from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
-from argotune.workflows import TEMPLATE, TEMPLATE_LABEL, TENANT_LABEL, Manifest, Workflow, label_value, workflow_of
+from argotune.scheduling.workflow import (
+    TEMPLATE,
+    TEMPLATE_LABEL,
+    TENANT_LABEL,
+    Manifest,
+    Workflow,
+    label_value,
+    workflow_of,
+)
 
 PAGE_OBJECTS = 500
 TIMEOUT_S = (5.0, 60.0)

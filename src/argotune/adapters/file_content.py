@@ -13,9 +13,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from argotune.content import BadContent, Content, Sample, read_content, sample_of
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
-from argotune.tenants import slug
+from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
+from argotune.tenants.ids import slug
 
 MAX_LINE_BYTES = 1_000_000
 _FIELDS = ("id", "modality", "title", "text", "profile", "agent")

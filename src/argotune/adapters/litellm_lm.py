@@ -38,9 +38,6 @@ from dspy.utils.exceptions import (
 )
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
-from argotune.answers import PaidAnswers
-from argotune.budget import Meter
-from argotune.causes import causes_of
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -53,9 +50,12 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
-from argotune.known_secrets import is_clean, masked, remember
-from argotune.lm_names import Keys
-from argotune.tenants import LMChoice
+from argotune.errors.causes import causes_of
+from argotune.errors.known_secrets import is_clean, masked, remember
+from argotune.lm.kept_answers import PaidAnswers
+from argotune.lm.meter import Meter
+from argotune.lm.names import Keys
+from argotune.tenants.config import LMChoice
 
 MAX_ANSWER_TOKENS = 4000
 FIRST_WAIT_S = 0.5

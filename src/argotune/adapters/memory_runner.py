@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError, NotFound
-from argotune.workflows import Manifest, Workflow, label_value, workflow_of
+from argotune.scheduling.workflow import Manifest, Workflow, label_value, workflow_of
 
 
 @dataclass

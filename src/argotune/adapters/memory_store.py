@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from argotune.errors import Conflict
-from argotune.ports import ANY, Record
+from argotune.store.port import ANY, Record
 
 
 class MemoryStore:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from argotune.annotations import Annotation
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
-from argotune.experiences import Span
-from argotune.ports import TrackedLinks, TrackedRun
+from argotune.runs.tracker import TrackedLinks, TrackedRun
 
 
 @dataclass

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
-from argotune.known_secrets import masked_json, remember, remember_login
+from argotune.errors.known_secrets import masked_json, remember, remember_login
 
 if "httpx" not in sys.modules:
     # httpx imports its command line program, and with it rich, click and pygments: 0.15 s of CPU that nobody uses.

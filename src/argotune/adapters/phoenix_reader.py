@@ -11,8 +11,8 @@ from typing import Any
 
 from argotune.adapters import phoenix_query, phoenix_spans
 from argotune.adapters.phoenix_http import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
+from argotune.data.experiences import Span
 from argotune.errors import BadAnswer, RateLimited, Unavailable
-from argotune.experiences import Span
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from argotune import experiences
+from argotune.data import experiences
+from argotune.data.experiences import MAX_TEXT_CHARS, Json, Span
 from argotune.errors import BadAnswer
-from argotune.experiences import MAX_TEXT_CHARS, Json, Span
 
 PREFIX = "routing."
 """Attributes of ours. A field is one level below: what lies deeper is one JSON value, as it was sent."""

@@ -19,9 +19,9 @@ from argotune.adapters import phoenix_query
 from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge, segment
 from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
 from argotune.adapters.phoenix_spans import body_of, clean, row_id_of, span_of_row
-from argotune.annotations import Annotation
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
 from argotune.errors import BadAnswer, NotFound, ProjectMissing, RateLimited, Unavailable
-from argotune.experiences import Span
 
 SPAN_IDS_AT_ONCE = 200
 """They are in the URL, of which a proxy may take no more than 8 kB."""

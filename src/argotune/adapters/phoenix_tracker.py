@@ -12,7 +12,7 @@ from argotune.adapters.phoenix_http import PhoenixHttp, Refused, rows, segment
 from argotune.adapters.phoenix_spans import clean
 from argotune.adapters.phoenix_traces import project_name
 from argotune.errors import BadAnswer
-from argotune.ports import TrackedExample, TrackedLinks, TrackedRun
+from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 
 SCORE = "score"
 """The name of the evaluation that compares a run's answer with the label."""

@@ -18,9 +18,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Unavailable
-from argotune.ports import Store
-from argotune.run_sums import VERDICTS, ModuleTally
-from argotune.tallies import Overview, RoundRecord, read_overview
+from argotune.runs.sums import VERDICTS, ModuleTally
+from argotune.runs.totals import Overview, RoundRecord, read_overview
+from argotune.store.port import Store
 
 ALL_TENANTS = "All tenants there ever were; falls only when run records are deleted from the store by hand."
 

@@ -21,11 +21,11 @@ from redis.retry import Retry
 
 from argotune.adapters.reasons import lasting_reason
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
+from argotune.errors.known_secrets import is_clean, remember
 from argotune.hosts import is_host
-from argotune.known_secrets import is_clean, remember
-from argotune.ports import ANY, Record
-from argotune.records import EVERYONE
-from argotune.tenants import key_part
+from argotune.store.collections import EVERYONE
+from argotune.store.port import ANY, Record
+from argotune.tenants.ids import key_part
 
 TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt, Unavailable
-from argotune.ports import ANY, Record
+from argotune.store.port import ANY, Record
 
 APPLICATION_ID = 0x4152474F
 """Marks a file as ours in its header: "ARGO"."""

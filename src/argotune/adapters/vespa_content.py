@@ -22,10 +22,10 @@ from vespa.application import Vespa, VespaSync
 from vespa.exceptions import VespaError
 
 from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reason
-from argotune.content import BadContent, Content, Sample, read_content, sample_of
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
-from argotune.known_secrets import remember, remember_login
+from argotune.errors.known_secrets import remember, remember_login
 from argotune.settings import VespaLayout
+from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
 
 PAGE = 100
 MAX_LOOKED = 1000

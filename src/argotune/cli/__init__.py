@@ -10,7 +10,7 @@ READER_WENT_AWAY = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The `argotune` command. Returns the exit code: 0 done, skipped or rejected; 2, 4, 9, 75 as errors.py says."""
+    """The `argotune` command. Returns the exit code: 0 done, skipped or rejected; 2, 4, 9, 75 as errors say."""
     from argotune.cli.parser import build_parser
 
     return run_command(build_parser(), argv)

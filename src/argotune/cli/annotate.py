@@ -7,20 +7,20 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from argotune.agenda import forget_agenda
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command, refuse_without, some_text
 from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
-from argotune.configs import Configs
+from argotune.data.experiences import Fields, clean, meant
 from argotune.errors import ConfigInvalid, NotFound
-from argotune.experiences import Fields, clean, meant
-from argotune.ports import Ports
-from argotune.tenants import RoutingConfigUnified
+from argotune.pipeline.ports import Ports
+from argotune.tenants.agenda import forget_agenda
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
-    from argotune.annotation_queue import AnnotationQueue, QueueItem
+    from argotune.labels.queue import AnnotationQueue, QueueItem
     from argotune.programs.program import Program
 
 MAX_SHOWN_CHARS = 2000
@@ -85,7 +85,7 @@ def _programs(config: RoutingConfigUnified, wanted: str | None) -> dict[str, Pro
 
 
 def _queue_of(ports: Ports, config: RoutingConfigUnified) -> AnnotationQueue:
-    from argotune.annotation_queue import AnnotationQueue  # brings numpy, which a trigger check does without
+    from argotune.labels.queue import AnnotationQueue  # brings numpy, which a trigger check does without
 
     return AnnotationQueue(ports.store, config.tenant_id)
 
@@ -96,7 +96,7 @@ class _Queue:
     def __init__(
         self, ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], limit: int | None = None
     ) -> None:
-        from argotune.experience_log import ExperienceLog
+        from argotune.data.archive import ExperienceLog
 
         self.ports, self.config, self.programs = ports, config, programs
         self._log = ExperienceLog(ports.store, config.tenant_id)
@@ -213,7 +213,7 @@ def _chosen(said: str, labels: Sequence[str] | None) -> str | None:
 
 def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Mapping[str, str], who: str) -> None:
     """Write a person's labels where all labels are, then close the item; the next round looks at the tenant again."""
-    from argotune.annotations import Annotation
+    from argotune.data.annotations import Annotation
 
     now = ports.clock()
     ports.traces.annotate(
@@ -227,7 +227,7 @@ def _label_one(
     ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
 ) -> None:
     """Label one stored span. Writes nothing and raises NotFound for an unknown one, ConfigInvalid for wrong answers."""
-    from argotune.experience_log import ExperienceLog
+    from argotune.data.archive import ExperienceLog
 
     log = ExperienceLog(ports.store, config.tenant_id)
     program = next((p for p in programs.values() if log.experience(p.name, arguments.label)), None)
@@ -264,8 +264,8 @@ def _given(fields: Fields, texts: Sequence[str]) -> dict[str, str]:
 def _label_by_lm(
     ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
 ) -> None:
-    from argotune.agreement import AnnotatorReport
-    from argotune.stages.annotate import label_by_lm
+    from argotune.labels.agreement import AnnotatorReport
+    from argotune.pipeline.stages.annotate import label_by_lm
 
     reports: list[AnnotatorReport] = [label_by_lm(ports, config, program) for program in programs.values()]
     if arguments.json:
@@ -277,7 +277,7 @@ def _label_by_lm(
 
 def _status(ports: Ports, config: RoutingConfigUnified, arguments: Namespace) -> None:
     """What is stored of labelling; nothing is read from the trace source and no LM is asked."""
-    from argotune.agreement import reports_of
+    from argotune.labels.agreement import reports_of
 
     queue, today = _queue_of(ports, config), ports.clock().date()
     waiting = [item for item in queue.items(arguments.program) if item.is_waiting]

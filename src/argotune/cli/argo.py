@@ -13,11 +13,12 @@ from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import add_json, add_tenant, command, refuse_without, some_text
 from argotune.cli.streams import settle_out
 from argotune.errors import ConfigInvalid, Conflict, NotFound, Unavailable
-from argotune.following import Event, again, events, exit_code, is_executors
-from argotune.ports import WorkflowRunner
+from argotune.scheduling.runner import WorkflowRunner
+from argotune.scheduling.watching import Event, again, events, exit_code, is_executors
+from argotune.scheduling.workflow import OPTIMIZERS, Submission, Workflow, manifest, workflow_name
 from argotune.settings import Settings, read_settings
-from argotune.tenants import MODULES, check_tenant_id
-from argotune.workflows import OPTIMIZERS, Submission, Workflow, manifest, workflow_name
+from argotune.tenants.config import MODULES
+from argotune.tenants.ids import check_tenant_id
 
 POLL_S = 2.0
 

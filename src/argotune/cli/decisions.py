@@ -7,9 +7,9 @@ from argparse import Namespace
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command, some_text
-from argotune.configs import Configs
-from argotune.ledger import LedgerRow, ledger_of
-from argotune.runs import RunBook
+from argotune.decisions.ledger import LedgerRow, ledger_of
+from argotune.runs.book import RunBook
+from argotune.tenants.catalog import Configs
 
 
 def add_commands(commands) -> None:
@@ -27,7 +27,7 @@ def add_commands(commands) -> None:
 
 
 def _explain(arguments: Namespace) -> None:
-    from argotune.explain import decided, explain_decision
+    from argotune.runs.explain import decided, explain_decision
 
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)
@@ -72,8 +72,8 @@ def _ledger_line(row: LedgerRow) -> list[str]:
 
 
 def _learn(arguments: Namespace) -> None:
-    from argotune.in_charge import InCharge
-    from argotune.stages.learn import learn
+    from argotune.decisions.active_model import InCharge
+    from argotune.pipeline.stages.learn import learn
     from argotune.wiring import utc_now
 
     store = store_of(arguments)

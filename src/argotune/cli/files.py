@@ -16,7 +16,7 @@ from typing import Any
 
 from argotune.cli.streams import stdout, write_err, write_out
 from argotune.errors import ConfigInvalid
-from argotune.known_secrets import masked_data
+from argotune.errors.known_secrets import masked_data
 
 FILES = ("output", "outcome_file", "links_file")
 FOLDERS = ("due_dir", "folder")

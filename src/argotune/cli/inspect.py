@@ -11,14 +11,14 @@ from argotune.cli.loop import say_runs
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
-from argotune.configs import Configs
-from argotune.documents import unreadable
 from argotune.errors import Corrupt
-from argotune.ports import Store
-from argotune.registry import Registry
-from argotune.reports import run_json, unreadable_words
-from argotune.runs import RunBook
-from argotune.tenants import MaskingRules
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.runs.reports import run_json, unreadable_words
+from argotune.store.documents import unreadable
+from argotune.store.port import Store
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MaskingRules
 
 
 def add_commands(commands) -> None:
@@ -93,7 +93,7 @@ def _runs(arguments: Namespace) -> None:
 
 
 def _evaluate(arguments: Namespace) -> None:
-    from argotune.checkup import dev_scores
+    from argotune.cli.doctor import dev_scores
 
     with ports_of(arguments) as ports:
         config = Configs(ports.store).get(arguments.tenant_id)
@@ -105,7 +105,7 @@ def _evaluate(arguments: Namespace) -> None:
 
 
 def _mask(arguments: Namespace) -> None:
-    from argotune.masking import mask
+    from argotune.data.guards.masking import mask
 
     if arguments.tenant_id is None:
         refuse_without(arguments, "--tenant", {"store_url"})
@@ -119,7 +119,7 @@ def _mask(arguments: Namespace) -> None:
 
 
 def _doctor(arguments: Namespace) -> int:
-    from argotune.checkup import check_all, exit_code_of
+    from argotune.cli.doctor import check_all, exit_code_of
 
     if arguments.records or arguments.repair:
         return _look_over(arguments)
@@ -135,7 +135,7 @@ def _doctor(arguments: Namespace) -> int:
 
 def _look_over(arguments: Namespace) -> int:
     """What is wrong with the stored records, and what was mended; 1 where something is left."""
-    from argotune.mending import look_over
+    from argotune.pipeline.mending import look_over
 
     asked = [arguments.tenant_id] if arguments.tenant_id else []
     found = look_over(store_of(arguments), asked, is_mending=arguments.repair)

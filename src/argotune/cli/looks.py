@@ -5,17 +5,18 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 
-from argotune.agenda import agenda_of, keep_agenda, place_of
 from argotune.cli.files import write_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import escaped, say
-from argotune.conditions import Conditions
-from argotune.configs import Configs
-from argotune.documents import unreadable
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, ProjectMissing
-from argotune.outcomes import Look, outcome_of_looks
-from argotune.ports import Store
-from argotune.tenants import MODULES, RoutingConfigUnified
+from argotune.runs.step_outcomes import Look, outcome_of_looks
+from argotune.scheduling.next_check import agenda_of
+from argotune.scheduling.trigger_check import Conditions
+from argotune.store.documents import unreadable
+from argotune.store.port import Store
+from argotune.tenants.agenda import keep_agenda, place_of
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 
 def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
@@ -62,7 +63,7 @@ def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
 
 
 def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified, *, is_dry: bool) -> list[Look]:
-    from argotune.stages.trigger import note_first_look, trigger, without_traces
+    from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
     from argotune.wiring import open_traces, utc_now
 
     traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []

@@ -26,20 +26,14 @@ from argotune.cli.parser import (
     hours,
     refuse_without,
 )
-from argotune.configs import Configs
 from argotune.errors import ArgotuneError, ConfigInvalid, ModuleFailed, ProjectMissing, Unavailable
-from argotune.outcomes import (
-    STATUSES,
-    Look,
-    failed_modules,
-    links,
-    outcome_of_reports,
-    outcome_of_steps,
-)
-from argotune.ports import Ports
-from argotune.reports import ModuleReport, report_json, run_json, summary_json
-from argotune.runs import Run, RunBook
-from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.pipeline.ports import Ports
+from argotune.runs.book import RunBook
+from argotune.runs.reports import ModuleReport, report_json, run_json, summary_json
+from argotune.runs.run import Run
+from argotune.runs.step_outcomes import STATUSES, Look, failed_modules, links, outcome_of_reports, outcome_of_steps
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 
 def add_commands(commands) -> None:
@@ -226,7 +220,7 @@ def _run_each(
     ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace
 ) -> tuple[list[ModuleReport], dict[str, ArgotuneError]]:
     """The reports, and what went wrong. A module that fails stops no other, unless a server is away from all."""
-    from argotune.pipeline import Request, run_module
+    from argotune.pipeline.passes import Request, run_module
 
     request = Request(
         arguments.force,
@@ -274,7 +268,7 @@ def _deliver(
 
 def aggregate_results(arguments: Namespace) -> None:
     """Sum up run records, whoever ran them and however they ended. Raises ModuleFailed when a step failed."""
-    from argotune.tallies import keep_tally
+    from argotune.runs.totals import keep_tally
     from argotune.wiring import utc_now
 
     statuses = _statuses(arguments.status)

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from argotune.cli.output import note
-from argotune.ports import Ports, Progress, Store
+from argotune.pipeline.ports import Ports, Progress
 from argotune.settings import Settings, default_store_url, read_settings, wants_json_logs
+from argotune.store.port import Store
 
 
 def settings_of(arguments: Namespace) -> Settings:

@@ -12,7 +12,7 @@ from typing import Any
 
 from argotune.cli.streams import write_err, write_out
 from argotune.errors import ArgotuneError
-from argotune.known_secrets import masked
+from argotune.errors.known_secrets import masked
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from argotune.cli.files import FILES, FOLDERS
 from argotune.cli.output import leave_last_words
 from argotune.errors import ConfigInvalid
-from argotune.tenants import MODULES
+from argotune.tenants.config import MODULES
 
 Call = Callable[[argparse.Namespace], int | None]
 
@@ -69,7 +69,8 @@ def hours(text: str) -> float:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of `argotune`."""
-    from argotune.cli import annotate, argo, decisions, demo, exporter, inspect, loop, synthesize, tenants, versions
+    from argotune.cli import annotate, argo, decisions, exporter, inspect, loop, synthesize, tenants, versions
+    from argotune.cli.demo import command as demo
 
     parser = Parser(
         prog="argotune",

@@ -13,14 +13,14 @@ from argotune.cli.files import deliver, json_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, refuse_without
-from argotune.documents import unreadable
 from argotune.errors import ConfigInvalid, Conflict
-from argotune.moments import believed
-from argotune.ports import Store
-from argotune.records import EVERYONE
-from argotune.reports import unreadable_words
-from argotune.rounds import Line, Round, RoundRequest
-from argotune.workflows import TEMPLATE
+from argotune.runs.reports import unreadable_words
+from argotune.scheduling.rounds import Line, Round, RoundRequest
+from argotune.scheduling.workflow import TEMPLATE
+from argotune.store.collections import EVERYONE
+from argotune.store.documents import unreadable
+from argotune.store.moments import believed
+from argotune.store.port import Store
 
 LEARN_EVERY = timedelta(days=1)
 SHOWN = 50
@@ -75,7 +75,7 @@ def _add_round(group) -> None:
 
 def discover_tenants(arguments: Namespace) -> int | None:
     """JSON array of tenant ids on stdout, words on stderr; with --submit a round."""
-    from argotune.stages.discover import discover
+    from argotune.pipeline.stages.discover import discover
 
     if arguments.submit:
         missing = {name: value for name, value in SUBMIT_ONLY.items() if getattr(arguments, name) is None}
@@ -92,8 +92,8 @@ def discover_tenants(arguments: Namespace) -> int | None:
 
 
 def _submit_round(arguments: Namespace) -> int:
-    from argotune.stages.dispatch import dispatch
-    from argotune.tallies import keep_round
+    from argotune.pipeline.stages.dispatch import dispatch
+    from argotune.runs.totals import keep_round
     from argotune.wiring import new_id, open_runner, open_traces, utc_now
 
     store, settings = store_of(arguments), settings_of(arguments)
@@ -114,7 +114,7 @@ def _submit_round(arguments: Namespace) -> int:
 
 def _forget(store: Store, now: datetime) -> None:
     """What some tenants need no more goes, whether or not they have passes."""
-    from argotune.stages.forget import forget_some
+    from argotune.pipeline.stages.forget import forget_some
 
     for collection, number in sorted(forget_some(store, now).items()):
         say(f"Forgotten: {number} records of {collection}")
@@ -122,8 +122,8 @@ def _forget(store: Store, now: datetime) -> None:
 
 def settle_daily(store: Store, now: datetime) -> None:
     """Once a day a round also settles who decides on training; what another round settles meanwhile is as good."""
-    from argotune.in_charge import InCharge
-    from argotune.stages.learn import learn
+    from argotune.decisions.active_model import InCharge
+    from argotune.pipeline.stages.learn import learn
 
     last, _ = InCharge(store).now()
     last_at = believed(last.at, now) if last else None
@@ -162,7 +162,7 @@ def _request(arguments: Namespace, uid: str) -> RoundRequest:
 
 
 def _record(done: Round, ended_at: datetime):
-    from argotune.tallies import RoundRecord
+    from argotune.runs.totals import RoundRecord
 
     return RoundRecord(
         name=done.request.name or done.request.uid,

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from argotune.errors import ConfigInvalid
-from argotune.known_secrets import masked, masked_data
+from argotune.errors.known_secrets import masked, masked_data
 
 
 def prepare_streams() -> None:

@@ -8,10 +8,10 @@ from argotune.cli.files import deliver, json_text
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command
-from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
-from argotune.ports import Ports
-from argotune.tenants import MODALITIES, MODULES, RoutingConfigUnified
+from argotune.pipeline.ports import Ports
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MODALITIES, MODULES, RoutingConfigUnified
 
 
 def add_commands(commands) -> None:
@@ -49,9 +49,9 @@ def _row(example) -> list[str]:
 
 
 def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
-    from argotune.answers import NoAnswers
-    from argotune.budget import Meter
-    from argotune.experience_log import ExperienceLog
+    from argotune.data.archive import ExperienceLog
+    from argotune.lm.kept_answers import NoAnswers
+    from argotune.lm.meter import Meter
     from argotune.programs import programs_of
     from argotune.synthetic.generation import QueryGenerator
     from argotune.synthetic.service import Means, make

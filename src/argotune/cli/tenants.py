@@ -12,10 +12,10 @@ from typing import Any
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, command
-from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
-from argotune.removal import remove_tenant
-from argotune.tenants import RoutingConfigUnified, parse_config
+from argotune.pipeline.removal import remove_tenant
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 
 def add_commands(commands) -> None:

@@ -8,10 +8,10 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.parser import add_json, add_store, add_tenant, command, some_text
 from argotune.cli.who import who_of
-from argotune.configs import Configs
 from argotune.errors import ConfigInvalid
-from argotune.registry import Registry
-from argotune.runs import RunBook
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.tenants.catalog import Configs
 
 
 def add_commands(commands) -> None:
@@ -67,7 +67,7 @@ def _versions(arguments: Namespace) -> None:
 
 
 def _explain(arguments: Namespace) -> None:
-    from argotune.explain import explain
+    from argotune.runs.explain import explain
 
     store = store_of(arguments)
     Configs(store).get(arguments.tenant_id)

@@ -8,7 +8,7 @@ from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest,
 from argotune.optimizers.choice import Choice, Refusal, Situation, choose_from
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
-from argotune.tenants import DecisionRules
+from argotune.tenants.config import DecisionRules
 
 __all__ = ["OPTIMIZERS", "Choice", "Optimizer", "Refusal", "TrainingTask", "choose"]
 

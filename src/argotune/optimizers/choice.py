@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.task import Optimizer
-from argotune.tenants import DecisionRules
+from argotune.tenants.config import DecisionRules
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from typing import Any
 import dspy
 
 from argotune.errors import ArgotuneError, ProgramFailed
-from argotune.ports import Embedder, LMs
+from argotune.lm.port import LMs
+from argotune.lm.streaks import Streak
+from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import hit_share
 from argotune.programs.program import Program
 from argotune.programs.retrieval import RetrievedDemos
-from argotune.streaks import Streak
 
 MAX_DEMO_CHARS = 2_000
 """Longer examples train and test, but are not shown: one alone could push the question out of the window."""

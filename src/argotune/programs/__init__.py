@@ -8,7 +8,7 @@ from argotune.errors import ConfigInvalid
 from argotune.programs import cross_modal, modality, routing
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 __all__ = ["PROGRAMS", "Program", "programs_of"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dspy
 
-from argotune.ports import LMs
+from argotune.lm.port import LMs
 from argotune.programs.failures import missed
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program

@@ -18,7 +18,7 @@ from dspy.adapters.decision import record_evidence
 from dspy.adapters.types.decision import Choice, decision_type
 from pydantic_core import CoreSchema, core_schema
 
-from argotune.experiences import as_text
+from argotune.data.experiences import as_text
 from argotune.programs.failures import NO_ANSWER, missed
 
 NOTHING_KNOWN = 0.5

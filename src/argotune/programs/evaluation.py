@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import dspy
 
+from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
-from argotune.examples import Example
-from argotune.ports import LMs
+from argotune.lm.lack import Lack
+from argotune.lm.port import LMs
 from argotune.programs.failures import missed, one_line, told_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
-from argotune.verdicts import Lack
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from dspy.utils.exceptions import (
     LMTransportError,
 )
 
-from argotune.causes import causes_of
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -31,14 +30,13 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
+from argotune.errors.causes import causes_of
+from argotune.lm.lack import CUT, Lack
 from argotune.programs.program import labels_of
-from argotune.verdicts import Lack
 
 NO_ANSWER = (AdapterParseError, ContextWindowExceededError, Unanswered)
 """The LM gave no usable answer to one question: a miss, and the work goes on."""
 
-CUT = "cut_off"
-"""As `code` of an AdapterParseError: the answer ended where its length was used up."""
 
 _MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
     (LMAuthError, AccessDenied),

@@ -10,12 +10,12 @@ from typing import Any
 
 import dspy
 
+from argotune.data.experiences import RESERVED, Fields, attribute_names
 from argotune.errors import ConfigInvalid
-from argotune.experiences import RESERVED, Fields, attribute_names
 from argotune.programs.closed_set import ClosedSetAnswers
 from argotune.programs.failures import told_as
 from argotune.programs.program import Program, labels_of
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 NOT_ANSWERS = frozenset({"reasoning", "confidence"})
 """Outputs that explain an answer; nobody labels them."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import dspy
 
-from argotune.experiences import as_text
+from argotune.data.experiences import as_text
+from argotune.lm.lack import Lack
 from argotune.programs.program import Program
-from argotune.verdicts import Lack
 
 
 def returned(module: dspy.Module, inputs: Mapping[str, object]) -> dspy.Prediction:

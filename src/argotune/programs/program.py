@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args, get_origin
 
 import dspy
 
-from argotune.experiences import Fields
-from argotune.records import digest
+from argotune.data.experiences import Fields
+from argotune.store.sealing import digest
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import dspy
 
-from argotune.ports import Embedder
+from argotune.programs.embedder import Embedder
 
 
 class RetrievedDemos(dspy.Module):

@@ -6,10 +6,10 @@ from functools import partial
 
 import dspy
 
-from argotune.experiences import Fields
+from argotune.data.experiences import Fields
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, share_right, signature_of
 from argotune.programs.program import Program
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 NAME = "routing"
 

@@ -16,7 +16,7 @@ from dspy.adapters.decision_state import DecisionState
 from dspy.predict.predict import serialize_object
 
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
-from argotune.ports import Embedder
+from argotune.programs.embedder import Embedder
 from argotune.programs.program import Program
 from argotune.programs.retrieval import RetrievedDemos
 

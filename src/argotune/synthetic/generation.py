@@ -1,7 +1,7 @@
 """Generation: the DSPy program that writes a query about a document, to which a wanted answer is the right one.
 
 The document is data. It stands between marks that it cannot hold itself, the instruction says so, and documents that
-speak to an LM never get here (instructions.py).
+speak to an LM never get here (data/guards/instructions.py).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Annotated, Any
 import dspy
 from pydantic import WithJsonSchema
 
+from argotune.data.guards.instructions import holds_instructions
 from argotune.errors import ArgotuneError
-from argotune.instructions import holds_instructions
-from argotune.label_scoring import clip, plain
+from argotune.lm.label_scoring import clip, plain
+from argotune.lm.lack import Lack
 from argotune.programs.closed_set import Confidence, Metric, read_confidence
 from argotune.programs.failures import NO_ANSWER, lack_of, told_as
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Goal
 from argotune.synthetic.wording import is_about
-from argotune.tenants import RoutingConfigUnified
-from argotune.verdicts import Lack
+from argotune.tenants.config import RoutingConfigUnified
 
 MAX_QUERY_CHARS = 200
 OPENS, CLOSES = "<document>", "</document>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 
-from argotune.content import Content
-from argotune.tenants import MODALITIES, RoutingConfigUnified
+from argotune.synthetic.content import Content
+from argotune.tenants.config import MODALITIES, RoutingConfigUnified
 
 WORDS = {
     "video": ("video", "film", "scene", "clip", "footage"),

@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from argotune.decisions import Strategy
-from argotune.examples import Example
+from argotune.data.examples import Example
+from argotune.decisions.rules import Strategy
 
 SYNTHETIC_WEIGHT = 0.5
 """What an example counts that an LM wrote and labelled, beside a person's 1.0 and an LLM's label of a query 0.8."""

@@ -10,27 +10,29 @@ from itertools import cycle, islice
 
 import dspy
 
-from argotune.annotations import LabelSource
-from argotune.content import MAX_TITLE_CHARS, Content
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example
+from argotune.data.experiences import query_of
+from argotune.data.guards.instructions import holds_instructions
+from argotune.data.guards.masking import Mask
+from argotune.data.near_texts import are_near, shingles_of
+from argotune.data.splitting import Split, normalised
 from argotune.errors import ConfigInvalid
-from argotune.examples import Example
-from argotune.experiences import query_of
-from argotune.instructions import holds_instructions
-from argotune.masking import Mask
-from argotune.near_texts import are_near, shingles_of
-from argotune.ports import ContentSource, Embedder, LMs
+from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
+from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import to_dspy
 from argotune.programs.program import Program
 from argotune.programs.retrieval import text_of
-from argotune.splitting import Split, normalised
-from argotune.synthesis import SyntheticReport
 from argotune.synthetic.augmentation import augmented
+from argotune.synthetic.content import MAX_TITLE_CHARS, Content
 from argotune.synthetic.features import features_of
 from argotune.synthetic.generation import Written, write
 from argotune.synthetic.generators import GENERATORS, Material
 from argotune.synthetic.mixing import SYNTHETIC_WEIGHT
+from argotune.synthetic.report import SyntheticReport
+from argotune.synthetic.source import ContentSource
 from argotune.synthetic.validation import HINTS, Recovered, Refused, Validation
 from argotune.synthetic.values import (
     Augmentation,
@@ -41,7 +43,7 @@ from argotune.synthetic.values import (
     SyntheticExample,
 )
 from argotune.synthetic.wording import share_in
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 MAX_RETRIES = 3
 GOALS_PER_EXAMPLE = 3

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from argotune.examples import Example
-from argotune.experiences import query_of
-from argotune.instructions import holds_instructions
-from argotune.near_texts import NearTexts
-from argotune.splitting import Split, normalised
+from argotune.data.examples import Example
+from argotune.data.experiences import query_of
+from argotune.data.guards.instructions import holds_instructions
+from argotune.data.near_texts import NearTexts
+from argotune.data.splitting import Split, normalised
 from argotune.synthetic.generation import MAX_QUERY_CHARS
 from argotune.synthetic.values import Goal
 from argotune.synthetic.wording import is_about

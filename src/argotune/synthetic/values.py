@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from argotune.content import Content
-from argotune.documents import Document
-from argotune.errors import ConfigInvalid
-from argotune.synthesis import SyntheticReport
-from argotune.tenants import MODALITIES, first_problem
+from argotune.errors import ConfigInvalid, first_problem
+from argotune.store.documents import Document
+from argotune.synthetic.content import Content
+from argotune.synthetic.report import SyntheticReport
+from argotune.tenants.config import MODALITIES
 
 MAX_DOCUMENT_CHARS = 600
 """Of a document in a prompt: queries are about the beginning, and small LMs lose their way in more."""

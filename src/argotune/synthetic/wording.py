@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argotune.splitting import normalised
+from argotune.data.splitting import normalised
 
 MIN_WORD_CHARS = 4
 STEM_CHARS = 5

@@ -17,8 +17,8 @@ import pytest
 from argotune.adapters.memory_traces import MemoryTraces
 from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.phoenix_traces import PhoenixTraces
-from argotune.annotations import Annotation, AnnotatorKind
-from argotune.experiences import Span
+from argotune.data.annotations import Annotation, AnnotatorKind
+from argotune.data.experiences import Span
 
 PREFIX = "contract"
 NOW = datetime.now(UTC).replace(microsecond=123456)

@@ -14,14 +14,8 @@ import pytest
 from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge
 from argotune.adapters.phoenix_traces import PhoenixTraces
 from argotune.adapters.phoenix_tracker import PhoenixTracker
-from argotune.errors import (
-    AccessDenied,
-    BadAnswer,
-    ConfigInvalid,
-    RateLimited,
-    Unavailable,
-)
-from argotune.ports import TrackedRun
+from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, RateLimited, Unavailable
+from argotune.runs.tracker import TrackedRun
 
 KEY = "secret-key-0123456789"
 NOW = datetime.now(UTC)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from argotune.adapters.phoenix_query import Table
 from argotune.adapters.phoenix_spans import CUT_LENGTH, clean, page_cursor, row_id_of, span_of_query, span_of_row
+from argotune.data.experiences import Span
 from argotune.errors import BadAnswer
-from argotune.experiences import Span
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)

@@ -14,8 +14,8 @@ import pytest
 from argotune.adapters import phoenix_query, phoenix_reader, phoenix_traces
 from argotune.adapters.phoenix_http import PhoenixHttp, segment
 from argotune.adapters.phoenix_traces import PhoenixTraces, project_name
+from argotune.data.experiences import Fields, Span, Unusable, read_span
 from argotune.errors import RateLimited, Unavailable
-from argotune.experiences import Fields, Span, Unusable, read_span
 
 pytestmark = pytest.mark.phoenix
 

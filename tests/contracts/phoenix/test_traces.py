@@ -11,8 +11,8 @@ import pytest
 
 from argotune.adapters.memory_traces import MemoryTraces
 from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.data.experiences import Span
 from argotune.errors import NotFound, ProjectMissing
-from argotune.experiences import Span
 
 Traces = MemoryTraces | PhoenixTraces
 LONG = timedelta(days=400)

@@ -15,9 +15,9 @@ from argotune.adapters.memory_traces import MemoryTracker
 from argotune.adapters.phoenix_http import PhoenixHttp
 from argotune.adapters.phoenix_traces import PhoenixTraces
 from argotune.adapters.phoenix_tracker import PhoenixTracker
+from argotune.data.experiences import Span
 from argotune.errors import Unavailable
-from argotune.experiences import Span
-from argotune.ports import TrackedExample, TrackedLinks, TrackedRun
+from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 
 FACTS = {"verdict": "promoted", "effect": 0.25, "attempt": 1, "p_value": float("nan"), "teacher": None}
 

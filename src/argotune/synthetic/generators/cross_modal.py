@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from argotune.content import Content
 from argotune.errors import ConfigInvalid
-from argotune.label_scoring import plain
+from argotune.lm.label_scoring import plain
+from argotune.synthetic.content import Content
 from argotune.synthetic.generators.generator import Material
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Augmentation, Fusion, Goal, SyntheticDataRequest
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 NAME = "cross_modal"
 NONE = "none"

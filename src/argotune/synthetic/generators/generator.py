@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from argotune.content import Content
+from argotune.synthetic.content import Content
 from argotune.synthetic.values import Goal, SyntheticDataRequest
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 
 @dataclass(frozen=True)

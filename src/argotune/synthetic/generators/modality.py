@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
-from argotune.content import Content
+from argotune.synthetic.content import Content
 from argotune.synthetic.generators.generator import Material
 from argotune.synthetic.labels import about, agent_for, other_agents
 from argotune.synthetic.values import Augmentation, Goal
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 
 def goals(material: Material) -> Iterator[Goal]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from argotune.content import Content
+from argotune.synthetic.content import Content
 from argotune.synthetic.generators import modality
 from argotune.synthetic.generators.generator import Material
 from argotune.synthetic.labels import about, agent_for, generalists, other_agents, specialists
 from argotune.synthetic.values import Goal, Route, RouteType
-from argotune.tenants import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
 
 NAME = "routing"
 INPUTS = {"entities": "", "relationships": "", "enhanced_query": ""}

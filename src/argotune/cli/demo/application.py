@@ -1,0 +1,89 @@
+"""The application: serves sample queries with the champions and writes traces with outcomes, as a user's would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from argotune.cli.demo.sample import SampleQuery, annotated_share, queries
+from argotune.data.annotations import Annotation
+from argotune.data.experiences import Span
+from argotune.data.source import TraceSink
+from argotune.pipeline.ports import Progress
+from argotune.serving.client import Decision, Serving
+from argotune.store.sealing import digest
+
+SINK_SPANS = 300
+
+
+def serve(tenant_id: str, serving: Serving, sink: TraceSink, prefix: str, now: datetime, progress: Progress) -> int:
+    """Serve all sample queries of a tenant; the number of spans written. Serving again writes nothing twice."""
+    asked = queries(tenant_id)
+    spans = [
+        _span(query, program, right, serving, prefix, now - timedelta(seconds=len(asked) * 3 - number))
+        for number, (query, program, right) in enumerate(_by_program(asked, progress))
+    ]
+    for first in range(0, len(spans), SINK_SPANS):
+        progress(f"{tenant_id}: spans written", first, len(spans))
+        sink.record(tenant_id, spans[first : first + SINK_SPANS])
+    sink.annotate(tenant_id, list(_annotations(asked, now)))
+    return len(spans)
+
+
+def _by_program(
+    asked: Sequence[SampleQuery], progress: Progress
+) -> Iterator[tuple[SampleQuery, str, Mapping[str, str]]]:
+    """Every decision, one program after the other: the embedded LM then reads each program's prompt only once."""
+    decisions = [(query, program, right) for query in asked for program, right in query.decisions().items()]
+    for number, decision in enumerate(sorted(decisions, key=lambda d: d[1]), start=1):
+        yield decision
+        progress(f"{decision[0].tenant_id}: decisions served", number, len(decisions))
+
+
+def _span(
+    query: SampleQuery, program: str, right: Mapping[str, str], serving: Serving, prefix: str, at: datetime
+) -> Span:
+    known, asked = query.inputs(), serving.champion(program).program.fields.inputs
+    decision = serving.decide(program, **{name: known[name] for name in asked if name in known})
+    return Span(
+        row_id=0,
+        span_id=span_id_of(query, program),
+        trace_id=digest([query.tenant_id, query.query])[:32],
+        name=f"{prefix}.{program.partition('.')[0]}",
+        started_at=at,
+        ended_at=at + timedelta(seconds=decision.processing_time_s),
+        attributes=_attributes(query, decision, right),
+    )
+
+
+def span_id_of(query: SampleQuery, program: str) -> str:
+    """The span of one decision about a query."""
+    return digest([query.tenant_id, query.query, program])[:16]
+
+
+def _attributes(query: SampleQuery, decision: Decision, right: Mapping[str, str]) -> dict[str, bool | float | str]:
+    """The outcome as an application sees it: did the chosen agent do the job, and were users content?"""
+    hit = all(decision.answers[name] == value for name, value in right.items())
+    quality = (0.75 if hit else 0.05) + 0.25 * query.chance("quality")
+    content = (0.7 if hit else 0.0) + 0.3 * query.chance("satisfaction")
+    return decision.attributes(
+        agent_success=hit,
+        search_quality=round(quality, 3),
+        user_satisfaction=round(content, 3) if query.chance("feedback") < 0.4 else None,
+        modality=query.modality,
+        language=query.language,
+    )
+
+
+def _annotations(asked: list[SampleQuery], now: datetime) -> Iterator[Annotation]:
+    for query in asked:
+        if query.chance("annotated") >= annotated_share(query.tenant_id):
+            continue
+        for program in query.decisions():
+            yield from labels_of(query, program, "demo-annotator", now)
+
+
+def labels_of(query: SampleQuery, program: str, who: str, now: datetime) -> list[Annotation]:
+    """What a person who knows the right answers says of one decision."""
+    span_id, right = span_id_of(query, program), query.decisions()[program]
+    return [Annotation(span_id, name, label, "HUMAN", who, now) for name, label in right.items()]

@@ -1,0 +1,114 @@
+"""Sample queries and tenants. The queries were written for this project, one by one; see queries/README.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from argotune.settings import Settings
+from argotune.store.sealing import digest
+from argotune.tenants.config import RoutingConfigUnified
+
+TENANTS = ("acme_corp", "globex", "initech")
+FUSION_SHARE = 0.35
+
+
+@dataclass(frozen=True)
+class SampleQuery:
+    """One query and what the right decisions would have been."""
+
+    tenant_id: str
+    query: str
+    language: str
+    modality: str
+    context: str
+    agent: str
+    needs_fusion: str
+    fusion_modalities: str
+    fusion_strategy: str
+
+    def decisions(self) -> dict[str, Mapping[str, str]]:
+        """Program -> the right answers, for every program that is asked about this query.
+
+        Fusion is asked about for a share only, as an application would that offers it on some of its pages.
+        """
+        fusion = {
+            "needs_fusion": self.needs_fusion,
+            "fusion_modalities": self.fusion_modalities,
+            "fusion_strategy": self.fusion_strategy,
+        }
+        asked = {"routing": {"agent": self.agent}, f"modality.{self.modality}": {"agent": self.agent}}
+        return asked | ({"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {})
+
+    def inputs(self) -> dict[str, str]:
+        """What this application knows of a query: it neither finds entities nor rewrites."""
+        return {"query": self.query, "context": self.context}
+
+    def chance(self, purpose: str) -> float:
+        """A number in 0..1 that depends on the query's text alone, never on its label or outcome."""
+        return int(digest([self.tenant_id, self.query, purpose])[:12], 16) / 16**12
+
+
+def queries(tenant_id: str) -> list[SampleQuery]:
+    """A tenant's sample queries, in the order they were written."""
+    lines = files("argotune.cli.demo").joinpath("queries", f"{tenant_id}.jsonl").read_text("utf-8").splitlines()
+    return [_query(tenant_id, json.loads(line)) for line in lines]
+
+
+def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
+    return SampleQuery(
+        tenant_id=tenant_id,
+        query=row["query"],
+        language=row["language"],
+        modality=row["modality"],
+        context=row["context"],
+        agent=row["agent"],
+        needs_fusion="yes" if row["fusion"]["needed"] else "no",
+        fusion_modalities=row["fusion"]["modalities"],
+        fusion_strategy=row["fusion"]["strategy"],
+    )
+
+
+CONTENT = Path(str(files("argotune.cli.demo").joinpath("content")))
+"""What the sample tenants' archives hold, a file for each tenant that has one (ARGOTUNE_CONTENT_DIR)."""
+
+SYNTHETIC_BELOW = 12
+"""Real training examples; at the default of 20 the embedded LM would write for minutes more."""
+
+_OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
+    # Has just started: the few queries it has go to dev and test, and what trains is written from its archive.
+    "initech": {
+        "min_samples_for_optimization": 40,
+        "split": {"train": 0.15, "dev": 0.35, "test": 0.5},
+        "content": "file",
+        "lm": {"teacher_model": "local/smollm2"},
+        "preferred_optimizer": "nearest",
+    },
+}
+
+
+def config(tenant_id: str) -> RoutingConfigUnified:
+    """A demo tenant's config: the defaults, with the agents that its queries are about, and nothing left to chance."""
+    default = RoutingConfigUnified(tenant_id=tenant_id)
+    used = {query.agent for query in queries(tenant_id)}
+    fields = {
+        "agents": {agent: text for agent, text in default.agents.items() if agent in used},
+        "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
+        **_OF_ITS_OWN.get(tenant_id, {}),
+    }
+    return RoutingConfigUnified(tenant_id=tenant_id, **fields)
+
+
+def without_keys(settings: Settings) -> Settings:
+    """The settings with the embedded LM and no other: whatever keys the environment holds, the demo pays nobody."""
+    keys = dict.fromkeys(("teacher_model", "annotation_model", "task_key", "teacher_key", "annotation_key"))
+    return settings.model_copy(update={"task_model": "local/smollm2", **keys})
+
+
+def annotated_share(tenant_id: str) -> float:
+    """Of the queries, drawn by their text: people label what was asked, whatever became of it."""
+    return 0.85 if tenant_id == "initech" else 0.7

@@ -1,0 +1,134 @@
+"""The story: start Phoenix, serve traffic once, run the loop for every tenant and module, print what came of it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from argotune import wiring
+from argotune.cli.demo import sample
+from argotune.cli.demo.application import serve
+from argotune.cli.demo.next_round import LABELLED, next_round
+from argotune.cli.output import say, table
+from argotune.errors import NotFound
+from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.meter import Meter
+from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.ports import Ports, Progress
+from argotune.pipeline.stages.discover import discover
+from argotune.runs.explain import explain_decision
+from argotune.runs.reports import ModuleReport
+from argotune.runs.run import Run
+from argotune.serving.client import Serving
+from argotune.settings import Settings, read_settings
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import BudgetLimits
+
+COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the demo keeps its data and finds a Python that has the Phoenix server."""
+
+    folder: Path
+    phoenix_python: Path
+    phoenix_port: int
+
+
+def tell(place: Place, progress: Progress, *, stay: bool) -> int:
+    """Run the demo; with `stay`, leave Phoenix up until Ctrl-C. Returns the exit code."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    with wiring.phoenix_server(
+        place.phoenix_python, (place.folder / "phoenix").resolve(), place.phoenix_port, progress
+    ) as endpoint:
+        store_url = f"sqlite:///{(place.folder / 'argotune.db').resolve()}"
+        settings = sample.without_keys(
+            read_settings(store_url=store_url, phoenix_endpoint=endpoint, content_dir=sample.CONTENT)
+        )
+        ports = wiring.open_ports(settings, progress)
+        add_tenants(ports)
+        for tenant_id in sample.TENANTS:
+            serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
+        configs = [Configs(ports.store).get(tenant_id) for tenant_id in discover(ports.store)]
+        reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in configs for m in c.modules]
+        _show(ports, reports)
+        _explain(reports)
+        next_round(ports, Configs(ports.store).get(LABELLED))
+        if stay:
+            say()
+            say(f"Phoenix stays up at {endpoint} until you press Ctrl-C.")
+            _wait_for_interrupt()
+    return 0
+
+
+def add_tenants(ports: Ports) -> None:
+    """The sample tenants, those that are not there yet."""
+    configs = Configs(ports.store)
+    for tenant_id in sample.TENANTS:
+        try:
+            configs.get(tenant_id)
+        except NotFound:
+            configs.save(sample.config(tenant_id))
+
+
+def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
+    """Serve a tenant's sample queries and write their traces, unless the file `done` says that it was done."""
+    if done.exists():
+        return say(f"{tenant_id}: its sample queries were served by an earlier demo")
+    config = Configs(ports.store).get(tenant_id)
+    unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
+    lms = ports.lms.open(config.lm, unlimited, NoAnswers())
+    prefix = settings.phoenix_project_prefix
+    with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
+        spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
+    done.write_text(f"{spans}\n")
+    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {spans} spans written")
+
+
+def _explain(reports: list[tuple[str, str, ModuleReport]]) -> None:
+    """Why the first run that trained was decided so, and what became of synthetic examples."""
+    runs = [run for _, _, report in reports for run in report.runs]
+    for run in [run for run in runs if run.synthetic and run.synthetic.made]:
+        say()
+        say(f"Synthetic examples for {run.tenant_id} {run.program}: {run.synthetic.sentence}")
+    chosen = next((run for run in runs if run.plan), None)
+    if chosen:
+        say()
+        say(f"A decision explained (argotune explain-decision --tenant {chosen.tenant_id} {chosen.id}):")
+        for line in explain_decision(chosen):
+            say(f"  {line}")
+
+
+def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
+    rows = []
+    for tenant_id, module, report in reports:
+        if not report.runs:
+            rows.append([tenant_id, module, "Skipped", "", "", report.conditions.why_not])
+        rows += [row(tenant_id, run) for run in report.runs]
+    say()
+    table(COLUMNS, rows)
+    say()
+    say("Look further:")
+    for tenant_id in sample.TENANTS:
+        say(f"  traces of {tenant_id}: {ports.tracker.project_link(tenant_id)}")
+    for _, _, report in reports:
+        for run in report.runs:
+            if run.comparison_link:
+                say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
+                say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
+
+
+def row(tenant_id: str, run: Run) -> list[str]:
+    """A run as a line of the table: tenant, program, verdict, before, after, why."""
+    numbers = run.verdict.numbers if run.verdict else None
+    before, after = (f"{numbers.champion_mean:.1%}", f"{numbers.challenger_mean:.1%}") if numbers else ("", "")
+    return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        say("stopping")

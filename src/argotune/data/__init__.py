@@ -1,0 +1,1 @@
+"""Data: from a span to a labelled, split, kept example."""

@@ -1,0 +1,136 @@
+"""Archive: a tenant's experiences and examples in the store, and how far its traces were read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from argotune.data.examples import Example, example_from_json, example_to_json
+from argotune.data.experiences import Experience
+from argotune.data.question_log import fresh_record
+from argotune.errors import Corrupt
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.store.collections import Collection
+from argotune.store.documents import readable
+from argotune.store.port import Record, Store
+from argotune.store.sealing import digest, seal, tag_of, unseal
+
+BATCH_EXPERIENCES = 1000
+
+
+class ExperienceLog:
+    """The experiences and examples of one tenant."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+        self._book = RunBook(store, tenant_id)
+
+    def append(self, module: str, batch: Sequence[Experience], marker: Marker, tag: str | None) -> str:
+        """Store a batch and the cursor behind it in one step; the cursor's new tag.
+
+        Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
+        """
+        cursor = self._book.marker_record(module, marker)
+        records = [*map(_record, batch), *_fresh(batch)]
+        self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
+        return tag_of(cursor.document)
+
+    def replace_experiences(self, experiences: Sequence[Experience]) -> None:
+        """Store changed experiences in place of what is known of their spans."""
+        for start in range(0, len(experiences), BATCH_EXPERIENCES):
+            batch = experiences[start : start + BATCH_EXPERIENCES]
+            self._store.write(self._tenant_id, [_record(experience) for experience in batch])
+
+    def experiences(self, program: str) -> Iterator[Experience]:
+        """All stored experiences of a program that can be read, in no particular order."""
+        stored = self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program))
+        return readable(self._tenant_id, stored, lambda document: _experience(unseal("experience", document)))
+
+    def experience(self, program: str, span_id: str) -> Experience | None:
+        """One stored experience, None when it was forgotten or cannot be read."""
+        collection = _collection(Collection.EXPERIENCES, program)
+        document = self._store.read(self._tenant_id, collection, span_id)
+        stored = [] if document is None else [Record(collection, span_id, document)]
+        return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
+
+    def example(self, program: str, id: str) -> Example | None:
+        """One stored example, None where there is none. Raises Corrupt."""
+        document = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
+        return None if document is None else example_from_json(unseal("example", document))
+
+    def collections(self, program: str, experiences: list[str], examples: list[str]) -> dict[str, list[str]]:
+        """The ids by the collection in which they lie."""
+        return {
+            _collection(Collection.EXPERIENCES, program): experiences,
+            _collection(Collection.EXAMPLES, program): examples,
+        }
+
+    def examples(self, program: str) -> list[Example]:
+        """All stored examples of a program that can be read."""
+        stored = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
+        return list(readable(self._tenant_id, stored, lambda document: example_from_json(unseal("example", document))))
+
+    def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
+        """Make the stored examples equal to `examples`, writing and removing only what differs from `known`.
+
+        In steps, so that a Redis answers others between them: done again after a crash it ends the same.
+        """
+        collection = _collection(Collection.EXAMPLES, program)
+        before = {example.id: example for example in known}
+        after = {example.id: example for example in examples}
+        changed = [e for id, e in after.items() if before.get(id) != e]
+        records = [example_record(e) for e in changed]
+        for start in range(0, len(records), BATCH_EXPERIENCES):
+            self._store.write(self._tenant_id, records[start : start + BATCH_EXPERIENCES])
+        gone = [id for id in before if id not in after]
+        if gone:
+            self._store.remove(self._tenant_id, collection, gone)
+
+
+def example_record(example: Example) -> Record:
+    """The record under which an example is kept, for writing it together with others."""
+    collection = _collection(Collection.EXAMPLES, example.program)
+    return Record(collection, example.id, seal("example", dict(example_to_json(example))))
+
+
+def _collection(kind: str, program: str) -> str:
+    return f"{kind}.{program}"
+
+
+def _fresh(batch: Sequence[Experience]) -> Iterator[Record]:
+    """The names of a batch's spans, by which the next gathering finds them."""
+    by_program: defaultdict[str, list[str]] = defaultdict(list)
+    for experience in batch:
+        by_program[experience.program].append(experience.span_id)
+    for program, span_ids in by_program.items():
+        yield fresh_record(program, span_ids, digest(span_ids)[:24])
+
+
+_SCALARS = [field.name for field in fields(Experience) if field.name not in ("at", "inputs", "answers")]
+
+
+def _record(experience: Experience) -> Record:
+    return Record(_collection(Collection.EXPERIENCES, experience.program), experience.span_id, _sealed(experience))
+
+
+def _sealed(experience: Experience) -> str:
+    body: dict[str, Any] = {name: value for name in _SCALARS if (value := getattr(experience, name)) is not None}
+    body |= {"at": experience.at.isoformat(), "inputs": dict(experience.inputs), "answers": dict(experience.answers)}
+    return seal("experience", body)
+
+
+_KNOWN = frozenset(field.name for field in fields(Experience))
+
+
+def _experience(body: Mapping[str, Any]) -> Experience:
+    """Fields of later releases are left out. Raises Corrupt."""
+    try:
+        known = {name: value for name, value in body.items() if name in _KNOWN}
+        return Experience(**{**known, "at": datetime.fromisoformat(body["at"])})
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise Corrupt(f"an experience cannot be read: {error!r}") from error

@@ -1,0 +1,125 @@
+"""Dataset: what `collect` hands on for one program of one tenant: sums over its examples, and the examples if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from argotune.data.examples import Example, Split
+from argotune.data.experiences import query_of
+from argotune.store.sealing import digest
+
+_MODULUS = 2**256
+
+
+@dataclass
+class ExampleSums:
+    """Sums over the examples of a program, changed by those that come and go.
+
+    `counts` and `trusted` are by split, `words` those of the training questions, `labels` how often each right answer
+    is that of a training example, by a digest of it. `hashed` becomes `data_hash`.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    trusted: dict[str, int] = field(default_factory=dict)
+    words: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+    hashed: str = ""
+
+    @classmethod
+    def of(cls, examples: Iterable[Example]) -> ExampleSums:
+        """The sums over these."""
+        found = cls()
+        for example in examples:
+            found.add(example)
+        return found
+
+    def add(self, example: Example, sign: int = 1) -> None:
+        """Count an example, or take it off with a `sign` of -1."""
+        split = example.split
+        self.counts[split] = self.counts.get(split, 0) + sign
+        self.trusted[split] = self.trusted.get(split, 0) + sign * example.source.is_trusted
+        if split is not Split.TEST:
+            self.hashed = _sum(self.hashed, sign * _number(example))
+        if split is Split.TRAIN:
+            self.words += sign * len(query_of(example.inputs).split())
+            key = digest(dict(example.expected))[:12]
+            self.labels[key] = self.labels.get(key, 0) + sign
+            if not self.labels[key]:
+                del self.labels[key]
+
+    def count(self, *splits: Split) -> int:
+        """The number of examples in these splits, or in all."""
+        return sum(self.counts.get(split, 0) for split in splits or Split)
+
+    def trusted_share(self, *splits: Split) -> float | None:
+        """The share of labels that are of people or an independent annotator; None without examples."""
+        n = self.count(*splits)
+        return sum(self.trusted.get(split, 0) for split in splits or Split) / n if n else None
+
+    @property
+    def words_per_query(self) -> float | None:
+        """Of the training questions."""
+        n = self.count(Split.TRAIN)
+        return self.words / n if n else None
+
+    @property
+    def data_hash(self) -> str:
+        """That of the training and dev examples."""
+        return self.hashed or _sum("", 0)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples of one program, read when they are asked for. `accuracy` is how often past decisions met trusted
+    labels outside the test split; `recent_accuracy` the same since the last training, None where too few are labelled.
+    """
+
+    program: str
+    sums: ExampleSums
+    load: Callable[[], Iterable[Example]]
+    counts: Mapping[str, int]
+    accuracy: float | None
+    recent_accuracy: float | None = None
+
+    @classmethod
+    def of(
+        cls, program: str, examples: Iterable[Example], counts: Mapping[str, int], accuracy: float | None
+    ) -> Dataset:
+        """The dataset with these examples."""
+        known = tuple(examples)
+        return cls(program, ExampleSums.of(known), lambda: known, counts, accuracy)
+
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        """All examples: as many as the tenant has questions, so they are read for a training and not before."""
+        return tuple(self.load())
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Example]:
+        """An example's id is a digest: it is computed once."""
+        return {example.id: example for example in self.examples}
+
+    def ids(self, split: Split) -> tuple[str, ...]:
+        """Example ids of a split, sorted, so that equal data gives equal runs."""
+        return tuple(sorted(id for id, example in self._by_id.items() if example.split is split))
+
+    def pick(self, ids: Iterable[str]) -> list[Example]:
+        """The named examples in that order; those that expired meanwhile are left out."""
+        return [self._by_id[id] for id in ids if id in self._by_id]
+
+
+def data_hash(examples: Iterable[Example]) -> str:
+    """One hash over inputs and labels, independent of order: the sum of one number for each example, so that a change
+    of a few is a matter of these few (M. Bellare, D. Micciancio, "A new paradigm for collision-free hashing", 1997).
+    """
+    return _sum("", sum(map(_number, examples)))
+
+
+def _number(example: Example) -> int:
+    return int(digest([example.id, dict(example.expected)]), 16)
+
+
+def _sum(hashed: str, number: int) -> str:
+    return f"{(int(hashed or '0', 16) + number) % _MODULUS:064x}"

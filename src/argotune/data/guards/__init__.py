@@ -1,0 +1,1 @@
+"""Guards: what must not get through: personal data, secrets, addresses, instructions, leaks."""

@@ -1,0 +1,208 @@
+"""Masking: personal data and secrets in a text, replaced by placeholders before the text is kept or shown to an LM.
+
+What each kind looks like is said in `personal_data`, `host_addresses` and `credentials`; what a tenant wants to be
+masked in `tenants.MaskingRules` (docs/decisions/0004-masking-and-leaks.md).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from argotune.data.annotations import Annotation
+from argotune.data.examples import Example
+from argotune.data.experiences import Experience, Fields, shared
+from argotune.data.guards.credentials import find_keys, find_passwords, find_random_texts, find_tokens
+from argotune.data.guards.host_addresses import find_hosts, find_ips
+from argotune.data.guards.personal_data import (
+    Place,
+    find_cards,
+    find_emails,
+    find_ibans,
+    find_national_ids,
+    find_phones,
+    is_spelled,
+)
+from argotune.store.sealing import digest
+from argotune.tenants.config import MaskingRules
+
+EDITION = 1
+"""Raised whenever a finder finds something else than before: what is stored is then masked again."""
+
+MAX_PASSES = 5
+"""What is masked can uncover more, as `a@b.cc` did in `x:a@b.cc`. Texts that need more passes are made to."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One place in a text, `text[start:end]`, that is to be masked as `kind`."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A text without what was masked in it, and how many pieces of each kind that were."""
+
+    text: str
+    counts: Mapping[str, int]
+
+
+def mask(text: str, rules: MaskingRules) -> Masked:
+    """The text with each found piece replaced by its kind: `<EMAIL>`. Masking again changes nothing. Never raises."""
+    counts: Counter[str] = Counter()
+    for _ in range(MAX_PASSES):
+        found = findings(text, rules)
+        if not found:
+            return Masked(text, counts)
+        counts.update(finding.kind for finding in found)
+        text = _replaced(text, found)
+    return Masked("<TEXT>", counts + Counter(text=1))
+
+
+class Mask:
+    """One tenant's rules at work on experiences, examples and labels; `counts` are the pieces masked so far."""
+
+    def __init__(self, rules: MaskingRules, counts: Mapping[str, int] | None = None) -> None:
+        self._rules = rules
+        self.counts = Counter(counts)
+
+    def text(self, text: str) -> str:
+        """The text, masked and counted."""
+        masked = mask(text, self._rules)
+        self.counts.update(masked.counts)
+        return masked.text
+
+    def experience(self, experience: Experience, fields: Fields) -> Experience:
+        """Inputs, free-text answers and slices; labels of a closed set are the tenant's own words."""
+        changed = {
+            "inputs": {name: self.text(text) for name, text in experience.inputs.items()},
+            "answers": self._answers(experience.answers, fields),
+            "modality": experience.modality and self.text(experience.modality),
+            "language": experience.language and self.text(experience.language),
+        }
+        return replace(experience, **changed)
+
+    def example(self, example: Example, fields: Fields) -> Example:
+        """As for an experience. What is masked has another id."""
+        slices = {
+            name: value if name == "label" else self.text(value) for name, value in (example.slices or {}).items()
+        }
+        inputs = {name: self.text(text) for name, text in example.inputs.items()}
+        return replace(example, inputs=inputs, expected=self._answers(example.expected, fields), slices=slices)
+
+    def annotation(self, annotation: Annotation, fields: Fields) -> Annotation:
+        """A label that somebody gave to an answer."""
+        label = self._answer(annotation.name, annotation.label, fields)
+        return annotation if label == annotation.label else replace(annotation, label=label)
+
+    def _answers(self, answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+        return shared(*((name, self._answer(name, answer, fields)) for name, answer in answers.items()))
+
+    def _answer(self, name: str, answer: str, fields: Fields) -> str:
+        return answer if fields.answers.get(name) is not None else self.text(answer)
+
+
+def rules_digest(rules: MaskingRules) -> str:
+    """Equal where the same would be masked."""
+    return digest([EDITION, rules.model_dump(mode="json")])
+
+
+def _replaced(text: str, found: Iterable[Finding]) -> str:
+    parts, done = [], 0
+    for finding in found:
+        parts += [text[done : finding.start], f"<{finding.kind.upper()}>"]
+        done = finding.end
+    return "".join([*parts, text[done:]])
+
+
+_ORDER: tuple[tuple[str, Callable[[str], Iterable[Place]], int], ...] = (
+    ("password", find_passwords, 0),
+    ("token", find_tokens, 0),
+    ("key", find_keys, 0),
+    ("email", find_emails, 0),
+    ("iban", find_ibans, 7),
+    ("card", find_cards, 13),
+    ("national_id", find_national_ids, 6),
+    ("ip", find_ips, 1),
+    ("host", find_hosts, 0),
+    ("phone", find_phones, 7),
+    ("key", find_random_texts, 1),
+)
+"""Each finder sees only what those before it left: of two that claim a place the earlier one has it. The number is
+how many digits a text needs to be looked at, as most have fewer."""
+
+_SIGNS = re.compile(r"[@＠:：=＝.\\\d]|-----BEGIN")
+"""All findings but spelled mail addresses hold one of these or stand behind it. Most texts have none of them."""
+
+
+def findings(text: str, rules: MaskingRules) -> list[Finding]:
+    """What one pass over a text would mask, in order and without overlaps."""
+    if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text)):
+        return []
+    left, found = plain(text), []
+    digits = sum(map(left.count, "0123456789"))
+    for kind, find, digits_needed in _ORDER:
+        if digits < digits_needed or kind not in rules.kinds:
+            continue
+        places = _apart(find_phones(left, rules.phone_regions) if find is find_phones else find(left))
+        if places:
+            left = _without(left, places)
+            found += [Finding(kind, *place) for place in places if not _is_kept(text[slice(*place)], rules.keep)]
+    return sorted(found, key=lambda finding: finding.start)
+
+
+def _apart(places: Iterable[Place]) -> list[Place]:
+    """The places, in order; those that overlap are one."""
+    apart: list[Place] = []
+    for start, end in sorted(places):
+        if apart and start < apart[-1][1]:
+            apart[-1] = apart[-1][0], max(end, apart[-1][1])
+        else:
+            apart.append((start, end))
+    return apart
+
+
+def _without(text: str, places: Sequence[Place]) -> str:
+    """A text of the same length in which no finder finds anything at the places, as it would find in a placeholder."""
+    parts, done = [], 0
+    for start, end in places:
+        parts += [text[done:start], "<" * (end - start)]
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def _is_kept(piece: str, keep: Sequence[str]) -> bool:
+    lowered = piece.casefold()
+    return any(lowered == text or lowered.endswith(("@" + text, "." + text)) for text in map(str.casefold, keep))
+
+
+class _Plain(dict[int, str]):
+    """Character -> the one that finders know: digits of all scripts, full width, dashes and spaces become ASCII."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        value, category = unicodedata.decimal(char, None), unicodedata.category(char)
+        if value is not None:
+            char = str(value)
+        elif 0xFF01 <= code <= 0xFF5E:
+            char = chr(code - 0xFEE0)
+        elif category == "Pd" or code == 0x2212:
+            char = "-"
+        elif category == "Zs":
+            char = " "
+        self[code] = char
+        return char
+
+
+_PLAIN = _Plain()
+
+
+def plain(text: str) -> str:
+    """The text as finders read it, of the same length, so that their places are places in the text."""
+    return text if text.isascii() else text.translate(_PLAIN)

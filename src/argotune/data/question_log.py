@@ -1,0 +1,318 @@
+"""Question log: what a program was asked, in a form in which a pass reads only the questions that something is new of.
+
+Beside the experiences and examples lie, in one collection of the program: a summary; the questions with the labels of
+their answers, in documents by the beginning of their ids; the sketches of all examples, by which near-duplicates are
+found; the spans of each day, by which old ones are forgotten; and the annotated spans. The names of new spans lie in a
+collection of their own until they are taken in. All of it can be made anew from experiences, examples and annotations.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from argotune.data.annotations import LabelSource
+from argotune.data.dataset import ExampleSums
+from argotune.data.examples import Answered, Labelled, NoLabel
+from argotune.data.experiences import shared
+from argotune.data.near_texts import NearTexts, Sketches, is_wide
+from argotune.errors import Corrupt
+from argotune.store.collections import Collection
+from argotune.store.documents import Document, find, to_record
+from argotune.store.port import ANY, Record, Store
+from argotune.store.sealing import seal, unseal
+
+WRITE_AT_ONCE = 1000
+"""Records of one step: more would keep a Redis from answering others. A step of several is marked as begun, and made
+anew when it does not come to its end."""
+
+CHUNK = 1000
+"""Sketches of one document."""
+
+BRIDGED = "bridged"
+
+
+class Summary(Document):
+    """What all questions of a program come to under the rules with the digest `edition`, "" while they are made anew.
+
+    `reasons` counts answers that are no examples, `days` names the documents that list a day's spans, `chunks` counts
+    documents of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection.
+    """
+
+    edition: str
+    experiences: int = 0
+    reasons: dict[str, int] = Field(default_factory=dict)
+    sums: ExampleSums = Field(default_factory=ExampleSums)
+    days: dict[str, list[str]] = Field(default_factory=dict)
+    chunks: dict[str, int] = Field(default_factory=dict)
+    pending: dict[str, list[str]] = Field(default_factory=dict)
+
+
+class Judged(Document):
+    """Whether the decision of a span met the trusted label that its example has."""
+
+    at: datetime
+    is_hit: bool
+
+
+class Annotated(Document):
+    """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged."""
+
+    states: dict[str, str] = Field(default_factory=dict)
+    judged: dict[str, Judged] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A question as it is kept: where it was placed (a split, BRIDGED, or "") and its answers, oldest first."""
+
+    place: str = ""
+    answers: tuple[Answered, ...] = ()
+
+
+@dataclass
+class _Chunk:
+    name: str
+    ids: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    words: bytearray = field(default_factory=bytearray)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {"ids": self.ids, "splits": self.splits, "sizes": self.sizes, "words": b64encode(self.words).decode()}
+
+    def without(self, gone: frozenset[str]) -> _Chunk:
+        kept = [n for n, id in enumerate(self.ids) if id not in gone]
+        width = len(self.words) // max(len(self.ids), 1)
+        words = bytearray().join(self.words[n * width : (n + 1) * width] for n in kept)
+        return _Chunk(
+            self.name, [self.ids[n] for n in kept], [self.splits[n] for n in kept], [self.sizes[n] for n in kept], words
+        )
+
+
+class QuestionLog:
+    """The questions of one program of one tenant, for one pass: what it changes is written by `commit`."""
+
+    def __init__(self, store: Store, tenant_id: str, program: str) -> None:
+        self._store, self._tenant_id = store, tenant_id
+        self._gathered = f"{Collection.GATHERED}.{program}"
+        self.fresh_collection = f"{Collection.FRESH}.{program}"
+        self._shards: dict[str, dict[str, Any]] = {}
+        self._dirty: set[str] = set()
+        self._chunks: dict[str, _Chunk] | None = None
+        self._changed: dict[str, Record] = {}
+        self._tag: str | None = None
+
+    def summary(self) -> Summary | None:
+        """None where there is none that can be gone on from. What was left to be removed is removed."""
+        try:
+            found, self._tag = find(self._store, self._tenant_id, self._gathered, "summary", Summary)
+        except Corrupt:
+            found, self._tag = None, ANY
+        if found is None or not found.edition:
+            return None
+        return self._cleared(found)
+
+    def _cleared(self, summary: Summary) -> Summary:
+        if not summary.pending:
+            return summary
+        for collection, ids in summary.pending.items():
+            self._store.remove(self._tenant_id, collection, ids)
+        clean = summary.model_copy(update={"pending": {}})
+        self._write([], clean)
+        return clean
+
+    def annotated(self) -> Annotated:
+        """The annotated spans as they were taken in last."""
+        try:
+            found, _ = find(self._store, self._tenant_id, self._gathered, "annotated", Annotated)
+        except Corrupt:
+            found = None
+        return found or Annotated()
+
+    def fresh(self) -> dict[str, list[str]]:
+        """The spans that are not taken in yet, by the name of the document that lists them."""
+        found = self._store.scan(self._tenant_id, self.fresh_collection)
+        return {record.id: unseal("fresh", record.document)["spans"] for record in found}
+
+    def clear(self) -> None:
+        """Forget everything, to begin anew."""
+        self._store.remove(self._tenant_id, self._gathered)
+        self._tag, self._shards, self._chunks = None, {}, {}
+
+    # Questions
+
+    def row(self, question_id: str) -> Row:
+        """A question; an empty one where it was never asked."""
+        found = self._shard(question_id[:3]).get(question_id)
+        return Row(found["place"], tuple(map(_answered, found["answers"]))) if found else Row()
+
+    def put(self, question_id: str, row: Row) -> None:
+        """Keep a question in its new state; one without answers is forgotten."""
+        shard = self._shard(question_id[:3])
+        if row.answers:
+            shard[question_id] = {"place": row.place, "answers": [_answer_json(answer) for answer in row.answers]}
+        else:
+            shard.pop(question_id, None)
+        self._dirty.add(question_id[:3])
+
+    def _shard(self, name: str) -> dict[str, Any]:
+        if name not in self._shards:
+            document = self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if self._tag else None
+            self._shards[name] = unseal("asked", document) if document else {}
+        return self._shards[name]
+
+    # Days
+
+    def day(self, name: str) -> list[tuple[str, datetime]]:
+        """The spans that a document lists, with their times."""
+        document = self._store.read(self._tenant_id, self._gathered, f"day/{name}")
+        return [(id, datetime.fromisoformat(at)) for id, at in unseal("day", document)] if document else []
+
+    def put_day(self, name: str, spans: Iterable[tuple[str, datetime]]) -> None:
+        """List the spans of a day under a name."""
+        self._change(f"day/{name}", "day", [[id, at.isoformat()] for id, at in spans])
+
+    def put_annotated(self, annotated: Annotated) -> None:
+        """Keep what is known of the annotated spans."""
+        record = to_record(self._gathered, "annotated", annotated)
+        self._changed[record.id] = record
+
+    def day_ids(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """What is to be removed of days that are over, by collection."""
+        return {self._gathered: [f"day/{name}" for name in names]}
+
+    # Sketches
+
+    def near(self, summary: Summary, read: Callable[[str], str]) -> NearTexts:
+        """The index of all examples by split; `read` gives the normalised text of one by its id."""
+        found = NearTexts(read=read)
+        for chunk in self._all_chunks(summary).values():
+            if chunk.ids:
+                found.add_known(chunk.ids, chunk.splits, Sketches.read(chunk.sizes, bytes(chunk.words)))
+        return found
+
+    def change_near(
+        self, summary: Summary, gone: frozenset[str], new: Sequence[tuple[str, str, str]]
+    ) -> dict[str, int]:
+        """Take examples out of the index and put new ones, (id, split, normalised text), into it; the new `chunks`."""
+        chunks = self._all_chunks(summary)
+        for name in [name for name, chunk in chunks.items() if not gone.isdisjoint(chunk.ids)]:
+            chunks[name] = chunks[name].without(gone)
+            self._change(name, "near", chunks[name].record)
+        counts = dict(summary.chunks)
+        for kind, wide in (("narrow", False), ("wide", True)):
+            counts[kind] = self._append(chunks, kind, counts.get(kind, 0), [x for x in new if is_wide(x[2]) is wide])
+        return counts
+
+    def _append(self, chunks: dict[str, _Chunk], kind: str, count: int, new: Sequence[tuple[str, str, str]]) -> int:
+        rest = list(new)
+        while rest:
+            name = f"near/{kind}/{max(count - 1, 0):05}"
+            chunk = chunks.setdefault(name, _Chunk(name))
+            some, rest = rest[: CHUNK - len(chunk.ids)], rest[CHUNK - len(chunk.ids) :]
+            sketches = Sketches.of([text for _, _, text in some]) if some else None
+            if sketches:
+                chunk.ids += [id for id, _, _ in some]
+                chunk.splits += [split for _, split, _ in some]
+                chunk.sizes += sketches.sizes
+                chunk.words += sketches.words()
+                self._change(name, "near", chunk.record)
+            count = max(count, 1) + bool(rest)
+        return count
+
+    def _all_chunks(self, summary: Summary) -> dict[str, _Chunk]:
+        if self._chunks is None:
+            names = [f"near/{kind}/{n:05}" for kind, count in summary.chunks.items() for n in range(count)]
+            self._chunks = {name: self._chunk(name) for name in names}
+        return self._chunks
+
+    def _chunk(self, name: str) -> _Chunk:
+        document = self._store.read(self._tenant_id, self._gathered, name)
+        if document is None:
+            raise Corrupt(f"{self._gathered}: {name} is gone")
+        body = unseal("near", document)
+        return _Chunk(name, body["ids"], body["splits"], body["sizes"], bytearray(b64decode(body["words"])))
+
+    # Writing
+
+    def _change(self, name: str, kind: str, body: Any) -> None:
+        self._changed[name] = Record(self._gathered, name, seal(kind, body))
+
+    def commit(self, summary: Summary, also: Sequence[Record] = ()) -> None:
+        """Write all changes, `also` and the summary, then remove what it says. In one step, or marked as begun.
+
+        Raises Conflict when somebody else went on from the same summary.
+        """
+        for name in sorted(self._dirty):
+            self._change(f"asked/{name}", "asked", self._shards[name])
+        records = [*also, *self._changed.values()]
+        if len(records) > WRITE_AT_ONCE:
+            self._write([], Summary(edition=""))
+            while len(records) > WRITE_AT_ONCE:
+                self._store.write(self._tenant_id, records[:WRITE_AT_ONCE])
+                records = records[WRITE_AT_ONCE:]
+        self._write(records, summary)
+        self._dirty, self._changed = set(), {}
+        self._cleared(summary)
+
+    def _write(self, records: Sequence[Record], summary: Summary) -> None:
+        record = to_record(self._gathered, "summary", summary)
+        self._store.write(self._tenant_id, [*records, record], {(record.collection, record.id): self._tag})
+        self._tag = record.document[9:73]
+
+
+def fresh_record(program: str, spans: Sequence[str], name: str) -> Record:
+    """That these spans are to be taken in, for writing it with them."""
+    return Record(f"{Collection.FRESH}.{program}", name, seal("fresh", {"spans": list(spans)}))
+
+
+def _answer_json(answer: Answered) -> list[Any]:
+    label, tested = _label_json(answer.label, answer.said), None
+    if answer.tested is not answer.label:
+        tested = _label_json(answer.tested, answer.said)
+    return [
+        answer.span_id,
+        answer.at.isoformat(),
+        dict(answer.said),
+        label,
+        tested,
+        answer.modality,
+        answer.language,
+    ]
+
+
+def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
+    if isinstance(label, NoLabel):
+        return label.name
+    expected = None if label.expected == said else dict(label.expected)
+    return [label.source, label.weight, label.at.isoformat(), expected]
+
+
+def _answered(row: Sequence[Any]) -> Answered:
+    span_id, at, said, label, tested, modality, language = row
+    said = shared(*said.items())
+    found = _label(label, said)
+    return Answered(
+        span_id,
+        datetime.fromisoformat(at),
+        said,
+        found,
+        found if tested is None else _label(tested, said),
+        modality,
+        language,
+    )
+
+
+def _label(found: Any, said: Mapping[str, str]) -> Labelled | NoLabel:
+    if isinstance(found, str):
+        return NoLabel[found]
+    source, weight, at, expected = found
+    right = said if expected is None else shared(*expected.items())
+    return Labelled(right, LabelSource(source), weight, datetime.fromisoformat(at))

@@ -1,0 +1,1 @@
+"""Decisions: train or skip, and what was learned from deciding."""

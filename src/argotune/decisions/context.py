@@ -1,0 +1,67 @@
+"""Context: from a program's examples and history to what a decision is made on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Merged
+from argotune.data.splitting import Split
+from argotune.decisions.rules import ModelingContext, Shortfall, TrainingHistory, shortfall
+from argotune.stats.power import gain_detected, level_of_attempt
+from argotune.store.moments import believed
+from argotune.tenants.config import MODULES, RoutingConfigUnified
+
+
+def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, now: datetime) -> ModelingContext:
+    """The context of a program at `now`."""
+    sums = data.sums
+    n_train, test_count = sums.count(Split.TRAIN), sums.count(Split.TEST)
+    score, recent = history.champion_score, data.recent_accuracy
+    last_at = believed(history.last_at, now)
+    return ModelingContext(
+        modality=_modality(data.program),
+        real_sample_count=n_train,
+        success_rate=data.accuracy if recent is None else recent,
+        days_since_last_training=None if last_at is None else max((now - last_at).total_seconds(), 0) / 86400,
+        current_performance_score=score,
+        data_quality_score=sums.trusted_share(),
+        dataset_size=sums.count(),
+        test_count=test_count,
+        label_count=len(sums.labels),
+        label_consistency=_consistency(data, sums.count()),
+        words_per_query=sums.words_per_query,
+        growth=(n_train - history.last_train_count) / history.last_train_count if history.last_train_count else None,
+        success_drop=None if score is None or recent is None else score - recent,
+        trainings=history.trainings,
+        promotions=history.promotions,
+        last_gain=history.last_gain,
+        detectable_gain=_detectable_gain(config, history, test_count),
+        lm_call_budget=config.budget.max_lm_calls,
+        iteration_budget=config.max_training_iterations,
+    )
+
+
+def shortfall_of(
+    config: RoutingConfigUnified, data: Dataset, context: ModelingContext, history: TrainingHistory
+) -> Shortfall | None:
+    """What the program's data lack to show the promised gain; None when nothing is, or nobody knows."""
+    return shortfall(context, history, config.decisions, config.gate, data.counts.get("experiences", 0))
+
+
+def _modality(program: str) -> str:
+    """The modality of a shipped program, or its module; tenants' own programs all have one name here."""
+    module, _, modality = program.partition(".")
+    return (modality or module) if module in MODULES else "own"
+
+
+def _consistency(data: Dataset, n_examples: int) -> float | None:
+    conflicts = data.counts.get(Merged.CONFLICT, 0)
+    return n_examples / (n_examples + conflicts) if n_examples else None
+
+
+def _detectable_gain(config: RoutingConfigUnified, history: TrainingHistory, test_count: int) -> float | None:
+    if history.disagreement is None:
+        return None
+    level = level_of_attempt(config.gate.significance, history.attempts + 1)
+    return gain_detected(test_count, history.disagreement, level, config.decisions.detection_power)

@@ -1,0 +1,1 @@
+"""Labels: whom to ask about which span, and whom to believe."""

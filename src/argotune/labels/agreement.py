@@ -1,0 +1,226 @@
+"""Agreement: how far an LM's labels meet those of people, and whether they may judge on the test split.
+
+One judgement for each identifier under which LM annotations are found, ours or anybody's. Counted on spans that have
+both labels; no time, no network.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from pydantic import Field
+
+from argotune.data.annotations import Annotation, strongest
+from argotune.data.experiences import Fields
+from argotune.errors import Conflict
+from argotune.stats.interval import Interval
+from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
+from argotune.store import sealing as records
+from argotune.store.documents import Document, find_renewable, from_text, readable, to_record
+from argotune.store.port import Store
+from argotune.tenants.config import AnnotationRules
+
+SEED = 20260
+
+TRIES = 10
+"""A report gives way to those of others so often; each of them writes once."""
+
+
+class Agreement(Document):
+    """What comparing one annotator with people gave. Shares are in 0..1, intervals hold with 95 % confidence.
+
+    `kappa` is None where it is not defined: people and the annotator gave one and the same label. `labels` are all the
+    labels of the annotator. `is_compared`: on as many spans as the rules ask. `obstacle` says why it is not trusted on
+    the test split, "" when it is.
+    """
+
+    identifier: str
+    labels: int
+    compared: int
+    agreed: int
+    share: Interval
+    kappa: float | None
+    kappa_interval: Interval | None
+    is_compared: bool
+    obstacle: str
+
+    @property
+    def is_trusted(self) -> bool:
+        return not self.obstacle
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether it was compared often enough, and did not stand the comparison."""
+        return not self.is_trusted and self.is_compared
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if not self.compared:
+            return f"{self.labels} labels; {self._standing}"
+        kappa = "not defined"
+        if self.kappa is not None and self.kappa_interval is not None:
+            kappa = f"{self.kappa:.2f} ({_shown(self.kappa_interval, '.2f')})"
+        return (
+            f"{self.labels} labels, agrees with people on {self.agreed} of {self.compared}, "
+            f"{self.agreed / self.compared:.0%} ({_shown(self.share, '.0%')}), kappa {kappa}; {self._standing}"
+        )
+
+    @property
+    def _standing(self) -> str:
+        return "counts on the test split" if self.is_trusted else f"not used on the test split: {self.obstacle}"
+
+
+class AnnotatorReport(Document):
+    """What the last look at the labels of a program gave. `annotator` names the LM that was used, "" for none.
+
+    `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels, by reason in
+    `lacks`; `unlabelled` are the spans that were asked about on the day of `at` and have none for that.
+    """
+
+    program: str
+    at: datetime
+    agreements: tuple[Agreement, ...]
+    annotator: str = ""
+    off: str = ""
+    stopped: str = ""
+    asked: int = 0
+    labelled: int = 0
+    garbage: int = 0
+    lacks: dict[str, int] = Field(default_factory=dict)
+    unlabelled: tuple[str, ...] = ()
+
+    @property
+    def sentences(self) -> list[str]:
+        """For people: what the annotator did, then how each one stands."""
+        told = [f"{agreement.identifier}: {agreement.sentence}" for agreement in self.agreements]
+        if self.off:
+            return [f"no LM annotator: {self.off}", *told]
+        why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
+        garbage = f", {self.garbage} answers were no labels ({why})" if self.garbage else ""
+        stopped = f", then stopped: {self.stopped}" if self.stopped else ""
+        return [f"{self.annotator}: asked about {self.asked} spans, {self.labelled} labelled{garbage}{stopped}", *told]
+
+
+def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> AnnotatorReport:
+    """Store the report, in the place of the program's last one, with the spans that this one says were asked about in
+    vain on the same day; the stored report. Raises Conflict when others change it all the time.
+    """
+    for _ in range(TRIES):
+        id = f"program/{report.program}"
+        known, tag = find_renewable(store, tenant_id, records.Collection.ANNOTATORS, id, AnnotatorReport)
+        before = known.unlabelled if known and known.at.date() == report.at.date() else ()
+        kept = report.model_copy(update={"unlabelled": tuple(dict.fromkeys((*before, *report.unlabelled)))})
+        record = to_record(records.Collection.ANNOTATORS, id, kept)
+        with suppress(Conflict):
+            store.write(tenant_id, [record], {(record.collection, record.id): tag})
+            return kept
+    raise Conflict(f"the annotators' report of {tenant_id!r} is changed by others all the time")
+
+
+def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:
+    """The stored report of a program, None before the first."""
+    return find_renewable(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
+
+
+def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
+    """The stored reports of a tenant's programs, by name."""
+    stored = (r for r in store.scan(tenant_id, records.Collection.ANNOTATORS) if r.id.startswith("program/"))
+    found = readable(tenant_id, stored, lambda document: from_text(AnnotatorReport, document))
+    return sorted(found, key=lambda report: report.program)
+
+
+def _shown(interval: Interval, form: str) -> str:
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def compare(
+    annotations: Iterable[Annotation], fields: Fields, rules: AnnotationRules, left_out: frozenset[str] = frozenset()
+) -> dict[str, Agreement]:
+    """How each LM annotator of a program agrees with people, by identifier.
+
+    `left_out` are spans that were chosen because they are hard, on which anybody agrees less. Labels that are
+    incomplete or outside the closed sets are no labels. All answers of a span must be equal to agree. Answers in free
+    text are not compared, as two right ones need not be equal, so an LM's never count on the test split.
+    """
+    people: list[Annotation] = []
+    by_annotator: dict[str, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        if annotation.kind == "HUMAN":
+            people.append(annotation)
+        elif annotation.kind == "LLM":
+            by_annotator[annotation.identifier].append(annotation)
+    is_comparable = bool(by_annotator) and all(fields.answers.values())
+    right = answers_of(people, fields) if is_comparable else {}
+    return {name: _judged(name, answers_of(own, fields), right, rules, left_out) for name, own in by_annotator.items()}
+
+
+def answers_of(annotations: Iterable[Annotation], fields: Fields) -> dict[str, str]:
+    """Span id -> the strongest of its labels, all answers as one text, where they are complete and allowed."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for (span_id, name), annotation in strongest(annotations).items():
+        if name in fields.answers and (label := fields.meant(name, annotation.label)):
+            found[span_id][name] = label
+    complete = {id: given for id, given in found.items() if len(given) == len(fields.answers)}
+    return {id: "; ".join(given[name] for name in fields.answers) for id, given in complete.items()}
+
+
+def disputed(annotations: Iterable[Annotation], fields: Fields, refuted: Collection[str]) -> frozenset[str]:
+    """Spans on which a person says something else than another person, or than an LM that is not refuted."""
+    by_annotator: dict[tuple[str, str], list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        if annotation.kind == "HUMAN" or (annotation.kind == "LLM" and annotation.identifier not in refuted):
+            by_annotator[annotation.kind, annotation.identifier].append(annotation)
+    said: dict[str, set[str]] = defaultdict(set)
+    for own in by_annotator.values():
+        for span_id, answers in answers_of(own, fields).items():
+            said[span_id].add(answers)
+    by_people = {a.span_id for (kind, _), own in by_annotator.items() if kind == "HUMAN" for a in own}
+    return frozenset(span_id for span_id, answers in said.items() if len(answers) > 1 and span_id in by_people)
+
+
+def _judged(
+    identifier: str,
+    given: Mapping[str, str],
+    right: Mapping[str, str],
+    rules: AnnotationRules,
+    left_out: frozenset[str],
+) -> Agreement:
+    pairs = [(given[id], right[id]) for id in sorted(given.keys() & right.keys() - left_out)]
+    agreed = sum(a == b for a, b in pairs)
+    share = wilson_interval(agreed, len(pairs))
+    kappa, interval = cohen_kappa(pairs), kappa_interval(pairs, SEED) if pairs else None
+    return Agreement(
+        identifier=identifier,
+        labels=len(given),
+        compared=len(pairs),
+        agreed=agreed,
+        share=share,
+        kappa=kappa,
+        kappa_interval=interval,
+        is_compared=len(pairs) >= rules.min_compared,
+        obstacle=_obstacle(pairs, share, kappa, interval, rules),
+    )
+
+
+def _obstacle(
+    pairs: Sequence[tuple[str, str]],
+    share: Interval,
+    kappa: float | None,
+    interval: Interval | None,
+    rules: AnnotationRules,
+) -> str:
+    """Why its labels may not judge: the first of the rules that objects. Lower ends count, so luck does not."""
+    if len(pairs) < rules.min_compared:
+        return f"compared with people on {len(pairs)} spans, {rules.min_compared} are asked"
+    if len({label for label, _ in pairs}) == 1:
+        return f"it always says {pairs[0][0][:60]!r}"
+    if kappa is None or interval is None or interval.low < rules.min_kappa:
+        low = 0.0 if interval is None else interval.low
+        return f"kappa may be as low as {low:.2f}, {rules.min_kappa:.2f} is asked"
+    if share.low < rules.min_agreement:
+        return f"agreement may be as low as {share.low:.0%}, {rules.min_agreement:.0%} is asked"
+    return ""

@@ -1,0 +1,80 @@
+"""Disagreement: what a challenger and the labelled neighbours of a question say against the answer it was given.
+
+Only ever asked about training questions: answers to test questions must not choose what is labelled.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import dspy
+
+from argotune.data.examples import Example
+from argotune.data.experiences import Experience, query_of
+from argotune.errors import BudgetSpent, ConfigInvalid, Unanswered, Unavailable
+from argotune.labels.selection import Reason
+from argotune.lm.port import LMs
+from argotune.programs.embedder import Embedder
+from argotune.programs.evaluation import score
+from argotune.programs.program import Program
+from argotune.programs.state import load
+from argotune.promotion.registry import Version
+
+NEIGHBOURS = 3
+
+
+def doubts_about(
+    experiences: Sequence[Experience],
+    program: Program,
+    challenger: Version | None,
+    labelled: Sequence[Example],
+    open_lms: Callable[[], LMs],
+    embedder: Callable[[], Embedder],
+) -> Mapping[str, frozenset[Reason]]:
+    """The reasons to doubt each recorded answer, by span id. `labelled` are training examples.
+
+    What the LM cannot say, because the budget is spent, it is away or refuses everything, or because the program has
+    changed, is left out: the choice goes on without it.
+    """
+    found: defaultdict[str, set[Reason]] = defaultdict(set)
+    for span_id in _differing(experiences, program, challenger, open_lms, embedder) if challenger else ():
+        found[span_id].add(Reason.DIFFER)
+    for span_id in _alone(experiences, labelled, embedder):
+        found[span_id].add(Reason.NEIGHBOURS)
+    return {span_id: frozenset(reasons) for span_id, reasons in found.items()}
+
+
+def _differing(
+    experiences: Sequence[Experience],
+    program: Program,
+    challenger: Version,
+    open_lms: Callable[[], LMs],
+    embedder: Callable[[], Embedder],
+) -> list[str]:
+    """Spans to which the challenger would have answered something else."""
+    asked = [dspy.Example({**x.inputs, **x.answers}).with_inputs(*x.inputs) for x in experiences]
+    try:
+        module = load(program, challenger.state, challenger.signature_hash, embedder)
+        rows = score(module, program, asked, open_lms(), lambda _done, _total: None)
+    except (BudgetSpent, ConfigInvalid, Unanswered, Unavailable):
+        return []
+    return [x.span_id for x, row in zip(experiences, rows, strict=True) if row.is_parsed and row.answers != x.answers]
+
+
+def _alone(
+    experiences: Sequence[Experience], labelled: Sequence[Example], embedder: Callable[[], Embedder]
+) -> list[str]:
+    """Spans whose answer is not the one that most of the nearest labelled questions have."""
+    if len(labelled) < NEIGHBOURS:
+        return []
+    near = embedder()
+    near.fit([query_of(example.inputs) for example in labelled])
+    found = []
+    for experience in experiences:
+        nearest = [labelled[index].expected for index in near.neighbours(experience.query, NEIGHBOURS)]
+        votes = Counter(tuple(sorted(expected.items())) for expected in nearest)
+        against = len(nearest) - votes[tuple(sorted(experience.answers.items()))]
+        if 2 * against > len(nearest):
+            found.append(experience.span_id)
+    return found

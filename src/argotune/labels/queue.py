@@ -1,0 +1,187 @@
+"""Queue: the spans of a tenant that wait for a person's label, with a limit a day.
+
+An item names a span; what was asked is in its experience and nowhere else. Items stay until their experience is
+forgotten, so that no span is queued twice and a question keeps the split it was chosen for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+
+from argotune.data.splitting import Split
+from argotune.errors import Conflict, NewerRecord
+from argotune.labels.selection import Reason, lot_of
+from argotune.store.collections import Collection
+from argotune.store.documents import Document, find_renewable, find_tagged, to_record
+from argotune.store.port import Record, Store
+from argotune.store.sealing import tag_of
+
+TRIES = 5
+"""How often a write is tried while others change the same day or item."""
+
+
+class QueueItem(Document):
+    """One span that a person is asked about. `probability` is that with which it was chosen (selection.py).
+
+    `second_look_at`: when it came back because annotators disagreed, which it does once. `is_marked`: whether the
+    trace source shows it as it is now.
+    """
+
+    span_id: str
+    program: str
+    module: str
+    split: Split
+    reason: Reason
+    probability: float
+    queued_at: datetime
+    second_look_at: datetime | None = None
+    done_at: datetime | None = None
+    is_marked: bool = False
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.done_at is None
+
+    @property
+    def is_by_lot(self) -> bool:
+        """Whether it stands for all questions of its split. Training questions are chosen for what they are."""
+        return self.split is not Split.TRAIN and self.reason is Reason.LOT
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether it was chosen for what was known of it, so that nothing may be estimated for all questions by it."""
+        return not self.is_by_lot and self.reason is not Reason.ANNOTATORS
+
+    @property
+    def asked_at(self) -> datetime:
+        """Since when it waits, or waited."""
+        return self.second_look_at or self.queued_at
+
+    @property
+    def why(self) -> Reason:
+        """Why it is asked about now."""
+        return Reason.ANNOTATORS if self.second_look_at else self.reason
+
+
+class QueueDay(Document):
+    """How many items were put before people on a day (UTC), the only thing that all modules of a tenant share."""
+
+    day: date
+    queued: int
+
+
+_DAY = "day"
+
+
+class AnnotationQueue:
+    """The queue of one tenant.
+
+    It writes an item only in place of what it has itself read or written of it: what somebody else wrote meanwhile
+    stays, such as that a person has answered.
+    """
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self._tenant_id = tenant_id
+        self._tags: dict[str, str | None] = {}
+
+    def items(self, program: str | None = None) -> list[QueueItem]:
+        """Items, done ones too, in the order in which people should see them."""
+        found = dict(find_tagged(self._store, self._tenant_id, Collection.QUEUE, QueueItem))
+        self._tags.update((item.span_id, tag) for item, tag in found.items())
+        return sorted((item for item in found if program in (None, item.program)), key=_order)
+
+    def queued_on(self, day: date) -> int:
+        """How many were queued on this day."""
+        known, _ = self._day(day)
+        return known.queued
+
+    def add(self, items: Sequence[QueueItem], day: date, limit: int) -> Sequence[QueueItem]:
+        """Queue items, new ones or second looks, as far as the day's limit goes; those that were queued.
+
+        All or none of them are stored, with the day's count: a crash queues nothing twice.
+        """
+        left = items
+        for _ in range(TRIES):
+            known, tag = self._day(day)
+            fitting = left[: max(0, limit - known.queued)]
+            counted = to_record(Collection.ANNOTATORS, _DAY, QueueDay(day=day, queued=known.queued + len(fitting)))
+            if not fitting or self._is_written(fitting, counted, tag):
+                return fitting
+            left = self._untouched(left)
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
+
+    def change(self, items: Iterable[QueueItem]) -> Sequence[QueueItem]:
+        """Store items that are queued already in their new state; those that nobody else has changed since they were
+        read here."""
+        left = list(items)
+        for _ in range(TRIES):
+            if not left or self._is_written(left):
+                return left
+            left = self._untouched(left)
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
+
+    def close(self, span_id: str, at: datetime) -> None:
+        """A person has answered: the item is done, if there is one."""
+        for _ in range(TRIES):
+            item, self._tags[span_id] = self._item(span_id)
+            if item is None or not item.is_waiting:
+                return
+            if self.change([item.model_copy(update={"done_at": at, "is_marked": False})]):
+                return
+        raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
+
+    def forget(self, span_ids: Iterable[str]) -> int:
+        """Drop items; the number dropped."""
+        gone = list(span_ids)
+        return self._store.remove(self._tenant_id, Collection.QUEUE, gone) if gone else 0
+
+    def _day(self, day: date) -> tuple[QueueDay, str | None]:
+        known, tag = find_renewable(self._store, self._tenant_id, Collection.ANNOTATORS, _DAY, QueueDay)
+        if known is None:
+            asked = sum(item.asked_at.date() == day for item in self.items()) if tag else 0  # it was damaged
+            return QueueDay(day=day, queued=asked), tag
+        return (known if known.day == day else QueueDay(day=day, queued=0)), tag
+
+    def _item(self, span_id: str) -> tuple[QueueItem | None, str | None]:
+        return find_renewable(self._store, self._tenant_id, Collection.QUEUE, span_id, QueueItem)
+
+    def _untouched(self, items: Iterable[QueueItem]) -> list[QueueItem]:
+        """Those that nobody else has changed since they were read here; what is damaged may be written over."""
+        return [item for item in items if self._is_untouched(item.span_id)]
+
+    def _is_untouched(self, span_id: str) -> bool:
+        try:
+            item, tag = self._item(span_id)
+        except NewerRecord:
+            return False
+        if item is None and tag is not None:
+            self._tags[span_id] = tag
+        return self._tags.get(span_id) == tag
+
+    def _is_written(self, items: Iterable[QueueItem], counted: Record | None = None, tag: str | None = None) -> bool:
+        """Whether all were as they were expected to be, and the day's count had `tag`."""
+        records = list(map(_record, items))
+        expect = {(record.collection, record.id): self._tags.get(record.id) for record in records}
+        day = {} if counted is None else {(counted.collection, counted.id): tag}
+        try:
+            self._store.write(self._tenant_id, [*records, *([counted] if counted else [])], {**expect, **day})
+        except Conflict:
+            return False
+        self._tags.update((record.id, tag_of(record.document)) for record in records)
+        return True
+
+
+def hard_spans(items: Iterable[QueueItem]) -> frozenset[str]:
+    """The spans of hard items."""
+    return frozenset(item.span_id for item in items if item.is_hard)
+
+
+def _record(item: QueueItem) -> Record:
+    return to_record(Collection.QUEUE, item.span_id, item)
+
+
+def _order(item: QueueItem) -> tuple[bool, date, float, str]:
+    """Second looks first, then day by day; within a day mixed, so that who stops early leaves out no kind."""
+    return item.second_look_at is None, item.asked_at.date(), lot_of(item.span_id, item.program), item.span_id

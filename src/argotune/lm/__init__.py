@@ -1,0 +1,1 @@
+"""LM: what is asked of an LM and what it costs."""

@@ -1,0 +1,112 @@
+"""Meter: a hard cap on LM calls and tokens of one run, reserved before each call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from argotune.errors import BudgetSpent
+from argotune.tenants.config import BudgetLimits
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a run has paid for so far. `reused` answers came from the cache and cost nothing."""
+
+    calls: int = 0
+    tokens: int = 0
+    reused: int = 0
+
+
+class Meter:
+    """Counts the LM calls of one run against its limits. Safe to share between threads."""
+
+    def __init__(self, limits: BudgetLimits, spent: Spent | None = None) -> None:
+        start = spent or Spent()
+        self._limits = limits
+        self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
+        self._reserved_tokens = 0
+        self._kept_calls = self._kept_tokens = 0
+        self._has_refused = False
+        self._lock = threading.Lock()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether a call was refused: whatever ran since has missed answers, even where nobody saw BudgetSpent."""
+        with self._lock:
+            return self._has_refused
+
+    @property
+    def spent(self) -> Spent:
+        with self._lock:
+            return Spent(self._calls, self._tokens, self._reused)
+
+    def reuse(self) -> None:
+        """Count an answer that was already paid for."""
+        with self._lock:
+            self._reused += 1
+
+    @contextmanager
+    def keeping(self, calls: int) -> Iterator[None]:
+        """Within the block, leave so many calls, and their share of the tokens, for what comes after it."""
+        tokens = calls * self._limits.max_lm_tokens // self._limits.max_lm_calls
+        with self._lock:
+            self._kept_calls, self._kept_tokens = calls, tokens
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._kept_calls = self._kept_tokens = 0
+
+    @contextmanager
+    def call(self, max_tokens: int) -> Iterator[Bill]:
+        """Reserve one call of at most `max_tokens` tokens, prompt included, then settle what it really took.
+
+        A call that fails still counts as a call: it may have been billed. Raises BudgetSpent before the call.
+        """
+        self._reserve(max_tokens)
+        bill = Bill(max_tokens)
+        try:
+            yield bill
+        finally:
+            self._settle(max_tokens, bill.tokens)
+
+    def _reserve(self, max_tokens: int) -> None:
+        with self._lock:
+            self._check(max_tokens)
+            self._calls += 1
+            self._reserved_tokens += max_tokens
+
+    def _settle(self, reserved: int, taken: int) -> None:
+        with self._lock:
+            self._reserved_tokens -= reserved
+            self._tokens += taken
+
+    def _check(self, max_tokens: int) -> None:
+        obstacle = self._obstacle(max_tokens)
+        if obstacle:
+            self._has_refused = True
+            raise BudgetSpent(obstacle)
+
+    def _obstacle(self, max_tokens: int) -> str | None:
+        limits, taken = self._limits, self._tokens + self._reserved_tokens
+        kept = ", the others are kept for comparing" if self._kept_calls else ""
+        if self._calls + 1 > limits.max_lm_calls:
+            return f"budget.max_lm_calls: all {limits.max_lm_calls} LM calls of the run are used"
+        if self._calls + 1 > limits.max_lm_calls - self._kept_calls:
+            return f"budget.max_lm_calls: {self._calls} of {limits.max_lm_calls} LM calls of the run are used{kept}"
+        if taken + max_tokens > limits.max_lm_tokens - self._kept_tokens:
+            return (
+                f"budget.max_lm_tokens: {taken} of {limits.max_lm_tokens} tokens are used or reserved "
+                f"and the next call may take {max_tokens}{kept}"
+            )
+        return None
+
+
+class Bill:
+    """What one call took. Until the caller says so, the whole reservation counts."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens

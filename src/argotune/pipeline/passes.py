@@ -1,0 +1,160 @@
+"""Passes: the only place that knows the order of the verbs.
+
+discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from argotune.data.dataset import Dataset
+from argotune.decisions.context import context_of, shortfall_of
+from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
+from argotune.errors import Corrupt
+from argotune.lm.kept_answers import forget_answers
+from argotune.logs import about
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.run_steps import Pass, Request, Work
+from argotune.pipeline.stages.annotate import annotate
+from argotune.pipeline.stages.collect import Collected, collect
+from argotune.pipeline.stages.trigger import note_first_look, trigger
+from argotune.programs import programs_of
+from argotune.programs.program import Program
+from argotune.runs.book import RunBook
+from argotune.runs.closing import history_after
+from argotune.runs.progress import Marker
+from argotune.runs.reports import ModuleReport
+from argotune.runs.run import Run
+from argotune.runs.totals import keep_tally
+from argotune.scheduling.trigger_check import Conditions
+from argotune.store.documents import unreadable
+from argotune.store.leases import Lease, leased
+from argotune.tenants.config import RoutingConfigUnified
+
+log = logging.getLogger(__name__)
+
+
+def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request: Request) -> ModuleReport:
+    """Optimize one module of one tenant. Skipping and rejecting are outcomes, not errors.
+
+    A run that a crash left unfinished is taken up where it stopped. Raises Conflict while another run of the
+    module is at work or has taken this one up, and whatever the ports raise; running again later continues.
+    """
+    lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
+    with about(tenant=config.tenant_id, module=module), lease as held:
+        now, reach = ports.clock(), request.reach
+        note_first_look(held.store, config, module, now)
+        conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=now, reach=reach)
+        done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
+        if done:
+            ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
+        if done or not conditions.is_due:
+            return ModuleReport(conditions, done)
+        return _optimize(replace(ports, store=held.store), config, conditions, request, held)
+
+
+def _done_for_group(book: RunBook, module: str, group: str) -> tuple[Run, ...]:
+    """The runs of the group's finished pass: a pod that was lost after its work is started again, forced as before."""
+    marker, _ = book.marker(module)
+    if not group or marker.pass_id or marker.settled_group != group:
+        return ()
+    return tuple(run for run in book.runs(group=group) if run.module == module)
+
+
+def _optimize(
+    ports: Ports, config: RoutingConfigUnified, conditions: Conditions, request: Request, lease: Lease
+) -> ModuleReport:
+    module, book = conditions.module, RunBook(ports.store, config.tenant_id)
+    programs = programs_of(config, module)
+    collected = collect(ports, config, module, [program.fields for program in programs], request.reach)
+    this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lease)
+    book.change_marker(module, pass_id=this.id)
+    runs, failures = _run_programs(this, programs, collected)
+    annotate(ports, config, programs)
+    # Before the pass is closed: a crash here is made good by its rerun.
+    keep_tally(ports.store, config.tenant_id, ports.clock())
+    forget_answers(ports.store, config.tenant_id, [run.id for run in runs], ports.clock())  # no run asks any more
+    _settle(this, module, collected, runs)
+    failure = failures[0] if failures else None
+    return ModuleReport(conditions, runs, failure, unreadable(config.tenant_id))
+
+
+def _run_programs(
+    this: Pass, programs: Sequence[Program], collected: Collected
+) -> tuple[tuple[Run, ...], list[Corrupt]]:
+    """The runs, and what could not be read of programs that have none: the others of the module go on."""
+    runs, failures = [], []
+    for program in programs:
+        try:
+            runs.append(_run_program(this, program, collected.datasets[program.name]))
+        except Corrupt as error:
+            log.error("%s is left out of this pass: %s", program.name, error)
+            failures.append(error)
+    return tuple(runs), failures
+
+
+def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) -> None:
+    """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
+    book, now = RunBook(this.ports.store, this.config.tenant_id), this.ports.clock()
+    marker, _ = book.marker(module)
+    histories = _histories(marker, runs)
+    book.change_marker(
+        module,
+        pass_id=None,
+        settled_group=this.request.group,
+        settled_row_id=collected.row_id,
+        settled_labels=collected.labels,
+        label_names=collected.label_names,
+        last_run_at=now,
+        again_at=_again_at(this, runs, now),
+        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
+        cut_short=_cut_short(this.config, marker, runs),
+        history=marker.history | histories,
+        short=_shortfalls(this.config, collected.datasets, histories, now),
+    )
+
+
+def _again_at(this: Pass, runs: Sequence[Run], now: datetime) -> datetime | None:
+    """A run that has to be repeated is, though nothing new came: not at once, as it costs what the first one did."""
+    wait = timedelta(hours=this.config.decisions.look_again_hours)
+    return now + wait if any(run.is_to_repeat for run in runs) else None
+
+
+def _cut_short(config: RoutingConfigUnified, marker: Marker, runs: Sequence[Run]) -> dict[str, CutShort]:
+    """Of each program the last plan, where the budget ended it: it taught nothing yet, and with more it may."""
+    limits = config.budget.model_dump()
+    planned = {run.program: run for run in runs if run.plan}
+    new = {n: CutShort(lesson=run.plan.lesson, **limits) for n, run in planned.items() if run.plan and run.is_cut_short}
+    return {name: cut for name, cut in marker.cut_short.items() if name not in planned} | new
+
+
+def _histories(marker: Marker, runs: Sequence[Run]) -> dict[str, TrainingHistory]:
+    """Of the module's programs, with what these runs add."""
+    return {run.program: history_after(marker.history.get(run.program, TrainingHistory()), run) for run in runs}
+
+
+def _shortfalls(
+    config: RoutingConfigUnified,
+    datasets: Mapping[str, Dataset],
+    histories: Mapping[str, TrainingHistory],
+    now: datetime,
+) -> dict[str, Shortfall]:
+    """What the programs lack to show another gain; those that lack nothing are not in it."""
+    found = {}
+    for name, history in histories.items():
+        context = context_of(config, datasets[name], history, now)
+        if short := shortfall_of(config, datasets[name], context, history):
+            found[name] = short
+    return found
+
+
+def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
+    work = Work(this, program, data)
+    with about(run=work.run.id):
+        while not work.run.is_over:
+            this.lease.check()
+            work.step()
+    return work.run

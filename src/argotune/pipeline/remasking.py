@@ -1,0 +1,52 @@
+"""Remasking: what was stored under other masking rules is masked by those that a tenant has now.
+
+Versions keep the demonstrations they were made with: they are immutable, and the next promotion replaces them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from argotune.data.archive import ExperienceLog
+from argotune.data.examples import Example
+from argotune.data.experiences import Fields, query_of
+from argotune.data.guards.masking import Mask, rules_digest
+from argotune.data.splitting import normalised, sealed_first
+from argotune.runs.book import RunBook
+from argotune.store.port import Store
+from argotune.tenants.config import MaskingRules, RoutingConfigUnified
+
+
+def mask_again(store: Store, config: RoutingConfigUnified, module: str, fields: Iterable[Fields]) -> None:
+    """Mask the stored experiences and examples of a module once for each change of the rules; a rerun goes on.
+
+    Examples keep their splits, save training and dev examples that became near to a sealed one: they are dropped, and
+    placed anew by whoever places questions next. Attempts and unfinished runs are told the new ids.
+    """
+    book, log = RunBook(store, config.tenant_id), ExperienceLog(store, config.tenant_id)
+    marker, tag = book.marker(module)
+    masking = rules_digest(config.masking)
+    if tag is None or marker.masking == masking:
+        return
+    mask = Mask(config.masking, marker.masked)
+    for program in fields:
+        pairs = ((experience, mask.experience(experience, program)) for experience in log.experiences(program.program))
+        log.replace_experiences([after for before, after in pairs if after != before])
+        _mask_examples(log, book, program, config.masking)
+    book.change_marker(module, masking=masking, masked=dict(mask.counts))
+
+
+def _mask_examples(log: ExperienceLog, book: RunBook, fields: Fields, rules: MaskingRules) -> None:
+    mask = Mask(rules)  # its counts are nobody's: examples are experiences, which are counted
+    before = log.examples(fields.program)
+    after = [mask.example(example, fields) for example in before]
+    renamed = {old.id: new.id for old, new in zip(before, after, strict=True) if old.id != new.id}
+    if renamed:
+        book.rename_examples(fields.program, renamed)
+        log.replace_examples(fields.program, _apart(after), before)
+
+
+def _apart(examples: Iterable[Example]) -> list[Example]:
+    examples = list(examples)
+    splits = sealed_first((query_of(example.inputs), example.split) for example in examples)
+    return [e for e in examples if splits.get(normalised(query_of(e.inputs))) is e.split]

@@ -1,0 +1,47 @@
+"""Removal: a tenant that is taken off the list leaves nothing behind but numbers without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from argotune.errors import ConfigInvalid, Corrupt
+from argotune.promotion.registry import Champion
+from argotune.runs.sums import ProgramSum
+from argotune.runs.totals import leave_tally
+from argotune.store.collections import Collection
+from argotune.store.documents import find_all
+from argotune.store.port import Store
+from argotune.store.sealing import OF_PROGRAMS, OF_TENANTS
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MODALITIES, MODULES
+
+
+def remove_tenant(store: Store, tenant_id: str, now: datetime) -> int:
+    """Remove all that is stored of a tenant; the number of records. Raises NotFound when it is not on the list.
+
+    Who is at work for it loses its claim, so that nothing is written afterwards. What its runs came to stays in the
+    sums over all tenants.
+    """
+    configs = Configs(store)
+    configs.check_known(tenant_id)
+    store.remove(tenant_id, Collection.LEASES)
+    leave_tally(store, tenant_id, now)
+    programs = set(_programs(store, configs, tenant_id))
+    names = [f"{kind}.{program}" for kind in OF_PROGRAMS for program in sorted(programs)]
+    own = [name for name in OF_TENANTS if name not in (Collection.CONFIG, Collection.LEASES)]
+    removed = sum(store.remove(tenant_id, name) for name in (*names, *own))
+    configs.remove(tenant_id)  # last: what a crash leaves is found by removing again
+    return removed
+
+
+def _programs(store: Store, configs: Configs, tenant_id: str) -> Iterator[str]:
+    """The names of programs of which something may be stored: what ships, what the config has, and what ever ran."""
+    yield from MODULES
+    yield from (f"modality.{modality}" for modality in MODALITIES)
+    for collection, kind in ((Collection.RUN_SUMS, ProgramSum), (Collection.CHAMPIONS, Champion)):
+        yield from (found.program for found in find_all(store, tenant_id, collection, kind))
+    try:
+        yield from configs.get(tenant_id).programs
+    except (ConfigInvalid, Corrupt):
+        return

@@ -1,0 +1,132 @@
+"""Span reader: a module's spans -> experiences in the store, and the cursor behind them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Experience, Fields, Span, Unusable, read_span
+from argotune.data.guards.masking import Mask, rules_digest
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
+from argotune.pipeline.retention import retention
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.store.moments import AHEAD, believed
+from argotune.tenants.config import RoutingConfigUnified
+
+BATCH_SPANS = 1000
+
+COUNT_OLDER = 100_000
+"""Traces that are passed over are counted this far."""
+
+
+class SpanReader:
+    """Takes a module's spans in, one batch with the cursor behind it at a time. `marker` is as it is stored."""
+
+    def __init__(self, ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]) -> None:
+        self._ports, self._config, self._module = ports, config, module
+        self._fields_of = {f.program: f for f in fields}
+        self._log = ExperienceLog(ports.store, config.tenant_id)
+        self.marker, self._tag = RunBook(ports.store, config.tenant_id).marker(module)
+        self._found: dict[str, int] = {}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What became of the spans, for the run's record."""
+        marker = self.marker
+        older = {f"span: {OLDER}": marker.passed_over} if marker.passed_over else {}
+        unusable = {f"span: {reason}": n for reason, n in marker.unusable.items()}
+        return {**older, **unusable, **{f"masked: {kind}": n for kind, n in marker.masked.items()}, **self._found}
+
+    def read_new(self) -> None:
+        """Read what lies behind the cursor. Raises what the trace source raises; what was stored by then stays."""
+        now = self._ports.clock()
+        self._begin_anew_if_lost(now)
+        since, last = since_of(self.marker, self._config, now), None
+        for batch, read_up_to in _batches(self._spans_after(self.marker.row_id, since)):
+            self._take(batch, row_id=max(self.marker.row_id, read_up_to), newest_at=_newest(self.marker, batch, now))
+            self._ports.progress(f"{self._module}: spans read", self.marker.row_id, self.marker.row_id)
+            last = batch[-1].span_id
+        found = self._landmark(last) if last else {}
+        if since is not None:
+            found |= {"read_since": since, "passed_over": self._count_before(since)}
+        doubted_at = retention(self.marker, self._config, now).doubted_at
+        self._keep(**found, doubted_at=doubted_at)
+
+    def read_again(self, since: datetime) -> None:
+        """Read everything that started since then, and take in what is not known of it; the cursor stays.
+
+        A span that was refused before, and counted then, may be usable by the tenant's labels now.
+        """
+        known = {x.span_id for program in self._fields_of for x in self._log.experiences(program)}
+        counted_from, taken = self.marker.read_since, len(known)
+        for batch, _ in _batches(self._spans_after(0, since)):
+            new = [span for span in batch if span.span_id not in known]
+            was_read = [span for span in new if counted_from is None or span.started_at >= counted_from]
+            known |= self._take(new, was_read)
+        if counted_from is not None and since < counted_from:
+            self._keep(read_since=since, passed_over=self._count_before(since))
+        self._found["read again: not known before"] = len(known) - taken
+
+    def _begin_anew_if_lost(self, now: datetime) -> None:
+        first = None if self.marker.last_span_id else self._any_known()
+        if is_lost(self._ports.traces, self._config.tenant_id, self.marker, first):
+            self._found[BEGUN_ANEW] = 1
+            self._keep(**begun_anew(self.marker, now).model_dump())
+
+    def _any_known(self) -> str | None:
+        """A span that was read, where an earlier release read it and did not keep which was the last."""
+        experiences = (x.span_id for program in self._fields_of for x in self._log.experiences(program))
+        return next(experiences, None) if self.marker.row_id else None
+
+    def _spans_after(self, row_id: int, since: datetime | None) -> Iterator[Span]:
+        return self._ports.traces.spans_after(self._config.tenant_id, self._module, row_id, since)
+
+    def _count_before(self, until: datetime) -> int:
+        return self._ports.traces.count_after(self._config.tenant_id, self._module, 0, COUNT_OLDER, until=until)
+
+    def _landmark(self, span_id: str) -> dict[str, Any]:
+        """By this span the next reading finds out whether it is in the same database."""
+        row_id = self._ports.traces.row_of(self._config.tenant_id, span_id)
+        return {} if row_id is None else {"last_span_id": span_id, "last_span_row": row_id}
+
+    def _take(self, batch: Sequence[Span], counted: Sequence[Span] = (), **changes: Any) -> set[str]:
+        """Store a batch's experiences, count what is unusable (but for `counted`), and change the marker, in one step;
+        the ids of spans that were taken in."""
+        mask = Mask(self._config.masking, self.marker.masked)
+        found = [(span, read_span(span, self._config.tenant_id, self._fields_of)) for span in batch]
+        experiences = [mask.experience(x, self._fields_of[x.program]) for _, x in found if isinstance(x, Experience)]
+        skip = {span.span_id for span in counted}
+        refused = (x.value for span, x in found if isinstance(x, Unusable) and span.span_id not in skip)
+        changes["unusable"] = dict(Counter(self.marker.unusable) + Counter(refused))
+        changes |= {"masked": dict(mask.counts), "masking": rules_digest(self._config.masking)}
+        self.marker = self.marker.model_copy(update=changes)
+        self._tag = self._log.append(self._module, experiences, self.marker, self._tag)
+        return {experience.span_id for experience in experiences}
+
+    def _keep(self, **changes: Any) -> None:
+        changed = Marker.model_validate({**self.marker.model_dump(), **changes})
+        if changed != self.marker:
+            self.marker, self._tag = changed, self._log.append(self._module, [], changed, self._tag)
+
+
+def _newest(marker: Marker, batch: Sequence[Span], now: datetime) -> datetime | None:
+    """When the newest span of all started; those in the future tell nothing."""
+    started = [span.started_at for span in batch if span.started_at <= now + AHEAD]
+    return max([*started, *filter(None, [believed(marker.newest_at, now)])], default=None)
+
+
+def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
+    """Batches, each with the row id up to which everything is in it; 0 where the next batch shares its last row id."""
+    batch: list[Span] = []
+    for span in spans:
+        if len(batch) >= BATCH_SPANS:
+            yield batch, batch[-1].row_id if span.row_id > batch[-1].row_id else 0
+            batch = []
+        batch.append(span)
+    if batch:
+        yield batch, batch[-1].row_id

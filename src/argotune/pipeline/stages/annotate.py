@@ -1,0 +1,309 @@
+"""annotate: put spans that are worth a label before people, and before the LM annotator where there is one.
+
+The last stage of a pass. Done again after a crash it changes nothing: choices are deterministic, a program's are stored
+in one step with the day's count, and annotations are upserted.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from argotune.data.annotations import Annotation
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Experience
+from argotune.data.gathering import near_examples, own_spans, trusted_examples
+from argotune.data.question_log import QuestionLog
+from argotune.data.splitting import Split, Splitter
+from argotune.errors import Corrupt, NotFound
+from argotune.labels.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report, report_of
+from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
+from argotune.labels.disagreement import doubts_about
+from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.labels.selection import Choice, Questions, Reason, choose, lot_of
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.retention import retention
+from argotune.programs.program import Program
+from argotune.promotion.registry import Registry, Version
+from argotune.runs.book import RunBook
+from argotune.store.moments import believed
+from argotune.tenants.config import RoutingConfigUnified
+
+log = logging.getLogger(__name__)
+
+MARK = "argotune.queue"
+MARKED_BY = "argotune"
+DONE = "done"
+
+SECOND_LOOKS = 0.2
+"""The share of a program's places that may go to spans on which annotators disagree."""
+
+COMPARED_ENOUGH = 5
+"""On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
+
+
+def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Program]) -> None:
+    """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people.
+
+    Raises what store and traces raise. A failing LM ends nothing but its own part, and its report says so.
+    """
+    read: dict[tuple[str, ...], Sequence[Annotation]] = {}
+    for program in programs:
+        names = tuple(program.fields.answers)
+        if names not in read:
+            read[names] = _annotations(ports, config, program)
+        look = _look(ports, config, program, read[names])
+        budget = DayBudget(ports, config, program.module)
+        _close(ports, look, _oldest(ports, config, program.module))
+        _fill(ports, config, look, len(programs), budget)
+        _label(ports, config, look, budget)
+        _show(ports, look)
+
+
+def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) -> AnnotatorReport:
+    """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
+    look = _look(ports, config, program, _annotations(ports, config, program))
+    return _label(ports, config, look, DayBudget(ports, config, program.module))
+
+
+@dataclass
+class Look:
+    """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
+    the tenant's other programs that wait.
+    """
+
+    tenant_id: str
+    program: Program
+    now: datetime
+    log: ExperienceLog
+    questions: QuestionLog
+    annotations: Sequence[Annotation]
+    queue: AnnotationQueue
+    items: dict[str, QueueItem]
+    elsewhere: int
+    agreements: dict[str, Agreement]
+
+    def experiences(self, span_ids: Iterable[str]) -> list[Experience]:
+        """Those of the named spans that are kept. All are read only where questions are chosen among them."""
+        found = (self.log.experience(self.program.name, span_id) for span_id in span_ids)
+        return [experience for experience in found if experience is not None]
+
+    def by_people(self, since: datetime | None = None) -> Collection[str]:
+        """Spans that people have labelled, `since` then if that is not in the future. Sources tell whole seconds."""
+        since = believed(since, self.now)
+        second = since.replace(microsecond=0) if since else None
+        given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
+        return answers_of(given, self.program.fields).keys()
+
+    def by_lms(self, identifiers: Collection[str]) -> Collection[str]:
+        """Spans that one of these annotators has labelled."""
+        given = [a for a in self.annotations if a.kind == "LLM" and a.identifier in identifiers]
+        return answers_of(given, self.program.fields).keys()
+
+    def by_trusted(self) -> Collection[str]:
+        """Spans that an LM has labelled which agrees with people."""
+        return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
+
+    def change(self, items: Sequence[QueueItem]) -> None:
+        """Store items in their new state; those that somebody else has changed meanwhile are for the next look."""
+        self.items.update((item.span_id, item) for item in self.queue.change(items))
+
+
+def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
+    oldest = _oldest(ports, config, program.module)
+    return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
+
+
+def _oldest(ports: Ports, config: RoutingConfigUnified, module: str) -> datetime:
+    """Experiences of earlier times are forgotten."""
+    return retention(RunBook(ports.store, config.tenant_id).marker(module)[0], config, ports.clock()).oldest
+
+
+def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotations: Sequence[Annotation]) -> Look:
+    """Annotations are those of the whole module: only those on the program's own spans are looked at."""
+    queue = AnnotationQueue(ports.store, config.tenant_id)
+    queued = queue.items()
+    items = {item.span_id: item for item in queued if item.program == program.name}
+    log = ExperienceLog(ports.store, config.tenant_id)
+    questions = QuestionLog(ports.store, config.tenant_id, program.name)
+    own = own_spans(log, questions, program.fields, {annotation.span_id for annotation in annotations})
+    given = [annotation for annotation in annotations if annotation.span_id in own]
+    agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
+    elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
+    now = ports.clock()
+    return Look(config.tenant_id, program, now, log, questions, given, queue, items, elsewhere, agreements)
+
+
+def _close(ports: Ports, look: Look, oldest: datetime) -> None:
+    """Items with a label are done; items without an experience are forgotten, done ones when they are that old."""
+    by_people, by_lms = look.by_people(), look.by_trusted()
+    done = {"done_at": look.now, "is_marked": False}
+    answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
+    look.change([item.model_copy(update=done) for item in answered])
+    doubtful = [item.span_id for item in look.items.values() if item.is_waiting or item.queued_at < oldest]
+    gone = set(doubtful) - {experience.span_id for experience in look.experiences(doubtful)}
+    left = [look.items.pop(span_id) for span_id in sorted(gone)]
+    _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
+    look.queue.forget(gone)
+
+
+def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms: Collection[str]) -> bool:
+    """A person has answered, since the second look where it is one; for training a trusted LM's answer will do."""
+    if item.second_look_at:
+        return item.span_id in look.by_people(since=item.second_look_at)
+    return item.span_id in by_people or (item.split is Split.TRAIN and item.span_id in by_lms)
+
+
+def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int, budget: DayBudget) -> None:
+    """Second looks, then new questions, as far as the limit of the day goes."""
+    places = _places(ports, config, look, n_programs)
+    if not places:
+        return
+    splitter = _splitter(config, look)
+    second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
+    chosen = _chosen(ports, config, look, splitter, places - len(second), budget)
+    items = [*second, *(_item(choice, look) for choice in chosen)]
+    queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
+    look.items.update((item.span_id, item) for item in queued)
+
+
+def _chosen(
+    ports: Ports,
+    config: RoutingConfigUnified,
+    look: Look,
+    splitter: Splitter,
+    places: int,
+    budget: DayBudget,
+) -> list[Choice]:
+    rules, challenger = config.annotation, _challenger(ports, config, look.program)
+    taken = frozenset((*look.by_people(), *look.items))
+    experiences = look.log.experiences(look.program.name)
+    questions = Questions(experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
+    trusted = trusted_examples(look.log, look.questions, look.program.fields)
+    training = [example for example in trusted if example.split is Split.TRAIN]
+    return choose(
+        questions,
+        splitter,
+        places,
+        rules.random_share,
+        rules.confidence_threshold,
+        lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, ports.embedder),
+    )
+
+
+def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int) -> int:
+    """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans.
+
+    Modules that ever had traces share the day's limit, and the programs of a module its part.
+    """
+    book, limit, today = RunBook(ports.store, config.tenant_id), config.annotation.daily_limit, look.now.date()
+    active = sum(book.marker(module)[0].row_id > 0 for module in config.modules)
+    share = math.ceil(limit / max(active, 1) / n_programs)
+    own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
+    waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())
+    return max(0, min(share - own, limit - waiting, limit - look.queue.queued_on(today)))
+
+
+def _splitter(config: RoutingConfigUnified, look: Look) -> Splitter:
+    """Knows the places of all examples, and of all questions that were chosen to become some."""
+    chosen = [(x.query, look.items[x.span_id].split) for x in look.experiences(look.items)]
+    return Splitter(config.split, (), chosen, near_examples(look.log, look.questions, look.program.fields))
+
+
+def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
+    """Spans on which annotators disagree, in the order of their lots; each comes back once."""
+    refuted = [name for name, agreement in look.agreements.items() if agreement.is_refuted]
+    spans = disputed(look.annotations, look.program.fields, refuted)
+    found = []
+    for experience in sorted(look.experiences(spans), key=lambda x: lot_of(x.span_id, look.tenant_id)):
+        item, split = look.items.get(experience.span_id), splitter.look(experience.query)
+        if (item and item.second_look_at) or not isinstance(split, Split):
+            continue
+        known = item or _item(Choice(experience, split, Reason.ANNOTATORS, 1.0), look)
+        found.append(known.model_copy(update={"second_look_at": look.now, "done_at": None, "is_marked": False}))
+    return found
+
+
+def _item(choice: Choice, look: Look) -> QueueItem:
+    return QueueItem(
+        span_id=choice.experience.span_id,
+        program=look.program.name,
+        module=look.program.module,
+        split=choice.split,
+        reason=choice.reason,
+        probability=choice.probability,
+        queued_at=look.now,
+    )
+
+
+def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) -> Version | None:
+    """The program's latest challenger, whatever became of it."""
+    made = RunBook(ports.store, config.tenant_id).latest_challenger(program.name)
+    try:
+        return Registry(ports.store, config.tenant_id).version(made) if made else None
+    except (Corrupt, NotFound) as error:
+        log.warning("spans are chosen without a challenger's doubts: %s", error)
+        return None
+
+
+def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
+    """Let the annotator label, and store its report with how all annotators agree with people now."""
+    annotator = open_annotator(ports, config, look.program, budget)
+    report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
+    agreements = look.agreements
+    if isinstance(annotator, LMAnnotator):
+        before = _without_label_today(ports, look)
+        spans = [span for span in _for_lm(config, look, annotator.identifier) if span not in before]
+        report, labels = annotator.label(look.experiences(spans), report)
+        _upsert(ports, look.tenant_id, labels)
+        hard = hard_spans(look.items.values())
+        agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
+    else:
+        report = report.model_copy(update={"off": annotator})
+    report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
+    return keep_report(ports.store, look.tenant_id, report)
+
+
+def _without_label_today(ports: Ports, look: Look) -> tuple[str, ...]:
+    """Spans that the annotator was asked about today in vain: each is paid for once a day."""
+    known = report_of(ports.store, look.tenant_id, look.program.name)
+    return known.unlabelled if known and known.at.date() == look.now.date() else ()
+
+
+def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[str]:
+    """Spans without a label of this annotator: some that people have labelled, then what waits."""
+    known, agreement = look.by_lms([identifier]), look.agreements.get(identifier)
+    wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
+    both = set(look.by_people()) - set(known) - hard_spans(look.items.values())
+    to_compare = sorted(both, key=lambda span_id: lot_of(span_id, look.tenant_id))[: max(0, wanted)]
+    waiting = [item.span_id for item in look.items.values() if item.is_waiting and item.span_id not in known]
+    return list(dict.fromkeys((*to_compare, *waiting)))
+
+
+def _show(ports: Ports, look: Look) -> None:
+    """Mark queued spans where people look for them, and those that are done."""
+    unmarked = [item for item in look.items.values() if not item.is_marked]
+    _upsert(ports, look.tenant_id, [_mark(item, look) for item in unmarked])
+    look.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
+
+
+def _mark(item: QueueItem, look: Look) -> Annotation:
+    label = str(item.why) if item.is_waiting else DONE
+    told = f"Say what is right by annotations of the names {', '.join(look.program.fields.answers)}."
+    explanation = told if item.is_waiting else ""
+    return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, look.now, explanation, item.probability)
+
+
+def _upsert(ports: Ports, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+    """Write annotations; spans that the trace source has forgotten meanwhile are left out."""
+    if not annotations:
+        return
+    try:
+        ports.traces.annotate(tenant_id, annotations)
+    except NotFound:
+        if len(annotations) > 1:
+            for half in (annotations[: len(annotations) // 2], annotations[len(annotations) // 2 :]):
+                _upsert(ports, tenant_id, half)

@@ -1,0 +1,170 @@
+"""forget: drop what a tenant's config says is too old, whether or not the tenant still has passes.
+
+What explains who serves stays: every run that moved a champion, the version that serves and the one before it, every
+version that a kept run names, and what is under way. So does every attempt on examples that there still are: it counts
+against the level of the next one.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TypeVar
+
+from argotune.data.archive import ExperienceLog
+from argotune.data.question_log import QuestionLog
+from argotune.decisions.ledger import LedgerRow
+from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
+from argotune.promotion.attempts import Attempt
+from argotune.promotion.registry import Champion, Change, Version
+from argotune.runs.book import RunBook
+from argotune.runs.run import Run
+from argotune.runs.totals import RoundRecord, rounds
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import Document, find, find_all, from_text, to_record
+from argotune.store.port import ANY, Store
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import RoutingConfigUnified
+
+PER_ROUND = 100
+"""Tenants that a round looks after: with one round an hour 2,400 a day, and what is kept is kept for months."""
+
+WITNESSES = timedelta(days=7)
+"""A clock is believed that rounds have followed for so long."""
+
+GAP = timedelta(days=3)
+"""Between two rounds; a clock that went further is not believed yet."""
+
+
+IDLE = timedelta(days=7)
+"""Experiences that are older than kept by so much are of a program that has no passes."""
+
+D = TypeVar("D", bound=Document)
+
+
+class Forgotten(Document):
+    """Up to which tenant rounds have looked."""
+
+    tenant_id: str = ""
+
+
+def forget_some(store: Store, now: datetime, count: int = PER_ROUND) -> dict[str, int]:
+    """Forget what is too old of the next `count` tenants on the list; the numbers of records by collection.
+
+    Nothing is forgotten by a clock that the rounds of the last days do not bear out. A tenant that cannot be read is
+    left out.
+    """
+    if not is_borne_out(now, rounds(store)):
+        return {}
+    configs, (last, tag) = Configs(store), _cursor(store)
+    ids = configs.tenant_ids()
+    first = bisect.bisect_right(ids, last.tenant_id)
+    chosen = [*ids[first:], *ids[:first]][:count]
+    found: dict[str, int] = {}
+    for tenant_id in chosen:
+        with suppress(ConfigInvalid, Corrupt, NotFound):
+            for collection, number in forget_old(store, configs.get(tenant_id), now).items():
+                found[collection] = found.get(collection, 0) + number
+    if chosen:
+        record = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id=chosen[-1]))
+        with suppress(Conflict):  # another round has looked after some, too
+            store.write(EVERYONE, [record], {(record.collection, record.id): tag})
+    return found
+
+
+def _cursor(store: Store) -> tuple[Forgotten, str | None]:
+    try:
+        known, tag = find(store, EVERYONE, Collection.FORGETTING, "cursor", Forgotten)
+    except Corrupt:
+        return Forgotten(), ANY
+    return known or Forgotten(), tag
+
+
+def is_borne_out(now: datetime, known: Iterable[RoundRecord]) -> bool:
+    """Whether rounds have followed the clock for a week, without a leap."""
+    times = sorted({*(record.started_at for record in known), now})
+    if times[-1] > now or now - times[0] < WITNESSES:
+        return False
+    recent = [at for at in times if at >= now - WITNESSES - GAP]
+    return recent[0] <= now - WITNESSES and all(b - a <= GAP for a, b in pairwise(recent))
+
+
+def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dict[str, int]:
+    """Drop a tenant's records that are older than its `retention` says; the number of each collection."""
+    tenant_id, rules = config.tenant_id, config.retention
+    sums = RunBook(store, tenant_id).kept_sums()
+    skipped, judged = (now - timedelta(days=days) for days in (rules.skipped_run_days, rules.run_days))
+    moved = {change.run_id for change in find_all(store, tenant_id, Collection.HISTORY, Change)}
+    shown = {found.latest.id for found in sums if found.latest}
+    old_runs, kept_versions = list[str](), set[str]()
+    for run in _runs(store, tenant_id):
+        is_old = run.started_at < (skipped if run.outcome == "skipped" else judged)
+        if run.is_over and is_old and run.id not in moved and run.id not in shown:
+            old_runs.append(run.id)
+        else:
+            kept_versions |= {version for version in (run.champion, run.challenger) if version}
+    kept_versions |= {found.challenger for found in sums if found.challenger}
+    gone = {
+        Collection.RUNS: old_runs,
+        Collection.SYNTHETIC: old_runs,
+        Collection.VERSIONS: _old_versions(store, tenant_id, kept_versions, judged),
+        Collection.ATTEMPTS: _old_attempts(store, tenant_id, judged),
+        Collection.LEDGER: _old(store, tenant_id, Collection.LEDGER, LedgerRow, lambda row: row.at < judged),
+    }
+    removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
+    removed[Collection.EXPERIENCES] = sum(_forget_experiences(store, config, found.program, now) for found in sums)
+    return {collection: number for collection, number in removed.items() if number}
+
+
+def _runs(store: Store, tenant_id: str) -> Iterator[Run]:
+    """All that can be read; a damaged one is left for somebody to look at."""
+    for record in store.scan(tenant_id, Collection.RUNS):
+        with suppress(Corrupt):
+            yield from_text(Run, record.document)
+
+
+def _old(store: Store, tenant_id: str, collection: str, kind: type[D], is_old: Callable[[D], bool]) -> list[str]:
+    """The ids of records that are old."""
+    found = []
+    for record in store.scan(tenant_id, collection):
+        with suppress(Corrupt):
+            if is_old(from_text(kind, record.document)):
+                found.append(record.id)
+    return found
+
+
+def _old_versions(store: Store, tenant_id: str, kept: set[str], before: datetime) -> list[str]:
+    served = {id for c in find_all(store, tenant_id, Collection.CHAMPIONS, Champion) for id in (c.version, c.previous)}
+    moved = {id for c in find_all(store, tenant_id, Collection.HISTORY, Change) for id in (c.version, c.previous)}
+    needed = kept | served | moved
+
+    def is_old(version: Version) -> bool:
+        return version.lineage.created_at < before and version.id not in needed
+
+    return _old(store, tenant_id, Collection.VERSIONS, Version, is_old)
+
+
+def _old_attempts(store: Store, tenant_id: str, before: datetime) -> list[str]:
+    log = ExperienceLog(store, tenant_id)
+
+    def is_old(attempt: Attempt) -> bool:
+        return attempt.at < before and not any(log.example(attempt.program, id) for id in attempt.example_ids)
+
+    return _old(store, tenant_id, Collection.ATTEMPTS, Attempt, is_old)
+
+
+def _forget_experiences(store: Store, config: RoutingConfigUnified, program: str, now: datetime) -> int:
+    """Of a program that has had no pass for long, which would have forgotten them; the next one gathers anew."""
+    log, questions = ExperienceLog(store, config.tenant_id), QuestionLog(store, config.tenant_id, program)
+    oldest, summary = now - timedelta(days=config.example_retention_days), questions.summary()
+    overdue = (oldest - IDLE).date().isoformat()
+    if summary is None or min(summary.days, default=overdue) >= overdue:
+        return 0
+    old = {experience.span_id for experience in log.experiences(program) if experience.at < oldest}
+    examples = [example.id for example in log.examples(program) if example.span_id in old]
+    questions.clear()
+    collections = log.collections(program, sorted(old), examples)
+    return sum(store.remove(config.tenant_id, name, ids) for name, ids in collections.items() if ids)

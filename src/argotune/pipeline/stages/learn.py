@@ -1,0 +1,114 @@
+"""learn: from the ledger of all tenants to who decides on training: the rules, or a meta-model that is worth more."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from datetime import datetime
+
+from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.backtest import MIN_GROWTH, Duel, Undecided, duel, level_of_look
+from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
+from argotune.decisions.ledger import LedgerRow, ledger_of
+from argotune.runs.totals import tallies
+from argotune.store.port import Store
+from argotune.tenants.catalog import Configs
+
+SEED = 20261121
+MAX_ROWS = 5_000
+"""The newest decisions: enough to learn from, and with 260 MB of memory they fit into the pod of a round."""
+
+
+def learn(store: Store, now: datetime) -> Appointment:
+    """Fit on the ledger, compare with the rules, and appoint whoever is worth more; the appointment.
+
+    A model takes over only when it won on later decisions of tenants that it had not seen, and loses its place as soon
+    as it does not. Each look that may bring a takeover spends a share of what a year's looks may err, and waits until
+    the ledger has grown. Deterministic in the ledger. Raises Conflict when somebody else appointed meanwhile.
+    """
+    rows = _newest_rows(store)
+    before, tag = InCharge(store).now()
+    found, model, looks, looked_at = _judged(rows, before, now)
+    appointment = Appointment(
+        number=before.number + 1 if before else 1,
+        at=now,
+        model=model.id if model else None,
+        reason=_reason(found, model, before),
+        rows=len(rows),
+        duel=found if isinstance(found, Duel) else None,
+        looks=looks,
+        looked_at=looked_at,
+    )
+    InCharge(store).appoint(appointment, model, tag)
+    return appointment
+
+
+def _newest_rows(store: Store) -> list[LedgerRow]:
+    """Of all tenants, those in which something was chosen. A row is no later than the last end of its tenant's runs, so
+    where MAX_ROWS are later than that of a tenant, it and those that ended before it need not be read.
+
+    Tenants without a tally are read while there are fewer rows.
+    """
+    listed = set(Configs(store).tenant_ids())
+    ends = {tally.tenant_id: tally.last_ended_at for tally in tallies(store) if tally.last_ended_at}
+    recent = sorted(listed & ends.keys(), key=lambda tenant_id: (ends[tenant_id], tenant_id), reverse=True)
+    newest: list[tuple[tuple[datetime, str, str], LedgerRow]] = []
+    for tenant_id in (*recent, *sorted(listed - ends.keys())):
+        if len(newest) == MAX_ROWS and (tenant_id not in ends or ends[tenant_id] < newest[0][1].at):
+            break
+        for row in ledger_of(store, tenant_id):
+            if row.was_chosen:
+                _push(newest, row)
+    return [row for _, row in sorted(newest, key=lambda pair: pair[0], reverse=True)]
+
+
+def _push(newest: list[tuple[tuple[datetime, str, str], LedgerRow]], row: LedgerRow) -> None:
+    """Keep the MAX_ROWS newest in a heap. No two rows have one key."""
+    entry = (row.at, row.tenant, row.run), row
+    if len(newest) < MAX_ROWS:
+        heapq.heappush(newest, entry)
+    elif entry[0] > newest[0][0]:
+        heapq.heapreplace(newest, entry)
+
+
+Found = Duel | Undecided | NotLearned
+
+
+def _judged(
+    rows: list[LedgerRow], before: Appointment | None, now: datetime
+) -> tuple[Found, MetaModel | None, int, datetime | None]:
+    """What was found, who won by it, the looks of this year, and when the last one was."""
+    looked_at = before.looked_at if before else None
+    looks = before.looks if before and looked_at and looked_at.year == now.year else 0
+    if before and before.model:
+        return *_won(duel(rows, SEED), rows), looks, looked_at
+    wait = _wait(rows, looked_at)
+    if wait:
+        return wait, None, looks, looked_at
+    found = duel(rows, SEED, level_of_look(looks + 1))
+    if isinstance(found, Undecided):
+        return found, None, looks, looked_at
+    return *_won(found, rows), looks + 1, now
+
+
+def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> Undecided | None:
+    """Why this is no time to look whether a model is worth more, if it is none."""
+    new = sum(looked_at is None or row.at > looked_at for row in rows)
+    missing = math.ceil(MIN_GROWTH * (len(rows) - new)) - new
+    return Undecided(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
+
+
+def _won(found: Duel | Undecided, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
+    if isinstance(found, Undecided) or not found.is_won:
+        return found, None
+    model = fit(trainings_of(rows), SEED)
+    return (model, None) if isinstance(model, NotLearned) else (found, model)
+
+
+def _reason(found: Found, model: MetaModel | None, before: Appointment | None) -> str:
+    dropped = f", model {before.model} is dropped" if before and before.model else ""
+    if not isinstance(found, Duel):
+        return f"the rules decide{dropped}: {found.reason}"
+    if model:
+        return f"model {model.id} decides: {found.sentence}"
+    return f"the rules decide{dropped}: {found.sentence}"

@@ -1,0 +1,130 @@
+"""train: compile a challenger with the planned optimizer. It never sees the test split.
+
+Where synthetic examples were made, two are compiled, with and without them, and dev chooses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import dspy
+
+from argotune.data.dataset import data_hash
+from argotune.data.examples import Example
+from argotune.errors import BudgetSpent
+from argotune.lm.port import LMs
+from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.programs.embedder import Embedder
+from argotune.programs.evaluation import score, to_dspy
+from argotune.programs.program import Program
+from argotune.programs.state import dump
+from argotune.promotion.registry import Lineage, Version, new_version
+from argotune.runs.run import Plan
+from argotune.synthetic.report import Trial
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a new version remembers of the run that made it."""
+
+    parent: str
+    run_id: str
+    at: datetime
+    packages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The challenger, and what became of the synthetic examples: `why` is "" where there were none.
+
+    None where real examples alone are too few for the optimizer and synthetic ones are not used.
+    """
+
+    version: Version | None
+    trial: Trial | None = None
+    is_used: bool = False
+    why: str = ""
+
+
+def train(
+    program: Program,
+    plan: Plan,
+    examples: Sequence[Example],
+    synthetic: Sequence[Example],
+    dev: Sequence[Example],
+    min_dev: int,
+    lms: LMs,
+    embedder: Callable[[], Embedder],
+    origin: Origin,
+) -> Trained:
+    """The challenger as a version, not yet stored. Raises BudgetSpent when the budget ends before any candidate.
+
+    Synthetic examples are used only where the challenger that was trained with them too has a higher mean score on
+    the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
+    Where real ones are too few to train on, they are compared with the program as written.
+    """
+    work = _Work(program, plan, dev, lms, embedder, origin)
+    has_enough = len(examples) >= OPTIMIZERS[plan.optimizer].min_examples
+    without = work.compiled(examples) if has_enough else program.build()
+    kept = work.version(without, examples) if has_enough else None
+    if not synthetic:
+        return Trained(kept)
+    if len(dev) < min_dev:
+        return Trained(kept, why=f"{len(dev)} dev examples cannot show whether they harm, {min_dev} are needed")
+    try:
+        with_ = work.compiled([*examples, *synthetic])
+        trial = Trial(with_mean=work.mean(with_), without_mean=work.mean(without), n=len(dev))
+    except BudgetSpent as error:
+        return Trained(kept, why=f"the comparison on dev was not finished: {error}")
+    if trial.gain <= 0:
+        return Trained(kept, trial, why=f"{_told(trial)}, no gain")
+    return Trained(work.version(with_, [*examples, *synthetic]), trial, is_used=True, why=_told(trial))
+
+
+def _told(trial: Trial) -> str:
+    return f"on {trial.n} dev examples {trial.with_mean:.1%} with and {trial.without_mean:.1%} without them"
+
+
+@dataclass(frozen=True)
+class _Work:
+    program: Program
+    plan: Plan
+    dev: Sequence[Example]
+    lms: LMs
+    embedder: Callable[[], Embedder]
+    origin: Origin
+
+    def compiled(self, examples: Sequence[Example]) -> dspy.Module:
+        task = TrainingTask(
+            program=self.program,
+            student=self.program.build(),
+            train=[to_dspy(example) for example in examples],
+            dev=[to_dspy(example) for example in self.dev],
+            lms=self.lms,
+            embedder=self.embedder,
+            seed=self.plan.seed,
+            max_iterations=self.plan.max_iterations,
+            weights=[example.weight for example in examples],
+        )
+        return OPTIMIZERS[self.plan.optimizer].compile(task)
+
+    def mean(self, module: dspy.Module) -> float:
+        scored = score(module, self.program, [to_dspy(e) for e in self.dev], self.lms, lambda _done, _all: None)
+        return sum(row.score for row in scored) / len(scored)
+
+    def version(self, module: dspy.Module, examples: Sequence[Example]) -> Version:
+        n = sum(example.is_synthetic for example in examples)
+        lineage = Lineage(
+            parent=self.origin.parent,
+            data_hash=data_hash([*examples, *self.dev]),
+            optimizer=self.plan.optimizer,
+            reason=self.plan.reason + (f"; with {n} synthetic examples" if n else ""),
+            seed=self.plan.seed,
+            lms=dict(self.lms.names),
+            packages=self.origin.packages,
+            run_id=self.origin.run_id,
+            created_at=self.origin.at,
+        )
+        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), lineage)

@@ -1,0 +1,145 @@
+"""trigger: is a module of a tenant due? Enabled, interval over, enough new traces or labels, or forced."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from argotune.data.source import TraceSource
+from argotune.decisions.rules import Shortfall
+from argotune.errors import Conflict
+from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.scheduling.trigger_check import Conditions
+from argotune.store.moments import believed
+from argotune.store.port import Store
+from argotune.tenants.config import RoutingConfigUnified
+
+COUNT_AT_LEAST = 1000
+"""Traces are counted this far for people to see, further only when more are needed."""
+
+
+def trigger(
+    store: Store,
+    traces: TraceSource,
+    config: RoutingConfigUnified,
+    module: str,
+    *,
+    forced: bool,
+    now: datetime,
+    reach: timedelta | None = None,
+) -> Conditions:
+    """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces".
+
+    `reach`: how far back traces are to be read again that were passed over; None: they are not.
+    """
+    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    found = _conditions(_believed(marker, now), config, module, forced, now)
+    notes = _notes(marker, now)
+    if is_lost(traces, config.tenant_id, marker):
+        marker, notes = begun_anew(marker, now), (*notes, BEGUN_ANEW)
+    counted = _count(traces, config, module, marker, found.counted_up_to, now, reach)
+    return replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
+
+
+def without_traces(
+    store: Store, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+) -> Conditions:
+    """The conditions of a module for which nothing was ever sent."""
+    marker, _ = RunBook(store, config.tenant_id).marker(module)
+    return replace(_conditions(_believed(marker, now), config, module, forced, now), notes=_notes(marker, now))
+
+
+def note_first_look(store: Store, config: RoutingConfigUnified, module: str, now: datetime) -> None:
+    """Remember when a module was first looked at, from where its lookback reaches back. Later looks change nothing."""
+    book = RunBook(store, config.tenant_id)
+    marker, _ = book.marker(module)
+    if not marker.settled_row_id and not believed(marker.first_look_at, now):
+        with suppress(Conflict):  # somebody else looked at it, or reads
+            book.change_marker(module, first_look_at=now)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What lies at the trace source: `new` traces would be read, `older` ones are passed over."""
+
+    new: int
+    older: int
+    labels: int
+
+
+def _count(
+    traces: TraceSource,
+    config: RoutingConfigUnified,
+    module: str,
+    marker: Marker,
+    limit: int,
+    now: datetime,
+    reach: timedelta | None,
+) -> _Counted:
+    def count(row_id: int, since: datetime | None, until: datetime | None = None) -> int:
+        return traces.count_after(config.tenant_id, module, row_id, limit, since, until)
+
+    since, names = since_of(marker, config, now), marker.label_names
+    new = count(marker.settled_row_id, since)
+    if reach and since is None and marker.read_since and now - reach < marker.read_since:
+        new = min(limit, new + count(0, now - reach, marker.read_since))
+    labels = traces.count_labels(config.tenant_id, module, names, marker.read_since) if names else 0
+    return _Counted(new, count(0, None, since) if since else 0, max(0, labels - marker.settled_labels))
+
+
+def _believed(marker: Marker, now: datetime) -> Marker:
+    """Without a last run in the future, which would put off the next one until then."""
+    if marker.last_run_at is None or believed(marker.last_run_at, now):
+        return marker
+    return marker.model_copy(update={"last_run_at": None, "again_at": marker.again_at and now})
+
+
+def _notes(marker: Marker, now: datetime) -> tuple[str, ...]:
+    if marker.last_run_at is None or believed(marker.last_run_at, now):
+        return ()
+    return (f"the last run is dated {marker.last_run_at:%Y-%m-%d}, in the future: not believed",)
+
+
+def _conditions(marker: Marker, config: RoutingConfigUnified, module: str, forced: bool, now: datetime) -> Conditions:
+    """Of a module without traces."""
+    short = _shortfall(marker, config, now)
+    needed = max(config.min_samples_for_optimization, short.traces if short else 0)
+    return Conditions(
+        tenant_id=config.tenant_id,
+        module=module,
+        is_enabled=config.enable_auto_optimization,
+        is_forced=forced,
+        is_unfinished=marker.pass_id is not None,
+        last_run_at=marker.last_run_at,
+        interval=timedelta(seconds=config.optimization_interval_seconds),
+        now=now,
+        traces=0,
+        traces_needed=needed,
+        counted_up_to=max(needed, COUNT_AT_LEAST),
+        gain_asked=short.gain if short and needed == short.traces else None,
+        labels_needed=_labels_needed(short, config),
+        is_budget_raised=any(cut.has_more(config.budget) for cut in marker.cut_short.values()),
+        again_at=marker.again_at,
+    )
+
+
+def _labels_needed(short: Shortfall | None, config: RoutingConfigUnified) -> int:
+    """While test examples are missing to show a gain: so many that the test split gets these, by its share."""
+    missing = math.ceil(short.test_examples / config.split.test) if short else 0
+    return max(config.annotation.min_annotations_for_optimization, missing)
+
+
+def _shortfall(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Shortfall | None:
+    """That of the program that lacks least, when all programs lack traces to show a gain.
+
+    It is forgotten after a while: what drifted meanwhile shows only in the traces themselves, and may promise more.
+    """
+    patience = timedelta(hours=config.decisions.look_again_hours)
+    is_waiting = marker.last_run_at is not None and now - marker.last_run_at < patience
+    if not is_waiting or not marker.short or not marker.history.keys() <= marker.short.keys():
+        return None
+    return min(marker.short.values(), key=lambda short: short.traces)

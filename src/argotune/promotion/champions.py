@@ -1,0 +1,53 @@
+"""Champions: the program a tenant is served with, as a DSPy module, and the untuned program it began with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from argotune.programs.program import Program
+from argotune.programs.state import dump
+from argotune.promotion.registry import Lineage, Registry, Version, new_version
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The version that a challenger has to beat. `tag` is what a change of the pointer must expect.
+
+    `set_aside` names a champion that was made for another signature and so cannot serve.
+    """
+
+    version: Version
+    tag: str | None
+    set_aside: str | None = None
+
+
+def untuned(program: Program, now: datetime) -> Version:
+    """The program as its author wrote it, as a version."""
+    state = dict(dump(program.build()))
+    lineage = Lineage(
+        parent=None,
+        data_hash="",
+        optimizer="none",
+        reason="the program as written",
+        seed=0,
+        lms={},
+        packages={},
+        run_id=None,
+        created_at=now,
+    )
+    return new_version(program.name, program.signature_hash, state, lineage)
+
+
+def standing(registry: Registry, program: Program, now: datetime) -> Standing:
+    """The champion of a program; the untuned program where there is none or its signature has changed.
+
+    Raises Corrupt where the pointer is damaged or lost.
+    """
+    champion, tag = registry.pointed(program.name)
+    if champion is None:
+        return Standing(registry.keep(untuned(program, now)), None)
+    version = registry.version(champion.version)
+    if version.signature_hash != program.signature_hash:
+        return Standing(registry.keep(untuned(program, now)), tag, set_aside=version.id)
+    return Standing(version, tag)

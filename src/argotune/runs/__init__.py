@@ -1,0 +1,1 @@
+"""Runs: what happened, written down and told."""

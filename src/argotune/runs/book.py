@@ -1,0 +1,215 @@
+"""Run book: the runs, attempts and markers of a tenant in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from argotune.errors import Conflict, NotFound
+from argotune.lm.meter import Spent
+from argotune.promotion.attempts import Attempt
+from argotune.runs.progress import Marker
+from argotune.runs.run import NEXT, Run, RunState, _renamed
+from argotune.runs.sums import ProgramSum, RunSummary, sums_of
+from argotune.store.collections import Collection
+from argotune.store.documents import (
+    Document,
+    find,
+    find_all,
+    find_renewable,
+    find_tagged,
+    from_text,
+    readable,
+    to_record,
+)
+from argotune.store.port import Record, Store
+from argotune.store.sealing import tag_of
+
+
+class Spending(Document):
+    """What the program's latest run has spent, written with every paid answer, so that a crash forgets nothing."""
+
+    run_id: str
+    calls: int
+    tokens: int
+    reused: int
+
+
+class RunBook:
+    """The runs, attempts and markers of one tenant.
+
+    A book writes a run only in place of what it has itself read or written of it: what somebody else wrote meanwhile
+    stays, and is a Conflict.
+    """
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store = store
+        self.tenant_id = tenant_id
+        self._tags: dict[str, str | None] = {}
+
+    def open(self, run: Run) -> Run:
+        """The run that is already written down under this id, now of the group that goes on with it, else `run`."""
+        known, self._tags[run.id] = find(self._store, self.tenant_id, Collection.RUNS, run.id, Run)
+        opened = known.model_copy(update={"group": run.group or known.group}) if known else run
+        return opened if opened == known else self.keep(opened)
+
+    def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
+        """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
+        return self.keep(self.advanced(run, state, **changes), also)
+
+    def keep(self, run: Run, also: Iterable[Record] = ()) -> Run:
+        """Write an advanced run down, together with `also` and the sum of the program's runs.
+
+        Raises Conflict when somebody else wrote it, or another run of the program, meanwhile.
+        """
+        known, tag = self._sum(run)
+        record = to_record(Collection.RUN_SUMS, run.program, known.with_run(run.summary))
+        expect = {**self.expected(run), (record.collection, record.id): tag}
+        self._store.write(self.tenant_id, [self.record_of(run), record, *also], expect)
+        return self.kept(run)
+
+    def expected(self, run: Run) -> dict[tuple[str, str], str | None]:
+        """What must be there of a run when it is written next."""
+        return {(Collection.RUNS, run.id): self._tags.get(run.id)}
+
+    def kept(self, run: Run) -> Run:
+        """Take note that a run was written, together with something else."""
+        self._tags[run.id] = tag_of(self.record_of(run).document)
+        return run
+
+    def _sum(self, run: Run) -> tuple[ProgramSum, str | None]:
+        """The sum of a program's runs, counted from them where none is stored, and the tag that a change expects."""
+        known, tag = find_renewable(self._store, self.tenant_id, Collection.RUN_SUMS, run.program, ProgramSum)
+        if known is None:
+            known = self._counted(run.program).get(run.program)
+        return known or ProgramSum(program=run.program, module=run.module), tag
+
+    def _counted(self, program: str) -> dict[str, ProgramSum]:
+        """The sums of all programs, from their runs. Those of others are stored too, where they are missing: whoever
+        finds a sum takes all to be there."""
+        found = sums_of(self._summaries())
+        for name in sorted(found.keys() - {program}):
+            record = to_record(Collection.RUN_SUMS, name, found[name])
+            with suppress(Conflict):
+                self._store.write(self.tenant_id, [record], {(record.collection, name): None})
+        return found
+
+    def _summaries(self) -> Iterator[RunSummary]:
+        """Of all runs that can be read."""
+        return (run.summary for run in find_all(self._store, self.tenant_id, Collection.RUNS, Run))
+
+    def sums(self) -> list[ProgramSum]:
+        """What the runs of each program came to, by program. Reads no run where the sums are stored."""
+        stored = list(find_all(self._store, self.tenant_id, Collection.RUN_SUMS, ProgramSum))
+        return sorted(stored or sums_of(self._summaries()).values(), key=lambda found: found.program)
+
+    def kept_sums(self) -> list[ProgramSum]:
+        """The sums, stored before anything that they are sums of is forgotten."""
+        if next(find_all(self._store, self.tenant_id, Collection.RUN_SUMS, ProgramSum), None) is None:
+            self._counted("")
+        return self.sums()
+
+    def latest_challenger(self, program: str) -> str | None:
+        """The version that the program's runs made last, whatever became of it."""
+        return next((found.challenger for found in self.sums() if found.program == program), None)
+
+    @staticmethod
+    def advanced(run: Run, state: RunState, **changes: Any) -> Run:
+        """The run in its next state, not yet written."""
+        if state not in NEXT[run.state]:
+            raise Conflict(f"run {run.id} cannot go from {run.state} to {state}")
+        return Run.model_validate({**run.model_dump(), **changes, "state": state})
+
+    @staticmethod
+    def record_of(run: Run) -> Record:
+        return to_record(Collection.RUNS, run.id, run)
+
+    def run(self, id: str) -> Run:
+        """Raises NotFound."""
+        run, _ = find(self._store, self.tenant_id, Collection.RUNS, id, Run)
+        if run is None:
+            raise NotFound(f"run: tenant {self.tenant_id!r} has no run {id!r}")
+        return run
+
+    def runs(self, *, group: str | None = None, since: datetime | None = None) -> list[Run]:
+        """All runs that can be read, oldest first."""
+        found = find_all(self._store, self.tenant_id, Collection.RUNS, Run)
+        wanted = (r for r in found if group in (None, r.group) and (since is None or r.started_at >= since))
+        return sorted(wanted, key=lambda run: (run.started_at, run.id))
+
+    def spent(self, run: Run) -> Spent:
+        """What the run has spent, by its last answer or its record, whichever came later."""
+        latest, _ = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
+        recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
+        if latest is None or latest.run_id != run.id:
+            return recorded
+        spent = Spent(latest.calls, latest.tokens, latest.reused)
+        return max(recorded, spent, key=lambda s: (s.calls, s.tokens, s.reused))  # none of them ever shrinks
+
+    def spending_record(self, run: Run, spent: Spent) -> Record:
+        """What `spent` will read."""
+        spending = Spending(run_id=run.id, calls=spent.calls, tokens=spent.tokens, reused=spent.reused)
+        return to_record(Collection.MARKERS, f"spent/{run.program}", spending)
+
+    def attempts(self, program: str) -> list[Attempt]:
+        """Every opening of the program's test split that can be read, oldest first."""
+        found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
+        return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
+
+    def lost_attempts(self, program: str) -> int:
+        """How many openings cannot be read: each may have seen any example."""
+        stored = [r for r in self._store.scan(self.tenant_id, Collection.ATTEMPTS) if r.id.startswith(f"{program}-")]
+        return len(stored) - len(list(readable(self.tenant_id, stored, lambda document: from_text(Attempt, document))))
+
+    def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
+        """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
+        stays seen, whatever it is called."""
+        attempts = [
+            (
+                attempt.model_copy(
+                    update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)}
+                ),
+                tag,
+            )
+            for attempt, tag in find_tagged(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
+            if attempt.program == program and not renamed.keys().isdisjoint(attempt.example_ids)
+        ]
+        runs = [
+            (run.model_copy(update={"plan": run.plan.with_renamed(renamed)}), tag)
+            for run, tag in find_tagged(self._store, self.tenant_id, Collection.RUNS, Run)
+            if run.program == program and run.plan and not run.is_over
+        ]
+        records = [*(self.attempt_record(a) for a, _ in attempts), *(self.record_of(r) for r, _ in runs)]
+        tags = [tag for _, tag in (*attempts, *runs)]
+        if records:
+            expect = {(record.collection, record.id): tag for record, tag in zip(records, tags, strict=True)}
+            self._store.write(self.tenant_id, records, expect)
+
+    def attempt_record(self, attempt: Attempt) -> Record:
+        return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)
+
+    def void_record(self, run_id: str, why: str) -> Record:
+        """The run's attempt as one that measured nothing. Raises NotFound."""
+        attempt, _ = find(self._store, self.tenant_id, Collection.ATTEMPTS, run_id, Attempt)
+        if attempt is None:
+            raise NotFound(f"attempt: tenant {self.tenant_id!r} has none of run {run_id!r}")
+        return self.attempt_record(attempt.model_copy(update={"void": why}))
+
+    def marker(self, module: str) -> tuple[Marker, str | None]:
+        """Where the module stands, and the tag that a change must expect.
+
+        A damaged marker is a new one: the module is due, its traces are read again, which stores nothing twice.
+        """
+        marker, tag = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
+        return marker or Marker(), tag
+
+    def change_marker(self, module: str, **changes: Any) -> None:
+        """Change fields of a module's marker. Raises Conflict when somebody else changed it meanwhile."""
+        marker, tag = self.marker(module)
+        record = self.marker_record(module, Marker.model_validate({**marker.model_dump(), **changes}))
+        self._store.write(self.tenant_id, [record], {(record.collection, record.id): tag})
+
+    def marker_record(self, module: str, marker: Marker) -> Record:
+        return to_record(Collection.MARKERS, f"module/{module}", marker)

@@ -1,0 +1,267 @@
+"""Totals: what all runs of a tenant came to, what each round did, and the sum of it over all tenants.
+
+Small documents under EVERYONE, so that 10,000 tenants are read in a few pages. A tally is recomputed from the tenant's
+run records and never added to: what a crash kept from being counted is counted by the next pass.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from pydantic import BaseModel, Field
+
+from argotune.errors import Conflict, Corrupt
+from argotune.runs.run import Run
+from argotune.runs.sums import ModuleTally, ProgramSum, latest, sums_of, total
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import Document, find_renewable, from_text, tag_there, to_record
+from argotune.store.port import Store
+from argotune.store.sealing import digest
+from argotune.tenants.catalog import TenantEntry
+from argotune.tenants.config import MODULES
+
+KEPT = timedelta(days=30)
+"""Rounds that started longer ago are forgotten."""
+
+OWN = "own"
+"""What the tenants' own modules are called where tenants are summed: their names are as many as tenants like."""
+
+REMOVED = "removed"
+"""The id of the tally of all removed tenants; the others have digests."""
+
+ATTEMPTS = 10
+"""A tally gives way to that of another module's pass so often; each of them writes once."""
+
+_SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
+
+D = TypeVar("D", bound=BaseModel)
+
+
+class Tally(Document):
+    """All runs of a tenant, by module. `unreadable` run records are damaged; they are in none of the other numbers."""
+
+    tenant_id: str
+    modules: dict[str, ModuleTally] = Field(default_factory=dict)
+    last_ended_at: datetime | None = None
+    unreadable: int = 0
+
+
+class RoundRecord(Document):
+    """What a round did. Reasons in `skipped` are words from a short list, as each becomes a series of a metric.
+
+    `is_complete`: every tenant that had to be submitted was, or was refused; False when a limit or the end of the
+    pod came first. `ended_at` None: it is under way, or it died. `number` counts all rounds there ever were; keep_round
+    sets it.
+    """
+
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    tenants: int = 0
+    submitted: int = 0
+    skipped: dict[str, int] = Field(default_factory=dict)
+    failed: int = 0
+    is_complete: bool = False
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole installation: what an exporter shows. `modules` has every shipped module and `own`, zeros included.
+
+    Ended runs and what was paid count for all tenants there ever were, so that removing one lowers nothing.
+    Unfinished runs count for enabled tenants only: nobody takes up the others. `last_round` is the last that ended;
+    `unreadable` counts damaged records by collection.
+    """
+
+    modules: dict[str, ModuleTally]
+    last_ended_at: datetime | None
+    enabled: int
+    disabled: int
+    rounds: int
+    last_round: RoundRecord | None
+    unreadable: dict[str, int]
+
+
+def tally_of(tenant_id: str, sums: Iterable[ProgramSum], now: datetime, unreadable: int = 0) -> Tally:
+    """The tally of a tenant whose programs' runs come to these sums. Runs that ended after `now` are not the last."""
+    by_module: defaultdict[str, list[ModuleTally]] = defaultdict(list)
+    last_ended_at = None
+    for found in sums:
+        by_module[found.module].append(found.tally)
+        last_ended_at = latest(last_ended_at, found.last_ended_at, now=now)
+    modules = {name: total(own) for name, own in by_module.items()}
+    return Tally(tenant_id=tenant_id, modules=modules, last_ended_at=last_ended_at, unreadable=unreadable)
+
+
+def keep_tally(store: Store, tenant_id: str, now: datetime) -> Tally:
+    """Recompute a tenant's tally from the sums of its runs and store it; doing so again changes nothing.
+
+    Passes over several modules of a tenant can end at the same time: who finds another's tally written meanwhile
+    counts again, so no run is lost from it. Raises Conflict when that happens ATTEMPTS times, and Unavailable.
+    """
+    id = digest(tenant_id)
+    for _ in range(ATTEMPTS):
+        known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
+        tally, tag = _count(store, tenant_id, known, now), tag_there(known)
+        with suppress(Conflict):
+            store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag})
+            return tally
+    raise Conflict(f"tally: that of tenant {tenant_id!r} was changed by somebody else {ATTEMPTS} times in a row")
+
+
+def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
+    """Add a tenant's tally to that of all removed ones, which has no tenant, and forget it: no sum gets lower.
+
+    Raises Conflict when these are changed all the time.
+    """
+    for _ in range(ATTEMPTS):
+        (left, left_tag), (own, tag) = (_stored(store, id) for id in (REMOVED, digest(tenant_id)))
+        names = left.modules.keys() | own.modules.keys()
+        each = {name: [tally.modules.get(name, ModuleTally()) for tally in (left, own)] for name in names}
+        modules = {name: total(both, with_unfinished=False) for name, both in each.items()}
+        sum_of = Tally(
+            tenant_id="", modules=modules, last_ended_at=latest(left.last_ended_at, own.last_ended_at, now=now)
+        )
+        emptied = Tally(tenant_id=tenant_id)
+        records = [
+            to_record(Collection.TALLIES, REMOVED, sum_of),
+            to_record(Collection.TALLIES, digest(tenant_id), emptied),
+        ]
+        expect = {(Collection.TALLIES, REMOVED): left_tag, (Collection.TALLIES, digest(tenant_id)): tag}
+        with suppress(Conflict):
+            store.write(EVERYONE, records, expect)
+            store.remove(EVERYONE, Collection.TALLIES, [digest(tenant_id)])
+            return
+    raise Conflict(f"tally: that of removed tenants was changed by somebody else {ATTEMPTS} times in a row")
+
+
+def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
+    """The tally under an id, an empty one in the place of none or a damaged one, and the tag to expect."""
+    document = store.read(EVERYONE, Collection.TALLIES, id)
+    known = Tally(tenant_id="")
+    with suppress(Corrupt):
+        known = from_text(Tally, document) if document else known
+    return known, tag_there(document)
+
+
+def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Tally:
+    """From the sums; from all runs where there is none. Damaged runs are counted when runs are read."""
+    reader = _Reader()
+    sums = list(reader.values(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
+    if sums and not reader.damaged:
+        return tally_of(tenant_id, sums, now, _unreadable(known))
+    runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
+    return tally_of(tenant_id, sums_of(runs).values(), now, reader.damaged.get(Collection.RUNS, 0))
+
+
+def _unreadable(document: str | None) -> int:
+    with suppress(Corrupt):
+        return 0 if document is None else from_text(Tally, document).unreadable
+    return 0
+
+
+class _Reader:
+    """Reads past damaged records and counts them: they are told by a metric, and must not end a tenant's runs."""
+
+    def __init__(self) -> None:
+        self.damaged: dict[str, int] = {}
+
+    def values(self, store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[D]:
+        for record in store.scan(tenant_id, collection):
+            try:
+                yield from_text(kind, record.document)
+            except Corrupt:
+                self.damaged[collection] = self.damaged.get(collection, 0) + 1
+
+
+def read_tally(store: Store, tenant_id: str) -> Tally:
+    """The stored tally of a tenant; an empty one before its first pass has ended. Raises Corrupt."""
+    document = store.read(EVERYONE, Collection.TALLIES, digest(tenant_id))
+    return Tally(tenant_id=tenant_id) if document is None else from_text(Tally, document)
+
+
+def tallies(store: Store) -> Iterator[Tally]:
+    """All that are kept and not damaged, in no particular order."""
+    return _Reader().values(store, EVERYONE, Collection.TALLIES, Tally)
+
+
+class RoundCount(Document):
+    """The number of the round that was kept last for the first time."""
+
+    last: int
+
+
+def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
+    """Store what a round did, in place of what was stored under its name, and forget rounds older than KEPT.
+
+    Returns the record with its number, which no other has. `record.started_at` is taken for the present, and nothing is
+    forgotten by it alone: where all known rounds are older by it, the next round forgets them. Raises Conflict when
+    other rounds are kept ATTEMPTS times meanwhile.
+    """
+    for _ in range(ATTEMPTS):
+        count, tag = find_renewable(store, EVERYONE, Collection.ROUND_COUNT, "rounds", RoundCount)
+        known = rounds(store)  # after the count: none is missed that has a number up to it
+        last = max((there.number for there in known), default=0)
+        kept = _numbered(record, known, max(last, count.last if count else 0))
+        counted = to_record(Collection.ROUND_COUNT, "rounds", RoundCount(last=max(last, kept.number)))
+        with suppress(Conflict):
+            expect = {(counted.collection, counted.id): tag}
+            store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept), counted], expect)
+            _forget_old(store, known, record.started_at)
+            return kept
+    raise Conflict(f"rounds: others were kept {ATTEMPTS} times in a row")
+
+
+def _numbered(record: RoundRecord, known: Iterable[RoundRecord], last: int) -> RoundRecord:
+    same = (there.number for there in known if there.name == record.name)
+    return record.model_copy(update={"number": max(same, default=last + 1)})
+
+
+def _forget_old(store: Store, known: Sequence[RoundRecord], now: datetime) -> None:
+    old = [there.name for there in known if there.started_at < now - KEPT]
+    if old and known[-1].name not in old:
+        store.remove(EVERYONE, Collection.ROUNDS, old)
+
+
+def rounds(store: Store) -> list[RoundRecord]:
+    """All rounds that are kept and not damaged, oldest first, in the order in which they were stored: clocks err."""
+    return _in_order(_Reader().values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
+
+
+def _in_order(found: Iterable[RoundRecord]) -> list[RoundRecord]:
+    return sorted(found, key=lambda record: (record.number, record.started_at, record.name))
+
+
+def read_overview(store: Store, now: datetime) -> Overview:
+    """The whole installation as of `now`, in one scan each of tenants, tallies and rounds.
+
+    Raises Unavailable or AccessDenied.
+    """
+    reader = _Reader()
+    entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
+    enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
+    sums: dict[str, ModuleTally] = {name: ModuleTally() for name in (*MODULES, OWN)}
+    last_ended_at, damaged_runs = None, 0
+    for tally in reader.values(store, EVERYONE, Collection.TALLIES, Tally):
+        for name, module in tally.modules.items():
+            shown = name if name in MODULES else OWN
+            own = total([module], with_unfinished=tally.tenant_id in enabled)
+            sums[shown] = total((sums[shown], own))
+        last_ended_at = latest(last_ended_at, tally.last_ended_at, now=now)
+        damaged_runs += tally.unreadable
+    known = _in_order(reader.values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
+    return Overview(
+        modules=sums,
+        last_ended_at=last_ended_at,
+        enabled=len(enabled),
+        disabled=len(entries) - len(enabled),
+        rounds=max((record.number for record in known), default=0),
+        last_round=next((record for record in reversed(known) if record.ended_at), None),
+        unreadable={**dict.fromkeys(_SHARED, 0), **reader.damaged, Collection.RUNS: damaged_runs},
+    )

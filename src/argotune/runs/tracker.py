@@ -1,0 +1,63 @@
+"""The port of trackers: where people look at datasets and experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class TrackedExample:
+    """One test example as a tracker shows it: what went in, what was right, and both programs' answers."""
+
+    id: str
+    inputs: Mapping[str, str]
+    expected: Mapping[str, str]
+    split: str
+    label_source: str
+    span_id: str | None
+    champion_answers: Mapping[str, str] | None = None
+    champion_score: float | None = None
+    challenger_answers: Mapping[str, str] | None = None
+    challenger_score: float | None = None
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """What a tracker is told of one run: the dataset, both results and the facts around them."""
+
+    tenant_id: str
+    program: str
+    run_id: str
+    champion_version: str
+    challenger_version: str
+    examples: Sequence[TrackedExample]
+    facts: Mapping[str, str | float | int | bool | None]
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True)
+class TrackedLinks:
+    """Where a person can look at a tracked run. URLs."""
+
+    dataset: str
+    comparison: str
+
+
+class Tracker(Protocol):
+    """Where people look at results side by side."""
+
+    def publish(self, run: TrackedRun) -> TrackedLinks:
+        """Store dataset and both experiments; publishing the same run again changes nothing."""
+
+    def project_link(self, tenant_id: str) -> str | None:
+        """Where a tenant's traces can be seen, None when there is no such page."""
+
+    def ping(self) -> str:
+        """The product's version, when it can be reached and lets us in."""

@@ -1,0 +1,1 @@
+"""Scheduling: who runs when, and a run as Kubernetes sees it."""

@@ -1,0 +1,99 @@
+"""Trigger check: whether a module of a tenant is due, and if not, why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What `trigger` found. `traces` is exact below `counted_up_to`; `labels` are those given since the last pass.
+    `older` traces (as exact) will not be read, and `notes` say what was not believed.
+    `gain_asked` (in score) is what so many traces as are needed could show; None where the tenant's minimum is all
+    that is asked."""
+
+    tenant_id: str
+    module: str
+    is_enabled: bool
+    is_forced: bool
+    is_unfinished: bool
+    last_run_at: datetime | None
+    interval: timedelta
+    now: datetime
+    traces: int
+    traces_needed: int
+    counted_up_to: int
+    gain_asked: float | None = None
+    labels: int = 0
+    labels_needed: int = 1
+    older: int = 0
+    notes: tuple[str, ...] = ()
+    is_budget_raised: bool = False
+    again_at: datetime | None = None
+
+    @property
+    def is_interval_met(self) -> bool:
+        return self.last_run_at is None or self.now - self.last_run_at >= self.interval
+
+    @property
+    def has_traces(self) -> bool:
+        return self.traces >= self.traces_needed
+
+    @property
+    def has_labels(self) -> bool:
+        return self.labels >= self.labels_needed
+
+    @property
+    def has_news(self) -> bool:
+        """Enough new traces or labels, on spans of whatever age, more budget for what ended for want of it, or a run
+        that has to be repeated, after a while."""
+        is_again = self.again_at is not None and self.now >= self.again_at
+        return self.has_traces or self.has_labels or self.is_budget_raised or is_again
+
+    @property
+    def is_due(self) -> bool:
+        """Forcing passes over interval, traces and optimization being off; an unfinished pass is taken up."""
+        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_interval_met and self.has_news)
+
+    @property
+    def why_not(self) -> str:
+        """One sentence for people; empty when the module is due."""
+        reasons = []
+        if not self.is_enabled:
+            reasons.append("enable_auto_optimization is off")
+        if not self.is_interval_met and self.last_run_at is not None:
+            wait = self.last_run_at + self.interval - self.now
+            reasons.append(f"next run is due in {_minutes(wait)}")
+        if not self.has_news:
+            short = self.traces_needed - self.traces
+            what = "" if self.gain_asked is None else f" of detecting {100 * self.gain_asked:+.3g} points"
+            labels = f", or {self.labels_needed - self.labels} labels: {self.labels} new" if self.labels else ""
+            reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed{labels}")
+        reasons += self.remarks
+        return "" if self.is_due else "; ".join(reasons)
+
+    @property
+    def traces_text(self) -> str:
+        """The number of new traces, with a + when counting stopped there."""
+        return f"{self.traces}{'+' if self.traces >= self.counted_up_to else ''}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What people should know beside the conditions, whether or not the module is due."""
+        more = "+" if self.older >= self.counted_up_to else ""
+        older = [f"{self.older}{more} traces are older than phoenix_lookback_hours"] if self.older else []
+        return [*older, *self.notes]
+
+    @property
+    def last_run_text(self) -> str:
+        """How long ago the last run was."""
+        return "never" if self.last_run_at is None else f"{_minutes(self.now - self.last_run_at)} ago"
+
+
+def _minutes(span: timedelta) -> str:
+    seconds = max(math.ceil(span.total_seconds()), 0)
+    if seconds < 90:
+        return f"{seconds} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

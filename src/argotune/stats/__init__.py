@@ -1,0 +1,1 @@
+"""Statistics: numbers in, numbers out. Every function cites its equation and has an oracle test."""

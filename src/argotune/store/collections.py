@@ -1,0 +1,38 @@
+"""Collections: the one list of what lies in a store."""
+
+from __future__ import annotations
+
+EVERYONE = "*"
+"""The tenant id under which the list of tenants lies; `tenants.check_tenant_id` refuses it for a real tenant."""
+
+
+class Collection:
+    """Every collection there is."""
+
+    TENANTS = "tenants"
+    AGENDA = "agenda"
+    CONFIG = "config"
+    MARKERS = "markers"
+    EXPERIENCES = "experiences"
+    EXAMPLES = "examples"
+    FRESH = "fresh"
+    GATHERED = "gathered"
+    SYNTHETIC = "synthetic"
+    VERSIONS = "versions"
+    CHAMPIONS = "champions"
+    HISTORY = "history"
+    BARS = "bars"
+    ATTEMPTS = "attempts"
+    RUNS = "runs"
+    RUN_SUMS = "run_sums"
+    LEDGER = "ledger"
+    META_MODELS = "meta_models"
+    APPOINTMENTS = "appointments"
+    ANSWERS = "answers"
+    QUEUE = "queue"
+    ANNOTATORS = "annotators"
+    LEASES = "leases"
+    TALLIES = "tallies"
+    ROUNDS = "rounds"
+    ROUND_COUNT = "round_count"
+    FORGETTING = "forgetting"

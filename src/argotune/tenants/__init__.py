@@ -1,0 +1,1 @@
+"""Tenants: who a tenant is and what it configured."""

@@ -1,0 +1,186 @@
+"""Catalog: the routing configurations of all tenants, kept in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
+from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import Document, Unreadable, find_all, tag_there, tell, to_record
+from argotune.store.port import ANY, Record, Store
+from argotune.store.sealing import digest, unseal
+from argotune.tenants.agenda import drop_agenda, forget_agenda
+from argotune.tenants.config import RoutingConfigUnified, stored_config
+from argotune.tenants.ids import check_tenant_id
+
+
+class TenantEntry(Document):
+    """A line in the list of tenants. `is_enabled` is a copy from the config, so that a round need not read it."""
+
+    tenant_id: str
+    is_enabled: bool = True
+
+
+TRIES = 50
+"""A change gives way to those of others so often; each of them changes the config once."""
+
+
+class Configs:
+    """Get, save and list the configurations.
+
+    A config is saved only in place of the one that these Configs have read or saved last; whoever has read none
+    replaces what is there. The list is written before a new config and settled after each, so that a crash leaves a
+    tenant that is listed, and the same command mends it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tags: dict[str, str | None] = {}
+
+    def get(self, tenant_id: str) -> RoutingConfigUnified:
+        """Raises NotFound when the tenant has none, ConfigInvalid for one that this release does not take, Corrupt."""
+        document = self._document(tenant_id)
+        self._tags[tenant_id] = tag_there(document)
+        return _config(tenant_id, document)
+
+    def look(self, tenant_id: str) -> bool:
+        """Whether the tenant has a config, readable or not; the next `save` expects the one that is there now."""
+        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        self._tags[tenant_id] = tag_there(document)
+        return document is not None
+
+    def readable(self) -> list[RoutingConfigUnified]:
+        """The configs of all listed tenants that can be read, by tenant id; the others are told."""
+        found = []
+        for tenant_id in self.tenant_ids():
+            try:
+                found.append(_config(tenant_id, self._document(tenant_id)))
+            except (Corrupt, ConfigInvalid, NotFound) as error:
+                tell(Unreadable(tenant_id, Collection.CONFIG, "routing", str(error)))
+        return found
+
+    def _document(self, tenant_id: str) -> str:
+        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        if document is None:
+            raise NotFound(
+                f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all"
+            )
+        return document
+
+    def add(self, config: RoutingConfigUnified) -> None:
+        """Store the config of a new tenant. Raises Conflict for one that has a config."""
+        self._tags[config.tenant_id] = None
+        try:
+            self.save(config)
+        except Conflict:
+            raise Conflict(f"tenant_id: {config.tenant_id!r} exists; `argotune tenants set` changes it") from None
+
+    def save(self, config: RoutingConfigUnified) -> None:
+        """Store a config and list the tenant. Raises Conflict when it was changed since it was read here."""
+        tenant_id = config.tenant_id
+        record = to_record(Collection.CONFIG, "routing", config)
+        self._list_first(config)
+        try:
+            self._store.write(tenant_id, [record], {(record.collection, record.id): self._tags.get(tenant_id, ANY)})
+        except Conflict:
+            raise Conflict(
+                f"config of tenant {tenant_id!r}: somebody else changed it since it was read; read it again"
+            ) from None
+        self._tags[tenant_id] = tag_there(record.document)
+        self.settle(tenant_id)
+        forget_agenda(self._store, tenant_id)
+
+    def change(self, tenant_id: str, edit: Callable[[RoutingConfigUnified], RoutingConfigUnified]) -> None:
+        """Save what `edit` makes of the config, made again of whatever others save meanwhile.
+
+        Raises what `get` and `edit` raise, and Conflict when others were first TRIES times in a row.
+        """
+        for _ in range(TRIES):
+            changed = edit(self.get(tenant_id))
+            with suppress(Conflict):
+                return self.save(changed)
+        raise Conflict(f"config of tenant {tenant_id!r}: others changed it {TRIES} times in a row")
+
+    def _list_first(self, config: RoutingConfigUnified) -> None:
+        """A tenant that is on no list would be found by nobody."""
+        record = _record(_entry(config))
+        with suppress(Conflict):
+            self._store.write(EVERYONE, [record], {(record.collection, record.id): None})
+
+    def settle(self, tenant_id: str) -> None:
+        """Make the line in the list say what the config says, whoever else changes both. No config: nothing is done.
+
+        A line's tag is that of its content, so a line that was changed and changed back is taken for untouched:
+        the config is looked at once more after the line is written.
+        """
+        for _ in range(TRIES):
+            listed = self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id))  # before the config is read
+            line = self._line(tenant_id)
+            if line is None:
+                return
+            with suppress(Conflict):
+                self._store.write(EVERYONE, [line], {(line.collection, line.id): tag_there(listed)})
+                if self._line(tenant_id) == line:
+                    return
+        raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
+
+    def _line(self, tenant_id: str) -> Record | None:
+        """The line that the config asks for, None without a config."""
+        document = self._store.read(tenant_id, Collection.CONFIG, "routing")
+        return None if document is None else _record(_entry(_config(tenant_id, document)))
+
+    def check_known(self, tenant_id: str) -> None:
+        """Raises NotFound for a tenant that has no config and is not on the list."""
+        if self._store.read(EVERYONE, Collection.TENANTS, digest(check_tenant_id(tenant_id))) is None:
+            self._document(tenant_id)
+
+    def remove(self, tenant_id: str) -> None:
+        """Forget a tenant's config and take it off the list; `removal.remove_tenant` removes the rest too.
+
+        Raises NotFound for one that has neither.
+        """
+        self.check_known(tenant_id)
+        id = digest(tenant_id)
+        self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
+        self._store.remove(EVERYONE, Collection.TENANTS, [id])
+        self._tags.pop(tenant_id, None)
+        drop_agenda(self._store, tenant_id)
+        self.settle(tenant_id)  # somebody may have added the tenant again meanwhile
+
+    def tenant_ids(self) -> list[str]:
+        """All listed tenants, sorted."""
+        return [entry.tenant_id for entry in self.entries()]
+
+    def entry(self, tenant_id: str) -> TenantEntry:
+        """The line that a tenant's config asks for; of one that cannot be read, whoever runs it says why.
+
+        Raises NotFound.
+        """
+        document = self._document(tenant_id)
+        try:
+            return _entry(_config(tenant_id, document))
+        except (ConfigInvalid, Corrupt):
+            return TenantEntry(tenant_id=tenant_id)
+
+    def entries(self) -> list[TenantEntry]:
+        """The list of tenants, by tenant id. Takes as many calls as the list has pages."""
+        return sorted(find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry), key=lambda e: e.tenant_id)
+
+
+def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
+    """Raises ConfigInvalid or Corrupt that names the tenant."""
+    try:
+        return stored_config(unseal(RoutingConfigUnified.__name__, document))
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
+    except Corrupt as error:
+        raise type(error)(f"config of tenant {tenant_id!r}: {error}") from error
+
+
+def _entry(config: RoutingConfigUnified) -> TenantEntry:
+    return TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
+
+
+def _record(entry: TenantEntry) -> Record:
+    return to_record(Collection.TENANTS, digest(entry.tenant_id), entry)
