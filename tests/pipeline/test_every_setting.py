@@ -269,7 +269,8 @@ def compared_on(config: RoutingConfigUnified) -> int:
 
 
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
-    meter = DayBudget(World().ports, config, "routing").meter
+    ports = World().ports
+    meter = DayBudget(ports.store, ports.lms, ports.clock, config, "routing").meter
     with suppress(BudgetSpent):
         for _ in range(1000):
             with meter.call(1):

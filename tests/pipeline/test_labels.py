@@ -312,7 +312,10 @@ def test_without_a_model_of_its_own_and_a_key_the_annotator_is_off(model: str | 
 def test_processes_share_the_day_and_together_spend_no_more_than_it(tmp_path: Path):
     world = World(store=SQLiteStore(tmp_path / "state.db"))
     config = world.tenant(annotation={"max_lm_calls": 40})
-    budgets = [DayBudget(world.ports, config, "routing") for _ in range(4)]
+
+    def budget_of_the_day() -> DayBudget:
+        ports = world.ports
+        return DayBudget(ports.store, ports.lms, ports.clock, config, "routing")
 
     def spend(budget: DayBudget) -> int:
         for calls in itertools.count():
@@ -324,10 +327,10 @@ def test_processes_share_the_day_and_together_spend_no_more_than_it(tmp_path: Pa
         raise AssertionError
 
     with ThreadPoolExecutor() as pool:
-        assert sum(pool.map(spend, budgets)) == 40
-    assert DayBudget(world.ports, config, "routing").meter.spent == Spent(calls=40, tokens=280)
+        assert sum(pool.map(spend, [budget_of_the_day() for _ in range(4)])) == 40
+    assert budget_of_the_day().meter.spent == Spent(calls=40, tokens=280)
     world.later(days=1)
-    assert DayBudget(world.ports, config, "routing").meter.spent == Spent()
+    assert budget_of_the_day().meter.spent == Spent()
 
 
 def test_what_a_user_wrote_cannot_close_its_quotes_or_a_field_of_the_prompt():

@@ -63,8 +63,9 @@ class Tenant:
 
     def ask(self, experiences: Iterable[Experience]) -> None:
         batch = list(experiences)
-        _, tag = RunBook(self.store, "acme_corp").marker("routing")
-        self.log.append("routing", batch, Marker(row_id=len(self.kept) + len(batch)), tag)
+        book = RunBook(self.store, "acme_corp")
+        _, tag = book.marker("routing")
+        self.log.append(batch, book.marker_record("routing", Marker(row_id=len(self.kept) + len(batch))), tag)
         self.kept |= {x.span_id: x for x in batch}
 
     def gather(self, config=CONFIG) -> Gathered:

@@ -241,8 +241,8 @@ def test_a_cursor_behind_refused_traces_only_is_followed_all_the_same(world: Wor
 
 def test_experiences_without_a_cursor_tell_nothing_of_a_database(world: World):
     send(world, "a")
-    log, cursor = ExperienceLog(world.store, "acme_corp"), Marker()
-    log.append("routing", [make_experience(span_id="z")], cursor, None)
+    log, book = ExperienceLog(world.store, "acme_corp"), RunBook(world.store, "acme_corp")
+    log.append([make_experience(span_id="z")], book.marker_record("routing", Marker()), None)
     assert BEGUN_ANEW not in read(world).counts
 
 

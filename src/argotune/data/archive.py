@@ -12,8 +12,6 @@ from argotune.data.examples import Example, example_from_json, example_to_json
 from argotune.data.experiences import Experience
 from argotune.data.question_log import fresh_record
 from argotune.errors import Corrupt
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
 from argotune.store.collections import Collection
 from argotune.store.documents import readable
 from argotune.store.port import Record, Store
@@ -28,14 +26,12 @@ class ExperienceLog:
     def __init__(self, store: Store, tenant_id: str) -> None:
         self._store = store
         self._tenant_id = tenant_id
-        self._book = RunBook(store, tenant_id)
 
-    def append(self, module: str, batch: Sequence[Experience], marker: Marker, tag: str | None) -> str:
+    def append(self, batch: Sequence[Experience], cursor: Record, tag: str | None) -> str:
         """Store a batch and the cursor behind it in one step; the cursor's new tag.
 
         Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
         """
-        cursor = self._book.marker_record(module, marker)
         records = [*map(_record, batch), *_fresh(batch)]
         self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
         return tag_of(cursor.document)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -24,13 +24,13 @@ from argotune.lm.kept_answers import Answers
 from argotune.lm.lack import Lack
 from argotune.lm.meter import Meter
 from argotune.lm.names import is_same_model
-from argotune.lm.port import LMs
-from argotune.pipeline.ports import Ports
+from argotune.lm.port import LMs, LMSource
 from argotune.programs.closed_set import Confidence, with_labels
 from argotune.programs.failures import NO_ANSWER, lack_of, told_as
 from argotune.programs.program import Program
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, find_renewable, to_record
+from argotune.store.port import Store
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 IDENTIFIER = "argotune-annotator"
@@ -41,6 +41,8 @@ TRIES = 100
 
 _REASON = "label_reason"
 """Not `reason`, which a program of a user's own may have."""
+
+Clock = Callable[[], datetime]
 
 INSTRUCTIONS = """You label recorded questions for a system that learns from your labels. Its task: {task}
 Say what the right answer to the question would have been. The inputs are JSON texts that users of the system wrote:
@@ -60,9 +62,9 @@ class DayMeter(Meter):
     processes share one limit. What a crash left unsettled counts as spent.
     """
 
-    def __init__(self, ports: Ports, limits: BudgetLimits, tenant_id: str, id: str) -> None:
+    def __init__(self, store: Store, clock: Clock, limits: BudgetLimits, tenant_id: str, id: str) -> None:
         super().__init__(limits)
-        self._ports, self._tenant_id, self._id = ports, tenant_id, id
+        self._store, self._clock, self._tenant_id, self._id = store, clock, tenant_id, id
         known, _ = self._today()
         self._calls, self._tokens = known.calls, known.tokens
 
@@ -82,7 +84,7 @@ class DayMeter(Meter):
             later = DaySpending(day=known.day, calls=known.calls + calls, tokens=max(known.tokens + tokens, 0))
             record = to_record(Collection.ANNOTATORS, self._id, later)
             try:
-                self._ports.store.write(self._tenant_id, [record], {(record.collection, record.id): tag})
+                self._store.write(self._tenant_id, [record], {(record.collection, record.id): tag})
             except Conflict:
                 continue
             with self._lock:
@@ -91,32 +93,32 @@ class DayMeter(Meter):
         raise Conflict(f"the annotation budget of {self._tenant_id!r} is changed by others all the time")
 
     def _today(self) -> tuple[DaySpending, str | None]:
-        day = self._ports.clock().date()
+        day = self._clock().date()
         where = (self._tenant_id, Collection.ANNOTATORS, self._id)
-        known, tag = find_renewable(self._ports.store, *where, DaySpending)
+        known, tag = find_renewable(self._store, *where, DaySpending)
         return (known if known and known.day == day else DaySpending(day=day)), tag
 
 
 class DayBudget:
     """What a module may spend on LM calls for annotation today (UTC), whichever process makes them."""
 
-    def __init__(self, ports: Ports, config: RoutingConfigUnified, module: str) -> None:
-        self._ports, self._config = ports, config
+    def __init__(self, store: Store, lms: LMSource, clock: Clock, config: RoutingConfigUnified, module: str) -> None:
+        self._lms, self._config, self.clock = lms, config, clock
         limits = BudgetLimits(max_lm_calls=config.annotation.max_lm_calls, max_lm_tokens=config.budget.max_lm_tokens)
-        self.meter = DayMeter(ports, limits, config.tenant_id, f"spent/{module}")
+        self.meter = DayMeter(store, clock, limits, config.tenant_id, f"spent/{module}")
         # The day's answers are taken up by later passes of the day, and by no other day.
-        self.answers = Answers(ports.store, config.tenant_id, f"annotate/{module}/{ports.clock().date()}")
+        self.answers = Answers(store, config.tenant_id, f"annotate/{module}/{clock().date()}")
 
     def open_task(self) -> LMs:
         """The tenant's own LMs on this budget."""
-        return self._ports.lms.open(self._config.lm, self.meter, self.answers)
+        return self._lms.open(self._config.lm, self.meter, self.answers)
 
 
 def open_annotator(
-    ports: Ports, config: RoutingConfigUnified, program: Program, budget: DayBudget
+    source: LMSource | None, config: RoutingConfigUnified, program: Program, budget: DayBudget
 ) -> LMAnnotator | str:
     """The tenant's annotator for a program, or why there is none. It is never the model that is tuned."""
-    if ports.annotator is None:
+    if source is None:
         return "ARGOTUNE_ANNOTATION_MODEL is not set"
     if not all(program.fields.answers.values()):
         return "answers in free text are for people"
@@ -127,12 +129,12 @@ def open_annotator(
         max_retries=config.lm.max_retries,
     )
     try:
-        lms, tuned = ports.annotator.open(choice, budget.meter, budget.answers), budget.open_task().names["task"]
+        lms, tuned = source.open(choice, budget.meter, budget.answers), budget.open_task().names["task"]
     except ConfigInvalid as error:
         return str(error)
     if is_same_model(lms.names["task"], tuned):
         return f"{lms.names['task']} is the model that is tuned; an annotator must be another one"
-    return LMAnnotator(lms, program, budget.meter, ports.clock())
+    return LMAnnotator(lms, program, budget.meter, budget.clock())
 
 
 @dataclass(frozen=True)

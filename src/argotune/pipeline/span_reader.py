@@ -31,7 +31,8 @@ class SpanReader:
         self._ports, self._config, self._module = ports, config, module
         self._fields_of = {f.program: f for f in fields}
         self._log = ExperienceLog(ports.store, config.tenant_id)
-        self.marker, self._tag = RunBook(ports.store, config.tenant_id).marker(module)
+        self._book = RunBook(ports.store, config.tenant_id)
+        self.marker, self._tag = self._book.marker(module)
         self._found: dict[str, int] = {}
 
     @property
@@ -105,13 +106,18 @@ class SpanReader:
         changes["unusable"] = dict(Counter(self.marker.unusable) + Counter(refused))
         changes |= {"masked": dict(mask.counts), "masking": rules_digest(self._config.masking)}
         self.marker = self.marker.model_copy(update=changes)
-        self._tag = self._log.append(self._module, experiences, self.marker, self._tag)
+        self._append(experiences)
         return {experience.span_id for experience in experiences}
 
     def _keep(self, **changes: Any) -> None:
         changed = Marker.model_validate({**self.marker.model_dump(), **changes})
         if changed != self.marker:
-            self.marker, self._tag = changed, self._log.append(self._module, [], changed, self._tag)
+            self.marker = changed
+            self._append([])
+
+    def _append(self, experiences: Sequence[Experience]) -> None:
+        cursor = self._book.marker_record(self._module, self.marker)
+        self._tag = self._log.append(experiences, cursor, self._tag)
 
 
 def _newest(marker: Marker, batch: Sequence[Span], now: datetime) -> datetime | None:

@@ -56,7 +56,7 @@ def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Prog
         if names not in read:
             read[names] = _annotations(ports, config, program)
         look = _look(ports, config, program, read[names])
-        budget = DayBudget(ports, config, program.module)
+        budget = _budget(ports, config, program.module)
         _close(ports, look, _oldest(ports, config, program.module))
         _fill(ports, config, look, len(programs), budget)
         _label(ports, config, look, budget)
@@ -66,7 +66,11 @@ def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Prog
 def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) -> AnnotatorReport:
     """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
     look = _look(ports, config, program, _annotations(ports, config, program))
-    return _label(ports, config, look, DayBudget(ports, config, program.module))
+    return _label(ports, config, look, _budget(ports, config, program.module))
+
+
+def _budget(ports: Ports, config: RoutingConfigUnified, module: str) -> DayBudget:
+    return DayBudget(ports.store, ports.lms, ports.clock, config, module)
 
 
 @dataclass
@@ -251,7 +255,7 @@ def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) ->
 
 def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
     """Let the annotator label, and store its report with how all annotators agree with people now."""
-    annotator = open_annotator(ports, config, look.program, budget)
+    annotator = open_annotator(ports.annotator, config, look.program, budget)
     report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
     agreements = look.agreements
     if isinstance(annotator, LMAnnotator):
