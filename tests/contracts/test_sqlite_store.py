@@ -119,7 +119,7 @@ def test_sqlite_says_when_its_folder_cannot_be_made_or_holds_no_wal(tmp_path: Pa
 FORKING = """
 import os, signal, sys, threading
 from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.ports import Record
+from argotune.store.port import Record
 
 store = SQLiteStore(sys.argv[1])
 is_writing, may_end = threading.Event(), threading.Event()
