@@ -79,10 +79,12 @@ class Installed:
     def tenant(self, tenant_id: str, spans: int = 200, **fields: Any) -> RoutingConfigUnified:
         """A tenant with labelled traffic of the last hour, all of it answered by a program that always says `video`.
 
-        No slice is judged: the LM of the tests says `audio` when it has no demonstrations, and is right there.
+        No slice is judged: the LM of the tests says `audio` when it has no demonstrations, and is right there. No
+        decision is left to chance.
         """
         chosen = {"agents": AGENTS, "modules": ["routing"], "preferred_optimizer": "nearest"}
         chosen["gate"] = {"min_slice_examples": 1000}
+        chosen["decisions"] = {"exploration_share": 0.0, **fields.pop("decisions", {})}
         lm = {"task_model": "openai/gpt-4o-mini", "api_base": self.lm_url, "timeout_s": 20}
         config = RoutingConfigUnified(tenant_id=tenant_id, **{**chosen, "lm": lm, **fields})
         Configs(self.store).save(config)
