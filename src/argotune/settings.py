@@ -10,6 +10,7 @@ import json
 import os
 import re
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -166,13 +167,18 @@ def misread_variable(error: BaseException) -> str | None:
     the message; None for any other error."""
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     loaded = [Path(code.co_filename).parts for code in codes if code.co_name == "<module>"]
-    is_of_import = any("site-packages" in parts and "argotune" not in parts for parts in loaded)
+    is_of_import = any(map(_is_of_a_library, loaded))
     if not is_of_import or not isinstance(error, ValueError | TypeError | AttributeError | OSError):
         return None
     text = " ".join(str(error).split())
     words = set(re.findall(r"[\w./:+-]+", text.lower()))
     names = sorted(name for name, value in os.environ.items() if value.strip().lower() in words)
     return f"{' or '.join(names) or 'a variable'}: a library cannot be loaded with it: {text}"[:400]
+
+
+def _is_of_a_library(parts: Sequence[str]) -> bool:
+    """Whether a file, by the parts of its path, is another package's than ours."""
+    return "site-packages" in parts and parts[parts.index("site-packages") + 1] != "argotune"
 
 
 def wants_json_logs() -> bool:

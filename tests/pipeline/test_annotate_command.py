@@ -24,6 +24,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world, config = unlabelled(60, annotation={"daily_limit": 6})
     run(world, config)
     keep_agenda(world.store, agenda_of("acme", [due(world, config)], world.now), place_of(world.store, "acme"))
+    monkeypatch.setenv("CONFIG_STORE_URL", "sqlite:///never_opened.db")
     monkeypatch.setattr(wiring, "open_ports", lambda _settings, _progress: world.ports)
     monkeypatch.setattr("getpass.getuser", lambda: "kim")
     return world

@@ -13,7 +13,7 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.adapters.sqlite_store import SQLiteStore
 from argotune.cli import main
 from argotune.errors import ConfigInvalid
-from argotune.settings import Settings, VespaLayout, environment_names, read_settings
+from argotune.settings import Settings, VespaLayout, environment_names, misread_variable, read_settings
 from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 OPERATE = (Path(__file__).parents[2] / "docs" / "operate.md").read_text(encoding="utf-8")
@@ -311,3 +311,18 @@ def test_the_default_store_lies_in_the_users_folder_for_data_and_a_new_one_is_to
         assert (f"a new store: {path}" in capsys.readouterr().err) is is_new
         assert path.is_file()
     assert [found.name for found in tmp_path.iterdir()] == ["data"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "is_library"),
+    [
+        ("/opt/argotune/.venv/lib/python3.13/site-packages/dspy", True),
+        ("/app/lib/python3.11/site-packages/argotune", False),
+        ("/opt/argotune/src/argotune", False),
+    ],
+)
+def test_a_library_is_told_by_what_lies_in_site_packages_wherever_that_lies(folder: str, is_library: bool):
+    code = compile("int('a-lot')", f"{folder}/__init__.py", "exec")
+    with pytest.raises(ValueError, match="a-lot") as found:
+        exec(code, {})
+    assert (misread_variable(found.value) is not None) == is_library
