@@ -1,4 +1,4 @@
-"""The contract of ports.ContentSource, run on every adapter."""
+"""The contract of ContentSource, run on every adapter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of ports.Store, run on every adapter."""
+"""The contract of Store, run on every adapter."""
 
 from __future__ import annotations
 

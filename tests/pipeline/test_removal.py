@@ -10,8 +10,8 @@ from argotune.adapters.memory_store import MemoryStore
 from argotune.errors import NotFound, Unavailable
 from argotune.pipeline.removal import remove_tenant
 from argotune.runs.totals import read_overview
-from argotune.store.collections import EVERYONE, Collection
-from argotune.store.sealing import OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, digest
+from argotune.store.collections import EVERYONE, OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, Collection
+from argotune.store.sealing import digest
 
 
 def left_of(store: MemoryStore, tenant_id: str) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from argotune.data.splitting import Split
 from argotune.decisions.ledger import ledger_of
 from argotune.decisions.rules import Strategy
 from argotune.errors import Unavailable
-from argotune.pipeline import run_steps as work
+from argotune.pipeline import run_steps
 from argotune.pipeline.passes import Request, run_module
 from argotune.pipeline.stages.decide import decide
 from argotune.pipeline.stages.synthesize import synthesize
@@ -87,7 +87,7 @@ WANTS = {"use_synthetic_data": True, "synthetic_quality_threshold": 0.0, "prefer
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant with twelve real training examples, all of one label, and a plan for synthetic ones."""
 
-    monkeypatch.setattr(work, "decide", lambda question: planned(question, real=12))
+    monkeypatch.setattr(run_steps, "decide", lambda question: planned(question, real=12))
     world, _ = filled(**WANTS, synthetic_data_ratio=0.5)
     world.lms, world.content = WritingLMs(), documents()
     return world
@@ -140,8 +140,8 @@ def mislabelled(*args):
 
 
 def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "decide", planned)
-    monkeypatch.setattr(work, "synthesize", mislabelled)
+    monkeypatch.setattr(run_steps, "decide", planned)
+    monkeypatch.setattr(run_steps, "synthesize", mislabelled)
     run = run_once(world)
     assert not run.synthetic.is_used
     assert run.synthetic.trial.gain <= 0
@@ -157,7 +157,7 @@ def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytes
 
 
 def test_too_few_dev_examples_tell_nothing_so_none_are_used(world: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "decide", lambda question: planned(question, dev=7))
+    monkeypatch.setattr(run_steps, "decide", lambda question: planned(question, dev=7))
     run = run_once(world)
     assert run.synthetic.trial is None
     assert run.synthetic.why == "7 dev examples cannot show whether they harm, 8 are needed"
@@ -169,7 +169,7 @@ def test_without_any_real_training_example_made_ones_train_where_dev_shows_a_gai
     world: World, monkeypatch: pytest.MonkeyPatch, dev: int, is_used: bool
 ):
     nothing_real = {"strategy": Strategy.SYNTHETIC, "real": 0, "dev": dev}
-    monkeypatch.setattr(work, "decide", lambda question: planned(question, **nothing_real))
+    monkeypatch.setattr(run_steps, "decide", lambda question: planned(question, **nothing_real))
     run = run_once(world)
     assert run.synthetic.made == 24
     assert run.synthetic.weight == 0.5
@@ -250,7 +250,7 @@ def test_a_run_that_died_in_training_uses_the_examples_it_had_made(world: World,
         raise Unavailable("the LM went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(work, "train", dies)
+        patch.setattr(run_steps, "train", dies)
         with pytest.raises(Unavailable):
             run_once(world)
     written = world.lms.written

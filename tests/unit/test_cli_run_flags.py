@@ -11,7 +11,7 @@ import pytest
 
 from argotune.adapters.memory_store import MemoryStore
 from argotune.cli import loop, main
-from argotune.pipeline import passes as pipeline
+from argotune.pipeline import passes
 from argotune.pipeline.run_steps import Request
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
@@ -34,7 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RoutingConfigUni
             raise KeyboardInterrupt
 
         monkeypatch.setattr(loop, "ports_of", ports_of)
-        monkeypatch.setattr(pipeline, "run_module", run_module)
+        monkeypatch.setattr(passes, "run_module", run_module)
         assert main(["run", "--tenant", "acme", *flags]) == 130
         assert Configs(store).get("acme") == RoutingConfigUnified(tenant_id="acme", modules=["routing"])
         (found,) = seen

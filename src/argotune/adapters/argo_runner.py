@@ -79,7 +79,7 @@ class ArgoRunner:
         return cls(api, namespace, template)
 
     def submit(self, manifest: Manifest) -> bool:
-        """See ports.WorkflowRunner. A lost answer is no harm: the second attempt finds the workflow there."""
+        """See WorkflowRunner. A lost answer is no harm: the second attempt finds the workflow there."""
         try:
             self._call("POST", self._path, body=manifest)
         except _AlreadyThere:
@@ -87,14 +87,14 @@ class ArgoRunner:
         return True
 
     def unfinished(self) -> frozenset[str]:
-        """See ports.WorkflowRunner."""
+        """See WorkflowRunner."""
         selector = f"{self._ours},workflows.argoproj.io/completed!=true"
         found = self._all(self._path, selector, accept=METADATA_ONLY)
         with _as_documented("a list of Workflows"):
             return frozenset(self._tenant_label(item["metadata"]) for item in found)
 
     def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
-        """See ports.WorkflowRunner."""
+        """See WorkflowRunner."""
         selectors = [self._ours]
         if tenant_id is not None:
             selectors = [f"{self._ours},{TENANT_LABEL}={label_value(tenant_id)}", f"{self._ours},!{TENANT_LABEL}"]
@@ -103,15 +103,15 @@ class ArgoRunner:
         return sorted(wanted, key=lambda workflow: (workflow.created_at, workflow.name))
 
     def workflow(self, name: str) -> Workflow:
-        """See ports.WorkflowRunner."""
+        """See WorkflowRunner."""
         return workflow_of(self._call("GET", self._of(name)))
 
     def stop(self, name: str) -> None:
-        """See ports.WorkflowRunner. As `argo stop` does."""
+        """See WorkflowRunner. As `argo stop` does."""
         self._call("PATCH", self._of(name), body={"spec": {"shutdown": "Stop"}})
 
     def logs(self, name: str) -> Iterator[tuple[str, str]]:
-        """See ports.WorkflowRunner. Pods that have not begun say nothing."""
+        """See WorkflowRunner. Pods that have not begun say nothing."""
         self.workflow(name)
         pods = self._all(self._pods, f"workflows.argoproj.io/workflow={name}")
         with _as_documented("a list of pods"):

@@ -30,11 +30,11 @@ class FileContent:
     def sample(
         self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
     ) -> Sample:
-        """As ports.ContentSource. Reads the whole file."""
+        """As ContentSource. Reads the whole file."""
         return sample_of(self._contents(tenant_id), count, modalities, profiles, seed)
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
-        """As ports.ContentSource. Reads the whole file."""
+        """As ContentSource. Reads the whole file."""
         found = self._contents(tenant_id)
         return sum(isinstance(content, Content) and content.modality in modalities for content in found)
 

@@ -16,11 +16,11 @@ class MemoryContent:
     def sample(
         self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
     ) -> Sample:
-        """As ports.ContentSource."""
+        """As ContentSource."""
         return sample_of(self._contents.get(tenant_id, ()), count, modalities, profiles, seed)
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
-        """As ports.ContentSource."""
+        """As ContentSource."""
         found = self._contents.get(tenant_id, ())
         return sum(isinstance(content, Content) and content.modality in modalities for content in found)
 

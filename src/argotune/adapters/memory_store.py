@@ -20,12 +20,12 @@ class MemoryStore:
         self._leases: dict[tuple[str, str], tuple[str, float]] = {}
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """See ports.Store."""
+        """See Store."""
         with self._lock:
             return self._documents.get((tenant_id, collection), {}).get(id)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See ports.Store. What is written after the first step is not seen."""
+        """See Store. What is written after the first step is not seen."""
         with self._lock:
             found = list(self._documents.get((tenant_id, collection), {}).items())
         for id, document in found:
@@ -34,7 +34,7 @@ class MemoryStore:
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
-        """See ports.Store. Raises Conflict."""
+        """See Store. Raises Conflict."""
         with self._lock:
             self._check(tenant_id, expect)
             for record in records:
@@ -47,7 +47,7 @@ class MemoryStore:
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See ports.Store. Raises Conflict."""
+        """See Store. Raises Conflict."""
         names = None if ids is None else list(ids)  # before the lock: `ids` may be a scan of this store
         with self._lock:
             self._check(tenant_id, expect)
@@ -57,7 +57,7 @@ class MemoryStore:
             return sum(there.pop(id, None) is not None for id in names)
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         with self._lock:
             now_s = self._now_s()
             owner, expires_s = self._leases.get((tenant_id, name), (holder, now_s))
@@ -67,7 +67,7 @@ class MemoryStore:
             return True
 
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         with self._lock:
             now_s = self._now_s()
             owner, expires_s = self._leases.get((tenant_id, name), ("", now_s))
@@ -77,7 +77,7 @@ class MemoryStore:
             return True
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See ports.Store."""
+        """See Store."""
         with self._lock:
             if self._leases.get((tenant_id, name), ("", 0.0))[0] == holder:
                 del self._leases[tenant_id, name]

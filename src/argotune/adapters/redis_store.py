@@ -128,12 +128,12 @@ class RedisStore:
         self._client.close()
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """See ports.Store."""
+        """See Store."""
         document = self._again(lambda: self._client.hget(_key(tenant_id, collection), _raw(id)))
         return None if document is None else _text(document)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See ports.Store. Remembers the ids, never the documents: Redis may name an id twice while a hash grows."""
+        """See Store. Remembers the ids, never the documents: Redis may name an id twice while a hash grows."""
         key, seen = _key(tenant_id, collection), set[bytes]()
         cursor, count = 0, 10
         while True:
@@ -149,7 +149,7 @@ class RedisStore:
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
-        """See ports.Store. Raises Conflict.
+        """See Store. Raises Conflict.
 
         With an expectation about what it writes it is sent once: had the answer to a first attempt been lost, a second
         would see its own work and report a conflict. Unavailable then leaves open whether the records were stored.
@@ -176,7 +176,7 @@ class RedisStore:
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See ports.Store. Named documents go in steps of REMOVED_AT_ONCE. Raises Conflict."""
+        """See Store. Named documents go in steps of REMOVED_AT_ONCE. Raises Conflict."""
         expected = _expected(expect)
         if ids is None:
             return self._remove(tenant_id, collection, expected, [])
@@ -198,17 +198,17 @@ class RedisStore:
         return found
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
         return self._again(lambda: self._client.eval(_HOLD, 1, key, _raw(holder), ttl_ms)) == 1
 
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
         return self._again(lambda: self._client.eval(_RENEW, 1, key, _raw(holder), ttl_ms)) == 1
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See ports.Store."""
+        """See Store."""
         self._again(lambda: self._client.eval(_LET_GO, 1, _key(tenant_id, "lease", name), _raw(holder)))
 
     def _again(self, call: Callable[[], T]) -> T:

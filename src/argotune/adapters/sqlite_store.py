@@ -111,13 +111,13 @@ class SQLiteStore:
             self._connection = None
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """See ports.Store."""
+        """See Store."""
         with self._connected() as connection:
             row = connection.execute(_READ, _raw(tenant_id, collection, id)).fetchone()
         return None if row is None else _text(row[0])
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See ports.Store. Each id comes at most once; no lock is kept between pages."""
+        """See Store. Each id comes at most once; no lock is kept between pages."""
         start: bytes | None = b""
         while start is not None:
             page, start = self._page(tenant_id, collection, start)
@@ -127,7 +127,7 @@ class SQLiteStore:
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
-        """See ports.Store. Raises Conflict."""
+        """See Store. Raises Conflict."""
         with self._transaction() as connection:
             _check(connection, tenant_id, expect)
             rows = (_raw(tenant_id, record.collection, record.id, record.document) for record in records)
@@ -140,7 +140,7 @@ class SQLiteStore:
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See ports.Store. Raises Conflict."""
+        """See Store. Raises Conflict."""
         with self._transaction() as connection:
             _check(connection, tenant_id, expect)
             if ids is None:
@@ -148,17 +148,17 @@ class SQLiteStore:
             return max(connection.executemany(_REMOVE, (_raw(tenant_id, collection, id) for id in ids)).rowcount, 0)
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         with self._transaction() as connection:
             return connection.execute(_HOLD, (*_raw(tenant_id, name, holder), ttl_s)).rowcount == 1
 
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         with self._transaction() as connection:
             return connection.execute(_RENEW, (ttl_s, *_raw(tenant_id, name, holder))).rowcount == 1
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See ports.Store."""
+        """See Store."""
         with self._transaction() as connection:
             connection.execute(_LET_GO, _raw(tenant_id, name, holder))
 

@@ -58,14 +58,14 @@ class VespaContent:
     def sample(
         self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
     ) -> Sample:
-        """As ports.ContentSource; profiles are schemas. Drawn from the first MAX_LOOKED documents of each modality."""
+        """As ContentSource; profiles are schemas. Drawn from the first MAX_LOOKED documents of each modality."""
         schemas = [schema for schema in self._layout.schemas if not profiles or schema in profiles]
         return self._asked(
             lambda vespa: sample_of(self._found(vespa, tenant_id, schemas, modalities), count, modalities, (), seed)
         )
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
-        """As ports.ContentSource, up to MAX_LOOKED of each modality: Vespa's own count may have others' in it."""
+        """As ContentSource, up to MAX_LOOKED of each modality: Vespa's own count may have others' in it."""
         return self._asked(
             lambda vespa: sum(
                 isinstance(content, Content)

@@ -18,7 +18,7 @@ from argotune.data.experiences import Fields
 from argotune.errors import Conflict
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
-from argotune.store import sealing as records
+from argotune.store import collections
 from argotune.store.documents import Document, find_renewable, from_text, readable, to_record
 from argotune.store.port import Store
 from argotune.tenants.config import AnnotationRules
@@ -111,10 +111,10 @@ def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> Annota
     """
     for _ in range(TRIES):
         id = f"program/{report.program}"
-        known, tag = find_renewable(store, tenant_id, records.Collection.ANNOTATORS, id, AnnotatorReport)
+        known, tag = find_renewable(store, tenant_id, collections.Collection.ANNOTATORS, id, AnnotatorReport)
         before = known.unlabelled if known and known.at.date() == report.at.date() else ()
         kept = report.model_copy(update={"unlabelled": tuple(dict.fromkeys((*before, *report.unlabelled)))})
-        record = to_record(records.Collection.ANNOTATORS, id, kept)
+        record = to_record(collections.Collection.ANNOTATORS, id, kept)
         with suppress(Conflict):
             store.write(tenant_id, [record], {(record.collection, record.id): tag})
             return kept
@@ -123,12 +123,12 @@ def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> Annota
 
 def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:
     """The stored report of a program, None before the first."""
-    return find_renewable(store, tenant_id, records.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
+    return find_renewable(store, tenant_id, collections.Collection.ANNOTATORS, f"program/{program}", AnnotatorReport)[0]
 
 
 def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
     """The stored reports of a tenant's programs, by name."""
-    stored = (r for r in store.scan(tenant_id, records.Collection.ANNOTATORS) if r.id.startswith("program/"))
+    stored = (r for r in store.scan(tenant_id, collections.Collection.ANNOTATORS) if r.id.startswith("program/"))
     found = readable(tenant_id, stored, lambda document: from_text(AnnotatorReport, document))
     return sorted(found, key=lambda report: report.program)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt
 from argotune.promotion.registry import Registry
 from argotune.runs.totals import Tally
-from argotune.store.collections import EVERYONE, Collection
+from argotune.store.collections import EVERYONE, OF_TENANTS, Collection
 from argotune.store.documents import Unreadable, find_all
 from argotune.store.port import Store
 from argotune.store.sealing import digest, unseal
@@ -21,11 +21,8 @@ from argotune.tenants.agenda import Agenda
 from argotune.tenants.catalog import Configs
 
 SHARED = (Collection.TENANTS, Collection.AGENDA, Collection.TALLIES, Collection.ROUNDS, Collection.APPOINTMENTS)
-OF_TENANT = (
-    *(Collection.CONFIG, Collection.MARKERS, Collection.VERSIONS, Collection.CHAMPIONS, Collection.HISTORY),
-    *(Collection.BARS, Collection.ATTEMPTS, Collection.RUNS, Collection.RUN_SUMS, Collection.LEDGER),
-    *(Collection.SYNTHETIC, Collection.QUEUE, Collection.ANNOTATORS),
-)
+OF_TENANT = tuple(each for each in OF_TENANTS if each not in (Collection.ANSWERS, Collection.LEASES))
+"""Answers that are damaged are asked for anew, leases lapse."""
 
 
 @dataclass(frozen=True)

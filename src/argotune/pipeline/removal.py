@@ -9,10 +9,9 @@ from argotune.errors import ConfigInvalid, Corrupt
 from argotune.promotion.registry import Champion
 from argotune.runs.sums import ProgramSum
 from argotune.runs.totals import leave_tally
-from argotune.store.collections import Collection
+from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection
 from argotune.store.documents import find_all
 from argotune.store.port import Store
-from argotune.store.sealing import OF_PROGRAMS, OF_TENANTS
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODALITIES, MODULES
 

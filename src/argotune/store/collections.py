@@ -36,3 +36,38 @@ class Collection:
     ROUNDS = "rounds"
     ROUND_COUNT = "round_count"
     FORGETTING = "forgetting"
+
+
+OF_EVERYONE = (
+    Collection.TENANTS,
+    Collection.AGENDA,
+    Collection.META_MODELS,
+    Collection.APPOINTMENTS,
+    Collection.TALLIES,
+    Collection.ROUNDS,
+    Collection.ROUND_COUNT,
+    Collection.FORGETTING,
+)
+"""Those that lie under EVERYONE."""
+
+OF_PROGRAMS = (Collection.EXPERIENCES, Collection.EXAMPLES, Collection.FRESH, Collection.GATHERED)
+"""Those of which a tenant has one for each program, `<collection>.<program>`."""
+
+OF_TENANTS = (
+    Collection.CONFIG,
+    Collection.MARKERS,
+    Collection.SYNTHETIC,
+    Collection.VERSIONS,
+    Collection.CHAMPIONS,
+    Collection.BARS,
+    Collection.HISTORY,
+    Collection.ATTEMPTS,
+    Collection.RUNS,
+    Collection.RUN_SUMS,
+    Collection.LEDGER,
+    Collection.ANSWERS,
+    Collection.QUEUE,
+    Collection.ANNOTATORS,
+    Collection.LEASES,
+)
+"""Those of which a tenant has one."""

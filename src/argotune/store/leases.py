@@ -115,17 +115,17 @@ class FencedStore:
         self._fence = {(claim.collection, claim.id): tag_of(claim.document)}
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """See ports.Store."""
+        """See Store."""
         return self._store.read(tenant_id, collection, id)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See ports.Store."""
+        """See Store."""
         return self._store.scan(tenant_id, collection)
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
-        """See ports.Store. Raises Conflict, and stores nothing, when the lease was taken by somebody else."""
+        """See Store. Raises Conflict, and stores nothing, when the lease was taken by somebody else."""
         fence = self._fence if tenant_id == self._tenant_id else {}
         try:
             self._store.write(tenant_id, records, {**(expect or {}), **fence})
@@ -141,7 +141,7 @@ class FencedStore:
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See ports.Store. Raises Conflict, and removes nothing more, when the lease was taken by somebody else."""
+        """See Store. Raises Conflict, and removes nothing more, when the lease was taken by somebody else."""
         fence = self._fence if tenant_id == self._tenant_id else {}
         try:
             return self._store.remove(tenant_id, collection, ids, {**(expect or {}), **fence})
@@ -151,15 +151,15 @@ class FencedStore:
             raise
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         return self._store.hold(tenant_id, name, holder, ttl_s)
 
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See ports.Store."""
+        """See Store."""
         return self._store.renew(tenant_id, name, holder, ttl_s)
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See ports.Store."""
+        """See Store."""
         self._store.let_go(tenant_id, name, holder)
 
     def check(self) -> None:

@@ -13,48 +13,10 @@ from typing import Any
 
 from argotune.errors import Corrupt, NewerRecord
 from argotune.errors.known_secrets import masked_json
-from argotune.store.collections import Collection
 
 SCHEMA = 1
 """Raised where an older release would misread what a newer one writes. A further field is no such thing: it is left out
 by releases that do not know it."""
-
-
-OF_EVERYONE = (
-    Collection.TENANTS,
-    Collection.AGENDA,
-    Collection.META_MODELS,
-    Collection.APPOINTMENTS,
-    Collection.TALLIES,
-    Collection.ROUNDS,
-    Collection.ROUND_COUNT,
-    Collection.FORGETTING,
-)
-"""Those that lie under EVERYONE."""
-
-
-OF_PROGRAMS = (Collection.EXPERIENCES, Collection.EXAMPLES, Collection.FRESH, Collection.GATHERED)
-"""Those of which a tenant has one for each program, `<collection>.<program>`."""
-
-
-OF_TENANTS = (
-    Collection.CONFIG,
-    Collection.MARKERS,
-    Collection.SYNTHETIC,
-    Collection.VERSIONS,
-    Collection.CHAMPIONS,
-    Collection.BARS,
-    Collection.HISTORY,
-    Collection.ATTEMPTS,
-    Collection.RUNS,
-    Collection.RUN_SUMS,
-    Collection.LEDGER,
-    Collection.ANSWERS,
-    Collection.QUEUE,
-    Collection.ANNOTATORS,
-    Collection.LEASES,
-)
-"""Those of which a tenant has one."""
 
 
 def canonical(body: Any) -> str:

@@ -27,11 +27,11 @@ class TraceContent:
     def sample(
         self, tenant_id: str, count: int, modalities: Sequence[str], profiles: Sequence[str] = (), seed: int = 0
     ) -> Sample:
-        """As ports.ContentSource. There is one profile, `traces`."""
+        """As ContentSource. There is one profile, `traces`."""
         return sample_of(self._contents(tenant_id), count, modalities, profiles, seed)
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
-        """As ports.ContentSource."""
+        """As ContentSource."""
         return sum(content.modality in modalities for content in self._contents(tenant_id))
 
     def ping(self) -> str:

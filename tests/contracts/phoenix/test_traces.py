@@ -1,4 +1,4 @@
-"""The contract of ports.TraceSource and ports.TraceSink, run on every adapter."""
+"""The contract of TraceSource and TraceSink, run on every adapter."""
 
 from __future__ import annotations
 

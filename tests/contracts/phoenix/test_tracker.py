@@ -1,4 +1,4 @@
-"""The contract of ports.Tracker on every adapter, and what Phoenix shows of a published run."""
+"""The contract of Tracker on every adapter, and what Phoenix shows of a published run."""
 
 from __future__ import annotations
 
