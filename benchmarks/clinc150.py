@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from argotune import wiring
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, Split
 from argotune.lm.kept_answers import Answers

@@ -19,8 +19,8 @@ from pathlib import Path
 from clinc150 import AGENTS, SEED, _pool, _stratified, _task
 
 from argotune import wiring
-from argotune.adapters.memory_content import MemoryContent
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.content import MemoryContent
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data.examples import Example, Split
 from argotune.decisions.rules import Strategy
 from argotune.lm.kept_answers import Answers

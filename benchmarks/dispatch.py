@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from kubernetes import client, config
 
 from argotune import wiring
-from argotune.adapters.argo_runner import ArgoRunner
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.argo import ArgoRunner
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.pipeline.stages.dispatch import dispatch
 from argotune.scheduling.rounds import RoundRequest
 from argotune.scheduling.workflow import TEMPLATE

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from argotune import wiring
-from argotune.adapters.memory_traces import MemoryTracker
+from argotune.adapters.memory.traces import MemoryTracker
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.experiences import Span
 from argotune.lm.port import LMs
@@ -188,7 +188,7 @@ def _annotate(store: Counted, _count: int):
 
 
 def _exporter(store: Counted, _count: int):
-    from argotune.adapters.prometheus_exporter import StoreMetrics
+    from argotune.adapters.prometheus import StoreMetrics
 
     metrics = StoreMetrics(lambda: store, lambda: NOW)
     return lambda: str(metrics.refresh() or len(list(metrics.collect())))

@@ -22,7 +22,7 @@ from pathlib import Path
 from clinc150 import AGENTS, _pool, _stratified, _task
 
 from argotune import wiring
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience

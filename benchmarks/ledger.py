@@ -31,10 +31,10 @@ from pathlib import Path
 from clinc150 import AGENTS
 
 from argotune import wiring
-from argotune.adapters.llama_cpp_lm import LabelScorer
-from argotune.adapters.memory_content import MemoryContent
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
+from argotune.adapters.llama_cpp.lm import LabelScorer
+from argotune.adapters.memory.content import MemoryContent
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
 from argotune.decisions.active_model import Appointment, InCharge

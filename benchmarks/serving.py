@@ -9,7 +9,7 @@ import argparse
 import time
 
 from argotune import wiring
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.lm.port import LMs
 from argotune.serving.client import Serving
 from argotune.tenants.catalog import Configs

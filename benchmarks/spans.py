@@ -25,8 +25,8 @@ from argotune.cli.demo.sample import TENANTS, queries
 OURS = """
 import json, resource, sys, time
 from datetime import UTC, datetime, timedelta
-from argotune.adapters.phoenix_http import PhoenixHttp
-from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.annotations import strongest
 from argotune.data.examples import examples_from
 from argotune.data.experiences import Fields, Unusable, read_span

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from required import lacking
 
-from argotune.adapters.phoenix_server import PhoenixServer
+from argotune.adapters.phoenix.server import PhoenixServer
 from argotune.errors.known_secrets import forget_all
 from argotune.store import documents
 

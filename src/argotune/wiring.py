@@ -25,9 +25,9 @@ from argotune.synthetic.source import ContentSource
 from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
-    from argotune.adapters.phoenix_http import PhoenixHttp
-    from argotune.adapters.phoenix_traces import PhoenixTraces
-    from argotune.adapters.prometheus_exporter import MetricsServer
+    from argotune.adapters.phoenix.connection import PhoenixHttp
+    from argotune.adapters.phoenix.traces import PhoenixTraces
+    from argotune.adapters.prometheus import MetricsServer
     from argotune.programs.embedder import Embedder
 
 
@@ -35,15 +35,15 @@ def open_store(settings: Settings) -> Store:
     """The store that CONFIG_STORE_URL names. Raises ConfigInvalid for a URL that names none."""
     scheme = settings.store_url.partition(":")[0]
     if scheme == "sqlite":
-        from argotune.adapters.sqlite_store import SQLiteStore
+        from argotune.adapters.sqlite import SQLiteStore
 
         return SQLiteStore.from_url(settings.store_url)
     if scheme in ("redis", "rediss", "redis+cluster", "rediss+cluster"):
-        from argotune.adapters.redis_store import RedisStore
+        from argotune.adapters.redis import RedisStore
 
         return RedisStore.from_url(settings.store_url)
     if settings.store_url == "memory://":
-        from argotune.adapters.memory_store import MemoryStore
+        from argotune.adapters.memory.store import MemoryStore
 
         return MemoryStore()
     shown = f"{scheme[:20]}://..." if "://" in settings.store_url else "a text without ://"  # never its password
@@ -62,20 +62,20 @@ def open_traces(settings: Settings) -> TraceSource:
 
 
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:
-    from argotune.adapters.phoenix_traces import PhoenixTraces
+    from argotune.adapters.phoenix.traces import PhoenixTraces
 
     return PhoenixTraces(_phoenix_http(settings), settings.phoenix_project_prefix)
 
 
 def open_tracker(settings: Settings) -> Tracker:
     """Phoenix datasets and experiments."""
-    from argotune.adapters.phoenix_tracker import PhoenixTracker
+    from argotune.adapters.phoenix.tracker import PhoenixTracker
 
     return PhoenixTracker(_phoenix_http(settings), settings.phoenix_project_prefix, settings.phoenix_url)
 
 
 def _phoenix_http(settings: Settings) -> PhoenixHttp:
-    from argotune.adapters.phoenix_http import PhoenixHttp
+    from argotune.adapters.phoenix.connection import PhoenixHttp
 
     return PhoenixHttp(settings.phoenix_endpoint, _secret(settings.phoenix_api_key), settings.phoenix_timeout_s)
 
@@ -83,7 +83,7 @@ def _phoenix_http(settings: Settings) -> PhoenixHttp:
 @contextmanager
 def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = silent) -> Iterator[str]:
     """A local Phoenix for the demo and the tests, stopped at the end; yields its URL."""
-    from argotune.adapters.phoenix_server import PhoenixServer
+    from argotune.adapters.phoenix.server import PhoenixServer
 
     server = PhoenixServer(python, folder, port)
     server.start(lambda seconds: progress("starting Phoenix", int(seconds), 0))
@@ -96,7 +96,7 @@ def phoenix_server(python: Path, folder: Path, port: int, progress: Progress = s
 def open_runner(settings: Settings, template: str = TEMPLATE) -> WorkflowRunner:
     """Argo in the settings' namespace. Raises ConfigInvalid without the extra `kubernetes`."""
     try:
-        from argotune.adapters.argo_runner import ArgoRunner
+        from argotune.adapters.argo import ArgoRunner
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Kubernetes is missing: pip install 'argotune[kubernetes]'") from error
 
@@ -106,7 +106,7 @@ def open_runner(settings: Settings, template: str = TEMPLATE) -> WorkflowRunner:
 def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
     """/metrics of the store, not yet served. Raises ConfigInvalid without the extra `exporter` or for a port in use."""
     try:
-        from argotune.adapters.prometheus_exporter import MetricsServer
+        from argotune.adapters.prometheus import MetricsServer
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Prometheus is missing: pip install 'argotune[exporter]'") from error
 
@@ -115,8 +115,8 @@ def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
 
 def open_lms(settings: Settings) -> LMSource:
     """The embedded LM under `local/`, and any LiteLLM name."""
-    from argotune.adapters.litellm_lm import RemoteLMs
-    from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+    from argotune.adapters.litellm import RemoteLMs
+    from argotune.adapters.llama_cpp.lm import EmbeddedLMs
     from argotune.lm.named import NamedLMs
 
     named = lm_defaults(settings)
@@ -147,7 +147,7 @@ def open_content(settings: Settings, store: Store) -> Callable[[RoutingConfigUni
 
 def open_content_files(settings: Settings) -> ContentSource:
     """The folder at ARGOTUNE_CONTENT_DIR. Raises ConfigInvalid where none is named."""
-    from argotune.adapters.file_content import FileContent
+    from argotune.adapters.files import FileContent
 
     if settings.content_dir is None:
         raise ConfigInvalid("content: file: this installation has no ARGOTUNE_CONTENT_DIR")
@@ -159,7 +159,7 @@ def open_vespa(settings: Settings) -> ContentSource:
     if settings.vespa_url is None:
         raise ConfigInvalid("content: vespa: this installation has no VESPA_URL")
     try:
-        from argotune.adapters.vespa_content import VespaAccess, VespaContent
+        from argotune.adapters.vespa import VespaAccess, VespaContent
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Vespa is missing: pip install 'argotune[vespa]'") from error
 
@@ -180,8 +180,8 @@ def open_vespa(settings: Settings) -> ContentSource:
 
 def open_annotator(settings: Settings) -> LMSource:
     """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
-    from argotune.adapters.litellm_lm import RemoteLMs
-    from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+    from argotune.adapters.litellm import RemoteLMs
+    from argotune.adapters.llama_cpp.lm import EmbeddedLMs
     from argotune.lm.named import AnnotatorLMs
 
     key = _secret(settings.annotation_key)
@@ -199,7 +199,7 @@ def _secret(value: SecretStr | None) -> str | None:
 
 def open_embedder() -> Embedder:
     """A fresh, unfitted embedder."""
-    from argotune.adapters.tfidf_embedder import TfidfEmbedder
+    from argotune.adapters.tfidf import TfidfEmbedder
 
     return TfidfEmbedder()
 

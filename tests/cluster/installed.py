@@ -17,7 +17,7 @@ from cluster.manifests import DISPATCH, SHIPPED_IMAGE, TEMPLATE, Object
 from world import AGENTS, START, traffic
 
 from argotune import wiring
-from argotune.adapters.argo_runner import ArgoRunner
+from argotune.adapters.argo import ArgoRunner
 from argotune.data.experiences import Span
 from argotune.errors import Unavailable
 from argotune.promotion.registry import Registry

@@ -17,9 +17,9 @@ import redis
 import trustme
 from required import lacking
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.redis_store import RedisStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.redis import RedisStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.port import Record, Store
 from argotune.store.sealing import seal
@@ -257,7 +257,7 @@ def argo_runner() -> Iterator[WorkflowRunner]:
         pytest.skip("KUBECONFIG names no cluster")
     from kubernetes import client, config
 
-    from argotune.adapters.argo_runner import ArgoRunner
+    from argotune.adapters.argo import ArgoRunner
 
     config.load_config()
     name = f"argotune-contract-{os.urandom(3).hex()}"

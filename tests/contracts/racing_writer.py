@@ -16,8 +16,8 @@ import time
 import traceback
 from pathlib import Path
 
-from argotune.adapters.redis_store import RedisStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.redis import RedisStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.errors import Conflict
 from argotune.store.collections import Collection
 from argotune.store.port import Record

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
-from argotune.adapters.argo_runner import LISTINGS, ArgoRunner
+from argotune.adapters.argo import LISTINGS, ArgoRunner
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Unavailable
 from argotune.scheduling.workflow import Submission, manifest
 
@@ -125,7 +125,7 @@ def test_a_login_that_cannot_be_made_again_is_told_as_one(opened: Opened, server
     def refresh(_configuration: object) -> None:
         raise AttributeError("'NoneType' object has no attribute 'token'")
 
-    from argotune.adapters.argo_runner import _guarded
+    from argotune.adapters.argo import _guarded
 
     runner._api.configuration.refresh_api_key_hook = _guarded(refresh)
     with pytest.raises(ConfigInvalid, match="KUBECONFIG"):

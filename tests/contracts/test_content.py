@@ -13,10 +13,10 @@ import pytest
 from factories import NOON
 from vespa_server import VespaServer, running
 
-from argotune.adapters.file_content import FileContent
-from argotune.adapters.memory_content import MemoryContent
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.vespa_content import VespaAccess, VespaContent
+from argotune.adapters.files import FileContent
+from argotune.adapters.memory.content import MemoryContent
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.vespa import VespaAccess, VespaContent
 from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Experience
 from argotune.data.splitting import Split, split_of_key

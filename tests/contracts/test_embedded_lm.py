@@ -13,8 +13,8 @@ import dspy
 import pytest
 from dspy.adapters.types.decision import Choice, Score
 
-from argotune.adapters.llama_cpp_lm import MAX_ANSWER_TOKENS, EmbeddedLMs, bounded, shortened
-from argotune.adapters.llama_cpp_server import CONTEXT_TOKENS, find_weights, shared_server
+from argotune.adapters.llama_cpp.lm import MAX_ANSWER_TOKENS, EmbeddedLMs, bounded, shortened
+from argotune.adapters.llama_cpp.server import CONTEXT_TOKENS, find_weights, shared_server
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter
@@ -153,7 +153,7 @@ def test_writing_keeps_to_the_fields_however_long_the_prompt():
 @pytest.mark.lm
 def test_process_ends_cleanly_with_the_model_loaded():
     code = (
-        "from argotune.adapters.llama_cpp_server import find_weights, shared_server;"
+        "from argotune.adapters.llama_cpp.server import find_weights, shared_server;"
         "print(shared_server(find_weights(None), 1).look('The capital of France is', (b'',), 3).pieces)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -168,7 +168,7 @@ import sys
 from importlib.machinery import PathFinder
 real = PathFinder.find_spec
 PathFinder.find_spec = lambda name, *rest: None if name == {missing!r} else real(name, *rest)
-from argotune.adapters.llama_cpp_lm import EmbeddedLMs
+from argotune.adapters.llama_cpp.lm import EmbeddedLMs
 try:
     EmbeddedLMs().scorer("local/smollm2", None)
 except Exception as error:

@@ -21,9 +21,9 @@ from prometheus_client import openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.prometheus_exporter import MetricsServer
-from argotune.adapters.redis_store import RedisStore
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.prometheus import MetricsServer
+from argotune.adapters.redis import RedisStore
 from argotune.cli import main
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
 from argotune.runs.book import RunBook
@@ -244,7 +244,7 @@ def test_a_port_in_use_is_named():
 
 def test_without_its_extra_the_command_names_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    monkeypatch.delitem(sys.modules, "argotune.adapters.prometheus_exporter")
+    monkeypatch.delitem(sys.modules, "argotune.adapters.prometheus")
     assert main(["exporter", "--store-url", "memory://"]) == 2
     assert "pip install 'argotune[exporter]'" in capsys.readouterr().err
 

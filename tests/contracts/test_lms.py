@@ -12,9 +12,9 @@ import dspy
 import pytest
 from openai_server import running
 
-from argotune.adapters.litellm_lm import Keys, RemoteLMs
-from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.litellm import Keys, RemoteLMs
+from argotune.adapters.llama_cpp.lm import EmbeddedLMs
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.kept_answers import Answers
 from argotune.lm.meter import Meter, Spent

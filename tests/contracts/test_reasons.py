@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from tls_server import untrusted
 
-from argotune.adapters.phoenix_http import PhoenixHttp
-from argotune.adapters.redis_store import RedisStore
-from argotune.adapters.vespa_content import VespaAccess, VespaContent
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.redis import RedisStore
+from argotune.adapters.vespa import VespaAccess, VespaContent
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
 from argotune.settings import VespaLayout, read_settings
 from argotune.tenants.catalog import Configs

@@ -13,8 +13,8 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 import redis
 
-from argotune.adapters import redis_store
-from argotune.adapters.redis_store import Address, RedisStore, parse_address
+from argotune.adapters import redis as redis_store
+from argotune.adapters.redis import Address, RedisStore, parse_address
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Corrupt, Unavailable
 from argotune.store.collections import EVERYONE
 from argotune.store.port import Record, Store

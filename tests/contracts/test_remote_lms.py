@@ -25,8 +25,8 @@ from openai_server import (
     silence,
 )
 
-from argotune.adapters.litellm_lm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.litellm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -282,7 +282,7 @@ def test_litellm_is_imported_only_when_such_an_lm_is_called(server: OpenAIServer
     code = f"""
 import sys
 from datetime import UTC, datetime
-from argotune.adapters.litellm_lm import Keys, RemoteLMs
+from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.lm.named import NamedLMs
 from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter

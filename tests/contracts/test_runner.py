@@ -10,8 +10,8 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 from kubernetes_server import KubernetesServer, serving
 
-from argotune.adapters.argo_runner import ArgoRunner
-from argotune.adapters.memory_runner import MemoryRunner
+from argotune.adapters.argo import ArgoRunner
+from argotune.adapters.memory.runner import MemoryRunner
 from argotune.errors import NotFound
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.scheduling.workflow import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name

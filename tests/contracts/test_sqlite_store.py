@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, Unavailable
 from argotune.store.port import Record, Store
 from argotune.store.sealing import seal, unseal
@@ -118,7 +118,7 @@ def test_sqlite_says_when_its_folder_cannot_be_made_or_holds_no_wal(tmp_path: Pa
 
 FORKING = """
 import os, signal, sys, threading
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.store.port import Record
 
 store = SQLiteStore(sys.argv[1])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from argotune.adapters.redis_store import RedisStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.redis import RedisStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.store.collections import Collection
 from argotune.store.port import Store
 from argotune.store.sealing import unseal

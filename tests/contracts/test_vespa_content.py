@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from vespa_server import FULL, VespaServer, failed, running
 
-from argotune.adapters.vespa_content import PAGE, VespaAccess, VespaContent
+from argotune.adapters.vespa import PAGE, VespaAccess, VespaContent
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.settings import VespaLayout
 

@@ -16,8 +16,8 @@ from factories import LATER, NOON, after, make_config, make_run
 from prometheus_client.core import Metric
 from required import lacking
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.prometheus_exporter import StoreMetrics
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.prometheus import StoreMetrics
 from argotune.runs.book import RunBook
 from argotune.runs.run import RunState, Skip
 from argotune.runs.totals import RoundRecord, keep_round, keep_tally

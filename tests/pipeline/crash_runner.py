@@ -17,8 +17,8 @@ from pathlib import Path
 
 from world import START, ScriptedLMs, World, traffic
 
-from argotune.adapters.memory_traces import MemoryTracker
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.traces import MemoryTracker
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.passes import Request, run_module
 from argotune.promotion.registry import Registry

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from factories import NOON
 from small_routing import AGENTS, ROUTING, example
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Unavailable
 from argotune.programs.program import Program
 from argotune.programs.state import dump

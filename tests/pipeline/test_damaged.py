@@ -7,7 +7,7 @@ import json
 import pytest
 from world import START, World, filled, traffic
 
-from argotune.adapters.memory_runner import MemoryRunner
+from argotune.adapters.memory.runner import MemoryRunner
 from argotune.cli.inspect import status_rows
 from argotune.decisions.ledger import ledger_of
 from argotune.errors import Corrupt

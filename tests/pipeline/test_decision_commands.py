@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from world import World, filled
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.cli.rounds import settle_daily
 from argotune.decisions.active_model import InCharge

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from factories import make_config, make_span
 
-from argotune.adapters.memory_runner import MemoryRunner
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.runner import MemoryRunner
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.errors import AccessDenied, ConfigInvalid, NotFound, Unavailable
 from argotune.pipeline.stages.dispatch import dispatch
 from argotune.scheduling.rounds import OVER_LIMIT, RoundRequest

@@ -29,8 +29,8 @@ from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
 
 from argotune import wiring
-from argotune.adapters.litellm_lm import RemoteLMs
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.litellm import RemoteLMs
+from argotune.adapters.memory.store import MemoryStore
 from argotune.cli.argo import _link
 from argotune.cli.looks import modules_of
 from argotune.data.annotations import Annotation, LabelSource
@@ -508,7 +508,7 @@ def read(**environment: str) -> Settings:
 
 
 def store_opened(environment: Mapping[str, str]) -> Any:
-    with patch("argotune.adapters.sqlite_store.SQLiteStore.from_url") as opened:
+    with patch("argotune.adapters.sqlite.SQLiteStore.from_url") as opened:
         wiring.open_store(read(**environment))
     return opened.call_args
 
@@ -537,7 +537,7 @@ def lm(environment: Mapping[str, str], role: str) -> Any:
 
 
 def embedded(environment: Mapping[str, str]) -> Any:
-    with patch("argotune.adapters.llama_cpp_lm.EmbeddedLMs") as opener:
+    with patch("argotune.adapters.llama_cpp.lm.EmbeddedLMs") as opener:
         wiring.open_lms(read(**environment))
     return opener.call_args
 
@@ -558,13 +558,13 @@ def vespa(environment: Mapping[str, str], layout: str = "{}", wait_s: float = 0.
 
 
 def runner(environment: Mapping[str, str]) -> Any:
-    with patch("argotune.adapters.argo_runner.ArgoRunner.from_environment") as opened:
+    with patch("argotune.adapters.argo.ArgoRunner.from_environment") as opened:
         wiring.open_runner(read(**environment))
     return opened.call_args
 
 
 def page_of_traces(environment: Mapping[str, str]) -> str | None:
-    with patch("argotune.adapters.phoenix_http.PhoenixHttp.project_id", return_value="p1"):
+    with patch("argotune.adapters.phoenix.connection.PhoenixHttp.project_id", return_value="p1"):
         return wiring.open_tracker(read(**environment)).project_link("acme")
 
 

@@ -12,7 +12,7 @@ import dspy
 import pytest
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.lm.port import LMs
 from argotune.optimizers import TrainingTask
 from argotune.optimizers.compiling import guarded

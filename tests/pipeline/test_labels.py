@@ -13,8 +13,8 @@ import pytest
 from judge import Judge, annotator, answer, right
 from world import AGENTS, START, World, decision, traffic
 
-from argotune.adapters.memory_traces import MemoryTraces
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.splitting import Split

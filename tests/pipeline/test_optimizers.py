@@ -18,8 +18,8 @@ from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import LMError
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 
-from argotune.adapters.llama_cpp_lm import EmbeddedLMs
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.llama_cpp.lm import EmbeddedLMs
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent, RequestRefused, Unavailable
 from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter

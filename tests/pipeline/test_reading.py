@@ -11,7 +11,7 @@ import pytest
 from world import START, World, traffic
 
 from argotune import wiring
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.cli import looks
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog

@@ -6,7 +6,7 @@ import pytest
 from test_loop import run_once
 from world import filled
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound, Unavailable
 from argotune.pipeline.removal import remove_tenant
 from argotune.runs.totals import read_overview

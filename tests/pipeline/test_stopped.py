@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from stopped_runner import MODULE, TENANT, documents, run, world_on
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ArgotuneError, Conflict
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook

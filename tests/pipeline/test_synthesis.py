@@ -14,8 +14,8 @@ from dspy.utils.exceptions import LMError
 from scripted_lm import ScriptedDecisions, scripted_lms, scripted_writer
 
 from argotune import SyntheticDataRequest, SyntheticDataService
-from argotune.adapters.memory_content import MemoryContent
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.memory.content import MemoryContent
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.splitting import Split

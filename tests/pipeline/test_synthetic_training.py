@@ -11,7 +11,7 @@ import pytest
 from scripted_lm import scripted_writer
 from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
 
-from argotune.adapters.memory_content import MemoryContent
+from argotune.adapters.memory.content import MemoryContent
 from argotune.cli import main
 from argotune.cli import synthesize as synthesize_command
 from argotune.data.archive import ExperienceLog

@@ -17,10 +17,10 @@ from scripted_lm import scripted_writer
 from test_loop import run_once
 from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, traffic
 
-from argotune.adapters.litellm_lm import Keys, RemoteLMs
-from argotune.adapters.llama_cpp_lm import LabelScorer
-from argotune.adapters.llama_cpp_server import Look
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.litellm import Keys, RemoteLMs
+from argotune.adapters.llama_cpp.lm import LabelScorer
+from argotune.adapters.llama_cpp.server import Look
+from argotune.adapters.memory.store import MemoryStore
 from argotune.cli.doctor import dev_scores
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
 from argotune.lm.kept_answers import Answers, PaidAnswers

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import dspy
 from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
 
-from argotune.adapters.memory_content import MemoryContent
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTraces, MemoryTracker
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.memory.content import MemoryContent
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
 from argotune.lm.kept_answers import Answers, PaidAnswers

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.scheduling.next_check import Need, agenda_of, need_of
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.collections import EVERYONE, Collection

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.data.experiences import Fields
 from argotune.labels.agreement import AnnotatorReport, compare, disputed, keep_report, report_of, reports_of

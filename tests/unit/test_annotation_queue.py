@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from factories import NOON
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data.splitting import Split
 from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans

@@ -11,7 +11,7 @@ from factories import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, Corrupt
 from argotune.lm.kept_answers import Answers, NoAnswers, PaidAnswers, forget_answers, reading
 from argotune.lm.meter import Meter, Spent

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from argotune.adapters.memory_runner import MemoryRunner
+from argotune.adapters.memory.runner import MemoryRunner
 from argotune.cli import argo, main
 from argotune.errors import AccessDenied, Unavailable
 from argotune.scheduling.watching import again, events, exit_code

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import loop, main
 from argotune.pipeline import passes
 from argotune.pipeline.run_steps import Request

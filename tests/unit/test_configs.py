@@ -10,7 +10,7 @@ from factories import make_config, make_version
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.promotion.registry import Registry
 from argotune.public_api.documented import ConfigManager

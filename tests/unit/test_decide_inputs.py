@@ -15,8 +15,8 @@ from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import NEVER_S
 from small_routing import CONFIG, config_with, written
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.experiences import OUTCOMES, RESERVED, Experience, read_span
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.lm.port import LMs

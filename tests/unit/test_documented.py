@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.errors import ConfigInvalid
 from argotune.public_api.documented import ModalitySpanCollector
 from argotune.tenants.catalog import Configs

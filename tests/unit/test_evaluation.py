@@ -11,7 +11,7 @@ from dspy.utils.exceptions import ContextWindowExceededError
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from small_routing import ROUTING, example, silent
 
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, Split
 from argotune.errors import (

@@ -7,7 +7,7 @@ import json
 import pytest
 from factories import after, make_run, make_verdict, make_version
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
 from argotune.promotion.registry import Change, Registry, Version
 from argotune.promotion.verdicts import Comparison, Unusable

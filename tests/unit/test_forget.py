@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
 from argotune.pipeline.stages.forget import forget_old, forget_some, is_borne_out
 from argotune.promotion.attempts import Attempt

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.data import question_log
 from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog

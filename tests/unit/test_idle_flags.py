@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.cli import main, run_command
 from argotune.cli.loop import aggregate_parser, optimization_parser, trigger_parser
 from argotune.cli.rounds import SUBMIT_ONLY, discover_parser
@@ -124,7 +124,7 @@ def test_a_dry_run_of_what_is_due_reports_it_as_due(called: Called, tmp_path: Pa
 
 
 def test_flags_of_a_round_reach_it(called: Called, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    from argotune.adapters.memory_runner import MemoryRunner
+    from argotune.adapters.memory.runner import MemoryRunner
     from argotune.wiring import utc_now
 
     opened: list[tuple[str, str]] = []

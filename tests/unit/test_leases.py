@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
 from argotune.store.documents import to_record
 from argotune.store.leases import Claim, leased

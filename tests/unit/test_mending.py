@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from factories import after, make_config, make_version
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.errors import Corrupt
 from argotune.pipeline.mending import Finding, look_over

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from factories import NOON
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
 from argotune.decisions.active_model import InCharge
 from argotune.decisions.backtest import SIGNIFICANCE, Duel, Undecided, duel, level_of_look

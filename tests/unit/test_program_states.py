@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scripted_lm import ScriptedDecisions, like_the_nearest_demo, scripted_lms
 from small_routing import CONFIG, ROUTING, ask, config_with, example
 
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs import Program, programs_of
 from argotune.programs.retrieval import RetrievedDemos

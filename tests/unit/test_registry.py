@@ -10,7 +10,7 @@ from factories import after, make_run, make_version
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, NotFound
 from argotune.promotion.registry import Champion, Change, Registry, Version, version_id
 from argotune.runs.book import RunBook

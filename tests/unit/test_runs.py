@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 from factories import NOON, after, make_run, make_verdict
 
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
 from argotune.promotion.attempts import Attempt

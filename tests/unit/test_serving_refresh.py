@@ -19,8 +19,8 @@ from served import ENOUGH_S, NEVER_S, Fragile, crown, tuned
 from small_routing import AGENTS as UNSORTED
 from small_routing import config_with
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import AccessDenied, ConfigInvalid, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
@@ -300,8 +300,8 @@ from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import crown, soon, tuned
 from small_routing import CONFIG
 
-from argotune.adapters.sqlite_store import SQLiteStore
-from argotune.adapters.tfidf_embedder import TfidfEmbedder
+from argotune.adapters.sqlite import SQLiteStore
+from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.serving import Serving
 
 store = SQLiteStore(sys.argv[1])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from argotune import wiring
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.sqlite_store import SQLiteStore
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.errors import ConfigInvalid
 from argotune.settings import Settings, VespaLayout, environment_names, misread_variable, read_settings

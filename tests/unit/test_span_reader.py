@@ -11,7 +11,7 @@ import pytest
 from factories import FIELDS, FUSION, NOON, make_attributes, make_config, make_experience, make_span
 from world import World
 
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Fields, Span
 from argotune.data.guards.masking import rules_digest

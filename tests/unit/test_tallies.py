@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune import wiring
-from argotune.adapters.memory_store import MemoryStore
+from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import run_command
 from argotune.cli.inspect import status_rows
 from argotune.cli.loop import aggregate_parser

@@ -8,7 +8,7 @@ from typing import Any
 
 from factories import NOON
 
-from argotune.adapters.phoenix_tracker import PhoenixTracker
+from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.runs.tracker import TrackedExample, TrackedRun
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from factories import NOON, make_annotation, make_config, make_span
 
-from argotune.adapters.memory_store import MemoryStore
-from argotune.adapters.memory_traces import MemoryTraces
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of

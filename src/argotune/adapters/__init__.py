@@ -1,1 +1,1 @@
-"""Adapters: one file, one product. Whatever imports a client library or a server's protocol is here."""
+"""Adapters: one file or folder, one product. Whatever imports a client library or a server's protocol is here."""

@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from argotune.adapters.memory_traces import MemoryTraces
-from argotune.adapters.phoenix_http import PhoenixHttp
-from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.data.experiences import Span
 

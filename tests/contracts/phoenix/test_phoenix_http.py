@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge
-from argotune.adapters.phoenix_traces import PhoenixTraces
-from argotune.adapters.phoenix_tracker import PhoenixTracker
+from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge
+from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.runs.tracker import TrackedRun
 

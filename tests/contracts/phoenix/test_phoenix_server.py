@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from argotune.adapters import phoenix_main
-from argotune.adapters.phoenix_server import PhoenixServer
+from argotune.adapters.phoenix import main as phoenix_main
+from argotune.adapters.phoenix.server import PhoenixServer
 from argotune.errors import ConfigInvalid, Unavailable
 
 LISTENS = "0A"
@@ -36,7 +36,7 @@ def test_the_server_listens_on_this_machine_only(phoenix_server: PhoenixServer) 
 
 @pytest.mark.phoenix
 def test_the_server_ends_when_its_parent_is_gone(phoenix_python: Path) -> None:
-    process = subprocess.Popen([phoenix_python, phoenix_main.__file__], stdin=subprocess.PIPE)
+    process = subprocess.Popen([phoenix_python, "-P", phoenix_main.__file__], stdin=subprocess.PIPE)
     process.stdin.close()
     assert process.wait(20) < 0
 

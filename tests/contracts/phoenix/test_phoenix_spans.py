@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.adapters.phoenix_query import Table
-from argotune.adapters.phoenix_spans import CUT_LENGTH, clean, page_cursor, row_id_of, span_of_query, span_of_row
+from argotune.adapters.phoenix.query import Table
+from argotune.adapters.phoenix.spans import CUT_LENGTH, clean, page_cursor, row_id_of, span_of_query, span_of_row
 from argotune.data.experiences import Span
 from argotune.errors import BadAnswer
 

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from argotune.adapters import phoenix_query, phoenix_reader, phoenix_traces
-from argotune.adapters.phoenix_http import PhoenixHttp, segment
-from argotune.adapters.phoenix_traces import PhoenixTraces, project_name
+from argotune.adapters.phoenix import query as phoenix_query
+from argotune.adapters.phoenix import reader as phoenix_reader
+from argotune.adapters.phoenix import traces as phoenix_traces
+from argotune.adapters.phoenix.connection import PhoenixHttp, segment
+from argotune.adapters.phoenix.traces import PhoenixTraces, project_name
 from argotune.data.experiences import Fields, Span, Unusable, read_span
 from argotune.errors import RateLimited, Unavailable
 

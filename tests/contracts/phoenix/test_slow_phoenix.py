@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from argotune.adapters import phoenix_query
-from argotune.adapters.phoenix_http import PhoenixHttp
-from argotune.adapters.phoenix_spans import page_cursor, row_id_of
-from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.adapters.phoenix import query as phoenix_query
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.spans import page_cursor, row_id_of
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.errors import Unavailable
 
 NOW = datetime.now(UTC)
@@ -159,7 +159,7 @@ def test_a_query_route_that_does_not_heed_times_is_given_up(start: Start, monkey
 
 
 def test_a_body_that_drips_is_given_up_after_its_limit(bad_server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("argotune.adapters.phoenix_http.PIECE_LIMIT", 0)
+    monkeypatch.setattr("argotune.adapters.phoenix.connection.PIECE_LIMIT", 0)
     bad_server.script[0].body = b'{"data": []}'
     with closing(PhoenixHttp(bad_server.url, sleep=lambda _s: None)) as http:
         with pytest.raises(Unavailable, match="took longer than 0 s"):

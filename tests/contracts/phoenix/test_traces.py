@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from argotune.adapters.memory_traces import MemoryTraces
-from argotune.adapters.phoenix_traces import PhoenixTraces
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.experiences import Span
 from argotune.errors import NotFound, ProjectMissing
 

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from argotune.adapters.memory_traces import MemoryTracker
-from argotune.adapters.phoenix_http import PhoenixHttp
-from argotune.adapters.phoenix_traces import PhoenixTraces
-from argotune.adapters.phoenix_tracker import PhoenixTracker
+from argotune.adapters.memory.traces import MemoryTracker
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.data.experiences import Span
 from argotune.errors import Unavailable
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun

@@ -49,7 +49,7 @@ def find_weights(path: Path | None) -> Path:
 
 
 class PromptTooLong(Exception):
-    """A prompt of `tokens` tokens does not fit into the context. The LMs of llama_cpp_lm.py shorten it."""
+    """A prompt of `tokens` tokens does not fit into the context. The LMs of adapters/llama_cpp/lm.py shorten it."""
 
     def __init__(self, tokens: int) -> None:
         super().__init__(f"{tokens} tokens")

@@ -22,7 +22,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from dspy.utils.callback import with_callbacks
 from dspy.utils.inspect_history import pretty_print_history
 
-from argotune.adapters.llama_cpp_server import (
+from argotune.adapters.llama_cpp.server import (
     ALL_PIECES,
     CONTEXT_TOKENS,
     NAME,

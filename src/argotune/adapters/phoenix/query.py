@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from argotune.adapters.phoenix_http import PhoenixHttp, TooLarge, TooSlow
+from argotune.adapters.phoenix.connection import PhoenixHttp, TooLarge, TooSlow
 from argotune.errors import BadAnswer
 
 MAX_ROWS = 20_000

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from argotune.adapters import phoenix_query
-from argotune.adapters.phoenix_http import PhoenixHttp, Refused, TooLarge, segment
-from argotune.adapters.phoenix_reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
-from argotune.adapters.phoenix_spans import body_of, clean, row_id_of, span_of_row
+from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge, segment
+from argotune.adapters.phoenix.query import Query, read
+from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
+from argotune.adapters.phoenix.spans import body_of, clean, row_id_of, span_of_row
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
 from argotune.errors import BadAnswer, NotFound, ProjectMissing, RateLimited, Unavailable
@@ -282,8 +282,8 @@ class PhoenixTraces:
         return self._found_by_pages(name, span_ids)
 
     def _found_at_once(self, name: str, span_ids: set[str]) -> set[str]:
-        query = phoenix_query.Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
-        table = phoenix_query.read(self._http, query)
+        query = Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
+        table = read(self._http, query)
         if table is None:
             raise TooLarge(f"Phoenix: v1/spans: the answer about {len(span_ids)} span ids is too large")
         return {str(row["span_id"]) for row in table}

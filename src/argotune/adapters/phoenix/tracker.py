@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from argotune.adapters.phoenix_http import PhoenixHttp, Refused, rows, segment
-from argotune.adapters.phoenix_spans import clean
-from argotune.adapters.phoenix_traces import project_name
+from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, rows, segment
+from argotune.adapters.phoenix.spans import clean
+from argotune.adapters.phoenix.traces import project_name
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 

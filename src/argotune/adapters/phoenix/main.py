@@ -1,4 +1,4 @@
-"""Runs a Phoenix server on this machine only. Started by phoenix_server.py with the server's own Python.
+"""Runs a Phoenix server on this machine only. Started by adapters/phoenix/server.py with the server's own Python.
 
 Nothing of this package is imported: that Python has Phoenix installed, not us. Phoenix binds its gRPC port to all
 interfaces whatever PHOENIX_HOST says, so the address is put right where grpc opens the port.

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from argotune.adapters import phoenix_query, phoenix_spans
-from argotune.adapters.phoenix_http import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
+from argotune.adapters.phoenix.connection import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
+from argotune.adapters.phoenix.query import Query, Table, Traffic, Window, windows
+from argotune.adapters.phoenix.spans import QUERY_COLUMNS, is_split, page_cursor, span_of_query, span_of_row
 from argotune.data.experiences import Span
 from argotune.errors import BadAnswer, RateLimited, Unavailable
 
@@ -73,7 +74,7 @@ class ModuleSpans:
         params = {name: time.isoformat() for name, time in times.items() if time is not None}
         for page in self._pages({**params, "sort": "id", "order": "asc"}, row_id):
             for row in page:
-                span = phoenix_spans.span_of_row(row)
+                span = span_of_row(row)
                 if span.row_id <= row_id:
                     raise BadAnswer(f"Phoenix: row {span.row_id} follows row {row_id}")
                 row_id = span.row_id
@@ -88,9 +89,9 @@ class ModuleSpans:
         among them, and will be found behind the highest row id again.
         """
         newest = self._newest_row_id()
-        for window, table in self._windows(self._condition, phoenix_spans.QUERY_COLUMNS, since):
-            if table is not None and not any(phoenix_spans.is_split(row) for row in table):
-                yield from (phoenix_spans.span_of_query(row, self._span_name, newest) for row in table)
+        for window, table in self._windows(self._condition, QUERY_COLUMNS, since):
+            if table is not None and not any(is_split(row) for row in table):
+                yield from (span_of_query(row, self._span_name, newest) for row in table)
             elif window.end is None:
                 yield from _up_to(newest, self.paged(since=window.start))
             else:
@@ -108,7 +109,7 @@ class ModuleSpans:
 
     def _pages(self, params: Params, row_id: int) -> Iterator[Sequence[Mapping[str, Any]]]:
         size, most = FIRST_PAGE_ROWS, PAGE_ROWS
-        cursor = phoenix_spans.page_cursor(row_id + 1) if row_id else None
+        cursor = page_cursor(row_id + 1) if row_id else None
         while True:
             asked = {**params, "name": self._span_name, "limit": size, **({"cursor": cursor} if cursor else {})}
             try:
@@ -125,15 +126,15 @@ class ModuleSpans:
 
     def _windows(
         self, condition: str, columns: Mapping[str, str], since: datetime
-    ) -> Iterator[tuple[phoenix_query.Window, phoenix_query.Table | None]]:
+    ) -> Iterator[tuple[Window, Table | None]]:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
-        query = phoenix_query.Query(self._project.name, condition, columns)
-        rest = phoenix_query.Window(since)
+        query = Query(self._project.name, condition, columns)
+        rest = Window(since)
         if not self._routes.is_worth_asking(self._project.name):
             yield rest, None
             return
         try:
-            for window, table in phoenix_query.windows(self._http, query, self._traffic(condition, since), since):
+            for window, table in windows(self._http, query, self._traffic(condition, since), since):
                 yield window, table
                 rest = replace(rest, start=window.end or since)
         except RateLimited:
@@ -145,16 +146,16 @@ class ModuleSpans:
     def _newest_row_id(self) -> int:
         """The highest row id in the project, 0 without spans. Not that of our spans alone, which takes a search."""
         found = rows(self._http.get(self._path, {"sort": "id", "order": "desc", "limit": 1}), self._path)
-        return phoenix_spans.span_of_row(found[0]).row_id if found else 0
+        return span_of_row(found[0]).row_id if found else 0
 
-    def _traffic(self, condition: str, since: datetime) -> phoenix_query.Traffic:
+    def _traffic(self, condition: str, since: datetime) -> Traffic:
         variables = {"name": self._project.name, "since": since.isoformat(), "condition": condition}
         project = self._http.graphql("getProjectByName", _TRAFFIC, variables)
         try:
             start, end = (
                 datetime.fromisoformat(project[name] or since.isoformat()) for name in ("startTime", "endTime")
             )
-            return phoenix_query.Traffic(project["recordCount"] + 0, max(start, since), end)
+            return Traffic(project["recordCount"] + 0, max(start, since), end)
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"Phoenix: graphql: recordCount, startTime or endTime: {error!r}") from error
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from argotune.adapters.phoenix_http import PhoenixHttp
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.errors import ConfigInvalid, Unavailable
 
 _OFFLINE = {
@@ -81,7 +81,7 @@ class PhoenixServer:
     def _begun(self, log: BinaryIO) -> subprocess.Popen[bytes]:
         try:
             return subprocess.Popen(  # noqa: S603
-                [self._python, Path(__file__).with_name("phoenix_main.py")],
+                [self._python, "-P", Path(__file__).with_name("main.py")],
                 env=self._environment(),
                 cwd=self._folder,
                 stdin=subprocess.PIPE,

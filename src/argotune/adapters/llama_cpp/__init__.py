@@ -1,0 +1,1 @@
+"""llama.cpp: the embedded LM, in this process or in one that several share."""
