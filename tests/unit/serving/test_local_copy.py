@@ -327,7 +327,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_in_a_forked_worker_refreshing_starts_anew_unless_it_was_closed(tmp_path: Path):
-    folders = [path for path in sys.path if path.startswith(str(Path(__file__).parents[1]))]
+    folders = [path for path in sys.path if path.startswith(str(Path(__file__).parents[2]))]
     command = [sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path / "store.db"), *folders]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.split(), done.returncode) == (["0", "0"], 0), done.stderr

@@ -257,7 +257,7 @@ def test_a_masked_example_keeps_its_split_and_changes_its_id():
 
 
 def test_precision_and_recall_on_the_published_set_do_not_fall():
-    benchmark = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "masking.py"))
+    benchmark = runpy.run_path(str(Path(__file__).parents[4] / "benchmarks" / "masking.py"))
     result = benchmark["measure"](benchmark["rows"]())
     right, found = result.precision()
     assert right / found >= 0.97

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from factories import make_config
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.scheduling.next_check import Need, agenda_of, need_of
@@ -15,7 +16,6 @@ from argotune.store.port import Record
 from argotune.store.sealing import digest
 from argotune.tenants.agenda import Agenda, agendas, forget_agenda, keep_agenda, place_of
 from argotune.tenants.catalog import Configs
-from tests.factories import make_config
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
