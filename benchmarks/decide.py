@@ -2,7 +2,7 @@
 
     python benchmarks/decide.py [--runs 50]
 
-Also what importing xgboost costs a process, which only a decision with a model in charge pays. Medians of one run.
+Also what importing xgboost costs a process, which only a decision with an active model pays. Medians of one run.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
-from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import MetaModel, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.lm.kept_answers import NoAnswers
@@ -49,7 +49,7 @@ from argotune.pipeline.stages.learn import SEED, learn
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
 from argotune.programs.state import load
-from argotune.promotion.champions import standing
+from argotune.promotion.champions import serving_version
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.settings import read_settings
@@ -104,8 +104,8 @@ def main() -> None:
             _memoize(memo)
         lms = wiring.open_lms(read_settings(lm_threads=1))
         held_back, past = tenants[: arguments.held_back], tenants[arguments.held_back :]
-        rows, appointment, model = _ledger(past, arguments.rounds, lms)
-        _say_ledger(rows, appointment, model)
+        rows, activation, model = _ledger(past, arguments.rounds, lms)
+        _say_ledger(rows, activation, model)
         if isinstance(model, MetaModel):
             _say_policies(_policies(held_back[: arguments.compare], arguments.rounds, lms, model))
 
@@ -272,7 +272,7 @@ def _live(world: World, tenant: Tenant, decisions: dict, rounds: int, force: For
 
 def _answers(world: World, tenant: Tenant, config: RoutingConfigUnified, queries: Sequence[str]) -> Iterator[str]:
     (program,) = programs_of(config, "routing")
-    version = standing(Registry(world.store, tenant.id), program, world.now).version
+    version = serving_version(Registry(world.store, tenant.id), program, world.now).version
     module, lms = load(program, version.state, version.signature_hash, wiring.open_embedder), world.lms()
     empty = dict.fromkeys(program.fields.inputs, "")
     for query in queries:
@@ -308,20 +308,20 @@ def _hidden_accuracy(world: World, tenant: Tenant, config: RoutingConfigUnified,
     return sum(found == right for found, (_, right) in zip(answers, hidden, strict=True)) / HIDDEN
 
 
-def _ledger(tenants: Sequence[Tenant], rounds: int, lms) -> tuple[list[LedgerRow], Appointment, object]:
+def _ledger(tenants: Sequence[Tenant], rounds: int, lms) -> tuple[list[LedgerRow], Activation, object]:
     world = World(lms)
     for tenant in tenants:
         result = _live(world, tenant, LOGGING, rounds)
         print(f"<!-- {tenant.id} {tenant.truth} noise {tenant.noise} {result} -->", flush=True)
     rows = [row for tenant in tenants for row in ledger_of(world.store, tenant.id)]
-    appointment = learn(world.store, world.now)
-    return rows, appointment, fit(trainings_of(rows), SEED)
+    activation = learn(world.store, world.now)
+    return rows, activation, fit(trainings_of(rows), SEED)
 
 
-def _say_ledger(rows: Sequence[LedgerRow], appointment: Appointment, model: object) -> None:
+def _say_ledger(rows: Sequence[LedgerRow], activation: Activation, model: object) -> None:
     by = Counter(f"{row.decision.by}: {row.outcome}" for row in rows)
     print(f"\nLedger: {len(rows)} rows; " + ", ".join(f"{name} {n}" for name, n in sorted(by.items())))
-    print(f"Appointment: {appointment.reason}")
+    print(f"Activation: {activation.reason}")
     if not isinstance(model, MetaModel):
         print(f"No model: {model.reason}")
 
@@ -347,8 +347,8 @@ def _day(at: datetime) -> int:
 
 
 def _with_model(world: World, model: MetaModel) -> World:
-    appointment = Appointment(number=1, at=START, model=model.id, reason="benchmark", rows=model.trainings)
-    InCharge(world.store).appoint(appointment, model, None)
+    activation = Activation(number=1, at=START, model=model.id, reason="benchmark", rows=model.trainings)
+    ActiveModel(world.store).activate(activation, model, None)
     return world
 
 

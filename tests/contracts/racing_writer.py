@@ -1,6 +1,6 @@
 """A program for test_store_races.py: many processes that change one pointer record of a store at the same time.
 
-    racing_writer.py URL FOLDER COUNT {crown,append,pairs}
+    racing_writer.py URL FOLDER COUNT {set_champion,append,pairs}
 
 It forks COUNT processes, each of which opens the store for itself, and lets them go by creating files in FOLDER.
 Fifty interpreters would spend most of the time on their imports and hardly ever meet. Each process leaves what it
@@ -52,7 +52,7 @@ def let_go(folder: Path, count: int, step: str) -> None:
     (folder / f"{step}-go").touch()
 
 
-def crown(url: str, folder: Path, number: int) -> list[str]:
+def set_champion(url: str, folder: Path, number: int) -> list[str]:
     """In each round everybody has seen the same pointer and moves it once, with a line of history."""
     gather(folder, number, "open")
     store = open_store(url)
@@ -105,7 +105,7 @@ def pairs(url: str, folder: Path, number: int) -> list[str]:
     return []
 
 
-RACES = {"crown": crown, "append": append, "pairs": pairs}
+RACES = {"set_champion": set_champion, "append": append, "pairs": pairs}
 
 
 def fork(race: str, url: str, folder: Path, number: int) -> int:
@@ -129,7 +129,7 @@ def main(url: str, folder: Path, count: int, race: str) -> int:
         pairs(url, folder, 0)
     children = [fork(race, url, folder, number) for number in range(count)]
     turns = [step for turn in range(ROUNDS) for step in (f"read-{turn}", f"write-{turn}")]
-    for step in ("open", *(turns if race == "crown" else ["append"])):
+    for step in ("open", *(turns if race == "set_champion" else ["append"])):
         let_go(folder, count, step)
     return int(any([os.waitpid(child, 0)[1] for child in children]))
 

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_of_fifty_racing_processes_one_moves_the_pointer_and_the_others_conflict(store_url: str, folder: Path) -> None:
-    seen = race(store_url, folder, "crown")
+    seen = race(store_url, folder, "set_champion")
     rounds = list(zip(*seen, strict=True))
     assert [sorted(outcomes) for outcomes in rounds] == [["conflict"] * (PROCESSES - 1) + ["won"]] * len(rounds)
     winners = [outcomes.index("won") for outcomes in rounds]

@@ -43,7 +43,7 @@ def tuned(label: str, signature_hash: str | None = None, program: Program = ROUT
     return untuned(program, NOON).model_copy(update={"id": id, "state": state, "signature_hash": signature_hash})
 
 
-def crown(store: MemoryStore, version: Version) -> Version:
+def set_champion(store: MemoryStore, version: Version) -> Version:
     """Make it the champion of its program."""
     registry = Registry(store, "acme")
     registry.keep(version)

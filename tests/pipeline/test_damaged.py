@@ -47,7 +47,7 @@ OF_TENANT = (
     *(Collection.QUEUE, Collection.ANNOTATORS, Collection.HISTORY),
     *(f"{kind}.routing" for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)),
 )
-OF_ALL = (Collection.AGENDA, Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS, Collection.APPOINTMENTS)
+OF_ALL = (Collection.AGENDA, Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS, Collection.ACTIVATIONS)
 
 
 def in_two_ways(collections: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How a run is decided on: rules, a model in charge, chance, force; what is kept; what the trigger waits for."""
+"""How a run is decided on: rules, an active model, chance, force; what is kept; what the trigger waits for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from world import World, filled, traffic
 
-from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
 from argotune.decisions.ledger import ledger_of
 from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy
@@ -149,15 +149,15 @@ def model_that(trains_on: range) -> MetaModel:
     return found
 
 
-def appoint(world: World, model: MetaModel) -> None:
-    appointment = Appointment(number=1, at=world.now, model=model.id, reason="test", rows=1)
-    InCharge(world.store).appoint(appointment, model, None)
+def activate(world: World, model: MetaModel) -> None:
+    activation = Activation(number=1, at=world.now, model=model.id, reason="test", rows=1)
+    ActiveModel(world.store).activate(activation, model, None)
 
 
 @pytest.mark.parametrize(("pays", "trains"), [(range(60, 200), True), (range(0, 40), False)])
-def test_a_model_in_charge_decides_and_its_features_are_kept(pays, trains):
+def test_an_active_model_decides_and_its_features_are_kept(pays, trains):
     world, config = filled(**BY_DEFAULT)
-    appoint(world, model := model_that(pays))
+    activate(world, model := model_that(pays))
     run = run_once(world, config)
     assert (run.plan is not None) is trains
     assert (run.decision.by, run.decision.model) == ("model", model.id)
@@ -168,7 +168,7 @@ def test_a_model_in_charge_decides_and_its_features_are_kept(pays, trains):
 @pytest.mark.parametrize("damage", [{"features": FEATURES[1:]}, {"gain": "garbage"}, {"xgboost": "0.9"}])
 def test_a_model_that_cannot_be_used_is_reported_and_the_rules_go_on(damage):
     world, config = filled(**BY_DEFAULT)
-    appoint(world, model_that(range(0, 40)).model_copy(update=damage))
+    activate(world, model_that(range(0, 40)).model_copy(update=damage))
     run = run_once(world, config)
     assert (run.outcome, run.decision.by) == ("promoted", "rules")
     assert run.counts["meta-model cannot be used"] == 1
@@ -176,7 +176,7 @@ def test_a_model_that_cannot_be_used_is_reported_and_the_rules_go_on(damage):
 
 def test_a_tenant_can_keep_to_the_rules():
     world, config = filled(decisions={"exploration_share": 0, "use_meta_models": False})
-    appoint(world, model_that(range(0, 40)))
+    activate(world, model_that(range(0, 40)))
     assert run_once(world, config).decision.by == "rules"
 
 

@@ -13,7 +13,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.cli.rounds import settle_daily
-from argotune.decisions.active_model import InCharge
+from argotune.decisions.active_model import ActiveModel
 from argotune.pipeline.passes import Request, run_module
 from argotune.tenants.catalog import Configs
 
@@ -75,7 +75,7 @@ def test_a_round_settles_who_decides_once_a_day(capsys: pytest.CaptureFixture[st
     store, world = MemoryStore(), World()
     for hours in (0, 23, 24):
         settle_daily(store, world.now + timedelta(hours=hours))
-    assert [a.at for a in InCharge(store).history()] == [world.now, world.now + timedelta(hours=24)]
+    assert [a.at for a in ActiveModel(store).history()] == [world.now, world.now + timedelta(hours=24)]
     assert capsys.readouterr().out.count("Deciding on training: the rules decide") == 2
 
 
@@ -83,4 +83,4 @@ def test_what_a_round_settled_with_a_clock_far_ahead_is_settled_again():
     store, world = MemoryStore(), World()
     for days in (730, 0):
         settle_daily(store, world.now + timedelta(days=days))
-    assert len(InCharge(store).history()) == 2
+    assert len(ActiveModel(store).history()) == 2

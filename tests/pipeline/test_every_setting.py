@@ -38,7 +38,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset, ExampleSums
 from argotune.data.experiences import read_span
 from argotune.data.splitting import Split
-from argotune.decisions.active_model import Appointment, InCharge
+from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
 from argotune.decisions.rules import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
@@ -224,14 +224,14 @@ def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[
 
 
 def by_whom(config: RoutingConfigUnified) -> str:
-    def appoint(world: World) -> None:
+    def activate(world: World) -> None:
         action = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
         past = [Training(f"t{n % 10}", ModelingContext(test_count=n), action, 0.2 * (n % 2), 50) for n in range(80)]
         model = fit(past, seed=1)
-        appointment = Appointment(number=1, at=START, model=model.id, reason="test", rows=80)
-        InCharge(world.store).appoint(appointment, model, None)
+        activation = Activation(number=1, at=START, model=model.id, reason="test", rows=80)
+        ActiveModel(world.store).activate(activation, model, None)
 
-    return ran(config, appoint).decision.by
+    return ran(config, activate).decision.by
 
 
 # Labels

@@ -72,13 +72,13 @@ def _ledger_line(row: LedgerRow) -> list[str]:
 
 
 def _learn(arguments: Namespace) -> None:
-    from argotune.decisions.active_model import InCharge
+    from argotune.decisions.active_model import ActiveModel
     from argotune.pipeline.stages.learn import learn
     from argotune.wiring import utc_now
 
     store = store_of(arguments)
-    found = InCharge(store).history() if arguments.history else [learn(store, utc_now())]
+    found = ActiveModel(store).history() if arguments.history else [learn(store, utc_now())]
     if arguments.json:
-        return say_json([appointment.model_dump(mode="json") for appointment in found])
-    for appointment in found:
-        say(f"{appointment.at:%Y-%m-%d %H:%M}  {appointment.rows} rows: {appointment.reason}")
+        return say_json([activation.model_dump(mode="json") for activation in found])
+    for activation in found:
+        say(f"{activation.at:%Y-%m-%d %H:%M}  {activation.rows} rows: {activation.reason}")

@@ -22,7 +22,7 @@ from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.champions import standing
+from argotune.promotion.champions import serving_version
 from argotune.promotion.registry import Registry
 from argotune.settings import Settings
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
@@ -161,7 +161,7 @@ def dev_scores(ports: Ports, config: RoutingConfigUnified, module: str) -> list[
 
 
 def _dev_score(ports: Ports, config: RoutingConfigUnified, program: Program, lms: LMs) -> DevScore:
-    champion = standing(Registry(ports.store, config.tenant_id), program, ports.clock()).version
+    champion = serving_version(Registry(ports.store, config.tenant_id), program, ports.clock()).version
     stored = ExperienceLog(ports.store, config.tenant_id).examples(program.name)
     dev: list[Example] = [example for example in stored if example.split is Split.DEV]
     if not dev:

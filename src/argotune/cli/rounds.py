@@ -122,10 +122,10 @@ def _forget(store: Store, now: datetime) -> None:
 
 def settle_daily(store: Store, now: datetime) -> None:
     """Once a day a round also settles who decides on training; what another round settles meanwhile is as good."""
-    from argotune.decisions.active_model import InCharge
+    from argotune.decisions.active_model import ActiveModel
     from argotune.pipeline.stages.learn import learn
 
-    last, _ = InCharge(store).now()
+    last, _ = ActiveModel(store).now()
     last_at = believed(last.at, now) if last else None
     if last_at is not None and now - last_at < LEARN_EVERY:
         return

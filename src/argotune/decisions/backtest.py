@@ -29,7 +29,7 @@ SIGNIFICANCE = 0.05
 """Chance, over all looks of a year, that a model takes over which is worth no more than the rules; two-sided."""
 
 HOLDING = 0.05
-"""Level at which a model in charge is looked at again, as often as one likes: an error brings the rules back."""
+"""Level at which the active model is looked at again, as often as one likes: an error brings the rules back."""
 
 MIN_GROWTH = 0.5
 """The ledger must have grown by this share of what the last look saw: the same rows again are no new evidence."""
@@ -46,7 +46,7 @@ class Worth(Document):
         return 1000 * self.gain / self.calls if self.calls else 0.0
 
 
-class Duel(Document):
+class Backtest(Document):
     """Model and rules on the same decisions. `low` and `high` hold the difference of gain per thousand calls with
 
     confidence 1 - `level`.
@@ -87,7 +87,7 @@ def level_of_look(number: int) -> float:
     return level_of_attempt(SIGNIFICANCE, number)
 
 
-def duel(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Duel | Undecided:
+def backtest(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Backtest | Undecided:
     """Compare at `level` on the rows in which something was chosen."""
     chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run))
     if len(chosen) < MIN_DECISIONS:
@@ -110,7 +110,7 @@ def _judged(chosen: Sequence[LedgerRow], seed: int) -> Iterator[tuple[LedgerRow,
                 yield from ((row, advisor.advise(row.context, row.decision.possible).action) for row in later)
 
 
-def _compared(judged: Sequence[tuple[LedgerRow, Action]], level: float) -> Duel:
+def _compared(judged: Sequence[tuple[LedgerRow, Action]], level: float) -> Backtest:
     sums: dict[str, list[float]] = defaultdict(lambda: [0.0] * 4)
     for row, advised in judged:
         for place, action in ((0, advised), (2, row.decision.by_rules)):
@@ -120,7 +120,7 @@ def _compared(judged: Sequence[tuple[LedgerRow, Action]], level: float) -> Duel:
                 sums[row.tenant][place + 1] += weight * row.lm_calls
     total = [sum(column) for column in zip(*sums.values(), strict=True)]
     interval = _interval(list(sums.values()), level)
-    return Duel(
+    return Backtest(
         decisions=len(judged),
         tenants=len({row.tenant for row, _ in judged}),
         model=Worth(gain=total[0], calls=total[1]),

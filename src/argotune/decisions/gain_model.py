@@ -266,7 +266,7 @@ class Advisor:
 def _loaded(id: str, text: str) -> xgboost.Booster:
     xgb = _xgboost()
     booster = xgb.Booster({"nthread": 1})
-    with _told_as_corrupt(id):
+    with _raising_corrupt(id):
         booster.load_model(bytearray(text.encode()))
     if booster.feature_names != list(FEATURES):
         raise Corrupt(f"meta-model {id}: its trees are of other features than it says")
@@ -274,7 +274,7 @@ def _loaded(id: str, text: str) -> xgboost.Booster:
 
 
 @contextmanager
-def _told_as_corrupt(id: str) -> Iterator[None]:
+def _raising_corrupt(id: str) -> Iterator[None]:
     try:
         yield
     except (_xgboost().core.XGBoostError, ValueError, TypeError) as error:

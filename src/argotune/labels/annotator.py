@@ -26,7 +26,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.names import is_same_model
 from argotune.lm.port import LMs, LMSource
 from argotune.programs.closed_set import Confidence, with_labels
-from argotune.programs.failures import NO_ANSWER, lack_of, told_as
+from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Program
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, find_renewable, to_record
@@ -179,7 +179,7 @@ class LMAnnotator:
 
     def _labels(self, ask: dspy.Predict, experience: Experience) -> list[Annotation] | Lack:
         inputs = {name: quoted(experience.inputs.get(name, "")) for name in self.program.fields.inputs}
-        with told_as(ArgotuneError, f"{self.program.name}: annotator"):
+        with raising_as(ArgotuneError, f"{self.program.name}: annotator"):
             try:
                 said = ask(**inputs).toDict()
             except NO_ANSWER as error:

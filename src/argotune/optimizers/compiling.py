@@ -19,7 +19,7 @@ from dspy.utils.callback import BaseCallback
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unanswered
 from argotune.optimizers.quiet import quiet
 from argotune.optimizers.task import Stopped, TrainingTask, plain_student
-from argotune.programs.failures import NO_ANSWER, stopping_error, told_as
+from argotune.programs.failures import NO_ANSWER, raising_as, stopping_error
 from argotune.programs.state import dump, load
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def _compiled(name: str, compile: Compile, task: TrainingTask) -> dspy.Module:
 def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
     callbacks = [*dspy.settings.get("callbacks", []), _StopAtOwnErrors(), watch]
     stack = ExitStack()
-    stack.enter_context(told_as(ArgotuneError, f"optimizer {name}"))
+    stack.enter_context(raising_as(ArgotuneError, f"optimizer {name}"))
     stack.enter_context(quiet())
     stack.enter_context(
         dspy.context(

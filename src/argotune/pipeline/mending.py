@@ -20,7 +20,7 @@ from argotune.store.sealing import digest, unseal
 from argotune.tenants.agenda import Agenda
 from argotune.tenants.catalog import Configs
 
-SHARED = (Collection.TENANTS, Collection.AGENDA, Collection.TALLIES, Collection.ROUNDS, Collection.APPOINTMENTS)
+SHARED = (Collection.TENANTS, Collection.AGENDA, Collection.TALLIES, Collection.ROUNDS, Collection.ACTIVATIONS)
 OF_TENANT = tuple(each for each in OF_TENANTS if each not in (Collection.ANSWERS, Collection.LEASES))
 """Answers that are damaged are asked for anew, leases lapse."""
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
-from argotune.decisions.active_model import InCharge
+from argotune.decisions.active_model import ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Advisor
 from argotune.decisions.rules import TrainingHistory
@@ -31,7 +31,7 @@ from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, train
 from argotune.programs.program import Program
 from argotune.promotion.attempts import attempt_number, attempt_of
-from argotune.promotion.champions import Standing, standing
+from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.gate import measure, no_evidence
 from argotune.promotion.registry import Registry, Version
 from argotune.promotion.verdicts import Comparison, Rejected, Rule
@@ -119,7 +119,8 @@ class Work:
         if found.plan is None:
             skip = Skip(reason=found.decision.reason)
             return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._ports.clock(), **known)
-        now = self._standing()
+        now = self._serving_version()
+        self._registry.keep(now.version)
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
         known |= {"counts": {**self.run.counts, **aside}}
         self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
@@ -127,7 +128,7 @@ class Work:
     def _question(self) -> Question:
         marker, _ = self._book.marker(self._program.module)
         known = marker.history.get(self._program.name)
-        history = TrainingHistory() if known is None or self._standing().set_aside else known
+        history = TrainingHistory() if known is None or self._serving_version().set_aside else known
         return Question(
             config=self._config,
             data=self._data,
@@ -143,11 +144,11 @@ class Work:
         )
 
     def _model(self) -> Advisor | None:
-        """The meta-model in charge; one that cannot be used is reported, and the rules decide."""
+        """The active meta-model; one that cannot be used is reported, and the rules decide."""
         if not self._config.decisions.use_meta_models:
             return None
         try:
-            model = InCharge(self._ports.store).model()
+            model = ActiveModel(self._ports.store).model()
             return Advisor(model) if model else None
         except (Corrupt, ConfigInvalid, NotFound) as error:
             log.warning("the rules decide, as the meta-model cannot be used: %s", error)
@@ -302,8 +303,8 @@ class Work:
     def _spending(self) -> tuple[Record, ...]:
         return (self._book.spending_record(self.run, self._meter.spent),)
 
-    def _standing(self) -> Standing:
-        return standing(self._registry, self._program, self._ports.clock())
+    def _serving_version(self) -> ServingVersion:
+        return serving_version(self._registry, self._program, self._ports.clock())
 
     def _version(self, id: str | None) -> Version:
         assert id is not None

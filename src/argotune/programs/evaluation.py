@@ -14,7 +14,7 @@ from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
-from argotune.programs.failures import missed, one_line, told_as
+from argotune.programs.failures import missed, one_line, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
 
@@ -165,7 +165,7 @@ def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
 
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:
     """The program's own metric. Raises ProgramFailed when it fails, ConfigInvalid when it gives no number in 0..1."""
-    with told_as(ProgramFailed, f"{program.name}: its metric failed"):
+    with raising_as(ProgramFailed, f"{program.name}: its metric failed"):
         found = float(program.metric(example, prediction))
     return _in_range(program, found)
 

@@ -108,7 +108,7 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}"[:200] if text else type(error).__name__
 
 
-class told_as(AbstractContextManager[None]):
+class raising_as(AbstractContextManager[None]):
     """Whatever fails inside is raised as `kind`, its one line beginning with `what`.
 
     Errors of this package, and LM failures that mean one of them, keep their kind.

@@ -13,7 +13,7 @@ import dspy
 from argotune.data.experiences import RESERVED, Fields, attribute_names
 from argotune.errors import ConfigInvalid
 from argotune.programs.closed_set import ClosedSetAnswers
-from argotune.programs.failures import told_as
+from argotune.programs.failures import raising_as
 from argotune.programs.program import Program, labels_of
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -29,7 +29,7 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
     """
     what = f"programs.{name}"
     path = config.programs[name]
-    with told_as(ConfigInvalid, f"{what}: {path!r} cannot be loaded"):
+    with raising_as(ConfigInvalid, f"{what}: {path!r} cannot be loaded"):
         factory = _factory(path)
         made = factory(config)
     if isinstance(made, Program):
@@ -37,7 +37,7 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
     if not _is_pair(made):
         raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not a Program or (dspy.Module, metric)")
     module, metric = made
-    with told_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
+    with raising_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
         fields = read_fields(name, module)
     made_program = Program(name=name, module=name, fields=fields, build=lambda: factory(config)[0], metric=metric)
     return _without_reserved(made_program)

@@ -11,8 +11,8 @@ from argotune.promotion.registry import Lineage, Registry, Version, new_version
 
 
 @dataclass(frozen=True)
-class Standing:
-    """The version that a challenger has to beat. `tag` is what a change of the pointer must expect.
+class ServingVersion:
+    """The version that serves, which a challenger has to beat. `tag` is what a change of the pointer must expect.
 
     `set_aside` names a champion that was made for another signature and so cannot serve.
     """
@@ -39,15 +39,16 @@ def untuned(program: Program, now: datetime) -> Version:
     return new_version(program.name, program.signature_hash, state, lineage)
 
 
-def standing(registry: Registry, program: Program, now: datetime) -> Standing:
-    """The champion of a program; the untuned program where there is none or its signature has changed.
+def serving_version(registry: Registry, program: Program, now: datetime) -> ServingVersion:
+    """The champion of a program; the untuned program where there is none or its signature has changed. Only reads: the
+    untuned one may not be stored yet.
 
     Raises Corrupt where the pointer is damaged or lost.
     """
     champion, tag = registry.pointed(program.name)
     if champion is None:
-        return Standing(registry.keep(untuned(program, now)), None)
+        return ServingVersion(untuned(program, now), None)
     version = registry.version(champion.version)
     if version.signature_hash != program.signature_hash:
-        return Standing(registry.keep(untuned(program, now)), tag, set_aside=version.id)
-    return Standing(version, tag)
+        return ServingVersion(untuned(program, now), tag, set_aside=version.id)
+    return ServingVersion(version, tag)

@@ -199,7 +199,7 @@ class Registry:
         found = find_all(self._store, self._tenant_id, Collection.HISTORY, Change)
         return sorted((c for c in found if c.program == program), key=lambda change: change.sequence)
 
-    def crown(
+    def set_champion(
         self,
         change: Change,
         tag: str | None,
@@ -246,7 +246,7 @@ class Registry:
             raise Conflict(f"version: {leaving} does not serve {program} any more, {champion.version} does")
         change = self._by_hand(champion, self._before(champion), "rolled back", who, reason, now)
         bar = Bar(program=program, version=champion.version, at=now, who=who, reason=reason)
-        return RolledBack(self.crown(change, tag, also=(bar.record,)), change, is_new=True)
+        return RolledBack(self.set_champion(change, tag, also=(bar.record,)), change, is_new=True)
 
     def _done_before(
         self, program: str, champion: Champion | None, leaving: str | None, who: str, reason: str
@@ -314,8 +314,8 @@ class Registry:
         change = self._by_hand(champion, version, "overridden", who, reason, now)
         bar = self.bar(version)
         if bar is None:
-            return self.crown(change, tag)
-        return self.crown(change, tag, (bar.lifted(who, reason, now).record,), self.expected_bar(version))
+            return self.set_champion(change, tag)
+        return self.set_champion(change, tag, (bar.lifted(who, reason, now).record,), self.expected_bar(version))
 
     def _by_hand(
         self,

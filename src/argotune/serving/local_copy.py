@@ -20,7 +20,7 @@ from argotune.programs.embedder import Embedder
 from argotune.programs.failures import one_line
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.champions import Standing, standing, untuned
+from argotune.promotion.champions import ServingVersion, serving_version, untuned
 from argotune.promotion.registry import Registry
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
@@ -202,19 +202,18 @@ class LocalCopy:
         return loaded
 
     def _by_store(self, program: Program, known: Loaded | None, now: datetime) -> Loaded:
-        stands = standing(self._registry, program, now)
-        self._tell_set_aside(program, stands)
-        if known and known.version == stands.version.id and known.program is program:
+        found = serving_version(self._registry, program, now)
+        self._tell_set_aside(program, found)
+        if known and known.version == found.version.id and known.program is program:
             return known
-        module = load(program, stands.version.state, stands.version.signature_hash, self._embedder)
-        return Loaded(program, stands.version.id, module)
+        module = load(program, found.version.state, found.version.signature_hash, self._embedder)
+        self._registry.keep(found.version)  # spans name it, and whoever reads them may ask what it was
+        return Loaded(program, found.version.id, module)
 
-    def _tell_set_aside(self, program: Program, stands: Standing) -> None:
-        if stands.set_aside and self._set_aside.get(program.name) != stands.set_aside:
-            log.warning(
-                "champion %s of %s has another signature, serving it as written", stands.set_aside, program.name
-            )
-        self._set_aside[program.name] = stands.set_aside
+    def _tell_set_aside(self, program: Program, found: ServingVersion) -> None:
+        if found.set_aside and self._set_aside.get(program.name) != found.set_aside:
+            log.warning("champion %s of %s has another signature, serving it as written", found.set_aside, program.name)
+        self._set_aside[program.name] = found.set_aside
 
     def _as_written(self, program: Program, now: datetime) -> Loaded | None:
         try:

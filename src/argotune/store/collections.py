@@ -27,7 +27,7 @@ class Collection:
     RUN_SUMS = "run_sums"
     LEDGER = "ledger"
     META_MODELS = "meta_models"
-    APPOINTMENTS = "appointments"
+    ACTIVATIONS = "appointments"
     ANSWERS = "answers"
     QUEUE = "queue"
     ANNOTATORS = "annotators"
@@ -42,7 +42,7 @@ OF_EVERYONE = (
     Collection.TENANTS,
     Collection.AGENDA,
     Collection.META_MODELS,
-    Collection.APPOINTMENTS,
+    Collection.ACTIVATIONS,
     Collection.TALLIES,
     Collection.ROUNDS,
     Collection.ROUND_COUNT,

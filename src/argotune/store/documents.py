@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -26,6 +26,9 @@ class Document(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sealed_as: ClassVar[str] = ""
+    """The kind under which records of the value are sealed, where that is not the name of its class."""
 
 
 D = TypeVar("D", bound=BaseModel)
@@ -62,18 +65,23 @@ def unreadable(tenant_id: str | None = None) -> tuple[Unreadable, ...]:
     return tuple(found for found in _told if tenant_id in (None, found.tenant_id))
 
 
+def kind_of(value: type[BaseModel]) -> str:
+    """The kind that stands in the sealed records of a value."""
+    return getattr(value, "sealed_as", "") or value.__name__
+
+
 def to_record(collection: str, id: str, value: BaseModel) -> Record:
     """The sealed record of a value."""
-    return Record(collection, id, seal(type(value).__name__, value.model_dump(mode="json")))
+    return Record(collection, id, seal(kind_of(type(value)), value.model_dump(mode="json")))
 
 
 def from_text(kind: type[D], document: str) -> D:
     """The value in a sealed document; fields that this release does not know are left out. Raises Corrupt."""
     try:
-        return kind.model_validate(unseal(kind.__name__, document), extra="ignore")
+        return kind.model_validate(unseal(kind_of(kind), document), extra="ignore")
     except (ValidationError, ConfigInvalid) as error:
         detail = first_problem(error) if isinstance(error, ValidationError) else str(error)
-        raise Corrupt(f"a {kind.__name__} record cannot be read: {detail}") from error
+        raise Corrupt(f"a {kind_of(kind)} record cannot be read: {detail}") from error
 
 
 def find(store: Store, tenant_id: str, collection: str, id: str, kind: type[D]) -> tuple[D, str] | tuple[None, None]:

@@ -92,20 +92,20 @@ def sample_of(
         if isinstance(content, BadContent):
             refused[content.value] += 1
         elif content.modality in modalities and (not profiles or content.profile in profiles):
-            _keep_lowest(chosen[content.modality], (_rank(seed, content.id), content.id, content), count)
-    columns = [[content for *_, content in sorted(chosen[m], key=_reversed, reverse=True)] for m in modalities]
+            _keep_highest(chosen[content.modality], (_rank(seed, content.id), content.id, content), count)
+    columns = [[content for *_, content in sorted(chosen[m], key=_place, reverse=True)] for m in modalities]
     evenly = (content for content in chain.from_iterable(zip_longest(*columns)) if content is not None)
     return Sample(tuple(content for content, _ in zip(evenly, range(count), strict=False)), dict(refused))
 
 
-def _keep_lowest(heap: list[tuple[str, str, Content]], item: tuple[str, str, Content], size: int) -> None:
+def _keep_highest(heap: list[tuple[str, str, Content]], item: tuple[str, str, Content], size: int) -> None:
     if len(heap) < size:
         heapq.heappush(heap, item)
     elif heap and item[:2] > heap[0][:2]:
         heapq.heapreplace(heap, item)
 
 
-def _reversed(item: tuple[str, str, Content]) -> tuple[str, str]:
+def _place(item: tuple[str, str, Content]) -> tuple[str, str]:
     return item[:2]
 
 

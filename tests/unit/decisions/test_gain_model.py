@@ -12,8 +12,8 @@ from factories import NOON
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
-from argotune.decisions.active_model import InCharge
-from argotune.decisions.backtest import SIGNIFICANCE, Duel, Undecided, duel, level_of_look
+from argotune.decisions.active_model import POINTER, ActiveModel
+from argotune.decisions.backtest import SIGNIFICANCE, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy, TrainingDecision
@@ -24,7 +24,8 @@ from argotune.public_api.training_models import TrainingDecisionModel, TrainingS
 from argotune.runs.totals import Tally
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record
-from argotune.store.sealing import digest
+from argotune.store.port import Record
+from argotune.store.sealing import digest, seal
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -117,22 +118,22 @@ def test_a_ledger_that_teaches_nothing_gives_no_model_and_says_why(rows, why):
 
 
 def test_a_model_that_knows_what_pays_wins_against_rules_that_always_train():
-    found = duel(LEDGER, seed=7)
-    assert isinstance(found, Duel)
+    found = backtest(LEDGER, seed=7)
+    assert isinstance(found, Backtest)
     assert found.is_won
     assert found.model.gain > 0.9 * found.rules.gain
     assert found.model.calls < 0.6 * found.rules.calls
 
 
 def test_a_model_of_a_ledger_of_chance_does_not_win():
-    found = duel(rows_of_tenants(20, 12, pays=False), seed=7)
-    assert isinstance(found, Duel)
+    found = backtest(rows_of_tenants(20, 12, pays=False), seed=7)
+    assert isinstance(found, Backtest)
     assert not found.is_won
 
 
 def test_rows_in_which_nothing_could_be_chosen_are_no_evidence():
     forced = [r.model_copy(update={"decision": r.decision.model_copy(update={"by": "forced"})}) for r in LEDGER]
-    found = duel(forced, seed=7)
+    found = backtest(forced, seed=7)
     assert isinstance(found, Undecided)
     assert "0 decisions" in found.reason
 
@@ -161,13 +162,13 @@ def test_a_model_takes_over_and_is_dropped_when_that_stops_being_true():
     store = store_with(LEDGER)
     first = learn(store, NOON)
     assert first.model
-    assert InCharge(store).model().id == first.model
+    assert ActiveModel(store).model().id == first.model
     add(store, rows_of_tenants(20, 40, pays=False, seed=5, day=20), "9")
     second = learn(store, NOON + timedelta(days=60))
     assert second.model is None
     assert f"model {first.model} is dropped" in second.reason
-    assert InCharge(store).model() is None
-    assert [a.number for a in InCharge(store).history()] == [1, 2]
+    assert ActiveModel(store).model() is None
+    assert [a.number for a in ActiveModel(store).history()] == [1, 2]
 
 
 def tossed(rng: random.Random, days: int, a_day: int) -> list[LedgerRow]:
@@ -196,7 +197,7 @@ def test_models_that_are_worth_no_more_seldom_take_over_however_often_a_year_loo
             known = rows[: 15 * day]
             monkeypatch.setattr(learning, "_newest_rows", lambda _store, known=known: known)
             last = learn(store, NOON + timedelta(days=day))
-            won = won or duel(known, seed=1).is_won
+            won = won or backtest(known, seed=1).is_won
             if last.model:
                 controlled += 1
                 break
@@ -211,13 +212,13 @@ def test_a_look_waits_until_the_ledger_has_grown_by_half_and_a_year_begins_anew(
     even = rows_of_tenants(20, 12, pays=False)
     store = store_with(even)
     first = learn(store, NOON + timedelta(days=20))
-    assert (first.looks, first.duel.level) == (1, pytest.approx(level_of_look(1)))
+    assert (first.looks, first.backtest.level) == (1, pytest.approx(level_of_look(1)))
     again = learn(store, NOON + timedelta(days=21))
     assert again.reason == "the rules decide: 120 more decisions are needed before the next comparison"
-    assert (again.looks, again.looked_at, again.duel) == (1, first.looked_at, None)
+    assert (again.looks, again.looked_at, again.backtest) == (1, first.looked_at, None)
     add(store, rows_of_tenants(20, 6, pays=False, seed=2, day=30), "8")
     second = learn(store, NOON + timedelta(days=40))
-    assert (second.looks, second.duel.level) == (2, pytest.approx(level_of_look(1) / 4))
+    assert (second.looks, second.backtest.level) == (2, pytest.approx(level_of_look(1) / 4))
     assert "99.24 % confidence" in second.reason
     add(store, rows_of_tenants(20, 12, pays=False, seed=3, day=400), "9")
     assert learn(store, NOON + timedelta(days=420)).looks == 1
@@ -243,10 +244,22 @@ def test_learning_reads_the_ledgers_of_those_whose_runs_ended_last(monkeypatch: 
     assert [owner for owner, name in scanned if name == Collection.LEDGER] == sorted(by_tenant)[:3]
 
 
-def test_an_empty_ledger_leaves_the_rules_in_charge():
-    appointment = learn(MemoryStore(), NOON)
-    assert appointment.model is None
-    assert appointment.reason == "the rules decide: 0 decisions in the ledger, 60 are needed to compare"
+def test_an_empty_ledger_lets_the_rules_decide():
+    activation = learn(MemoryStore(), NOON)
+    assert activation.model is None
+    assert activation.reason == "the rules decide: 0 decisions in the ledger, 60 are needed to compare"
+
+
+def test_an_activation_that_an_earlier_release_stored_is_read():
+    compared = {"decisions": 60, "tenants": 5, "low": -0.1, "high": 0.4, "level": 0.05}
+    worth = {"model": {"gain": 2.0, "calls": 100.0}, "rules": {"gain": 1.0, "calls": 100.0}}
+    body = {"number": 3, "at": NOON.isoformat(), "model": None, "reason": "test", "rows": 60, "duel": compared | worth}
+    store = MemoryStore()
+    store.write(EVERYONE, [Record("appointments", POINTER, seal("Appointment", body))])
+    found, _ = ActiveModel(store).now()
+    assert (found.number, found.backtest.high, found.backtest.model.gain) == (3, 0.4, 2.0)
+    ActiveModel(store).activate(found.model_copy(update={"number": 4}), None, ActiveModel(store).now()[1])
+    assert [a.backtest.decisions for a in ActiveModel(store).history()] == [60]
 
 
 @pytest.mark.parametrize(
@@ -265,10 +278,10 @@ def test_a_model_of_another_release_or_a_damaged_one_is_refused(changes, error, 
 
 def test_a_model_that_is_not_in_the_store_any_more_is_named():
     store = store_with(LEDGER)
-    appointment = learn(store, NOON)
+    activation = learn(store, NOON)
     store.remove(EVERYONE, Collection.META_MODELS)
-    with pytest.raises(NotFound, match=str(appointment.model)):
-        InCharge(store).model()
+    with pytest.raises(NotFound, match=str(activation.model)):
+        ActiveModel(store).model()
 
 
 def test_the_documented_models_follow_the_rules_until_they_have_learned():

@@ -124,10 +124,10 @@ def test_what_does_not_exist_is_not_found_and_leaves_nothing(ask: Callable[[Regi
 # The pointer
 
 
-def test_crowning_moves_pointer_and_history_and_what_else_is_asked_in_one_step():
+def test_set_champion_moves_pointer_and_history_and_what_else_is_asked_in_one_step():
     store = MemoryStore()
     registry, run = Registry(store, "acme_corp"), make_run()
-    champion = registry.crown(change_to(FIRST), None, also=(RunBook.record_of(run),))
+    champion = registry.set_champion(change_to(FIRST), None, also=(RunBook.record_of(run),))
     assert champion == Champion(program="routing", version=FIRST.id, previous=None, since=after(1), sequence=1)
     assert registry.champion("routing")[0] == champion
     assert registry.history("routing") == [change_to(FIRST)]
@@ -142,35 +142,35 @@ def tag_of(registry: Registry) -> str | None:
 def test_an_unexpected_tag_is_a_conflict_that_leaves_nothing(expected: Callable[[str], str | None]):
     store = MemoryStore()
     registry = Registry(store, "acme_corp")
-    registry.crown(change_to(FIRST), None)
+    registry.set_champion(change_to(FIRST), None)
     old = tag_of(registry)
-    registry.crown(change_to(SECOND, 2, FIRST), old)
+    registry.set_champion(change_to(SECOND, 2, FIRST), old)
     before = registry.champion("routing"), registry.history("routing")
     with pytest.raises(Conflict, match="champion of routing was changed by somebody else"):
-        registry.crown(change_to(THIRD, 3, FIRST), expected(old), also=(RunBook.record_of(make_run()),))
+        registry.set_champion(change_to(THIRD, 3, FIRST), expected(old), also=(RunBook.record_of(make_run()),))
     assert (registry.champion("routing"), registry.history("routing")) == before
     assert RunBook(store, "acme_corp").runs() == []
 
 
 def test_a_line_of_history_is_never_overwritten():
     registry = registry_of()
-    registry.crown(change_to(FIRST), None)
+    registry.set_champion(change_to(FIRST), None)
     with pytest.raises(Conflict):
-        registry.crown(change_to(SECOND, 1, FIRST), tag_of(registry))
+        registry.set_champion(change_to(SECOND, 1, FIRST), tag_of(registry))
     assert [change.version for change in registry.history("routing")] == [FIRST.id]
 
 
-def test_of_many_that_crown_at_once_one_wins():
+def test_of_many_that_set_a_champion_at_once_one_wins():
     registry, start, won = registry_of(), threading.Barrier(8), []
 
-    def crown(number: int) -> None:
+    def set_champion(number: int) -> None:
         start.wait()
         try:
-            won.append(registry.crown(change_to(FIRST, who=f"run {number}"), None))
+            won.append(registry.set_champion(change_to(FIRST, who=f"run {number}"), None))
         except Conflict:
             return
 
-    threads = [threading.Thread(target=crown, args=(number,)) for number in range(8)]
+    threads = [threading.Thread(target=set_champion, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -191,7 +191,7 @@ def test_champions_are_listed_by_program():
 
 def test_overrides_and_rollbacks_are_numbered_and_say_who_and_why():
     registry = registry_of(FIRST, SECOND)
-    registry.crown(change_to(FIRST), None)
+    registry.set_champion(change_to(FIRST), None)
     override(registry, SECOND, "asked by the search team")
     champion = roll_back(registry)
     assert (champion.version, champion.previous, champion.sequence) == (FIRST.id, SECOND.id, 3)
@@ -230,9 +230,9 @@ def test_an_override_sent_twice_is_refused_so_that_the_way_back_stays():
 def three_champions() -> Registry:
     """First, second and third were promoted one after the other."""
     registry = registry_of(FIRST, SECOND, THIRD)
-    registry.crown(change_to(FIRST), None)
-    registry.crown(change_to(SECOND, 2, FIRST), registry.champion("routing")[1])
-    registry.crown(change_to(THIRD, 3, SECOND), registry.champion("routing")[1])
+    registry.set_champion(change_to(FIRST), None)
+    registry.set_champion(change_to(SECOND, 2, FIRST), registry.champion("routing")[1])
+    registry.set_champion(change_to(THIRD, 3, SECOND), registry.champion("routing")[1])
     return registry
 
 

@@ -59,7 +59,7 @@ def promoted() -> Store:
         registry.keep(version)
     RunBook(store, "acme_corp").open(RUN)
     for move in (change(1, TUNED, WRITTEN), change(2, later, TUNED), change(3, last, later, "overridden")):
-        registry.crown(move, registry.champion("routing")[1])
+        registry.set_champion(move, registry.champion("routing")[1])
     return store
 
 

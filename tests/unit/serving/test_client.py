@@ -12,7 +12,7 @@ from factories import NOON, make_span
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from served import FIRST, NEVER_S, Fragile, crown, soon, tuned
+from served import FIRST, NEVER_S, Fragile, set_champion, soon, tuned
 from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory.store import MemoryStore
@@ -21,7 +21,7 @@ from argotune.data.experiences import Experience, Unusable, clean, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
-from argotune.promotion.champions import untuned
+from argotune.promotion.champions import serving_version, untuned
 from argotune.promotion.registry import Registry
 from argotune.serving.client import Serving, open_serving
 from argotune.store.collections import Collection
@@ -63,10 +63,16 @@ def test_without_a_champion_the_program_as_written_answers():
     assert Registry(store, "acme").champions() == []
 
 
+def test_looking_up_what_serves_writes_nothing():
+    store = MemoryStore()
+    assert serving_version(Registry(store, "acme"), ROUTING, NOON).version == untuned(ROUTING, NOON)
+    assert Registry(store, "acme").versions() == []
+
+
 def test_a_new_champion_serves_after_a_refresh_and_not_before():
     store = MemoryStore()
     with serving_on(store) as serving:
-        version = crown(store, tuned("sum"))
+        version = set_champion(store, tuned("sum"))
         assert serving.decide("routing", query="x").answers == {"agent": FIRST}
         serving.refresh()
         decision = serving.decide("routing", query="x")
@@ -75,7 +81,7 @@ def test_a_new_champion_serves_after_a_refresh_and_not_before():
 
 def test_a_champion_that_stays_is_not_loaded_again():
     store = MemoryStore()
-    crown(store, tuned("sum"))
+    set_champion(store, tuned("sum"))
     with serving_on(store) as serving:
         before = serving.champion("routing")
         serving.refresh()
@@ -85,19 +91,19 @@ def test_a_champion_that_stays_is_not_loaded_again():
 def test_champions_are_refreshed_in_the_background():
     store = MemoryStore()
     with serving_on(store, refresh_s=0.01) as serving:
-        version = crown(store, tuned("sum"))
+        version = set_champion(store, tuned("sum"))
         assert soon(lambda: serving.champion("routing").version == version.id)
 
 
 def test_a_champion_of_another_signature_is_set_aside_and_told_once(caplog: pytest.LogCaptureFixture):
     store = MemoryStore()
-    old = crown(store, tuned("sum", signature_hash="0" * 64))
+    old = set_champion(store, tuned("sum", signature_hash="0" * 64))
     with serving_on(store) as serving:
         serving.refresh()
         decision = serving.decide("routing", query="x")
         assert (decision.version, decision.answers) == (untuned(ROUTING, NOON).id, {"agent": FIRST})
         assert [f"champion {old.id} of routing has another signature" in line for line in caplog.messages] == [True]
-        newer = crown(store, tuned("text", signature_hash="0" * 64))
+        newer = set_champion(store, tuned("text", signature_hash="0" * 64))
         serving.refresh()
         assert newer.id in caplog.messages[-1]
 
@@ -107,7 +113,7 @@ def test_a_champion_of_another_signature_is_set_aside_and_told_once(caplog: pyte
 
 def test_a_store_that_is_down_keeps_the_local_copy_serving(caplog: pytest.LogCaptureFixture):
     store = Fragile()
-    version = crown(store, tuned("sum"))
+    version = set_champion(store, tuned("sum"))
     with serving_on(store, refresh_s=0.01) as serving:
         store.is_down = True
         assert soon(lambda: "champions not refreshed, serving the local copy: the store is down" in caplog.messages)
@@ -115,20 +121,20 @@ def test_a_store_that_is_down_keeps_the_local_copy_serving(caplog: pytest.LogCap
             serving.refresh()
         assert serving.decide("routing", query="x").version == version.id
         store.is_down = False
-        later = crown(store, tuned("text"))
+        later = set_champion(store, tuned("text"))
         assert soon(lambda: serving.champion("routing").version == later.id)
 
 
 def test_a_damaged_record_keeps_the_local_copy_serving_until_it_is_mended(caplog: pytest.LogCaptureFixture):
     store = MemoryStore()
-    version = crown(store, tuned("sum"))
+    version = set_champion(store, tuned("sum"))
     whole = Record(Collection.CHAMPIONS, "routing", store.read("acme", Collection.CHAMPIONS, "routing") or "")
     with serving_on(store, refresh_s=0.01) as serving:
         store.write("acme", [Record(whole.collection, whole.id, whole.document.replace("routing", "rooting"))])
         assert soon(lambda: any("does not match its hash" in line for line in caplog.messages))
         assert serving.decide("routing", query="x").version == version.id
         store.write("acme", [whole])
-        later = crown(store, tuned("text"))
+        later = set_champion(store, tuned("text"))
         assert soon(lambda: serving.champion("routing").version == later.id)
 
 
@@ -207,5 +213,5 @@ def test_many_threads_may_ask_while_champions_change():
     store = MemoryStore()
     with serving_on(store, refresh_s=0.001) as serving, ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(serving.decide, "routing", query="x") for _ in range(40)]
-        crown(store, tuned("sum"))
+        set_champion(store, tuned("sum"))
         assert {future.result().answers["agent"] for future in asked} <= {FIRST, "sum"}

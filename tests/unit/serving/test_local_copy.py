@@ -15,7 +15,7 @@ import dspy
 import pytest
 from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from served import ENOUGH_S, NEVER_S, Fragile, crown, tuned
+from served import ENOUGH_S, NEVER_S, Fragile, set_champion, tuned
 from small_routing import AGENTS as UNSORTED
 from small_routing import config_with
 
@@ -96,13 +96,13 @@ FIRST = next(iter(AGENTS))
 
 
 def test_a_changed_config_and_the_champion_trained_for_it_reach_a_running_application(app: App):
-    crown(app.store, tuned("video"))
+    set_champion(app.store, tuned("video"))
     app.serving.refresh()
     assert app.says() == "video"
     changed = config_with(agents={**AGENTS, "maps": "finds maps"})
     Configs(app.store).save(changed)
     (program,) = programs_of(changed, "routing")
-    crown(app.store, tuned("maps", program=program))
+    set_champion(app.store, tuned("maps", program=program))
     app.serving.refresh()
     assert app.says() == "maps"
     assert app.problems() == {}
@@ -131,7 +131,7 @@ def test_a_config_that_cannot_be_read_keeps_the_last_one_and_champions_go_on(app
     Configs(app.store).save(CONFIG)
     app.serving.refresh()
     whole = app.damage(Collection.CONFIG, "routing")
-    crown(app.store, tuned("video"))
+    set_champion(app.store, tuned("video"))
     app.serving.refresh()
     assert (app.says(), app.problems()) == ("video", {THE_CONFIG: 1})
     app.store.write("acme", [whole])
@@ -173,11 +173,11 @@ def test_another_lm_in_the_config_answers_and_one_that_cannot_be_opened_is_tried
 
 @pytest.mark.parametrize("collection", [Collection.CHAMPIONS, Collection.VERSIONS])
 def test_a_damaged_champion_freezes_only_itself_until_it_is_mended(app: App, collection: str):
-    first = crown(app.store, tuned("video"))
+    first = set_champion(app.store, tuned("video"))
     app.serving.refresh()
-    second = crown(app.store, tuned("text"))
+    second = set_champion(app.store, tuned("text"))
     whole = app.damage(collection, "routing" if collection == Collection.CHAMPIONS else second.id)
-    video = crown(app.store, tuned("video", program=VIDEO))
+    video = set_champion(app.store, tuned("video", program=VIDEO))
     app.clock.now += timedelta(seconds=90)
     for _ in range(3):
         app.serving.refresh()
@@ -193,8 +193,8 @@ def test_a_damaged_champion_freezes_only_itself_until_it_is_mended(app: App, col
 
 def test_a_champion_that_is_damaged_from_the_start_is_served_as_written_beside_the_others():
     store = Fragile()
-    version = crown(store, tuned("video"))
-    crown(store, tuned("video", program=VIDEO))
+    version = set_champion(store, tuned("video"))
+    set_champion(store, tuned("video", program=VIDEO))
     store.write("acme", [Record(Collection.VERSIONS, version.id, "{}")])
     app = App(store)
     assert (app.says(), app.says(VIDEO.name)) == (FIRST, "video")
@@ -214,7 +214,7 @@ def test_an_own_program_that_breaks_freezes_only_itself(monkeypatch: pytest.Monk
         config_with(programs={"mood": "shop:mood"}, modules=["mood", "routing"], agents=AGENTS | {"x": ""})
     )
     (program,) = programs_of(Configs(app.store).get("acme"), "routing")
-    crown(app.store, tuned("x", program=program))
+    set_champion(app.store, tuned("x", program=program))
     app.serving.refresh()
     assert (app.says(), app.serving.champion("mood") is before, app.problems()) == ("x", True, {"mood": 1})
     shop.mood = lambda _config: good
@@ -254,7 +254,7 @@ def test_status_says_how_old_the_copy_is_and_how_often_the_store_failed(app: App
 
 
 def test_a_lasting_problem_is_logged_once_and_another_one_again(app: App, caplog: pytest.LogCaptureFixture):
-    whole = crown(app.store, tuned("video")) and app.damage(Collection.CHAMPIONS, "routing")
+    whole = set_champion(app.store, tuned("video")) and app.damage(Collection.CHAMPIONS, "routing")
     for _ in range(3):
         app.serving.refresh()
     app.store.write("acme", [whole, Record(Collection.VERSIONS, tuned("video").id, "{}")])
@@ -281,7 +281,7 @@ def test_refreshing_goes_on_after_an_error_that_nobody_foresaw(caplog: pytest.Lo
     assert "champions not refreshed, serving the local copy" in caplog.messages
     assert [(p.about, p.says) for p in serving.status().problems] == [(STORE, "ZeroDivisionError: division by zero")]
     del serving._copy._fresh
-    version = crown(store, tuned("video"))
+    version = set_champion(store, tuned("video"))
     turn.release()
     assert back.acquire(timeout=ENOUGH_S)
     assert serving.champion("routing").version == version.id
@@ -297,7 +297,7 @@ import os, sys
 sys.path[:0] = sys.argv[2:]
 from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from served import crown, soon, tuned
+from served import set_champion, soon, tuned
 from small_routing import CONFIG
 
 from argotune.adapters.sqlite import SQLiteStore
@@ -305,7 +305,7 @@ from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.serving import Serving
 
 store = SQLiteStore(sys.argv[1])
-crown(store, tuned("sum"))
+set_champion(store, tuned("sum"))
 serving = Serving(store, CONFIG, scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON, 0.01)
 serving.decide("routing", query="x")
 with serving._copy._lock:  # as a fork in the middle of a refresh would find it
@@ -315,7 +315,7 @@ if child == 0:
     counted = serving.status().decisions
     serving.close()
     os._exit(0 if fresh and counted and not serving._thread.is_alive() else 1)
-crown(store, tuned("text"))
+set_champion(store, tuned("text"))
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 closed = serving
 closed.close()

@@ -34,7 +34,7 @@ from argotune.tenants.config import RewardWeights, RoutingConfigUnified
 
 
 class Model(Protocol):
-    """A model that is in charge. `id` is its version."""
+    """The active model. `id` is its version."""
 
     id: str
 
@@ -46,7 +46,7 @@ class Model(Protocol):
 class Question:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
-    where the rules are in charge."""
+    where the rules decide."""
 
     config: RoutingConfigUnified
     data: Dataset

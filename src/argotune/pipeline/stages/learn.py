@@ -6,8 +6,8 @@ import heapq
 import math
 from datetime import datetime
 
-from argotune.decisions.active_model import Appointment, InCharge
-from argotune.decisions.backtest import MIN_GROWTH, Duel, Undecided, duel, level_of_look
+from argotune.decisions.active_model import Activation, ActiveModel
+from argotune.decisions.backtest import MIN_GROWTH, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.runs.totals import tallies
@@ -19,28 +19,28 @@ MAX_ROWS = 5_000
 """The newest decisions: enough to learn from, and with 260 MB of memory they fit into the pod of a round."""
 
 
-def learn(store: Store, now: datetime) -> Appointment:
-    """Fit on the ledger, compare with the rules, and appoint whoever is worth more; the appointment.
+def learn(store: Store, now: datetime) -> Activation:
+    """Fit on the ledger, compare with the rules, and activate whoever is worth more; the activation.
 
     A model takes over only when it won on later decisions of tenants that it had not seen, and loses its place as soon
     as it does not. Each look that may bring a takeover spends a share of what a year's looks may err, and waits until
-    the ledger has grown. Deterministic in the ledger. Raises Conflict when somebody else appointed meanwhile.
+    the ledger has grown. Deterministic in the ledger. Raises Conflict when somebody else activated meanwhile.
     """
     rows = _newest_rows(store)
-    before, tag = InCharge(store).now()
+    before, tag = ActiveModel(store).now()
     found, model, looks, looked_at = _judged(rows, before, now)
-    appointment = Appointment(
+    activation = Activation(
         number=before.number + 1 if before else 1,
         at=now,
         model=model.id if model else None,
         reason=_reason(found, model, before),
         rows=len(rows),
-        duel=found if isinstance(found, Duel) else None,
+        backtest=found if isinstance(found, Backtest) else None,
         looks=looks,
         looked_at=looked_at,
     )
-    InCharge(store).appoint(appointment, model, tag)
-    return appointment
+    ActiveModel(store).activate(activation, model, tag)
+    return activation
 
 
 def _newest_rows(store: Store) -> list[LedgerRow]:
@@ -71,21 +71,21 @@ def _push(newest: list[tuple[tuple[datetime, str, str], LedgerRow]], row: Ledger
         heapq.heapreplace(newest, entry)
 
 
-Found = Duel | Undecided | NotLearned
+Found = Backtest | Undecided | NotLearned
 
 
 def _judged(
-    rows: list[LedgerRow], before: Appointment | None, now: datetime
+    rows: list[LedgerRow], before: Activation | None, now: datetime
 ) -> tuple[Found, MetaModel | None, int, datetime | None]:
     """What was found, who won by it, the looks of this year, and when the last one was."""
     looked_at = before.looked_at if before else None
     looks = before.looks if before and looked_at and looked_at.year == now.year else 0
     if before and before.model:
-        return *_won(duel(rows, SEED), rows), looks, looked_at
+        return *_won(backtest(rows, SEED), rows), looks, looked_at
     wait = _wait(rows, looked_at)
     if wait:
         return wait, None, looks, looked_at
-    found = duel(rows, SEED, level_of_look(looks + 1))
+    found = backtest(rows, SEED, level_of_look(looks + 1))
     if isinstance(found, Undecided):
         return found, None, looks, looked_at
     return *_won(found, rows), looks + 1, now
@@ -98,16 +98,16 @@ def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> Undecided | None
     return Undecided(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
 
 
-def _won(found: Duel | Undecided, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
+def _won(found: Backtest | Undecided, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
     if isinstance(found, Undecided) or not found.is_won:
         return found, None
     model = fit(trainings_of(rows), SEED)
     return (model, None) if isinstance(model, NotLearned) else (found, model)
 
 
-def _reason(found: Found, model: MetaModel | None, before: Appointment | None) -> str:
+def _reason(found: Found, model: MetaModel | None, before: Activation | None) -> str:
     dropped = f", model {before.model} is dropped" if before and before.model else ""
-    if not isinstance(found, Duel):
+    if not isinstance(found, Backtest):
         return f"the rules decide{dropped}: {found.reason}"
     if model:
         return f"model {model.id} decides: {found.sentence}"

@@ -30,7 +30,7 @@ def promote(
     judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
     try:
         change = _change(registry, run, verdict, now)
-        registry.crown(
+        registry.set_champion(
             change, run.champion_tag, also=(book.record_of(judged),), expect={**book.expected(run), **barred}
         )
     except Conflict as error:

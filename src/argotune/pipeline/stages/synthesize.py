@@ -12,7 +12,7 @@ from argotune.pipeline.ports import Ports
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.champions import standing
+from argotune.promotion.champions import serving_version
 from argotune.promotion.registry import Registry
 from argotune.runs.run import Plan
 from argotune.synthetic.generation import QUERY_GENERATION, QueryGenerator
@@ -78,7 +78,7 @@ def _generator(ports: Ports, config: RoutingConfigUnified, registry: Registry) -
     if name is None:
         return QueryGenerator()
     program = own_program(config, name)
-    champion = standing(registry, program, ports.clock()).version
+    champion = serving_version(registry, program, ports.clock()).version
     return load(program, champion.state, champion.signature_hash, ports.embedder)
 
 

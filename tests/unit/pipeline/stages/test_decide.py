@@ -214,7 +214,7 @@ class Adviser:
 
 @pytest.mark.parametrize("says", [SKIP, real("labeled")])
 @pytest.mark.parametrize("past", [TrainingHistory(), LATELY])
-def test_a_model_in_charge_decides_and_what_the_rules_would_do_is_kept(says: Action, past: TrainingHistory):
+def test_an_active_model_decides_and_what_the_rules_would_do_is_kept(says: Action, past: TrainingHistory):
     model = Adviser(says)
     asked = question(past=past, model=model)
     found = decide(asked)

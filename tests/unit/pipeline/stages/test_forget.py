@@ -46,8 +46,8 @@ def a_store() -> MemoryStore:
     first, second = (versions[name].id for name in "ab")
     _, tag = registry.champion("routing")
     change = {"program": "routing", "how": "promoted", "who": "gate", "reason": "better", "at": NOON - 450 * DAY}
-    registry.crown(Change(sequence=1, version=first, previous=None, run_id="promoted", **change), tag)
-    registry.crown(Change(sequence=2, version=second, previous=first, **change), registry.champion("routing")[1])
+    registry.set_champion(Change(sequence=1, version=first, previous=None, run_id="promoted", **change), tag)
+    registry.set_champion(Change(sequence=2, version=second, previous=first, **change), registry.champion("routing")[1])
     runs = [
         run("promoted", 450, **JUDGED, challenger=first),
         run("old-judged", 400, **JUDGED, challenger=versions["c"].id),
