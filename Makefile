@@ -29,6 +29,7 @@ check: .venv/.ready
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/lint-imports
+	.venv/bin/mypy
 
 test: setup check
 	.venv/bin/python -m pytest -n auto --dist loadfile --ignore tests/cluster
