@@ -178,7 +178,7 @@ def _trigger(store: Counted, count: int):
 
 
 def _status(store: Counted, _count: int):
-    from argotune.cli.inspect import status_rows
+    from argotune.cli.commands.inspect import status_rows
 
     return lambda: status_rows(store, [TENANT])[-1][-1]
 

@@ -3,7 +3,7 @@
 import sys
 
 from argotune.cli import run_command
-from argotune.cli.loop import trigger_parser
+from argotune.cli.commands.trigger import trigger_parser
 
 if __name__ == "__main__":
     sys.exit(run_command(trigger_parser(), None))

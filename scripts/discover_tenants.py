@@ -3,7 +3,7 @@
 import sys
 
 from argotune.cli import run_command
-from argotune.cli.rounds import discover_parser
+from argotune.cli.commands.rounds import discover_parser
 
 if __name__ == "__main__":
     sys.exit(run_command(discover_parser(), None))

@@ -3,7 +3,7 @@
 import sys
 
 from argotune.cli import run_command
-from argotune.cli.loop import optimization_parser
+from argotune.cli.commands.run import optimization_parser
 
 if __name__ == "__main__":
     sys.exit(run_command(optimization_parser(), None))

@@ -161,7 +161,7 @@ def test_a_status_that_argo_does_not_have_is_2(pods: Pods):
 def test_the_trigger_pod_imports_no_optimizer(pods: Pods):
     pods.tenant("x")
     code = (
-        "import sys; from argotune.cli import run_command; from argotune.cli.loop import trigger_parser;"
+        "import sys; from argotune.cli import run_command; from argotune.cli.commands.trigger import trigger_parser;"
         f"print(run_command(trigger_parser(), ['--tenant-id=x', '--due-dir={pods.folder}/due']));"
         "print([m for m in ('dspy', 'litellm', 'sklearn', 'numpy', 'pandas', 'kubernetes') if m in sys.modules])"
     )

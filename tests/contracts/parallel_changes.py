@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import sys
 
-from argotune.cli import main, tenants  # noqa: F401 - imported before the fork
+from argotune.cli import main
+from argotune.cli.commands import tenants  # noqa: F401 - imported before the fork
 
 
 def run(number: int, start: int, arguments: list[str]) -> int:

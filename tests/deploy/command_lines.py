@@ -12,9 +12,11 @@ from pathlib import Path
 from deploy.manifest_rules import PLACEHOLDER, containers_of, is_ours
 from deploy.strict_schema import Object
 
-from argotune.cli.loop import aggregate_parser, optimization_parser, trigger_parser
+from argotune.cli.commands.aggregate import aggregate_parser
+from argotune.cli.commands.rounds import discover_parser
+from argotune.cli.commands.run import optimization_parser
+from argotune.cli.commands.trigger import trigger_parser
 from argotune.cli.parser import build_parser
-from argotune.cli.rounds import discover_parser
 
 SCRIPTS = {
     "scripts/auto_optimization_trigger.py": trigger_parser,

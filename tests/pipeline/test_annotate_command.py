@@ -13,7 +13,7 @@ from world import AGENTS, World
 
 from argotune import wiring
 from argotune.cli import main
-from argotune.cli.annotate import _answer, _Skip, _Stop
+from argotune.cli.commands.annotate import _answer, _Skip, _Stop
 from argotune.scheduling.next_check import agenda_of
 from argotune.tenants.agenda import agendas, keep_agenda, place_of
 

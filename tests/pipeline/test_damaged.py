@@ -8,7 +8,7 @@ import pytest
 from world import START, World, filled, traffic
 
 from argotune.adapters.memory.runner import MemoryRunner
-from argotune.cli.inspect import status_rows
+from argotune.cli.commands.inspect import status_rows
 from argotune.decisions.ledger import ledger_of
 from argotune.errors import Corrupt
 from argotune.pipeline.passes import Request, run_module

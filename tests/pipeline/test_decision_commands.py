@@ -12,7 +12,7 @@ from world import World, filled
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
-from argotune.cli.rounds import settle_daily
+from argotune.cli.commands.rounds import settle_daily
 from argotune.decisions.active_model import ActiveModel
 from argotune.pipeline.passes import Request, run_module
 from argotune.tenants.catalog import Configs

@@ -31,8 +31,8 @@ from world import START, World, traffic
 from argotune import wiring
 from argotune.adapters.litellm import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
-from argotune.cli.argo import _link
-from argotune.cli.looks import modules_of
+from argotune.cli.chosen import modules_of
+from argotune.cli.workflows import link_of
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset, ExampleSums
@@ -565,7 +565,7 @@ def runner(environment: Mapping[str, str]) -> Any:
 
 def page_of_traces(environment: Mapping[str, str]) -> str | None:
     with patch("argotune.adapters.phoenix.connection.PhoenixHttp.project_id", return_value="p1"):
-        return wiring.open_tracker(read(**environment)).project_link("acme")
+        return wiring.open_tracker(read(**environment)).projectlink_of("acme")
 
 
 def logs(environment: Mapping[str, str]) -> bool:
@@ -606,7 +606,7 @@ SETTINGS = [
     Row("lease_s", "7", lambda e: wiring.open_ports(read(**e, CONFIG_STORE_URL="memory://")).lease_s),
     Row("log_format", "json", logs),
     Row("namespace", "other", runner),
-    Row("argo_url", "https://argo.example", lambda e: _link(read(**e), "w1")),
+    Row("argo_url", "https://argo.example", lambda e: link_of(read(**e), "w1")),
     Row("phoenix_url", "https://phoenix.example", page_of_traces),
 ]
 

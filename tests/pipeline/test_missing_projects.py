@@ -9,8 +9,11 @@ import pytest
 from world import World, filled
 
 from argotune import wiring
-from argotune.cli import looks, main, run_command
-from argotune.cli.loop import _gravest, optimization_parser, trigger_parser
+from argotune.cli import main, run_command
+from argotune.cli.commands import trigger
+from argotune.cli.commands.run import optimization_parser
+from argotune.cli.commands.trigger import trigger_parser
+from argotune.cli.showing import gravest
 from argotune.errors import ConfigInvalid, ProjectMissing
 from argotune.runs.book import RunBook
 
@@ -34,7 +37,7 @@ class Projects:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     world, _ = filled(modules=MODULES)
     for name, value in (("store_of", world.store), ("settings_of", None)):
-        monkeypatch.setattr(looks, name, lambda _arguments, value=value: value)
+        monkeypatch.setattr(trigger, name, lambda _arguments, value=value: value)
     monkeypatch.setattr(wiring, "open_traces", lambda _settings: world.traces)
     monkeypatch.setattr(wiring, "open_ports", lambda _settings, _progress: world.ports)
     monkeypatch.setattr(wiring, "utc_now", lambda: world.now)
@@ -91,4 +94,4 @@ def test_nothing_at_all_is_4(world: World, missing: list[str], parser, capsys):
 
 def test_what_else_went_wrong_goes_before_a_missing_project():
     failures = {"modality": ProjectMissing("none"), "routing": ConfigInvalid("wrong")}
-    assert _gravest(failures, is_all=True) is failures["routing"]
+    assert gravest(failures, is_all=True) is failures["routing"]

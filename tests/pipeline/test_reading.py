@@ -12,7 +12,7 @@ from world import START, World, traffic
 
 from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.cli import looks
+from argotune.cli.commands import trigger
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset
@@ -227,8 +227,8 @@ def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
 def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config, monkeypatch, is_dry):
     send(world, 1, hours_ago=1)
     for name, value in (("store_of", world.store), ("settings_of", None)):
-        monkeypatch.setattr(looks, name, lambda _arguments, value=value: value)
+        monkeypatch.setattr(trigger, name, lambda _arguments, value=value: value)
     monkeypatch.setattr(wiring, "open_traces", lambda _settings: world.traces)
-    looks.looks_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
+    trigger.looks_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
     marker, tag = RunBook(world.store, "acme").marker("routing")
     assert (tag is None, marker.first_look_at is None) == (is_dry, is_dry)

@@ -13,7 +13,7 @@ from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
 
 from argotune.adapters.memory.content import MemoryContent
 from argotune.cli import main
-from argotune.cli import synthesize as synthesize_command
+from argotune.cli.commands import synthesize as synthesize_command
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import LabelSource
 from argotune.data.splitting import Split

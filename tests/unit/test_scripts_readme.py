@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from argotune.cli.loop import aggregate_parser, optimization_parser, trigger_parser
-from argotune.cli.rounds import discover_parser
+from argotune.cli.commands.aggregate import aggregate_parser
+from argotune.cli.commands.rounds import discover_parser
+from argotune.cli.commands.run import optimization_parser
+from argotune.cli.commands.trigger import trigger_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "scripts/README.md").read_text(encoding="utf-8")

@@ -32,8 +32,8 @@ def run_command(parser, argv: Sequence[str] | None) -> int:
 
 def _run(parser, arguments) -> int:
     from argotune.cli.files import check_places
+    from argotune.cli.flags import check_texts
     from argotune.cli.output import complain, prepare_stderr
-    from argotune.cli.parser import check_texts
     from argotune.errors import ArgotuneError
     from argotune.logs import about
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from argotune.adapters.memory.runner import MemoryRunner
-from argotune.cli import argo, main
+from argotune.cli import main, workflows
 from argotune.errors import AccessDenied, Unavailable
 from argotune.scheduling.watching import again, events, exit_code
 from argotune.scheduling.workflow import FORCED_PRIORITY, Submission, Workflow, manifest, workflow_of
@@ -73,7 +73,7 @@ Runs = Callable[..., int]
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Calls `argotune` with a runner in the place of the cluster's."""
-    monkeypatch.setattr(argo, "POLL_S", 0.0)
+    monkeypatch.setattr(workflows, "POLL_S", 0.0)
     monkeypatch.setenv("ARGOTUNE_ARGO_URL", "https://argo.example/")
     monkeypatch.delenv("KUBERNETES_NAMESPACE", raising=False)
 

@@ -149,7 +149,7 @@ def test_two_flags_do_not_write_one_file(inside: Path):
 
 
 def test_a_command_ends_before_its_work_when_its_report_has_no_place(inside: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("argotune.cli.loop.ports_of", lambda _: pytest.fail("it went to work"))
+    monkeypatch.setattr("argotune.cli.commands.run.ports_of", lambda _: pytest.fail("it went to work"))
     assert main(["run", "--tenant", "acme", "--output", "folder"]) == 2
 
 

@@ -10,8 +10,10 @@ import pytest
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.cli import main, run_command
-from argotune.cli.loop import aggregate_parser, optimization_parser, trigger_parser
-from argotune.cli.rounds import SUBMIT_ONLY, discover_parser
+from argotune.cli.commands.aggregate import aggregate_parser
+from argotune.cli.commands.rounds import SUBMIT_ONLY, discover_parser
+from argotune.cli.commands.run import optimization_parser
+from argotune.cli.commands.trigger import trigger_parser
 from argotune.settings import read_settings
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import parse_config

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.cli import loop, main
+from argotune.cli import main
+from argotune.cli.commands import run as run_commands
 from argotune.pipeline import passes
 from argotune.pipeline.run_steps import Request
 from argotune.tenants.catalog import Configs
@@ -33,7 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RoutingConfigUni
             seen.append((config, request))
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(loop, "ports_of", ports_of)
+        monkeypatch.setattr(run_commands, "ports_of", ports_of)
         monkeypatch.setattr(passes, "run_module", run_module)
         assert main(["run", "--tenant", "acme", *flags]) == 130
         assert Configs(store).get("acme") == RoutingConfigUnified(tenant_id="acme", modules=["routing"])

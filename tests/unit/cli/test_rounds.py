@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from argotune.cli.rounds import _tenant_ids
+from argotune.cli.commands.rounds import _tenant_ids
 from argotune.errors import ConfigInvalid
 
 

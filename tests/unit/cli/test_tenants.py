@@ -96,7 +96,7 @@ def test_a_setting_nested_too_deeply_is_2(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_a_status_that_is_given_twice_is_2():
     from argotune.cli import run_command
-    from argotune.cli.loop import aggregate_parser
+    from argotune.cli.commands.aggregate import aggregate_parser
 
     flags = ["--tenant", "acme", "--status", "routing=Failed", "--status", "routing=Succeeded"]
     assert run_command(aggregate_parser(), flags) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from factories import make_annotation, make_config, make_experience, make_span
 
-from argotune.cli.annotate import _chosen, _given
+from argotune.cli.commands.annotate import _chosen, _given
 from argotune.data.annotations import strongest
 from argotune.data.examples import examples_from
 from argotune.data.experiences import Experience, Fields, meant, read_span

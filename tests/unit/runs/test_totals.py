@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import run_command
-from argotune.cli.inspect import status_rows
-from argotune.cli.loop import aggregate_parser
+from argotune.cli.commands.aggregate import aggregate_parser
+from argotune.cli.commands.inspect import status_rows
 from argotune.errors import Conflict
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from argotune.cli.flags import command, port, refuse_without
 from argotune.cli.open import progress_bars
-from argotune.cli.parser import command, port, refuse_without
 from argotune.cli.streams import stdout
 
 CHART = Path("helm/argotune")

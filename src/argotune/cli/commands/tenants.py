@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from argotune.cli.flags import add_json, add_store, command
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_store, command
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.removal import remove_tenant
 from argotune.tenants.catalog import Configs

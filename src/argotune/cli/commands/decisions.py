@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from argparse import Namespace
 
+from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_store, add_tenant, command, some_text
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.runs.book import RunBook
 from argotune.tenants.catalog import Configs

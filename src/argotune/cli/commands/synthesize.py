@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 
 from argotune.cli.files import deliver, json_text
+from argotune.cli.flags import add_json, add_store, add_tenant, command
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
-from argotune.cli.parser import add_json, add_store, add_tenant, command
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.ports import Ports
 from argotune.tenants.catalog import Configs

@@ -6,9 +6,9 @@ import signal
 import threading
 from argparse import Namespace
 
+from argotune.cli.flags import add_store, command
 from argotune.cli.open import settings_of
 from argotune.cli.output import note
-from argotune.cli.parser import add_store, command
 from argotune.errors import ConfigInvalid
 
 MAX_INTERVAL_S = 3600.0

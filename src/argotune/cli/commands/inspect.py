@@ -6,11 +6,11 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterable
 
-from argotune.cli.looks import modules_of
-from argotune.cli.loop import say_runs
+from argotune.cli.chosen import modules_of
+from argotune.cli.flags import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
-from argotune.cli.parser import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
+from argotune.cli.showing import say_runs
 from argotune.errors import Corrupt
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook

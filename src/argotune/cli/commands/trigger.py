@@ -1,14 +1,29 @@
-"""What the conditions of a tenant's modules are: asked, shown, and left as files for the steps of a workflow."""
+"""`argotune trigger` and the documented script like it: is a module of a tenant due? The script runs what is."""
 
 from __future__ import annotations
 
+import argparse
 from argparse import Namespace
 from collections.abc import Sequence
 
-from argotune.cli.files import write_text
-from argotune.cli.open import settings_of, store_of
-from argotune.cli.output import escaped, say
-from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, ProjectMissing
+from argotune.cli.chosen import modules_of
+from argotune.cli.files import deliver, json_text, write_text
+from argotune.cli.flags import (
+    Parser,
+    add_force,
+    add_json,
+    add_module,
+    add_phoenix,
+    add_store,
+    add_tenant,
+    command,
+    refuse_without,
+)
+from argotune.cli.open import ports_of, settings_of, store_of
+from argotune.cli.output import escaped, say, say_json
+from argotune.cli.showing import idle, missing_of, run_and_show
+from argotune.errors import NotFound, ProjectMissing
+from argotune.runs.reports import report_json
 from argotune.runs.step_outcomes import Look, outcome_of_looks
 from argotune.scheduling.next_check import agenda_of
 from argotune.scheduling.trigger_check import Conditions
@@ -19,15 +34,80 @@ from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 
-def modules_of(config: RoutingConfigUnified, asked: str) -> list[str]:
-    """`all`, `own` (the tenant's own programs, maybe none) or one module of the tenant. Raises ConfigInvalid."""
-    if asked == "all":
-        return list(config.modules)
-    if asked == "own":
-        return [module for module in config.modules if module not in MODULES]
-    if asked not in config.modules:
-        raise ConfigInvalid(f"--module: {asked!r} is not one of this tenant's modules: {', '.join(config.modules)}")
-    return [asked]
+def add_commands(commands) -> None:
+    """Add the command of this file."""
+    check = command(commands, "trigger", check_trigger, "is a module of a tenant due? changes nothing")
+    add_tenant(check)
+    add_module(check)
+    add_store(check)
+    add_phoenix(check)
+    add_json(check)
+    add_force(check)
+
+
+def trigger_parser() -> argparse.ArgumentParser:
+    """scripts/auto_optimization_trigger.py."""
+    parser = Parser(
+        prog="auto_optimization_trigger.py", description="Check the conditions of a tenant's modules; run what is due."
+    )
+    add_tenant(parser, in_pods=True)
+    add_module(parser)
+    add_store(parser)
+    add_phoenix(parser)
+    add_force(parser)
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
+    parser.add_argument("--output", help="write the JSON report to this file")
+    parser.set_defaults(
+        call=trigger_script,
+        json=False,
+        group="",
+        outcome_file=None,
+        links_file=None,
+        force_training=False,
+        lookback_hours=None,
+    )
+    return parser
+
+
+def check_trigger(arguments: Namespace) -> None:
+    """Print the conditions of each module."""
+    found = looks_of(arguments, is_dry=True)
+    if arguments.json:
+        return say_json([look_json(look) for look in found])
+    for look in found:
+        say_look(look)
+
+
+def trigger_script(arguments: Namespace) -> None:
+    """The documented trigger: check, then run what is due in this process, or leave that to a workflow (--due-dir)."""
+    if arguments.due_dir is not None:
+        refuse_without(arguments, "a run in this process, not with --due-dir", {"dry_run"})
+        return _report_checks(arguments, write_due(arguments))
+    looks = looks_of(arguments, is_dry=arguments.dry_run)
+    for look in looks:
+        say_look(look)
+    due = [look.conditions for look in looks if look.is_due]
+    if arguments.dry_run:
+        for conditions in due:
+            say_dry_run(conditions)
+        return _report_checks(arguments, looks)
+    if not due:
+        say("Skipping optimization.")
+        return _report_checks(arguments, looks)
+    say("Triggering optimization...")
+    with ports_of(arguments) as ports:
+        config = Configs(ports.store).get(arguments.tenant_id)
+        run_and_show(ports, config, [c.module for c in due], arguments, [look for look in looks if not look.is_due])
+
+
+def _report_checks(arguments: Namespace, looks: Sequence[Look]) -> None:
+    """The report of a check after which nothing was run."""
+    from argotune.wiring import utc_now
+
+    data = report_json(arguments.tenant_id, idle(looks), missing_of(looks), utc_now())
+    if lost := deliver([(arguments.output, json_text(data))]):
+        raise lost
 
 
 def write_due(arguments: Namespace) -> list[Look]:
@@ -88,11 +168,6 @@ def looks_of(arguments: Namespace, *, is_dry: bool) -> list[Look]:
     if found and all(look.missing for look in found):
         raise ProjectMissing(found[0].missing)
     return found
-
-
-def missing_of(looks: Sequence[Look]) -> dict[str, ArgotuneError]:
-    """The modules for which nothing was ever sent, and what is said of each."""
-    return {look.conditions.module: ProjectMissing(look.missing) for look in looks if look.missing}
 
 
 def say_look(look: Look) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from argotune.cli.files import deliver, json_text
+from argotune.cli.flags import Parser, add_force, add_phoenix, add_store, refuse_without
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
-from argotune.cli.parser import Parser, add_force, add_phoenix, add_store, refuse_without
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.runs.reports import unreadable_words
 from argotune.scheduling.rounds import Line, Round, RoundRequest

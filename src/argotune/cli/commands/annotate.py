@@ -7,9 +7,9 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from argotune.cli.flags import add_json, add_phoenix, add_store, add_tenant, command, refuse_without, some_text
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
-from argotune.cli.parser import add_json, add_phoenix, add_store, add_tenant, command, refuse_without, some_text
 from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
 from argotune.data.experiences import Fields, clean, meant

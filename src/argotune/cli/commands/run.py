@@ -1,0 +1,180 @@
+"""`argotune run` and the documented script like it: the whole loop for one tenant, here or on Argo."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+
+from argotune.cli.chosen import modules_of
+from argotune.cli.flags import (
+    Parser,
+    add_force,
+    add_json,
+    add_module,
+    add_outcome_files,
+    add_phoenix,
+    add_store,
+    add_tenant,
+    add_truth,
+    command,
+    refuse_without,
+)
+from argotune.cli.open import ports_of
+from argotune.cli.showing import run_and_show
+from argotune.cli.workflows import add_namespace, add_size, opened, quantity, say_submitted, submit, until_it_is_over
+from argotune.errors import ConfigInvalid
+from argotune.scheduling.workflow import OPTIMIZERS, Submission
+from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MODULES, RoutingConfigUnified, parse_config
+from argotune.tenants.ids import check_tenant_id
+
+NOT_ON_ARGO = (
+    "lookback_hours",
+    "min_confidence",
+    "max_iterations",
+    "group",
+    "output",
+    "outcome_file",
+    "links_file",
+    "store_url",
+    "phoenix_endpoint",
+)
+"""Flags of `argotune run` that concern this process and not a workflow."""
+
+
+def add_commands(commands) -> None:
+    """Add the command of this file."""
+    run = command(commands, "run", _run, "the whole loop for one tenant, here or on Argo")
+    add_tenant(run)
+    add_module(run)
+    add_store(run)
+    add_phoenix(run)
+    add_json(run)
+    add_force(run)
+    _add_run_flags(run)
+    _add_on_argo(run)
+
+
+def optimization_parser() -> argparse.ArgumentParser:
+    """scripts/run_module_optimization.py."""
+    parser = Parser(
+        prog="run_module_optimization.py",
+        description="Optimize modules of one tenant now, due or not; with --force=false only what is due.",
+    )
+    add_tenant(parser, in_pods=True)
+    add_module(parser)
+    add_store(parser)
+    add_phoenix(parser)
+    add_force(parser, default=True)
+    _add_run_flags(parser)
+    parser.set_defaults(call=run_modules, json=False)
+    return parser
+
+
+def _add_run_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lookback-hours", type=float, help="read traces that started within these hours, known ones again"
+    )
+    parser.add_argument("--min-confidence", type=float, help="min_trace_confidence for this run")
+    parser.add_argument("--optimizer", help="preferred_optimizer for this run (config: the tenant's own)")
+    parser.add_argument("--max-iterations", type=int, help="max_training_iterations for this run")
+    add_truth(parser, "--use-synthetic-data", "use_synthetic_data for this run (config: the tenant's own)")
+    add_force(parser, "--force-training", help="train even where it would not be worth its price")
+    parser.add_argument("--max-lm-calls", help="budget.max_lm_calls for this run (empty: the tenant's own)")
+    parser.add_argument(
+        "--group", default="", help="name of the occasion, e.g. a workflow; a finished module is not run again for it"
+    )
+    add_outcome_files(parser)
+    parser.add_argument("--output", help="write the JSON report to this file")
+
+
+def _add_on_argo(run: argparse.ArgumentParser) -> None:
+    """The flags of `argotune run` that hand the run to Argo."""
+    group = run.add_argument_group("on Kubernetes", "the run is a workflow on the cluster that KUBECONFIG names")
+    group.add_argument("--on-argo", action="store_true", help="submit a workflow; print its name and link")
+    group.add_argument("--wait", action="store_true", help="show its steps, and end as it ends")
+    add_namespace(group)
+    add_size(group)
+
+
+def _run(arguments: Namespace) -> int | None:
+    if arguments.on_argo:
+        return _run_on_argo(arguments)
+    _refuse_argo_flags(arguments)
+    return run_modules(arguments)
+
+
+def run_modules(arguments: Namespace) -> None:
+    """Run the pipeline for the asked modules and show what came of it."""
+    with ports_of(arguments) as ports:
+        config = _for_this_run(Configs(ports.store).get(arguments.tenant_id), arguments)
+        run_and_show(ports, config, modules_of(config, arguments.module), arguments)
+
+
+def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> RoutingConfigUnified:
+    flags = {
+        "phoenix_lookback_hours": arguments.lookback_hours,
+        "min_trace_confidence": arguments.min_confidence,
+        "preferred_optimizer": None if arguments.optimizer == "config" else arguments.optimizer,
+        "max_training_iterations": arguments.max_iterations,
+        "use_synthetic_data": arguments.use_synthetic_data,
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    data = config.model_dump(mode="json")
+    if arguments.max_lm_calls:
+        data["budget"]["max_lm_calls"] = arguments.max_lm_calls
+    return parse_config({**data, **given})
+
+
+def _run_on_argo(arguments: Namespace) -> int:
+    """Submit a tenant's run; with --wait the exit code says its outcome."""
+    _refuse_local_flags(arguments)
+    submission = _submission(arguments)
+    settings, runner = opened(arguments)
+    name = submit(runner, submission)
+    say_submitted(settings, name)
+    if not arguments.wait:
+        return 0
+    return until_it_is_over(settings, runner, name)
+
+
+def _refuse_argo_flags(arguments: Namespace) -> None:
+    """A run in this process ignores no flag of a run on Argo. Raises ConfigInvalid."""
+    refuse_without(arguments, "--on-argo", ("wait", "namespace", "cpu", "memory"))
+
+
+def _refuse_local_flags(arguments: Namespace) -> None:
+    for name in NOT_ON_ARGO:
+        if getattr(arguments, name) not in (None, ""):
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigInvalid(f"{flag}: does not reach a workflow; leave it out, or set it in the tenant's config")
+    if arguments.json:
+        raise ConfigInvalid("--json: a workflow's report is in its pod; `argotune argo list --json` shows outcomes")
+
+
+def _submission(arguments: Namespace) -> Submission:
+    check_tenant_id(arguments.tenant_id)
+    if arguments.module not in ("all", "own", *MODULES):
+        raise ConfigInvalid(f"--module: {arguments.module!r} is none of all, own, {', '.join(MODULES)}")
+    optimizer = arguments.optimizer or "config"
+    if optimizer not in OPTIMIZERS:
+        raise ConfigInvalid(f"--optimizer: {optimizer!r} is none of {', '.join(OPTIMIZERS)}")
+    return Submission(
+        tenant_id=arguments.tenant_id,
+        is_forced=arguments.force,
+        modules=arguments.module,
+        optimizer=optimizer,
+        max_lm_calls=_number_of_calls(arguments.max_lm_calls),
+        use_synthetic_data=arguments.use_synthetic_data,
+        is_training_forced=arguments.force_training,
+        cpu=quantity("--cpu", arguments.cpu),
+        memory=quantity("--memory", arguments.memory),
+    )
+
+
+def _number_of_calls(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or not int(text):
+        raise ConfigInvalid(f"--max-lm-calls: {text[:40]!r} is not a whole number above 0")
+    return int(text)
