@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+from loopback import Quiet, answering
 
 SECRETS = {
     "PHOENIX_API_KEY": "canary-phoenix-77",
@@ -21,36 +21,24 @@ SECRETS = {
 }
 
 
-class Echo(BaseHTTPRequestHandler):
+@dataclass
+class Echo:
     """Refuses everything, and says with what it was asked."""
 
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.server.heard.append(str(self.headers))
-        said = f"not with {self.headers.get('Authorization')} or {self.headers.get('x-api-key')}"
-        body = json.dumps({"error": {"message": said}, "message": said}).encode()
-        self.send_response(400)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    heard: list[str] = field(default_factory=list)
+    url: str = ""
 
-    do_GET = do_POST
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    def answer(self, request: Quiet, _body: bytes) -> tuple[int, dict[str, Any]]:
+        self.heard.append(str(request.headers))
+        said = f"not with {request.headers.get('Authorization')} or {request.headers.get('x-api-key')}"
+        return 400, {"error": {"message": said}, "message": said}
 
 
 @pytest.fixture
-def echo() -> Iterator[ThreadingHTTPServer]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    server.heard = []
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def echo() -> Iterator[Echo]:
+    server = Echo()
+    with answering(server.answer) as server.url:
+        yield server
 
 
 def run(folder: Path, env: dict[str, str], *arguments: str) -> str:
@@ -64,10 +52,8 @@ def run(folder: Path, env: dict[str, str], *arguments: str) -> str:
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize("flags", [[], ["--json"]], ids=["table", "json"])
-def test_doctor_repeats_no_key_that_a_server_repeats(
-    echo: ThreadingHTTPServer, tmp_path: Path, flags: list[str], log_format: str
-):
-    address = f"127.0.0.1:{echo.server_port}"
+def test_doctor_repeats_no_key_that_a_server_repeats(echo: Echo, tmp_path: Path, flags: list[str], log_format: str):
+    address = echo.url.removeprefix("http://")
     env = {
         **SECRETS,
         "CONFIG_STORE_URL": f"sqlite:///{tmp_path}/a.db",

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 import pytest
 from cluster.installed import COMMAND_LIMIT_S, LM_KEY, Installed, Promoted, described, image_under_test, run_command
 from cluster.manifests import Object, for_tests, objects
-from cluster.nearest_demo_lm import NearestDemoLM
+from nearest_demo_lm import NearestDemoLM
 from openai_server import running
 
 STARTED = ("deployment/redis", "deployment/phoenix")

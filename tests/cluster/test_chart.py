@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cluster.installed import LM_KEY, RUN_LIMIT_S, image_under_test, run_command
 from cluster.manifests import DISPATCH, TEMPLATE
-from cluster.nearest_demo_lm import NearestDemoLM
 from deploy.binaries import CHART, program
+from nearest_demo_lm import NearestDemoLM
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 KINDS = "workflowtemplates,cronworkflows,configmaps,serviceaccounts,roles,rolebindings,deployments,services"

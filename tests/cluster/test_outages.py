@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, described, is_running, pods, step
-from cluster.nearest_demo_lm import NearestDemoLM
+from nearest_demo_lm import NearestDemoLM
 
 from argotune.errors import Unavailable
 from argotune.runs.book import RunBook

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, described, pods
 from cluster.manifests import DISPATCH
-from cluster.nearest_demo_lm import NearestDemoLM
+from nearest_demo_lm import NearestDemoLM
 
 from argotune import wiring
 from argotune.pipeline.stages.dispatch import dispatch

@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 from cluster.installed import LM_KEY, RUN_LIMIT_S, Installed, Promoted, described, pods, step
-from cluster.nearest_demo_lm import NearestDemoLM
+from nearest_demo_lm import NearestDemoLM
 
 from argotune.runs.book import RunBook
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import trustme
+from loopback import Quiet, answering
+from tls_server import untrusted
 
 from argotune.adapters.argo import LISTINGS, ArgoRunner
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Unavailable
@@ -28,34 +26,18 @@ class OddServer:
     def __init__(self) -> None:
         self.answer: Answer = lambda _continue: (200, {})
         self.asked: list[str] = []
-        outer = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                begin = parse_qs(urlsplit(self.path).query).get("continue", [""])[0]
-                outer.asked.append(begin)
-                status, body = outer.answer(begin)
-                data = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_POST = do_PATCH = do_GET
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+    def next_answer(self, request: Quiet, _body: bytes) -> tuple[int, Any]:
+        self.asked.append(parse_qs(urlsplit(request.path).query).get("continue", [""])[0])
+        return self.answer(self.asked[-1])
 
 
 @pytest.fixture
 def server() -> Iterator[OddServer]:
     odd = OddServer()
-    yield odd
-    odd.http.shutdown()
-    odd.http.server_close()
+    with answering(odd.next_answer) as odd.url:
+        yield odd
 
 
 Opened = Callable[[bytes], ArgoRunner]
@@ -84,7 +66,7 @@ def kubeconfig(address: str, user: object) -> bytes:
 
 @pytest.fixture
 def runner(server: OddServer, opened: Opened) -> ArgoRunner:
-    return opened(kubeconfig(f"http://127.0.0.1:{server.http.server_port}", {"token": "t"}))
+    return opened(kubeconfig(server.url, {"token": "t"}))
 
 
 def listed(name: str, **parameters: str) -> dict[str, Any]:
@@ -120,7 +102,7 @@ def test_a_kubeconfig_that_cannot_be_used_is_one_line_that_names_the_variable(op
 
 
 def test_a_login_that_cannot_be_made_again_is_told_as_one(opened: Opened, server: OddServer):
-    runner = opened(kubeconfig(f"http://127.0.0.1:{server.http.server_port}", {"token": "t"}))
+    runner = opened(kubeconfig(server.url, {"token": "t"}))
 
     def refresh(_configuration: object) -> None:
         raise AttributeError("'NoneType' object has no attribute 'token'")
@@ -137,12 +119,9 @@ def test_an_address_that_is_none_is_not_waited_for(opened: Opened):
         opened(kubeconfig("https://not a host", {"token": "t"})).workflow("auto-opt-acme-12345")
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_waited_for(opened: Opened, server: OddServer):
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    server.http.socket = context.wrap_socket(server.http.socket, server_side=True)
-    with pytest.raises(ConfigInvalid, match=r"KUBECONFIG: .*certificate"):
-        opened(kubeconfig(f"https://127.0.0.1:{server.http.server_port}", {"token": "t"})).workflow("auto-opt-a-12345")
+def test_a_certificate_that_nobody_vouches_for_is_not_waited_for(opened: Opened):
+    with untrusted() as port, pytest.raises(ConfigInvalid, match=r"KUBECONFIG: .*certificate"):
+        opened(kubeconfig(f"https://127.0.0.1:{port}", {"token": "t"})).workflow("auto-opt-a-12345")
 
 
 CALLS: dict[str, Callable[[ArgoRunner], object]] = {

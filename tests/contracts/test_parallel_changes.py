@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import parallel_changes
 import pytest
 
 from argotune.errors import Conflict
@@ -37,8 +38,8 @@ def store(url: str) -> Iterator[Store]:
 
 
 def at_once(url: str, *arguments: str) -> list[int]:
-    program = Path(__file__).with_name("parallel_changes.py")
-    command = [sys.executable, str(program), str(COUNT), *arguments, "--store-url", url]
+    program = parallel_changes.__file__
+    command = [sys.executable, program, str(COUNT), *arguments, "--store-url", url]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     found = re.search(r"codes \[(.*)\]", done.stdout)
     assert found, done.stderr[-2000:]

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import racing_writer
 
 from argotune.adapters.redis import RedisStore
 from argotune.adapters.sqlite import SQLiteStore
@@ -22,8 +23,8 @@ TENANT, POINTER = "acme_corp", (Collection.CHAMPIONS, "routing")
 
 
 def command(url: str, folder: Path, count: int, race: str) -> list[str]:
-    program = Path(__file__).with_name("racing_writer.py")
-    return [sys.executable, str(program), url, str(folder), str(count), race]
+    program = racing_writer.__file__
+    return [sys.executable, program, url, str(folder), str(count), race]
 
 
 def race(url: str, folder: Path, name: str) -> list[list[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from judge import Judge, annotator
-from test_labels import annotated, due, label, run, unlabelled, waiting
+from labelling import annotated, due, label, run, unlabelled, waiting
 from world import AGENTS, World
 
 from argotune import wiring

@@ -7,14 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import crash_runner
 import pytest
 
 
 @pytest.mark.timeout(300)
 def test_a_run_that_is_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path: Path):
-    runner = Path(__file__).with_name("crash_runner.py")
+    runner = crash_runner.__file__
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(runner), str(tmp_path)], capture_output=True, text=True, timeout=280
+        [sys.executable, "-W", "ignore", runner, str(tmp_path)], capture_output=True, text=True, timeout=280
     )
     assert done.returncode == 0, done.stderr[-2000:]
     first, *kills = [json.loads(line) for line in done.stdout.splitlines()]

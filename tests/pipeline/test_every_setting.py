@@ -11,10 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
 from pathlib import Path
-from threading import Thread
 from time import sleep
 from typing import Any
 from unittest.mock import patch
@@ -24,6 +22,7 @@ import pytest
 import vespa_server
 from factories import FIELDS, make_annotation, make_example, make_run, make_span
 from judge import Judge, annotator
+from loopback import Quiet, answering
 from pydantic import BaseModel
 from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
@@ -455,51 +454,25 @@ def test_a_field_of_a_tenants_config_changes_what_it_says(row: Row):
 # Settings
 
 
-class _Seen(ThreadingHTTPServer):
+@dataclass
+class _Seen:
     """Any HTTP server: what it was asked, and a late answer that says nothing."""
 
-    late_s = 0.0
+    late_s: float
+    asked: list[Any] = field(default_factory=list)
+    url: str = ""
 
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Seen
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.asked.append((self.path, self.headers.get("Authorization"), body))
-        sleep(self.server.late_s)
-        with suppress(OSError):
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"{}")
-
-    do_GET = do_POST
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+    def answer(self, request: Quiet, body: bytes) -> tuple[int, bytes]:
+        self.asked.append((request.path, request.headers.get("Authorization"), body))
+        sleep(self.late_s)
+        return 200, b"{}"
 
 
 @contextmanager
 def seen(late_s: float = 0.0) -> Iterator[_Seen]:
-    server = _Seen()
-    server.late_s = late_s
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    server = _Seen(late_s)
+    with answering(server.answer) as server.url:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def read(**environment: str) -> Settings:

@@ -6,8 +6,7 @@ import dataclasses
 
 import dspy
 import pytest
-from test_loop import run_once
-from world import World, decision, filled, traffic
+from world import World, decision, filled, run_once, traffic
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from judge import Judge, annotator, answer, right
-from world import AGENTS, START, World, decision, traffic
+from labelling import JUDGE, annotated, due, label, queue, report, run, unlabelled, waiting
+from world import AGENTS, World, decision, traffic
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.sqlite import SQLiteStore
@@ -19,66 +18,15 @@ from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.splitting import Split
 from argotune.errors import BudgetSpent, RequestRefused, Unavailable
-from argotune.labels.agreement import AnnotatorReport, reports_of
-from argotune.labels.annotator import IDENTIFIER, DayBudget
-from argotune.labels.queue import AnnotationQueue, QueueItem
+from argotune.labels.annotator import DayBudget
 from argotune.labels.selection import Reason
 from argotune.lm.meter import Spent
 from argotune.pipeline.passes import Request, run_module
 from argotune.pipeline.stages.annotate import label_by_lm
-from argotune.pipeline.stages.trigger import trigger
 from argotune.programs import programs_of
 from argotune.runs.book import RunBook
 from argotune.store.sealing import digest
 from argotune.tenants.config import RoutingConfigUnified
-
-FORCED = Request(is_forced=True)
-JUDGE = f"{IDENTIFIER} openai/judge"
-
-
-def unlabelled(n: int = 200, **fields) -> tuple[World, RoutingConfigUnified]:
-    """A tenant with n decisions that nobody has labelled, every third of them unsure."""
-    world = World()
-    config = world.tenant(**fields)
-    spans, _ = traffic("acme", n)
-    confidence = {span.span_id: 0.3 if number % 3 == 0 else 0.9 for number, span in enumerate(spans)}
-    silent = {"routing.agent_success": None}
-    spans = [
-        replace(s, attributes={**s.attributes, **silent, "routing.confidence": confidence[s.span_id]}) for s in spans
-    ]
-    world.traces.record("acme", spans)
-    return world, config
-
-
-def run(world: World, config: RoutingConfigUnified):
-    return run_module(world.ports, config, "routing", FORCED)
-
-
-def queue(world: World) -> list[QueueItem]:
-    return AnnotationQueue(world.store, "acme").items()
-
-
-def waiting(world: World) -> list[QueueItem]:
-    return [item for item in queue(world) if item.is_waiting]
-
-
-def query(world: World, span_id: str) -> str:
-    return ExperienceLog(world.store, "acme").experience("routing", span_id).query
-
-
-def label(world: World, items: list[QueueItem], who: str = "kim", agent: str | None = None) -> None:
-    given = [(item.span_id, agent or right(query(world, item.span_id))) for item in items]
-    world.traces.annotate("acme", [Annotation(id, "agent", name, "HUMAN", who, world.now) for id, name in given])
-
-
-def report(world: World) -> AnnotatorReport:
-    (found,) = reports_of(world.store, "acme")
-    return found
-
-
-def annotated(world: World, kind: str, name: str = "agent") -> list[Annotation]:
-    found = world.traces.annotations("acme", "routing", [name], START - timedelta(days=9))
-    return [annotation for annotation in found if annotation.kind == kind]
 
 
 def test_dev_and_test_questions_are_drawn_by_lot_and_training_questions_by_worth():
@@ -374,10 +322,6 @@ def test_a_span_on_which_a_person_and_the_annotator_differ_comes_back_once():
     world.later(days=1)
     run(world, config)
     assert wrong not in {item.span_id for item in waiting(world)}, "who stays with the label is not asked again"
-
-
-def due(world: World, config: RoutingConfigUnified):
-    return trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)
 
 
 def test_labels_make_a_module_due_and_each_counts_once_on_spans_of_any_age():

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from world import World, filled, traffic
+from world import World, filled, run_once, traffic
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Span
@@ -15,14 +14,8 @@ from argotune.pipeline.passes import Request, run_module
 from argotune.promotion.registry import Bar, Registry
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain
-from argotune.runs.run import Run, RunState
+from argotune.runs.run import RunState
 from argotune.tenants.config import BudgetLimits, RoutingConfigUnified
-
-
-def run_once(world: World, config, *, forced: bool = False, seen: Sequence[Span] = ()) -> Run:
-    world.traces.record(config.tenant_id, seen)
-    (run,) = run_module(world.ports, config, "routing", Request(is_forced=forced)).runs
-    return run
 
 
 def unlabelled(n: int) -> list[Span]:

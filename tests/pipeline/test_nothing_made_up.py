@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from scipy.stats import binom
-from test_synthesis import CONFIG, CONTENT, Bench, known_example
+from synthesis_bench import CONFIG, CONTENT, Bench, known_example
 
 from argotune.programs import programs_of
 from argotune.programs.cross_modal import INPUTS

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_loop import run_once
-from world import filled
+from world import filled, run_once
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound, Unavailable

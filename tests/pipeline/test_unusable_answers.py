@@ -14,8 +14,7 @@ import pytest
 from dspy.utils.exceptions import LMError
 from openai_server import Answer, OpenAIServer, completion, failure, running, silence
 from scripted_lm import scripted_writer
-from test_loop import run_once
-from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, traffic
+from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once, traffic
 
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import LabelScorer

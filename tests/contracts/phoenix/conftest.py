@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
+from loopback import Quiet, listening
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.connection import PhoenixHttp
@@ -118,35 +117,18 @@ class BadServer:
 def bad_server() -> Iterator[BadServer]:
     bad = BadServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            answer = bad.next_answer(self.command, self.path, dict(self.headers), body)
+            answer = bad.next_answer(self.command, self.path, dict(self.headers), self.body())
             time.sleep(answer.hang_s)
-            self.send_response(answer.status)
-            for name, value in answer.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
-            self.end_headers()
-            self.wfile.write(answer.body[: answer.cut_to_bytes])
+            whole = {"Content-Length": str(len(answer.body))}
+            self.send(answer.status, answer.body[: answer.cut_to_bytes], {**answer.headers, **whole})
             self.close_connection = answer.cut_to_bytes is not None or answer.hang_s > 0
 
         do_POST = do_GET
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def handle(self) -> None:
-            with suppress(ConnectionError):
-                super().handle()
-
-    with ExitStack() as stack:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        stack.callback(server.server_close)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        stack.callback(server.shutdown)
-        bad.url = f"http://127.0.0.1:{server.server_port}"
+    with listening(Handler) as port:
+        bad.url = f"http://127.0.0.1:{port}"
         yield bad

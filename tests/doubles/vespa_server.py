@@ -9,14 +9,14 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from loopback import Quiet, answering
 
 FULL = {"coverage": 100, "documents": 3, "full": True, "nodes": 1, "results": 1, "resultsFull": 1}
 
@@ -93,38 +93,13 @@ def failed(status: int, code: int, summary: str, message: str) -> tuple[int, Any
 def running(server: VespaServer) -> Iterator[VespaServer]:
     """The server on loopback, until the end."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            self._send(*server.answer(parts.path, query, dict(self.headers)))
+    def answer(request: Quiet, body: bytes) -> tuple[int, Any]:
+        parts = urlsplit(request.path)
+        if request.command == "GET":
+            asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        else:
+            asked = json.loads(gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body)
+        return server.answer(parts.path, asked, dict(request.headers))
 
-        def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers["Content-Length"]))
-            data = gzip.decompress(data) if self.headers.get("Content-Encoding") == "gzip" else data
-            self._send(*server.answer(urlsplit(self.path).path, json.loads(data), dict(self.headers)))
-
-        def _send(self, status: int, body: Any) -> None:
-            data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-            except OSError:
-                self.close_connection = True  # the client did not wait
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with answering(answer) as server.url:
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,9 @@ from argotune.data.experiences import Span
 from argotune.lm.kept_answers import Answers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
+from argotune.pipeline.passes import Request, run_module
 from argotune.pipeline.ports import Ports
+from argotune.runs.run import Run
 from argotune.store.port import Store
 from argotune.store.sealing import digest
 from argotune.synthetic.source import ContentSource
@@ -174,3 +176,10 @@ def filled(n: int = 300, *, noise: bool = False, **fields) -> tuple[World, Routi
     world.traces.record(config.tenant_id, spans)
     world.traces.annotate(config.tenant_id, annotations)
     return world, config
+
+
+def run_once(world: World, config: RoutingConfigUnified, *, forced: bool = False, seen: Sequence[Span] = ()) -> Run:
+    """One pass of `routing` after these spans have come in."""
+    world.traces.record(config.tenant_id, seen)
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=forced)).runs
+    return run

@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from loopback import Quiet, listening
 
 PROMPT_TOKENS, ANSWER_TOKENS = 11, 3
 
@@ -78,36 +79,16 @@ def running(script: OpenAIServer | None = None, address: str = "127.0.0.1") -> I
     """A server that stops at the end."""
     script = script or OpenAIServer()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.body())
             answer = script.next_answer(body, self.headers.get("Authorization", "").removeprefix("Bearer "))
-            if answer.after_s and script.over.wait(answer.after_s):
-                return
-            self._send(answer)
+            if not answer.after_s or not script.over.wait(answer.after_s):
+                self.send(answer.status, answer.body.encode(), answer.headers)
 
-        def _send(self, answer: Answer) -> None:
-            try:
-                self.send_response(answer.status)
-                for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body.encode())))
-                self.end_headers()
-                self.wfile.write(answer.body.encode())
-            except OSError:
-                self.close_connection = True  # the client did not wait
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer((address, 0), Handler)
-    script.url = f"http://{address}:{server.server_port}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield script
-    finally:
-        script.over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Handler, address) as port:
+        script.url = f"http://{address}:{port}/v1"
+        try:
+            yield script
+        finally:
+            script.over.set()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from loopback import Quiet, answering
 
 Body = Mapping[str, Any]
 
@@ -89,29 +89,10 @@ def _status(code: int, message: str) -> tuple[int, Body]:
 def serving(server: KubernetesServer) -> Iterator[KubernetesServer]:
     """On a loopback port while the block runs."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
-            status, text = server.answer(self.command, self.path, self.headers, body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text.encode())))
-            self.end_headers()
-            self.wfile.write(text.encode())
+    def answer(request: Quiet, body: bytes) -> tuple[int, bytes]:
+        given = json.loads(body) if body else None
+        status, text = server.answer(request.command, request.path, request.headers, given)
+        return status, text.encode()
 
-        do_POST = do_PATCH = do_GET
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    try:
+    with answering(answer) as server.url:
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
