@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.rules import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
@@ -130,10 +130,12 @@ def fit(trainings: Sequence[Training], seed: int) -> MetaModel | NotLearned:
     too_little = _too_little(trainings)
     if too_little:
         return NotLearned(too_little)
+    import xgboost
+
     gain, calls = _boosters(trainings, seed)
     body = {
         "features": FEATURES,
-        "xgboost": _xgboost().__version__,
+        "xgboost": xgboost.__version__,
         "gain": _text(gain),
         "calls": _text(calls),
         "cutoff": _cutoff(trainings),
@@ -186,8 +188,8 @@ def _booster(
     rows: Sequence[Sequence[float]], targets: Sequence[float], weights: Sequence[float], seed: int
 ) -> xgboost.Booster:
     import numpy as np
+    import xgboost as xgb
 
-    xgb = _xgboost()
     shown = xgb.DMatrix(np.array(rows), label=np.array(targets), weight=np.array(weights), feature_names=list(FEATURES))
     # Shallow and slow: there are tens to thousands of rows, and most gains are 0.
     settings = {
@@ -210,27 +212,24 @@ def _predicted(booster: xgboost.Booster, rows: Sequence[Sequence[float]]) -> lis
 
 def _matrix(rows: Sequence[Sequence[float]]) -> xgboost.DMatrix:
     import numpy as np
+    import xgboost
 
-    return _xgboost().DMatrix(np.array(rows), feature_names=list(FEATURES), nthread=1)
+    return xgboost.DMatrix(np.array(rows), feature_names=list(FEATURES), nthread=1)
 
 
 def _text(booster: xgboost.Booster) -> str:
     return bytes(booster.save_raw("json")).decode()
 
 
-def _xgboost() -> Any:
-    import xgboost
-
-    return xgboost
-
-
 class Advisor:
     """A meta-model that can be asked. Raises Corrupt or ConfigInvalid when it cannot be used by this release."""
 
     def __init__(self, model: MetaModel) -> None:
+        import xgboost
+
         if model.features != FEATURES:
             raise ConfigInvalid(f"meta-model {model.id}: made for other features, of another release; fit it again")
-        ours, its = _xgboost().__version__, model.xgboost
+        ours, its = xgboost.__version__, model.xgboost
         if its.partition(".")[0] != ours.partition(".")[0]:
             raise ConfigInvalid(f"meta-model {model.id}: saved by xgboost {its}, this is {ours}; fit it again")
         self.id = model.id
@@ -264,8 +263,9 @@ class Advisor:
 
 
 def _loaded(id: str, text: str) -> xgboost.Booster:
-    xgb = _xgboost()
-    booster = xgb.Booster({"nthread": 1})
+    import xgboost
+
+    booster = xgboost.Booster({"nthread": 1})
     with _raising_corrupt(id):
         booster.load_model(bytearray(text.encode()))
     if booster.feature_names != list(FEATURES):
@@ -275,7 +275,9 @@ def _loaded(id: str, text: str) -> xgboost.Booster:
 
 @contextmanager
 def _raising_corrupt(id: str) -> Iterator[None]:
+    import xgboost
+
     try:
         yield
-    except (_xgboost().core.XGBoostError, ValueError, TypeError) as error:
+    except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
         raise Corrupt(f"meta-model {id}: its trees cannot be read: {str(error).splitlines()[0][:120]}") from error

@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 import dspy
+from dspy.signatures.signature import make_signature
 
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Experience
@@ -206,10 +207,10 @@ def annotation_signature(program: Program) -> type[dspy.Signature]:
     fields[_REASON] = (str, dspy.OutputField(desc="Why, in one sentence"))
     for name, labels in program.fields.answers.items():
         known = asked.output_fields.get(name)
-        told = with_labels(known.json_schema_extra["desc"], known) if known else name
+        told = with_labels(known) if known else name
         fields[name] = (Literal[labels], dspy.OutputField(desc=told))
     fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))
-    return dspy.Signature(fields, INSTRUCTIONS.format(task=asked.instructions))
+    return make_signature(fields, INSTRUCTIONS.format(task=asked.instructions))
 
 
 def quoted(text: str) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-import dspy
-
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience, query_of
 from argotune.errors import BudgetSpent, ConfigInvalid, Unanswered, Unavailable
@@ -17,7 +15,7 @@ from argotune.labels.selection import Reason
 from argotune.lm.port import LMs
 from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import score
-from argotune.programs.program import Program
+from argotune.programs.program import Program, example_of
 from argotune.programs.state import load
 from argotune.promotion.registry import Version
 
@@ -53,7 +51,7 @@ def _differing(
     embedder: Callable[[], Embedder],
 ) -> list[str]:
     """Spans to which the challenger would have answered something else."""
-    asked = [dspy.Example({**x.inputs, **x.answers}).with_inputs(*x.inputs) for x in experiences]
+    asked = [example_of({**x.inputs, **x.answers}, x.inputs) for x in experiences]
     try:
         module = load(program, challenger.state, challenger.signature_hash, embedder)
         rows = score(module, program, asked, open_lms(), lambda _done, _total: None)

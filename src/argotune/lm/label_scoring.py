@@ -164,7 +164,7 @@ def _descend(
 
 def _skip_common(ends: Mapping[str, bytes], written: Written) -> Written:
     """On to the last word boundary before the options differ: until there is nothing to choose."""
-    shared = commonprefix(list(ends.values())).decode("utf-8", "ignore")  # noqa: RUF071 - texts, not paths
+    shared = (commonprefix(list(ends.values())) or b"").decode("utf-8", "ignore")  # noqa: RUF071 - texts, not paths
     at_boundary = re.sub(r" ?[^\W_]*$", "", shared).encode()
     return (at_boundary,) if len(at_boundary) > len(b"".join(written)) else written
 

@@ -30,11 +30,14 @@ REASONING_TOKENS = 16_000
 
 
 class Writer(Protocol):
-    """An LM that writes text, without meter or memory. `identity` tells its answers from those of others."""
+    """An LM that writes text, without meter or memory."""
 
-    identity: Mapping[str, Any]
     temperature: float
     max_tokens: int
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells its answers from those of others."""
 
     @property
     def supports_response_schema(self) -> bool:
@@ -44,7 +47,7 @@ class Writer(Protocol):
     def supported_params(self) -> Collection[str]:
         """Names of the OpenAI parameters it takes."""
 
-    def complete(self, request: Request, draw: int, meter: Meter) -> Response:
+    def complete(self, request: Request, draw: int, meter: Meter, /) -> Response:
         """One answer, reserved with the meter before it is asked. Equal draws may give equal answers.
 
         Raises NoContent or RequestRefused where this one request got none, and what the product raises.
@@ -57,10 +60,10 @@ class Opener(Protocol):
     prefix: str
     num_threads: int
 
-    def scorer(self, name: str, paid: PaidAnswers) -> Any | None:
+    def scorer(self, name: str, paid: PaidAnswers, /) -> Any | None:
         """A DSPy decision client, None where the LM can only write. Raises ConfigInvalid for an unusable name."""
 
-    def writer(self, name: str, choice: LMChoice, is_teacher: bool) -> Writer:
+    def writer(self, name: str, choice: LMChoice, is_teacher: bool, /) -> Writer:
         """The LM that writes; `choice` names both models. Raises ConfigInvalid for an unusable name."""
 
 
@@ -240,10 +243,9 @@ class PaidEngine:
                 lambda: response_to_dict(self._writer.complete(request, draw, self._paid.meter)),
             )
         except Unanswered as error:
-            told = self._of_all(error)
-            raise _also_lm_error(type(told))(str(told)) from error
+            raise _as_lm_error(self._of_all(error)) from error
         except ArgotuneError as error:
-            raise _also_lm_error(type(error))(str(error)) from error
+            raise _as_lm_error(error) from error
         self._answered.end()
         response = response_from_dict(dict(found))
         if response.finish_reason == "length":
@@ -278,6 +280,10 @@ class PaidEngine:
     def load_state(cls, _state: Mapping[str, Any]) -> PaidEngine:
         """Raises ConfigInvalid: no stored state holds an LM."""
         raise ConfigInvalid("an LM is never stored with a program; open it by its name")
+
+
+def _as_lm_error(error: ArgotuneError) -> ArgotuneError:
+    return _also_lm_error(type(error))(str(error))  # type: ignore[arg-type]  # a class is hashable
 
 
 @lru_cache(maxsize=64)

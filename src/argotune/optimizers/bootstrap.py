@@ -24,4 +24,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         max_labeled_demos=MAX_LABELED,
         max_rounds=1,
     )
-    return optimizer.compile(plain_student(task), trainset=demo_pool(task))
+    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=demo_pool(task))
+    return tuned

@@ -35,4 +35,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         prompt_model=task.lms.teacher, metric=metric_of(task), breadth=breadth, depth=depth, init_temperature=1.0
     )
     measuring = {"num_threads": task.lms.num_threads, "display_progress": False, "display_table": False}
-    return optimizer.compile(plain_student(task), trainset=task.choosing, eval_kwargs=measuring)
+    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=task.choosing, eval_kwargs=measuring)
+    return tuned

@@ -16,7 +16,7 @@ from argotune.optimizers.task import MAX_DEMOS, TrainingTask, demo_pool, plain_s
 def compile(task: TrainingTask) -> dspy.Module:
     """Sixteen examples, or one per label where there are more labels; the same for every predictor."""
     demos = one_of_each(demo_pool(task), [name for name, labels in task.program.fields.answers.items() if labels])
-    tuned = plain_student(task).reset_copy()
+    tuned: dspy.Module = plain_student(task).reset_copy()
     for predictor in tuned.predictors():
         predictor.demos = list(demos)
     return tuned

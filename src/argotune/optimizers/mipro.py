@@ -46,7 +46,7 @@ def compile(task: TrainingTask) -> dspy.Module:
         track_stats=False,
     )
     student = plain_student(task)
-    return optimizer.compile(
+    tuned: dspy.Module = optimizer.compile(
         student,
         trainset=demo_pool(task),
         valset=task.choosing,
@@ -56,3 +56,4 @@ def compile(task: TrainingTask) -> dspy.Module:
         # The code of a shipped program says nothing of its task, and half of the teacher's calls would describe it.
         program_aware_proposer=not isinstance(student, ClosedSetAnswers),
     )
+    return tuned

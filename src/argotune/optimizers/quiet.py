@@ -38,7 +38,7 @@ class _Muffled(io.TextIOBase):
         return self.stream.fileno()
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  # only typeshed's can be written
         return self.stream.encoding
 
 

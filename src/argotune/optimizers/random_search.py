@@ -30,4 +30,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         num_candidate_programs=iterations(task.max_iterations) - ALWAYS_TRIED,
         num_threads=task.lms.num_threads,
     )
-    return optimizer.compile(plain_student(task), trainset=demo_pool(task), valset=task.choosing)
+    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=demo_pool(task), valset=task.choosing)
+    return tuned

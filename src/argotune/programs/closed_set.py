@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -16,15 +16,16 @@ from typing import Annotated, Any, Literal
 import dspy
 from dspy.adapters.decision import record_evidence
 from dspy.adapters.types.decision import Choice, decision_type
+from dspy.signatures.signature import make_signature
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
 from argotune.data.experiences import as_text
 from argotune.programs.failures import NO_ANSWER, missed
+from argotune.programs.program import Metric, signature_in
 
 NOTHING_KNOWN = 0.5
 """Confidence of an LM that gave none, or gave something that is no number."""
-
-Metric = Callable[[dspy.Example, dspy.Prediction], float]
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,9 @@ def signature_of(
     """A signature of text inputs (name -> description) and closed answers, with the labels as decision criteria."""
     fields: dict[str, Any] = {name: (str, dspy.InputField(desc=about)) for name, about in inputs.items()}
     for name, answer in answers.items():
-        criteria = Choice[tuple((label, about or None) for label, about in answer.labels.items())]
-        kind = Annotated[Literal[tuple(answer.labels)], criteria]
-        fields[name] = (kind, dspy.OutputField(desc=answer.about))
-    return dspy.Signature(fields, instructions)
+        criteria = Choice.__class_getitem__(tuple((label, about or None) for label, about in answer.labels.items()))
+        fields[name] = (Annotated[Literal[tuple(answer.labels)], criteria], dspy.OutputField(desc=answer.about))
+    return make_signature(fields, instructions)
 
 
 class ClosedSetAnswers(dspy.Module):
@@ -55,11 +55,11 @@ class ClosedSetAnswers(dspy.Module):
     """
 
     def __init__(self, signature: type[dspy.Signature]) -> None:
-        super().__init__()
+        dspy.Module.__init__(self)
         self.answer = dspy.Predict(signature)
 
     def forward(self, **inputs: str) -> dspy.Prediction:
-        signature = self.answer.signature
+        signature = signature_in(self.answer)
         filled = {**dict.fromkeys(signature.input_fields, ""), **inputs}
         lm = self.answer.lm or dspy.settings.lm
         ask = self._scored if getattr(lm, "supports_decision_requests", False) is True else self._written
@@ -81,7 +81,10 @@ class ClosedSetAnswers(dspy.Module):
     def _written(self, inputs: Mapping[str, str]) -> dspy.Prediction:
         """By a generative LM. A labelled demonstration without a confidence is shown as certain."""
         demos = [{"confidence": 1.0, **demo} for demo in self.answer.demos]
-        return self.answer(**inputs, demos=demos, signature=written_signature(self.answer.signature))
+        said: dspy.Prediction = self.answer(
+            **inputs, demos=demos, signature=written_signature(signature_in(self.answer))
+        )
+        return said
 
 
 def _share(probabilities: Mapping[str, float], label: str) -> float:
@@ -113,18 +116,18 @@ def written_signature(signature: type[dspy.Signature]) -> type[dspy.Signature]:
     """The same question for an LM that writes: criteria become text, and `confidence` is asked last."""
     fields: dict[str, Any] = {name: (field.annotation, field) for name, field in signature.input_fields.items()}
     for name, field in signature.output_fields.items():
-        about = with_labels(field.json_schema_extra["desc"], field)
-        fields[name] = (field.annotation, dspy.OutputField(desc=about))
+        fields[name] = (field.annotation, dspy.OutputField(desc=with_labels(field)))
     fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))
-    return dspy.Signature(fields, signature.instructions)
+    return make_signature(fields, signature.instructions)
 
 
-def with_labels(about: str, field: Any) -> str:
-    """The description of an answer with a line for each label that says what it is for."""
+def with_labels(field: FieldInfo) -> str:
+    """The description of an answer of a signature, with a line for each label that says what it is for."""
+    about = field.json_schema_extra["desc"] if isinstance(field.json_schema_extra, dict) else ""
     kind = decision_type(field)
     criteria = (kind.criteria() if kind else None) or {}
     lines = [f"- {label}: {purpose}" for label, purpose in criteria.items() if purpose]
-    return "\n".join([about, *lines])
+    return "\n".join([str(about), *lines])
 
 
 def share_right(*answers: str) -> Metric:

@@ -16,7 +16,7 @@ from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import missed, one_line, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
-from argotune.programs.program import Program
+from argotune.programs.program import Program, example_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Scored:
 
 def to_dspy(example: Example) -> dspy.Example:
     """An example as DSPy wants it: inputs marked, answers as labels."""
-    return dspy.Example({**example.inputs, **example.expected}).with_inputs(*example.inputs)
+    return example_of({**example.inputs, **example.expected}, example.inputs)
 
 
 def score(
@@ -108,7 +108,8 @@ def _in_turn(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> list
 
 
 def _in_threads(jobs: Sequence[_Job], num_threads: int, progress: Callable[[int, int], None]) -> list[Scored]:
-    pool, failures = ThreadPoolExecutor(max_workers=num_threads), []
+    pool = ThreadPoolExecutor(max_workers=num_threads)
+    failures: list[Exception] = []
 
     def score_unless_over(job: _Job) -> Scored:
         if failures:
@@ -136,8 +137,7 @@ def _score_one(job: _Job) -> Scored:
     try:
         prediction = returned(job.module, job.example.inputs())
     except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-        lack, why = missed(error)
-        return Scored(job.index, dict.fromkeys(program.fields.answers, ""), 0.0, lack=lack, why=why)
+        return Scored(job.index, dict.fromkeys(program.fields.answers, ""), 0.0, None, *missed(error))
     answers, confidence = answers_of(program, prediction), confidence_of(prediction)
     if lack := lack_in(program, prediction, answers):
         return Scored(job.index, answers, 0.0, confidence, lack, str(prediction.get("lack_told") or lack))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any
 
 from dspy.utils.exceptions import (
     AdapterParseError,
@@ -18,6 +19,7 @@ from dspy.utils.exceptions import (
     LMTimeoutError,
     LMTransportError,
 )
+from pydantic.fields import FieldInfo
 
 from argotune.errors import (
     AccessDenied,
@@ -70,8 +72,14 @@ def lack_of(error: BaseException) -> Lack:
 
 def _is_outside(error: AdapterParseError) -> bool:
     """Whether a field with a closed set was answered with something else. DSPy tells it in the message only."""
-    sets = [name for name, field in error.signature.output_fields.items() if labels_of(field.annotation)]
+    sets = [name for name, field in _outputs(error).items() if labels_of(field.annotation)]
     return any(f"Failed to parse field {name}" in (error.message or "") for name in sets)
+
+
+def _outputs(error: AdapterParseError) -> dict[str, FieldInfo]:
+    signature: Any = error.signature  # the class; DSPy annotates an instance
+    outputs: dict[str, FieldInfo] = signature.output_fields
+    return outputs
 
 
 def stopping_error(error: BaseException | None) -> ArgotuneError | None:

@@ -58,7 +58,8 @@ def _without_reserved(program: Program) -> Program:
 
 def _factory(path: str) -> Callable[[RoutingConfigUnified], Any]:
     module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    found: Callable[[RoutingConfigUnified], Any] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def _checked(program: Program, name: str) -> Program:
@@ -95,7 +96,9 @@ def read_fields(name: str, module: dspy.Module) -> Fields:
 
 def _named(name: str, module: dspy.Module) -> list[tuple[str, bool]]:
     """The named parameters of a user's `forward`, each with whether it must be given."""
-    forward = type(module).forward
+    forward = getattr(type(module), "forward", None)
+    if forward is None:
+        raise ConfigInvalid(f"programs.{name}: the module has no method `forward`")
     if forward.__module__.startswith("dspy."):
         return []
     parameters = inspect.signature(MethodType(forward, module)).parameters.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
@@ -11,6 +11,8 @@ import dspy
 
 from argotune.data.experiences import Fields
 from argotune.store.sealing import digest
+
+Metric = Callable[[dspy.Example, dspy.Prediction], float]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Program:
     module: str
     fields: Fields
     build: Callable[[], dspy.Module]
-    metric: Callable[[dspy.Example, dspy.Prediction], float]
+    metric: Metric
 
     @cached_property
     def signature_hash(self) -> str:
@@ -40,6 +42,19 @@ def shape_of(signature: type[dspy.Signature]) -> dict[str, list[list[Any]]]:
     return {
         side: [[name, _type_name(field.annotation)] for name, field in fields.items()] for side, fields in sides.items()
     }
+
+
+def example_of(values: Mapping[str, Any], inputs: Iterable[str]) -> dspy.Example:
+    """DSPy's example of these fields. `inputs` names those that are asked, the others are its labels."""
+    marked: dspy.Example = dspy.Example(dict(values)).with_inputs(*inputs)
+    return marked
+
+
+def signature_in(predictor: dspy.Predict) -> type[dspy.Signature]:
+    """What a predictor asks as it is tuned. Raises TypeError for one without a signature, which DSPy would allow."""
+    if predictor.signature is None:
+        raise TypeError("the predictor has no signature")
+    return predictor.signature
 
 
 def labels_of(annotation: Any) -> tuple[str, ...] | None:

@@ -22,7 +22,7 @@ class RetrievedDemos(dspy.Module):
     """
 
     def __init__(self, program: dspy.Module, examples: Sequence[dspy.Example], k: int, embedder: Embedder) -> None:
-        super().__init__()
+        dspy.Module.__init__(self)
         self.program = program
         self.k = k
         self.examples = tuple(examples)
@@ -34,7 +34,8 @@ class RetrievedDemos(dspy.Module):
         program = _twin(self.program)
         for predictor in program.predictors():
             predictor.demos = [self.examples[index] for index in reversed(nearest)]
-        return program(**inputs)
+        found: dspy.Prediction = program(**inputs)
+        return found
 
     def __deepcopy__(self, memo: dict[int, object]) -> RetrievedDemos:
         """Examples and the fitted embedder never change, so copies share them."""

@@ -17,7 +17,7 @@ from dspy.predict.predict import serialize_object
 
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs.embedder import Embedder
-from argotune.programs.program import Program
+from argotune.programs.program import Program, example_of, signature_in
 from argotune.programs.retrieval import RetrievedDemos
 
 
@@ -72,20 +72,20 @@ def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Emb
 
 def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
     return {
-        "instructions": predictor.signature.instructions,
+        "instructions": signature_in(predictor).instructions,
         "demos": [_plain(dict(demo)) for demo in predictor.demos],
         "decision": _plain(predictor.fields),
     }
 
 
 def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
-    signature = predictor.signature.with_instructions("-")
+    signature = signature_in(predictor).with_instructions("-")
     signature.instructions = state["instructions"]  # with_instructions would replace "" by a default
     decision = copy.deepcopy(dict(state["decision"]))
     DecisionState(signature, decision)
     predictor.signature = signature
     predictor.fields = decision
-    predictor.demos = [dspy.Example(dict(demo)).with_inputs(*signature.input_fields) for demo in state["demos"]]
+    predictor.demos = [example_of(demo, signature.input_fields) for demo in state["demos"]]
 
 
 def _example_state(example: dspy.Example) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _example_state(example: dspy.Example) -> dict[str, Any]:
 
 
 def _read_example(state: Mapping[str, Any]) -> dspy.Example:
-    return dspy.Example({**state["inputs"], **state["answers"]}).with_inputs(*state["inputs"])
+    return example_of({**state["inputs"], **state["answers"]}, state["inputs"])
 
 
 def _plain(value: Any) -> Any:

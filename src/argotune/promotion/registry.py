@@ -155,13 +155,13 @@ class Registry:
         """As `champion`, for whoever wants to move the pointer. Raises Corrupt where it is lost and its history is not,
         as an eviction leaves it: no promotion could be written beside the old lines.
         """
-        champion, tag = self.champion(program)
-        if champion is None and (lines := self.history(program)):
+        found = self.champion(program)
+        if found[0] is None and (lines := self.history(program)):
             raise Corrupt(
                 f"champions {program!r} of tenant {self._tenant_id!r} is lost, and by its history {lines[-1].version} "
                 "serves; `argotune doctor --repair` restores it"
             )
-        return champion, tag
+        return found
 
     def restore(self, program: str) -> Champion | None:
         """Make the pointer again from its history where it is lost or damaged; None where there is nothing to do."""
@@ -237,28 +237,26 @@ class Registry:
         a repetition. Raises NotFound where there is nothing to go back to, and Conflict where another version serves.
         """
         champion, tag = self.pointed(program)
-        done = self._done_before(program, champion, leaving, who, reason)
-        if done:
-            return RolledBack(champion, done, is_new=False)
         if champion is None:
             raise NotFound(f"program: {program} of tenant {self._tenant_id!r} has no champion to roll back")
+        done = self._done_before(champion, leaving, who, reason)
+        if done is not None:
+            return RolledBack(champion, done, is_new=False)
         if leaving not in (None, champion.version):
             raise Conflict(f"version: {leaving} does not serve {program} any more, {champion.version} does")
         change = self._by_hand(champion, self._before(champion), "rolled back", who, reason, now)
         bar = Bar(program=program, version=champion.version, at=now, who=who, reason=reason)
         return RolledBack(self.set_champion(change, tag, also=(bar.record,)), change, is_new=True)
 
-    def _done_before(
-        self, program: str, champion: Champion | None, leaving: str | None, who: str, reason: str
-    ) -> Change | None:
+    def _done_before(self, champion: Champion, leaving: str | None, who: str, reason: str) -> Change | None:
         """The rollback that has already done what is asked for."""
-        last = next(reversed(self.history(program)), None)
-        if champion is None or last is None or last.how != "rolled back" or last.sequence != champion.sequence:
+        last = next(reversed(self.history(champion.program)), None)
+        if last is None or last.how != "rolled back" or last.sequence != champion.sequence:
             return None
         if leaving is None and (last.who, last.reason) != (who, reason):
             raise Conflict(
-                f"program: {program} was rolled back from {last.previous} at {last.at:%Y-%m-%d %H:%M} by {last.who}; "
-                f"to go back further name the version to leave: {last.version}"
+                f"program: {champion.program} was rolled back from {last.previous} at {last.at:%Y-%m-%d %H:%M} "
+                f"by {last.who}; to go back further name the version to leave: {last.version}"
             )
         return last if leaving in (None, last.previous) else None
 

@@ -144,4 +144,4 @@ def total(tallies: Iterable[ModuleTally], *, with_unfinished: bool = True) -> Mo
 
 def latest(*moments: datetime | None, now: datetime) -> datetime | None:
     """The latest of times that may be unknown; one in the future is not believed and hides none."""
-    return max((moment for moment in moments if believed(moment, now)), default=None)
+    return max(filter(None, (believed(moment, now) for moment in moments)), default=None)

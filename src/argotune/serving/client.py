@@ -236,12 +236,13 @@ class Serving:
         name, copy = loaded.program.name, self._copy
         at = copy.confirmed_at.get(name)
         problem = copy.problems.of(name) or copy.problems.of(loaded.program.module)
-        return ProgramStatus(name, loaded.version, at and (now - at).total_seconds(), problem)
+        return ProgramStatus(name, loaded.version, None if at is None else (now - at).total_seconds(), problem)
 
     def _begin(self, *, at_once: bool) -> None:
         self._over = threading.Event()
-        arguments = {"target": self._keep_fresh, "args": (self._over, at_once)}
-        self._thread = threading.Thread(**arguments, name="argotune-serving", daemon=True)
+        self._thread = threading.Thread(
+            target=self._keep_fresh, args=(self._over, at_once), name="argotune-serving", daemon=True
+        )
         self._thread.start()
 
     def _keep_fresh(self, over: threading.Event, at_once: bool) -> None:

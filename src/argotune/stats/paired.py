@@ -49,7 +49,7 @@ def _upper_tail(at_least: int, n: int) -> float:
     for tails in range(n - at_least + 1):
         total += ways
         ways = ways * (n - tails) // (tails + 1)
-    return total / 2**n
+    return total / (1 << n)
 
 
 def paired_permutation(differences: Sequence[float], seed: int, rounds: int = 10_000, *, side: Side = "both") -> float:

@@ -13,12 +13,11 @@ from argotune.errors import ConfigInvalid, first_problem
 from argotune.store.documents import Document
 from argotune.synthetic.content import Content
 from argotune.synthetic.report import SyntheticReport
-from argotune.tenants.config import MODALITIES
+from argotune.tenants.config import MODALITIES, Modality
 
 MAX_DOCUMENT_CHARS = 600
 """Of a document in a prompt: queries are about the beginning, and small LMs lose their way in more."""
 
-Modality = Literal["video", "image", "audio", "document", "text"]
 RouteType = Literal["direct", "fallback", "hybrid"]
 
 

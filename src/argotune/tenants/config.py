@@ -13,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.ids import check_tenant_id
 
-MODALITIES = ("video", "image", "audio", "document", "text")
+Modality = Literal["video", "image", "audio", "document", "text"]
+
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
 MODULES = ("modality", "cross_modal", "routing")

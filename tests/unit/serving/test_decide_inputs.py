@@ -281,9 +281,18 @@ class NoInput(Says):
         return dspy.Prediction(reply="")
 
 
+class NoForward(dspy.Module):
+    def __init__(self) -> None:
+        self.says = dspy.Predict("query -> reply")
+
+
 @pytest.mark.parametrize(
     ("module", "says"),
-    [(ByPlace(None), "forward takes 'query' by its place only"), (NoInput(None), "no input by name")],
+    [
+        (ByPlace(None), "forward takes 'query' by its place only"),
+        (NoInput(None), "no input by name"),
+        (NoForward(), "no method `forward`"),
+    ],
 )
 def test_a_forward_that_cannot_be_called_by_name_is_refused(own: Own, module: dspy.Module, says: str):
     with pytest.raises(ConfigInvalid, match=says):

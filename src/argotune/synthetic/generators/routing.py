@@ -82,5 +82,7 @@ def negative(goal: Goal, material: Material) -> Goal | None:
 
 
 def _as_routing(goal: Goal | None) -> Goal | None:
-    route = goal and Route(type="direct", agents=(goal.expected["agent"],))
-    return goal and replace(goal, program=NAME, inputs=INPUTS, route=route)
+    if goal is None:
+        return None
+    route = Route(type="direct", agents=(goal.expected["agent"],))
+    return replace(goal, program=NAME, inputs=INPUTS, route=route)
