@@ -28,9 +28,9 @@ from argotune.adapters.memory.traces import MemoryTracker
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.experiences import Span
 from argotune.lm.port import LMs
+from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
-from argotune.pipeline.run_steps import Request
 from argotune.promotion.verdicts import Comparison, Numbers, Rejected, Rule, Score
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState, Skip
@@ -174,7 +174,12 @@ def _trigger(store: Counted, count: int):
     from argotune.pipeline.stages.trigger import trigger
 
     config = Configs(store).get(TENANT)
-    return lambda: trigger(store, MadeUpTraces(count), config, "routing", forced=False, now=NOW).is_due
+
+    def is_due():
+        marker, _ = RunBook(store, TENANT).marker("routing")
+        return trigger(marker, MadeUpTraces(count), config, "routing", forced=False, now=NOW).is_due
+
+    return is_due
 
 
 def _status(store: Counted, _count: int):

@@ -43,7 +43,8 @@ from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.learn import SEED, learn
 from argotune.programs import programs_of

@@ -20,7 +20,8 @@ from world import START, ScriptedLMs, World, traffic
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.labels.queue import AnnotationQueue
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.store.port import Record

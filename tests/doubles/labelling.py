@@ -13,8 +13,8 @@ from argotune.data.archive import ExperienceLog
 from argotune.labels.agreement import AnnotatorReport, reports_of
 from argotune.labels.annotator import IDENTIFIER
 from argotune.labels.queue import AnnotationQueue, QueueItem
-from argotune.pipeline.passes import Request, run_module
-from argotune.pipeline.stages.trigger import trigger
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.tenants.config import RoutingConfigUnified
 
 FORCED = Request(is_forced=True)
@@ -64,7 +64,3 @@ def report(world: World) -> AnnotatorReport:
 def annotated(world: World, kind: str, name: str = "agent") -> list[Annotation]:
     found = world.traces.annotations("acme", "routing", [name], START - timedelta(days=9))
     return [annotation for annotation in found if annotation.kind == kind]
-
-
-def due(world: World, config: RoutingConfigUnified):
-    return trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)

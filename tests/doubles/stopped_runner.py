@@ -13,7 +13,8 @@ from dataclasses import replace
 from world import World, traffic
 
 from argotune.errors import ArgotuneError
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.settings import Settings
 from argotune.store.collections import Collection
 from argotune.store.port import Store

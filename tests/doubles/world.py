@@ -19,9 +19,13 @@ from argotune.data.experiences import Span
 from argotune.lm.kept_answers import Answers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
+from argotune.pipeline.stages.trigger import trigger
+from argotune.runs.book import RunBook
 from argotune.runs.run import Run
+from argotune.scheduling.trigger_check import Conditions
 from argotune.store.port import Store
 from argotune.store.sealing import digest
 from argotune.synthetic.source import ContentSource
@@ -132,6 +136,11 @@ class World:
         config = RoutingConfigUnified(tenant_id=tenant_id, **{**usual, **fields})
         Configs(self.store).save(config)
         return config
+
+    def look(self, config: RoutingConfigUnified, module: str = "routing") -> Conditions:
+        """What the trigger says of a module that nobody forces."""
+        marker, _ = RunBook(self.store, config.tenant_id).marker(module)
+        return trigger(marker, self.traces, config, module, forced=False, now=self.now)
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from judge import Judge, annotator
-from labelling import annotated, due, label, run, unlabelled, waiting
+from labelling import annotated, label, run, unlabelled, waiting
 from world import AGENTS, World
 
 from argotune import wiring
@@ -23,7 +23,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant with six spans in its queue, behind the command line."""
     world, config = unlabelled(60, annotation={"daily_limit": 6})
     run(world, config)
-    keep_agenda(world.store, agenda_of("acme", [due(world, config)], world.now), place_of(world.store, "acme"))
+    keep_agenda(world.store, agenda_of("acme", [world.look(config)], world.now), place_of(world.store, "acme"))
     monkeypatch.setenv("CONFIG_STORE_URL", "sqlite:///never_opened.db")
     monkeypatch.setattr(wiring, "open_ports", lambda _settings, _progress: world.ports)
     monkeypatch.setattr("getpass.getuser", lambda: "kim")
@@ -95,7 +95,7 @@ def test_one_label_wakes_the_round_and_is_counted(world: World, capsys):
     assert (given.span_id, given.label, given.identifier) == (span_id, "audio", "bo")
     assert len(waiting(world)) == 5
     assert agendas(world.store) == {}
-    assert due(world, config).labels == 1
+    assert world.look(config).labels == 1
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from argotune.adapters.memory.runner import MemoryRunner
 from argotune.cli.commands.inspect import status_rows
 from argotune.decisions.ledger import ledger_of
 from argotune.errors import Corrupt
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.discover import discover
 from argotune.pipeline.stages.dispatch import dispatch
 from argotune.pipeline.stages.learn import learn
-from argotune.pipeline.stages.trigger import trigger
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.reports import report_json
@@ -64,9 +64,7 @@ def world_after_a_run() -> tuple[World, object]:
     world.traces.record("globex", traffic("globex", 120)[0])
     run_module(world.ports, config, "routing", Request())
     for tenant_id in ("acme", "globex"):
-        looks = [
-            trigger(world.store, world.traces, Configs(world.store).get(tenant_id), "routing", forced=False, now=START)
-        ]
+        looks = [world.look(Configs(world.store).get(tenant_id))]
         keep_agenda(world.store, agenda_of(tenant_id, looks, START), place_of(world.store, tenant_id))
     learn(world.store, START)
     world.later(hours=2)

@@ -12,8 +12,8 @@ from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
 from argotune.decisions.ledger import ledger_of
 from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy
 from argotune.optimizers import OPTIMIZERS
-from argotune.pipeline.passes import Request, run_module
-from argotune.pipeline.stages.trigger import trigger
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain_decision
 from argotune.runs.run import Run
@@ -98,7 +98,7 @@ def test_the_trigger_waits_for_those_traces_for_a_day_and_then_looks_again():
     more_traffic(world, 120, first=1000)
 
     def look():
-        return trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)
+        return world.look(config)
 
     waiting = look()
     assert not waiting.is_due

@@ -14,7 +14,8 @@ from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.cli.commands.rounds import settle_daily
 from argotune.decisions.active_model import ActiveModel
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.tenants.catalog import Configs
 
 

@@ -49,12 +49,12 @@ from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.names import Keys
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import Question, decide
 from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
-from argotune.pipeline.stages.trigger import trigger
 from argotune.programs import programs_of
 from argotune.promotion.gate import judge, no_evidence
 from argotune.promotion.verdicts import Comparison, Score, Unusable
@@ -162,7 +162,7 @@ def asked_to_run(config: RoutingConfigUnified, marker: Mapping[str, Any] | None 
     world = a_world(config)
     if marker:
         RunBook(world.store, config.tenant_id).change_marker("routing", **marker)
-    found = trigger(world.store, world.traces, config, "routing", forced=False, now=world.now)
+    found = world.look(config)
     return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
 
 
@@ -174,12 +174,12 @@ def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> An
     span = replace(span, span_id="f" * 16, attributes={**span.attributes, "routing.query": texts})
     world.traces.record(config.tenant_id, [span])
     fields = [program.fields for program in programs_of(config, "routing")]
-    collect(world.ports, config, "routing", fields)
+    collect(Pass(world.ports, config, "routing"), fields)
     if later:
         world.now += later
         recent = replace(span, span_id="e" * 16, started_at=world.now, ended_at=world.now)
         world.traces.record(config.tenant_id, [recent])
-    collected = collect(world.ports, config, "routing", fields)
+    collected = collect(Pass(world.ports, config, "routing"), fields)
     log = ExperienceLog(world.store, config.tenant_id)
     queries = sorted(experience.query for experience in log.experiences("routing"))
     return queries, [(e.id, e.weight, e.split) for e in collected.datasets["routing"].examples]
@@ -318,7 +318,7 @@ def quality_asked(config: RoutingConfigUnified) -> float:
     with patch("argotune.pipeline.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
         plan = ran(config).plan.model_copy(update={"synthetic_count": 3})
         data, lms = Dataset.of("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
-        synthesize(world.ports, config, program, plan, data, lms, Meter(config.budget), None)
+        synthesize(Pass(world.ports, config, program.module), program, plan, data, lms, Meter(config.budget))
     return make.call_args.args[0].quality_threshold
 
 

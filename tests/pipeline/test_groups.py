@@ -9,7 +9,8 @@ import pytest
 from world import World, filled, traffic
 
 from argotune.errors import Unavailable
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.runs.book import RunBook
 from argotune.runs.reports import ModuleReport
 from argotune.runs.step_outcomes import links, outcome_of_reports, outcome_of_run, outcome_of_steps

@@ -15,7 +15,8 @@ from argotune.data.splitting import Split
 from argotune.errors import Unavailable
 from argotune.optimizers import OPTIMIZERS
 from argotune.optimizers.task import plain_student
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
@@ -124,7 +125,7 @@ def test_labels_in_free_text_are_masked_too():
     config = world.tenant()
     world.traces.record("acme", [decision("acme", "a" * 16, "who knows", "nobody", success=False)])
     world.traces.annotate("acme", [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)])
-    datasets = collect(world.ports, config, "routing", [Fields("routing", ("query",), {"agent": None})]).datasets
+    datasets = collect(Pass(world.ports, config, "routing"), [Fields("routing", ("query",), {"agent": None})]).datasets
     (example,) = datasets["routing"].examples
     assert example.expected == {"agent": "ask <EMAIL>"}
     assert datasets["routing"].counts["masked in labels: email"] == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from judge import Judge, annotator, answer, right
-from labelling import JUDGE, annotated, due, label, queue, report, run, unlabelled, waiting
+from labelling import JUDGE, annotated, label, queue, report, run, unlabelled, waiting
 from world import AGENTS, World, decision, traffic
 
 from argotune.adapters.memory.traces import MemoryTraces
@@ -21,7 +21,8 @@ from argotune.errors import BudgetSpent, RequestRefused, Unavailable
 from argotune.labels.annotator import DayBudget
 from argotune.labels.selection import Reason
 from argotune.lm.meter import Spent
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.annotate import label_by_lm
 from argotune.programs import programs_of
 from argotune.runs.book import RunBook
@@ -202,11 +203,11 @@ def test_a_question_that_is_refused_is_left_out_asked_once_a_day_and_the_others_
     assert (found.lacks, found.stopped) == ({"refused by the server": found.garbage}, "")
     assert 0 < found.garbage < found.asked
     assert found.labelled == found.asked - found.garbage == len(annotated(world, "LLM"))
-    label_by_lm(world.ports, config, programs_of(config, "routing")[0])
+    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing")[0])
     assert report(world).asked == 0
     assert report(world).unlabelled == found.unlabelled
     world.later(days=1)
-    label_by_lm(world.ports, config, programs_of(config, "routing")[0])
+    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing")[0])
     assert set(report(world).unlabelled) <= set(found.unlabelled)
     assert report(world).garbage > 0
 
@@ -330,16 +331,16 @@ def test_labels_make_a_module_due_and_each_counts_once_on_spans_of_any_age():
     )
     run(world, config)
     world.later(days=5)
-    assert not due(world, config).is_due
+    assert not world.look(config).is_due
     label(world, waiting(world)[:19])
-    assert (due(world, config).is_due, due(world, config).labels) == (False, 19)
-    assert "19 new" in due(world, config).why_not
+    assert (world.look(config).is_due, world.look(config).labels) == (False, 19)
+    assert "19 new" in world.look(config).why_not
     label(world, waiting(world)[19:20])
-    assert due(world, config).is_due
+    assert world.look(config).is_due
     (done,) = run_module(world.ports, config, "routing", Request()).runs
     assert done.counts["examples"] == 20, "all of them, though the spans are older than the lookback"
     world.later(days=1)
-    assert (due(world, config).labels, due(world, config).is_due) == (0, False)
+    assert (world.look(config).labels, world.look(config).is_due) == (0, False)
 
 
 def test_a_label_given_during_a_pass_counts_in_the_next_one():
@@ -357,7 +358,7 @@ def test_a_label_given_during_a_pass_counts_in_the_next_one():
 
     world.traces.annotations = slow
     run(world, config)
-    assert due(world, config).labels == 1
+    assert world.look(config).labels == 1
     run(world, config)
-    assert due(world, config).labels == 0
+    assert world.look(config).labels == 0
     assert RunBook(world.store, "acme").runs()[-1].counts["examples"] == 2

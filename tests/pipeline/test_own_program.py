@@ -13,7 +13,8 @@ from world import START, World
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
 from argotune.errors import ConfigInvalid
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
 from argotune.promotion.registry import Registry

@@ -21,7 +21,8 @@ from argotune.data.question_log import QuestionLog
 from argotune.decisions.context import context_of
 from argotune.decisions.rules import TrainingHistory
 from argotune.labels.queue import AnnotationQueue
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.reading import BEGUN_ANEW
 from argotune.pipeline.retention import HELD
 from argotune.pipeline.stages.annotate import Look

@@ -21,7 +21,8 @@ from argotune.decisions.ledger import ledger_of
 from argotune.decisions.rules import Strategy
 from argotune.errors import Unavailable
 from argotune.pipeline import run_steps
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.decide import decide
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs.own import own_program

@@ -26,8 +26,8 @@ from argotune.lm.kept_answers import Answers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
-from argotune.pipeline.passes import Request, run_module
-from argotune.pipeline.stages.trigger import trigger
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score
 from argotune.promotion.registry import Registry
@@ -174,7 +174,7 @@ def test_what_measured_nothing_costs_no_attempt_shows_no_answer_and_is_repeated(
     script.share = 0.0
     again = run_once(world, config)
     assert (again.outcome, again.attempt) == ("rejected", 1), again.sentence
-    assert trigger(world.store, world.traces, config, "routing", forced=False, now=world.now).again_at is None
+    assert world.look(config).again_at is None
 
 
 @pytest.mark.parametrize("why", ["no content", "refused by the server"])

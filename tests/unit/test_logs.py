@@ -20,7 +20,8 @@ from argotune.cli.open import progress_bars
 from argotune.cli.output import complain, note, say
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound
 from argotune.logs import about, fields_now, fields_of, json_line
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.settings import read_settings, wants_json_logs
 
 EVIL = 'a"\n{"level":"x"}\x1b[2J\ud800'

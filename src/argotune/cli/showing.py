@@ -54,7 +54,8 @@ def _run_each(
     ports: Ports, config: RoutingConfigUnified, modules: list[str], arguments: Namespace
 ) -> tuple[list[ModuleReport], dict[str, ArgotuneError]]:
     """The reports, and what went wrong. A module that fails stops no other, unless a server is away from all."""
-    from argotune.pipeline.passes import Request, run_module
+    from argotune.pipeline.module_pass import Request
+    from argotune.pipeline.passes import run_module
 
     request = Request(
         arguments.force,

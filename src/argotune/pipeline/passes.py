@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from argotune.data.dataset import Dataset
@@ -16,14 +15,14 @@ from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about
+from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.ports import Ports
-from argotune.pipeline.run_steps import Pass, Request, Work
+from argotune.pipeline.run_steps import Work
 from argotune.pipeline.stages.annotate import annotate
 from argotune.pipeline.stages.collect import Collected, collect
 from argotune.pipeline.stages.trigger import note_first_look, trigger
 from argotune.programs import programs_of
 from argotune.programs.program import Program
-from argotune.runs.book import RunBook
 from argotune.runs.closing import history_after
 from argotune.runs.progress import Marker
 from argotune.runs.reports import ModuleReport
@@ -31,7 +30,7 @@ from argotune.runs.run import Run
 from argotune.runs.totals import keep_tally
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.documents import unreadable
-from argotune.store.leases import Lease, leased
+from argotune.store.leases import leased
 from argotune.tenants.config import RoutingConfigUnified
 
 log = logging.getLogger(__name__)
@@ -45,41 +44,50 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     """
     lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
     with about(tenant=config.tenant_id, module=module), lease as held:
-        now, reach = ports.clock(), request.reach
-        note_first_look(held.store, config, module, now)
-        conditions = trigger(ports.store, ports.traces, config, module, forced=request.is_forced, now=now, reach=reach)
-        done = _done_for_group(RunBook(ports.store, config.tenant_id), module, request.group)
+        this = Pass(ports, config, module, request, held)
+        conditions, done = _conditions(this), _done_for_group(this)
         if done:
             ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
         if done or not conditions.is_due:
             return ModuleReport(conditions, done)
-        return _optimize(replace(ports, store=held.store), config, conditions, request, held)
+        return _optimize(this, conditions)
 
 
-def _done_for_group(book: RunBook, module: str, group: str) -> tuple[Run, ...]:
+def _conditions(this: Pass) -> Conditions:
+    now, request = this.now, this.request
+    note_first_look(this.book, this.module, now)
+    return trigger(
+        this.marker,
+        this.ports.traces,
+        this.config,
+        this.module,
+        forced=request.is_forced,
+        now=now,
+        reach=request.reach,
+    )
+
+
+def _done_for_group(this: Pass) -> tuple[Run, ...]:
     """The runs of the group's finished pass: a pod that was lost after its work is started again, forced as before."""
-    marker, _ = book.marker(module)
-    if not group or marker.pass_id or marker.settled_group != group:
+    group = this.request.group
+    if not group or this.id or this.marker.settled_group != group:
         return ()
-    return tuple(run for run in book.runs(group=group) if run.module == module)
+    return tuple(run for run in this.book.runs(group=group) if run.module == this.module)
 
 
-def _optimize(
-    ports: Ports, config: RoutingConfigUnified, conditions: Conditions, request: Request, lease: Lease
-) -> ModuleReport:
-    module, book = conditions.module, RunBook(ports.store, config.tenant_id)
-    programs = programs_of(config, module)
-    collected = collect(ports, config, module, [program.fields for program in programs], request.reach)
-    this = Pass(ports, config, request, book.marker(module)[0].pass_id or ports.new_id(), lease)
-    book.change_marker(module, pass_id=this.id)
+def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
+    programs = programs_of(this.config, this.module)
+    collected = collect(this, [program.fields for program in programs])
+    if not this.id:
+        this.book.change_marker(this.module, pass_id=this.ports.new_id())
     runs, failures = _run_programs(this, programs, collected)
-    annotate(ports, config, programs)
+    annotate(this, programs)
     # Before the pass is closed: a crash here is made good by its rerun.
-    keep_tally(ports.store, config.tenant_id, ports.clock())
-    forget_answers(ports.store, config.tenant_id, [run.id for run in runs], ports.clock())  # no run asks any more
-    _settle(this, module, collected, runs)
+    keep_tally(this.store, this.tenant_id, this.now)
+    forget_answers(this.store, this.tenant_id, [run.id for run in runs], this.now)  # no run asks any more
+    _settle(this, collected, runs)
     failure = failures[0] if failures else None
-    return ModuleReport(conditions, runs, failure, unreadable(config.tenant_id))
+    return ModuleReport(conditions, runs, failure, unreadable(this.tenant_id))
 
 
 def _run_programs(
@@ -96,13 +104,12 @@ def _run_programs(
     return tuple(runs), failures
 
 
-def _settle(this: Pass, module: str, collected: Collected, runs: Sequence[Run]) -> None:
+def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
-    book, now = RunBook(this.ports.store, this.config.tenant_id), this.ports.clock()
-    marker, _ = book.marker(module)
+    now, marker = this.now, this.marker
     histories = _histories(marker, runs)
-    book.change_marker(
-        module,
+    this.book.change_marker(
+        this.module,
         pass_id=None,
         settled_group=this.request.group,
         settled_row_id=collected.row_id,
@@ -155,6 +162,6 @@ def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
     work = Work(this, program, data)
     with about(run=work.run.id):
         while not work.run.is_over:
-            this.lease.check()
+            this.check()
             work.step()
     return work.run

@@ -12,28 +12,30 @@ from argotune.data.examples import Example
 from argotune.data.experiences import Fields, query_of
 from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.splitting import normalised, sealed_first
+from argotune.pipeline.module_pass import Pass
 from argotune.runs.book import RunBook
-from argotune.store.port import Store
-from argotune.tenants.config import MaskingRules, RoutingConfigUnified
+from argotune.tenants.config import MaskingRules
 
 
-def mask_again(store: Store, config: RoutingConfigUnified, module: str, fields: Iterable[Fields]) -> None:
+def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
     """Mask the stored experiences and examples of a module once for each change of the rules; a rerun goes on.
 
     Examples keep their splits, save training and dev examples that became near to a sealed one: they are dropped, and
     placed anew by whoever places questions next. Attempts and unfinished runs are told the new ids.
     """
-    book, log = RunBook(store, config.tenant_id), ExperienceLog(store, config.tenant_id)
-    marker, tag = book.marker(module)
-    masking = rules_digest(config.masking)
+    (marker, tag), rules = this.book.marker(this.module), this.config.masking
+    masking = rules_digest(rules)
     if tag is None or marker.masking == masking:
         return
-    mask = Mask(config.masking, marker.masked)
+    mask = Mask(rules, marker.masked)
     for program in fields:
-        pairs = ((experience, mask.experience(experience, program)) for experience in log.experiences(program.program))
-        log.replace_experiences([after for before, after in pairs if after != before])
-        _mask_examples(log, book, program, config.masking)
-    book.change_marker(module, masking=masking, masked=dict(mask.counts))
+        pairs = (
+            (experience, mask.experience(experience, program))
+            for experience in this.archive.experiences(program.program)
+        )
+        this.archive.replace_experiences([after for before, after in pairs if after != before])
+        _mask_examples(this.archive, this.book, program, rules)
+    this.book.change_marker(this.module, masking=masking, masked=dict(mask.counts))
 
 
 def _mask_examples(log: ExperienceLog, book: RunBook, fields: Fields, rules: MaskingRules) -> None:

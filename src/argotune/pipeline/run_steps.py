@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 from argotune.data.dataset import Dataset
@@ -22,7 +21,7 @@ from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NewerRecord, No
 from argotune.lm.kept_answers import Answers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
-from argotune.pipeline.ports import Ports
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.stages.decide import Question, decide
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import promote
@@ -33,59 +32,31 @@ from argotune.programs.program import Program
 from argotune.promotion.attempts import attempt_number, attempt_of
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.gate import measure, no_evidence
-from argotune.promotion.registry import Registry, Version
+from argotune.promotion.registry import Version
 from argotune.promotion.verdicts import Comparison, Rejected, Rule
-from argotune.runs.book import RunBook
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection
 from argotune.store.documents import Unreadable, find_renewable, tell, to_record
-from argotune.store.leases import Lease
 from argotune.store.port import Record
 from argotune.store.sealing import digest
 from argotune.synthetic.mixing import weighed
 from argotune.synthetic.service import as_example
 from argotune.synthetic.values import SyntheticDataResponse
-from argotune.tenants.config import RoutingConfigUnified
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Request:
-    """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
-    again for the same group, a finished module is reported and not run again. `is_training_forced` passes over what
-    `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same. `reach`:
-    traces that started so long ago are read again, those that earlier passes passed over too."""
-
-    is_forced: bool = False
-    is_training_forced: bool = False
-    group: str = ""
-    reach: timedelta | None = None
-
-
-@dataclass(frozen=True)
-class Pass:
-    """What the runs of one pass over a module's programs share."""
-
-    ports: Ports
-    config: RoutingConfigUnified
-    request: Request
-    id: str
-    lease: Lease
 
 
 class Work:
     """One run on its way through the stages; each step writes the run down before the next begins."""
 
     def __init__(self, this: Pass, program: Program, data: Dataset) -> None:
-        self._ports, self._config, self._program, self._data = this.ports, this.config, program, data
-        self._book = RunBook(this.ports.store, this.config.tenant_id)
-        self._registry = Registry(this.ports.store, this.config.tenant_id)
-        self.run = self._opened(self._new_run(this))
+        self._this, self._program, self._data = this, program, data
+        self._ports, self._config = this.ports, this.config
+        self._book, self._registry = this.book, this.registry
+        self.run = self._opened(self._new_run())
         self._meter = Meter(this.config.budget, self._book.spent(self.run))
         self._lms: LMs | None = None
-        self._is_training_forced = this.request.is_training_forced
 
     def _opened(self, run: Run) -> Run:
         """The run as it is written down. One whose record is damaged stays as it is: another begins in its place."""
@@ -110,7 +81,7 @@ class Work:
         try:
             steps[self.run.state]()
         except ProgramChanged as error:
-            self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
+            self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._this.now)
 
     def _decide(self) -> None:
         question = self._question()
@@ -118,7 +89,7 @@ class Work:
         known = {"context": question.context, "decision": found.decision}
         if found.plan is None:
             skip = Skip(reason=found.decision.reason)
-            return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._ports.clock(), **known)
+            return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._this.now, **known)
         now = self._serving_version()
         self._registry.keep(now.version)
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
@@ -126,20 +97,20 @@ class Work:
         self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
 
     def _question(self) -> Question:
-        marker, _ = self._book.marker(self._program.module)
+        marker = self._this.marker
         known = marker.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving_version().set_aside else known
         return Question(
             config=self._config,
             data=self._data,
-            context=context_of(self._config, self._data, history, self._ports.clock()),
+            context=context_of(self._config, self._data, history, self._this.now),
             history=history,
             seed=self._seed,
             chance=int(digest([self.run.id, "explore"])[:12], 16) / 16**12,
             has_writer=self._open_lms().teacher is not None,
             learned=None if self.run.forced else marker.learned.get(self._program.name),
             cut_short=None if self.run.forced else marker.cut_short.get(self._program.name),
-            is_forced=self._is_training_forced,
+            is_forced=self._this.request.is_training_forced,
             model=self._model(),
         )
 
@@ -148,7 +119,7 @@ class Work:
         if not self._config.decisions.use_meta_models:
             return None
         try:
-            model = ActiveModel(self._ports.store).model()
+            model = ActiveModel(self._this.store).model()
             return Advisor(model) if model else None
         except (Corrupt, ConfigInvalid, NotFound) as error:
             log.warning("the rules decide, as the meta-model cannot be used: %s", error)
@@ -157,7 +128,7 @@ class Work:
             return None
 
     def _train(self) -> None:
-        plan, at = self.run.plan, self._ports.clock()
+        plan, at = self.run.plan, self._this.now
         assert plan is not None
         assert self.run.champion is not None
         origin = Origin(self.run.champion, self.run.id, at, _packages())
@@ -170,7 +141,7 @@ class Work:
             with self._meter.keeping(self._calls_to_compare(plan)):
                 found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
-            return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._ports.clock())
+            return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._this.now)
         except Unanswered as error:
             return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
@@ -179,10 +150,10 @@ class Work:
         if found.version is None:
             lack = f"{len(examples)} real training examples are too few for {plan.optimizer}"
             skip = Skip(reason=f"{lack}; {report.sentence}" if report else lack)
-            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
+            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._this.now)
         if bar := self._registry.bar(found.version.id):  # before the test is opened for what must not be promoted
             skip = Skip(reason=bar.sentence)
-            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._ports.clock())
+            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._this.now)
         self._registry.keep(found.version)
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
 
@@ -196,23 +167,14 @@ class Work:
             return None
         made = self._kept_synthetic()
         if made is None:
-            made = synthesize(
-                self._ports,
-                self._config,
-                self._program,
-                plan,
-                self._data,
-                self._open_lms(),
-                self._meter,
-                self._registry,
-            )
+            made = synthesize(self._this, self._program, plan, self._data, self._open_lms(), self._meter)
             record = to_record(Collection.SYNTHETIC, self.run.id, made)
-            self._ports.store.write(self._config.tenant_id, [record], self._book.expected(self.run))
+            self._this.store.write(self._this.tenant_id, [record], self._book.expected(self.run))
         return made
 
     def _kept_synthetic(self) -> SyntheticDataResponse | None:
         kept, _ = find_renewable(
-            self._ports.store, self._config.tenant_id, Collection.SYNTHETIC, self.run.id, SyntheticDataResponse
+            self._this.store, self._this.tenant_id, Collection.SYNTHETIC, self.run.id, SyntheticDataResponse
         )
         return kept
 
@@ -223,7 +185,7 @@ class Work:
     def _open(self) -> None:
         assert self.run.plan is not None
         ids = self.run.plan.test_ids
-        attempt = attempt_of(self.run.program, self.run.id, self._ports.clock(), ids)
+        attempt = attempt_of(self.run.program, self.run.id, self._this.now, ids)
         lost = self._book.lost_attempts(self.run.program)
         number = attempt_number(self._book.attempts(self.run.program), ids) + lost
         self._advance(RunState.OPENED, also=(self._book.attempt_record(attempt),), attempt=number)
@@ -262,7 +224,7 @@ class Work:
         self._end_unmeasured(f"nothing was measured: {why}", (record,), comparison=replace(comparison, scores=()))
 
     def _end_unmeasured(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
-        ended = {"skip": Skip(reason=why), "is_to_repeat": True, "ended_at": self._ports.clock()}
+        ended = {"skip": Skip(reason=why), "is_to_repeat": True, "ended_at": self._this.now}
         self._advance(RunState.SKIPPED, also=also, **ended, **changes)
 
     def _reject_unmeasured(self, champion: Version, challenger: Version, error: BudgetSpent) -> None:
@@ -275,8 +237,7 @@ class Work:
     def _promote(self) -> None:
         comparison = self.run.comparison
         assert comparison is not None
-        rules, now = self._config.gate, self._ports.clock()
-        self.run = promote(self._book, self._registry, self.run, comparison, rules, seed=self._seed, now=now)
+        self.run = promote(self._this, self.run, comparison, seed=self._seed)
 
     def _report(self) -> None:
         plan = self.run.plan
@@ -285,7 +246,7 @@ class Work:
         if self.run.synthetic and self.run.synthetic.is_used:
             examples += self._weighed(plan, self._kept_synthetic(), self._data.pick(plan.train_ids))
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
-        self.run = report(self._book, self._registry, self._ports.tracker, self.run, examples, self._ports.clock())
+        self.run = report(self._this, self.run, examples)
 
     def _advance(self, state: RunState, also=(), **changes) -> None:
         spent = self._meter.spent
@@ -296,7 +257,7 @@ class Work:
 
     def _open_lms(self) -> LMs:
         if self._lms is None:
-            answers = Answers(self._ports.store, self._config.tenant_id, self.run.id, also=self._spending)
+            answers = Answers(self._this.store, self._this.tenant_id, self.run.id, also=self._spending)
             self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
         return self._lms
 
@@ -304,7 +265,7 @@ class Work:
         return (self._book.spending_record(self.run, self._meter.spent),)
 
     def _serving_version(self) -> ServingVersion:
-        return serving_version(self._registry, self._program, self._ports.clock())
+        return serving_version(self._registry, self._program, self._this.now)
 
     def _version(self, id: str | None) -> Version:
         assert id is not None
@@ -314,16 +275,16 @@ class Work:
     def _seed(self) -> int:
         return int(digest(self.run.id)[:8], 16) % 2**31
 
-    def _new_run(self, this: Pass) -> Run:
+    def _new_run(self) -> Run:
         return Run(
-            id=f"{self._program.name}-{this.id}",
-            tenant_id=self._config.tenant_id,
+            id=f"{self._program.name}-{self._this.id}",
+            tenant_id=self._this.tenant_id,
             module=self._program.module,
             program=self._program.name,
             state=RunState.STARTED,
-            started_at=self._ports.clock(),
-            group=this.request.group,
-            forced=this.request.is_forced,
+            started_at=self._this.now,
+            group=self._this.request.group,
+            forced=self._this.request.is_forced,
             counts=dict(self._data.counts),
         )
 

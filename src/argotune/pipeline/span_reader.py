@@ -7,16 +7,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Experience, Fields, Span, Unusable, read_span
 from argotune.data.guards.masking import Mask, rules_digest
-from argotune.pipeline.ports import Ports
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.retention import retention
-from argotune.runs.book import RunBook
 from argotune.runs.progress import Marker
 from argotune.store.moments import AHEAD, believed
-from argotune.tenants.config import RoutingConfigUnified
 
 BATCH_SPANS = 1000
 
@@ -27,12 +24,11 @@ COUNT_OLDER = 100_000
 class SpanReader:
     """Takes a module's spans in, one batch with the cursor behind it at a time. `marker` is as it is stored."""
 
-    def __init__(self, ports: Ports, config: RoutingConfigUnified, module: str, fields: Sequence[Fields]) -> None:
-        self._ports, self._config, self._module = ports, config, module
+    def __init__(self, this: Pass, fields: Sequence[Fields]) -> None:
+        self._ports, self._config, self._module = this.ports, this.config, this.module
         self._fields_of = {f.program: f for f in fields}
-        self._log = ExperienceLog(ports.store, config.tenant_id)
-        self._book = RunBook(ports.store, config.tenant_id)
-        self.marker, self._tag = self._book.marker(module)
+        self._log, self._book = this.archive, this.book
+        self.marker, self._tag = self._book.marker(self._module)
         self._found: dict[str, int] = {}
 
     @property

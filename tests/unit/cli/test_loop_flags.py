@@ -13,7 +13,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import main
 from argotune.cli.commands import run as run_commands
 from argotune.pipeline import passes
-from argotune.pipeline.run_steps import Request
+from argotune.pipeline.module_pass import Request
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 

@@ -17,6 +17,7 @@ from argotune.data.experiences import Fields, Span
 from argotune.data.guards.masking import rules_digest
 from argotune.errors import Conflict, Unavailable
 from argotune.pipeline import span_reader
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER
 from argotune.pipeline.span_reader import SpanReader
 from argotune.runs.book import RunBook
@@ -42,7 +43,7 @@ def send(world: World, *ids: str, ago: timedelta = HOUR, **attributes: Any) -> N
 
 
 def reader(world: World, fields: Fields = FIELDS, **ports: Any) -> SpanReader:
-    return SpanReader(replace(world.ports, **ports), CONFIG, "routing", [fields, FUSION])
+    return SpanReader(Pass(replace(world.ports, **ports), CONFIG, "routing"), [fields, FUSION])
 
 
 def read(world: World, **ports: Any) -> SpanReader:

@@ -265,9 +265,12 @@ def _label_by_lm(
     ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
 ) -> None:
     from argotune.labels.agreement import AnnotatorReport
+    from argotune.pipeline.module_pass import Pass
     from argotune.pipeline.stages.annotate import label_by_lm
 
-    reports: list[AnnotatorReport] = [label_by_lm(ports, config, program) for program in programs.values()]
+    reports: list[AnnotatorReport] = [
+        label_by_lm(Pass(ports, config, program.module), program) for program in programs.values()
+    ]
     if arguments.json:
         return say_json([report.model_dump(mode="json") for report in reports])
     for report in reports:

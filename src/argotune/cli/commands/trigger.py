@@ -144,16 +144,19 @@ def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
 
 def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified, *, is_dry: bool) -> list[Look]:
     from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
+    from argotune.runs.book import RunBook
     from argotune.wiring import open_traces, utc_now
 
     traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
+    book = RunBook(store, config.tenant_id)
     for module in modules_of(config, arguments.module):
         if not is_dry:
-            note_first_look(store, config, module, now)
+            note_first_look(book, module, now)
+        marker, _ = book.marker(module)
         try:
-            looks.append(Look(trigger(store, traces, config, module, forced=arguments.force, now=now)))
+            looks.append(Look(trigger(marker, traces, config, module, forced=arguments.force, now=now)))
         except ProjectMissing as error:
-            conditions = without_traces(store, config, module, forced=arguments.force, now=now)
+            conditions = without_traces(marker, config, module, forced=arguments.force, now=now)
             looks.append(Look(conditions, missing=str(error)))
     return looks
 

@@ -9,7 +9,8 @@ from argotune.cli.demo.sample import queries
 from argotune.cli.output import say
 from argotune.data.archive import ExperienceLog
 from argotune.labels.queue import AnnotationQueue, QueueItem
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
 from argotune.tenants.config import RoutingConfigUnified

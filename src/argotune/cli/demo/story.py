@@ -14,7 +14,8 @@ from argotune.cli.output import say, table
 from argotune.errors import NotFound
 from argotune.lm.kept_answers import NoAnswers
 from argotune.lm.meter import Meter
-from argotune.pipeline.passes import Request, run_module
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports, Progress
 from argotune.pipeline.stages.discover import discover
 from argotune.runs.explain import explain_decision

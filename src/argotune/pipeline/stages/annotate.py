@@ -24,12 +24,11 @@ from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.disagreement import doubts_about
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.labels.selection import Choice, Questions, Reason, choose, lot_of
-from argotune.pipeline.ports import Ports
-from argotune.pipeline.retention import retention
+from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
-from argotune.promotion.registry import Registry, Version
-from argotune.runs.book import RunBook
+from argotune.promotion.registry import Version
 from argotune.store.moments import believed
+from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ COMPARED_ENOUGH = 5
 """On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
 
 
-def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Program]) -> None:
+def annotate(this: Pass, programs: Sequence[Program]) -> None:
     """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people.
 
     Raises what store and traces raise. A failing LM ends nothing but its own part, and its report says so.
@@ -54,23 +53,21 @@ def annotate(ports: Ports, config: RoutingConfigUnified, programs: Sequence[Prog
     for program in programs:
         names = tuple(program.fields.answers)
         if names not in read:
-            read[names] = _annotations(ports, config, program)
-        look = _look(ports, config, program, read[names])
-        budget = _budget(ports, config, program.module)
-        _close(ports, look, _oldest(ports, config, program.module))
-        _fill(ports, config, look, len(programs), budget)
-        _label(ports, config, look, budget)
-        _show(ports, look)
+            read[names] = _annotations(this, program)
+        look, budget = _look(this, program, read[names]), _budget(this)
+        _close(this, look)
+        _fill(this, look, len(programs), budget)
+        _label(this, look, budget)
+        _show(this, look)
 
 
-def label_by_lm(ports: Ports, config: RoutingConfigUnified, program: Program) -> AnnotatorReport:
+def label_by_lm(this: Pass, program: Program) -> AnnotatorReport:
     """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
-    look = _look(ports, config, program, _annotations(ports, config, program))
-    return _label(ports, config, look, _budget(ports, config, program.module))
+    return _label(this, _look(this, program, _annotations(this, program)), _budget(this))
 
 
-def _budget(ports: Ports, config: RoutingConfigUnified, module: str) -> DayBudget:
-    return DayBudget(ports.store, ports.lms, ports.clock, config, module)
+def _budget(this: Pass) -> DayBudget:
+    return DayBudget(this.store, this.ports.lms, this.ports.clock, this.config, this.module)
 
 
 @dataclass
@@ -116,41 +113,32 @@ class Look:
         self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
-def _annotations(ports: Ports, config: RoutingConfigUnified, program: Program) -> list[Annotation]:
-    oldest = _oldest(ports, config, program.module)
-    return list(ports.traces.annotations(config.tenant_id, program.module, list(program.fields.answers), oldest))
+def _annotations(this: Pass, program: Program) -> list[Annotation]:
+    names = list(program.fields.answers)
+    return list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
 
 
-def _oldest(ports: Ports, config: RoutingConfigUnified, module: str) -> datetime:
-    """Experiences of earlier times are forgotten."""
-    return retention(RunBook(ports.store, config.tenant_id).marker(module)[0], config, ports.clock()).oldest
-
-
-def _look(ports: Ports, config: RoutingConfigUnified, program: Program, annotations: Sequence[Annotation]) -> Look:
+def _look(this: Pass, program: Program, annotations: Sequence[Annotation]) -> Look:
     """Annotations are those of the whole module: only those on the program's own spans are looked at."""
-    queue = AnnotationQueue(ports.store, config.tenant_id)
-    queued = queue.items()
+    queued, log, questions = this.queue.items(), this.archive, this.questions(program.name)
     items = {item.span_id: item for item in queued if item.program == program.name}
-    log = ExperienceLog(ports.store, config.tenant_id)
-    questions = QuestionLog(ports.store, config.tenant_id, program.name)
     own = own_spans(log, questions, program.fields, {annotation.span_id for annotation in annotations})
     given = [annotation for annotation in annotations if annotation.span_id in own]
-    agreements = compare(given, program.fields, config.annotation, hard_spans(items.values()))
+    agreements = compare(given, program.fields, this.config.annotation, hard_spans(items.values()))
     elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
-    now = ports.clock()
-    return Look(config.tenant_id, program, now, log, questions, given, queue, items, elsewhere, agreements)
+    return Look(this.tenant_id, program, this.now, log, questions, given, this.queue, items, elsewhere, agreements)
 
 
-def _close(ports: Ports, look: Look, oldest: datetime) -> None:
+def _close(this: Pass, look: Look) -> None:
     """Items with a label are done; items without an experience are forgotten, done ones when they are that old."""
-    by_people, by_lms = look.by_people(), look.by_trusted()
+    by_people, by_lms, oldest = look.by_people(), look.by_trusted(), this.kept.oldest
     done = {"done_at": look.now, "is_marked": False}
     answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
     look.change([item.model_copy(update=done) for item in answered])
     doubtful = [item.span_id for item in look.items.values() if item.is_waiting or item.queued_at < oldest]
     gone = set(doubtful) - {experience.span_id for experience in look.experiences(doubtful)}
     left = [look.items.pop(span_id) for span_id in sorted(gone)]
-    _upsert(ports, look.tenant_id, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
+    _upsert(this, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
     look.queue.forget(gone)
 
 
@@ -161,28 +149,21 @@ def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms
     return item.span_id in by_people or (item.split is Split.TRAIN and item.span_id in by_lms)
 
 
-def _fill(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int, budget: DayBudget) -> None:
+def _fill(this: Pass, look: Look, n_programs: int, budget: DayBudget) -> None:
     """Second looks, then new questions, as far as the limit of the day goes."""
-    places = _places(ports, config, look, n_programs)
+    places = _places(this, look, n_programs)
     if not places:
         return
-    splitter = _splitter(config, look)
+    splitter = _splitter(this.config, look)
     second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
-    chosen = _chosen(ports, config, look, splitter, places - len(second), budget)
+    chosen = _chosen(this, look, splitter, places - len(second), budget)
     items = [*second, *(_item(choice, look) for choice in chosen)]
-    queued = look.queue.add(items, look.now.date(), config.annotation.daily_limit)
+    queued = look.queue.add(items, look.now.date(), this.config.annotation.daily_limit)
     look.items.update((item.span_id, item) for item in queued)
 
 
-def _chosen(
-    ports: Ports,
-    config: RoutingConfigUnified,
-    look: Look,
-    splitter: Splitter,
-    places: int,
-    budget: DayBudget,
-) -> list[Choice]:
-    rules, challenger = config.annotation, _challenger(ports, config, look.program)
+def _chosen(this: Pass, look: Look, splitter: Splitter, places: int, budget: DayBudget) -> list[Choice]:
+    rules, challenger = this.config.annotation, _challenger(this, look.program)
     taken = frozenset((*look.by_people(), *look.items))
     experiences = look.log.experiences(look.program.name)
     questions = Questions(experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
@@ -194,17 +175,17 @@ def _chosen(
         places,
         rules.random_share,
         rules.confidence_threshold,
-        lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, ports.embedder),
+        lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, this.ports.embedder),
     )
 
 
-def _places(ports: Ports, config: RoutingConfigUnified, look: Look, n_programs: int) -> int:
+def _places(this: Pass, look: Look, n_programs: int) -> int:
     """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans.
 
     Modules that ever had traces share the day's limit, and the programs of a module its part.
     """
-    book, limit, today = RunBook(ports.store, config.tenant_id), config.annotation.daily_limit, look.now.date()
-    active = sum(book.marker(module)[0].row_id > 0 for module in config.modules)
+    limit, today = this.config.annotation.daily_limit, look.now.date()
+    active = sum(this.book.marker(module)[0].row_id > 0 for module in this.config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
     own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
     waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())
@@ -243,37 +224,37 @@ def _item(choice: Choice, look: Look) -> QueueItem:
     )
 
 
-def _challenger(ports: Ports, config: RoutingConfigUnified, program: Program) -> Version | None:
+def _challenger(this: Pass, program: Program) -> Version | None:
     """The program's latest challenger, whatever became of it."""
-    made = RunBook(ports.store, config.tenant_id).latest_challenger(program.name)
+    made = this.book.latest_challenger(program.name)
     try:
-        return Registry(ports.store, config.tenant_id).version(made) if made else None
+        return this.registry.version(made) if made else None
     except (Corrupt, NotFound) as error:
         log.warning("spans are chosen without a challenger's doubts: %s", error)
         return None
 
 
-def _label(ports: Ports, config: RoutingConfigUnified, look: Look, budget: DayBudget) -> AnnotatorReport:
+def _label(this: Pass, look: Look, budget: DayBudget) -> AnnotatorReport:
     """Let the annotator label, and store its report with how all annotators agree with people now."""
-    annotator = open_annotator(ports.annotator, config, look.program, budget)
+    annotator = open_annotator(this.ports.annotator, this.config, look.program, budget)
     report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
     agreements = look.agreements
     if isinstance(annotator, LMAnnotator):
-        before = _without_label_today(ports, look)
-        spans = [span for span in _for_lm(config, look, annotator.identifier) if span not in before]
+        before = _without_label_today(this.store, look)
+        spans = [span for span in _for_lm(this.config, look, annotator.identifier) if span not in before]
         report, labels = annotator.label(look.experiences(spans), report)
-        _upsert(ports, look.tenant_id, labels)
+        _upsert(this, labels)
         hard = hard_spans(look.items.values())
-        agreements = compare([*look.annotations, *labels], look.program.fields, config.annotation, hard)
+        agreements = compare([*look.annotations, *labels], look.program.fields, this.config.annotation, hard)
     else:
         report = report.model_copy(update={"off": annotator})
     report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
-    return keep_report(ports.store, look.tenant_id, report)
+    return keep_report(this.store, look.tenant_id, report)
 
 
-def _without_label_today(ports: Ports, look: Look) -> tuple[str, ...]:
+def _without_label_today(store: Store, look: Look) -> tuple[str, ...]:
     """Spans that the annotator was asked about today in vain: each is paid for once a day."""
-    known = report_of(ports.store, look.tenant_id, look.program.name)
+    known = report_of(store, look.tenant_id, look.program.name)
     return known.unlabelled if known and known.at.date() == look.now.date() else ()
 
 
@@ -287,10 +268,10 @@ def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[s
     return list(dict.fromkeys((*to_compare, *waiting)))
 
 
-def _show(ports: Ports, look: Look) -> None:
+def _show(this: Pass, look: Look) -> None:
     """Mark queued spans where people look for them, and those that are done."""
     unmarked = [item for item in look.items.values() if not item.is_marked]
-    _upsert(ports, look.tenant_id, [_mark(item, look) for item in unmarked])
+    _upsert(this, [_mark(item, look) for item in unmarked])
     look.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
 
 
@@ -301,13 +282,13 @@ def _mark(item: QueueItem, look: Look) -> Annotation:
     return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, look.now, explanation, item.probability)
 
 
-def _upsert(ports: Ports, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+def _upsert(this: Pass, annotations: Sequence[Annotation]) -> None:
     """Write annotations; spans that the trace source has forgotten meanwhile are left out."""
     if not annotations:
         return
     try:
-        ports.traces.annotate(tenant_id, annotations)
+        this.ports.traces.annotate(this.tenant_id, annotations)
     except NotFound:
         if len(annotations) > 1:
             for half in (annotations[: len(annotations) // 2], annotations[len(annotations) // 2 :]):
-                _upsert(ports, tenant_id, half)
+                _upsert(this, half)

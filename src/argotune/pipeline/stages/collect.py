@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from argotune.data.annotations import Annotation, strongest
-from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Labels
 from argotune.data.experiences import Fields
 from argotune.data.gathering import Given, gather, own_spans, state_of
 from argotune.data.guards.masking import Mask
-from argotune.data.question_log import Judged, QuestionLog
+from argotune.data.question_log import Judged
 from argotune.labels.agreement import Agreement, compare
-from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
-from argotune.pipeline.ports import Ports
+from argotune.labels.queue import QueueItem, hard_spans
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.remasking import mask_again
-from argotune.pipeline.retention import HELD, Retention, retention
+from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
-from argotune.runs.book import RunBook
-from argotune.tenants.config import RoutingConfigUnified
 
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
@@ -42,45 +39,31 @@ class Collected:
     label_names: tuple[str, ...]
 
 
-def collect(
-    ports: Ports,
-    config: RoutingConfigUnified,
-    module: str,
-    fields: Sequence[Fields],
-    reach: timedelta | None = None,
-) -> Collected:
+def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     """Read spans after the cursor, then the annotations of all kept experiences, old ones included.
 
-    With a `reach`, spans that started so long ago are read again, those before the cursor too: what is not known of
-    them is taken in. What is kept is masked by the rules that the tenant has now.
+    Where the request has a `reach`, spans that started so long ago are read again, those before the cursor too: what is
+    not known of them is taken in. What is kept is masked by the rules that the tenant has now.
     """
-    mask_again(ports.store, config, module, fields)
-    spans = SpanReader(ports, config, module, fields)
+    mask_again(this, fields)
+    spans = SpanReader(this, fields)
     spans.read_new()
-    if reach is not None:
-        spans.read_again(max(ports.clock() - reach, retention(spans.marker, config, ports.clock()).oldest))
+    if this.request.reach is not None:
+        spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
     names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
-    labels = ports.traces.count_labels(config.tenant_id, module, names, spans.marker.read_since)
-    kept = retention(spans.marker, config, ports.clock())
-    datasets = {f.program: _dataset(ports, config, module, f, spans.counts, kept) for f in fields}
+    labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.marker.read_since)
+    kept = this.kept
+    datasets = {f.program: _dataset(this, f, spans.counts, kept) for f in fields}
     return Collected(datasets, spans.marker.row_id, labels, names)
 
 
-def _dataset(
-    ports: Ports,
-    config: RoutingConfigUnified,
-    module: str,
-    fields: Fields,
-    spans: Mapping[str, int],
-    kept: Retention,
-) -> Dataset:
+def _dataset(this: Pass, fields: Fields, spans: Mapping[str, int], kept: Retention) -> Dataset:
     """What the program's experiences and labels come to. Reads those experiences of which something is new."""
-    log = ExperienceLog(ports.store, config.tenant_id)
-    questions = QuestionLog(ports.store, config.tenant_id, fields.program)
-    read = list(ports.traces.annotations(config.tenant_id, module, list(fields.answers), kept.oldest))
+    config, log, questions = this.config, this.archive, this.questions(fields.program)
+    read = list(this.ports.traces.annotations(this.tenant_id, this.module, list(fields.answers), kept.oldest))
     own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
-    queued = {item.span_id: item for item in AnnotationQueue(ports.store, config.tenant_id).items(fields.program)}
+    queued = {item.span_id: item for item in this.queue.items(fields.program)}
     hard = hard_spans(queued.values())
     annotators = compare(annotations, fields, config.annotation, hard)
     labels = _believed(annotations, annotators.values())
@@ -98,7 +81,7 @@ def _dataset(
         **({HELD: 1} if kept.is_held else {}),
         **_label_counts(queued.values(), list(annotators.values())),
     }
-    history = RunBook(ports.store, config.tenant_id).marker(module)[0].history.get(fields.program)
+    history = this.marker.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
     load = partial(log.examples, fields.program)
     return Dataset(fields.program, found.sums, load, counts, accuracy, recent)

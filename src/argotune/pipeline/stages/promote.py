@@ -5,23 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 
 from argotune.errors import Conflict
+from argotune.pipeline.module_pass import Pass
 from argotune.promotion.gate import judge
 from argotune.promotion.registry import Change, Registry
 from argotune.promotion.verdicts import Comparison, Promoted, Rejected, Rule, Verdict
-from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
-from argotune.tenants.config import GateRules
 
 
-def promote(
-    book: RunBook, registry: Registry, run: Run, comparison: Comparison, rules: GateRules, *, seed: int, now: datetime
-) -> Run:
+def promote(this: Pass, run: Run, comparison: Comparison, *, seed: int) -> Run:
     """The run with its verdict. Pointer, history and verdict are written in one step.
 
     A version that was rolled back is not promoted until its bar is lifted. Raises Conflict when the champion was moved
     since the run looked; the run is then over, as rejected. A run that was taken up by somebody else is left as it is.
     """
-    verdict, barred = judge(comparison, rules, seed), registry.expected_bar(run.challenger or "")
+    book, registry = this.book, this.registry
+    verdict, barred = judge(comparison, this.config.gate, seed), registry.expected_bar(run.challenger or "")
     bar = registry.bar(run.challenger or "")
     if bar and isinstance(verdict, Promoted):
         verdict = Rejected(f"rejected: {bar.sentence}", Rule.BARRED, verdict.numbers)
@@ -29,7 +27,7 @@ def promote(
         return book.advance(run, RunState.JUDGED, verdict=verdict)
     judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
     try:
-        change = _change(registry, run, verdict, now)
+        change = _change(registry, run, verdict, this.now)
         registry.set_champion(
             change, run.champion_tag, also=(book.record_of(judged),), expect={**book.expected(run), **barred}
         )

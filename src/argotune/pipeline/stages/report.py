@@ -6,25 +6,24 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from argotune.data.examples import Example, Split
+from argotune.pipeline.module_pass import Pass
 from argotune.promotion.registry import Registry, Version
 from argotune.promotion.verdicts import Comparison, Score, Verdict
-from argotune.runs.book import RunBook
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Run, RunState
-from argotune.runs.tracker import TrackedExample, TrackedRun, Tracker
+from argotune.runs.tracker import TrackedExample, TrackedRun
 
 Answers = Mapping[str, Mapping[str, str]]
 """Example id -> answer field -> label."""
 
 
-def report(
-    book: RunBook, registry: Registry, tracker: Tracker, run: Run, examples: Sequence[Example], now: datetime
-) -> Run:
+def report(this: Pass, run: Run, examples: Sequence[Example]) -> Run:
     """Publish a judged run and end it. Publishing again after a crash changes nothing."""
-    links = tracker.publish(_tracked(registry, run, examples, now))
+    now = this.now
+    links = this.ports.tracker.publish(_tracked(this.registry, run, examples, now))
     pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
-    ended = book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
-    return book.keep(ended, ledger_records(ended))
+    ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
+    return this.book.keep(ended, ledger_records(ended))
 
 
 def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: datetime) -> TrackedRun:

@@ -8,12 +8,11 @@ from argotune.data.dataset import Dataset
 from argotune.errors import BudgetSpent, ConfigInvalid, NotFound
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
-from argotune.pipeline.ports import Ports
+from argotune.pipeline.module_pass import Pass
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import serving_version
-from argotune.promotion.registry import Registry
 from argotune.runs.run import Plan
 from argotune.synthetic.generation import QUERY_GENERATION, QueryGenerator
 from argotune.synthetic.generators import GENERATORS
@@ -27,14 +26,7 @@ BUDGET_SHARE = 0.25
 
 
 def synthesize(
-    ports: Ports,
-    config: RoutingConfigUnified,
-    program: Program,
-    plan: Plan,
-    data: Dataset,
-    lms: LMs,
-    meter: Meter,
-    registry: Registry,
+    this: Pass, program: Program, plan: Plan, data: Dataset, lms: LMs, meter: Meter
 ) -> SyntheticDataResponse:
     """`plan.synthetic_count` examples, fewer where more could not be made. Deterministic in the plan's seed.
 
@@ -44,10 +36,11 @@ def synthesize(
     if program.module not in GENERATORS:
         return _none(plan, f"nothing generates queries for own programs such as {program.name}")
     what, calls = f"{program.name}: writing synthetic examples", meter.spent.calls
+    config, ports = this.config, this.ports
     means = Means(
         lms=lms,
         embedder=ports.embedder,
-        generator=_generator(ports, config, registry),
+        generator=_generator(this),
         known=data.examples,
         has_room=lambda: _has_room(meter, config.budget),
         progress=lambda done, asked: ports.progress(what, done, asked),
@@ -72,14 +65,14 @@ def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> Synt
     )
 
 
-def _generator(ports: Ports, config: RoutingConfigUnified, registry: Registry) -> dspy.Module:
+def _generator(this: Pass) -> dspy.Module:
     """The champion, where the tenant has the generator tuned as a program of its own, else the generator as written."""
-    name = next((name for name, path in config.programs.items() if path == QUERY_GENERATION), None)
+    name = next((name for name, path in this.config.programs.items() if path == QUERY_GENERATION), None)
     if name is None:
         return QueryGenerator()
-    program = own_program(config, name)
-    champion = serving_version(registry, program, ports.clock()).version
-    return load(program, champion.state, champion.signature_hash, ports.embedder)
+    program = own_program(this.config, name)
+    champion = serving_version(this.registry, program, this.now).version
+    return load(program, champion.state, champion.signature_hash, this.ports.embedder)
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:

@@ -15,7 +15,6 @@ from argotune.runs.book import RunBook
 from argotune.runs.progress import Marker
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.moments import believed
-from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified
 
 COUNT_AT_LEAST = 1000
@@ -23,7 +22,7 @@ COUNT_AT_LEAST = 1000
 
 
 def trigger(
-    store: Store,
+    marker: Marker,
     traces: TraceSource,
     config: RoutingConfigUnified,
     module: str,
@@ -32,11 +31,11 @@ def trigger(
     now: datetime,
     reach: timedelta | None = None,
 ) -> Conditions:
-    """The conditions as they are now. Raises what the trace source raises: an outage is never "no traces".
+    """The conditions of the module that stands where `marker` says. Raises what the trace source raises: an outage is
+    never "no traces".
 
     `reach`: how far back traces are to be read again that were passed over; None: they are not.
     """
-    marker, _ = RunBook(store, config.tenant_id).marker(module)
     found = _conditions(_believed(marker, now), config, module, forced, now)
     notes = _notes(marker, now)
     if is_lost(traces, config.tenant_id, marker):
@@ -46,16 +45,14 @@ def trigger(
 
 
 def without_traces(
-    store: Store, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+    marker: Marker, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
 ) -> Conditions:
     """The conditions of a module for which nothing was ever sent."""
-    marker, _ = RunBook(store, config.tenant_id).marker(module)
     return replace(_conditions(_believed(marker, now), config, module, forced, now), notes=_notes(marker, now))
 
 
-def note_first_look(store: Store, config: RoutingConfigUnified, module: str, now: datetime) -> None:
+def note_first_look(book: RunBook, module: str, now: datetime) -> None:
     """Remember when a module was first looked at, from where its lookback reaches back. Later looks change nothing."""
-    book = RunBook(store, config.tenant_id)
     marker, _ = book.marker(module)
     if not marker.settled_row_id and not believed(marker.first_look_at, now):
         with suppress(Conflict):  # somebody else looked at it, or reads

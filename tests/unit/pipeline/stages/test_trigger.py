@@ -70,8 +70,12 @@ class Sent:
         RunBook(self.store, "acme_corp").change_marker("routing", **marker)
         return self
 
+    @property
+    def marker(self) -> Marker:
+        return RunBook(self.store, "acme_corp").marker("routing")[0]
+
     def look(self, config: RoutingConfigUnified = CONFIG, *, forced: bool = False, **reach: Any) -> Conditions:
-        return trigger(self.store, self.traces, config, "routing", forced=forced, now=NOON, **reach)
+        return trigger(self.marker, self.traces, config, "routing", forced=forced, now=NOON, **reach)
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def sent() -> Sent:
 
 
 def test_a_module_that_nobody_knows_waits_for_its_first_traces(sent: Sent):
-    assert sent.look() == without_traces(sent.store, CONFIG, "routing", forced=False, now=NOON) == ASKED
+    assert sent.look() == without_traces(sent.marker, CONFIG, "routing", forced=False, now=NOON) == ASKED
 
 
 @pytest.mark.parametrize("look", [lambda sent, **of: sent.look(**of), lambda sent, **of: of_none(sent, **of)])
@@ -107,7 +111,7 @@ def test_what_the_config_and_the_marker_say_is_in_the_conditions(sent: Sent, loo
 
 
 def of_none(sent: Sent, *, config: RoutingConfigUnified = CONFIG, forced: bool = False) -> Conditions:
-    return without_traces(sent.store, config, "routing", forced=forced, now=NOON)
+    return without_traces(sent.marker, config, "routing", forced=forced, now=NOON)
 
 
 def test_an_outage_is_never_no_traces(sent: Sent):
@@ -115,7 +119,7 @@ def test_an_outage_is_never_no_traces(sent: Sent):
     with pytest.raises(Unavailable):
         sent.look()
     with pytest.raises(ProjectMissing):
-        trigger(sent.store, MemoryTraces(), CONFIG, "routing", forced=False, now=NOON)
+        trigger(sent.marker, MemoryTraces(), CONFIG, "routing", forced=False, now=NOON)
 
 
 # Which traces count
@@ -294,8 +298,8 @@ def test_a_raised_budget_of_any_program_is_news(sent: Sent, calls: int, is_raise
 
 
 def first_look(sent: Sent) -> datetime | None:
-    note_first_look(sent.store, CONFIG, "routing", NOON)
-    return RunBook(sent.store, "acme_corp").marker("routing")[0].first_look_at
+    note_first_look(RunBook(sent.store, "acme_corp"), "routing", NOON)
+    return sent.marker.first_look_at
 
 
 @pytest.mark.parametrize(

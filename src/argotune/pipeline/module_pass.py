@@ -1,0 +1,103 @@
+"""Module pass: one value for this tenant, this module, these ports, with the tenant's books open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from argotune.data.archive import ExperienceLog
+from argotune.data.question_log import QuestionLog
+from argotune.labels.queue import AnnotationQueue
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.retention import Retention, retention
+from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.runs.progress import Marker
+from argotune.store.leases import Lease
+from argotune.store.port import Store
+from argotune.tenants.config import RoutingConfigUnified
+
+
+@dataclass(frozen=True)
+class Request:
+    """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
+    again for the same group, a finished module is reported and not run again. `is_training_forced` passes over what
+    `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same. `reach`:
+    traces that started so long ago are read again, those that earlier passes passed over too."""
+
+    is_forced: bool = False
+    is_training_forced: bool = False
+    group: str = ""
+    reach: timedelta | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a module of a tenant, or a part of one, such as labelling alone.
+
+    `lease` is None where nothing is written that another pass of the module could write.
+    """
+
+    ports: Ports
+    config: RoutingConfigUnified
+    module: str
+    request: Request = field(default_factory=Request)
+    lease: Lease | None = None
+
+    @property
+    def tenant_id(self) -> str:
+        return self.config.tenant_id
+
+    @property
+    def store(self) -> Store:
+        """Where everything of the pass is read and written; fenced where there is a lease."""
+        return self.lease.store if self.lease else self.ports.store
+
+    @cached_property
+    def book(self) -> RunBook:
+        """The tenant's runs, attempts and markers."""
+        return RunBook(self.store, self.tenant_id)
+
+    @cached_property
+    def archive(self) -> ExperienceLog:
+        """The tenant's experiences and examples."""
+        return ExperienceLog(self.store, self.tenant_id)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The tenant's versions and champions."""
+        return Registry(self.store, self.tenant_id)
+
+    @cached_property
+    def queue(self) -> AnnotationQueue:
+        """The spans of the tenant that wait for a label."""
+        return AnnotationQueue(self.store, self.tenant_id)
+
+    def questions(self, program: str) -> QuestionLog:
+        """What a program was asked, for one gathering or one look: a log that begins with nothing read."""
+        return QuestionLog(self.store, self.tenant_id, program)
+
+    @property
+    def marker(self) -> Marker:
+        """Where the module stands. Raises NewerRecord."""
+        return self.book.marker(self.module)[0]
+
+    @property
+    def id(self) -> str:
+        """That of the pass that has begun and not ended, "" where there is none."""
+        return self.marker.pass_id or ""
+
+    @property
+    def kept(self) -> Retention:
+        """From when on the module's experiences are kept."""
+        return retention(self.marker, self.config, self.now)
+
+    @property
+    def now(self) -> datetime:
+        return self.ports.clock()
+
+    def check(self) -> None:
+        """Raises Conflict where another process has taken the module up, Unavailable where the lease only lapsed."""
+        if self.lease:
+            self.lease.check()
