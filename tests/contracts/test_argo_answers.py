@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +13,7 @@ from loopback import Quiet, answering
 from tls_server import untrusted
 
 from argotune.adapters.argo import LISTINGS, ArgoRunner
+from argotune.adapters.retrying import Patience
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, Unavailable
 from argotune.scheduling.workflow import Submission, manifest
 
@@ -25,12 +26,13 @@ class OddServer:
 
     def __init__(self) -> None:
         self.answer: Answer = lambda _continue: (200, {})
+        self.headers: dict[str, str] = {}
         self.asked: list[str] = []
         self.url = ""
 
-    def next_answer(self, request: Quiet, _body: bytes) -> tuple[int, Any]:
+    def next_answer(self, request: Quiet, _body: bytes) -> tuple[int, Any, Mapping[str, str]]:
         self.asked.append(parse_qs(urlsplit(request.path).query).get("continue", [""])[0])
-        return self.answer(self.asked[-1])
+        return *self.answer(self.asked[-1]), self.headers
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Opened:
         monkeypatch.setenv("KUBECONFIG", str(path))
         monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(path))
         runner = ArgoRunner.from_environment("cogniverse")
-        runner._sleep = lambda _seconds: None
+        runner._patience = Patience(retries=3, sleep=lambda _seconds: None)
         return runner
 
     return open_
@@ -211,3 +213,22 @@ def test_a_list_that_always_expires_is_tried_a_few_times_and_is_an_outage(runner
         runner.unfinished()
     assert server.asked == ["", "old"] * LISTINGS
     assert isinstance(told.value, ArgotuneError)
+
+
+# An API server that is away or busy
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pauses"),
+    [(429, {"Retry-After": "9"}, [9.0]), (503, {}, [1.0]), (429, {"Retry-After": "3600"}, []), (403, {}, [])],
+    ids=["asked to wait", "away", "asked to wait too long", "refused"],
+)
+def test_a_busy_api_server_is_left_alone_as_long_as_it_asks(
+    runner: ArgoRunner, server: OddServer, status: int, headers: dict[str, str], pauses: list[float]
+):
+    made: list[float] = []
+    runner._patience = Patience(retries=1, first_pause_s=2.0, sleep=made.append, chance=lambda: 0.0)
+    server.headers, server.answer = headers, lambda _continue: (status, {"message": "busy"})
+    with pytest.raises(ArgotuneError):
+        runner.workflow("auto-opt-acme-12345")
+    assert (made, len(server.asked)) == (pauses, 1 + len(pauses))

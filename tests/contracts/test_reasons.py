@@ -9,6 +9,7 @@ from tls_server import untrusted
 
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.redis import RedisStore
+from argotune.adapters.retrying import Patience
 from argotune.adapters.vespa import VespaAccess, VespaContent
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
 from argotune.settings import VespaLayout, read_settings
@@ -17,7 +18,7 @@ from argotune.wiring import open_vespa
 
 
 def phoenix(address: str) -> object:
-    with PhoenixHttp(f"https://{address}", retries=1, sleep=lambda _s: None) as http:
+    with PhoenixHttp(f"https://{address}", patience=Patience(retries=1, sleep=lambda _s: None)) as http:
         return http.version()
 
 

@@ -27,6 +27,7 @@ from openai_server import (
 
 from argotune.adapters.litellm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.retrying import Patience
 from argotune.errors import (
     AccessDenied,
     ArgotuneError,
@@ -70,7 +71,7 @@ class Client:
     meter: Meter = field(default_factory=lambda: Meter(BudgetLimits()))
 
     def open(self, answers: Answers | NoAnswers | None = None, **choice: Any) -> LMs:
-        remote = RemoteLMs(Keys(KEY, TEACHER_KEY), self.waits_s.append, chance=lambda: 0.5)
+        remote = RemoteLMs(Keys(KEY, TEACHER_KEY), Patience(sleep=self.waits_s.append, chance=lambda: 0.0))
         source = NamedLMs([remote], self.model, None, lambda: datetime.now(UTC))
         settings = {"api_base": self.server.url, "timeout_s": 0.3, "max_retries": 2, **choice}
         return source.open(LMChoice(**settings), self.meter, answers or NoAnswers())
@@ -121,7 +122,7 @@ def test_answer_without_usage_counts_all_it_may_have_cost(client: Client):
     ("answers", "waits_s"),
     [
         ([failure(429), RIGHT], [0.25]),
-        ([failure(429, Retry_After="7"), RIGHT], [7.25]),
+        ([failure(429, Retry_After="7"), RIGHT], [7.0]),
         ([failure(500), failure(503), RIGHT], [0.25, 0.5]),
         ([Answer(200, "<html>"), RIGHT], [0.25]),
         ([Answer(200, RIGHT.body, after_s=2), RIGHT], [0.25]),
@@ -282,6 +283,7 @@ def test_litellm_is_imported_only_when_such_an_lm_is_called(server: OpenAIServer
     code = f"""
 import sys
 from datetime import UTC, datetime
+from argotune.adapters.retrying import Patience
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.lm.named import NamedLMs
 from argotune.lm.kept_answers import NoAnswers
@@ -290,7 +292,8 @@ from argotune.errors import AccessDenied
 from argotune.tenants.config import BudgetLimits, LMChoice
 import dspy
 waits_s = []
-source = NamedLMs([RemoteLMs(Keys({KEY!r}), waits_s.append)], {BY_LITELLM!r}, None, lambda: datetime.now(UTC))
+remote = RemoteLMs(Keys({KEY!r}), Patience(sleep=waits_s.append))
+source = NamedLMs([remote], {BY_LITELLM!r}, None, lambda: datetime.now(UTC))
 lms = source.open(LMChoice(api_base={server.url!r}), Meter(BudgetLimits()), NoAnswers())
 assert "litellm" not in sys.modules
 with dspy.context(lm=lms.task, adapter=lms.adapter):

@@ -12,6 +12,7 @@ from kubernetes_server import KubernetesServer, serving
 
 from argotune.adapters.argo import ArgoRunner
 from argotune.adapters.memory.runner import MemoryRunner
+from argotune.adapters.retrying import Patience
 from argotune.errors import NotFound
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.scheduling.workflow import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name
@@ -33,7 +34,7 @@ def runner(request: pytest.FixtureRequest) -> Iterator[WorkflowRunner]:
 def runner_at(url: str) -> ArgoRunner:
     settings = Configuration(host=url)
     settings.retries = False
-    return ArgoRunner(ApiClient(settings), "cogniverse", sleep=lambda _s: None)
+    return ArgoRunner(ApiClient(settings), "cogniverse", patience=Patience(sleep=lambda _s: None))
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from vespa_server import FULL, VespaServer, failed, running
 
+from argotune.adapters import vespa
 from argotune.adapters.vespa import PAGE, VespaAccess, VespaContent
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.settings import VespaLayout
@@ -54,11 +56,32 @@ def test_an_error_of_vespa_is_one_of_ours_in_one_line(
     assert "\n" not in str(raised.value)
 
 
-def test_too_many_requests_are_retried_then_told() -> None:
-    with running(VespaServer(scripted=(429, {"message": "slow down"}))) as server:
-        with pytest.raises(RateLimited, match="slow down"):
-            content(server).sample("acme", 5, ("video",))
-        assert len(server.asked) == 3
+@pytest.mark.parametrize("layout", [SEARCH, VISIT], ids=["search", "visit"])
+@pytest.mark.parametrize(
+    ("status", "headers", "error", "pauses"),
+    [
+        (429, {}, RateLimited, [0.25, 0.5]),
+        (429, {"Retry-After": "9"}, RateLimited, [9.0, 9.0]),
+        (503, {}, Unavailable, [0.25, 0.5]),
+        (504, {}, Unavailable, []),
+        (400, {}, ConfigInvalid, []),
+    ],
+)
+def test_what_may_pass_is_asked_again_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+    layout: VespaLayout,
+    status: int,
+    headers: dict[str, str],
+    error: type[ArgotuneError],
+    pauses: list[float],
+) -> None:
+    made: list[float] = []
+    patience = replace(vespa.PATIENCE, sleep=made.append, chance=lambda: 0.0)
+    monkeypatch.setattr(vespa, "PATIENCE", patience)
+    with running(VespaServer(scripted=(status, {"message": "no"}), headers=headers)) as server:
+        with pytest.raises(error):
+            content(server, layout).sample("acme", 5, ("video",))
+        assert (made, len(server.asked)) == (pauses, 1 + len(pauses))
 
 
 def test_a_server_that_is_not_there_or_too_slow_is_unavailable() -> None:

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, Any]
-"""Status and body: bytes as they are, anything else as JSON."""
+Answer = tuple[int, Any] | tuple[int, Any, Mapping[str, str]]
+"""Status, body (bytes as they are, anything else as JSON), and headers."""
 
 
 class Quiet(BaseHTTPRequestHandler):

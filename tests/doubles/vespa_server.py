@@ -27,6 +27,7 @@ class VespaServer:
 
     documents: Sequence[tuple[str, Mapping[str, Any]]] = ()
     scripted: tuple[int, Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     coverage: Mapping[str, Any] = field(default_factory=lambda: FULL)
     tenant_field: str = "tenant_id"
@@ -93,13 +94,13 @@ def failed(status: int, code: int, summary: str, message: str) -> tuple[int, Any
 def running(server: VespaServer) -> Iterator[VespaServer]:
     """The server on loopback, until the end."""
 
-    def answer(request: Quiet, body: bytes) -> tuple[int, Any]:
+    def answer(request: Quiet, body: bytes) -> tuple[int, Any, Mapping[str, str]]:
         parts = urlsplit(request.path)
         if request.command == "GET":
             asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
         else:
             asked = json.loads(gzip.decompress(body) if request.headers.get("Content-Encoding") == "gzip" else body)
-        return server.answer(parts.path, asked, dict(request.headers))
+        return *server.answer(parts.path, asked, dict(request.headers)), server.headers
 
     with answering(answer) as server.url:
         yield server

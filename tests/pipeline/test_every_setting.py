@@ -30,6 +30,7 @@ from world import START, World, traffic
 from argotune import wiring
 from argotune.adapters.litellm import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.retrying import Patience
 from argotune.cli.chosen import modules_of
 from argotune.cli.workflows import link_of
 from argotune.data.annotations import Annotation, LabelSource
@@ -298,7 +299,7 @@ def asks(config: RoutingConfigUnified, *answers: openai_server.Answer) -> Any:
     server.answers = answers or server.answers
     with openai_server.running(server):
         choice = config.lm.model_copy(update={"api_base": config.lm.api_base or server.url})
-        lms = NamedLMs([RemoteLMs(Keys(task="k"), sleep=lambda _: None)], "openai/one", None, wiring.utc_now)
+        lms = NamedLMs([RemoteLMs(Keys(task="k"), Patience(sleep=lambda _: None))], "openai/one", None, wiring.utc_now)
         opened = lms.open(choice, Meter(BudgetLimits()), NoAnswers())
         told = ""
         try:

@@ -20,6 +20,7 @@ from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import LabelScorer
 from argotune.adapters.llama_cpp.server import Look
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.retrying import Patience
 from argotune.cli.doctor import dev_scores
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
 from argotune.lm.kept_answers import Answers, PaidAnswers
@@ -91,7 +92,7 @@ class _Servers:
         provider = self.open[-1].__enter__()
         lm = {"task_model": "openai/gpt-4o-mini", "api_base": provider.url, **fields.pop("lm", {})}
         world, config = filled(n, preferred_optimizer="nearest", lm=lm, annotation={"daily_limit": 0}, **fields)
-        remote = RemoteLMs(Keys("k", "k"), sleep=lambda _s: None)
+        remote = RemoteLMs(Keys("k", "k"), Patience(sleep=lambda _s: None))
         remote.num_threads = 1  # which calls an outage hits is the same each time
         world.lms = NamedLMs([remote], None, None, lambda: world.now)
         world.lease_s = 60.0

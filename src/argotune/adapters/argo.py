@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +17,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, ApiException, Configuration
 
+from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.scheduling.workflow import (
     TEMPLATE,
@@ -34,8 +33,8 @@ PAGE_OBJECTS = 500
 TIMEOUT_S = (5.0, 60.0)
 """To connect, and between two pieces of an answer."""
 
-PAUSES_S = (0.5, 2.0, 5.0)
-"""Between the attempts of a call, up to half as much again by chance."""
+PATIENCE = Patience(retries=3, first_pause_s=2.0)
+"""An API server that is replaced is back within ten seconds."""
 
 LISTINGS = 4
 """How often a list is begun whose pages expire while they are read."""
@@ -60,10 +59,9 @@ class ArgoRunner:
         api: ApiClient,
         namespace: str,
         template: str = TEMPLATE,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        patience: Patience = PATIENCE,
     ) -> None:
-        self._api, self._sleep, self._jitter = api, sleep, jitter
+        self._api, self._patience = api, patience
         self._ours = f"{TEMPLATE_LABEL}={template}"
         self._path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace, safe='')}/workflows"
         self._pods = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
@@ -163,14 +161,16 @@ class ArgoRunner:
         as_text: bool = False,
     ) -> Any:
         """The answer as JSON or text, asked for again while the API server is away or busy."""
-        for pause_s in (*PAUSES_S, None):
+
+        def once() -> Any:
             try:
                 return self._once(method, path, query, body, accept, as_text)
+            except _Expired:
+                raise
             except Unavailable as error:
-                if pause_s is None or isinstance(error, _Expired):
-                    raise
-                self._sleep(pause_s * (1 + self._jitter() / 2))
-        raise AssertionError("unreachable")
+                raise Passing(error, _seconds_asked(error)) from error.__cause__
+
+        return self._patience.call(once)
 
     def _once(self, method: str, path: str, query: Any, body: Manifest | None, accept: str, as_text: bool) -> Any:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
@@ -279,6 +279,11 @@ def _translated(error: ApiException, what: str) -> Exception:
 
 def _is_policy(error: ApiException) -> bool:
     return "ValidatingAdmissionPolicy" in str(error.body)
+
+
+def _seconds_asked(error: Unavailable) -> float | None:
+    headers = getattr(error.__cause__, "headers", None)
+    return seconds_asked(headers.get("Retry-After")) if headers else None
 
 
 def _reason(error: ApiException) -> str:

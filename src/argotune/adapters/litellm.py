@@ -8,119 +8,49 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Collection
 
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict
-from dspy.clients._http import retry_after_seconds
 from dspy.lm15 import Request, Response
 from dspy.utils.exceptions import (
     ContextWindowExceededError,
-    LMAuthError,
-    LMBillingError,
-    LMConfigurationError,
     LMError,
-    LMInvalidRequestError,
-    LMNotConfiguredError,
-    LMProviderError,
-    LMRateLimitError,
     LMServerError,
     LMTimeoutError,
     LMTransportError,
     LMUnexpectedError,
-    LMUnsupportedFeatureError,
-    LMUnsupportedModelError,
-    is_retryable_lm_error,
 )
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
-from argotune.errors import (
-    AccessDenied,
-    ArgotuneError,
-    BadAnswer,
-    ConfigInvalid,
-    Declined,
-    NoContent,
-    RateLimited,
-    RequestRefused,
-    Unanswered,
-    Unavailable,
-)
+from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
+from argotune.errors import AccessDenied, ConfigInvalid, Declined, NoContent, RequestRefused, Unavailable
 from argotune.errors.causes import causes_of
 from argotune.errors.known_secrets import is_clean, masked, remember
 from argotune.lm.kept_answers import PaidAnswers
+from argotune.lm.meanings import may_pass, meaning_of
 from argotune.lm.meter import Meter
 from argotune.lm.names import Keys
 from argotune.tenants.config import LMChoice
 
 MAX_ANSWER_TOKENS = 4000
-FIRST_WAIT_S = 0.5
-MAX_WAIT_S = 30.0
-MAX_RETRY_AFTER_S = 60.0
-"""A server that wants to be left alone for longer is not waited for: the run tries again later."""
-
-# Specific kinds before the kinds they are of.
-_MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
-    (LMNotConfiguredError, AccessDenied),
-    (LMAuthError, AccessDenied),
-    (LMBillingError, AccessDenied),
-    (LMRateLimitError, RateLimited),
-    (LMTimeoutError, Unavailable),
-    (LMServerError, Unavailable),
-    (LMTransportError, Unavailable),
-    (LMUnsupportedModelError, ConfigInvalid),
-    (LMInvalidRequestError, RequestRefused),
-    (LMUnsupportedFeatureError, ConfigInvalid),
-    (LMConfigurationError, ConfigInvalid),
-    (LMProviderError, BadAnswer),
-    (LMUnexpectedError, BadAnswer),
-)
-
-
 _TOO_LONG = "context_length_exceeded"
 """The provider's own code; litellm does not know it of all providers."""
 
 _FORBIDDEN = 403
 
-_OF_ALL_REQUESTS = (404, 405, 410)
-"""Statuses of an address where nothing of the kind is served, whatever the question."""
-
 _OF_THE_WAY = (LMTransportError, LMServerError, LMUnexpectedError)
 """What a client raises that did not get through to the LM; litellm calls some of it the server's error."""
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often and how long to wait for a server that fails: full jitter (Brooker, AWS, 2015)."""
-
-    max_retries: int
-    sleep: Callable[[float], None] = time.sleep
-    chance: Callable[[], float] = random.random
-
-    def wait_s(self, error: LMError | Unanswered, attempt: int) -> float | None:
-        """Seconds before the attempt after `attempt` (0, 1, ...), None to give up."""
-        is_garbage = type(error) in (LMProviderError, LMUnexpectedError) and not _is_refusal(error)
-        is_passing = is_garbage or isinstance(error, NoContent) or is_retryable_lm_error(error)
-        if attempt >= self.max_retries or not is_passing:
-            return None
-        asked_s = asked_wait_s(error)
-        if asked_s is not None:
-            return None if asked_s > MAX_RETRY_AFTER_S else asked_s + self.chance() * FIRST_WAIT_S
-        return self.chance() * min(MAX_WAIT_S, FIRST_WAIT_S * 2**attempt)
-
-
-def asked_wait_s(error: LMError | Unanswered) -> float | None:
+def _asked_s(error: LMError) -> float | None:
     """Seconds that the server's Retry-After asks for; litellm keeps the header where DSPy does not look."""
     for found in causes_of(error):
+        known_s = getattr(found, "retry_after", None)
         header = (getattr(found, "litellm_response_headers", None) or {}).get("retry-after")
-        asked_s = getattr(found, "retry_after", None)
-        asked_s = retry_after_seconds(header) if asked_s is None else asked_s
+        asked_s = seconds_asked(header) if known_s is None else float(known_s)
         if asked_s is not None:
-            return float(asked_s)
+            return asked_s
     return None
 
 
@@ -167,23 +97,22 @@ class RemoteWriter:
         alone NoContent, Declined or RequestRefused; a prompt that does not fit leaves as DSPy's
         ContextWindowExceededError, which modules know how to treat.
         """
-        for attempt in range(self._patience.max_retries + 1):
-            try:
-                return self._attempt(request, meter)
-            except ContextWindowExceededError:
-                raise
-            except NoContent as error:
-                wait_s = self._patience.wait_s(error, attempt)
-                if wait_s is None:
-                    raise
-            except LMError as error:
-                wait_s = self._patience.wait_s(error, attempt)
-                if wait_s is None:
-                    self._give_up(error)
-            self._patience.sleep(wait_s)
-        raise AssertionError("the last attempt returns or raises")
+        return self._patience.call(lambda: self._attempt(request, meter))
 
     def _attempt(self, request: Request, meter: Meter) -> Response:
+        try:
+            return self._answered(request, meter)
+        except ContextWindowExceededError:
+            raise
+        except NoContent as error:
+            raise Passing(error) from error.__cause__
+        except LMError as error:
+            own, cause = self._told(error), error if is_clean(error) else None
+            if may_pass(error):
+                raise Passing(own, _asked_s(error)) from cause
+            raise own from cause
+
+    def _answered(self, request: Request, meter: Meter) -> Response:
         with meter.call(most_tokens(request)) as bill:
             try:
                 # The LM around this one keeps history, usage and callbacks: once is enough.
@@ -216,32 +145,20 @@ class RemoteWriter:
             told = reason.replace(KEY, self._key_variable).partition("\n")[0]
             raise ConfigInvalid(f"{self.identity['lm']}: {told}") from None
 
-    def _give_up(self, error: LMError) -> NoReturn:
-        kind = _meaning(error)
+    def _told(self, error: LMError) -> Exception:
+        kind = meaning_of(error)
         if error.status == _FORBIDDEN and self._has_answered:
             kind = RequestRefused  # as moderation says it; a key without the right is refused from the first request on
         told = masked(str(error.message or error)).strip().partition("\n")[0]  # before it is cut
         if error.provider_code == _TOO_LONG:
-            raise ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
+            return ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
         remedy = f"; check {self._key_variable}" if kind is AccessDenied else ""
         if kind is Unavailable and (reason := passing_reason(error)) not in told:
             remedy = f" ({reason})"
-        raise kind(f"{self.identity['lm']}: {told[:300]}{remedy}") from (error if is_clean(error) else None)
+        return kind(f"{self.identity['lm']}: {told[:300]}{remedy}")
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"
-
-
-def _meaning(error: LMError) -> type[ArgotuneError]:
-    kind = next((own for theirs, own in _MEANING if isinstance(error, theirs)), BadAnswer)
-    if kind not in (RequestRefused, BadAnswer) or not _is_refusal(error):
-        return kind
-    return ConfigInvalid if error.status in _OF_ALL_REQUESTS else RequestRefused
-
-
-def _is_refusal(error: LMError) -> bool:
-    """Whether the server did not take the request: a status of 400 to 499."""
-    return error.status is not None and 400 <= error.status < 500
 
 
 def most_tokens(request: Request) -> int:
@@ -259,14 +176,12 @@ class RemoteLMs:
     def __init__(
         self,
         keys: Keys,
-        sleep: Callable[[float], None] = time.sleep,
-        chance: Callable[[], float] = random.random,
+        patience: Patience = USUAL,
     ) -> None:
         # Prices and abilities of models come with the packages; without this each process would fetch them anew.
         os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
         self._keys = keys
-        self._sleep = sleep
-        self._chance = chance
+        self._patience = patience
 
     def scorer(self, _name: str, _paid: PaidAnswers) -> None:
         """APIs give no probabilities of whole labels, so these LMs write their answers."""
@@ -276,7 +191,7 @@ class RemoteLMs:
         """The LM that writes. Raises ConfigInvalid for a name that DSPy refuses."""
         key = self._keys.of_teacher(choice) if is_teacher else self._keys.of_task(choice)
         api_base = choice.api_base if not is_teacher or _is_same_provider(name, choice) else None
-        patience = Patience(choice.max_retries, self._sleep, self._chance)
+        patience = self._patience.for_retries(choice.max_retries, choice.timeout_s)
         temperature, variable = 1.0 if is_teacher else 0.0, self._keys.variable_of(key, is_teacher=is_teacher)
         return RemoteWriter(name, key, api_base, choice.timeout_s, temperature, patience, variable)
 

@@ -7,7 +7,6 @@ because they may hold lone surrogates (a trace can carry any JSON string).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from argotune.adapters.reasons import lasting_reason
+from argotune.adapters.retrying import Passing, Patience
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
 from argotune.errors.known_secrets import is_clean, remember
 from argotune.hosts import is_host
@@ -35,8 +35,8 @@ PAGE_BYTES = 1_000_000
 
 REMOVED_AT_ONCE = 1_000
 
-PAUSES_S = (0.05, 0.3)
-"""How long a call that may be made twice waits before it is made again."""
+PATIENCE = Patience(retries=2, first_pause_s=0.2)
+"""Of a call that may be made twice, when its connection broke."""
 
 _EXPECT = """
 local at = 2
@@ -213,14 +213,16 @@ class RedisStore:
 
     def _again(self, call: Callable[[], T]) -> T:
         """A call that changes nothing when it is made twice, made again when the connection broke."""
-        for pause_s in PAUSES_S:
+
+        def once() -> T:
             try:
                 return self._once(call)
             except Unavailable as error:
-                if not isinstance(error.__cause__, failures.ConnectionError):
-                    raise
-            time.sleep(pause_s)
-        return self._once(call)
+                if isinstance(error.__cause__, failures.ConnectionError):
+                    raise Passing(error) from error.__cause__
+                raise
+
+        return PATIENCE.call(once)
 
     def _once(self, call: Callable[[], T]) -> T:
         try:

@@ -17,11 +17,11 @@ from urllib.parse import quote, urlsplit
 
 import httpr
 from requests.exceptions import RequestException
-from tenacity import RetryError
 from vespa.application import Vespa, VespaSync
 from vespa.exceptions import VespaError
 
 from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reason
+from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.errors.known_secrets import remember, remember_login
 from argotune.settings import VespaLayout
@@ -31,7 +31,10 @@ PAGE = 100
 MAX_LOOKED = 1000
 """Documents of each modality and schema that a sample is drawn from: Vespa's own limit of an offset."""
 
-RETRIES = 2
+PATIENCE = Patience(retries=2)
+_PASSING = (None, 429, 502, 503)
+"""Statuses that may pass; None where nothing answered. A query that took too long would do so again."""
+
 _TIMEOUT_CODE = 12
 T = TypeVar("T")
 
@@ -45,6 +48,40 @@ class VespaAccess:
     certificate: Path | None = None
     key: Path | None = None
     timeout_s: float = 30.0
+
+
+class _Patient:
+    """The client that pyvespa sends through: what may pass is sent again, and a refusal leaves as an error of ours.
+
+    pyvespa's own policies ask at once again, whatever was refused, and do not look at Retry-After.
+    """
+
+    def __init__(self, client: Any, access: VespaAccess) -> None:
+        self._client, self._access = client, access
+
+    def get(self, url: str, **arguments: Any) -> Any:
+        """The answer to a GET."""
+        return PATIENCE.call(lambda: self._once(self._client.get, url, arguments))
+
+    def post(self, url: str, **arguments: Any) -> Any:
+        """The answer to a POST, which only ever asks."""
+        return PATIENCE.call(lambda: self._once(self._client.post, url, arguments))
+
+    def _once(self, send: Callable[..., Any], url: str, arguments: Mapping[str, Any]) -> Any:
+        try:
+            response = send(url, **arguments)
+        except (httpr.RequestError, OSError) as error:
+            raise _passing(_not_reached(error, self._access)) from error
+        if response.status_code >= 400:
+            raise _passing(_refused(response), response.status_code, response.headers.get("retry-after"))
+        return response
+
+
+def _passing(error: ArgotuneError, status: int | None = None, retry_after: str | None = None) -> Exception:
+    """What to raise for a failure: the error itself where another attempt would fail too, or cost Vespa as much."""
+    if not isinstance(error, Unavailable) or status not in _PASSING:
+        return error
+    return Passing(error, seconds_asked(retry_after))
 
 
 class VespaContent:
@@ -102,7 +139,7 @@ class VespaContent:
             client = app.get_sync_session()
             try:
                 client.timeout = access.timeout_s
-                with app.syncio(session=client, num_retries_429=RETRIES) as vespa:
+                with app.syncio(session=_Patient(client, access), num_retries_429=0) as vespa:
                     return work(vespa)
             finally:
                 client.close()
@@ -132,7 +169,6 @@ class VespaContent:
 
     def _query(self, vespa: VespaSync, body: Mapping[str, Any]) -> Any:
         response = vespa.query({**body, "timeout": f"{self._access.timeout_s}s"})
-        _check_status(response.status_code, response.json)
         root = response.json["root"]
         if errors := root.get("errors"):
             raise _problem(response.status_code, errors)
@@ -156,7 +192,6 @@ class VespaContent:
         )
         looked = 0
         for page in pages:
-            _check_status(page.status_code, page.json)
             for document in page.json["documents"]:
                 looked += 1
                 yield document
@@ -188,11 +223,14 @@ def _causes(coverage: Mapping[str, Any]) -> list[str]:
     return [name for name, is_so in coverage.get("degraded", {}).items() if is_so]
 
 
-def _check_status(status: int, body: Any) -> None:
-    """pyvespa raises for no 404."""
-    if status >= 400:
-        message = body.get("message") if isinstance(body, Mapping) else None
-        raise _problem(status, [{"message": message or f"HTTP {status}"}])
+def _refused(response: Any) -> ArgotuneError:
+    """The error that an answer of status 400 or more tells: in words of the query API, of visits, or of neither."""
+    try:
+        body = response.json()
+        told = body.get("root", {}).get("errors") or body.get("message")
+    except (ValueError, RuntimeError, AttributeError):
+        told = None
+    return _problem(response.status_code, told or f"HTTP {response.status_code}: {str(response.text)[:200]}")
 
 
 def _problem(status: int, errors: Any) -> ArgotuneError:
@@ -223,31 +261,21 @@ def _told(access: VespaAccess) -> Iterator[None]:
         yield
     except ArgotuneError:
         raise
-    except RetryError as error:
-        raise _of_http(error.last_attempt.exception(), access) from error
     except (VespaError, RequestException, httpr.HTTPError, httpr.RequestError) as error:
-        raise _of_http(error, access) from error
+        raise _not_reached(error, access) from error
     except OSError as error:
         raise ConfigInvalid(f"Vespa: {error.filename or 'certificate'}: {error.strerror or error}") from error
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise BadAnswer(f"Vespa: an answer is not as documented: {error!r}"[:300]) from error
 
 
-def _of_http(error: BaseException | None, access: VespaAccess) -> ArgotuneError:
-    for found in (error, getattr(error, "__cause__", None)):
-        response = getattr(found, "response", None)
-        if response is not None:
-            said = error.args[0] if isinstance(error, VespaError) and error.args else _body(response)
-            return _problem(response.status_code, said)
+def _not_reached(error: Exception, access: VespaAccess) -> ArgotuneError:
+    """What a client says that got no answer, which is little: a connection of our own finds out why."""
     url = urlsplit(access.url)
     host, is_tls = url.hostname or "", url.scheme == "https"
     met = met_by(host, url.port or (443 if is_tls else 80), is_tls=is_tls, timeout_s=access.timeout_s)
-    if reason := lasting_reason(met or error or OSError()):
+    if reason := lasting_reason(met or error):
         reason = " ".join(reason.replace(KEY, "ARGOTUNE_VESPA_TOKEN").split())
         return ConfigInvalid(f"VESPA_URL: {host}: {reason}"[:400])
     said = passing_reason(met) if met else type(error).__name__
     return Unavailable(f"Vespa at {host} does not answer: {said}"[:300])
-
-
-def _body(response: Any) -> str:
-    return f"HTTP {response.status_code}: {str(response.text)[:200]}"

@@ -6,63 +6,22 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from dspy.utils.exceptions import (
-    AdapterParseError,
-    ContextWindowExceededError,
-    LMAuthError,
-    LMBillingError,
-    LMConfigurationError,
-    LMError,
-    LMInvalidRequestError,
-    LMRateLimitError,
-    LMServerError,
-    LMTimeoutError,
-    LMTransportError,
-)
+from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError, LMError
 from pydantic.fields import FieldInfo
 
-from argotune.errors import (
-    AccessDenied,
-    ArgotuneError,
-    ConfigInvalid,
-    Declined,
-    NoContent,
-    RateLimited,
-    RequestRefused,
-    Unanswered,
-    Unavailable,
-)
+from argotune.errors import ArgotuneError, BadAnswer, Unanswered
 from argotune.errors.causes import causes_of
 from argotune.lm.lack import CUT, Lack
+from argotune.lm.meanings import lack_meant, meaning_of
 from argotune.programs.program import labels_of
 
 NO_ANSWER = (AdapterParseError, ContextWindowExceededError, Unanswered)
 """The LM gave no usable answer to one question: a miss, and the work goes on."""
 
 
-_MEANING: tuple[tuple[type[LMError], type[ArgotuneError]], ...] = (
-    (LMAuthError, AccessDenied),
-    (LMBillingError, AccessDenied),
-    (LMConfigurationError, ConfigInvalid),
-    (LMRateLimitError, RateLimited),
-    (LMTimeoutError, Unavailable),
-    (LMTransportError, Unavailable),
-    (LMServerError, Unavailable),
-)
-
-
-_LACKS: tuple[tuple[type[BaseException], Lack], ...] = (
-    (Declined, Lack.DECLINED),
-    (NoContent, Lack.NO_CONTENT),
-    (RequestRefused, Lack.REFUSED),
-    (ContextWindowExceededError, Lack.TOO_LONG),
-    (LMInvalidRequestError, Lack.REFUSED),
-)
-
-
 def lack_of(error: BaseException) -> Lack:
     """What an error says of one answer: why the LM gave none that can be used, or that the program itself failed."""
-    found = next((lack for kind, lack in _LACKS if isinstance(error, kind)), None)
+    found = lack_meant(error)
     if found is not None or not isinstance(error, AdapterParseError):
         return found or Lack.FAILED
     if error.code == CUT:
@@ -106,8 +65,15 @@ def own_error(error: BaseException | None) -> ArgotuneError | None:
     for found in causes_of(error):
         if isinstance(found, ArgotuneError):
             return found
-    meaning = next((own for theirs, own in _MEANING if isinstance(error, theirs)), None)
-    return meaning(f"LM: {one_line(error)}") if meaning and error else None
+    return _meant(error) if isinstance(error, LMError) else None
+
+
+def _meant(error: LMError) -> ArgotuneError | None:
+    """None for a prompt that is too long, which DSPy's modules know how to treat, and for what may be the program's own
+    doing: an answer that is garbage."""
+    kind = meaning_of(error)
+    is_of_program = isinstance(error, ContextWindowExceededError) or kind is BadAnswer
+    return None if is_of_program else kind(f"LM: {one_line(error)}")
 
 
 def one_line(error: BaseException) -> str:

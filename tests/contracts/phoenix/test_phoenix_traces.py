@@ -16,6 +16,7 @@ from argotune.adapters.phoenix import reader as phoenix_reader
 from argotune.adapters.phoenix import traces as phoenix_traces
 from argotune.adapters.phoenix.connection import PhoenixHttp, segment
 from argotune.adapters.phoenix.traces import PhoenixTraces, project_name
+from argotune.adapters.retrying import Patience
 from argotune.data.experiences import Fields, Span, Unusable, read_span
 from argotune.errors import RateLimited, Unavailable
 
@@ -226,7 +227,9 @@ def test_thousands_of_annotations_are_read_completely(
 def without_queries(phoenix_url: str, bad_server) -> Iterator[PhoenixTraces]:
     """Phoenix whose query route is out of order, as in another version."""
     bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
-    with closing(PhoenixTraces(PhoenixHttp(bad_server.url, sleep=lambda _s: None), "contract")) as traces:
+    with closing(
+        PhoenixTraces(PhoenixHttp(bad_server.url, patience=Patience(sleep=lambda _s: None)), "contract")
+    ) as traces:
         yield traces
 
 

@@ -17,6 +17,7 @@ from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.spans import page_cursor, row_id_of
 from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.adapters.retrying import Patience
 from argotune.errors import Unavailable
 
 NOW = datetime.now(UTC)
@@ -88,7 +89,7 @@ def start(bad_server) -> Iterator[Start]:
 
     def start(is_slow: Callable[[str, dict[str, list[str]]], bool]) -> tuple[PhoenixTraces, SlowPhoenix]:
         bad_server.answer = SlowPhoenix(type(bad_server.script[0]), is_slow)
-        http = PhoenixHttp(bad_server.url, timeout_s=LIMIT_S, retries=1, sleep=lambda _s: None)
+        http = PhoenixHttp(bad_server.url, timeout_s=LIMIT_S, patience=Patience(retries=1, sleep=lambda _s: None))
         opened.append(PhoenixTraces(http, "contract"))
         return opened[-1], bad_server.answer
 
@@ -161,7 +162,7 @@ def test_a_query_route_that_does_not_heed_times_is_given_up(start: Start, monkey
 def test_a_body_that_drips_is_given_up_after_its_limit(bad_server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("argotune.adapters.phoenix.connection.PIECE_LIMIT", 0)
     bad_server.script[0].body = b'{"data": []}'
-    with closing(PhoenixHttp(bad_server.url, sleep=lambda _s: None)) as http:
+    with closing(PhoenixHttp(bad_server.url, patience=Patience(sleep=lambda _s: None))) as http:
         with pytest.raises(Unavailable, match="took longer than 0 s"):
             http.get("v1/projects", max_bytes=1000)
         assert len(bad_server.asked) == 1

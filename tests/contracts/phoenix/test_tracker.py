@@ -15,6 +15,7 @@ from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.phoenix.tracker import PhoenixTracker
+from argotune.adapters.retrying import Patience
 from argotune.data.experiences import Span
 from argotune.errors import Unavailable
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
@@ -175,7 +176,7 @@ def test_a_publication_that_broke_off_is_completed_not_repeated(
 
     bad_server.behind, bad_server.applies, bad_server.script[0].status = phoenix_url, fails, 500
     with (
-        closing(PhoenixTracker(PhoenixHttp(bad_server.url, retries=0), "contract")) as broken,
+        closing(PhoenixTracker(PhoenixHttp(bad_server.url, patience=Patience(retries=0)), "contract")) as broken,
         pytest.raises(Unavailable),
     ):
         broken.publish(run)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
-import random
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
+from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.errors.known_secrets import masked_json, remember, remember_login
 
@@ -31,7 +29,6 @@ if sys.modules.get("httpx._main", httpx) is None:
 Params = Mapping[str, str | int | Sequence[str]]
 Body = Mapping[str, Any]
 
-LONGEST_PAUSE_S = 30.0
 BODY_LIMIT = 20
 """A body may take this many times the time limit of its first byte."""
 
@@ -73,8 +70,8 @@ class PhoenixHttp:
 
     Every method raises Unavailable (down, slow, 5xx), RateLimited (429), AccessDenied (401, 403), NotFound (404 of
     what may be missing), ConfigInvalid (no Phoenix there, or a certificate or proxy that is wrong),
-    Refused (other 4xx) or BadAnswer (cut off, not JSON); the first two after `retries` further attempts. The key
-    is never part of a message.
+    Refused (other 4xx) or BadAnswer (cut off, not JSON); the first two when `patience` has run out. The key is never
+    part of a message.
     """
 
     def __init__(
@@ -82,16 +79,14 @@ class PhoenixHttp:
         base_url: str,
         api_key: str | None = None,
         timeout_s: float = 30.0,
-        retries: int = 4,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        patience: Patience = USUAL,
     ) -> None:
         url = _checked_url(base_url)
         remember(api_key)
         remember_login(base_url)
         self.base = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
         """The URL without a password, for links and messages."""
-        self._timeout_s, self._retries, self._sleep, self._jitter = timeout_s, retries, sleep, jitter
+        self._timeout_s, self._patience = timeout_s, patience
         self._client = _client(url, {**_HEADERS, **_headers(api_key)}, timeout_s)
         weakref.finalize(self, self._client.close)
 
@@ -165,19 +160,7 @@ class PhoenixHttp:
         self.close()
 
     def _send(self, request: _Request) -> bytes:
-        for attempt in range(self._retries + 1):
-            try:
-                return self._send_once(request)
-            except _Passing as passing:
-                is_last = attempt == self._retries
-                if is_last or not (request.can_repeat or passing.was_not_done):
-                    raise passing.error from passing.__cause__
-                self._sleep(self._pause_s(attempt, passing.retry_after_s))
-        raise AssertionError("unreachable")
-
-    def _pause_s(self, attempt: int, retry_after_s: float | None) -> float:
-        pause_s = min(0.5 * 2**attempt, LONGEST_PAUSE_S) * (0.5 + self._jitter() / 2)
-        return pause_s if retry_after_s is None else min(max(retry_after_s, 0.0), LONGEST_PAUSE_S) + pause_s / 4
+        return self._patience.call(lambda: self._send_once(request))
 
     def _send_once(self, request: _Request) -> bytes:
         what = request.what
@@ -188,20 +171,20 @@ class PhoenixHttp:
             message = f"{what}: no answer within {self._timeout_s:g} s"
             if isinstance(error, httpx.ReadTimeout):
                 raise _too_slow(request, message) from error
-            raise _Passing(Unavailable(message), isinstance(error, httpx.ConnectTimeout)) from error
+            raise request.failed(Unavailable(message), isinstance(error, httpx.ConnectTimeout)) from error
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
-            raise _Passing(BadAnswer(f"{what}: the answer breaks off or is garbled"), False) from error
+            raise request.failed(BadAnswer(f"{what}: the answer breaks off or is garbled")) from error
         except (UnicodeError, httpx.InvalidURL) as error:
             raise BadAnswer(f"{what}: Phoenix gave out a value that no request can carry: {error!r}"[:300]) from error
         except httpx.TransportError as error:
             if reason := lasting_reason(error):
                 raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self.base}: {_named(reason)}") from None
-            passing = Unavailable(f"{what} at {self.base}: {passing_reason(error)}")
-            raise _Passing(passing, isinstance(error, httpx.ConnectError)) from error
+            not_reached = Unavailable(f"{what} at {self.base}: {passing_reason(error)}")
+            raise request.failed(not_reached, isinstance(error, httpx.ConnectError)) from error
         if response.status_code == 404 and request.path in ALWAYS_THERE:
             told = f"{self.base} answers 404 for {request.path} ({_detail(content)[:100]})"
             raise ConfigInvalid(f"PHOENIX_ENDPOINT: no Phoenix there: {told}; check host and path")
-        self._check_status(response, content, what)
+        self._check_status(response, content, request)
         return content
 
     def _read(self, response: httpx.Response, request: _Request) -> bytes:
@@ -217,15 +200,15 @@ class PhoenixHttp:
                 raise _too_slow(request, f"{request.what}: the answer took longer than {limit_s:g} s")
         return b"".join(parts)
 
-    def _check_status(self, response: httpx.Response, content: bytes, what: str) -> None:
-        status = response.status_code
+    def _check_status(self, response: httpx.Response, content: bytes, request: _Request) -> None:
+        status, what = response.status_code, request.what
         if response.is_success:
             return
         if status == 429:
-            raise _Passing(RateLimited(f"{what}: too many requests (429)"), True, _retry_after_s(response))
+            raise request.failed(RateLimited(f"{what}: too many requests (429)"), True, response)
         if status >= 500:
             error = Unavailable(f"{what}: the server answers {status}: {_detail(content)}")
-            raise _Passing(error, status == 503, _retry_after_s(response))
+            raise request.failed(error, status == 503, response)
         if status in (401, 403):
             raise AccessDenied(f"{what}: Phoenix answers {status}; check PHOENIX_API_KEY and its rights")
         if status == 404:
@@ -255,18 +238,18 @@ class _Request:
             return {"params": self.params}
         return {"params": self.params, "content": _encoded(self.body), "headers": {"Content-Type": "application/json"}}
 
-
-class _Passing(Exception):
-    """A failure that another attempt may overcome."""
-
-    def __init__(self, error: ArgotuneError, was_not_done: bool, retry_after_s: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error, self.was_not_done, self.retry_after_s = error, was_not_done, retry_after_s
+    def failed(
+        self, error: ArgotuneError, was_not_done: bool = False, response: httpx.Response | None = None
+    ) -> Exception:
+        """What to raise for a failure that may pass: the error itself where sending again might do it twice."""
+        if not (self.can_repeat or was_not_done):
+            return error
+        return Passing(error, seconds_asked(response.headers.get("retry-after")) if response is not None else None)
 
 
 def _too_slow(request: _Request, message: str) -> Exception:
     """TooSlow where less can be asked for, else something that another attempt may overcome."""
-    return _Passing(Unavailable(message), False) if request.max_bytes is None else TooSlow(message)
+    return request.failed(Unavailable(message)) if request.max_bytes is None else TooSlow(message)
 
 
 def rows(answer: Any, path: str) -> list[Mapping[str, Any]]:
@@ -345,14 +328,3 @@ def _json(content: bytes, path: str) -> Any:
 
 def _detail(start: bytes) -> str:
     return " ".join(start[:300].decode(errors="replace").split()) or "no reason given"
-
-
-def _retry_after_s(response: httpx.Response) -> float | None:
-    """Seconds of a Retry-After header, which is a number or a date (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "")
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return (email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return None

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.retrying import Patience
 from argotune.errors import ConfigInvalid, Unavailable
 
 _OFFLINE = {
@@ -116,7 +117,7 @@ class PhoenixServer:
     def _wait_until_ready(self, waiting: Callable[[float], None]) -> None:
         assert self._process is not None
         began = time.monotonic()
-        with PhoenixHttp(self.url, timeout_s=2.0, retries=0) as http:
+        with PhoenixHttp(self.url, timeout_s=2.0, patience=Patience(retries=0)) as http:
             while (waited_s := time.monotonic() - began) < self._start_limit_s:
                 if self._process.poll() is not None:
                     raise Unavailable(f"Phoenix ended with code {self._process.returncode}: {self._last_words()}")
