@@ -20,6 +20,7 @@ from factories import LATER, NOON, after, make_config, make_run, make_verdict
 from prometheus_client import openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
+from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.prometheus import MetricsServer
@@ -111,17 +112,6 @@ def wait_for(url: str, sample: str, value: float, limit_s: float = 30.0) -> Samp
     return found
 
 
-class Switched(MemoryStore):
-    """A store that can be made to fail."""
-
-    error: BaseException | None = None
-
-    def scan(self, tenant_id, collection):
-        if self.error:
-            raise self.error
-        return super().scan(tenant_id, collection)
-
-
 # What is shown
 
 
@@ -177,15 +167,16 @@ def test_there_are_two_pages(path: str, status: int):
 
 @pytest.mark.parametrize("error", [Unavailable("down"), AccessDenied("refused")])
 def test_what_was_read_last_stays_while_the_store_cannot_be_read(error: ArgotuneError):
-    store, told = Switched(), []
+    store, told = WatchedStore(), []
+    store.before = scans = Fails(("scan",))
     fill(store)
     with serving(lambda: store, tell=told.append) as url:
         wait_for(url, "argotune_store_up", 1)
-        store.error = error
+        scans.error = error
         assert wait_for(url, "argotune_store_up", 0) == {**samples(url), "argotune_store_up": 0}
         assert {**samples(url), "argotune_store_up": 1}.items() >= SHOWN.items()
         assert get(f"{url}/healthz") == "ok\n"
-        store.error = None
+        scans.error = None
         wait_for(url, "argotune_store_up", 1)
     assert told == [f"the store cannot be read: {error}", "the store can be read again"]
 
@@ -213,8 +204,8 @@ def test_a_store_that_can_never_be_opened_is_told_at_once(capsys: pytest.Capture
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_error_that_nobody_foresaw_ends_the_process_instead_of_freezing_its_numbers():
-    store = Switched()
-    store.error = ZeroDivisionError()
+    store = WatchedStore()
+    store.before = Fails(("scan",), ZeroDivisionError())
     server = MetricsServer(lambda: store, lambda: NOON, "127.0.0.1", 0)
     assert server.serve(60, threading.Event(), lambda _text: None) is False
 

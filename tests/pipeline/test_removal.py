@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from watched_store import FailsOnce, WatchedStore
 from world import filled, run_once
 
 from argotune.adapters.memory.store import MemoryStore
@@ -43,25 +44,13 @@ def test_a_removed_tenant_leaves_nothing_but_its_share_in_the_sums() -> None:
         remove_tenant(world.store, "acme", world.now)
 
 
-class Failing(MemoryStore):
-    """Fails at the removal of one collection, once."""
-
-    at = ""
-
-    def remove(self, tenant_id, collection, ids=None, expect=None):
-        if collection == self.at:
-            self.at = ""
-            raise Unavailable("store: gone")
-        return super().remove(tenant_id, collection, ids, expect)
-
-
 @pytest.mark.parametrize("at", ["experiences.routing", Collection.RUNS, Collection.TALLIES, Collection.CONFIG])
 def test_what_a_crash_leaves_is_removed_by_removing_again(at: str) -> None:
     world, config = filled(40, masking={"enabled": False})
-    world.store = moved(world.store)
+    world.store = store = moved(world.store)
     run_once(world, config, forced=True)
     before = read_overview(world.store, world.now).modules["routing"]
-    world.store.at = at
+    store.before = FailsOnce(Unavailable("store: gone"), lambda call: (call.verb, *call.places) == ("remove", at))
     with pytest.raises(Unavailable):
         remove_tenant(world.store, "acme", world.now)
     remove_tenant(world.store, "acme", world.now)
@@ -69,7 +58,7 @@ def test_what_a_crash_leaves_is_removed_by_removing_again(at: str) -> None:
     assert read_overview(world.store, world.now).modules["routing"] == before
 
 
-def moved(store: MemoryStore) -> Failing:
-    found = Failing()
+def moved(store: MemoryStore) -> WatchedStore:
+    found = WatchedStore()
     found._documents = store._documents
     return found

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
+from watched_store import FailsOnce, WatchedStore
 
-from argotune.adapters.memory.store import MemoryStore
 from argotune.data import question_log
 from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
@@ -26,35 +26,11 @@ CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]
 
 
-class Counting(MemoryStore):
-    """Counts documents that are read, and fails at a write if it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read_documents, self.writes, self.fails_at = 0, 0, -1
-
-    def read(self, *asked):
-        self.read_documents += 1
-        return super().read(*asked)
-
-    def scan(self, *asked):
-        for record in super().scan(*asked):
-            self.read_documents += 1
-            yield record
-
-    def write(self, *given):
-        self.writes += 1
-        self.fails_at -= 1
-        if self.fails_at == 0:
-            raise Unavailable("store: gone")
-        super().write(*given)
-
-
 class Tenant:
     """One program's experiences, labels and promises."""
 
     def __init__(self) -> None:
-        self.store = Counting()
+        self.store = WatchedStore()
         self.log = ExperienceLog(self.store, "acme_corp")
         self.kept: dict[str, Experience] = {}
         self.annotations = {}
@@ -131,9 +107,9 @@ def test_a_pass_with_nothing_new_reads_a_few_documents_and_writes_nothing() -> N
     tenant, rng = Tenant(), random.Random(1)
     tenant.ask(some_experiences(rng, 1500, 0))
     first = tenant.gather()
-    tenant.store.read_documents = tenant.store.writes = 0
-    assert (tenant.gather().sums, tenant.store.writes) == (first.sums, 0)
-    assert tenant.store.read_documents < 10
+    tenant.store.calls.clear()
+    assert (tenant.gather().sums, tenant.store.count("write")) == (first.sums, 0)
+    assert tenant.store.documents("read", "scan") < 10
 
 
 def test_what_a_pass_reads_grows_with_what_is_new() -> None:
@@ -143,9 +119,9 @@ def test_what_a_pass_reads_grows_with_what_is_new() -> None:
         tenant.ask(make_experience(f"{n} {rng.random()}", span_id=f"{n:016x}") for n in range(old))
         tenant.gather()
         tenant.ask(make_experience(f"new {n}", span_id=f"f{n:015x}", at=after(5)) for n in range(10))
-        tenant.store.read_documents = 0
+        tenant.store.calls.clear()
         assert tenant.gather().experiences == old + 10
-        read.append(tenant.store.read_documents)
+        read.append(tenant.store.documents("read", "scan"))
     assert read[0] < 50
     assert read[1] < read[0] + 10
 
@@ -158,7 +134,7 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(monkeypatch: pytest.Monk
     tenant.gather()
     before = tenant.stored()
     tenant.ask(some_experiences(rng, 60, 100, at_s=100))
-    tenant.store.fails_at = fails_at
+    tenant.store.before = FailsOnce(Unavailable("store: gone"), lambda call: call.verb == "write", fails_at)
     with pytest.raises(Unavailable):
         tenant.gather()
     check(tenant, tenant.gather(), before)

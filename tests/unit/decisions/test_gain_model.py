@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from factories import NOON
+from watched_store import WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
@@ -143,8 +144,8 @@ def test_a_training_that_ended_early_cost_its_calls_and_brought_nothing():
     assert (training.gain, training.calls) == (0.0, 100.0)
 
 
-def store_with(rows: list[LedgerRow]) -> MemoryStore:
-    store = MemoryStore()
+def store_with(rows: list[LedgerRow]) -> WatchedStore:
+    store = WatchedStore()
     for tenant in {r.tenant for r in rows}:
         Configs(store).save(RoutingConfigUnified(tenant_id=tenant))
         store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in rows if r.tenant == tenant])
@@ -226,7 +227,7 @@ def test_a_look_waits_until_the_ledger_has_grown_by_half_and_a_year_begins_anew(
 
 def test_learning_reads_the_ledgers_of_those_whose_runs_ended_last(monkeypatch: pytest.MonkeyPatch):
     rows = rows_of_tenants(12, 5)
-    store, scanned = store_with(rows), []
+    store = store_with(rows)
     by_tenant = {tenant: [r for r in rows if r.tenant == tenant] for tenant in {r.tenant for r in rows}}
     for days, tenant in enumerate(sorted(by_tenant)):
         at = NOON + timedelta(days=1000 - 10 * days)
@@ -234,14 +235,13 @@ def test_learning_reads_the_ledgers_of_those_whose_runs_ended_last(monkeypatch: 
         store.write(tenant, [to_record(Collection.LEDGER, r.run, r) for r in own])
         tally = Tally(tenant_id=tenant, last_ended_at=at)
         store.write(EVERYONE, [to_record(Collection.TALLIES, digest(tenant), tally)])
-    scan = store.scan
-    monkeypatch.setattr(store, "scan", lambda owner, name: scanned.append((owner, name)) or scan(owner, name))
+    store.calls.clear()
     monkeypatch.setattr(
         "argotune.pipeline.stages.learn.MAX_ROWS", sum(len(by_tenant[t]) for t in sorted(by_tenant)[:3])
     )
     learn(store, NOON)
     assert len(by_tenant) == 12
-    assert [owner for owner, name in scanned if name == Collection.LEDGER] == sorted(by_tenant)[:3]
+    assert [call.tenant_id for call in store.calls if str(call) == f"scan {Collection.LEDGER}"] == sorted(by_tenant)[:3]
 
 
 def test_an_empty_ledger_lets_the_rules_decide():

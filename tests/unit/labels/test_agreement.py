@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
+from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.annotations import Annotation, AnnotatorKind
@@ -164,16 +165,9 @@ def test_reports_are_stored_one_for_each_program():
 
 
 def test_spans_that_two_annotators_asked_about_in_vain_at_once_are_paid_for_by_neither_again():
-    store = MemoryStore()
+    store = WatchedStore()
     report = AnnotatorReport(program="a", at=NOON, agreements=())
-    write = store.write
-
-    def beaten(tenant_id, records, expect=None):
-        store.write = write
-        keep_report(store, "acme", report.model_copy(update={"unlabelled": ("1", "2")}))
-        write(tenant_id, records, expect)
-
-    store.write = beaten
+    store.before = Meanwhile(lambda: keep_report(store, "acme", report.model_copy(update={"unlabelled": ("1", "2")})))
     kept = keep_report(store, "acme", report.model_copy(update={"unlabelled": ("2", "3")}))
     assert kept == report_of(store, "acme", "a")
     assert kept.unlabelled == ("1", "2", "3")

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 from factories import NOON
+from watched_store import Fails, Meanwhile, WatchedStore
 
-from argotune.adapters.memory.store import MemoryStore
 from argotune.data.splitting import Split
 from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
@@ -32,12 +32,12 @@ def item(n: int, **fields) -> QueueItem:
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def store() -> WatchedStore:
+    return WatchedStore()
 
 
 @pytest.fixture
-def queue(store: MemoryStore) -> AnnotationQueue:
+def queue(store: WatchedStore) -> AnnotationQueue:
     return AnnotationQueue(store, "acme")
 
 
@@ -51,25 +51,15 @@ def test_what_does_not_fit_into_the_day_is_not_queued(queue: AnnotationQueue):
     assert len(queue.add([item(9)], tomorrow, 5)) == 1
 
 
-def test_two_modules_that_queue_at_the_same_time_keep_the_limit(store: MemoryStore, queue: AnnotationQueue):
-    write, raced = store.write, []
-
-    def interrupted(tenant_id, records, expect=None):
-        if not raced:
-            raced.append(True)
-            AnnotationQueue(store, "acme").add([item(n, program="modality.video") for n in range(3)], TODAY, 4)
-        write(tenant_id, records, expect)
-
-    store.write = interrupted
+def test_two_modules_that_queue_at_the_same_time_keep_the_limit(store: WatchedStore, queue: AnnotationQueue):
+    others = [item(n, program="modality.video") for n in range(3)]
+    store.before = Meanwhile(lambda: AnnotationQueue(store, "acme").add(others, TODAY, 4))
     assert len(queue.add([item(n) for n in range(10, 13)], TODAY, 4)) == 1
     assert len(queue.items()) == queue.queued_on(TODAY) == 4
 
 
-def test_a_day_that_is_changed_all_the_time_is_a_conflict(store: MemoryStore, queue: AnnotationQueue):
-    def refuse(_tenant_id, _records, expect=None):
-        raise Conflict
-
-    store.write = refuse
+def test_a_day_that_is_changed_all_the_time_is_a_conflict(store: WatchedStore, queue: AnnotationQueue):
+    store.before = Fails(("write",), Conflict())
     with pytest.raises(Conflict, match="'acme'"):
         queue.add([item(1)], TODAY, 5)
 
@@ -117,7 +107,7 @@ ANSWERED = item(1, done_at=NOON)
 STALE = item(1, is_marked=True)
 
 
-def stored(store: MemoryStore, *items: QueueItem | str) -> None:
+def stored(store: WatchedStore, *items: QueueItem | str) -> None:
     """Written past any queue; a text is a damaged record."""
     texts = [(i if isinstance(i, str) else to_record("queue", i.span_id, i).document) for i in items]
     store.write("acme", [Record("queue", ASKED.span_id, text) for text in texts])
@@ -149,13 +139,6 @@ def test_an_item_that_somebody_else_has_queued_first_is_not_queued_again(store, 
 
 def test_a_label_given_while_the_item_is_marked_is_not_lost(store, queue):
     queue.add([ASKED], TODAY, 5)
-    write = store.write
-
-    def first_marked(tenant_id, records, expect=None):
-        store.write = write
-        stored(store, STALE)
-        write(tenant_id, records, expect)
-
-    store.write = first_marked
+    store.before = Meanwhile(lambda: stored(store, STALE))
     queue.close(ASKED.span_id, NOON)
     assert queue.items() == [ANSWERED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 from factories import after, make_run, make_version
 from hypothesis import given
 from hypothesis import strategies as st
+from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, NotFound
@@ -20,7 +22,7 @@ FIRST, SECOND, THIRD = (make_version(text, created_at=after(n)) for n, text in e
 
 
 def registry_of(*versions: Version, tenant_id: str = "acme_corp") -> Registry:
-    registry = Registry(MemoryStore(), tenant_id)
+    registry = Registry(WatchedStore(), tenant_id)
     for version in versions:
         registry.keep(version)
     return registry
@@ -282,14 +284,8 @@ def test_a_bar_stays_until_it_is_lifted_or_a_person_lets_the_version_serve():
 def test_a_version_that_is_barred_or_lifted_while_it_is_made_to_serve_is_a_conflict():
     registry = three_champions()
     roll_back(registry)
-    write = registry._store.write
-
-    def beaten(tenant_id, records, expect=None):
-        registry._store.write = write
-        registry.lift(THIRD.id, who="kim", reason="it was the network", now=after(20))
-        write(tenant_id, records, expect)
-
-    registry._store.write = beaten
+    lifted = functools.partial(registry.lift, THIRD.id, who="kim", reason="it was the network", now=after(20))
+    registry._store.before = Meanwhile(lifted)
     with pytest.raises(Conflict):
         override(registry, THIRD)
     assert registry.champion("routing")[0].version == SECOND.id

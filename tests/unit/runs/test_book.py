@@ -8,6 +8,7 @@ from itertools import product
 
 import pytest
 from factories import NOON, after, make_run, make_verdict
+from watched_store import Call, Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, Corrupt, NotFound
@@ -133,17 +134,13 @@ def test_two_processes_that_begin_the_same_run_do_not_both_begin_it():
         other.keep(make_run(started_at=after(1)))
 
 
-class RenamedMeanwhile(MemoryStore):
-    """Somebody else writes the run after it was scanned."""
-
-    def scan(self, tenant_id: str, collection: str):
-        yield from list(super().scan(tenant_id, collection))
-        if collection == Collection.RUNS:
-            self.write(tenant_id, [RunBook.record_of(make_run(plan=PLAN, lm_calls=99))])
-
-
 def test_renaming_examples_expects_the_runs_that_were_read():
-    store = RenamedMeanwhile()
+    def changed(call: Call) -> None:
+        if (call.verb, *call.places) == ("scan", Collection.RUNS):
+            store.write("acme_corp", [RunBook.record_of(make_run(plan=PLAN, lm_calls=99))])
+
+    store = WatchedStore()
+    store.after = changed
     book = book_of(store)
     store.write("acme_corp", [book.record_of(make_run(plan=PLAN))])
     with pytest.raises(Conflict):
@@ -281,21 +278,10 @@ def test_a_field_that_no_marker_has_is_not_written(changes: dict[str, object]):
     assert book.marker("routing") == (Marker(), None)
 
 
-class Overtaken(MemoryStore):
-    """A store in which somebody else changes the marker between reading and writing it, once."""
-
-    is_overtaken = False
-
-    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        found = super().read(tenant_id, collection, id)
-        if not self.is_overtaken:
-            self.is_overtaken = True
-            RunBook(self, tenant_id).change_marker("routing", row_id=99)
-        return found
-
-
 def test_a_marker_that_was_changed_meanwhile_is_a_conflict_that_leaves_nothing():
-    book = book_of(Overtaken())
+    store = WatchedStore()
+    book = book_of(store)
+    store.after = Meanwhile(lambda: book.change_marker("routing", row_id=99), "read")
     with pytest.raises(Conflict):
         book.change_marker("routing", row_id=7)
     assert book.marker("routing")[0] == Marker(row_id=99)

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from watched_store import Call, Fails, Meanwhile, WatchedStore, nothing
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
@@ -26,36 +27,11 @@ def held(store: MemoryStore, ttl_s: float = TTL_S):
     return leased(store, "acme_corp", "run/routing", "me", ttl_s)
 
 
-class Failing(MemoryStore):
-    """A store that fails on demand; `asked` is released each time it was asked for a lease."""
-
-    error: ArgotuneError | None = None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = threading.Semaphore(0)
-
-    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        try:
-            self._fail()
-            return super().hold(tenant_id, name, holder, ttl_s)
-        finally:
-            self.asked.release()
-
-    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        try:
-            self._fail()
-            return super().renew(tenant_id, name, holder, ttl_s)
-        finally:
-            self.asked.release()
-
-    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        self._fail()
-        super().let_go(tenant_id, name, holder)
-
-    def _fail(self) -> None:
-        if self.error:
-            raise self.error
+def failing(error: ArgotuneError | None = None) -> tuple[WatchedStore, Fails]:
+    """A store, and what makes it fail whenever it is asked for a lease."""
+    store, fails = WatchedStore(), Fails(("hold", "renew", "let_go"), error)
+    store.before = fails
+    return store, fails
 
 
 def test_a_second_holder_waits_for_one_lifetime_and_then_gives_up():
@@ -121,36 +97,42 @@ def test_a_lost_lease_is_signalled_and_the_new_holder_keeps_it():
 
 
 def test_a_short_outage_is_no_loss():
-    store = Failing()
+    (store, fails), asked = failing(), threading.Semaphore(0)
+
+    def before(call: Call) -> None:
+        asked.release()
+        fails(call)
+
+    store.before = before
     with held(store) as lease:
         for error in (None, Unavailable("the store is down"), None):
-            store.error = error
-            while store.asked.acquire(blocking=False):
+            fails.error = error
+            while asked.acquire(blocking=False):
                 continue
-            assert store.asked.acquire(timeout=ENOUGH_S)
-            assert store.asked.acquire(timeout=ENOUGH_S)
+            assert asked.acquire(timeout=ENOUGH_S)
+            assert asked.acquire(timeout=ENOUGH_S)
         assert not lease.lost.is_set()
 
 
 def test_a_store_that_refuses_for_good_is_a_lost_lease():
-    store = Failing()
+    store, fails = failing()
     with held(store) as lease:
-        store.error = AccessDenied("the password was changed")
+        fails.error = AccessDenied("the password was changed")
         assert lease.lost.wait(ENOUGH_S)
-        store.error = None
+        fails.error = None
 
 
 def test_a_store_that_is_down_at_the_end_does_not_undo_the_work():
-    store = Failing()
+    store, fails = failing()
     with held(store):
-        store.error = Unavailable("the store is down")
+        fails.error = Unavailable("the store is down")
 
 
 def test_a_store_that_is_down_at_the_end_does_not_hide_why_the_work_failed():
-    store = Failing()
+    store, fails = failing()
 
     def work() -> None:
-        store.error = Unavailable("the store is down")
+        fails.error = Unavailable("the store is down")
         raise KeyError("work")
 
     with pytest.raises(KeyError, match="work"), held(store):
@@ -158,8 +140,7 @@ def test_a_store_that_is_down_at_the_end_does_not_hide_why_the_work_failed():
 
 
 def test_a_store_that_is_down_at_the_beginning_says_so():
-    store = Failing()
-    store.error = Unavailable("the store is down")
+    store, _ = failing(Unavailable("the store is down"))
     with pytest.raises(Unavailable), held(store):
         pytest.fail("nobody holds the lease")
 
@@ -206,27 +187,21 @@ def test_who_was_overtaken_writes_and_removes_nothing_of_the_tenant():
     assert {record.id: record.document for record in store.scan("acme_corp", "runs")} == {"r1": "{}", "r2": "{}"}
 
 
-class StopsAfterHold(MemoryStore):
-    """The first holder stands still between taking the lease and saying so; meanwhile another works."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.clock, self.others = clock, []
-
-    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        is_held = super().hold(tenant_id, name, holder, ttl_s)
-        if not self.others:
-            self.clock.now_s = 3600.0
-            self.others.append(leased(self, tenant_id, name, "you", ENOUGH_S * 10))
-            self.others.append(self.others[0].__enter__())
-        return is_held
-
-
 def test_who_stood_still_right_after_taking_the_lease_does_not_push_out_who_came_meanwhile():
-    store = StopsAfterHold(Clock())
+    clock, others = Clock(), []
+    store = WatchedStore(clock)
+
+    def stands_still(call: Call) -> None:
+        """Between taking the lease and saying so; meanwhile another works."""
+        if call.verb == "hold":
+            store.after, clock.now_s = nothing, 3600.0
+            others.append(leased(store, call.tenant_id, *call.places, "you", ENOUGH_S * 10))
+            others.append(others[0].__enter__())
+
+    store.after = stands_still
     with pytest.raises(Conflict, match="is at work"), held(store):
         pytest.fail("two are at work")
-    manager, lease = store.others
+    manager, lease = others
     lease.check()
     lease.store.write("acme_corp", [Record("runs", "r1", "{}")])
     manager.__exit__(None, None, None)
@@ -240,16 +215,11 @@ def test_a_damaged_claim_is_replaced():
 
 
 def test_who_is_overtaken_while_it_removes_removes_nothing():
-    store = MemoryStore()
+    store = WatchedStore()
     store.write("acme_corp", [Record("runs", "r1", "{}")])
-    remove = store.remove
     with held(store) as lease:
-
-        def overtaken(tenant_id, collection, ids=None, *expect):
-            store.write("acme_corp", [to_record("leases", "run/routing", Claim(holder="you"))])
-            return remove(tenant_id, collection, ids, *expect)
-
-        store.remove = overtaken
+        claim = to_record("leases", "run/routing", Claim(holder="you"))
+        store.before = Meanwhile(lambda: store.write("acme_corp", [claim]), "remove")
         with pytest.raises(Conflict, match="taken up by another process"):
             lease.store.remove("acme_corp", "runs", ["r1"])
     assert store.read("acme_corp", "runs", "r1") == "{}"

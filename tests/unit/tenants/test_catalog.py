@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Callable
 
 import pytest
 from factories import make_config, make_version
 from hypothesis import given
 from hypothesis import strategies as st
+from watched_store import CHANGES, Call, FailsOnce, WatchedStore, nothing
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
@@ -149,33 +151,14 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class DiesAt(MemoryStore):
-    """The process is killed just before its n-th change."""
-
-    left = 10**9
-
-    def write(self, tenant_id, records, expect=None):
-        self._count()
-        super().write(tenant_id, records, expect)
-
-    def remove(self, tenant_id, collection, ids=None, expect=None):
-        self._count()
-        return super().remove(tenant_id, collection, ids, expect)
-
-    def _count(self) -> None:
-        if self.left == 0:
-            raise Killed
-        self.left -= 1
-
-
-def killed_at(change: int, act) -> DiesAt:
-    """A store with a tenant `acme_corp`, on which `act` was killed before its n-th change."""
-    store = DiesAt()
+def killed_at(change: int, act: Callable[[Configs], object]) -> WatchedStore:
+    """A store with a tenant `acme_corp`, on which `act` was killed before its n-th change, counted from 0."""
+    store = WatchedStore()
     Configs(store).save(make_config())
-    store.left = change
+    store.before = FailsOnce(Killed(), lambda call: call.verb in CHANGES, change + 1)
     with contextlib.suppress(Killed):
         act(Configs(store))
-    store.left = 10**9
+    store.before = nothing
     return store
 
 
@@ -227,17 +210,13 @@ def test_a_config_that_was_changed_since_it_was_read_is_not_written_over():
 
 
 def test_a_change_gives_up_when_others_are_always_first():
-    class Busy(MemoryStore):
-        def read(self, tenant_id, collection, id):
-            found, number = super().read(tenant_id, collection, id), next(numbers)
-            if (tenant_id, collection) == ("acme_corp", Collection.CONFIG):
-                record = to_record(collection, id, make_config(min_samples_for_optimization=number))
-                super().write(tenant_id, [record])
-            return found
+    def busy(call: Call) -> None:
+        if (call.verb, call.tenant_id, *call.places) == ("read", "acme_corp", Collection.CONFIG):
+            Configs(store).save(make_config(min_samples_for_optimization=next(numbers)))
 
-    numbers, store = itertools.count(1), MemoryStore()
+    numbers, store = itertools.count(1), WatchedStore()
     Configs(store).save(make_config())
-    store.__class__ = Busy
+    store.after = busy
     with pytest.raises(Conflict, match="others changed it 50 times in a row"):
         Configs(store).change("acme_corp", lambda config: config)
 
@@ -253,32 +232,26 @@ def test_a_damaged_line_of_the_list_is_mended_by_changing_the_config():
 
 
 def test_a_tenant_that_is_added_while_it_is_removed_stays_on_the_list():
-    store = MemoryStore()
-    Configs(store).save(make_config())
-    remove = store.remove
-
-    def raced(tenant_id, collection, ids=None):
-        if collection == Collection.TENANTS:
+    def raced(call: Call) -> None:
+        if (call.verb, *call.places) == ("remove", Collection.TENANTS):
             Configs(store).add(make_config())
-        return remove(tenant_id, collection, ids)
 
-    store.remove = raced
+    store = WatchedStore()
+    Configs(store).save(make_config())
+    store.before = raced
     Configs(store).remove("acme_corp")
     assert Configs(store).get("acme_corp") == make_config()
     assert Configs(store).tenant_ids() == ["acme_corp"]
 
 
 def test_a_line_of_the_list_that_was_changed_and_changed_back_is_not_taken_for_untouched():
-    class Interrupted(MemoryStore):
-        """Somebody enables the tenant again just before its line is written."""
+    def enabled_again(call: Call) -> None:
+        is_its_line = (call.verb, call.tenant_id) == ("write", EVERYONE)
+        if is_its_line and Configs(store).get("acme_corp").enable_auto_optimization is False:
+            store.write("acme_corp", [to_record(Collection.CONFIG, "routing", make_config())])
 
-        def write(self, tenant_id, records, expect=None):
-            if tenant_id == EVERYONE and Configs(self).get("acme_corp").enable_auto_optimization is False:
-                MemoryStore.write(self, "acme_corp", [to_record(Collection.CONFIG, "routing", make_config())])
-            super().write(tenant_id, records, expect)
-
-    store = MemoryStore()
+    store = WatchedStore()
     Configs(store).save(make_config())
-    store.__class__ = Interrupted
+    store.before = enabled_again
     Configs(store).change("acme_corp", lambda config: config.model_copy(update={"enable_auto_optimization": False}))
     assert [entry.is_enabled for entry in Configs(store).entries()] == [True]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from factories import NOON, make_annotation, make_config, make_span
+from watched_store import Fails, WatchedStore
 
-from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
@@ -43,7 +43,7 @@ ASKED = Conditions(
 class Sent:
     """A store, and the traces of a tenant, among them spans of another module, and those of another tenant."""
 
-    store: MemoryStore = field(default_factory=MemoryStore)
+    store: WatchedStore = field(default_factory=WatchedStore)
     traces: MemoryTraces = field(default_factory=MemoryTraces)
     n: int = 0
 
@@ -315,11 +315,8 @@ def test_the_first_look_is_remembered_until_something_is_settled(sent: Sent, mar
     assert first_look(sent.marked(**marker) if marker else sent) == kept
 
 
-def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent, monkeypatch: pytest.MonkeyPatch):
-    def taken(*_: Any) -> None:
-        raise Conflict("somebody else")
-
-    monkeypatch.setattr(sent.store, "write", taken)
+def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent):
+    sent.store.before = Fails(("write",), Conflict("somebody else"))
     assert first_look(sent) is None
 
 
