@@ -23,6 +23,9 @@ from argotune.errors import ConfigInvalid, first_problem
 from argotune.errors.known_secrets import remember, remember_environment, remember_login
 from argotune.hosts import ASKED, has_address
 
+ContentField = Literal["modality", "title", "text", "agent"]
+"""What is read of a document beside its id."""
+
 VespaName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 """Names are parts of a query's text, so nothing else can be one."""
 
@@ -40,7 +43,7 @@ class VespaLayout(BaseModel):
     cluster: VespaName = "content"
     tenant_field: VespaName = "tenant_id"
     namespace: str = Field("", pattern=r"^$|^[^:/]*\{tenant\}[^:/]*$")
-    fields: dict[Literal["modality", "title", "text", "agent"], VespaName] = Field(default_factory=dict)
+    fields: dict[ContentField, VespaName] = Field(default_factory=dict)
 
 
 def default_store_url() -> str:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -132,12 +132,10 @@ class ArgoRunner:
 
     def _all(self, path: str, selector: str, accept: str = "application/json") -> list[Mapping[str, Any]]:
         """The objects of a list, begun anew when the API server no longer knows where its next page begins."""
-        for _ in range(LISTINGS):
-            try:
+        for _ in range(LISTINGS - 1):
+            with suppress(_Expired):
                 return list(self._pages(path, selector, accept))
-            except _Expired as error:
-                expired = error
-        raise expired
+        return list(self._pages(path, selector, accept))
 
     def _pages(self, path: str, selector: str, accept: str) -> Iterator[Mapping[str, Any]]:
         query: dict[str, str | int] = {"labelSelector": selector, "limit": PAGE_OBJECTS}

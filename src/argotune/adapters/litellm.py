@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection
+from typing import Any
 
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict
@@ -76,7 +77,7 @@ class RemoteWriter:
         self._has_answered = False
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ConfigInvalid(f"{key_variable} holds a character that no key has")
-        client = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
+        client: dict[str, Any] = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
         try:
             self._lm = dspy.LM(name, cache=False, num_retries=0, **{k: v for k, v in client.items() if v is not None})
         except (ValueError, TypeError) as error:
@@ -117,7 +118,7 @@ class RemoteWriter:
             try:
                 # The LM around this one keeps history, usage and callbacks: once is enough.
                 with dspy.context(disable_history=True, usage_tracker=None, callbacks=[], send_stream=None):
-                    response = self._lm(request=request)
+                    response: Response = self._lm(request=request)
             except LMError as error:
                 self._refuse_lasting(error)
                 if error.status is not None and not isinstance(error, LMTimeoutError):

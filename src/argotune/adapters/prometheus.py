@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from http.server import ThreadingHTTPServer
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
@@ -97,12 +98,15 @@ def _run_families(overview: Overview) -> Iterator[Metric]:
         yield _gauge("argotune_run_ended_timestamp_seconds", "When the last run ended", at)
 
 
+_SPENT: tuple[tuple[str, str, Callable[[ModuleTally], int]], ...] = (
+    ("argotune_lm_calls", "LM calls that were paid for", lambda tally: tally.lm_calls),
+    ("argotune_lm_tokens", "Tokens of these calls", lambda tally: tally.lm_tokens),
+    ("argotune_lm_reused", "LM answers that were known already and cost nothing", lambda tally: tally.lm_reused),
+)
+
+
 def _spending_families(modules: dict[str, ModuleTally]) -> Iterator[Metric]:
-    for name, what, spent in (
-        ("argotune_lm_calls", "LM calls that were paid for", lambda m: m.lm_calls),
-        ("argotune_lm_tokens", "Tokens of these calls", lambda m: m.lm_tokens),
-        ("argotune_lm_reused", "LM answers that were known already and cost nothing", lambda m: m.lm_reused),
-    ):
+    for name, what, spent in _SPENT:
         family = CounterMetricFamily(name, f"{what}. {ALL_TENANTS}", labels=("module",))
         for module, tally in modules.items():
             family.add_metric((module,), spent(tally))
@@ -151,7 +155,7 @@ def _by_module(name: str, what: str, values: Iterable[tuple[str, float]]) -> Met
 
 
 class _Handler(MetricsHandler):
-    timeout = 10.0  # a client that says nothing gives its thread back
+    timeout: ClassVar[float | None] = 10.0  # a client that says nothing gives its thread back
 
     def do_GET(self) -> None:
         """/metrics, and /healthz, which answers for the process and not for the store."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -137,7 +138,7 @@ class RedisStore:
         key, seen = _key(tenant_id, collection), set[bytes]()
         cursor, count = 0, 10
         while True:
-            cursor, page = self._again(lambda at=cursor, n=count: self._client.hscan(key, at, count=n))
+            cursor, page = self._again(partial(self._client.hscan, key, cursor, count=count))
             for id in page.keys() - seen:
                 yield Record(collection, _text(id), _text(page[id]))
             seen.update(page)
@@ -192,7 +193,7 @@ class RedisStore:
         collections = list(dict.fromkeys((collection, *(c for c, _, _ in expected))))
         keys = [_key(tenant_id, name) for name in collections]
         flat = [part for c, id, tag in expected for part in (collections.index(c) + 1, _raw(id), _raw(tag))]
-        found = self._once(lambda: self._client.eval(_REMOVE, len(keys), *keys, len(expected), *flat, *ids))
+        found: int = self._once(lambda: self._client.eval(_REMOVE, len(keys), *keys, len(expected), *flat, *ids))
         if found < 0:
             raise _conflict(tenant_id, expected[-found - 1])
         return found
@@ -200,12 +201,12 @@ class RedisStore:
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """See Store."""
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
-        return self._again(lambda: self._client.eval(_HOLD, 1, key, _raw(holder), ttl_ms)) == 1
+        return bool(self._again(lambda: self._client.eval(_HOLD, 1, key, _raw(holder), ttl_ms)) == 1)
 
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         """See Store."""
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
-        return self._again(lambda: self._client.eval(_RENEW, 1, key, _raw(holder), ttl_ms)) == 1
+        return bool(self._again(lambda: self._client.eval(_RENEW, 1, key, _raw(holder), ttl_ms)) == 1)
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See Store."""

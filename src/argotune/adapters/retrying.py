@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_any, stop_before_delay
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Patience:
         attempts = Retrying(
             retry=retry_if_exception_type(Passing),
             wait=self._pause_s,
-            stop=stop_after_attempt(1 + self.retries) | stop_before_delay(self.total_s) | self._is_asked_too_long,
+            stop=self._is_over,
             sleep=self.sleep,
             reraise=True,
         )
@@ -72,8 +72,9 @@ class Patience:
         asked_s = _asked_s(state)
         return pause_s if asked_s is None else asked_s + self.first_pause_s * self.chance()
 
-    def _is_asked_too_long(self, state: RetryCallState) -> bool:
-        return (_asked_s(state) or 0.0) > self.longest_asked_s
+    def _is_over(self, state: RetryCallState) -> bool:
+        limits = stop_any(stop_after_attempt(1 + self.retries), stop_before_delay(self.total_s))
+        return limits(state) or (_asked_s(state) or 0.0) > self.longest_asked_s
 
 
 USUAL = Patience()

@@ -89,7 +89,7 @@ class SQLiteStore:
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._closing: weakref.finalize | None = None
+        self._closing: weakref.finalize[[], SQLiteStore] | None = None
         with self._connected():
             _living.add(self)
 
@@ -292,10 +292,10 @@ def _check_ours(connection: sqlite3.Connection, path: Path) -> bool:
 def _use_wal(connection: sqlite3.Connection, path: Path, busy_timeout_s: float) -> None:
     """Changing the journal needs the file for a moment, and SQLite does not wait for it by itself."""
     deadline_s = time.monotonic() + busy_timeout_s
-    while True:
+    mode = None
+    while mode is None:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            break
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline_s:
                 raise

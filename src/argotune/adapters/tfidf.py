@@ -39,7 +39,8 @@ class TfidfEmbedder:
         if self._vectors is None:
             return list(range(min(k, self._size)))
         likeness = self._vectors @ self._weights(text)
-        return np.argsort(-likeness, kind="stable")[:k].tolist()
+        nearest: list[int] = np.argsort(-likeness, kind="stable")[:k].tolist()
+        return nearest
 
     def _weights(self, text: str) -> np.ndarray:
         """The TF-IDF weights of a text, unscaled, as its length does not change which texts are nearest.
@@ -51,7 +52,8 @@ class TfidfEmbedder:
             index = self._vectorizer.vocabulary_.get(gram)
             if index is not None:
                 weights[index] = 1 + math.log(count)
-        return weights * self._vectorizer.idf_
+        weights *= self._vectorizer.idf_
+        return weights
 
 
 def _grams(text: str) -> Iterator[str]:

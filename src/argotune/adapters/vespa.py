@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 from urllib.parse import quote, urlsplit
 
 import httpr
 from requests.exceptions import RequestException
 from vespa.application import Vespa, VespaSync
 from vespa.exceptions import VespaError
+from vespa.io import VespaQueryResponse
 
 from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reason
 from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.errors.known_secrets import remember, remember_login
-from argotune.settings import VespaLayout
+from argotune.settings import ContentField, VespaLayout
 from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
 
 PAGE = 100
@@ -34,6 +35,8 @@ MAX_LOOKED = 1000
 PATIENCE = Patience(retries=2)
 _PASSING = (None, 429, 502, 503)
 """Statuses that may pass; None where nothing answered. A query that took too long would do so again."""
+
+CONTENT_FIELDS: tuple[ContentField, ...] = get_args(ContentField)
 
 _TIMEOUT_CODE = 12
 T = TypeVar("T")
@@ -120,7 +123,7 @@ class VespaContent:
 
         return self._asked(looked)
 
-    def _field(self, name: str) -> str:
+    def _field(self, name: ContentField) -> str:
         return self._layout.fields.get(name, name)
 
     def _namespace_of(self, tenant_id: str) -> str:
@@ -139,7 +142,8 @@ class VespaContent:
             client = app.get_sync_session()
             try:
                 client.timeout = access.timeout_s
-                with app.syncio(session=_Patient(client, access), num_retries_429=0) as vespa:
+                session: Any = _Patient(client, access)  # pyvespa annotates a Session of requests and sends by httpr
+                with app.syncio(session=session, num_retries_429=0) as vespa:
                     return work(vespa)
             finally:
                 client.close()
@@ -169,6 +173,7 @@ class VespaContent:
 
     def _query(self, vespa: VespaSync, body: Mapping[str, Any]) -> Any:
         response = vespa.query({**body, "timeout": f"{self._access.timeout_s}s"})
+        assert isinstance(response, VespaQueryResponse)  # nothing is streamed
         root = response.json["root"]
         if errors := root.get("errors"):
             raise _problem(response.status_code, errors)
@@ -210,7 +215,7 @@ class VespaContent:
             is_own = given.get(layout.tenant_field) == tenant_id
         if not is_own:
             return BadContent.OTHER_TENANT
-        own = {name: given.get(self._field(name)) for name in ("modality", "title", "text", "agent")}
+        own = {name: given.get(self._field(name)) for name in CONTENT_FIELDS}
         return read_content({**own, "id": id, "profile": schema})
 
 

@@ -109,7 +109,7 @@ class LabelScorer:
         self._model = model
         self._paid = paid
 
-    @with_callbacks
+    @with_callbacks  # type: ignore[untyped-decorator]  # DSPy annotates nothing of it
     def __call__(self, state: Mapping[str, Any], questions: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         """Answers by name of the question. Raises BudgetSpent, NoContent, ConfigInvalid for labels that do not fit."""
         case = read_case(state, questions)
@@ -187,7 +187,8 @@ def read_case(state: Mapping[str, Any], questions: Mapping[str, Any]) -> Case:
 
 
 def _read_question(name: str, question: Mapping[str, Any]) -> Question:
-    kind, criteria, about = question["type"], question.get("criteria") or {}, {}
+    kind, criteria = question["type"], question.get("criteria") or {}
+    about: Mapping[str, Any] = {}
     if kind == "score":
         options = option_texts({str(level): _said(text) for level, text in enumerate(criteria)})
     elif kind == "noul":
@@ -305,7 +306,8 @@ def bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
     The characters are shared out so that all strings together fit into MAX_ANSWER_TOKENS at a token a character.
     """
     chars = (MAX_ANSWER_TOKENS - JSON_TOKENS) // max(1, _count_strings(schema))
-    return _with_ends(schema, max(chars, MIN_STRING_CHARS))
+    ended: dict[str, Any] = _with_ends(schema, max(chars, MIN_STRING_CHARS))
+    return ended
 
 
 def _is_free_string(schema: Mapping[str, Any]) -> bool:

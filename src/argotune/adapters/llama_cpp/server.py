@@ -130,7 +130,7 @@ class LlamaServer:
         if server is None:
             raise Unavailable(f"{NAME}: the embedded LM was closed")
         try:
-            found = getattr(server, method)(body)
+            found: dict[str, Any] = getattr(server, method)(body)
         except (RuntimeError, ValueError, TypeError) as error:
             raise BadAnswer(f"{NAME}: llama.cpp refused the request: {str(error)[:200]}") from error
         if "error" not in found:

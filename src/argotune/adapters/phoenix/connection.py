@@ -131,9 +131,10 @@ class PhoenixHttp:
         project = self.graphql("getProjectByName", query, {"name": name})
         if project is None:
             return None
-        if not isinstance(project, dict) or not isinstance(project.get("id"), str):
+        id = project.get("id") if isinstance(project, dict) else None
+        if not isinstance(id, str):
             raise BadAnswer("Phoenix: graphql: a project has no id")
-        return project["id"]
+        return id
 
     def version(self) -> str:
         """The server's version; the key is tried too."""
@@ -156,7 +157,9 @@ class PhoenixHttp:
     def __enter__(self) -> PhoenixHttp:
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None):
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
         self.close()
 
     def _send(self, request: _Request) -> bytes:

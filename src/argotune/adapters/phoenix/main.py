@@ -16,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 def bind_grpc_to_loopback() -> None:
     """Make grpc open its ports on the loopback interface. Fails loudly when grpc has moved what is patched."""
-    from grpc.aio import _server
+    from grpc.aio import _server  # type: ignore[attr-defined]  # not part of its API
 
     open_port = _server.Server.add_insecure_port
     _server.Server.add_insecure_port = lambda self, address: open_port(self, address.replace("[::]", LOOPBACK))

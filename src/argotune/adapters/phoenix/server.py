@@ -111,7 +111,9 @@ class PhoenixServer:
         self.start()
         return self
 
-    def __exit__(self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None):
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _wait_until_ready(self, waiting: Callable[[float], None]) -> None:
@@ -155,4 +157,5 @@ def _is_taken(port: int) -> bool:
 def _free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+        port: int = listener.getsockname()[1]
+        return port

@@ -126,7 +126,7 @@ def _attribute(key: str) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
-    return clean(value)
+    return experiences.clean(value)
 
 
 def _time(value: Any) -> datetime:
