@@ -183,9 +183,9 @@ def _trigger(store: Counted, count: int):
 
 
 def _status(store: Counted, _count: int):
-    from argotune.cli.commands.inspect import status_rows
+    from argotune.pipeline.operations.inspecting import status_of
 
-    return lambda: status_rows(store, [TENANT])[-1][-1]
+    return lambda: str(status_of(store, TENANT).programs[-1].sentence)
 
 
 def _annotate(store: Counted, _count: int):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from argotune.adapters.phoenix.connection import PhoenixHttp
     from argotune.adapters.phoenix.traces import PhoenixTraces
     from argotune.adapters.prometheus import MetricsServer
+    from argotune.pipeline.operations.checkup import Installation
     from argotune.programs.embedder import Embedder
 
 
@@ -219,6 +220,26 @@ def open_ports(settings: Settings, progress: Progress = silent, store: Store | N
         progress=progress,
         lease_s=settings.lease_s,
         annotator=open_annotator(settings),
+    )
+
+
+def installation_of(settings: Settings) -> Installation:
+    """What `argotune doctor` tries, nothing of it opened yet."""
+    from argotune.pipeline.operations.checkup import Installation
+
+    content: dict[str, Callable[[], ContentSource]] = {}
+    if settings.vespa_url:
+        content["vespa"] = lambda: open_vespa(settings)
+    if settings.content_dir:
+        content["content files"] = lambda: open_content_files(settings)
+    return Installation(
+        settings=settings,
+        defaults=lm_defaults(settings),
+        store=lambda: open_store(settings),
+        traces=lambda: open_traces(settings),
+        lms=lambda: open_lms(settings),
+        annotator=lambda: open_annotator(settings),
+        content=content,
     )
 
 

@@ -8,9 +8,10 @@ import pytest
 from openai_server import Answer, OpenAIServer, completion, failure, running
 from tls_server import untrusted
 
-from argotune.cli import doctor as checkup
-from argotune.cli.doctor import Check, check_all, exit_code_of
+from argotune.pipeline.operations import checkup
+from argotune.pipeline.operations.checkup import Check, check_all, exit_code_of
 from argotune.settings import environment_names, read_settings
+from argotune.wiring import installation_of
 
 MINI, KEY = "openai/gpt-4o-mini", "sk-of-the-task-0123456789"
 NOWHERE = "http://127.0.0.1:9/v1"
@@ -44,7 +45,7 @@ def at(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
 def found(monkeypatch: pytest.MonkeyPatch, **env: str) -> tuple[dict[str, Check], int]:
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    checks = check_all(read_settings())
+    checks = check_all(installation_of(read_settings()))
     return {check.what: check for check in checks}, exit_code_of(checks)
 
 

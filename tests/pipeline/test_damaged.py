@@ -8,10 +8,10 @@ import pytest
 from world import START, World, filled, traffic
 
 from argotune.adapters.memory.runner import MemoryRunner
-from argotune.cli.commands.inspect import status_rows
 from argotune.decisions.ledger import ledger_of
 from argotune.errors import Corrupt
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.inspecting import status_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.discover import discover
 from argotune.pipeline.stages.dispatch import dispatch
@@ -98,7 +98,7 @@ def test_a_pass_goes_on_past_damaged_records_of_its_tenant(collection: str, how:
     assert run.outcome in ("promoted", "rejected"), run.sentence
     assert run.started_at == world.now
     assert learn(world.store, world.now).number == 2
-    assert [row[0] for row in status_rows(world.store, ["acme", "globex"])] == ["acme"]
+    assert [status.tenant_id for status in status_of(world.store).programs] == ["acme"]
     assert {line.tenant_id: line.outcome for line in round_of(world).lines}["globex"] == "submitted"
 
 

@@ -31,7 +31,6 @@ from argotune import wiring
 from argotune.adapters.litellm import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience
-from argotune.cli.chosen import modules_of
 from argotune.cli.workflows import link_of
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
@@ -51,6 +50,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.names import Keys
 from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import Question, decide
@@ -539,7 +539,7 @@ def runner(environment: Mapping[str, str]) -> Any:
 
 def page_of_traces(environment: Mapping[str, str]) -> str | None:
     with patch("argotune.adapters.phoenix.connection.PhoenixHttp.project_id", return_value="p1"):
-        return wiring.open_tracker(read(**environment)).projectlink_of("acme")
+        return wiring.open_tracker(read(**environment)).project_link("acme")
 
 
 def logs(environment: Mapping[str, str]) -> bool:

@@ -21,13 +21,13 @@ from argotune.adapters.llama_cpp.lm import LabelScorer
 from argotune.adapters.llama_cpp.server import Look
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience
-from argotune.cli.doctor import dev_scores
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
 from argotune.lm.kept_answers import Answers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.scoring import dev_scores
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score

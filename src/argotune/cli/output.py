@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,11 +51,22 @@ def note(text: str) -> None:
 
 def complain(program: str, error: ArgotuneError) -> None:
     """The end of a command that failed, as such a line."""
-    shown = f"{type(error).__name__}: {escaped(str(error))}"
+    shown = f"{type(error).__name__}: {escaped(_told(error))}"
     as_json = wants_json_logs()
     line = json_line("error", shown, _now(), fields_of(error)) if as_json else f"{program}: {shown}"
     write_err(line + "\n")
     leave_last_words(shown)
+
+
+SPELLED: Mapping[str, str] = {"documents": "file", "span_id": "--label", "answers": "--answer", "rate_per_s": "--rate"}
+"""Arguments of operations -> what users know them as, where that is not the flag of the same name."""
+
+
+def _told(error: ArgotuneError) -> str:
+    """The message with the flag that is wrong, where one is."""
+    if not error.argument:
+        return str(error)
+    return f"{SPELLED.get(error.argument, '--' + error.argument.replace('_', '-'))}: {error.problem}"
 
 
 def leave_last_words(text: str) -> None:

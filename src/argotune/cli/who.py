@@ -7,22 +7,13 @@ from argparse import Namespace
 
 from argotune.errors import ConfigInvalid
 
-MAX_WHO_CHARS = 100
-
 
 def who_of(arguments: Namespace) -> str:
-    """--who, or else the login name. Raises ConfigInvalid for a name that cannot stand beside what was done."""
-    who = _login_name() if arguments.who is None else arguments.who
-    if not who.strip() or len(who) > MAX_WHO_CHARS or not who.isprintable():
-        raise ConfigInvalid(f"--who: {who[:60]!r} is empty, longer than {MAX_WHO_CHARS} characters or not printable")
-    if who.startswith("argotune"):
-        raise ConfigInvalid(f"--who: {who[:60]!r} would be taken for Argotune itself")
-    return who.strip()
-
-
-def _login_name() -> str:
-    """Raises ConfigInvalid where the user has none, as under a uid that a cluster has drawn."""
+    """--who, or else the login name. Raises ConfigInvalid where the user has none, as under a uid that a cluster has
+    drawn."""
+    if arguments.who is not None:
+        return str(arguments.who)
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
-        raise ConfigInvalid("--who: this user has no login name; say who you are") from None
+        raise ConfigInvalid("this user has no login name; say who you are", argument="who") from None

@@ -21,8 +21,11 @@ class ArgotuneError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(masked(message or " ".join((type(self).__doc__ or "").split())))
+    def __init__(self, message: str | None = None, *, argument: str = "") -> None:
+        """`argument`: which argument of an operation is wrong, if one is; a face calls it as its users do."""
+        self.argument = argument
+        self.problem = masked(message or " ".join((type(self).__doc__ or "").split()))
+        super().__init__(f"{argument}: {self.problem}" if argument else self.problem)
 
 
 class ConfigInvalid(ArgotuneError):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
 import pytest
 
 from argotune.cli import main
-from argotune.cli.who import who_of
 from argotune.errors import ConfigInvalid
+from argotune.pipeline.operations.asked import Deed, checked_who
 
 
 @pytest.fixture
@@ -35,5 +33,12 @@ def test_a_user_without_a_login_name_is_asked_for_one(tmp_path, monkeypatch: pyt
 
 @pytest.mark.parametrize("who", ["", "  ", "a\nb", "x" * 101, "argotune:gate"])
 def test_a_name_that_cannot_stand_beside_what_was_done_is_refused(who: str):
-    with pytest.raises(ConfigInvalid, match="--who"):
-        who_of(Namespace(who=who))
+    with pytest.raises(ConfigInvalid, match="who: "):
+        checked_who(who)
+    with pytest.raises(ConfigInvalid, match="who: "):
+        Deed(who, "it answers wrongly")
+
+
+def test_what_is_done_without_saying_why_is_refused():
+    with pytest.raises(ConfigInvalid, match="reason: must say why"):
+        Deed("kim", " ")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from factories import make_annotation, make_config, make_experience, make_span
 
-from argotune.cli.commands.annotate import _chosen, _given
+from argotune.cli.commands.annotate import _chosen, answers_of
 from argotune.data.annotations import strongest
 from argotune.data.examples import examples_from
 from argotune.data.experiences import Experience, Fields, meant, read_span
-from argotune.labels.agreement import answers_of
+from argotune.labels.agreement import answers_of as labels_of
+from argotune.pipeline.operations.annotating import answers_meant
 
 SPELLED = (" video_search_agent", "Gr\u00f6\u00dfe", "text")
 FIELDS = Fields("routing", ("query", "context"), {"agent": SPELLED})
@@ -30,14 +31,14 @@ FIELDS = Fields("routing", ("query", "context"), {"agent": SPELLED})
 def test_the_same_label_is_meant_wherever_labels_are_read(said: str, label: str | None):
     annotation = make_annotation(said)
     assert meant(said, SPELLED) == label
-    assert answers_of([annotation], FIELDS) == ({annotation.span_id: label} if label else {})
+    assert labels_of([annotation], FIELDS) == ({annotation.span_id: label} if label else {})
     gathered = examples_from([make_experience()], strongest([annotation]), FIELDS, make_config(), [])
     assert [example.expected for example in gathered.examples if example.source == "human"] == (
         [{"agent": label}] if label else []
     )
     assert _chosen(said, SPELLED) == label
     if label:
-        assert _given(FIELDS, [f"agent={said}"]) == {"agent": label}
+        assert answers_meant(FIELDS, answers_of([f"agent={said}"])) == {"agent": label}
         decision = read_span(make_span(attributes=_decided(said)), "acme_corp", {"routing": FIELDS})
         assert isinstance(decision, Experience)
         assert decision.answers == {"agent": label}

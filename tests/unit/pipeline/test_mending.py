@@ -12,7 +12,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.errors import Corrupt
-from argotune.pipeline.mending import Finding, look_over
+from argotune.pipeline.operations.mending import Finding, look_over
 from argotune.promotion.registry import Registry
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record, Store

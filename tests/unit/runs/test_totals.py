@@ -16,8 +16,8 @@ from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import run_command
 from argotune.cli.commands.aggregate import aggregate_parser
-from argotune.cli.commands.inspect import status_rows
 from argotune.errors import Conflict
+from argotune.pipeline.operations.inspecting import status_of
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
 from argotune.runs.sums import ModuleTally, sums_of
@@ -285,10 +285,12 @@ def test_a_store_of_an_earlier_release_is_summed_once_and_then_no_old_run_is_rea
 
 def test_status_and_the_latest_challenger_read_no_run():
     store = WatchedStore()
+    Configs(store).save(make_config(tenant_id="acme_corp"))
     book = RunBook(store, "acme_corp")
     run = book.open(make_run(challenger="v1"))
     store.calls.clear()
-    assert status_rows(store, ["acme_corp"])[0][-2:] == ["unfinished", run.sentence]
+    (status,) = status_of(store, "acme_corp").programs
+    assert (status.outcome, status.sentence) == ("unfinished", run.sentence)
     assert book.latest_challenger("routing") == "v1"
     assert not [call for call in store.calls if call.places == (Collection.RUNS,)]
 

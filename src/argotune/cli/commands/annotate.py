@@ -15,13 +15,10 @@ from argotune.cli.who import who_of
 from argotune.data.experiences import Fields, clean, meant
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.pipeline.ports import Ports
-from argotune.tenants.agenda import forget_agenda
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
-    from argotune.labels.queue import AnnotationQueue, QueueItem
-    from argotune.programs.program import Program
+    from argotune.labels.agreement import AnnotatorReport
+    from argotune.pipeline.operations.annotating import WaitingSpan
 
 MAX_SHOWN_CHARS = 2000
 MAX_DIGITS = 9
@@ -45,24 +42,19 @@ def add_commands(commands) -> None:
 
 
 def _annotate(arguments: Namespace) -> None:
+    if arguments.answer and not arguments.label:
+        raise ConfigInvalid("--answer: says what --label is; give both")
+    _refuse_idle_flags(arguments)
     with ports_of(arguments) as ports:
-        config = Configs(ports.store).get(arguments.tenant_id)
-        if arguments.answer and not arguments.label:
-            raise ConfigInvalid("--answer: says what --label is; give both")
-        _refuse_idle_flags(arguments)
-        if arguments.limit is not None and arguments.limit < 1:
-            raise ConfigInvalid(f"--limit: {arguments.limit} is less than 1")
         if arguments.status:
-            return _status(ports, config, arguments)
-        programs = _programs(config, arguments.program)
+            return _status(ports, arguments)
         if arguments.llm:
-            return _label_by_lm(ports, config, programs, arguments)
+            return _label_by_lm(ports, arguments)
         if arguments.label:
-            return _label_one(ports, config, programs, arguments)
-        queue = _Queue(ports, config, programs, arguments.limit)
+            return _label_one(ports, arguments)
         if arguments.list or arguments.json:
-            return _list(queue, arguments)
-        _ask(queue, who_of(arguments))
+            return _list(ports, arguments)
+        _ask(ports, arguments)
 
 
 def _refuse_idle_flags(arguments: Namespace) -> None:
@@ -74,51 +66,21 @@ def _refuse_idle_flags(arguments: Namespace) -> None:
         refuse_without(arguments, "the queue: alone or with --list", {"limit"})
 
 
-def _programs(config: RoutingConfigUnified, wanted: str | None) -> dict[str, Program]:
-    """The tenant's programs by name. Raises ConfigInvalid for one that it does not have."""
-    from argotune.programs import programs_of
+def _list(ports: Ports, arguments: Namespace) -> None:
+    from argotune.pipeline.operations.annotating import waiting
 
-    found = {program.name: program for module in config.modules for program in programs_of(config, module)}
-    if wanted is not None and wanted not in found:
-        raise ConfigInvalid(f"--program: {wanted!r} is not one of this tenant's programs: {', '.join(found)}")
-    return found if wanted is None else {wanted: found[wanted]}
-
-
-def _queue_of(ports: Ports, config: RoutingConfigUnified) -> AnnotationQueue:
-    from argotune.labels.queue import AnnotationQueue  # brings numpy, which a trigger check does without
-
-    return AnnotationQueue(ports.store, config.tenant_id)
-
-
-class _Queue:
-    """What waits, with what was asked."""
-
-    def __init__(
-        self, ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], limit: int | None = None
-    ) -> None:
-        from argotune.data.archive import ExperienceLog
-
-        self.ports, self.config, self.programs = ports, config, programs
-        self._log = ExperienceLog(ports.store, config.tenant_id)
-        waiting = [item for item in _queue_of(ports, config).items() if item.is_waiting]
-        self.items = [item for item in waiting if item.program in programs][:limit]
-
-    def inputs(self, item: QueueItem) -> Mapping[str, str] | None:
-        """What was asked, None when it was forgotten meanwhile."""
-        experience = self._log.experience(item.program, item.span_id)
-        return experience.inputs if experience else None
-
-
-def _list(queue: _Queue, arguments: Namespace) -> None:
+    found = waiting(ports.store, arguments.tenant_id, arguments.program, arguments.limit).spans
     if arguments.json:
-        return say_json([_item_json(item, queue) for item in queue.items])
-    for item in queue.items:
+        return say_json([_span_json(span) for span in found])
+    for span in found:
+        item = span.item
         say(f"{item.span_id}  {item.program}  {item.why}  since {item.asked_at:%Y-%m-%d %H:%M}")
-        _say_inputs(queue.inputs(item) or {})
-    say(f"{len(queue.items)} spans wait for a label")
+        _say_inputs(span.inputs or {})
+    say(f"{len(found)} spans wait for a label")
 
 
-def _item_json(item: QueueItem, queue: _Queue) -> dict[str, object]:
+def _span_json(span: WaitingSpan) -> dict[str, object]:
+    item = span.item
     return {
         "span_id": item.span_id,
         "program": item.program,
@@ -126,8 +88,8 @@ def _item_json(item: QueueItem, queue: _Queue) -> dict[str, object]:
         "split": str(item.split),
         "probability": item.probability,
         "since": item.asked_at.isoformat(),
-        "inputs": dict(queue.inputs(item) or {}),
-        "answers": {name: list(labels or ()) for name, labels in queue.programs[item.program].fields.answers.items()},
+        "inputs": dict(span.inputs or {}),
+        "answers": {name: list(labels or ()) for name, labels in span.fields.answers.items()},
     }
 
 
@@ -146,25 +108,39 @@ class _Skip(Exception):
     """The person does not know."""
 
 
-def _ask(queue: _Queue, who: str) -> None:
+def _ask(ports: Ports, arguments: Namespace) -> None:
     """Show what waits, one after the other, and store what the person says. Nobody's answer is shown: it would lead."""
+    from argotune.pipeline.operations.annotating import waiting
+    from argotune.pipeline.operations.asked import checked_who
+
+    who = checked_who(who_of(arguments))
+    found = waiting(ports.store, arguments.tenant_id, arguments.program, arguments.limit)
     labelled = 0
     try:
-        for number, item in enumerate(queue.items, start=1):
-            inputs = queue.inputs(item)
-            if inputs is None:
+        for number, span in enumerate(found.spans, start=1):
+            if span.inputs is None:
                 continue
-            say(f"[{number}/{len(queue.items)}] {item.program}: {item.why}")
-            _say_inputs(inputs)
-            try:
-                answers = _answers(queue.programs[item.program].fields, queue.config.agents)
-            except _Skip:
-                continue
-            _store(queue.ports, queue.config, item.span_id, answers, who)
-            labelled += 1
+            say(f"[{number}/{len(found.spans)}] {span.item.program}: {span.item.why}")
+            _say_inputs(span.inputs)
+            labelled += _ask_about(ports, arguments.tenant_id, span, found.purposes, who)
     except _Stop:
         pass
-    say(f"{labelled} of {len(queue.items)} spans labelled as {who}")
+    say(f"{labelled} of {len(found.spans)} spans labelled as {who}")
+
+
+def _ask_about(ports: Ports, tenant_id: str, span: WaitingSpan, purposes: Mapping[str, str], who: str) -> bool:
+    """Whether the span was labelled: not where the person does not know, or it was forgotten meanwhile."""
+    from argotune.pipeline.operations.annotating import Labelling, label_span
+
+    try:
+        answers = _answers(span.fields, purposes)
+        label_span(ports, Labelling(tenant_id, span.item.span_id, list(answers.items()), who, span.item.program))
+    except _Skip:
+        return False
+    except NotFound as error:
+        note(f"not labelled: {error}")
+        return False
+    return True
 
 
 def _answers(fields: Fields, purposes: Mapping[str, str]) -> dict[str, str]:
@@ -211,92 +187,55 @@ def _chosen(said: str, labels: Sequence[str] | None) -> str | None:
     return labels[line - 1] if 1 <= line <= len(labels) else meant(said, labels)
 
 
-def _store(ports: Ports, config: RoutingConfigUnified, span_id: str, answers: Mapping[str, str], who: str) -> None:
-    """Write a person's labels where all labels are, then close the item; the next round looks at the tenant again."""
-    from argotune.data.annotations import Annotation
+def _label_one(ports: Ports, arguments: Namespace) -> None:
+    from argotune.pipeline.operations.annotating import Labelling, label_span
 
-    now = ports.clock()
-    ports.traces.annotate(
-        config.tenant_id, [Annotation(span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
-    )
-    _queue_of(ports, config).close(span_id, now)
-    forget_agenda(ports.store, config.tenant_id)
-
-
-def _label_one(
-    ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
-) -> None:
-    """Label one stored span. Writes nothing and raises NotFound for an unknown one, ConfigInvalid for wrong answers."""
-    from argotune.data.archive import ExperienceLog
-
-    log = ExperienceLog(ports.store, config.tenant_id)
-    program = next((p for p in programs.values() if log.experience(p.name, arguments.label)), None)
-    if program is None:
-        raise NotFound(f"--label: no decision is stored under the span id {arguments.label[:60]!r}")
-    answers = _given(program.fields, arguments.answer)
-    who = who_of(arguments)
-    _store(ports, config, arguments.label, answers, who)
-    said = ", ".join(f"{name}={label}" for name, label in answers.items())
+    tenant_id, answers = arguments.tenant_id, answers_of(arguments.answer)
+    done = label_span(ports, Labelling(tenant_id, arguments.label, answers, who_of(arguments), arguments.program))
     if arguments.json:
-        return say_json({"span_id": arguments.label, "program": program.name, "answers": answers, "who": who})
-    say(f"{arguments.label} of {program.name}: {said}, as {who}")
+        return say_json(
+            {"span_id": done.span_id, "program": done.program, "answers": dict(done.answers), "who": done.who}
+        )
+    said = ", ".join(f"{name}={label}" for name, label in done.answers.items())
+    say(f"{done.span_id} of {done.program}: {said}, as {done.who}")
 
 
-def _given(fields: Fields, texts: Sequence[str]) -> dict[str, str]:
-    """FIELD=VALUE texts as answers. Raises ConfigInvalid that names what is wrong."""
-    answers: dict[str, str] = {}
-    for text in texts:
-        name, is_pair, label = text.partition("=")
-        if not is_pair or name not in fields.answers or name in answers:
-            known = ", ".join(fields.answers)
-            raise ConfigInvalid(f"--answer: {text[:80]!r} is not FIELD=VALUE with each of {known} once")
-        labels = fields.answers[name]
-        if (answer := meant(clean(label), labels)) is None:
-            offered = "a text" if labels is None else f"one of {', '.join(labels)}"
-            raise ConfigInvalid(f"--answer: {name} is {offered}, not {label[:60]!r}")
-        answers[name] = answer
-    missing = [name for name in fields.answers if name not in answers]
-    if missing:
-        raise ConfigInvalid(f"--answer: {missing[0]} of {fields.program} is missing")
-    return answers
+def answers_of(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """FIELD=VALUE texts as answers. Raises ConfigInvalid for one that is none."""
+    pairs = [text.partition("=") for text in texts]
+    if wrong := next((name for name, is_pair, _ in pairs if not is_pair), None):
+        raise ConfigInvalid(f"{wrong[:80]!r} is not FIELD=VALUE", argument="answers")
+    return [(name, label) for name, _, label in pairs]
 
 
-def _label_by_lm(
-    ports: Ports, config: RoutingConfigUnified, programs: Mapping[str, Program], arguments: Namespace
-) -> None:
-    from argotune.labels.agreement import AnnotatorReport
-    from argotune.pipeline.module_pass import Pass
-    from argotune.pipeline.stages.annotate import label_by_lm
+def _label_by_lm(ports: Ports, arguments: Namespace) -> None:
+    from argotune.pipeline.operations.annotating import label_by_annotator
 
-    reports: list[AnnotatorReport] = [
-        label_by_lm(Pass(ports, config, program.module), program) for program in programs.values()
-    ]
+    reports = label_by_annotator(ports, arguments.tenant_id, arguments.program)
     if arguments.json:
         return say_json([report.model_dump(mode="json") for report in reports])
+    _say_reports(reports)
+
+
+def _say_reports(reports: Sequence[AnnotatorReport]) -> None:
     for report in reports:
         for sentence in report.sentences:
             say(f"{report.program}: {sentence}")
 
 
-def _status(ports: Ports, config: RoutingConfigUnified, arguments: Namespace) -> None:
-    """What is stored of labelling; nothing is read from the trace source and no LM is asked."""
-    from argotune.labels.agreement import reports_of
+def _status(ports: Ports, arguments: Namespace) -> None:
+    from argotune.pipeline.operations.annotating import labelling_status
 
-    queue, today = _queue_of(ports, config), ports.clock().date()
-    waiting = [item for item in queue.items(arguments.program) if item.is_waiting]
-    reports = [r for r in reports_of(ports.store, config.tenant_id) if arguments.program in (None, r.program)]
-    queued, limit = queue.queued_on(today), config.annotation.daily_limit
+    found = labelling_status(ports.store, arguments.tenant_id, ports.clock().date(), arguments.program)
     if arguments.json:
         return say_json(
             {
-                "tenant_id": config.tenant_id,
-                "waiting": len(waiting),
-                "queued_today": queued,
-                "daily_limit": limit,
-                "annotators": [report.model_dump(mode="json") for report in reports],
+                "tenant_id": arguments.tenant_id,
+                "waiting": found.waiting,
+                "queued_today": found.queued_today,
+                "daily_limit": found.daily_limit,
+                "annotators": [report.model_dump(mode="json") for report in found.annotators],
             }
         )
-    say(f"{len(waiting)} spans wait for a label; {queued} of {limit} were queued today")
-    for report in reports:
-        for sentence in report.sentences:
-            say(f"{report.program}: {sentence}")
+    say(f"{found.waiting} spans wait for a label; {found.queued_today} of {found.daily_limit} were queued today")
+    _say_reports(found.annotators)

@@ -7,9 +7,8 @@ from argparse import Namespace
 from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.decisions.ledger import LedgerRow, ledger_of
-from argotune.runs.book import RunBook
-from argotune.tenants.catalog import Configs
+from argotune.decisions.ledger import LedgerRow
+from argotune.pipeline.operations.decisions import activations, explain_run, learn_now, ledger
 
 
 def add_commands(commands) -> None:
@@ -17,40 +16,32 @@ def add_commands(commands) -> None:
     explained = command(commands, "explain-decision", _explain, "which rule or which features decided on a run")
     add_tenant(explained)
     explained.add_argument("run", metavar="RUN", type=some_text, help="a run's id (argotune runs)")
-    ledger = command(commands, "ledger", _ledger, "what was known, decided, spent and gained, run by run")
-    add_tenant(ledger, required=False)
+    listed = command(commands, "ledger", _ledger, "what was known, decided, spent and gained, run by run")
+    add_tenant(listed, required=False)
     learned = command(commands, "learn", _learn, "fit the meta-models on all tenants' ledgers; say who decides now")
     learned.add_argument("--history", action="store_true", help="only show who decided since when, and why")
-    for parser in (explained, ledger, learned):
+    for parser in (explained, listed, learned):
         add_store(parser)
         add_json(parser)
 
 
 def _explain(arguments: Namespace) -> None:
-    from argotune.runs.explain import decided, explain_decision
-
-    store = store_of(arguments)
-    Configs(store).get(arguments.tenant_id)
-    run = RunBook(store, arguments.tenant_id).run(arguments.run)
-    decision, context = decided(run)
+    found = explain_run(store_of(arguments), arguments.tenant_id, arguments.run)
     if arguments.json:
         return say_json(
             {
-                "run": run.id,
-                "decision": decision.model_dump(mode="json"),
-                "context": context.model_dump(mode="json"),
-                "outcome": run.outcome,
+                "run": found.run.id,
+                "decision": found.decision.model_dump(mode="json"),
+                "context": found.context.model_dump(mode="json"),
+                "outcome": found.run.outcome,
             }
         )
-    for line in explain_decision(run):
+    for line in found.story:
         say(line)
 
 
 def _ledger(arguments: Namespace) -> None:
-    store = store_of(arguments)
-    configs = Configs(store)
-    tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
-    rows = sorted((row for tenant_id in tenants for row in ledger_of(store, tenant_id)), key=lambda row: row.at)
+    rows = ledger(store_of(arguments), arguments.tenant_id)
     if arguments.json:
         return say_json([row.model_dump(mode="json") for row in rows])
     head = ["AT", "TENANT", "OF", "DECIDED", "BY", "PROBABILITY", "LM CALLS", "OUTCOME", "EFFECT"]
@@ -72,12 +63,10 @@ def _ledger_line(row: LedgerRow) -> list[str]:
 
 
 def _learn(arguments: Namespace) -> None:
-    from argotune.decisions.active_model import ActiveModel
-    from argotune.pipeline.stages.learn import learn
     from argotune.wiring import utc_now
 
     store = store_of(arguments)
-    found = ActiveModel(store).history() if arguments.history else [learn(store, utc_now())]
+    found = activations(store) if arguments.history else [learn_now(store, utc_now())]
     if arguments.json:
         return say_json([activation.model_dump(mode="json") for activation in found])
     for activation in found:

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from datetime import datetime
 
-from argotune.cli.chosen import modules_of
 from argotune.cli.flags import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.showing import say_runs
 from argotune.errors import Corrupt
-from argotune.promotion.registry import Registry
-from argotune.runs.book import RunBook
+from argotune.pipeline.operations.inspecting import ProgramStatus, runs_of, status_of
+from argotune.pipeline.operations.tenants import get_tenant
 from argotune.runs.reports import run_json, unreadable_words
-from argotune.store.documents import unreadable
-from argotune.store.port import Store
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MaskingRules
 
 
 def add_commands(commands) -> None:
@@ -44,60 +39,47 @@ def add_commands(commands) -> None:
 
 
 def _status(arguments: Namespace) -> None:
-    store = store_of(arguments)
-    configs = Configs(store)
-    tenants = [configs.get(arguments.tenant_id).tenant_id] if arguments.tenant_id else configs.tenant_ids()
-    rows = status_rows(store, tenants)
-    names = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")
-    if words := unreadable_words(unreadable()):
+    found = status_of(store_of(arguments), arguments.tenant_id)
+    if words := unreadable_words(found.left_out):
         note(words)
+    rows = [_row(status) for status in found.programs]
     if arguments.json:
-        return say_json([dict(zip(names, row, strict=True)) for row in rows])
-    table([name.upper().replace("_", " ") for name in names], rows)
+        return say_json([dict(zip(STATUS, row, strict=True)) for row in rows])
+    table([name.upper().replace("_", " ") for name in STATUS], rows)
 
 
-def status_rows(store: Store, tenant_ids: Iterable[str]) -> list[list[str]]:
-    """Champion and latest run of each program. No run is read, however many there are."""
-    return [row for id in tenant_ids for row in _status_rows(Registry(store, id), RunBook(store, id))]
+STATUS = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")
 
 
-def _status_rows(registry: Registry, book: RunBook) -> list[list[str]]:
-    champions = {champion.program: champion for champion in registry.champions()}
-    latest = {found.program: found.latest for found in book.sums() if found.latest}
-    bars = registry.bars()
-    rows = []
-    for program in sorted(champions | latest):
-        champion, run = champions.get(program), latest.get(program)
-        rows.append(
-            [
-                book.tenant_id,
-                program,
-                champion.version if champion else "as written",
-                f"{champion.since:%Y-%m-%d %H:%M}" if champion else "-",
-                ", ".join(bar.version for bar in bars if bar.program == program) or "-",
-                f"{run.started_at:%Y-%m-%d %H:%M}" if run else "-",
-                run.outcome if run else "-",
-                run.sentence if run else "-",
-            ]
-        )
-    return rows
+def _row(status: ProgramStatus) -> list[str]:
+    return [
+        status.tenant_id,
+        status.program,
+        status.champion or "as written",
+        _minute(status.since),
+        ", ".join(status.barred) or "-",
+        _minute(status.last_run_at),
+        status.outcome or "-",
+        status.sentence or "-",
+    ]
+
+
+def _minute(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "-"
 
 
 def _runs(arguments: Namespace) -> None:
-    store = store_of(arguments)
-    Configs(store).get(arguments.tenant_id)
-    runs = RunBook(store, arguments.tenant_id).runs()
+    runs = runs_of(store_of(arguments), arguments.tenant_id)
     if arguments.json:
         return say_json([run_json(run) for run in runs])
     say_runs(runs)
 
 
 def _evaluate(arguments: Namespace) -> None:
-    from argotune.cli.doctor import dev_scores
+    from argotune.pipeline.operations.scoring import champion_scores
 
     with ports_of(arguments) as ports:
-        config = Configs(ports.store).get(arguments.tenant_id)
-        found = [s for module in modules_of(config, arguments.module) for s in dev_scores(ports, config, module)]
+        found = champion_scores(ports, arguments.tenant_id, arguments.module)
     if arguments.json:
         return say_json([vars(score) for score in found])
     rows = [[s.program, s.version, str(s.examples), "-" if s.mean is None else f"{s.mean:.1%}"] for s in found]
@@ -105,13 +87,13 @@ def _evaluate(arguments: Namespace) -> None:
 
 
 def _mask(arguments: Namespace) -> None:
-    from argotune.data.guards.masking import mask
+    from argotune.pipeline.operations.masking import mask_texts
 
     if arguments.tenant_id is None:
         refuse_without(arguments, "--tenant", {"store_url"})
-    rules = Configs(store_of(arguments)).get(arguments.tenant_id).masking if arguments.tenant_id else MaskingRules()
+    rules = get_tenant(store_of(arguments), arguments.tenant_id).masking if arguments.tenant_id else None
     lines = sys.stdin if arguments.text is None else [arguments.text]
-    masked = (mask(line.rstrip("\n"), rules) for line in lines)
+    masked = mask_texts((line.rstrip("\n") for line in lines), rules)
     if arguments.json:
         return say_json([{"text": found.text, "counts": dict(found.counts)} for found in masked])
     for found in masked:
@@ -119,12 +101,13 @@ def _mask(arguments: Namespace) -> None:
 
 
 def _doctor(arguments: Namespace) -> int:
-    from argotune.cli.doctor import check_all, exit_code_of
+    from argotune.pipeline.operations.checkup import check_all, exit_code_of
+    from argotune.wiring import installation_of
 
     if arguments.records or arguments.repair:
         return _look_over(arguments)
     refuse_without(arguments, "--records or --repair", {"tenant_id"})
-    checks = check_all(settings_of(arguments))
+    checks = check_all(installation_of(settings_of(arguments)))
     if arguments.json:
         say_json([vars(check) for check in checks])
     else:
@@ -135,7 +118,7 @@ def _doctor(arguments: Namespace) -> int:
 
 def _look_over(arguments: Namespace) -> int:
     """What is wrong with the stored records, and what was mended; 1 where something is left."""
-    from argotune.pipeline.mending import look_over
+    from argotune.pipeline.operations.mending import look_over
 
     asked = [arguments.tenant_id] if arguments.tenant_id else []
     found = look_over(store_of(arguments), asked, is_mending=arguments.repair)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 
-from argotune.cli.chosen import modules_of
 from argotune.cli.flags import (
     Parser,
     add_force,
@@ -23,6 +22,7 @@ from argotune.cli.open import ports_of
 from argotune.cli.showing import run_and_show
 from argotune.cli.workflows import add_namespace, add_size, opened, quantity, say_submitted, submit, until_it_is_over
 from argotune.errors import ConfigInvalid
+from argotune.pipeline.operations.asked import modules_of
 from argotune.scheduling.workflow import OPTIMIZERS, Submission
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODULES, RoutingConfigUnified, parse_config

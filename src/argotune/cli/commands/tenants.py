@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from argotune.cli.flags import add_json, add_store, command
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.errors import ConfigInvalid
-from argotune.pipeline.removal import remove_tenant
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified, parse_config
+from argotune.pipeline.operations.removal import remove_tenant
+from argotune.pipeline.operations.tenants import add_tenant, change_tenant, get_tenant, import_tenants, list_tenants
+from argotune.tenants.config import RoutingConfigUnified
 
 
 def add_commands(commands) -> None:
@@ -42,22 +43,17 @@ def add_commands(commands) -> None:
 
 
 def _add(arguments: Namespace) -> None:
-    configs = Configs(store_of(arguments))
-    config = parse_config(_with_fields({"tenant_id": arguments.tenant_id}, arguments.fields))
-    configs.add(config)
+    config = add_tenant(store_of(arguments), arguments.tenant_id, changes_of(arguments.fields))
     say(f"added {config.tenant_id}")
 
 
 def _set(arguments: Namespace) -> None:
-    def changed(before: RoutingConfigUnified) -> RoutingConfigUnified:
-        return parse_config(_with_fields(before.model_dump(mode="json"), arguments.fields))
-
-    Configs(store_of(arguments)).change(arguments.tenant_id, changed)
+    change_tenant(store_of(arguments), arguments.tenant_id, changes_of(arguments.fields))
     say(f"changed {arguments.tenant_id}")
 
 
 def _show(arguments: Namespace) -> None:
-    say_json(Configs(store_of(arguments)).get(arguments.tenant_id).model_dump(mode="json"))
+    say_json(get_tenant(store_of(arguments), arguments.tenant_id).model_dump(mode="json"))
 
 
 def _remove(arguments: Namespace) -> None:
@@ -68,16 +64,11 @@ def _remove(arguments: Namespace) -> None:
 
 
 def _import(arguments: Namespace) -> None:
-    configs = Configs(store_of(arguments))
-    parsed = _each_once([parse_config(item) for item in read_json_list(arguments.file)])
-    for config in parsed:
-        configs.look(config.tenant_id)  # what is replaced is what was there when the command began
-    for config in parsed:
-        configs.save(config)
-    say(f"imported {len(parsed)} tenants")
+    imported = import_tenants(store_of(arguments), read_json_list(arguments.file))
+    say(f"imported {len(imported)} tenants")
 
 
-def read_json_list(path: str) -> list[Any]:
+def read_json_list(path: str) -> list[JsonValue]:
     """The objects in a JSON file that holds one or a list. Raises ConfigInvalid."""
     try:
         data = read_json(Path(path).read_text(encoding="utf-8-sig"))
@@ -86,7 +77,7 @@ def read_json_list(path: str) -> list[Any]:
     return data if isinstance(data, list) else [data]
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str) -> JsonValue:
     """What a JSON text says, if it can be kept. Raises ValueError, for one name twice in an object too."""
     try:
         return json.loads(text, object_pairs_hook=_named_once, parse_constant=_no_number)
@@ -94,7 +85,7 @@ def read_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _named_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -106,15 +97,8 @@ def _no_number(text: str) -> float:
     raise ValueError(f"{text} is no number in JSON")
 
 
-def _each_once(configs: list[RoutingConfigUnified]) -> list[RoutingConfigUnified]:
-    counts = Counter(config.tenant_id for config in configs)
-    if twice := next((tenant_id for tenant_id, count in counts.items() if count > 1), None):
-        raise ConfigInvalid(f"file: tenant {twice!r} stands twice")
-    return configs
-
-
 def _list(arguments: Namespace) -> None:
-    found = Configs(store_of(arguments)).readable()
+    found = list_tenants(store_of(arguments))
     if arguments.json:
         return say_json([config.model_dump(mode="json") for config in found])
     table(["TENANT", "AUTO", "EVERY", "MIN TRACES", "OPTIMIZER", "MODULES"], [_row(config) for config in found])
@@ -131,25 +115,20 @@ def _row(config: RoutingConfigUnified) -> list[str]:
     ]
 
 
-def _with_fields(data: dict[str, Any], fields: list[str]) -> dict[str, Any]:
-    paths = [field.partition("=")[0] for field in fields]
-    if twice := next((path for path in paths if paths.count(path) > 1), None):
-        raise ConfigInvalid(f"{twice}: is given twice")
+def changes_of(fields: Sequence[str]) -> dict[str, JsonValue]:
+    """FIELD=VALUE texts as changes. Raises ConfigInvalid for one that is none and for a field that is given twice."""
+    changes: dict[str, JsonValue] = {}
     for field in fields:
         path, equals, value = field.partition("=")
+        if path in changes:
+            raise ConfigInvalid(f"{path}: is given twice")
         if not equals:
             raise ConfigInvalid(f"{field!r} is not of the form field=value")
-        *parents, last = path.split(".")
-        target = data
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise ConfigInvalid(f"{path}: {parent} has no fields")
-        target[last] = _value(value)
-    return data
+        changes[path] = _value(value)
+    return changes
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> JsonValue:
     with suppress(ValueError):
         return read_json(text)
     return text

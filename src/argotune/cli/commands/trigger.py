@@ -6,7 +6,6 @@ import argparse
 from argparse import Namespace
 from collections.abc import Sequence
 
-from argotune.cli.chosen import modules_of
 from argotune.cli.files import deliver, json_text, write_text
 from argotune.cli.flags import (
     Parser,
@@ -23,6 +22,7 @@ from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import escaped, say, say_json
 from argotune.cli.showing import idle, missing_of, run_and_show
 from argotune.errors import NotFound, ProjectMissing
+from argotune.pipeline.operations.asked import modules_of
 from argotune.runs.reports import report_json
 from argotune.runs.step_outcomes import Look, outcome_of_looks
 from argotune.scheduling.next_check import agenda_of

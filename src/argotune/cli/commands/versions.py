@@ -9,9 +9,15 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.who import who_of
 from argotune.errors import ConfigInvalid
-from argotune.promotion.registry import Registry
-from argotune.runs.book import RunBook
-from argotune.tenants.catalog import Configs
+from argotune.pipeline.operations.asked import Deed
+from argotune.pipeline.operations.versions import (
+    VersionStanding,
+    explain_version,
+    lift,
+    list_versions,
+    override,
+    roll_back,
+)
 
 
 def add_commands(commands) -> None:
@@ -38,40 +44,31 @@ def add_commands(commands) -> None:
         add_json(parser)
 
 
-def _registry(arguments: Namespace) -> Registry:
-    store = store_of(arguments)
-    Configs(store).get(arguments.tenant_id)
-    return Registry(store, arguments.tenant_id)
-
-
 def _versions(arguments: Namespace) -> None:
-    registry = _registry(arguments)
-    versions = registry.versions(arguments.program)
-    champions = {champion.program: champion.version for champion in registry.champions()}
-    barred = {bar.version for bar in registry.bars()}
+    found = list_versions(store_of(arguments), arguments.tenant_id, arguments.program)
     if arguments.json:
-        stands = [{"champion": champions.get(v.program) == v.id, "barred": v.id in barred} for v in versions]
-        return say_json([{**v.model_dump(mode="json"), **stand} for v, stand in zip(versions, stands, strict=True)])
-    rows = [
-        [
-            v.id,
-            v.program,
-            "champion" if champions.get(v.program) == v.id else "barred" if v.id in barred else "",
-            v.lineage.optimizer,
-            v.lineage.parent or "-",
-            f"{v.lineage.created_at:%Y-%m-%d %H:%M}",
-        ]
-        for v in versions
+        return say_json([_version_json(each) for each in found])
+    table(["VERSION", "PROGRAM", "", "OPTIMIZER", "PARENT", "MADE"], [_row(each) for each in found])
+
+
+def _version_json(found: VersionStanding) -> dict[str, object]:
+    return {**found.version.model_dump(mode="json"), "champion": found.is_champion, "barred": found.is_barred}
+
+
+def _row(found: VersionStanding) -> list[str]:
+    version, lineage = found.version, found.version.lineage
+    return [
+        version.id,
+        version.program,
+        "champion" if found.is_champion else "barred" if found.is_barred else "",
+        lineage.optimizer,
+        lineage.parent or "-",
+        f"{lineage.created_at:%Y-%m-%d %H:%M}",
     ]
-    table(["VERSION", "PROGRAM", "", "OPTIMIZER", "PARENT", "MADE"], rows)
 
 
 def _explain(arguments: Namespace) -> None:
-    from argotune.runs.explain import explain
-
-    store = store_of(arguments)
-    Configs(store).get(arguments.tenant_id)
-    found = explain(Registry(store, arguments.tenant_id), RunBook(store, arguments.tenant_id), arguments.version)
+    found = explain_version(store_of(arguments), arguments.tenant_id, arguments.version)
     if arguments.json:
         return say_json(found.as_json())
     for line in found.lines():
@@ -81,9 +78,8 @@ def _explain(arguments: Namespace) -> None:
 def _rollback(arguments: Namespace) -> None:
     from argotune.wiring import utc_now
 
-    found = _registry(arguments).roll_back(
-        arguments.program, leaving=arguments.version, who=who_of(arguments), reason=_reason(arguments), now=utc_now()
-    )
+    store, deed = store_of(arguments), _deed(arguments)
+    found = roll_back(store, arguments.tenant_id, arguments.program, deed, utc_now(), leaving=arguments.version)
     before, serving = found.change.previous, f"{found.champion.program}: {found.champion.version}"
     if found.is_new:
         return say(f"{serving} serves again (before: {before}, which the gate promotes no more until `argotune lift`)")
@@ -93,8 +89,7 @@ def _rollback(arguments: Namespace) -> None:
 def _lift(arguments: Namespace) -> None:
     from argotune.wiring import utc_now
 
-    registry = _registry(arguments)
-    bar = registry.lift(arguments.version, who=who_of(arguments), reason=_reason(arguments), now=utc_now())
+    bar = lift(store_of(arguments), arguments.tenant_id, arguments.version, _deed(arguments), utc_now())
     say(f"{bar.program}: the gate may promote {bar.version} again")
 
 
@@ -103,18 +98,9 @@ def _promote(arguments: Namespace) -> None:
 
     if not arguments.override:
         raise ConfigInvalid("promote: only the gate promotes; a person's decision past it needs --override")
-    reason, registry = _reason(arguments), _registry(arguments)
-    champion = registry.override(
-        registry.version(arguments.version).program,
-        arguments.version,
-        who=who_of(arguments),
-        reason=reason,
-        now=utc_now(),
-    )
+    champion = override(store_of(arguments), arguments.tenant_id, arguments.version, _deed(arguments), utc_now())
     say(f"{champion.program}: {champion.version} serves by override (before: {champion.previous})")
 
 
-def _reason(arguments: Namespace) -> str:
-    if not arguments.reason.strip():
-        raise ConfigInvalid("--reason: must say why")
-    return arguments.reason
+def _deed(arguments: Namespace) -> Deed:
+    return Deed(who_of(arguments), arguments.reason)

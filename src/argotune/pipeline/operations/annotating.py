@@ -1,0 +1,142 @@
+"""Annotating: what waits for a label, labels by a person or the LM annotator, and how far annotators agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from argotune.data.annotations import Annotation
+from argotune.data.archive import ExperienceLog
+from argotune.data.experiences import Fields, clean
+from argotune.errors import ConfigInvalid, NotFound
+from argotune.labels.agreement import AnnotatorReport, reports_of
+from argotune.labels.queue import AnnotationQueue, QueueItem
+from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.operations.asked import checked_who, programs_named
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.stages.annotate import label_by_lm
+from argotune.store.port import Store
+from argotune.tenants.agenda import forget_agenda
+from argotune.tenants.catalog import Configs
+
+
+@dataclass(frozen=True)
+class WaitingSpan:
+    """A queued span without a label: what was asked (None: it was forgotten meanwhile), and what can be answered."""
+
+    item: QueueItem
+    inputs: Mapping[str, str] | None
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The spans that wait, in the order in which people should see them, and what a label stands for, where known."""
+
+    spans: tuple[WaitingSpan, ...]
+    purposes: Mapping[str, str]
+
+
+def waiting(store: Store, tenant_id: str, program: str | None = None, limit: int | None = None) -> Waiting:
+    """What waits for a label, of all programs or of one, at most `limit` spans. Raises NotFound and ConfigInvalid."""
+    config = Configs(store).get(tenant_id)
+    if limit is not None and limit < 1:
+        raise ConfigInvalid(f"{limit} is less than 1", argument="limit")
+    programs, log = programs_named(config, program), ExperienceLog(store, tenant_id)
+    queued = [i for i in AnnotationQueue(store, tenant_id).items() if i.is_waiting and i.program in programs]
+    found = []
+    for item in queued[:limit]:
+        experience = log.experience(item.program, item.span_id)
+        found.append(WaitingSpan(item, experience.inputs if experience else None, programs[item.program].fields))
+    return Waiting(tuple(found), config.agents)
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """A person's answers, field by field, for a span that was decided on, queued or not. `program` None: any."""
+
+    tenant_id: str
+    span_id: str
+    answers: Sequence[tuple[str, str]]
+    who: str
+    program: str | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What was stored: the labels that were meant, of which program's decision, and as whose."""
+
+    span_id: str
+    program: str
+    answers: Mapping[str, str]
+    who: str
+
+
+def label_span(ports: Ports, asked: Labelling) -> Labelled:
+    """Write a person's labels where all labels are, then close the item; the next round looks at the tenant again.
+
+    Nothing is written where something is wrong: raises NotFound for an unknown tenant or span, ConfigInvalid for
+    answers that are none, for a field without one, and for a name that nobody has.
+    """
+    config = Configs(ports.store).get(asked.tenant_id)
+    programs, log = programs_named(config, asked.program), ExperienceLog(ports.store, asked.tenant_id)
+    program = next((p for p in programs.values() if log.experience(p.name, asked.span_id)), None)
+    if program is None:
+        raise NotFound(f"no decision is stored under the span id {asked.span_id[:60]!r}", argument="span_id")
+    answers, who = answers_meant(program.fields, asked.answers), checked_who(asked.who)
+    now = ports.clock()
+    labels = [Annotation(asked.span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
+    ports.traces.annotate(asked.tenant_id, labels)
+    AnnotationQueue(ports.store, asked.tenant_id).close(asked.span_id, now)
+    forget_agenda(ports.store, asked.tenant_id)
+    return Labelled(asked.span_id, program.name, answers, who)
+
+
+def answers_meant(fields: Fields, given: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The labels that are meant, one for each answer field. Raises ConfigInvalid that names what is wrong."""
+    answers: dict[str, str] = {}
+    for name, said in given:
+        if name not in fields.answers or name in answers:
+            known = ", ".join(fields.answers)
+            told = f"{f'{name}={said}'[:80]!r} is not FIELD=VALUE with each of {known} once"
+            raise ConfigInvalid(told, argument="answers")
+        if (answer := fields.meant(name, clean(said))) is None:
+            labels = fields.answers[name]
+            offered = "a text" if labels is None else f"one of {', '.join(labels)}"
+            raise ConfigInvalid(f"{name} is {offered}, not {said[:60]!r}", argument="answers")
+        answers[name] = answer
+    missing = [name for name in fields.answers if name not in answers]
+    if missing:
+        raise ConfigInvalid(f"{missing[0]} of {fields.program} is missing", argument="answers")
+    return answers
+
+
+def label_by_annotator(ports: Ports, tenant_id: str, program: str | None = None) -> list[AnnotatorReport]:
+    """Let the LM annotator label now what waits and what people have labelled; its reports, which are stored.
+
+    Raises NotFound, ConfigInvalid, and what store and traces raise; a failing LM is told in its report.
+    """
+    config = Configs(ports.store).get(tenant_id)
+    return [label_by_lm(Pass(ports, config, each.module), each) for each in programs_named(config, program).values()]
+
+
+@dataclass(frozen=True)
+class LabellingStatus:
+    """How many spans wait, how many were queued today of how many a day, and how annotators agree with people."""
+
+    waiting: int
+    queued_today: int
+    daily_limit: int
+    annotators: tuple[AnnotatorReport, ...]
+
+
+def labelling_status(store: Store, tenant_id: str, today: date, program: str | None = None) -> LabellingStatus:
+    """What is stored of labelling; nothing is read from the trace source and no LM is asked. Raises NotFound."""
+    config, queue = Configs(store).get(tenant_id), AnnotationQueue(store, tenant_id)
+    return LabellingStatus(
+        waiting=sum(item.is_waiting for item in queue.items(program)),
+        queued_today=queue.queued_on(today),
+        daily_limit=config.annotation.daily_limit,
+        annotators=tuple(r for r in reports_of(store, tenant_id) if program in (None, r.program)),
+    )
