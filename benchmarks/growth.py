@@ -26,7 +26,9 @@ from types import SimpleNamespace
 from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
+from argotune.data.source import SpanRead
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
@@ -63,7 +65,6 @@ def span(number: int, count: int) -> Span:
     query = " ".join(draw.choices(WORDS, k=draw.randint(4, 10)))
     at = NOW - timedelta(days=80 * (1 - number / max(count, number + 1)))
     return Span(
-        number + 1,
         f"{number:016x}",
         f"{number:032x}",
         "cogniverse.routing",
@@ -85,22 +86,25 @@ class MadeUpTraces:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def spans_after(self, _tenant_id: str, _module: str, row_id: int, _since: datetime | None = None) -> Iterator[Span]:
-        return (span(number, self._count) for number in range(row_id, self._count))
+    def spans_after(
+        self, _tenant_id: str, _module: str, cursor: Cursor | None, _since: datetime | None = None
+    ) -> Iterator[SpanRead]:
+        for number in range(int(cursor or 0), self._count):
+            yield SpanRead(span(number, self._count), Cursor(str(number + 1)))
 
-    def row_of(self, _tenant_id: str, span_id: str) -> int:
-        return int(span_id, 16) + 1
+    def holds(self, _tenant_id: str, _cursor: Cursor) -> bool:
+        return True
 
     def count_after(
         self,
         _tenant_id: str,
         _module: str,
-        row_id: int,
+        cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        return 0 if until and not since else min(max(self._count - row_id, 0), limit)
+        return 0 if until and not since else min(max(self._count - int(cursor or 0), 0), limit)
 
     def annotations(
         self, _tenant_id: str, _module: str, names: Sequence[str], _since: datetime

@@ -295,7 +295,7 @@ def _serve(world: World, tenant: Tenant, config: RoutingConfigUnified, day: int)
             "routing.chosen_agent": chosen,
             "routing.agent_success": chosen == right,
         }
-        spans.append(Span(0, span_id, span_id * 2, "cogniverse.routing", at, at, attributes))
+        spans.append(Span(span_id, span_id * 2, "cogniverse.routing", at, at, attributes))
         given = rng.choice(tenant.agents) if rng.random() < tenant.noise else right
         labels.append(Annotation(span_id, "agent", given, "HUMAN", "benchmark", world.now))
     world.traces.record(tenant.id, spans)

@@ -50,7 +50,6 @@ def make_attributes(**overrides: Any) -> dict[str, Any]:
 
 def make_span(**overrides: Any) -> Span:
     values = {
-        "row_id": 1,
         "span_id": "00f067aa0ba902b7",
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "name": "argotune.decision",

@@ -174,7 +174,7 @@ def decision(tenant_id: str, span_id: str, query: str, agent: str, *, success: b
         "routing.language": "en",
     }
     at = START - timedelta(minutes=30)
-    return Span(0, span_id, span_id * 2, "cogniverse.routing", at, at + timedelta(seconds=1), attributes)
+    return Span(span_id, span_id * 2, "cogniverse.routing", at, at + timedelta(seconds=1), attributes)
 
 
 def filled(n: int = 300, *, noise: bool = False, **fields) -> tuple[World, RoutingConfigUnified]:

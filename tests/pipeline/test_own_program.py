@@ -68,7 +68,7 @@ def asked(world: World) -> None:
         query = f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {number}"
         at = START - timedelta(minutes=20)
         attributes = {"routing.program": "urgency", "routing.query": query, "routing.urgency": "later"}
-        span = Span(0, f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)
+        span = Span(f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)
         world.traces.record("acme", [span])
         world.traces.annotate("acme", [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)])
 

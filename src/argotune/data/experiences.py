@@ -30,7 +30,6 @@ class Span:
     None where a source left out what no stage reads.
     """
 
-    row_id: int
     span_id: str
     trace_id: str | None
     name: str

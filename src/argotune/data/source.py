@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import NamedTuple, Protocol
 
 from argotune.data.annotations import Annotation
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
 
-if TYPE_CHECKING:
-    pass
+
+class SpanRead(NamedTuple):
+    """A span, and the cursor behind it: None where going on from there would leave something out."""
+
+    span: Span
+    cursor: Cursor | None
 
 
 class TraceSource(Protocol):
@@ -19,27 +24,32 @@ class TraceSource(Protocol):
     Raises ProjectMissing, Unavailable, RateLimited, AccessDenied or BadAnswer.
     """
 
-    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
-        """Spans of a module with a row id above `row_id`, in order of row id, in constant memory.
+    def spans_after(
+        self, tenant_id: str, module: str, cursor: Cursor | None, since: datetime | None = None
+    ) -> Iterator[SpanRead]:
+        """Spans of a module that the source got after those up to `cursor` (None: all), in constant memory.
 
-        `since` leaves out spans that started earlier; in a first read (`row_id` 0) they lie behind it all the same: row
-        ids say how far everything has been given, and the last one is the highest there is. Late and back-dated spans
-        have high row ids, so they are found.
+        Each comes with the cursor behind it: whoever goes on there is given all that is not given yet, late and
+        back-dated spans too; what came meanwhile may come again. `since` leaves out spans that started earlier: they
+        lie behind the last cursor all the same.
         """
 
     def count_after(
         self,
         tenant_id: str,
         module: str,
-        row_id: int,
+        cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """How many spans of a module lie above `row_id` and started in [since, until); counting stops at `limit`."""
+        """How many spans of a module came after `cursor` and started in [since, until); counting stops at `limit`."""
 
-    def row_of(self, tenant_id: str, span_id: str) -> int | None:
-        """The row id of a span, None when it is not there."""
+    def holds(self, tenant_id: str, cursor: Cursor) -> bool:
+        """Whether a cursor is of what is there now: not of another source, nor of a database that was replaced.
+
+        A source may notice this by a span that is gone or elsewhere, so where that one was deleted it is False too.
+        """
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """All annotations with one of these names on a module's spans that started at `since` or later."""

@@ -112,7 +112,7 @@ def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
         this.module,
         pass_id=None,
         settled_group=this.request.group,
-        settled_row_id=collected.row_id,
+        settled_cursor=collected.cursor,
         settled_labels=collected.labels,
         label_names=collected.label_names,
         last_run_at=now,

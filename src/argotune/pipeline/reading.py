@@ -19,21 +19,17 @@ def since_of(marker: Marker, config: RoutingConfigUnified, now: datetime) -> dat
 
     The lookback reaches back from the first look at the module, so that a few traces a day add up to enough.
     """
-    if marker.settled_row_id:
+    if marker.settled_cursor is not None:
         return None
     return (believed(marker.first_look_at, now) or now) - timedelta(hours=config.phoenix_lookback_hours)
 
 
-def is_lost(traces: TraceSource, tenant_id: str, marker: Marker, span_id: str | None = None) -> bool:
-    """Whether the cursor belongs to another database: the last span read (else `span_id`) is gone, or elsewhere.
+def is_lost(traces: TraceSource, tenant_id: str, marker: Marker) -> bool:
+    """Whether the cursor belongs to another database. Raises what the trace source raises.
 
-    A deleted span looks the same; reading what was read before changes nothing. Raises what the trace source raises.
+    A deleted span may look the same; reading what was read before changes nothing.
     """
-    span_id = marker.last_span_id or span_id
-    if not marker.row_id or not span_id:
-        return False
-    row_id = traces.row_of(tenant_id, span_id)
-    return row_id is None or marker.last_span_row not in (0, row_id)
+    return marker.cursor is not None and not traces.holds(tenant_id, marker.cursor)
 
 
 def begun_anew(marker: Marker, now: datetime) -> Marker:
@@ -44,13 +40,11 @@ def begun_anew(marker: Marker, now: datetime) -> Marker:
 
 
 _OF_A_DATABASE = (
-    "row_id",
-    "settled_row_id",
+    "cursor",
+    "settled_cursor",
     "settled_labels",
     "unusable",
     "masked",
     "read_since",
     "passed_over",
-    "last_span_id",
-    "last_span_row",
 )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Experience, Fields, Span, Unusable, read_span
 from argotune.data.guards.masking import Mask, rules_digest
+from argotune.data.source import SpanRead
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.retention import retention
@@ -43,16 +46,13 @@ class SpanReader:
         """Read what lies behind the cursor. Raises what the trace source raises; what was stored by then stays."""
         now = self._ports.clock()
         self._begin_anew_if_lost(now)
-        since, last = since_of(self.marker, self._config, now), None
-        for batch, read_up_to in _batches(self._spans_after(self.marker.row_id, since)):
-            self._take(batch, row_id=max(self.marker.row_id, read_up_to), newest_at=_newest(self.marker, batch, now))
-            self._ports.progress(f"{self._module}: spans read", self.marker.row_id, self.marker.row_id)
-            last = batch[-1].span_id
-        found = self._landmark(last) if last else {}
-        if since is not None:
-            found |= {"read_since": since, "passed_over": self._count_before(since)}
-        doubted_at = retention(self.marker, self._config, now).doubted_at
-        self._keep(**found, doubted_at=doubted_at)
+        since, count = since_of(self.marker, self._config, now), 0
+        for batch, cursor in _batches(self._spans_after(self.marker.cursor, since)):
+            self._take(batch, cursor=cursor or self.marker.cursor, newest_at=_newest(self.marker, batch, now))
+            count += len(batch)
+            self._ports.progress(f"{self._module}: spans read", count, count)
+        passed = {} if since is None else {"read_since": since, "passed_over": self._count_before(since)}
+        self._keep(**passed, doubted_at=retention(self.marker, self._config, now).doubted_at)
 
     def read_again(self, since: datetime) -> None:
         """Read everything that started since then, and take in what is not known of it; the cursor stays.
@@ -61,7 +61,7 @@ class SpanReader:
         """
         known = {x.span_id for program in self._fields_of for x in self._log.experiences(program)}
         counted_from, taken = self.marker.read_since, len(known)
-        for batch, _ in _batches(self._spans_after(0, since)):
+        for batch, _ in _batches(self._spans_after(None, since)):
             new = [span for span in batch if span.span_id not in known]
             was_read = [span for span in new if counted_from is None or span.started_at >= counted_from]
             known |= self._take(new, was_read)
@@ -70,26 +70,15 @@ class SpanReader:
         self._found["read again: not known before"] = len(known) - taken
 
     def _begin_anew_if_lost(self, now: datetime) -> None:
-        first = None if self.marker.last_span_id else self._any_known()
-        if is_lost(self._ports.traces, self._config.tenant_id, self.marker, first):
+        if is_lost(self._ports.traces, self._config.tenant_id, self.marker):
             self._found[BEGUN_ANEW] = 1
             self._keep(**begun_anew(self.marker, now).model_dump())
 
-    def _any_known(self) -> str | None:
-        """A span that was read, where an earlier release read it and did not keep which was the last."""
-        experiences = (x.span_id for program in self._fields_of for x in self._log.experiences(program))
-        return next(experiences, None) if self.marker.row_id else None
-
-    def _spans_after(self, row_id: int, since: datetime | None) -> Iterator[Span]:
-        return self._ports.traces.spans_after(self._config.tenant_id, self._module, row_id, since)
+    def _spans_after(self, cursor: Cursor | None, since: datetime | None) -> Iterator[SpanRead]:
+        return self._ports.traces.spans_after(self._config.tenant_id, self._module, cursor, since)
 
     def _count_before(self, until: datetime) -> int:
-        return self._ports.traces.count_after(self._config.tenant_id, self._module, 0, COUNT_OLDER, until=until)
-
-    def _landmark(self, span_id: str) -> dict[str, Any]:
-        """By this span the next reading finds out whether it is in the same database."""
-        row_id = self._ports.traces.row_of(self._config.tenant_id, span_id)
-        return {} if row_id is None else {"last_span_id": span_id, "last_span_row": row_id}
+        return self._ports.traces.count_after(self._config.tenant_id, self._module, None, COUNT_OLDER, until=until)
 
     def _take(self, batch: Sequence[Span], counted: Sequence[Span] = (), **changes: Any) -> set[str]:
         """Store a batch's experiences, count what is unusable (but for `counted`), and change the marker, in one step;
@@ -122,13 +111,8 @@ def _newest(marker: Marker, batch: Sequence[Span], now: datetime) -> datetime | 
     return max([*started, *filter(None, [believed(marker.newest_at, now)])], default=None)
 
 
-def _batches(spans: Iterator[Span]) -> Iterator[tuple[list[Span], int]]:
-    """Batches, each with the row id up to which everything is in it; 0 where the next batch shares its last row id."""
-    batch: list[Span] = []
-    for span in spans:
-        if len(batch) >= BATCH_SPANS:
-            yield batch, batch[-1].row_id if span.row_id > batch[-1].row_id else 0
-            batch = []
-        batch.append(span)
-    if batch:
-        yield batch, batch[-1].row_id
+def _batches(found: Iterator[SpanRead]) -> Iterator[tuple[list[Span], Cursor | None]]:
+    """Batches, each with the last cursor in it. What lies behind that one is read again by whoever goes on from it."""
+    while batch := list(islice(found, BATCH_SPANS)):
+        cursors = (read.cursor for read in reversed(batch) if read.cursor is not None)
+        yield [read.span for read in batch], next(cursors, None)

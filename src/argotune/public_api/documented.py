@@ -81,8 +81,8 @@ class ModalitySpanCollector:
         tenant_id = self._config.tenant_id
         fields_of = {program.name: program.fields for program in programs_of(self._config, "modality")}
         since = wiring.utc_now() - timedelta(hours=lookback_hours)
-        spans = self._traces.spans_after(tenant_id, "modality", 0, since)
-        found = (read_span(span, tenant_id, fields_of) for span in spans)
+        spans = self._traces.spans_after(tenant_id, "modality", None, since)
+        found = (read_span(span, tenant_id, fields_of) for span, _ in spans)
         return [experience for experience in found if not isinstance(experience, Unusable)]
 
 

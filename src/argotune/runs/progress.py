@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from argotune.data.cursor import Cursor
 from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.store.documents import Document
 
@@ -22,12 +24,13 @@ class Marker(Document):
     anything new: a run of the last pass has to be repeated.
 
     `first_look_at`: since when the module is looked at. `read_since`: traces that started earlier were passed over, so
-    many of them as `passed_over` says. `last_span_id` is the last span read and `last_span_row` its row id, `newest_at`
-    when the newest one started. `doubted_at`: since when the clock is far beyond that (pipeline/retention.py).
+    many of them as `passed_over` says. `cursor` is behind the last span read, `settled_cursor` behind those that the
+    last pass took in. `newest_at`: when the newest span started. `doubted_at`: since when the clock is far
+    beyond that (pipeline/retention.py).
     """
 
-    row_id: int = 0
-    settled_row_id: int = 0
+    cursor: Cursor | None = None
+    settled_cursor: Cursor | None = None
     settled_group: str = ""
     settled_labels: int = 0
     label_names: tuple[str, ...] = ()
@@ -44,7 +47,19 @@ class Marker(Document):
     first_look_at: datetime | None = None
     read_since: datetime | None = None
     passed_over: int = 0
-    last_span_id: str | None = None
-    last_span_row: int = 0
     newest_at: datetime | None = None
     doubted_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_rows(cls, found: Any) -> Any:
+        """Earlier releases read Phoenix alone and kept row ids: a cursor of them is as phoenix/place.py says."""
+        if not isinstance(found, dict) or "row_id" not in found:
+            return found
+        kept = {name: value for name, value in found.items() if name not in _ROWS}
+        row_id, settled, span_row = (found.get(name) or 0 for name in ("row_id", "settled_row_id", "last_span_row"))
+        read = f"phoenix:{row_id}:{span_row}:{found.get('last_span_id') or ''}" if row_id else None
+        return {**kept, "cursor": read, "settled_cursor": f"phoenix:{settled}:0:" if settled else None}
+
+
+_ROWS = frozenset({"row_id", "settled_row_id", "last_span_id", "last_span_row"})

@@ -28,7 +28,6 @@ SpanMaker = Callable[..., Span]
 def _span(number: int = 0, module: str = "routing", trace_id: str = "", at: datetime | None = None, **fields) -> Span:
     started_at = at or NOW - timedelta(seconds=number)
     return Span(
-        row_id=0,
         span_id=os.urandom(8).hex(),
         trace_id=trace_id or os.urandom(16).hex(),
         name=f"{PREFIX}.{module}",

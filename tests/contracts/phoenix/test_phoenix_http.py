@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge
+from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.adapters.retrying import Patience
@@ -19,13 +20,14 @@ from argotune.runs.tracker import TrackedRun
 
 KEY = "secret-key-0123456789"
 NOW = datetime.now(UTC)
+CURSOR = Place(3, 3, "ab").cursor
 RUN = TrackedRun("acme", "routing", "run", "a", "b", [], {}, NOW, NOW)
 
 CALLS: dict[str, Callable[[PhoenixTraces, PhoenixTracker], object]] = {
-    "spans": lambda traces, _: list(traces.spans_after("acme", "routing", 3)),
-    "first read": lambda traces, _: list(traces.spans_after("acme", "routing", 0, NOW)),
-    "count": lambda traces, _: traces.count_after("acme", "routing", 3, 10),
-    "row of a span": lambda traces, _: traces.row_of("acme", "ab"),
+    "spans": lambda traces, _: list(traces.spans_after("acme", "routing", CURSOR)),
+    "first read": lambda traces, _: list(traces.spans_after("acme", "routing", None, NOW)),
+    "count": lambda traces, _: traces.count_after("acme", "routing", CURSOR, 10),
+    "cursor": lambda traces, _: traces.holds("acme", CURSOR),
     "annotations": lambda traces, _: list(traces.annotations("acme", "routing", ["agent"], NOW)),
     "ping": lambda traces, _: traces.ping(),
     "publish": lambda _, tracker: tracker.publish(RUN),

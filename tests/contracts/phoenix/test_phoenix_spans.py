@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Table
-from argotune.adapters.phoenix.spans import CUT_LENGTH, clean, page_cursor, row_id_of, span_of_query, span_of_row
+from argotune.adapters.phoenix.spans import (
+    CUT_LENGTH,
+    clean,
+    page_cursor,
+    place_of_row,
+    row_id_of,
+    span_of_query,
+    span_of_row,
+)
 from argotune.data.experiences import Span
 from argotune.errors import BadAnswer
 
@@ -41,12 +50,15 @@ def assert_is_span(span: Span) -> None:
 def test_a_row_with_anything_in_a_field_is_a_span_or_a_bad_answer(field: str, value: object) -> None:
     with suppress(BadAnswer):
         assert_is_span(span_of_row({**ROW, field: value}))
+    with suppress(BadAnswer):
+        place = place_of_row({**ROW, field: value})
+        assert place.cursor.startswith(f"phoenix:{place.row_id}:{place.row_id}:")
 
 
 @given(field=st.sampled_from(sorted(QUERY_ROW)), value=JSON)
 def test_a_query_row_with_anything_in_a_field_is_a_span_or_a_bad_answer(field: str, value: object) -> None:
     with suppress(BadAnswer):
-        assert_is_span(span_of_query({**QUERY_ROW, field: value}, "contract.routing", 7))
+        assert_is_span(span_of_query({**QUERY_ROW, field: value}, "contract.routing"))
 
 
 @given(attributes=st.dictionaries(st.text().map(lambda name: f"routing.{name}") | st.text(), JSON))
@@ -62,7 +74,10 @@ def test_a_field_that_is_missing_is_a_bad_answer(field: str) -> None:
     row = ROW if field in ROW else QUERY_ROW
     incomplete = {name: value for name, value in row.items() if name != field}
     with pytest.raises(BadAnswer, match=field):
-        span_of_row(incomplete) if row is ROW else span_of_query(incomplete, "contract.routing", 7)
+        span_of_query(incomplete, "contract.routing") if row is QUERY_ROW else (
+            span_of_row(incomplete),
+            place_of_row(incomplete),
+        )
 
 
 @pytest.mark.parametrize(
@@ -88,12 +103,23 @@ def test_overlong_texts_and_lists_are_cut() -> None:
 
 def test_times_are_aware_and_exact() -> None:
     expected = datetime(2026, 11, 21, 12, 0, 0, 1, UTC)
-    assert span_of_row(ROW).started_at == span_of_query(QUERY_ROW, "n", 7).started_at == expected
+    assert span_of_row(ROW).started_at == span_of_query(QUERY_ROW, "n").started_at == expected
 
 
 @given(row_id=st.integers(0, 2**63))
-def test_a_cursor_holds_the_row_id(row_id: int) -> None:
+def test_a_page_begins_at_a_row(row_id: int) -> None:
     assert row_id_of(page_cursor(row_id)) == row_id
+
+
+@given(row_id=st.integers(0, 2**63), span_row=st.integers(0, 2**63), span_id=st.text())
+def test_a_cursor_is_kept_as_text(row_id: int, span_row: int, span_id: str) -> None:
+    place = Place(row_id, span_row, span_id)
+    assert place_of(place.cursor) == place
+
+
+@given(text=st.text())
+def test_a_text_that_phoenix_did_not_give_is_no_place(text: str) -> None:
+    assert place_of(text) is None
 
 
 @given(value=JSON)

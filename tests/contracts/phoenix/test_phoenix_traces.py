@@ -15,10 +15,13 @@ from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
 from argotune.adapters.phoenix import traces as phoenix_traces
 from argotune.adapters.phoenix.connection import PhoenixHttp, segment
+from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.traces import PhoenixTraces, project_name
 from argotune.adapters.retrying import Patience
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Fields, Span, Unusable, read_span
-from argotune.errors import RateLimited, Unavailable
+from argotune.data.source import SpanRead
+from argotune.errors import Corrupt, RateLimited, Unavailable
 
 pytestmark = pytest.mark.phoenix
 
@@ -33,8 +36,12 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def ids(spans: Iterable[Span]) -> list[str]:
-    return [span.span_id for span in spans]
+def ids(found: Iterable[SpanRead]) -> list[str]:
+    return [read.span.span_id for read in found]
+
+
+def own_ids(sent: Iterable[Span]) -> list[str]:
+    return [span.span_id for span in sent]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +53,7 @@ def crowd(phoenix: PhoenixTraces, make_span: Callable[..., Span], now: datetime)
     ]
     spans = [make_span(n, at=at, program="routing", chosen_agent="video") for n, at in enumerate(moments)]
     phoenix.record(tenant, spans)
-    return tenant, ids(spans)
+    return tenant, own_ids(spans)
 
 
 @pytest.fixture
@@ -59,12 +66,12 @@ def test_more_than_a_thousand_spans_are_read_and_counted_completely(
     phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime
 ) -> None:
     tenant, sent = crowd
-    assert ids(phoenix.spans_after(tenant, "routing", 0)) == sent
-    at_once = ids(phoenix.spans_after(tenant, "routing", 0, now - DAY))
+    assert ids(phoenix.spans_after(tenant, "routing", None)) == sent
+    at_once = ids(phoenix.spans_after(tenant, "routing", None, now - DAY))
     assert len(at_once) == MANY
     assert set(at_once) == set(sent)
-    assert phoenix.count_after(tenant, "routing", 0, 5_000) == MANY
-    assert phoenix.count_after(tenant, "routing", 0, 1_100) == 1_100
+    assert phoenix.count_after(tenant, "routing", None, 5_000) == MANY
+    assert phoenix.count_after(tenant, "routing", None, 1_100) == 1_100
 
 
 def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
@@ -72,7 +79,7 @@ def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
 ) -> None:
     tenant, sent = crowd
     monkeypatch.setattr(phoenix_query, "MAX_ROWS", 100)
-    found = ids(phoenix.spans_after(tenant, "routing", 0, now - 30 * DAY))
+    found = ids(phoenix.spans_after(tenant, "routing", None, now - 30 * DAY))
     assert len(found) == MANY
     assert set(found) == set(sent)
 
@@ -84,10 +91,48 @@ def test_spans_that_arrive_while_pages_are_read_are_not_lost(
     monkeypatch.setattr(phoenix_reader, "PAGE_ROWS", 4)
     before, during = [make_span(n) for n in range(11)], [make_span(n) for n in range(5)]
     phoenix.record(tenant, before)
-    reading = phoenix.spans_after(tenant, "routing", 0)
+    reading = phoenix.spans_after(tenant, "routing", None)
     found = [next(reading) for _ in range(6)]
     phoenix.record(tenant, during)
-    assert ids([*found, *reading]) == ids(before + during)
+    assert ids([*found, *reading]) == own_ids(before + during)
+
+
+def test_of_what_the_query_route_gives_the_last_span_alone_has_a_cursor(
+    phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime
+) -> None:
+    tenant, _ = crowd
+    *others, last = [read.cursor for read in phoenix.spans_after(tenant, "routing", None, now - DAY)]
+    assert set(others) == {None}
+    *_, newest = phoenix.spans_after(tenant, "routing", None)
+    assert last == newest.cursor
+
+
+@pytest.mark.parametrize(
+    ("row_off", "span_row_off", "is_same_span", "is_held"),
+    [(5, 0, True, True), (5, None, True, True), (5, 1, True, False), (0, 0, False, False), (0, None, False, False)],
+    ids=["first read of an earlier release", "row unknown", "another row", "span gone", "span gone, row unknown"],
+)
+def test_a_cursor_is_held_while_its_span_is_where_it_was(
+    phoenix: PhoenixTraces,
+    crowd: tuple[str, list[str]],
+    row_off: int,
+    span_row_off: int | None,
+    is_same_span: bool,
+    is_held: bool,
+) -> None:
+    tenant, _ = crowd
+    read = next(phoenix.spans_after(tenant, "routing", None))
+    place = place_of(read.cursor or "")
+    assert place is not None
+    span_row = 0 if span_row_off is None else place.row_id + span_row_off
+    cursor = Place(place.row_id + row_off, span_row, place.span_id if is_same_span else "00" * 8).cursor
+    assert phoenix.holds(tenant, cursor) is is_held
+
+
+def test_a_cursor_of_another_source_is_read_from_by_nobody(phoenix: PhoenixTraces, tenant: str) -> None:
+    with pytest.raises(Corrupt, match="'mlflow:7' is none of Phoenix's"):
+        phoenix.count_after(tenant, "routing", Cursor("mlflow:7"), 10)
+    assert phoenix.holds(tenant, Place(7, 0, "").cursor), "nothing is known by which it could be told"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -98,9 +143,9 @@ def test_hostile_tenant_ids_are_names_and_nothing_else(
     span = make_span()
     phoenix.record(tenant, [span])
     phoenix.annotate(tenant, [make_annotation(span.span_id, name, identifier=name)])
-    assert ids(phoenix.spans_after(tenant, "routing", 0)) == [span.span_id]
-    assert ids(phoenix.spans_after(tenant, "routing", 0, now - DAY)) == [span.span_id]
-    assert phoenix.count_after(tenant, "routing", 0, 10) == 1
+    assert ids(phoenix.spans_after(tenant, "routing", None)) == [span.span_id]
+    assert ids(phoenix.spans_after(tenant, "routing", None, now - DAY)) == [span.span_id]
+    assert phoenix.count_after(tenant, "routing", None, 10) == 1
     assert [a.label for a in phoenix.annotations(tenant, "routing", ["agent"], now - DAY)] == [name]
 
 
@@ -130,8 +175,8 @@ def test_what_cannot_be_used_gets_its_named_reason_on_both_routes(
     phoenix.record(tenant, sent)
     expected = {span.span_id: reason for span, (_, reason) in zip(sent, UNUSABLE, strict=True)}
     for since in (None, now - DAY):
-        spans = phoenix.spans_after(tenant, "routing", 0, since)
-        assert {span.span_id: read_span(span, tenant, FIELDS) for span in spans} == expected
+        found = phoenix.spans_after(tenant, "routing", None, since)
+        assert {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found} == expected
 
 
 def test_nul_bytes_and_lone_surrogates_are_taken_out(
@@ -147,7 +192,7 @@ def test_nul_bytes_and_lone_surrogates_are_taken_out(
     http.post(f"v1/projects/{segment(project_id)}/spans", {"data": [raw]})
     phoenix.record(tenant, [make_span(2, chosen_agent="d\x00\ud800e", confidence=float("nan"))])
     for since in (None, now - DAY):
-        found = {k: v for s in phoenix.spans_after(tenant, "routing", 0, since) for k, v in s.attributes.items()}
+        found = {k: v for s, _ in phoenix.spans_after(tenant, "routing", None, since) for k, v in s.attributes.items()}
         assert found["routing.chosen_agent"] == "d?e"
         assert found["routing.tags"] == ["c"]
         assert "routing.confidence" not in found
@@ -159,10 +204,10 @@ def test_megabytes_in_attributes_do_not_fill_the_memory(
     monkeypatch.setattr(phoenix_query, "MAX_BYTES", 3 * 2**20)
     phoenix.record(tenant, [make_span(number, context="x" * 2 * 2**20) for number in range(12)])
     tracemalloc.start()
-    spans = list(phoenix.spans_after(tenant, "routing", 0, now - DAY))
+    spans = list(phoenix.spans_after(tenant, "routing", None, now - DAY))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert [len(span.attributes["routing.context"]) for span in spans] == [20_001] * 12
+    assert [len(span.attributes["routing.context"]) for span, _ in spans] == [20_001] * 12
     assert peak_bytes < 20 * 2**20
 
 
@@ -172,7 +217,7 @@ def test_pages_that_are_too_long_are_asked_for_in_pieces(
     monkeypatch.setattr(phoenix_reader, "PAGE_BYTES", 100_000)
     sent = [make_span(number, context="x" * (1 if number % 4 else 90_000)) for number in range(24)]
     phoenix.record(tenant, sent)
-    assert ids(phoenix.spans_after(tenant, "routing", 0)) == ids(sent)
+    assert ids(phoenix.spans_after(tenant, "routing", None)) == own_ids(sent)
 
 
 def test_attributes_that_collide_are_all_read(
@@ -181,7 +226,7 @@ def test_attributes_that_collide_are_all_read(
     span = make_span(1, chosen_agent="video")
     phoenix.record(tenant, [replace(span, attributes={**span.attributes, "routing": "taken"})])
     for since in (None, now - DAY):
-        (found,) = phoenix.spans_after(tenant, "routing", 0, since)
+        ((found, _),) = phoenix.spans_after(tenant, "routing", None, since)
         assert found.attributes["routing.chosen_agent"] == "video"
         assert found.attributes["routing"] == "taken"
 
@@ -196,9 +241,10 @@ def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
     stray = make_span(2, trace_id=mine.trace_id, tenant_id=intruder)
     with pytest.raises(Unavailable, match=f"1 spans, e.g. '{stray.span_id}', did not arrive"):
         phoenix.record(intruder, [stray])
-    reasons = {span.span_id: read_span(span, tenant, FIELDS) for span in phoenix.spans_after(tenant, "routing", 0)}
+    found = phoenix.spans_after(tenant, "routing", None)
+    reasons = {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found}
     assert reasons == {mine.span_id: Unusable.NO_PROGRAM, stray.span_id: Unusable.OTHER_TENANT}
-    assert list(phoenix.spans_after(intruder, "routing", 0)) == []
+    assert list(phoenix.spans_after(intruder, "routing", None)) == []
 
 
 def test_a_score_without_a_label_is_no_annotation(
@@ -239,9 +285,10 @@ def test_without_the_query_route_pages_are_read(
 ) -> None:
     tenant, sent = crowd
     bad_server.script[0].status, bad_server.script[0].body = status, body
-    found = list(without_queries.spans_after(tenant, "routing", 0, now - DAY))
+    found = list(without_queries.spans_after(tenant, "routing", None, now - DAY))
     assert ids(found) == sent
-    assert [span.row_id for span in found] == sorted(span.row_id for span in found)
+    rows = [place.row_id for read in found if (place := place_of(read.cursor or ""))]
+    assert (len(rows), rows) == (len(found), sorted(rows))
     labelled = {a.span_id for a in without_queries.annotations(tenant, "routing", ["agent"], now - DAY)}
     assert labelled <= set(sent)
     assert bad_server.asked
@@ -252,4 +299,4 @@ def test_a_limited_query_route_is_not_pestered_by_pages(
 ) -> None:
     bad_server.script[0].status = 429
     with pytest.raises(RateLimited):
-        list(without_queries.spans_after(crowd[0], "routing", 0, now - DAY))
+        list(without_queries.spans_after(crowd[0], "routing", None, now - DAY))

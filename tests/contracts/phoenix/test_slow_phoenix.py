@@ -15,6 +15,7 @@ import pytest
 
 from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.spans import page_cursor, row_id_of
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.retrying import Patience
@@ -101,10 +102,11 @@ def start(bad_server) -> Iterator[Start]:
 def test_after_two_slow_answers_of_the_query_route_the_rest_is_read_by_pages(start: Start) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans")
     began_s = time.monotonic()
-    found = list(traces.spans_after(TENANT, "routing", 0, SINCE))
+    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
     assert time.monotonic() - began_s < 20 * LIMIT_S
-    assert [span.span_id for span in found] == [row["context"]["span_id"] for row in phoenix.rows]
-    assert [span.row_id for span in found] == list(range(1, 301)), "a reading that is broken off goes on from there"
+    assert [read.span.span_id for read in found] == [row["context"]["span_id"] for row in phoenix.rows]
+    places = [place_of(read.cursor or "") for read in found]
+    assert [place and place.row_id for place in places] == list(range(1, 301)), "a reading that breaks off can go on"
     assert phoenix.queries == phoenix_query.MOST_TIMEOUTS
 
 
@@ -117,13 +119,13 @@ def test_a_slow_query_route_is_left_alone_by_the_readings_that_follow(start: Sta
 
 def test_one_slow_answer_is_asked_for_again_in_a_narrower_window(start: Start) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans" and phoenix.queries == 0)
-    assert list(traces.spans_after(TENANT, "routing", 0, SINCE)) == []
+    assert list(traces.spans_after(TENANT, "routing", None, SINCE)) == []
     assert phoenix.queries > phoenix_query.MOST_TIMEOUTS
 
 
 def test_pages_that_are_slow_are_asked_for_once_at_each_size(start: Start, bad_server) -> None:
     traces, phoenix = start(lambda path, params: path == "/v1/spans" or int(params.get("limit", ["0"])[0]) > 20)
-    found = list(traces.spans_after(TENANT, "routing", 0, SINCE))
+    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
     assert len(found) == len(phoenix.rows)
     sizes = [int(parse_qs(urlsplit(path).query)["limit"][0]) for path in bad_server.asked if "cursor" in path]
     assert sizes
@@ -134,7 +136,7 @@ def test_a_server_that_is_slow_on_every_route_is_unavailable_soon(start: Start) 
     traces, _ = start(lambda path, _: path != "/graphql")
     began_s = time.monotonic()
     for call in (
-        lambda: list(traces.spans_after(TENANT, "routing", 0, SINCE)),
+        lambda: list(traces.spans_after(TENANT, "routing", None, SINCE)),
         lambda: list(traces.annotations(TENANT, "routing", ["agent"], SINCE)),
     ):
         with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
@@ -154,8 +156,8 @@ def test_a_slow_answer_about_spans_is_never_taken_for_their_absence(start: Start
 def test_a_query_route_that_does_not_heed_times_is_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     traces, phoenix = start(lambda _path, _params: False)
     monkeypatch.setattr(phoenix_query, "MAX_ROWS", -1)
-    found = list(traces.spans_after(TENANT, "routing", 0, SINCE))
-    assert len({span.span_id for span in found}) == len(phoenix.rows)
+    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
+    assert len({read.span.span_id for read in found}) == len(phoenix.rows)
     assert phoenix.queries <= 2 * phoenix_query.MOST_TOO_FULL
 
 

@@ -11,7 +11,9 @@ import pytest
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
+from argotune.data.source import SpanRead
 from argotune.errors import NotFound, ProjectMissing
 
 Traces = MemoryTraces | PhoenixTraces
@@ -24,8 +26,12 @@ def traces_pause(traces: Traces) -> None:
         time.sleep(1.1)
 
 
-def ids(spans: Iterable[Span]) -> list[str]:
-    return [span.span_id for span in spans]
+def ids(found: Iterable[SpanRead]) -> list[str]:
+    return [read.span.span_id for read in found]
+
+
+def own_ids(sent: Iterable[Span]) -> list[str]:
+    return [span.span_id for span in sent]
 
 
 def test_spans_come_back_as_they_were_sent(traces: Traces, tenant: str, make_span: Callable[..., Span]) -> None:
@@ -41,32 +47,32 @@ def test_spans_come_back_as_they_were_sent(traces: Traces, tenant: str, make_spa
         processing_time=3,
     )
     traces.record(tenant, [sent])
-    (found,) = traces.spans_after(tenant, "routing", 0)
-    assert found.row_id > 0
-    assert replace(found, row_id=0) == sent
+    (found,) = traces.spans_after(tenant, "routing", None)
+    assert found.span == sent
+    assert found.cursor
 
 
-def test_spans_come_in_order_of_arrival_and_behind_the_row_id(
+def test_spans_come_in_order_of_arrival_and_behind_the_cursor(
     traces: Traces, tenant: str, make_span: Callable[..., Span]
 ) -> None:
     sent = [make_span(number) for number in (3, 9, 1, 5)]
     for span in sent:
         traces.record(tenant, [span])
-    found = list(traces.spans_after(tenant, "routing", 0))
-    assert ids(found) == ids(sent)
-    assert ids(traces.spans_after(tenant, "routing", found[1].row_id)) == ids(sent[2:])
-    assert ids(traces.spans_after(tenant, "routing", found[-1].row_id)) == []
+    found = list(traces.spans_after(tenant, "routing", None))
+    assert ids(found) == own_ids(sent)
+    assert ids(traces.spans_after(tenant, "routing", found[1].cursor)) == own_ids(sent[2:])
+    assert ids(traces.spans_after(tenant, "routing", found[-1].cursor)) == []
 
 
-def test_late_and_back_dated_spans_are_found_behind_the_row_id(
+def test_late_and_back_dated_spans_are_found_behind_the_cursor(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
     traces.record(tenant, [make_span(1)])
-    (first,) = traces.spans_after(tenant, "routing", 0)
+    (first,) = traces.spans_after(tenant, "routing", None)
     late = [make_span(at=now - LONG), make_span(at=now - timedelta(days=1))]
     for span in late:
         traces.record(tenant, [span])
-    assert ids(traces.spans_after(tenant, "routing", first.row_id)) == ids(late)
+    assert ids(traces.spans_after(tenant, "routing", first.cursor)) == own_ids(late)
 
 
 def test_a_first_read_leaves_out_what_started_earlier(
@@ -74,19 +80,19 @@ def test_a_first_read_leaves_out_what_started_earlier(
 ) -> None:
     old, edge, ahead = make_span(at=now - LONG), make_span(60), make_span(at=now + timedelta(hours=2))
     traces.record(tenant, [old, edge, ahead])
-    assert set(ids(traces.spans_after(tenant, "routing", 0, edge.started_at))) == {edge.span_id, ahead.span_id}
+    assert set(ids(traces.spans_after(tenant, "routing", None, edge.started_at))) == {edge.span_id, ahead.span_id}
     just_after = edge.started_at + timedelta(microseconds=1)
-    assert ids(traces.spans_after(tenant, "routing", 0, just_after)) == [ahead.span_id]
-    assert ids(traces.spans_after(tenant, "routing", 0, now + LONG)) == []
+    assert ids(traces.spans_after(tenant, "routing", None, just_after)) == [ahead.span_id]
+    assert ids(traces.spans_after(tenant, "routing", None, now + LONG)) == []
 
 
-def test_what_a_first_read_passed_over_lies_behind_its_row_id(
+def test_what_a_first_read_passed_over_lies_behind_its_cursor(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
     traces.record(tenant, [make_span(1)])
     traces.record(tenant, [make_span(at=now - LONG), make_span(module="modality")])
-    (found,) = traces.spans_after(tenant, "routing", 0, now - timedelta(hours=1))
-    assert list(traces.spans_after(tenant, "routing", found.row_id)) == []
+    (found,) = traces.spans_after(tenant, "routing", None, now - timedelta(hours=1))
+    assert list(traces.spans_after(tenant, "routing", found.cursor)) == []
 
 
 def test_spans_are_counted_by_the_time_they_started(
@@ -96,38 +102,47 @@ def test_spans_are_counted_by_the_time_they_started(
     traces.record(tenant, spans)
     edge = spans[2].started_at
     counts = [
-        traces.count_after(tenant, "routing", 0, 10, *times)
+        traces.count_after(tenant, "routing", None, 10, *times)
         for times in ((), (edge,), (None, edge), (edge, spans[0].started_at), (now + LONG,))
     ]
     assert counts == [4, 3, 1, 2, 0]
-    assert traces.count_after(tenant, "routing", 0, 2, edge) == 2
+    assert traces.count_after(tenant, "routing", None, 2, edge) == 2
     traces.annotate(tenant, [make_annotation(span.span_id, "video") for span in spans])
     assert [traces.count_labels(tenant, "routing", ["agent"], since) for since in (None, edge)] == [4, 3]
 
 
-def test_a_span_is_found_by_its_id_in_its_own_tenant_only(
-    traces: Traces, tenant: str, make_span: Callable[..., Span]
+@pytest.mark.parametrize("is_first", [True, False], ids=["first read", "later read"])
+def test_a_cursor_is_held_by_its_own_database_and_tenant_only(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime, is_first: bool
 ) -> None:
-    span = make_span()
-    traces.record(tenant, [span])
+    traces.record(tenant, [make_span(1), make_span(2, module="modality")])
     traces.record(tenant + "2", [make_span()])
-    (found,) = traces.spans_after(tenant, "routing", 0)
-    assert traces.row_of(tenant, span.span_id) == found.row_id
-    assert traces.row_of(tenant + "2", span.span_id) is None
-    assert traces.row_of(tenant, "00" * 8) is None
+    (found,) = traces.spans_after(tenant, "routing", None, now - LONG if is_first else None)
+    assert found.cursor is not None
+    assert traces.holds(tenant, found.cursor)
+    assert not traces.holds(tenant + "2", found.cursor)
+    (theirs,) = traces.spans_after(tenant + "2", "routing", None)
+    assert theirs.cursor is not None
+    assert not traces.holds(tenant, theirs.cursor)
+
+
+def test_what_is_no_cursor_of_the_source_is_not_held(traces: Traces, tenant: str) -> None:
+    traces.record(tenant, [])
+    for cursor in ("", "7", "mlflow:7:7:ab", "phoenix:x:7:ab", "phoenix:7", "phoenix:\u0663:7:ab"):
+        assert not traces.holds(tenant, Cursor(cursor))
 
 
 def test_a_read_goes_on_where_the_first_one_ended(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
     traces.record(tenant, [make_span(number) for number in range(5)])
-    first = list(traces.spans_after(tenant, "routing", 0, now - LONG))
-    row_id = max(span.row_id for span in first)
-    assert [span.row_id for span in first] == sorted(span.row_id for span in first)
-    assert list(traces.spans_after(tenant, "routing", row_id)) == []
+    first = list(traces.spans_after(tenant, "routing", None, now - LONG))
+    cursor = first[-1].cursor
+    assert cursor
+    assert list(traces.spans_after(tenant, "routing", cursor)) == []
     new = make_span(at=now - timedelta(days=9))
     traces.record(tenant, [new])
-    assert ids(traces.spans_after(tenant, "routing", row_id)) == [new.span_id]
+    assert ids(traces.spans_after(tenant, "routing", cursor)) == [new.span_id]
 
 
 def test_a_first_read_gives_the_same_experience_as_a_later_one(
@@ -135,15 +150,12 @@ def test_a_first_read_gives_the_same_experience_as_a_later_one(
 ) -> None:
     sent = make_span(1, program="routing", entities=["a"], relationships=[{"x": "y"}], confidence=0.5, n=3, flag=False)
     traces.record(tenant, [sent])
-    (fast,) = traces.spans_after(tenant, "routing", 0, now - LONG)
-    (slow,) = traces.spans_after(tenant, "routing", 0)
-    assert (fast.row_id, fast.span_id, fast.name, fast.started_at) == (
-        slow.row_id,
-        slow.span_id,
-        slow.name,
-        slow.started_at,
+    (fast,) = traces.spans_after(tenant, "routing", None, now - LONG)
+    (slow,) = traces.spans_after(tenant, "routing", None)
+    assert fast.cursor == slow.cursor
+    assert replace(fast.span, trace_id=None, ended_at=None, status="") == replace(
+        slow.span, trace_id=None, ended_at=None, status=""
     )
-    assert fast.attributes == slow.attributes
 
 
 def test_modules_and_tenants_do_not_see_each_other(
@@ -154,31 +166,31 @@ def test_modules_and_tenants_do_not_see_each_other(
     traces.record(tenant, [mine, modality])
     traces.record(other, [theirs])
     for since in (None, now - LONG):
-        assert ids(traces.spans_after(tenant, "routing", 0, since)) == [mine.span_id]
-        assert ids(traces.spans_after(tenant, "modality", 0, since)) == [modality.span_id]
-        assert ids(traces.spans_after(other, "routing", 0, since)) == [theirs.span_id]
-        assert ids(traces.spans_after(other, "modality", 0, since)) == []
+        assert ids(traces.spans_after(tenant, "routing", None, since)) == [mine.span_id]
+        assert ids(traces.spans_after(tenant, "modality", None, since)) == [modality.span_id]
+        assert ids(traces.spans_after(other, "routing", None, since)) == [theirs.span_id]
+        assert ids(traces.spans_after(other, "modality", None, since)) == []
 
 
-def test_counting_goes_behind_the_row_id_and_stops_at_the_limit(
+def test_counting_goes_behind_the_cursor_and_stops_at_the_limit(
     traces: Traces, tenant: str, make_span: Callable[..., Span]
 ) -> None:
     traces.record(tenant, [make_span(number) for number in range(6)] + [make_span(module="modality")])
-    third = list(traces.spans_after(tenant, "routing", 0))[2].row_id
+    third = list(traces.spans_after(tenant, "routing", None))[2].cursor
     counts = {
-        (row_id, limit): traces.count_after(tenant, "routing", row_id, limit)
-        for row_id in (0, third)
+        (cursor, limit): traces.count_after(tenant, "routing", cursor, limit)
+        for cursor in (None, third)
         for limit in (100, 4, 2)
     }
-    assert counts == {(0, 100): 6, (0, 4): 4, (0, 2): 2, (third, 100): 3, (third, 4): 3, (third, 2): 2}
-    assert traces.count_after(tenant, "cross_modal", 0, 10) == 0
+    assert counts == {(None, 100): 6, (None, 4): 4, (None, 2): 2, (third, 100): 3, (third, 4): 3, (third, 2): 2}
+    assert traces.count_after(tenant, "cross_modal", None, 10) == 0
 
 
 def test_a_missing_project_is_an_error_and_not_no_data(traces: Traces, tenant: str, now: datetime) -> None:
     reads = [
-        lambda: list(traces.spans_after(tenant, "routing", 0)),
-        lambda: list(traces.spans_after(tenant, "routing", 0, now)),
-        lambda: traces.count_after(tenant, "routing", 0, 10),
+        lambda: list(traces.spans_after(tenant, "routing", None)),
+        lambda: list(traces.spans_after(tenant, "routing", None, now)),
+        lambda: traces.count_after(tenant, "routing", None, 10),
         lambda: list(traces.annotations(tenant, "routing", ["agent"], now)),
     ]
     for read in reads:
@@ -191,8 +203,8 @@ def test_recording_again_changes_nothing(traces: Traces, tenant: str, make_span:
     traces.record(tenant, [first])
     changed = replace(first, attributes={"routing.chosen_agent": "b"})
     traces.record(tenant, [changed, second, second])
-    found = list(traces.spans_after(tenant, "routing", 0))
-    assert [replace(span, row_id=0) for span in found] == [first, second]
+    found = list(traces.spans_after(tenant, "routing", None))
+    assert [read.span for read in found] == [first, second]
 
 
 def test_annotations_come_back_by_name_module_and_time(

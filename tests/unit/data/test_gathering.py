@@ -13,6 +13,7 @@ from watched_store import FailsOnce, WatchedStore
 from argotune.data import question_log
 from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
+from argotune.data.cursor import Cursor
 from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example, Labels, Merged, Split, examples_from
 from argotune.data.experiences import Experience
@@ -41,7 +42,9 @@ class Tenant:
         batch = list(experiences)
         book = RunBook(self.store, "acme_corp")
         _, tag = book.marker("routing")
-        self.log.append(batch, book.marker_record("routing", Marker(row_id=len(self.kept) + len(batch))), tag)
+        self.log.append(
+            batch, book.marker_record("routing", Marker(cursor=Cursor(f"{len(self.kept) + len(batch)}"))), tag
+        )
         self.kept |= {x.span_id: x for x in batch}
 
     def gather(self, config=CONFIG) -> Gathered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,10 @@ from world import World
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.archive import ExperienceLog
-from argotune.data.experiences import Fields, Span
+from argotune.data.cursor import Cursor
+from argotune.data.experiences import Fields
 from argotune.data.guards.masking import rules_digest
+from argotune.data.source import SpanRead
 from argotune.errors import Conflict, Unavailable
 from argotune.pipeline import span_reader
 from argotune.pipeline.module_pass import Pass
@@ -78,14 +80,12 @@ def test_a_first_reading_takes_in_its_lookback_and_leaves_where_it_stood(world: 
         stored(world)
         == found.marker
         == Marker(
-            row_id=6,
+            cursor=Cursor("6:fused"),
             unusable={UNKNOWN: 1},
             masked={"email": 2},
             masking=MASKING,
             read_since=NOON - 24 * HOUR,
             passed_over=2,
-            last_span_id="fused",
-            last_span_row=6,
             newest_at=NOON - HOUR,
         )
     )
@@ -102,7 +102,7 @@ def test_nothing_to_read_leaves_only_since_when(world: World):
 
 
 class _Empty(MemoryTraces):
-    def _module(self, tenant_id: str, module: str) -> list[Span]:
+    def _module(self, tenant_id: str, module: str) -> list[Any]:
         return []
 
 
@@ -110,12 +110,12 @@ def test_the_next_reading_begins_behind_the_cursor_and_adds_to_the_counts(world:
     send(world, "a", "b", query="bo@acme.com")
     send(world, "odd", chosen_agent="nobody")
     first = read(world).marker
-    RunBook(world.store, "acme_corp").change_marker("routing", settled_row_id=first.row_id)
+    RunBook(world.store, "acme_corp").change_marker("routing", settled_cursor=first.cursor)
     send(world, "c", "early", ago=99 * HOUR, query="jo@acme.com")
     send(world, "odd again", "odd too", chosen_agent="nobody", ago=2 * HOUR)
     found = read(world)
     assert known(world) == {"a", "b", "c", "early"}
-    changed = {"row_id": 7, "last_span_id": "odd too", "last_span_row": 7, "settled_row_id": 3}
+    changed = {"cursor": "7:odd too", "settled_cursor": "3:odd"}
     counts = {"unusable": {UNKNOWN: 3}, "masked": {"email": 4}}
     assert found.marker == stored(world) == first.model_copy(update={**changed, **counts})
     tag = RunBook(world.store, "acme_corp").marker("routing")[1]
@@ -131,33 +131,31 @@ def test_what_was_stored_before_an_outage_stays_and_the_rest_is_read_later(
     send(world, "d", query="", ago=2 * HOUR)
     whole, seen = world.traces.spans_after, []
 
-    def failing(*asked: Any) -> Iterator[Span]:
+    def failing(*asked: Any) -> Iterator[SpanRead]:
         yield from list(whole(*asked))[:3]
         raise Unavailable("down")
 
     monkeypatch.setattr(world.traces, "spans_after", failing)
     with pytest.raises(Unavailable):
         read(world, progress=lambda *told: seen.append(told))
-    assert (known(world), stored(world).row_id, stored(world).last_span_id) == ({"a", "b"}, 2, None)
+    assert (known(world), stored(world).cursor) == ({"a", "b"}, "2:b")
     monkeypatch.setattr(world.traces, "spans_after", whole)
     found = read(world, progress=lambda *told: seen.append(told))
-    assert (known(world), found.marker.row_id, found.marker.last_span_id) == ({"a", "b", "c"}, 4, "d")
+    assert (known(world), found.marker.cursor) == ({"a", "b", "c"}, "4:d")
     assert found.marker.newest_at == NOON - HOUR
-    assert seen == [("routing: spans read", 2, 2), ("routing: spans read", 4, 4)]
+    assert seen == [("routing: spans read", 2, 2), ("routing: spans read", 2, 2)]
 
 
-def test_a_batch_that_shares_its_last_row_with_the_next_one_is_behind_the_cursor_only_with_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
-):
+def test_the_cursor_moves_with_the_last_one_that_a_batch_has(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(span_reader, "BATCH_SPANS", 2)
-    rows = {"a": 1, "b": 3, "c": 3, "d": 4, "e": 5}
-    spans = [make_span(span_id=id, row_id=row, started_at=NOON) for id, row in rows.items()]
+    cursors = {"a": None, "b": None, "c": "3", "d": None, "e": None, "f": None, "g": "7"}
+    spans = [SpanRead(make_span(span_id=id), cursor and Cursor(cursor)) for id, cursor in cursors.items()]
     monkeypatch.setattr(world.traces, "spans_after", lambda *_: iter(spans))
     monkeypatch.setattr(world.traces, "count_after", lambda *_, **__: 0)
-    seen: list[int] = []
-    read(world, progress=lambda _told, done, _of: seen.append(done))
-    assert seen == [0, 4, 5]
-    assert known(world) == set(rows)
+    seen: list[str | None] = []
+    read(world, progress=lambda *_: seen.append(stored(world).cursor))
+    assert seen == [None, "3", "3", "7"]
+    assert known(world) == set(cursors)
 
 
 def test_batches_are_of_a_thousand_spans(world: World):
@@ -204,23 +202,15 @@ def test_a_doubted_clock_is_kept_with_the_cursor(world: World):
     assert read(world).marker.doubted_at is None
 
 
-def test_a_span_that_is_gone_again_leaves_no_landmark(world: World, monkeypatch: pytest.MonkeyPatch):
-    send(world, "a")
-    monkeypatch.setattr(world.traces, "row_of", lambda *_: None)
-    assert (read(world).marker.last_span_id, stored(world).last_span_row) == (None, 0)
-
-
 # Another database
 
 
-@pytest.mark.parametrize("changes", [{}, {"last_span_id": None, "last_span_row": 0}], ids=["landmark", "older release"])
-def test_another_database_is_read_from_the_last_pass_on(world: World, changes: dict[str, Any]):
+def test_another_database_is_read_from_the_last_pass_on(world: World):
     send(world, "a", "b", query="bo@acme.com")
     read(world)
-    ran = {"last_run_at": NOON - 30 * HOUR, "settled_row_id": 2, "label_names": ("agent",), "settled_labels": 3}
-    RunBook(world.store, "acme_corp").change_marker("routing", **ran, **changes)
+    ran = {"last_run_at": NOON - 30 * HOUR, "settled_cursor": "2:b", "label_names": ("agent",), "settled_labels": 3}
+    RunBook(world.store, "acme_corp").change_marker("routing", **ran)
     assert BEGUN_ANEW not in read(world).counts
-    RunBook(world.store, "acme_corp").change_marker("routing", **changes)
     world.traces = MemoryTraces()
     send(world, "c", ago=50 * HOUR)
     send(world, "d", ago=60 * HOUR)
@@ -228,14 +218,13 @@ def test_another_database_is_read_from_the_last_pass_on(world: World, changes: d
     assert known(world) == {"a", "b", "c"}
     assert found.counts == {f"span: {OLDER}": 1, BEGUN_ANEW: 1}
     assert found.marker == stored(world)
-    assert (found.marker.row_id, found.marker.last_span_id, found.marker.settled_row_id) == (2, "c", 0)
+    assert (found.marker.cursor, found.marker.settled_cursor) == ("2:d", None)
     assert (found.marker.read_since, found.marker.first_look_at) == (NOON - 54 * HOUR, NOON - 30 * HOUR)
 
 
 def test_a_cursor_behind_refused_traces_only_is_followed_all_the_same(world: World):
     send(world, "odd", chosen_agent="nobody")
     read(world)
-    RunBook(world.store, "acme_corp").change_marker("routing", last_span_id=None, last_span_row=0)
     send(world, "a")
     assert (read(world).counts, known(world)) == ({f"span: {UNKNOWN}": 1}, {"a"})
 
@@ -301,6 +290,6 @@ def test_reading_again_where_all_was_read_counts_nothing_anew(passed: World):
 
 def test_reading_again_goes_on_by_batches_without_taking_anything_twice(passed: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(span_reader, "BATCH_SPANS", 1)
-    spans: Sequence[Span] = list(passed.traces.spans_after("acme_corp", "routing", 0))
+    spans = list(passed.traces.spans_after("acme_corp", "routing", None))
     monkeypatch.setattr(passed.traces, "spans_after", lambda *_: iter([*spans, *spans]))
     assert read_again(passed, NOON - 99 * HOUR).counts[AGAIN] == 2

@@ -11,6 +11,7 @@ from factories import NOON, after, make_run, make_verdict
 from watched_store import Call, Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
+from argotune.data.cursor import Cursor
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
 from argotune.promotion.attempts import Attempt
@@ -66,7 +67,7 @@ def test_an_illegal_step_is_a_conflict_that_leaves_nothing(state: RunState, foll
     book = book_of()
     run = book.open(make_run(state=state))
     with pytest.raises(Conflict, match=f"routing-pass-1 cannot go from {state} to {following}"):
-        book.advance(run, following, also=[book.marker_record("routing", Marker(row_id=1))], lm_calls=3)
+        book.advance(run, following, also=[book.marker_record("routing", Marker(cursor=Cursor("1")))], lm_calls=3)
     assert book.run(run.id) == run
     assert book.marker("routing") == (Marker(), None)
 
@@ -120,7 +121,7 @@ def test_a_run_that_another_process_has_taken_further_is_not_written_over(has_en
     run = quick.open(make_run(group="later"))
     run = quick.advance(run, S.SKIPPED if has_ended else S.PLANNED)
     with pytest.raises(Conflict):
-        stale.advance(make_run(), S.PLANNED, also=[stale.marker_record("routing", Marker(row_id=1))])
+        stale.advance(make_run(), S.PLANNED, also=[stale.marker_record("routing", Marker(cursor=Cursor("1")))])
     with pytest.raises(Conflict):
         stale.keep(make_run())
     assert (quick.runs(), quick.marker("routing")) == ([run], (Marker(), None))
@@ -264,13 +265,13 @@ def test_attempts_are_listed_oldest_first_of_their_program_only():
 def test_a_marker_begins_empty_and_keeps_what_is_not_changed():
     book = book_of()
     assert book.marker("routing") == (Marker(), None)
-    book.change_marker("routing", row_id=7)
+    book.change_marker("routing", cursor="7")
     book.change_marker("routing", pass_id="p1", last_run_at=NOON)
-    book.change_marker("modality", row_id=1)
-    assert book.marker("routing")[0] == Marker(row_id=7, pass_id="p1", last_run_at=NOON)
+    book.change_marker("modality", cursor="1")
+    assert book.marker("routing")[0] == Marker(cursor=Cursor("7"), pass_id="p1", last_run_at=NOON)
 
 
-@pytest.mark.parametrize("changes", [{"rowid": 3}, {"row_id": "many"}])
+@pytest.mark.parametrize("changes", [{"rowid": 3}, {"passed_over": "many"}])
 def test_a_field_that_no_marker_has_is_not_written(changes: dict[str, object]):
     book = book_of()
     with pytest.raises(ValueError, match="Marker"):
@@ -281,12 +282,12 @@ def test_a_field_that_no_marker_has_is_not_written(changes: dict[str, object]):
 def test_a_marker_that_was_changed_meanwhile_is_a_conflict_that_leaves_nothing():
     store = WatchedStore()
     book = book_of(store)
-    store.after = Meanwhile(lambda: book.change_marker("routing", row_id=99), "read")
+    store.after = Meanwhile(lambda: book.change_marker("routing", cursor="99"), "read")
     with pytest.raises(Conflict):
-        book.change_marker("routing", row_id=7)
-    assert book.marker("routing")[0] == Marker(row_id=99)
-    book.change_marker("routing", row_id=100)
-    assert book.marker("routing")[0].row_id == 100
+        book.change_marker("routing", cursor="7")
+    assert book.marker("routing")[0] == Marker(cursor=Cursor("99"))
+    book.change_marker("routing", cursor="100")
+    assert book.marker("routing")[0].cursor == "100"
 
 
 def test_the_run_that_began_last_is_the_latest_whatever_its_clock_said():

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from argotune.data.annotations import Annotation
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
+from argotune.data.source import SpanRead
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import TrackedLinks, TrackedRun
+
+
+class _Kept(NamedTuple):
+    number: int
+    span: Span
+
+    @property
+    def cursor(self) -> Cursor:
+        return Cursor(f"{self.number}:{self.span.span_id}")
 
 
 @dataclass
@@ -18,48 +30,49 @@ class MemoryTraces:
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
-    _spans: dict[str, dict[str, Span]] = field(default_factory=dict)
+    _spans: dict[str, dict[str, _Kept]] = field(default_factory=dict)
     _annotations: dict[str, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
-    _last_row_id: int = 0
+    _count: int = 0
 
-    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
-        """Spans of a module behind a row id, in order of row id. The last of a first read has the highest there is."""
-        behind = [span for span in self._module(tenant_id, module) if span.row_id > row_id]
-        found = [span for span in behind if since is None or span.started_at >= since]
-        if found and since is not None and not row_id:
-            newest = max(span.row_id for span in self._spans[tenant_id].values())
-            found[-1] = replace(found[-1], row_id=newest)
-        yield from found
+    def spans_after(
+        self, tenant_id: str, module: str, cursor: Cursor | None, since: datetime | None = None
+    ) -> Iterator[SpanRead]:
+        """Spans of a module behind a cursor, in the order in which they came. That of the last one is behind all."""
+        behind = self._behind(tenant_id, module, cursor)
+        found = [kept for kept in behind if since is None or kept.span.started_at >= since]
+        newest = next(reversed(self._spans.get(tenant_id, {}).values()), None)
+        for kept in found:
+            yield SpanRead(kept.span, newest.cursor if newest and kept is found[-1] else kept.cursor)
 
     def count_after(
         self,
         tenant_id: str,
         module: str,
-        row_id: int,
+        cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """Spans of a module behind a row id that started in [since, until), at most `limit`."""
-        found = (span for span in self._module(tenant_id, module) if span.row_id > row_id)
-        at = [span.started_at for span in found]
+        """Spans of a module behind a cursor that started in [since, until), at most `limit`."""
+        at = [kept.span.started_at for kept in self._behind(tenant_id, module, cursor)]
         return min(sum((since is None or since <= t) and (until is None or t < until) for t in at), limit)
 
-    def row_of(self, tenant_id: str, span_id: str) -> int | None:
-        """The row id of a span, None when it is not there."""
+    def holds(self, tenant_id: str, cursor: Cursor) -> bool:
+        """Whether the cursor's span is there, at its place."""
         self.ping()
-        span = self._spans.get(tenant_id, {}).get(span_id)
-        return None if span is None else span.row_id
+        kept = self._spans.get(tenant_id, {}).get(cursor.partition(":")[2])
+        return kept is not None and kept.cursor == cursor
 
     def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """Annotations of these names, with a label, on the module's spans since then."""
-        spans = {span.span_id for span in self._module(tenant_id, module) if span.started_at >= since}
+        spans = {k.span.span_id for k in self._module(tenant_id, module) if k.span.started_at >= since}
         found = self._annotations.get(tenant_id, {}).values()
         yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
     def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
         """Labels on the module's spans since then under the name that has the most."""
-        spans = {s.span_id for s in self._module(tenant_id, module) if since is None or s.started_at >= since}
+        kept = [k.span for k in self._module(tenant_id, module)]
+        spans = {span.span_id for span in kept if since is None or span.started_at >= since}
         found = [a for a in self._annotations.get(tenant_id, {}).values() if a.label and a.span_id in spans]
         return max((sum(a.name == name for a in found) for name in names), default=0)
 
@@ -67,7 +80,7 @@ class MemoryTraces:
         """When each tenant's newest span ended."""
         self.ping()
         return {
-            tenant_id: max(span.ended_at or span.started_at for span in spans.values())
+            tenant_id: max(kept.span.ended_at or kept.span.started_at for kept in spans.values())
             for tenant_id, spans in self._spans.items()
             if spans
         }
@@ -83,8 +96,8 @@ class MemoryTraces:
         project = self._spans.setdefault(tenant_id, {})
         for span in spans:
             if span.span_id not in project:
-                self._last_row_id += 1
-                project[span.span_id] = replace(span, row_id=self._last_row_id)
+                self._count += 1
+                project[span.span_id] = _Kept(self._count, span)
 
     def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier). Raises NotFound when a span is not there."""
@@ -94,11 +107,16 @@ class MemoryTraces:
         project = self._annotations.setdefault(tenant_id, {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
 
-    def _module(self, tenant_id: str, module: str) -> list[Span]:
+    def _module(self, tenant_id: str, module: str) -> list[_Kept]:
         self.ping()
         if tenant_id not in self._spans:
             raise ProjectMissing(f"no project of tenant {tenant_id!r}")
-        return [span for span in self._spans[tenant_id].values() if span.name == f"{self.prefix}.{module}"]
+        kept = self._spans[tenant_id].values()
+        return [each for each in kept if each.span.name == f"{self.prefix}.{module}"]
+
+    def _behind(self, tenant_id: str, module: str, cursor: Cursor | None) -> list[_Kept]:
+        number = int(cursor.partition(":")[0]) if cursor else 0
+        return [each for each in self._module(tenant_id, module) if each.number > number]
 
 
 @dataclass

@@ -10,9 +10,19 @@ from datetime import datetime
 from typing import Any
 
 from argotune.adapters.phoenix.connection import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
+from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.query import Query, Table, Traffic, Window, windows
-from argotune.adapters.phoenix.spans import QUERY_COLUMNS, is_split, page_cursor, span_of_query, span_of_row
+from argotune.adapters.phoenix.spans import (
+    QUERY_COLUMNS,
+    is_split,
+    page_cursor,
+    place_of_row,
+    span_of_query,
+    span_of_row,
+)
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
+from argotune.data.source import SpanRead
 from argotune.errors import BadAnswer, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
@@ -68,34 +78,49 @@ class ModuleSpans:
         self.project_path = f"v1/projects/{segment(project.id)}"
         self._path = f"{self.project_path}/spans"
 
-    def paged(self, row_id: int = 0, since: datetime | None = None, until: datetime | None = None) -> Iterator[Span]:
+    def after(self, row_id: int, since: datetime | None) -> Iterator[SpanRead]:
+        """Spans with a higher row id that started at `since` or later, in order of row id."""
+        return (SpanRead(span, place.cursor) for place, span in self._paged(row_id, since))
+
+    def _paged(
+        self, row_id: int = 0, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[tuple[Place, Span]]:
         """Spans with a higher row id that started in [since, until), in order of row id; a page is in memory."""
         times = {"start_time": since, "end_time": until}
         params = {name: time.isoformat() for name, time in times.items() if time is not None}
         for page in self._pages({**params, "sort": "id", "order": "asc"}, row_id):
             for row in page:
-                span = span_of_row(row)
-                if span.row_id <= row_id:
-                    raise BadAnswer(f"Phoenix: row {span.row_id} follows row {row_id}")
-                row_id = span.row_id
-                yield span
+                place, span = place_of_row(row), span_of_row(row)
+                if place.row_id <= row_id:
+                    raise BadAnswer(f"Phoenix: row {place.row_id} follows row {row_id}")
+                row_id = place.row_id
+                yield place, span
 
-    def at_once(self, since: datetime) -> Iterator[Span]:
-        """All spans that started at `since` or later, with row ids up to the highest there was at the beginning.
+    def at_once(self, since: datetime) -> Iterator[SpanRead]:
+        """All spans that started at `since` or later, the last one with a cursor behind all there were to begin with.
 
-        A span's row id says that all up to there have been given. What the query route gives carries the highest one;
-        its `attributes` hold at least `routing.*` and `input.value`. What it cannot give comes by pages, at the end
-        with row ids that rise, so that a reading that is broken off can go on. Spans that come while this reads may be
-        among them, and will be found behind the highest row id again.
+        What the query route gives has no cursor; its `attributes` hold at least `routing.*` and `input.value`. What it
+        cannot give comes by pages, at the end with a cursor each, so that a reading that is broken off can go on. Spans
+        that come while this reads may be among them, and will be found behind the last cursor again.
         """
-        newest = self._newest_row_id()
+        newest = self._newest()
+        held: SpanRead | None = None
+        for read in self._in_windows(since, newest):
+            if held is not None:
+                yield held
+            held = read
+        if held is not None:
+            yield SpanRead(held.span, newest and newest.cursor)
+
+    def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
         for window, table in self._windows(self._condition, QUERY_COLUMNS, since):
             if table is not None and not any(is_split(row) for row in table):
-                yield from (span_of_query(row, self._span_name, newest) for row in table)
+                yield from (SpanRead(span_of_query(row, self._span_name), None) for row in table)
             elif window.end is None:
-                yield from _up_to(newest, self.paged(since=window.start))
+                found = self._paged(since=window.start)
+                yield from (SpanRead(span, _cursor_up_to(newest, place)) for place, span in found)
             else:
-                yield from (replace(span, row_id=newest) for span in self.paged(since=window.start, until=window.end))
+                yield from (SpanRead(span, None) for _, span in self._paged(since=window.start, until=window.end))
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
@@ -103,7 +128,8 @@ class ModuleSpans:
         columns = {"status": "status_code"}
         for window, table in self._windows(f"{self._condition} and ({labels})", columns, since):
             if table is None:
-                yield from _ids_in_lists(self.paged(since=window.start, until=window.end))
+                found = self._paged(since=window.start, until=window.end)
+                yield from _ids_in_lists(span for _, span in found)
             else:
                 yield list(dict.fromkeys(str(row["span_id"]) for row in table))
 
@@ -143,10 +169,10 @@ class ModuleSpans:
             self._routes.leave(self._project.name, error)
             yield rest, None
 
-    def _newest_row_id(self) -> int:
-        """The highest row id in the project, 0 without spans. Not that of our spans alone, which takes a search."""
+    def _newest(self) -> Place | None:
+        """The highest row in the project, None without spans. Not that of our spans alone, which takes a search."""
         found = rows(self._http.get(self._path, {"sort": "id", "order": "desc", "limit": 1}), self._path)
-        return span_of_row(found[0]).row_id if found else 0
+        return place_of_row(found[0]) if found else None
 
     def _traffic(self, condition: str, since: datetime) -> Traffic:
         variables = {"name": self._project.name, "since": since.isoformat(), "condition": condition}
@@ -164,15 +190,9 @@ class ModuleSpans:
         return f"name == {self._span_name!r}"
 
 
-def _up_to(newest: int, spans: Iterator[Span]) -> Iterator[Span]:
-    """The spans, the last one with row id `newest`: then all up to there have been given."""
-    held: Span | None = None
-    for span in spans:
-        if held is not None:
-            yield replace(held, row_id=min(held.row_id, newest))
-        held = span
-    if held is not None:
-        yield replace(held, row_id=newest)
+def _cursor_up_to(newest: Place | None, place: Place) -> Cursor | None:
+    """Behind the place, but not behind what was the newest one when reading began."""
+    return newest and min(place, newest, key=lambda each: each.row_id).cursor
 
 
 def _ids_in_lists(spans: Iterator[Span]) -> Iterator[list[str]]:

@@ -7,11 +7,14 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
+from argotune.adapters.phoenix.place import Place
 from argotune.data import experiences
 from argotune.data.experiences import MAX_TEXT_CHARS, Json, Span
 from argotune.errors import BadAnswer
+
+T = TypeVar("T")
 
 PREFIX = "routing."
 """Attributes of ours. A field is one level below: what lies deeper is one JSON value, as it was sent."""
@@ -45,9 +48,14 @@ def span_of_row(row: Mapping[str, Any]) -> Span:
     return _parsed(_span_of_row, row)
 
 
-def span_of_query(row: Mapping[str, Any], name: str, row_id: int) -> Span:
+def place_of_row(row: Mapping[str, Any]) -> Place:
+    """How far is read with one row of that route. Raises BadAnswer."""
+    return _parsed(_place_of_row, row)
+
+
+def span_of_query(row: Mapping[str, Any], name: str) -> Span:
     """The span in one row of the query route with QUERY_COLUMNS. Raises BadAnswer."""
-    return _parsed(lambda r: _span_of_query(r, name, row_id), row)
+    return _parsed(lambda r: _span_of_query(r, name), row)
 
 
 def is_split(row: Mapping[str, Any]) -> bool:
@@ -81,7 +89,7 @@ def clean(value: Any) -> Any:
     return value
 
 
-def _parsed(parse: Callable[[Mapping[str, Any]], Span], row: Mapping[str, Any]) -> Span:
+def _parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> T:
     try:
         return parse(row)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -91,7 +99,6 @@ def _parsed(parse: Callable[[Mapping[str, Any]], Span], row: Mapping[str, Any]) 
 def _span_of_row(row: Mapping[str, Any]) -> Span:
     context = row["context"]
     return Span(
-        row_id=row_id_of(row["id"]),
         span_id=_text(context["span_id"]),
         trace_id=_text(context["trace_id"]),
         name=_text(row["name"]),
@@ -102,12 +109,16 @@ def _span_of_row(row: Mapping[str, Any]) -> Span:
     )
 
 
-def _span_of_query(row: Mapping[str, Any], name: str, row_id: int) -> Span:
+def _place_of_row(row: Mapping[str, Any]) -> Place:
+    row_id = row_id_of(row["id"])
+    return Place(row_id, row_id, _text(row["context"]["span_id"]))
+
+
+def _span_of_query(row: Mapping[str, Any], name: str) -> Span:
     attributes = {_attribute(key): _short(value) for key, value in (row["routing"] or {}).items() if value is not None}
     if row["input"] is not None:
         attributes["input.value"] = _short(row["input"])
     return Span(
-        row_id=row_id,
         span_id=_text(row["span_id"]),
         trace_id=None,
         name=name,

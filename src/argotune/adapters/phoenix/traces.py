@@ -16,12 +16,15 @@ from datetime import datetime
 from typing import Any
 
 from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge, segment
+from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
 from argotune.adapters.phoenix.spans import body_of, clean, row_id_of, span_of_row
 from argotune.data.annotations import Annotation
+from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
-from argotune.errors import BadAnswer, NotFound, ProjectMissing, RateLimited, Unavailable
+from argotune.data.source import SpanRead
+from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
 
 SPAN_IDS_AT_ONCE = 200
 """They are in the URL, of which a proxy may take no more than 8 kB."""
@@ -86,28 +89,33 @@ class PhoenixTraces:
         self._http, self._prefix, self._sleep = http, prefix, sleep
         self._routes = QueryRoutes()
 
-    def spans_after(self, tenant_id: str, module: str, row_id: int, since: datetime | None = None) -> Iterator[Span]:
-        """Spans of a module behind a row id, in order of row id, in constant memory.
+    def spans_after(
+        self, tenant_id: str, module: str, cursor: Cursor | None, since: datetime | None = None
+    ) -> Iterator[SpanRead]:
+        """Spans of a module behind a cursor, in order of row id, in constant memory.
 
-        The first read (`row_id` 0 and `since` given) takes a route that is several times as fast and does not tell
-        row ids: its spans all carry the highest row id there was when reading began, and hold `routing.*` and
-        `input.value` only. Spans that arrive meanwhile may come again later: leave out span ids that are known.
+        The first read (no cursor, and `since` given) takes a route that is several times as fast and does not tell row
+        ids: of its spans the last one alone has a cursor, behind all there were when reading began, and they hold
+        `routing.*` and `input.value` only. Spans that arrive meanwhile may come again later: leave out span ids that
+        are known. Raises Corrupt for a cursor that Phoenix did not give.
         """
+        row_id = _row_id(cursor)
         with self._spans(tenant_id, module) as spans:
-            yield from spans.paged(row_id, since) if row_id or since is None else spans.at_once(since)
+            yield from spans.after(row_id, since) if row_id or since is None else spans.at_once(since)
 
     def count_after(
         self,
         tenant_id: str,
         module: str,
-        row_id: int,
+        cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """The number of a module's spans behind a row id that started in [since, until), `limit` at most. Reads ids
+        """The number of a module's spans behind a cursor that started in [since, until), `limit` at most. Reads ids
         only, through GraphQL."""
         name, condition = project_name(self._prefix, tenant_id), f"name == {span_name(self._prefix, module)!r}"
+        row_id = _row_id(cursor)
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
             first = min(PAGE_ROWS, limit - count)
@@ -127,8 +135,15 @@ class PhoenixTraces:
                 break
         return count
 
-    def row_of(self, tenant_id: str, span_id: str) -> int | None:
-        """The row id of a span, None when the tenant's project does not hold it. One GraphQL query."""
+    def holds(self, tenant_id: str, cursor: Cursor) -> bool:
+        """Whether the tenant's project holds the cursor's span in the row in which it was. One GraphQL query."""
+        place = place_of(cursor)
+        if place is None or not place.span_id:
+            return place is not None
+        row_id = self._row_of(tenant_id, place.span_id)
+        return row_id is not None and place.span_row in (0, row_id)
+
+    def _row_of(self, tenant_id: str, span_id: str) -> int | None:
         span = self._http.graphql("getSpanByOtelId", _SPAN, {"id": span_id})
         if span is None:
             return None
@@ -297,6 +312,14 @@ class PhoenixTraces:
             pages = self._http.pages(path, {"span_id": wanted[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
             found |= {span_of_row(row).span_id for row in pages}
         return found
+
+
+def _row_id(cursor: Cursor | None) -> int:
+    """The last row that was read, 0 where none was. Raises Corrupt."""
+    place = place_of(cursor) if cursor else None
+    if cursor and place is None:
+        raise Corrupt(f"the cursor {cursor[:80]!r} is none of Phoenix's")
+    return place.row_id if place else 0
 
 
 def _times(since: datetime | None, until: datetime | None = None) -> dict[str, str]:

@@ -46,7 +46,6 @@ def _span(
     known, asked = query.inputs(), serving.champion(program).program.fields.inputs
     decision = serving.decide(program, **{name: known[name] for name in asked if name in known})
     return Span(
-        row_id=0,
         span_id=span_id_of(query, program),
         trace_id=digest([query.tenant_id, query.query])[:32],
         name=f"{prefix}.{program.partition('.')[0]}",

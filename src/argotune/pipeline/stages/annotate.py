@@ -185,7 +185,7 @@ def _places(this: Pass, look: Look, n_programs: int) -> int:
     Modules that ever had traces share the day's limit, and the programs of a module its part.
     """
     limit, today = this.config.annotation.daily_limit, look.now.date()
-    active = sum(this.book.marker(module)[0].row_id > 0 for module in this.config.modules)
+    active = sum(this.book.marker(module)[0].cursor is not None for module in this.config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
     own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
     waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from argotune.data.annotations import Annotation, strongest
+from argotune.data.cursor import Cursor
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Labels
 from argotune.data.experiences import Fields
@@ -27,14 +28,14 @@ MIN_RECENT = 20
 
 @dataclass(frozen=True)
 class Collected:
-    """The datasets of a module's programs by name, the row id up to which traces are in them, and the labels.
+    """The datasets of a module's programs by name, the cursor up to which traces are in them, and the labels.
 
     `labels` of answers called `label_names` lay on the module's spans before annotations were read: all of them are in
     the datasets, and later ones count as new.
     """
 
     datasets: Mapping[str, Dataset]
-    row_id: int
+    cursor: Cursor | None
     labels: int
     label_names: tuple[str, ...]
 
@@ -54,7 +55,7 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.marker.read_since)
     kept = this.kept
     datasets = {f.program: _dataset(this, f, spans.counts, kept) for f in fields}
-    return Collected(datasets, spans.marker.row_id, labels, names)
+    return Collected(datasets, spans.marker.cursor, labels, names)
 
 
 def _dataset(this: Pass, fields: Fields, spans: Mapping[str, int], kept: Retention) -> Dataset:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from argotune.data.cursor import Cursor
 from argotune.data.source import TraceSource
 from argotune.decisions.rules import Shortfall
 from argotune.errors import Conflict
@@ -54,7 +55,7 @@ def without_traces(
 def note_first_look(book: RunBook, module: str, now: datetime) -> None:
     """Remember when a module was first looked at, from where its lookback reaches back. Later looks change nothing."""
     marker, _ = book.marker(module)
-    if not marker.settled_row_id and not believed(marker.first_look_at, now):
+    if marker.settled_cursor is None and not believed(marker.first_look_at, now):
         with suppress(Conflict):  # somebody else looked at it, or reads
             book.change_marker(module, first_look_at=now)
 
@@ -77,15 +78,15 @@ def _count(
     now: datetime,
     reach: timedelta | None,
 ) -> _Counted:
-    def count(row_id: int, since: datetime | None, until: datetime | None = None) -> int:
-        return traces.count_after(config.tenant_id, module, row_id, limit, since, until)
+    def count(cursor: Cursor | None, since: datetime | None, until: datetime | None = None) -> int:
+        return traces.count_after(config.tenant_id, module, cursor, limit, since, until)
 
     since, names = since_of(marker, config, now), marker.label_names
-    new = count(marker.settled_row_id, since)
+    new = count(marker.settled_cursor, since)
     if reach and since is None and marker.read_since and now - reach < marker.read_since:
-        new = min(limit, new + count(0, now - reach, marker.read_since))
+        new = min(limit, new + count(None, now - reach, marker.read_since))
     labels = traces.count_labels(config.tenant_id, module, names, marker.read_since) if names else 0
-    return _Counted(new, count(0, None, since) if since else 0, max(0, labels - marker.settled_labels))
+    return _Counted(new, count(None, None, since) if since else 0, max(0, labels - marker.settled_labels))
 
 
 def _believed(marker: Marker, now: datetime) -> Marker:

@@ -11,6 +11,7 @@ from factories import NOON, make_annotation, make_config, make_span
 from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.traces import MemoryTraces
+from argotune.data.cursor import Cursor
 from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
@@ -20,6 +21,7 @@ from argotune.runs.progress import Marker
 from argotune.scheduling.trigger_check import Conditions
 from argotune.tenants.config import RoutingConfigUnified
 
+GONE = Cursor("999:gone")
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 CONFIG = make_config(optimization_interval_seconds=7200)
 ASKED = Conditions(
@@ -61,10 +63,10 @@ class Sent:
         self.traces.record("globex", [make_span(span_id=ids[0], name="cogniverse.routing", started_at=at)])
         return ids
 
-    def row(self, id: str) -> int:
-        found = self.traces.row_of("acme_corp", id)
-        assert found is not None
-        return found
+    def behind(self, id: str) -> Cursor | None:
+        """The cursor behind a span."""
+        found = self.traces.spans_after("acme_corp", "routing", None)
+        return next(read.cursor for read in found if read.span.span_id == id)
 
     def marked(self, **marker: Any) -> Sent:
         RunBook(self.store, "acme_corp").change_marker("routing", **marker)
@@ -138,7 +140,7 @@ def test_before_the_first_pass_those_of_the_lookback_count_and_the_older_ones_ar
 def test_after_a_pass_all_behind_the_cursor_count_however_old(sent: Sent):
     read = sent.send(5)
     sent.send(4, ago=99 * HOUR)
-    sent.marked(settled_row_id=sent.row(read[-1]), read_since=NOON - 24 * HOUR, row_id=999)
+    sent.marked(settled_cursor=sent.behind(read[-1]), read_since=NOON - 24 * HOUR)
     assert (sent.look().traces, sent.look().older) == (4, 0)
 
 
@@ -160,7 +162,7 @@ def test_a_longer_reach_counts_what_was_passed_over_behind_it(sent: Sent, reach:
     sent.send(2, ago=29 * HOUR)
     read = sent.send(5, ago=24 * HOUR)
     sent.send(4)
-    sent.marked(settled_row_id=sent.row(read[-1]), read_since=NOON - 24 * HOUR)
+    sent.marked(settled_cursor=sent.behind(read[-1]), read_since=NOON - 24 * HOUR)
     assert sent.look(reach=reach).traces == found
 
 
@@ -170,7 +172,7 @@ def test_a_reach_adds_nothing_before_the_first_pass_or_where_nothing_was_passed_
     assert sent.look(reach=99 * HOUR).traces == 4
     sent.marked(read_since=NOON - 24 * HOUR)
     assert sent.look(reach=99 * HOUR).traces == 4
-    sent.marked(settled_row_id=sent.row(old[-1]), read_since=None)
+    sent.marked(settled_cursor=sent.behind(old[-1]), read_since=None)
     assert sent.look(reach=99 * HOUR).traces == 4
 
 
@@ -178,7 +180,7 @@ def test_what_is_counted_twice_stops_at_what_is_needed_too(sent: Sent):
     sent.send(700, ago=30 * HOUR)
     read = sent.send(1)
     sent.send(600)
-    sent.marked(settled_row_id=sent.row(read[0]), read_since=NOON - 24 * HOUR)
+    sent.marked(settled_cursor=sent.behind(read[0]), read_since=NOON - 24 * HOUR)
     assert sent.look(reach=99 * HOUR).traces == 1000
 
 
@@ -205,13 +207,13 @@ def test_labels_count_that_were_given_since_the_last_pass_on_what_is_read(sent: 
 
 def test_a_database_with_the_last_span_read_is_the_same(sent: Sent):
     read = sent.send(1)
-    assert sent.marked(row_id=9, last_span_id=read[0]).look().notes == ()
+    assert sent.marked(cursor=sent.behind(read[0])).look().notes == ()
 
 
 def test_another_database_is_told_and_counted_from_the_last_pass_on(sent: Sent):
     sent.send(3, ago=99 * HOUR)
     sent.send(2, ago=30 * HOUR, labelled=1)
-    read = {"row_id": 999, "settled_row_id": 999, "last_span_id": "gone", "last_run_at": NOON - 20 * HOUR}
+    read = {"cursor": GONE, "settled_cursor": GONE, "last_run_at": NOON - 20 * HOUR}
     sent.marked(**read, settled_labels=3, label_names=("agent",))
     known = replace(ASKED, last_run_at=NOON - 20 * HOUR, notes=(BEGUN_ANEW,))
     assert sent.look() == replace(known, traces=2, older=3, labels=1)
@@ -219,7 +221,7 @@ def test_another_database_is_told_and_counted_from_the_last_pass_on(sent: Sent):
 
 def test_a_last_run_in_the_future_is_told_beside_another_database_and_puts_nothing_off(sent: Sent):
     ahead = NOON + timedelta(days=700)
-    sent.marked(row_id=9, last_span_id="gone", last_run_at=ahead, again_at=ahead + HOUR)
+    sent.marked(cursor=GONE, last_run_at=ahead, again_at=ahead + HOUR)
     found = sent.look()
     told = "the last run is dated 2028-01-31, in the future: not believed"
     assert found == replace(ASKED, again_at=NOON, notes=(told, BEGUN_ANEW))
@@ -308,7 +310,7 @@ def first_look(sent: Sent) -> datetime | None:
         ({}, NOON),
         ({"first_look_at": NOON - HOUR}, NOON - HOUR),
         ({"first_look_at": NOON + HOUR}, NOON),
-        ({"settled_row_id": 5}, None),
+        ({"settled_cursor": "5:a"}, None),
     ],
 )
 def test_the_first_look_is_remembered_until_something_is_settled(sent: Sent, marker, kept: datetime | None):
@@ -329,8 +331,8 @@ def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent):
         ({}, NOON - 24 * HOUR),
         ({"first_look_at": NOON - HOUR}, NOON - 25 * HOUR),
         ({"first_look_at": NOON + HOUR}, NOON - 24 * HOUR),
-        ({"row_id": 4}, NOON - 24 * HOUR),
-        ({"settled_row_id": 1}, None),
+        ({"cursor": "4:a"}, NOON - 24 * HOUR),
+        ({"settled_cursor": "1:a"}, None),
     ],
 )
 def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settled(marker, since: datetime | None):
@@ -338,40 +340,25 @@ def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settle
 
 
 @pytest.mark.parametrize(
-    ("marker", "span", "lost"),
-    [
-        ({}, "known", False),
-        ({"row_id": 9}, None, False),
-        ({"row_id": 9}, "known", False),
-        ({"row_id": 9}, "gone", True),
-        ({"row_id": 9, "last_span_id": "known"}, None, False),
-        ({"row_id": 9, "last_span_id": "known"}, "gone", False),
-        ({"row_id": 9, "last_span_id": "gone"}, "known", True),
-        ({"row_id": 0, "last_span_id": "gone"}, None, False),
-        ({"row_id": 1, "last_span_id": "gone"}, None, True),
-        ({"row_id": 9, "last_span_id": "known", "last_span_row": 2}, None, False),
-        ({"row_id": 9, "last_span_id": "known", "last_span_row": 1}, None, True),
-    ],
+    ("cursor", "lost"), [(None, False), ("2:known", False), ("1:known", True), ("2:gone", True), ("of another", True)]
 )
-def test_a_cursor_is_lost_where_the_last_span_read_is_gone_or_elsewhere(marker, span: str | None, lost: bool):
+def test_a_cursor_is_lost_where_the_last_span_read_is_gone_or_elsewhere(cursor: Cursor | None, lost: bool):
     traces = MemoryTraces()
     traces.record("acme_corp", [make_span(span_id=id) for id in ("first", "known")])
-    assert is_lost(traces, "acme_corp", Marker(**marker), span) is lost
+    assert is_lost(traces, "acme_corp", Marker(cursor=cursor)) is lost
 
 
 @pytest.mark.parametrize(("ran_at", "looked"), [(NOON - HOUR, NOON - HOUR), (None, NOON), (NOON + HOUR, NOON)])
 def test_a_marker_begun_anew_keeps_all_but_what_was_of_the_database(ran_at: datetime | None, looked: datetime):
     kept = {"pass_id": "one", "learned": {"routing": "x"}, "last_run_at": ran_at, "label_names": ("agent",)}
     of_database = {
-        "row_id": 1,
-        "settled_row_id": 1,
+        "cursor": "1:x",
+        "settled_cursor": "1:x",
         "settled_labels": 1,
         "unusable": {"a": 1},
         "masked": {"b": 1},
         "read_since": NOON,
         "passed_over": 1,
-        "last_span_id": "x",
-        "last_span_row": 1,
     }
     marker = Marker(**kept, **of_database, first_look_at=NOON - 99 * HOUR)
     assert begun_anew(marker, NOON) == Marker(**kept, first_look_at=looked)
