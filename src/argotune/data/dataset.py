@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from argotune.data.examples import Example, Split
+from argotune.data.examples import Example
 from argotune.data.experiences import query_of
+from argotune.data.splitting import Split
 from argotune.store.sealing import digest
 
 _MODULUS = 2**256

@@ -320,7 +320,8 @@ _JSON = TypeAdapter(Example)
 
 def example_to_json(example: Example) -> dict[str, Json]:
     """The example as JSON values."""
-    return _JSON.dump_python(example, mode="json")
+    body: dict[str, Json] = _JSON.dump_python(example, mode="json")
+    return body
 
 
 def example_from_json(body: Json) -> Example:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
+from typing import TypedDict, TypeVar
 
 from argotune.tenants.config import RewardWeights
 
@@ -282,18 +283,57 @@ _WORDS = {name: f"routing.{name}" for name in ("program_version", "modality", "l
 MAX_WORD_CHARS = 200
 
 
-def _outcome(attributes: Mapping[str, Json]) -> Mapping[str, float | bool | str | None] | Unusable:
-    found = {name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()}
-    found["processing_time_s"] = _number(attributes.get("routing.processing_time"), math.inf)
-    found |= {name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()}
+class _Outcome(TypedDict):
+    """What a span says of its decision besides inputs and answers: arguments of an Experience."""
+
+    confidence: float | None
+    search_quality: float | None
+    agent_success: bool | None
+    user_satisfaction: float | None
+    processing_time_s: float | None
+    propensity: float | None
+    program_version: str | None
+    modality: str | None
+    language: str | None
+
+
+def _outcome(attributes: Mapping[str, Json]) -> _Outcome | Unusable:
+    shares = _usable({name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()})
+    if isinstance(shares, Unusable):
+        return shares
+    time_s = _number(attributes.get("routing.processing_time"), math.inf)
+    if isinstance(time_s, Unusable):
+        return time_s
+    words = _usable({name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()})
+    if isinstance(words, Unusable):
+        return words
     success = attributes.get("routing.agent_success")
-    for value in found.values():
-        if isinstance(value, Unusable):
-            return value
     if success is not None and not isinstance(success, bool):
         return Unusable.WRONG_TYPE
-    found["agent_success"] = success
-    return found
+    return _Outcome(
+        agent_success=success,
+        processing_time_s=time_s,
+        confidence=shares["confidence"],
+        search_quality=shares["search_quality"],
+        user_satisfaction=shares["user_satisfaction"],
+        propensity=shares["propensity"],
+        program_version=words["program_version"],
+        modality=words["modality"],
+        language=words["language"],
+    )
+
+
+T = TypeVar("T")
+
+
+def _usable(found: dict[str, T | Unusable]) -> dict[str, T] | Unusable:
+    """All of them, or the first reason why one cannot be used."""
+    usable: dict[str, T] = {}
+    for name, value in found.items():
+        if isinstance(value, Unusable):
+            return value
+        usable[name] = value
+    return usable
 
 
 def _number(value: Json, largest: float) -> float | Unusable | None:

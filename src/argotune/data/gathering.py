@@ -107,7 +107,7 @@ def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields)
     """The training and dev examples with labels of people or an independent annotator, as they were gathered last."""
     experiences = (log.experience(fields.program, span_id) for span_id in sorted(questions.annotated().judged))
     ids = [question_id(fields.program, experience.inputs) for experience in experiences if experience]
-    found = []
+    found: list[Example] = []
     for id in ids:
         with suppress(Corrupt):
             found += filter(None, [log.example(fields.program, id)])

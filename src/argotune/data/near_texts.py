@@ -178,7 +178,9 @@ class _Shelf:
         """In how many bits the patterns of texts at these places differ from this one."""
         patterns = np.frombuffer(self.patterns, dtype=np.uint64).reshape(-1, self.width // 64)[places]
         asked = sketch.folded(self.width).to_bytes(self.width // 8, "little")
-        return np.bitwise_count(patterns ^ np.frombuffer(asked, dtype=np.uint64)).sum(axis=1, dtype=np.intc)
+        differing: np.ndarray = np.bitwise_count(patterns ^ np.frombuffer(asked, dtype=np.uint64))
+        bits: np.ndarray = differing.sum(axis=1, dtype=np.intc)
+        return bits
 
 
 class NearTexts:
@@ -243,7 +245,8 @@ class NearTexts:
         for place in shelf.same(sketch):
             number = shelf.numbers[place]
             if self._text(number) == text:
-                return self._names[shelf.groups[place]]
+                group: int = shelf.groups[place]
+                return self._names[group]
         return None
 
     def groups_near(self, text: str) -> frozenset[str]:

@@ -86,7 +86,7 @@ class Settling:
         """Write everything down. `over` are documents of days that list nothing any more."""
         chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
         pending = {
-            **log.collections(self._fields.program, expired, sorted(self.gone)),
+            **log.collections(self._fields.program, list(expired), sorted(self.gone)),
             self._questions.fresh_collection: list(fresh),
             **self._questions.day_ids(over),
         }

@@ -80,13 +80,13 @@ class Mask:
 
     def experience(self, experience: Experience, fields: Fields) -> Experience:
         """Inputs, free-text answers and slices; labels of a closed set are the tenant's own words."""
-        changed = {
-            "inputs": {name: self.text(text) for name, text in experience.inputs.items()},
-            "answers": self._answers(experience.answers, fields),
-            "modality": experience.modality and self.text(experience.modality),
-            "language": experience.language and self.text(experience.language),
-        }
-        return replace(experience, **changed)
+        return replace(
+            experience,
+            inputs={name: self.text(text) for name, text in experience.inputs.items()},
+            answers=self._answers(experience.answers, fields),
+            modality=experience.modality and self.text(experience.modality),
+            language=experience.language and self.text(experience.language),
+        )
 
     def example(self, example: Example, fields: Fields) -> Example:
         """As for an experience. What is masked has another id."""
@@ -121,18 +121,25 @@ def _replaced(text: str, found: Iterable[Finding]) -> str:
     return "".join([*parts, text[done:]])
 
 
-_ORDER: tuple[tuple[str, Callable[[str], Iterable[Place]], int], ...] = (
-    ("password", find_passwords, 0),
-    ("token", find_tokens, 0),
-    ("key", find_keys, 0),
-    ("email", find_emails, 0),
-    ("iban", find_ibans, 7),
-    ("card", find_cards, 13),
-    ("national_id", find_national_ids, 6),
-    ("ip", find_ips, 1),
-    ("host", find_hosts, 0),
-    ("phone", find_phones, 7),
-    ("key", find_random_texts, 1),
+Finder = Callable[[str, MaskingRules], Iterable[Place]]
+
+
+def _anywhere(find: Callable[[str], Iterable[Place]]) -> Finder:
+    return lambda text, _rules: find(text)
+
+
+_ORDER: tuple[tuple[str, Finder, int], ...] = (
+    ("password", _anywhere(find_passwords), 0),
+    ("token", _anywhere(find_tokens), 0),
+    ("key", _anywhere(find_keys), 0),
+    ("email", _anywhere(find_emails), 0),
+    ("iban", _anywhere(find_ibans), 7),
+    ("card", _anywhere(find_cards), 13),
+    ("national_id", _anywhere(find_national_ids), 6),
+    ("ip", _anywhere(find_ips), 1),
+    ("host", _anywhere(find_hosts), 0),
+    ("phone", lambda text, rules: find_phones(text, rules.phone_regions), 7),
+    ("key", _anywhere(find_random_texts), 1),
 )
 """Each finder sees only what those before it left: of two that claim a place the earlier one has it. The number is
 how many digits a text needs to be looked at, as most have fewer."""
@@ -150,7 +157,7 @@ def findings(text: str, rules: MaskingRules) -> list[Finding]:
     for kind, find, digits_needed in _ORDER:
         if digits < digits_needed or kind not in rules.kinds:
             continue
-        places = _apart(find_phones(left, rules.phone_regions) if find is find_phones else find(left))
+        places = _apart(find(left, rules))
         if places:
             left = _without(left, places)
             found += [Finding(kind, *place) for place in places if not _is_kept(text[slice(*place)], rules.keep)]

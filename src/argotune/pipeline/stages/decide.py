@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Split
+from argotune.data.splitting import Split
 from argotune.decisions.context import shortfall_of
 from argotune.decisions.rules import (
     SKIP,

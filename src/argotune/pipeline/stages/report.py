@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from argotune.data.examples import Example, Split
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.registry import Registry, Version
 from argotune.promotion.verdicts import Comparison, Score, Verdict
