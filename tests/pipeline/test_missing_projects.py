@@ -13,8 +13,7 @@ from argotune.cli import main, run_command
 from argotune.cli.commands import trigger
 from argotune.cli.commands.run import optimization_parser
 from argotune.cli.commands.trigger import trigger_parser
-from argotune.cli.showing import gravest
-from argotune.errors import ConfigInvalid, ProjectMissing
+from argotune.errors import ProjectMissing
 from argotune.runs.book import RunBook
 
 MODULES = ["modality", "routing", "cross_modal"]
@@ -90,8 +89,3 @@ def test_nothing_at_all_is_4(world: World, missing: list[str], parser, capsys):
     module = "all" if missing == MODULES else "routing"
     assert run_command(parser(), ["--tenant-id=acme", f"--module={module}"]) == ProjectMissing.exit_code
     assert "no project of" in capsys.readouterr().err
-
-
-def test_what_else_went_wrong_goes_before_a_missing_project():
-    failures = {"modality": ProjectMissing("none"), "routing": ConfigInvalid("wrong")}
-    assert gravest(failures, is_all=True) is failures["routing"]

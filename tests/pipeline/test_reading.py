@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,9 +9,7 @@ from datetime import timedelta
 import pytest
 from world import START, World, traffic
 
-from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.cli.commands import trigger
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset
@@ -22,6 +19,7 @@ from argotune.decisions.context import context_of
 from argotune.decisions.rules import TrainingHistory
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.triggering import LookRequest, look_at
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.reading import BEGUN_ANEW
 from argotune.pipeline.retention import HELD
@@ -215,11 +213,8 @@ def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
 
 
 @pytest.mark.parametrize("is_dry", [True, False])
-def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config, monkeypatch, is_dry):
+def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config, is_dry):
     send(world, 1, hours_ago=1)
-    for name, value in (("store_of", world.store), ("settings_of", None)):
-        monkeypatch.setattr(trigger, name, lambda _arguments, value=value: value)
-    monkeypatch.setattr(wiring, "open_traces", lambda _settings: world.traces)
-    trigger.looks_of(Namespace(tenant_id="acme", module="routing", force=False), is_dry=is_dry)
+    look_at(world.store, world.traces, LookRequest("acme", "routing", is_dry=is_dry), world.now)
     marker, tag = RunBook(world.store, "acme").marker("routing")
     assert (tag is None, marker.first_look_at is None) == (is_dry, is_dry)

@@ -12,8 +12,8 @@ import pytest
 from argotune.adapters.memory.store import MemoryStore
 from argotune.cli import main
 from argotune.cli.commands import run as run_commands
-from argotune.pipeline import passes
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations import running
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RoutingConfigUni
             raise KeyboardInterrupt
 
         monkeypatch.setattr(run_commands, "ports_of", ports_of)
-        monkeypatch.setattr(passes, "run_module", run_module)
+        monkeypatch.setattr(running, "run_module", run_module)
         assert main(["run", "--tenant", "acme", *flags]) == 130
         assert Configs(store).get("acme") == RoutingConfigUnified(tenant_id="acme", modules=["routing"])
         (found,) = seen

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from datetime import timedelta
 
 from argotune.cli.flags import Parser, add_outcome_files, add_store, add_tenant, hours
 from argotune.cli.open import store_of
 from argotune.cli.output import say
 from argotune.cli.showing import deliver_outcome, say_runs
-from argotune.errors import ConfigInvalid, ModuleFailed
-from argotune.runs.book import RunBook
-from argotune.runs.reports import run_json, summary_json
-from argotune.runs.run import Run
-from argotune.runs.step_outcomes import STATUSES, failed_modules, outcome_of_steps
-from argotune.tenants.catalog import Configs
+from argotune.errors import ConfigInvalid
+from argotune.pipeline.operations.summing_up import SumRequest, sum_up
+from argotune.runs.step_outcomes import STATUSES
 
 
 def aggregate_parser() -> argparse.ArgumentParser:
@@ -39,34 +35,18 @@ def aggregate_parser() -> argparse.ArgumentParser:
 
 
 def aggregate_results(arguments: Namespace) -> None:
-    """Sum up run records, whoever ran them and however they ended. Raises ModuleFailed when a step failed."""
-    from argotune.runs.totals import keep_tally
+    """Sum up run records. Raises ModuleFailed when a step of the workflow failed."""
     from argotune.wiring import utc_now
 
-    statuses = _statuses(arguments.status)
-    store = store_of(arguments)
-    Configs(store).get(arguments.tenant_id)
-    since = utc_now() - timedelta(hours=arguments.since_hours) if arguments.since_hours is not None else None
-    runs = RunBook(store, arguments.tenant_id).runs(group=arguments.group, since=since)
-    outcome = outcome_of_steps(statuses, runs)
-    lost = deliver_outcome(arguments, _summary(arguments.tenant_id, statuses, outcome, runs), outcome, runs)
-    say_runs(runs)
-    keep_tally(store, arguments.tenant_id, utc_now())  # a pass that was killed did not get there
-    if failed_modules(statuses):
-        raise ModuleFailed(f"{outcome}. Read the failed step's message; what is finished is kept")
-    say(outcome)
+    asked = SumRequest(arguments.tenant_id, arguments.group, arguments.since_hours, _statuses(arguments.status))
+    found = sum_up(store_of(arguments), asked, utc_now())
+    lost = deliver_outcome(arguments, found.as_json(), found.outcome, found.runs)
+    say_runs(found.runs)
+    if failure := found.failure:
+        raise failure
+    say(found.outcome)
     if lost:
         raise lost
-
-
-def _summary(tenant_id: str, statuses: dict[str, str], outcome: str, runs: list[Run]) -> dict[str, object]:
-    return {
-        "tenant_id": tenant_id,
-        "outcome": outcome,
-        "steps": statuses,
-        "summary": summary_json(runs),
-        "runs": [run_json(run) for run in runs],
-    }
 
 
 def _statuses(given: list[str]) -> dict[str, str]:

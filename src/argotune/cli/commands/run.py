@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from argotune.cli.flags import (
     Parser,
@@ -19,14 +20,15 @@ from argotune.cli.flags import (
     refuse_without,
 )
 from argotune.cli.open import ports_of
-from argotune.cli.showing import run_and_show
+from argotune.cli.showing import show_report
 from argotune.cli.workflows import add_namespace, add_size, opened, quantity, say_submitted, submit, until_it_is_over
 from argotune.errors import ConfigInvalid
-from argotune.pipeline.operations.asked import modules_of
 from argotune.scheduling.workflow import OPTIMIZERS, Submission
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODULES, RoutingConfigUnified, parse_config
+from argotune.tenants.config import MODULES
 from argotune.tenants.ids import check_tenant_id
+
+if TYPE_CHECKING:
+    from argotune.pipeline.operations.running import RunRequest
 
 NOT_ON_ARGO = (
     "lookback_hours",
@@ -67,7 +69,7 @@ def optimization_parser() -> argparse.ArgumentParser:
     add_phoenix(parser)
     add_force(parser, default=True)
     _add_run_flags(parser)
-    parser.set_defaults(call=run_modules, json=False)
+    parser.set_defaults(call=run_here, json=False)
     return parser
 
 
@@ -101,29 +103,37 @@ def _run(arguments: Namespace) -> int | None:
     if arguments.on_argo:
         return _run_on_argo(arguments)
     _refuse_argo_flags(arguments)
-    return run_modules(arguments)
+    return run_here(arguments)
 
 
-def run_modules(arguments: Namespace) -> None:
+def run_here(arguments: Namespace) -> None:
     """Run the pipeline for the asked modules and show what came of it."""
+    from argotune.pipeline.operations.running import run_modules
+
     with ports_of(arguments) as ports:
-        config = _for_this_run(Configs(ports.store).get(arguments.tenant_id), arguments)
-        run_and_show(ports, config, modules_of(config, arguments.module), arguments)
+        report = run_modules(ports, _request(arguments))
+    show_report(report, report.modules, arguments)
 
 
-def _for_this_run(config: RoutingConfigUnified, arguments: Namespace) -> RoutingConfigUnified:
-    flags = {
-        "phoenix_lookback_hours": arguments.lookback_hours,
-        "min_trace_confidence": arguments.min_confidence,
-        "preferred_optimizer": None if arguments.optimizer == "config" else arguments.optimizer,
-        "max_training_iterations": arguments.max_iterations,
-        "use_synthetic_data": arguments.use_synthetic_data,
-    }
-    given = {name: value for name, value in flags.items() if value is not None}
-    data = config.model_dump(mode="json")
-    if arguments.max_lm_calls:
-        data["budget"]["max_lm_calls"] = arguments.max_lm_calls
-    return parse_config({**data, **given})
+def _request(arguments: Namespace) -> RunRequest:
+    from argotune.pipeline.operations.running import Overrides, RunRequest
+
+    overrides = Overrides(
+        lookback_hours=arguments.lookback_hours,
+        min_confidence=arguments.min_confidence,
+        optimizer=None if arguments.optimizer == "config" else arguments.optimizer,
+        max_iterations=arguments.max_iterations,
+        use_synthetic_data=arguments.use_synthetic_data,
+        max_lm_calls=arguments.max_lm_calls or None,
+    )
+    return RunRequest(
+        tenant_id=arguments.tenant_id,
+        module=arguments.module,
+        is_forced=arguments.force,
+        is_training_forced=arguments.force_training,
+        group=arguments.group,
+        overrides=overrides,
+    )
 
 
 def _run_on_argo(arguments: Namespace) -> int:

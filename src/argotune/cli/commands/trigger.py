@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text, write_text
 from argotune.cli.flags import (
@@ -20,18 +21,14 @@ from argotune.cli.flags import (
 )
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import escaped, say, say_json
-from argotune.cli.showing import idle, missing_of, run_and_show
-from argotune.errors import NotFound, ProjectMissing
-from argotune.pipeline.operations.asked import modules_of
-from argotune.runs.reports import report_json
-from argotune.runs.step_outcomes import Look, outcome_of_looks
-from argotune.scheduling.next_check import agenda_of
+from argotune.cli.showing import show_report
+from argotune.runs.step_outcomes import Look
 from argotune.scheduling.trigger_check import Conditions
-from argotune.store.documents import unreadable
-from argotune.store.port import Store
-from argotune.tenants.agenda import keep_agenda, place_of
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODULES, RoutingConfigUnified
+from argotune.tenants.config import MODULES
+
+if TYPE_CHECKING:
+    from argotune.pipeline.operations.triggering import LookRequest
+    from argotune.runs.tenant_report import TenantReport
 
 
 def add_commands(commands) -> None:
@@ -58,119 +55,88 @@ def trigger_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
     parser.add_argument("--output", help="write the JSON report to this file")
-    parser.set_defaults(
-        call=trigger_script,
-        json=False,
-        group="",
-        outcome_file=None,
-        links_file=None,
-        force_training=False,
-        lookback_hours=None,
-    )
+    parser.set_defaults(call=trigger_script, json=False, outcome_file=None, links_file=None)
     return parser
 
 
 def check_trigger(arguments: Namespace) -> None:
     """Print the conditions of each module."""
-    found = looks_of(arguments, is_dry=True)
+    found = _look(arguments, is_dry=True)
     if arguments.json:
         return say_json([look_json(look) for look in found])
     for look in found:
         say_look(look)
 
 
+def _look(arguments: Namespace, *, is_dry: bool) -> list[Look]:
+    from argotune.pipeline.operations.triggering import look_at
+    from argotune.wiring import open_traces, utc_now
+
+    store, traces = store_of(arguments), open_traces(settings_of(arguments))
+    return look_at(store, traces, _asked(arguments, is_dry=is_dry), utc_now())
+
+
+def _asked(arguments: Namespace, *, is_dry: bool) -> LookRequest:
+    from argotune.pipeline.operations.triggering import LookRequest
+
+    return LookRequest(arguments.tenant_id, arguments.module, is_forced=arguments.force, is_dry=is_dry)
+
+
 def trigger_script(arguments: Namespace) -> None:
     """The documented trigger: check, then run what is due in this process, or leave that to a workflow (--due-dir)."""
     if arguments.due_dir is not None:
         refuse_without(arguments, "a run in this process, not with --due-dir", {"dry_run"})
-        return _report_checks(arguments, write_due(arguments))
-    looks = looks_of(arguments, is_dry=arguments.dry_run)
+        return _leave_due(arguments)
+    looks = _look(arguments, is_dry=arguments.dry_run)
     for look in looks:
         say_look(look)
-    due = [look.conditions for look in looks if look.is_due]
-    if arguments.dry_run:
-        for conditions in due:
-            say_dry_run(conditions)
-        return _report_checks(arguments, looks)
-    if not due:
+    due = [look for look in looks if look.is_due]
+    if due and not arguments.dry_run:
+        return _run_due(arguments, looks)
+    for look in due:
+        say_dry_run(look.conditions)
+    if not due and not arguments.dry_run:
         say("Skipping optimization.")
-        return _report_checks(arguments, looks)
+    _report_checks(arguments, looks)
+
+
+def _run_due(arguments: Namespace, looks: Sequence[Look]) -> None:
+    from argotune.pipeline.operations.running import RunRequest, run_due
+
     say("Triggering optimization...")
+    asked = RunRequest(arguments.tenant_id, arguments.module, is_forced=arguments.force)
     with ports_of(arguments) as ports:
-        config = Configs(ports.store).get(arguments.tenant_id)
-        run_and_show(ports, config, [c.module for c in due], arguments, [look for look in looks if not look.is_due])
+        report = run_due(ports, asked, looks)
+    due = [look.conditions.module for look in looks if look.is_due]
+    show_report(report, [each for each in report.modules if each.conditions.module in due], arguments)
 
 
 def _report_checks(arguments: Namespace, looks: Sequence[Look]) -> None:
     """The report of a check after which nothing was run."""
+    from argotune.runs.tenant_report import TenantReport
     from argotune.wiring import utc_now
 
-    data = report_json(arguments.tenant_id, idle(looks), missing_of(looks), utc_now())
-    if lost := deliver([(arguments.output, json_text(data))]):
+    _write_report(arguments, TenantReport.of_looks(arguments.tenant_id, utc_now(), looks))
+
+
+def _write_report(arguments: Namespace, report: TenantReport) -> None:
+    if lost := deliver([(arguments.output, json_text(report.as_json()))]):
         raise lost
 
 
-def write_due(arguments: Namespace) -> list[Look]:
-    """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line.
-
-    A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
-    """
-    store = store_of(arguments)
-    place = place_of(store, arguments.tenant_id)
-    try:
-        config = Configs(store).get(arguments.tenant_id)
-    except NotFound:
-        if arguments.force:
-            raise
-        _write_looks(arguments.due_dir, [], f"tenant {arguments.tenant_id!r} has no routing config any more")
-        return []
-    looks = _looks(arguments, store, config, is_dry=False)
-    if arguments.module == "all":
-        now = looks[0].conditions.now
-        keep_agenda(store, agenda_of(config.tenant_id, [look.conditions for look in looks], now), place)
-    _write_looks(arguments.due_dir, looks, outcome_of_looks(looks, unreadable(config.tenant_id)))
-    return looks
-
-
-def _write_looks(folder: str, looks: list[Look], outcome: str) -> None:
-    modules = [look.conditions.module for look in looks if look.is_due]
-    due = {module if module in MODULES else "own" for module in modules}
-    for name in (*MODULES, "own"):
-        write_text(f"{folder}/{name}", str(name in due).lower())
-    write_text(f"{folder}/outcome", escaped(outcome))
-    write_text(f"{folder}/any", str(bool(due)).lower())  # the last: it opens the way to the others
-    say(outcome)
-
-
-def _looks(arguments: Namespace, store: Store, config: RoutingConfigUnified, *, is_dry: bool) -> list[Look]:
-    from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
-    from argotune.runs.book import RunBook
+def _leave_due(arguments: Namespace) -> None:
+    """What the trigger's step leaves for the steps after it: a file of `true` or `false` each, and one line."""
+    from argotune.pipeline.operations.triggering import find_due
     from argotune.wiring import open_traces, utc_now
 
-    traces, now, looks = open_traces(settings_of(arguments)), utc_now(), []
-    book = RunBook(store, config.tenant_id)
-    for module in modules_of(config, arguments.module):
-        if not is_dry:
-            note_first_look(book, module, now)
-        marker, _ = book.marker(module)
-        try:
-            looks.append(Look(trigger(marker, traces, config, module, forced=arguments.force, now=now)))
-        except ProjectMissing as error:
-            conditions = without_traces(marker, config, module, forced=arguments.force, now=now)
-            looks.append(Look(conditions, missing=str(error)))
-    return looks
-
-
-def looks_of(arguments: Namespace, *, is_dry: bool) -> list[Look]:
-    """Of each module that is asked for; a dry look is not remembered.
-
-    Raises what the trace source raises, ProjectMissing where nothing was ever sent for any of them.
-    """
-    store = store_of(arguments)
-    found = _looks(arguments, store, Configs(store).get(arguments.tenant_id), is_dry=is_dry)
-    if found and all(look.missing for look in found):
-        raise ProjectMissing(found[0].missing)
-    return found
+    store, traces = store_of(arguments), open_traces(settings_of(arguments))
+    found = find_due(store, traces, _asked(arguments, is_dry=False), utc_now())
+    for name in (*MODULES, "own"):
+        write_text(f"{arguments.due_dir}/{name}", str(name in found.steps).lower())
+    write_text(f"{arguments.due_dir}/outcome", escaped(found.outcome))
+    write_text(f"{arguments.due_dir}/any", str(bool(found.steps)).lower())  # the last: it opens the way to the others
+    say(found.outcome)
+    _write_report(arguments, found.report)
 
 
 def say_look(look: Look) -> None:
