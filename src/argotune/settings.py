@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.errors.known_secrets import remember, remember_environment, remember_login
+from argotune.errors.lines import one_line, told
 from argotune.hosts import ASKED, has_address
 
 ContentField = Literal["modality", "title", "text", "agent"]
@@ -173,10 +174,10 @@ def misread_variable(error: BaseException) -> str | None:
     is_of_import = any(map(_is_of_a_library, loaded))
     if not is_of_import or not isinstance(error, ValueError | TypeError | AttributeError | OSError):
         return None
-    text = " ".join(str(error).split())
+    text = one_line(str(error))
     words = set(re.findall(r"[\w./:+-]+", text.lower()))
     names = sorted(name for name, value in os.environ.items() if value.strip().lower() in words)
-    return f"{' or '.join(names) or 'a variable'}: a library cannot be loaded with it: {text}"[:400]
+    return told(f"{' or '.join(names) or 'a variable'}: a library cannot be loaded with it: {text}", 400)
 
 
 def _is_of_a_library(parts: Sequence[str]) -> bool:

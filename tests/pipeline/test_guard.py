@@ -14,7 +14,7 @@ from argotune.data.experiences import Fields
 from argotune.data.splitting import Split
 from argotune.errors import Unavailable
 from argotune.optimizers import OPTIMIZERS
-from argotune.optimizers.task import plain_student
+from argotune.optimizers.task import bare_student
 from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
@@ -137,7 +137,7 @@ def memorising(world: World):
     def compile(task) -> dspy.Module:
         examples = ExperienceLog(world.store, "acme").examples("routing")
         sealed = sorted((e for e in examples if e.split is Split.TEST), key=lambda e: e.id)[:2]
-        tuned = plain_student(task).reset_copy()
+        tuned = bare_student(task).reset_copy()
         for predictor in tuned.predictors():
             predictor.demos = [dspy.Example({**e.inputs, **e.expected}) for e in sealed]
         return tuned

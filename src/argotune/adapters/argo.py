@@ -19,6 +19,7 @@ from kubernetes.client import ApiClient, ApiException, Configuration
 
 from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
+from argotune.errors.lines import told
 from argotune.scheduling.workflow import (
     TEMPLATE,
     TEMPLATE_LABEL,
@@ -208,8 +209,8 @@ def _reading_the_login() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = f"{type(error).__name__}: {_one_line(error)}"[:300]
-        raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {told}") from error
+        said = told(f"{type(error).__name__}: {error}")
+        raise ConfigInvalid(f"KUBECONFIG: no cluster to talk to: {said}") from error
 
 
 def _guarded(refresh: Callable[[Configuration], None] | None) -> Callable[[Configuration], None] | None:
@@ -230,7 +231,7 @@ def _as_documented(what: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BadAnswer(f"Kubernetes: {what} is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Kubernetes: {what} is not as documented: {error!r}")) from error
 
 
 def _readable(items: list[Mapping[str, Any]]) -> Iterator[Workflow]:
@@ -245,34 +246,30 @@ def _readable(items: list[Mapping[str, Any]]) -> Iterator[Workflow]:
 def _not_reached(error: Exception, what: str) -> Exception:
     """An address or certificate that is wrong stays wrong; all else may pass. The client tells TLS as a status of 0."""
     reason = f"{type(error).__name__}: {error}" if not isinstance(error, ApiException) else str(error.reason)
-    told = f"Kubernetes: {what}: {' '.join(reason.split())}"[:300]
+    said = told(f"Kubernetes: {what}: {reason}")
     is_tls = reason.startswith("SSLError") and "EOF" not in reason
     if is_tls or isinstance(error, urllib3.exceptions.LocationValueError):
-        return ConfigInvalid(f"KUBECONFIG: {told}")
-    return Unavailable(told)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+        return ConfigInvalid(f"KUBECONFIG: {said}")
+    return Unavailable(said)
 
 
 def _translated(error: ApiException, what: str) -> Exception:
-    told = f"Kubernetes: {what}: {error.status} {_reason(error)}"
-    if error.status == 409 and "already exists" in told:
-        return _AlreadyThere(told)
+    said = f"Kubernetes: {what}: {error.status} {_reason(error)}"
+    if error.status == 409 and "already exists" in said:
+        return _AlreadyThere(said)
     if error.status in (401, 403) and not _is_policy(error):
-        return AccessDenied(told)
+        return AccessDenied(said)
     if error.status == 404:
-        return NotFound(told)
+        return NotFound(said)
     if error.status == 429:
-        return RateLimited(told)
+        return RateLimited(said)
     if not error.status:
         return _not_reached(error, what)
     if error.status == 410:
-        return _Expired(told)
+        return _Expired(said)
     if error.status >= 500 or error.status in (408, 409):
-        return Unavailable(told)
-    return ConfigInvalid(told)
+        return Unavailable(said)
+    return ConfigInvalid(said)
 
 
 def _is_policy(error: ApiException) -> bool:
@@ -290,4 +287,4 @@ def _reason(error: ApiException) -> str:
         text = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError, RecursionError):
         text = str(error.reason or "")
-    return " ".join(str(text).split())[:500]
+    return told(str(text), 500)

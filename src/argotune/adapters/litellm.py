@@ -27,7 +27,8 @@ from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ConfigInvalid, Declined, NoContent, RequestRefused, Unavailable
 from argotune.errors.causes import causes_of
-from argotune.errors.known_secrets import is_clean, masked, remember
+from argotune.errors.known_secrets import is_clean, remember
+from argotune.errors.lines import told
 from argotune.lm.kept_answers import PaidAnswers
 from argotune.lm.meanings import may_pass, meaning_of
 from argotune.lm.meter import Meter
@@ -143,20 +144,20 @@ class RemoteWriter:
     def _refuse_lasting(self, error: LMError) -> None:
         """Raise ConfigInvalid for what no other attempt mends: a certificate, a proxy, a key that no header takes."""
         if isinstance(error, _OF_THE_WAY) and (reason := lasting_reason(error)):
-            told = reason.replace(KEY, self._key_variable).partition("\n")[0]
-            raise ConfigInvalid(f"{self.identity['lm']}: {told}") from None
+            named = reason.replace(KEY, self._key_variable)
+            raise ConfigInvalid(f"{self.identity['lm']}: {told(named)}") from None
 
     def _told(self, error: LMError) -> Exception:
         kind = meaning_of(error)
         if error.status == _FORBIDDEN and self._has_answered:
             kind = RequestRefused  # as moderation says it; a key without the right is refused from the first request on
-        told = masked(str(error.message or error)).strip().partition("\n")[0]  # before it is cut
+        said = told(str(error.message or error).strip().partition("\n")[0])
         if error.provider_code == _TOO_LONG:
-            return ContextWindowExceededError(model=self.identity["lm"], message=told[:300])
+            return ContextWindowExceededError(model=self.identity["lm"], message=said)
         remedy = f"; check {self._key_variable}" if kind is AccessDenied else ""
-        if kind is Unavailable and (reason := passing_reason(error)) not in told:
+        if kind is Unavailable and (reason := passing_reason(error)) not in said:
             remedy = f" ({reason})"
-        return kind(f"{self.identity['lm']}: {told[:300]}{remedy}")
+        return kind(f"{self.identity['lm']}: {said}{remedy}")
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 
+from argotune.errors.lines import told
 from argotune.settings import misread_variable
 
 KEY = "the key"
@@ -31,7 +32,7 @@ def passing_reason(error: BaseException) -> str:
             return f"its host name is not known (DNS: {found.strerror})"
         if isinstance(found, OSError) and found.strerror:
             return found.strerror
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+    return told(str(error).strip().partition("\n")[0], 200) or type(error).__name__
 
 
 def met_by(host: str, port: int, *, is_tls: bool, timeout_s: float) -> OSError | None:
@@ -84,21 +85,21 @@ def _header(error: BaseException) -> str | None:
 def _address(error: BaseException) -> str | None:
     text = str(error)
     if type(error).__name__ == "ProxyError" and text.startswith("4"):
-        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: the proxy refuses: {text[:200]}"
+        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: the proxy refuses: {told(text, 200)}"
     if "proxy" in text.lower() and isinstance(error, ValueError | ImportError):
-        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {text[:200]}"
+        return f"HTTP_PROXY, HTTPS_PROXY or ALL_PROXY: {told(text, 200)}"
     if type(error).__name__ in ("UnsupportedProtocol", "InvalidURL") or (
         type(error) is ValueError and "scheme" in text
     ):
-        return f"its address is no http or https URL ({text[:120]})"
+        return f"its address is no http or https URL ({told(text, 120)})"
     return None
 
 
 def _missing(error: BaseException) -> str | None:
     if isinstance(error, ImportError):
-        return f"a package is missing: {error}"[:300]
+        return told(f"a package is missing: {error}")
     if type(error).__module__.partition(".")[0] == "openai" and type(error).__name__ == "OpenAIError":
-        return f"{KEY}: {error}"[:300]
+        return told(f"{KEY}: {error}")
     return None
 
 

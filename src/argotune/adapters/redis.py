@@ -23,6 +23,7 @@ from argotune.adapters.reasons import lasting_reason
 from argotune.adapters.retrying import Passing, Patience
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, Conflict, Corrupt, Unavailable
 from argotune.errors.known_secrets import is_clean, remember
+from argotune.errors.lines import told
 from argotune.hosts import is_host
 from argotune.store.collections import EVERYONE
 from argotune.store.port import ANY, Record
@@ -325,19 +326,19 @@ _PASSING_CODES = ("BUSY ", "MISCONF ", "NOREPLICAS ")
 
 def _translated(error: Exception, address: Address) -> ArgotuneError:
     cause = _root(error)
-    told = f"{address.host}:{address.port}: {cause}"
+    said = told(f"{address.host}:{address.port}: {cause}")
     if isinstance(cause, _DENIED):
-        return AccessDenied(f"CONFIG_STORE_URL: Redis at {told}")
+        return AccessDenied(f"CONFIG_STORE_URL: Redis at {said}")
     if isinstance(cause, failures.MovedError):
         return ConfigInvalid(
             f"CONFIG_STORE_URL: Redis at {address.host}:{address.port} is a cluster: add ?cluster=true"
         )
     if not isinstance(cause, failures.ResponseError) and (reason := lasting_reason(error) or _setting(cause)):
-        reason = " ".join(reason.split()).replace("SSL_CERT_FILE", "ssl_ca_certs")
-        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {address.host}:{address.port}: {reason}"[:400])
+        named = reason.replace("SSL_CERT_FILE", "ssl_ca_certs")
+        return ConfigInvalid(told(f"CONFIG_STORE_URL: Redis at {address.host}:{address.port}: {named}", 400))
     if isinstance(cause, _PASSING) or not isinstance(cause, failures.ResponseError):
-        return Unavailable(f"store: Redis at {told}")
-    return _of_answer(str(cause), told)
+        return Unavailable(f"store: Redis at {said}")
+    return _of_answer(str(cause), said)
 
 
 def _setting(cause: BaseException) -> str | None:
@@ -346,16 +347,16 @@ def _setting(cause: BaseException) -> str | None:
     return str(cause) if is_one else None
 
 
-def _of_answer(answer: str, told: str) -> ArgotuneError:
+def _of_answer(answer: str, said: str) -> ArgotuneError:
     if "cluster support disabled" in answer:
-        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {told}: leave out the cluster option")
+        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {said}: leave out the cluster option")
     if "DB index" in answer:
-        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {told}: there is no such database")
+        return ConfigInvalid(f"CONFIG_STORE_URL: Redis at {said}: there is no such database")
     if "WRONGTYPE" in answer:
-        return Corrupt(f"store: a key of ours holds something else in Redis at {told}")
+        return Corrupt(f"store: a key of ours holds something else in Redis at {said}")
     if answer.startswith(_PASSING_CODES):
-        return Unavailable(f"store: Redis at {told}")
-    return BadAnswer(f"store: Redis at {told}")
+        return Unavailable(f"store: Redis at {said}")
+    return BadAnswer(f"store: Redis at {said}")
 
 
 def _root(error: Exception) -> BaseException:

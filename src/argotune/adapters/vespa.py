@@ -25,6 +25,7 @@ from argotune.adapters.reasons import KEY, lasting_reason, met_by, passing_reaso
 from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.errors.known_secrets import remember, remember_login
+from argotune.errors.lines import told
 from argotune.settings import ContentField, VespaLayout
 from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
 
@@ -232,10 +233,10 @@ def _refused(response: Any) -> ArgotuneError:
     """The error that an answer of status 400 or more tells: in words of the query API, of visits, or of neither."""
     try:
         body = response.json()
-        told = body.get("root", {}).get("errors") or body.get("message")
+        found = body.get("root", {}).get("errors") or body.get("message")
     except (ValueError, RuntimeError, AttributeError):
-        told = None
-    return _problem(response.status_code, told or f"HTTP {response.status_code}: {str(response.text)[:200]}")
+        found = None
+    return _problem(response.status_code, found or f"HTTP {response.status_code}: {response.text}")
 
 
 def _problem(status: int, errors: Any) -> ArgotuneError:
@@ -246,7 +247,7 @@ def _problem(status: int, errors: Any) -> ArgotuneError:
     else:
         code, said = None, str(first)
     kind = _kind(status, code)
-    return kind(f"Vespa: {' '.join(said.split())[:300] or f'HTTP {status}'}")
+    return kind(f"Vespa: {told(said) or f'HTTP {status}'}")
 
 
 def _kind(status: int, code: Any) -> type[ArgotuneError]:
@@ -271,7 +272,7 @@ def _told(access: VespaAccess) -> Iterator[None]:
     except OSError as error:
         raise ConfigInvalid(f"Vespa: {error.filename or 'certificate'}: {error.strerror or error}") from error
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise BadAnswer(f"Vespa: an answer is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Vespa: an answer is not as documented: {error!r}")) from error
 
 
 def _not_reached(error: Exception, access: VespaAccess) -> ArgotuneError:
@@ -280,7 +281,7 @@ def _not_reached(error: Exception, access: VespaAccess) -> ArgotuneError:
     host, is_tls = url.hostname or "", url.scheme == "https"
     met = met_by(host, url.port or (443 if is_tls else 80), is_tls=is_tls, timeout_s=access.timeout_s)
     if reason := lasting_reason(met or error):
-        reason = " ".join(reason.replace(KEY, "ARGOTUNE_VESPA_TOKEN").split())
-        return ConfigInvalid(f"VESPA_URL: {host}: {reason}"[:400])
+        named = reason.replace(KEY, "ARGOTUNE_VESPA_TOKEN")
+        return ConfigInvalid(told(f"VESPA_URL: {host}: {named}", 400))
     said = passing_reason(met) if met else type(error).__name__
-    return Unavailable(f"Vespa at {host} does not answer: {said}"[:300])
+    return Unavailable(told(f"Vespa at {host} does not answer: {said}"))

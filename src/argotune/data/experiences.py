@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import cache, cached_property, lru_cache
 from typing import TypedDict, TypeVar
 
+from argotune.store.texts import storable
 from argotune.tenants.config import RewardWeights
 
 MAX_TEXT_CHARS = 20_000
@@ -82,11 +83,11 @@ def meant(said: str, labels: Collection[str] | None) -> str | None:
     The one rule by which labels are compared, whoever gave them and however a tenant has spelled its own.
     """
     if labels is None:
-        return _plain(said) or None
-    return said if said in labels else next((label for label in labels if _plain(label) == _plain(said)), None)
+        return _composed(said) or None
+    return said if said in labels else next((label for label in labels if _composed(label) == _composed(said)), None)
 
 
-def _plain(label: str) -> str:
+def _composed(label: str) -> str:
     return unicodedata.normalize("NFC", label).strip()
 
 
@@ -244,7 +245,7 @@ def _text(value: Json) -> str | Unusable:
         return ""
     if not isinstance(value, str):
         return _text_of_json(value)
-    return clean(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
+    return storable(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
 
 
 def _text_of_json(value: Json) -> str | Unusable:
@@ -269,13 +270,6 @@ def as_text(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"a value that cannot be written as JSON: {error}") from error
-
-
-def clean(text: str) -> str:
-    """The text without what a store or Phoenix on Postgres cannot hold: NUL and lone surrogates."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 _SHARES = {name: f"routing.{name}" for name in ("confidence", "search_quality", "user_satisfaction", "propensity")}
@@ -348,7 +342,7 @@ def _number(value: Json, largest: float) -> float | Unusable | None:
 def _word(value: Json) -> str | Unusable | None:
     if value is None:
         return None
-    return _shared_word(clean(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else Unusable.WRONG_TYPE
+    return _shared_word(storable(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else Unusable.WRONG_TYPE
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.rules import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
 from argotune.errors import ConfigInvalid, Corrupt
+from argotune.errors.lines import in_short
 from argotune.store.documents import Document
 from argotune.store.sealing import digest
 from argotune.tenants.config import MODALITIES, MODULES
@@ -280,4 +281,4 @@ def _raising_corrupt(id: str) -> Iterator[None]:
     try:
         yield
     except (xgboost.core.XGBoostError, ValueError, TypeError) as error:
-        raise Corrupt(f"meta-model {id}: its trees cannot be read: {str(error).splitlines()[0][:120]}") from error
+        raise Corrupt(f"meta-model {id}: its trees cannot be read: {in_short(error)}") from error

@@ -4,7 +4,7 @@ The docstring of a class is its default message and tells the remedy. `exit_code
 ends with; workflows retry 75 only. A skipped run and a rejected challenger are values, not errors.
 
 Beside them is what every message passes through: what it came of (causes.py), and secrets that it must not tell
-(known_secrets.py). Nothing here knows another room.
+(known_secrets.py); and what makes one line of any text (lines.py). Nothing here knows another room.
 """
 
 from __future__ import annotations

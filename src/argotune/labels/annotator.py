@@ -7,7 +7,6 @@ comparing it with them means something.
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from dspy.signatures.signature import make_signature
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Experience
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Conflict
+from argotune.errors.lines import one_line
 from argotune.labels.agreement import AnnotatorReport
 from argotune.lm.kept_answers import Answers
 from argotune.lm.lack import Lack
@@ -188,7 +188,8 @@ class LMAnnotator:
         answers = {name: str(said.get(name) or "") for name in self.program.fields.answers}
         if not self.program.fields.allow(answers):
             return Lack.OUTSIDE
-        reason, confidence = one_line(str(said.get(_REASON) or "")), float(said.get("confidence") or 0.0)
+        reason = one_line(str(said.get(_REASON) or ""), MAX_REASON_CHARS)
+        confidence = float(said.get("confidence") or 0.0)
         return [
             Annotation(experience.span_id, name, label, "LLM", self.identifier, self.at, reason, confidence)
             for name, label in answers.items()
@@ -216,9 +217,3 @@ def annotation_signature(program: Program) -> type[dspy.Signature]:
 def quoted(text: str) -> str:
     """Text as one line of JSON in which the marks that prompts are divided by have no meaning."""
     return json.dumps(text, ensure_ascii=False).replace("[[", "[ [").replace("]]", "] ]")
-
-
-def one_line(text: str) -> str:
-    """What an LM wrote as one short line without control characters."""
-    plain = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in text)
-    return " ".join(plain.split())[:MAX_REASON_CHARS]

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import random
 import re
-import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os.path import commonprefix
 from typing import TypeVar
 
 from argotune.errors import ConfigInvalid
+from argotune.errors.lines import one_line
 
 Written = tuple[bytes, ...]
 """What was written so far: whole text first, then pieces as the LM gave them, which may end within a character."""
@@ -102,20 +102,18 @@ def prompt_of(case: Case, max_value_chars: int) -> str:
         for answer, about in question.about.items()
     ]
     order = [*case.inputs, *hints]
-    head = [plain(case.instructions, 4 * max_value_chars), _lines(hints, hints, max_value_chars)]
+    head = [prompt_line(case.instructions, 4 * max_value_chars), _lines(hints, hints, max_value_chars)]
     blocks = [_lines(values, order, max_value_chars) for values in (*descriptions, *case.demos, case.inputs)]
     return "\n\n".join(["\n".join(filter(None, head)), *filter(None, blocks)]) + "\n"
 
 
 def _lines(values: Mapping[str, str], names: Iterable[str], max_chars: int) -> str:
-    return "\n".join(f"{name}: {plain(values[name], max_chars)}" for name in names if values.get(name))
+    return "\n".join(f"{name}: {prompt_line(values[name], max_chars)}" for name in names if values.get(name))
 
 
-def plain(text: str, max_chars: int) -> str:
-    """One line without control characters, lone surrogates or chat marks; too long a text loses its middle."""
-    cut = clip(text, 2 * max_chars)
-    visible = "".join(" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in cut)
-    return clip(" ".join(visible.split()).replace("<|", "< |"), max_chars)
+def prompt_line(text: str, max_chars: int) -> str:
+    """The text as one line of a prompt, without chat marks; too long a text loses its middle."""
+    return clip(one_line(clip(text, 2 * max_chars)).replace("<|", "< |"), max_chars)
 
 
 def clip(text: str, max_chars: int) -> str:
@@ -128,7 +126,7 @@ def clip(text: str, max_chars: int) -> str:
 
 def option_texts(answers: Mapping[str, str]) -> dict[str, str]:
     """How each answer is written: its text on one line, numbered where two would look the same or one is empty."""
-    texts = {answer: plain(text, 200) for answer, text in answers.items()}
+    texts = {answer: prompt_line(text, 200) for answer, text in answers.items()}
     if all(texts.values()) and len(set(texts.values())) == len(texts):
         return texts
     return {answer: f"{number} {text}" for number, (answer, text) in enumerate(texts.items())}

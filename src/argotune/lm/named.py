@@ -23,6 +23,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, refuse_unused_fields, settled
 from argotune.lm.port import LMs
 from argotune.lm.streaks import Streak
+from argotune.store.texts import storable
 from argotune.tenants.config import LMChoice
 
 REASONING_TOKENS = 16_000
@@ -201,11 +202,8 @@ def _read(ask: Callable[..., list[dict[str, Any]]], *asked: Any) -> list[dict[st
 
 
 def sendable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with `?` for lone surrogates, which no server takes and DSPy refuses with a ValueError."""
-    return {
-        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-        for name, value in values.items()
-    }
+    """The values without lone surrogates, which no server takes and DSPy refuses with a ValueError."""
+    return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 class PaidEngine:

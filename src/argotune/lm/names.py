@@ -162,10 +162,10 @@ def is_embedded(name: str) -> bool:
 
 def is_same_model(annotator: str, tuned: str) -> bool:
     """Whether two LiteLLM names mean one model: providers, tags and dates are left out."""
-    return _plain(annotator) == _plain(tuned)
+    return _family(annotator) == _family(tuned)
 
 
-def _plain(model: str) -> str:
+def _family(model: str) -> str:
     name = model.strip().lower().rpartition("/")[2].partition(":")[0]
     return re.sub(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$", "", name)
 

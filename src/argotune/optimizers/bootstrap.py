@@ -9,7 +9,7 @@ from __future__ import annotations
 import dspy
 from dspy.teleprompt import BootstrapFewShot
 
-from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, demo_pool, metric_of
 
 MAX_BOOTSTRAPPED = 5
 MAX_LABELED = 10
@@ -24,5 +24,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         max_labeled_demos=MAX_LABELED,
         max_rounds=1,
     )
-    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=demo_pool(task))
+    tuned: dspy.Module = optimizer.compile(bare_student(task), trainset=demo_pool(task))
     return tuned

@@ -18,7 +18,7 @@ from dspy.utils.callback import BaseCallback
 
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unanswered
 from argotune.optimizers.quiet import quiet
-from argotune.optimizers.task import Stopped, TrainingTask, plain_student
+from argotune.optimizers.task import Stopped, TrainingTask, bare_student
 from argotune.programs.failures import NO_ANSWER, raising_as, stopping_error
 from argotune.programs.state import dump, load
 
@@ -93,9 +93,9 @@ def guarded(name: str, compile: Compile) -> Compile:
             with _surroundings(name, task, watch):
                 state = dump(_compiled(name, compile, task))
         except Stopped as stopped:
-            state = _so_far(name, stopped.error, watch.best_beside(dump(plain_student(task))))
+            state = _so_far(name, stopped.error, watch.best_beside(dump(bare_student(task))))
         except Unanswered as error:
-            state = _so_far(name, error, watch.best_beside(dump(plain_student(task))))
+            state = _so_far(name, error, watch.best_beside(dump(bare_student(task))))
         return load(task.program, state, task.program.signature_hash, task.embedder)
 
     return run

@@ -10,7 +10,7 @@ import math
 import dspy
 from dspy.teleprompt import COPRO
 
-from argotune.optimizers.task import TrainingTask, metric_of, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, metric_of
 
 MAX_BREADTH = 10
 """Instructions in a round, as DSPy has it by default."""
@@ -35,5 +35,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         prompt_model=task.lms.teacher, metric=metric_of(task), breadth=breadth, depth=depth, init_temperature=1.0
     )
     measuring = {"num_threads": task.lms.num_threads, "display_progress": False, "display_table": False}
-    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=task.choosing, eval_kwargs=measuring)
+    tuned: dspy.Module = optimizer.compile(bare_student(task), trainset=task.choosing, eval_kwargs=measuring)
     return tuned

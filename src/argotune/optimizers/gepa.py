@@ -13,7 +13,7 @@ from dspy.teleprompt.gepa import GEPA
 from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
 from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
-from argotune.optimizers.task import TrainingTask, metric_of, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, metric_of
 
 REFLECTION_MINIBATCH = 3
 
@@ -38,7 +38,7 @@ def compile(task: TrainingTask) -> dspy.Module:
         # A proposal that fails on its minibatch costs six metric calls: without this there would be hundreds of them.
         gepa_kwargs={"stop_callbacks": MaxCandidateProposalsStopper(proposals)},
     )
-    return optimizer.compile(plain_student(task), trainset=task.train, valset=task.choosing)
+    return optimizer.compile(bare_student(task), trainset=task.train, valset=task.choosing)
 
 
 def _with_feedback(task: TrainingTask) -> Any:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import dspy
 
-from argotune.optimizers.task import MAX_DEMOS, TrainingTask, demo_pool, plain_student
+from argotune.optimizers.task import MAX_DEMOS, TrainingTask, bare_student, demo_pool
 
 
 def compile(task: TrainingTask) -> dspy.Module:
     """Sixteen examples, or one per label where there are more labels; the same for every predictor."""
     demos = one_of_each(demo_pool(task), [name for name, labels in task.program.fields.answers.items() if labels])
-    tuned: dspy.Module = plain_student(task).reset_copy()
+    tuned: dspy.Module = bare_student(task).reset_copy()
     for predictor in tuned.predictors():
         predictor.demos = list(demos)
     return tuned

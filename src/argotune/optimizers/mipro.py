@@ -9,7 +9,7 @@ from __future__ import annotations
 import dspy
 from dspy.teleprompt import MIPROv2
 
-from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, demo_pool, metric_of
 from argotune.programs.closed_set import ClosedSetAnswers
 
 MAX_CANDIDATES = 18
@@ -45,7 +45,7 @@ def compile(task: TrainingTask) -> dspy.Module:
         seed=task.seed,
         track_stats=False,
     )
-    student = plain_student(task)
+    student = bare_student(task)
     tuned: dspy.Module = optimizer.compile(
         student,
         trainset=demo_pool(task),

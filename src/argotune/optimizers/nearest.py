@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dspy
 
-from argotune.optimizers.task import TrainingTask, demo_pool, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, demo_pool
 from argotune.programs.retrieval import RetrievedDemos
 
 NEIGHBOURS = 4
@@ -15,4 +15,4 @@ NEIGHBOURS = 4
 
 def compile(task: TrainingTask) -> dspy.Module:
     """The student with retrieved demonstrations in place of fixed ones; its instructions stay."""
-    return RetrievedDemos(plain_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedder())
+    return RetrievedDemos(bare_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedder())

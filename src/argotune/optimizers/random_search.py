@@ -9,7 +9,7 @@ import dspy
 from dspy.teleprompt import BootstrapFewShotWithRandomSearch
 
 from argotune.optimizers.bootstrap import MAX_BOOTSTRAPPED, MAX_LABELED
-from argotune.optimizers.task import TrainingTask, demo_pool, metric_of, plain_student
+from argotune.optimizers.task import TrainingTask, bare_student, demo_pool, metric_of
 
 ALWAYS_TRIED = 3
 """No demonstrations, labelled ones, and one bootstrap in order: DSPy tries them besides the random ones."""
@@ -30,5 +30,5 @@ def compile(task: TrainingTask) -> dspy.Module:
         num_candidate_programs=iterations(task.max_iterations) - ALWAYS_TRIED,
         num_threads=task.lms.num_threads,
     )
-    tuned: dspy.Module = optimizer.compile(plain_student(task), trainset=demo_pool(task), valset=task.choosing)
+    tuned: dspy.Module = optimizer.compile(bare_student(task), trainset=demo_pool(task), valset=task.choosing)
     return tuned

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dspy
 from dspy.teleprompt import SIMBA
 
-from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, metric_of, plain_student
+from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, bare_student, metric_of
 
 MAX_BATCH = 32
 CANDIDATES = 4
@@ -37,4 +37,4 @@ def compile(task: TrainingTask) -> dspy.Module:
         demo_input_field_maxlen=MAX_DEMO_CHARS,
         num_threads=task.lms.num_threads,
     )
-    return optimizer.compile(plain_student(task), trainset=task.train, seed=task.seed)
+    return optimizer.compile(bare_student(task), trainset=task.train, seed=task.seed)

@@ -73,7 +73,7 @@ class Optimizer:
     uses_weights: bool
 
 
-def plain_student(task: TrainingTask) -> dspy.Module:
+def bare_student(task: TrainingTask) -> dspy.Module:
     """The student without retrieved demonstrations: methods that set demonstrations would have theirs overwritten."""
     return task.student.program if isinstance(task.student, RetrievedDemos) else task.student
 

@@ -12,9 +12,10 @@ import dspy
 
 from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
+from argotune.errors.lines import in_short
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
-from argotune.programs.failures import missed, one_line, raising_as
+from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program, example_of
 
@@ -144,7 +145,7 @@ def _score_one(job: _Job) -> Scored:
     try:
         worth = float(program.metric(job.example, prediction))
     except Exception as error:  # noqa: BLE001 - so may its metric
-        why = f"its metric failed: {one_line(error)}"
+        why = f"its metric failed: {in_short(error)}"
         return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
     return Scored(job.index, answers, _in_range(program, worth), confidence)
 

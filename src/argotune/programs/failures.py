@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 
 from argotune.errors import ArgotuneError, BadAnswer, Unanswered
 from argotune.errors.causes import causes_of
+from argotune.errors.lines import in_short
 from argotune.lm.lack import CUT, Lack
 from argotune.lm.meanings import lack_meant, meaning_of
 from argotune.programs.program import labels_of
@@ -54,7 +55,7 @@ def missed(error: Exception) -> tuple[Lack, str]:
         raise stopping from error
     why = own_error(error) or error
     lack = lack_of(why)
-    return lack, f"{'it failed' if lack is Lack.FAILED else lack}: {one_line(why)}"
+    return lack, f"{'it failed' if lack is Lack.FAILED else lack}: {in_short(why)}"
 
 
 def own_error(error: BaseException | None) -> ArgotuneError | None:
@@ -73,13 +74,7 @@ def _meant(error: LMError) -> ArgotuneError | None:
     doing: an answer that is garbage."""
     kind = meaning_of(error)
     is_of_program = isinstance(error, ContextWindowExceededError) or kind is BadAnswer
-    return None if is_of_program else kind(f"LM: {one_line(error)}")
-
-
-def one_line(error: BaseException) -> str:
-    """The kind of an error and the first line of its message, at most 200 characters."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}"[:200] if text else type(error).__name__
+    return None if is_of_program else kind(f"LM: {in_short(error)}")
 
 
 class raising_as(AbstractContextManager[None]):
@@ -98,4 +93,4 @@ class raising_as(AbstractContextManager[None]):
         if error is None or isinstance(error, ArgotuneError) or not isinstance(error, Exception):
             return
         own = own_error(error)
-        raise own or self._kind(f"{self._what}: {one_line(error)}") from error
+        raise own or self._kind(f"{self._what}: {in_short(error)}") from error

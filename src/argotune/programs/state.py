@@ -73,8 +73,8 @@ def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Emb
 def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
     return {
         "instructions": signature_in(predictor).instructions,
-        "demos": [_plain(dict(demo)) for demo in predictor.demos],
-        "decision": _plain(predictor.fields),
+        "demos": [_as_stored(dict(demo)) for demo in predictor.demos],
+        "decision": _as_stored(predictor.fields),
     }
 
 
@@ -89,14 +89,14 @@ def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
 
 
 def _example_state(example: dspy.Example) -> dict[str, Any]:
-    return {"inputs": _plain(example.inputs().toDict()), "answers": _plain(example.labels().toDict())}
+    return {"inputs": _as_stored(example.inputs().toDict()), "answers": _as_stored(example.labels().toDict())}
 
 
 def _read_example(state: Mapping[str, Any]) -> dspy.Example:
     return example_of({**state["inputs"], **state["answers"]}, state["inputs"])
 
 
-def _plain(value: Any) -> Any:
+def _as_stored(value: Any) -> Any:
     """JSON values only, tuples as lists: what a store would give back."""
     return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=str))
 
@@ -104,7 +104,7 @@ def _plain(value: Any) -> Any:
 def prompts(state: Mapping[str, Any]) -> dict[str, str]:
     """What people compare between versions: per predictor its instructions and demonstrations, as text."""
     if state["kind"] == "retrieved":
-        lines = [_one_line({**example["inputs"], **example["answers"]}) for example in state["examples"]]
+        lines = [_fields_in_line({**example["inputs"], **example["answers"]}) for example in state["examples"]]
         title = f"The {state['k']} nearest of these {len(lines)} examples are shown (by {state['embedder']}):"
         return {**prompts(state["program"]), "retrieved examples": "\n".join([title, *lines])}
     return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
@@ -120,5 +120,5 @@ def _prompt_text(predictor: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _one_line(fields: Mapping[str, Any]) -> str:
+def _fields_in_line(fields: Mapping[str, Any]) -> str:
     return " | ".join(f"{name}: {value}" for name, value in fields.items() if value != "")

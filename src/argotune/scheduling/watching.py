@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from argotune.errors import ConfigInvalid, Conflict
+from argotune.errors.lines import one_line
 from argotune.scheduling.workflow import Node, Submission, Workflow
 
 STEP_MODULES = {"modality": "modality", "cross-modal": "cross_modal", "routing": "routing", "own-programs": "own"}
@@ -44,14 +45,14 @@ def events(workflow: Workflow) -> Iterator[Event]:
             yield _event(node)
     if workflow.message or workflow.phase not in ("", "Running"):
         at = workflow.finished_at or workflow.created_at
-        yield Event(workflow.name, workflow.phase, _one_line(workflow.message), at)
+        yield Event(workflow.name, workflow.phase, _last_words(workflow.message), at)
 
 
 def _event(node: Node) -> Event:
     attempt = _attempt(node)
     name = _step(node) + (f" (attempt {attempt + 1})" if attempt else "")
     words = "" if node.phase in _SILENT else node.outcome or node.message
-    return Event(name, node.phase, _one_line(words), node.finished_at or node.started_at)
+    return Event(name, node.phase, _last_words(words), node.finished_at or node.started_at)
 
 
 def _step(node: Node) -> str:
@@ -63,9 +64,9 @@ def _attempt(node: Node) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _one_line(text: str) -> str:
+def _last_words(text: str) -> str:
     """The text on one line, without the executor's lines; of a long one the end, where a log says what went wrong."""
-    line = " ".join(_EXECUTORS.sub("", text).split())
+    line = one_line(_EXECUTORS.sub("", text))
     return line if len(line) <= _SHOWN_CHARS else f"...{line[3 - _SHOWN_CHARS :]}"
 
 

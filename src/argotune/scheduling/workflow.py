@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from argotune.errors import BadAnswer
+from argotune.errors.lines import told
 from argotune.tenants.config import OptimizerName
 from argotune.tenants.ids import slug
 
@@ -162,7 +163,7 @@ def workflow_of(body: Manifest) -> Workflow:
     try:
         return _workflow(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(f"Kubernetes: a Workflow is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Kubernetes: a Workflow is not as documented: {error!r}")) from error
 
 
 def _workflow(body: Manifest) -> Workflow:

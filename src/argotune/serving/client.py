@@ -22,14 +22,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
-from argotune.data.experiences import OUTCOMES, Fields, as_text, attribute_names, clean
+from argotune.data.experiences import OUTCOMES, Fields, as_text, attribute_names
 from argotune.errors import ConfigInvalid, Unavailable
+from argotune.errors.lines import in_short
 from argotune.lm.port import LMs
 from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedder
-from argotune.programs.failures import one_line
 from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
+from argotune.store.texts import storable
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import LMChoice, RoutingConfigUnified
 
@@ -88,7 +89,7 @@ class Decision:
 
 def _storable(value: bool | float | str) -> bool | float | str:
     """OpenTelemetry fails on a lone surrogate and takes every span of the batch with it."""
-    return clean(value) if isinstance(value, str) else value
+    return storable(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class _Tally:
         try:
             yield self._count
         except BaseException as error:
-            self._count(one_line(error))
+            self._count(in_short(error))
             raise
 
     def _count(self, lack: str) -> None:

@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from argotune.errors import NotFound, Unavailable
+from argotune.errors.lines import in_short
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.programs.embedder import Embedder
-from argotune.programs.failures import one_line
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import ServingVersion, serving_version, untuned
@@ -91,7 +91,7 @@ class Problems:
 
 
 def _said(error: BaseException) -> str:
-    return str(error) if type(error).__module__ == "argotune.errors" else one_line(error)
+    return str(error) if type(error).__module__ == "argotune.errors" else in_short(error)
 
 
 class LocalCopy:

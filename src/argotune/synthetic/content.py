@@ -13,8 +13,8 @@ from enum import StrEnum
 from itertools import chain, zip_longest
 from typing import Any
 
-from argotune.data.experiences import clean
 from argotune.store.sealing import digest
+from argotune.store.texts import storable
 from argotune.tenants.config import MODALITIES
 
 MAX_TITLE_CHARS = 300
@@ -65,7 +65,7 @@ def read_content(row: Any) -> Content | BadContent:
     values = {name: row.get(name) for name in ("id", "modality", "title", "text", "profile", "agent")}
     if any(value is not None and not isinstance(value, str) for value in values.values()):
         return BadContent.WRONG_TYPE
-    texts = {name: clean(value).strip() if value else "" for name, value in values.items()}
+    texts = {name: storable(value).strip() if value else "" for name, value in values.items()}
     texts["modality"] = texts["modality"].lower()
     texts["title"], texts["text"] = texts["title"][:MAX_TITLE_CHARS], texts["text"][:MAX_TEXT_CHARS]
     return _problem(texts) or Content(**texts)

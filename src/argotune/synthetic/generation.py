@@ -14,7 +14,7 @@ from pydantic import WithJsonSchema
 
 from argotune.data.guards.instructions import holds_instructions
 from argotune.errors import ArgotuneError
-from argotune.lm.label_scoring import clip, plain
+from argotune.lm.label_scoring import clip, prompt_line
 from argotune.lm.lack import Lack
 from argotune.programs.closed_set import Confidence, read_confidence
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
@@ -94,7 +94,7 @@ def _demonstration(document: str, modality: str, wanted: str, hint: str, query: 
 
 def as_data(text: str) -> str:
     """A text between the marks, on one line; angle brackets are taken out, so that it cannot end them."""
-    return f"{OPENS}{plain(text.translate(_NO_BRACKETS), MAX_DOCUMENT_CHARS)}{CLOSES}"
+    return f"{OPENS}{prompt_line(text.translate(_NO_BRACKETS), MAX_DOCUMENT_CHARS)}{CLOSES}"
 
 
 _NO_BRACKETS = str.maketrans("<>", "()")
@@ -110,7 +110,7 @@ def write(generator: dspy.Module, goal: Goal, hint: str, lm: Any, adapter: Any) 
             )
         except NO_ANSWER as error:
             return Written("", "", 0.0, lack_of(error))
-    query = plain(str(said.get("query") or ""), 10 * MAX_QUERY_CHARS).strip(" \"'`")
+    query = prompt_line(str(said.get("query") or ""), 10 * MAX_QUERY_CHARS).strip(" \"'`")
     return Written(query, clip(str(said.get("expected_result") or ""), 300), read_confidence(said.get("confidence")))
 
 

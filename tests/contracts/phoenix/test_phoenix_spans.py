@@ -14,12 +14,12 @@ from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Table
 from argotune.adapters.phoenix.spans import (
     CUT_LENGTH,
-    clean,
     page_cursor,
     place_of_row,
     row_id_of,
     span_of_query,
     span_of_row,
+    storable_json,
 )
 from argotune.data.experiences import Span
 from argotune.errors import BadAnswer
@@ -124,7 +124,7 @@ def test_a_text_that_phoenix_did_not_give_is_no_place(text: str) -> None:
 
 @given(value=JSON)
 def test_clean_values_are_json(value: object) -> None:
-    json.dumps(clean(value), allow_nan=False, ensure_ascii=False).encode()
+    json.dumps(storable_json(value), allow_nan=False, ensure_ascii=False).encode()
 
 
 @given(rows=st.lists(st.dictionaries(st.text(), JSON, max_size=3), max_size=5))

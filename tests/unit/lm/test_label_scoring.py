@@ -21,7 +21,7 @@ from argotune.lm.label_scoring import (
     fitted_prompt,
     longest_answers_bytes,
     option_texts,
-    plain,
+    prompt_line,
     prompt_of,
     sampled,
     shares,
@@ -79,7 +79,7 @@ def test_prompts_of_one_program_begin_alike():
 
 @given(st.text(), st.integers(4, 50))
 def test_values_become_one_short_line_without_chat_marks(text: str, max_chars: int):
-    line = plain(f"<|im_end|>{text}", max_chars)
+    line = prompt_line(f"<|im_end|>{text}", max_chars)
     assert "\n" not in line
     assert "<|" not in line
     assert len(line) <= max_chars + len(" ... ")

@@ -17,7 +17,7 @@ from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.tfidf import TfidfEmbedder
-from argotune.data.experiences import Experience, Unusable, clean, read_span
+from argotune.data.experiences import Experience, Unusable, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
@@ -26,6 +26,7 @@ from argotune.promotion.registry import Registry
 from argotune.serving.client import Serving, open_serving
 from argotune.store.collections import Collection
 from argotune.store.port import Record
+from argotune.store.texts import storable
 
 PROGRAMS = {program.name: program for module in CONFIG.modules for program in programs_of(CONFIG, module)}
 HOSTILE = [
@@ -201,7 +202,7 @@ def test_what_was_decided_is_read_back_from_its_span(
     )
     found = read_span(make_span(attributes=attributes), "acme", fields())
     assert isinstance(found, Experience)
-    assert found.inputs == {field: clean(value) for field, value in given_inputs.items()}
+    assert found.inputs == {field: storable(value) for field, value in given_inputs.items()}
     assert (found.program, found.program_version, found.answers) == (name, decision.version, decision.answers)
     assert (found.confidence, found.propensity) == (decision.confidence, 1.0)
     assert found.processing_time_s == decision.processing_time_s

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
+from argotune.errors.lines import told
 from argotune.lm.label_scoring import Written
 
 NAME = "local/smollm2"
@@ -132,12 +133,12 @@ class LlamaServer:
         try:
             found: dict[str, Any] = getattr(server, method)(body)
         except (RuntimeError, ValueError, TypeError) as error:
-            raise BadAnswer(f"{NAME}: llama.cpp refused the request: {str(error)[:200]}") from error
+            raise BadAnswer(f"{NAME}: llama.cpp refused the request: {told(str(error), 200)}") from error
         if "error" not in found:
             return found
         if found["error"].get("type") == "exceed_context_size_error":
             raise PromptTooLong(int(found["error"]["n_prompt_tokens"]))
-        raise BadAnswer(f"{NAME}: llama.cpp: {str(found['error'].get('message'))[:200]}")
+        raise BadAnswer(f"{NAME}: llama.cpp: {told(str(found['error'].get('message')), 200)}")
 
 
 def load_runtime() -> Any:

@@ -17,6 +17,7 @@ from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.errors.known_secrets import masked_json, remember, remember_login
+from argotune.errors.lines import one_line, told
 
 if "httpx" not in sys.modules:
     # httpx imports its command line program, and with it rich, click and pygments: 0.15 s of CPU that nobody uses.
@@ -118,7 +119,7 @@ class PhoenixHttp:
         """One field of the data of a GraphQL query; None where Phoenix says that there is no such thing."""
         answer = self.post("graphql", {"query": query, "variables": variables})
         if isinstance(answer, dict) and answer.get("errors"):
-            detail = str(answer["errors"])[:300]
+            detail = told(str(answer["errors"]))
             raise Refused(f"Phoenix: graphql: {detail}", 200, detail)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, dict) or field not in data:
@@ -178,15 +179,15 @@ class PhoenixHttp:
         except (httpx.RemoteProtocolError, httpx.DecodingError) as error:
             raise request.failed(BadAnswer(f"{what}: the answer breaks off or is garbled")) from error
         except (UnicodeError, httpx.InvalidURL) as error:
-            raise BadAnswer(f"{what}: Phoenix gave out a value that no request can carry: {error!r}"[:300]) from error
+            raise BadAnswer(told(f"{what}: Phoenix gave out a value that no request can carry: {error!r}")) from error
         except httpx.TransportError as error:
             if reason := lasting_reason(error):
-                raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self.base}: {_named(reason)}") from None
+                raise ConfigInvalid(told(f"PHOENIX_ENDPOINT: {self.base}: {_named(reason)}", 400)) from None
             not_reached = Unavailable(f"{what} at {self.base}: {passing_reason(error)}")
             raise request.failed(not_reached, isinstance(error, httpx.ConnectError)) from error
         if response.status_code == 404 and request.path in ALWAYS_THERE:
-            told = f"{self.base} answers 404 for {request.path} ({_detail(content)[:100]})"
-            raise ConfigInvalid(f"PHOENIX_ENDPOINT: no Phoenix there: {told}; check host and path")
+            what = f"{self.base} answers 404 for {request.path} ({one_line(_detail(content), 100)})"
+            raise ConfigInvalid(f"PHOENIX_ENDPOINT: no Phoenix there: {what}; check host and path")
         self._check_status(response, content, request)
         return content
 
@@ -295,12 +296,12 @@ def _client(url: httpx.URL, headers: Mapping[str, str], timeout_s: float) -> htt
             trust_env=url.host not in ("localhost", "127.0.0.1", "::1"),
         )
     except (ValueError, TypeError, ImportError, OSError, httpx.InvalidURL) as error:
-        told = lasting_reason(error) or f"{type(error).__name__}: {error}"
-        raise ConfigInvalid(f"PHOENIX_ENDPOINT: {url.host}: {_named(told)}"[:400]) from None
+        reason = lasting_reason(error) or f"{type(error).__name__}: {error}"
+        raise ConfigInvalid(told(f"PHOENIX_ENDPOINT: {url.host}: {_named(reason)}", 400)) from None
 
 
 def _named(reason: str) -> str:
-    return " ".join(reason.replace(KEY, "PHOENIX_API_KEY").split())
+    return reason.replace(KEY, "PHOENIX_API_KEY")
 
 
 def _headers(api_key: str | None) -> dict[str, str]:
@@ -330,4 +331,4 @@ def _json(content: bytes, path: str) -> Any:
 
 
 def _detail(start: bytes) -> str:
-    return " ".join(start[:300].decode(errors="replace").split()) or "no reason given"
+    return told(start.decode(errors="replace")) or "no reason given"

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.retrying import Patience
 from argotune.errors import ConfigInvalid, Unavailable
+from argotune.errors.lines import told
 
 _OFFLINE = {
     "PHOENIX_TELEMETRY_ENABLED": "false",
@@ -146,7 +147,7 @@ class PhoenixServer:
 
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n")
-        return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "it said nothing")
+        return next((told(line) for line in reversed(lines) if line.strip()), "it said nothing")
 
 
 def _is_taken(port: int) -> bool:

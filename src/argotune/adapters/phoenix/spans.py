@@ -10,9 +10,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from argotune.adapters.phoenix.place import Place
-from argotune.data import experiences
 from argotune.data.experiences import MAX_TEXT_CHARS, Json, Span
 from argotune.errors import BadAnswer
+from argotune.errors.lines import told
+from argotune.store.texts import storable
 
 T = TypeVar("T")
 
@@ -66,26 +67,26 @@ def is_split(row: Mapping[str, Any]) -> bool:
 def body_of(span: Span) -> dict[str, Any]:
     """A span as POST projects/{id}/spans takes it."""
     return {
-        "name": clean(span.name),
+        "name": storable_json(span.name),
         "context": {"trace_id": span.trace_id, "span_id": span.span_id},
         "span_kind": "AGENT",
         "start_time": span.started_at.isoformat(),
         "end_time": (span.ended_at or span.started_at).isoformat(),
         "status_code": span.status,
-        "attributes": {name: clean(value) for name, value in span.attributes.items()},
+        "attributes": {name: storable_json(value) for name, value in span.attributes.items()},
     }
 
 
-def clean(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
     """A JSON value that every store takes: no NUL bytes, lone surrogates, or numbers that JSON does not have."""
     if isinstance(value, str):
-        return experiences.clean(value)
+        return storable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list | tuple):
-        return [clean(item) for item in value]
+        return [storable_json(item) for item in value]
     if isinstance(value, Mapping):
-        return {clean(key): clean(item) for key, item in value.items()}
+        return {storable_json(key): storable_json(item) for key, item in value.items()}
     return value
 
 
@@ -93,7 +94,7 @@ def _parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> 
     try:
         return parse(row)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise BadAnswer(f"Phoenix: a span is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Phoenix: a span is not as documented: {error!r}")) from error
 
 
 def _span_of_row(row: Mapping[str, Any]) -> Span:
@@ -131,13 +132,13 @@ def _span_of_query(row: Mapping[str, Any], name: str) -> Span:
 @lru_cache(maxsize=1024)
 def _attribute(key: str) -> str:
     """The name of an attribute below `routing`: a few names, in each of a million rows."""
-    return experiences.clean(f"{PREFIX}{key}")
+    return storable(f"{PREFIX}{key}")
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
-    return experiences.clean(value)
+    return storable(value)
 
 
 def _time(value: Any) -> datetime:
@@ -155,9 +156,9 @@ def _regrouped(attributes: Mapping[str, Any]) -> dict[str, Json]:
         if name.startswith(PREFIX) and name.count(".") > 1 and ".".join(name.split(".")[:2]) not in attributes:
             _plant(deeper, name.split("."), value)
         else:
-            found[clean(name)] = _short(value)
+            found[storable_json(name)] = _short(value)
     for field, value in deeper.get("routing", {}).items():
-        found[clean(f"{PREFIX}{field}")] = _short(_with_lists(value))
+        found[storable_json(f"{PREFIX}{field}")] = _short(_with_lists(value))
     return found
 
 
@@ -181,9 +182,9 @@ def _with_lists(value: Any) -> Any:
 
 def _short(value: Any) -> Any:
     if isinstance(value, str):
-        return experiences.clean(value if len(value) <= CUT_LENGTH else value.replace("\x00", "")[:CUT_LENGTH])
+        return storable(value if len(value) <= CUT_LENGTH else value.replace("\x00", "")[:CUT_LENGTH])
     if isinstance(value, list):
         return [_short(item) for item in value[:CUT_LENGTH]]
     if isinstance(value, dict):
-        return {clean(key): _short(item) for key, item in list(value.items())[:CUT_LENGTH]}
+        return {storable_json(key): _short(item) for key, item in list(value.items())[:CUT_LENGTH]}
     return value

@@ -19,12 +19,13 @@ from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge,
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
-from argotune.adapters.phoenix.spans import body_of, clean, row_id_of, span_of_row
+from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row, storable_json
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
 from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
+from argotune.errors.lines import told
 
 SPAN_IDS_AT_ONCE = 200
 """They are in the URL, of which a proxy may take no more than 8 kB."""
@@ -151,7 +152,7 @@ class PhoenixTraces:
             is_here = span["project"]["name"] == project_name(self._prefix, tenant_id)
             return row_id_of(span["id"]) if is_here else None
         except (KeyError, TypeError, ValueError) as error:
-            raise BadAnswer(f"Phoenix: graphql: a span is not as documented: {error!r}"[:300]) from error
+            raise BadAnswer(told(f"Phoenix: graphql: a span is not as documented: {error!r}")) from error
 
     def newest(self) -> dict[str, datetime]:
         """When the newest trace of each tenant ended, by the projects' names; Phoenix rounds up to the minute."""
@@ -348,7 +349,7 @@ def _label_count(project: Any) -> int:
         summary = project["spanAnnotationSummary"]
         return int(summary["labelCount"]) if summary else 0
     except (KeyError, TypeError, ValueError) as error:
-        raise BadAnswer(f"Phoenix: graphql: a summary of annotations is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Phoenix: graphql: a summary of annotations is not as documented: {error!r}")) from error
 
 
 def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]:
@@ -359,7 +360,7 @@ def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]
         following = page["pageInfo"]["endCursor"] if page["pageInfo"]["hasNextPage"] else None
         return [(node["name"], end) for node, end in zip(nodes, ends, strict=True)], following
     except (KeyError, TypeError, ValueError) as error:
-        raise BadAnswer(f"Phoenix: graphql: a page of projects is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Phoenix: graphql: a page of projects is not as documented: {error!r}")) from error
 
 
 def _annotation(row: Mapping[str, Any]) -> Annotation | None:
@@ -371,28 +372,28 @@ def _annotation(row: Mapping[str, Any]) -> Annotation | None:
         if row["annotator_kind"] not in ("HUMAN", "LLM", "CODE"):
             raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
         return Annotation(
-            span_id=clean(row["span_id"]),
-            name=clean(row["name"]),
-            label=clean(result["label"]),
+            span_id=storable_json(row["span_id"]),
+            name=storable_json(row["name"]),
+            label=storable_json(result["label"]),
             kind=row["annotator_kind"],
-            identifier=clean(row["identifier"]),
+            identifier=storable_json(row["identifier"]),
             updated_at=datetime.fromisoformat(row["updated_at"]),
-            explanation=clean(result.get("explanation") or ""),
+            explanation=storable_json(result.get("explanation") or ""),
             score=None if result.get("score") is None else float(result["score"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(f"Phoenix: an annotation is not as documented: {error!r}"[:300]) from error
+        raise BadAnswer(told(f"Phoenix: an annotation is not as documented: {error!r}")) from error
 
 
 def _annotation_body(annotation: Annotation) -> dict[str, Any]:
     return {
         "span_id": annotation.span_id,
-        "name": clean(annotation.name),
+        "name": storable_json(annotation.name),
         "annotator_kind": annotation.kind,
-        "identifier": clean(annotation.identifier),
+        "identifier": storable_json(annotation.identifier),
         "result": {
-            "label": clean(annotation.label),
-            "explanation": clean(annotation.explanation),
+            "label": storable_json(annotation.label),
+            "explanation": storable_json(annotation.explanation),
             "score": annotation.score,
         },
     }

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, rows, segment
-from argotune.adapters.phoenix.spans import clean
+from argotune.adapters.phoenix.spans import storable_json
 from argotune.adapters.phoenix.traces import project_name
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
@@ -154,10 +154,10 @@ def _dataset_body(run: TrackedRun, examples: Sequence[TrackedExample]) -> dict[s
     """Rows in columns. `append` adds and changes by example id and deletes nothing."""
     return {
         "action": "append",
-        "name": clean(f"{run.tenant_id}/{run.program}"),
+        "name": storable_json(f"{run.tenant_id}/{run.program}"),
         "description": "Examples of one program of one tenant, with the split they belong to",
-        "inputs": [clean(dict(e.inputs)) for e in examples],
-        "outputs": [clean(dict(e.expected)) for e in examples],
+        "inputs": [storable_json(dict(e.inputs)) for e in examples],
+        "outputs": [storable_json(dict(e.expected)) for e in examples],
         "metadata": [{"label_source": e.label_source, "split": e.split} for e in examples],
         "splits": [e.split for e in examples],
         "span_ids": [e.span_id for e in examples],
@@ -171,7 +171,7 @@ def _experiment_body(run: TrackedRun, name: str, role: str, version: str, versio
     return {
         "name": name,
         "description": f"{role} {version} of {run.program}",
-        "metadata": clean({**run.facts, "role": role, "version": version, "run": run.run_id}),
+        "metadata": storable_json({**run.facts, "role": role, "version": version, "run": run.run_id}),
         "version_id": version_id,
         **({"splits": splits} if splits else {}),
     }
@@ -192,7 +192,7 @@ def _is_before(at: object, since: datetime) -> bool:
 def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:
     """Both times are the same: how long one answer took is not known here."""
     at = run.ended_at.isoformat()
-    output = clean(dict(answered.answers or {}))
+    output = storable_json(dict(answered.answers or {}))
     return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, "start_time": at, "end_time": at}
 
 
@@ -202,7 +202,7 @@ def _score_body(run: TrackedRun, run_id: str, score: float) -> dict[str, Any]:
         "experiment_run_id": run_id,
         "name": SCORE,
         "annotator_kind": "CODE",
-        "result": {"score": clean(score)},
+        "result": {"score": storable_json(score)},
         "start_time": at,
         "end_time": at,
     }

@@ -12,9 +12,10 @@ from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
-from argotune.data.experiences import Fields, clean, meant
+from argotune.data.experiences import Fields, meant
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.pipeline.ports import Ports
+from argotune.store.texts import storable
 
 if TYPE_CHECKING:
     from argotune.labels.agreement import AnnotatorReport
@@ -160,7 +161,7 @@ def _answer(name: str, labels: Sequence[str] | None) -> str:
         write_out(f"{name} ({skip}: skip, {stop}: quit) > ")
         settle_out()
         line = sys.stdin.readline()
-        said = clean(line.strip())
+        said = storable(line.strip())
         if not line or said == stop:
             say()
             raise _Stop

@@ -57,10 +57,10 @@ _FOUND = re.compile("|".join(f"(?:{pattern})" for pattern in (*_PHRASES, *_MARKS
 
 def holds_instructions(text: str) -> bool:
     """Whether a text speaks to an LM. Accents, width, letter case and invisible characters make no difference."""
-    return _FOUND.search(_plain(text)) is not None
+    return _FOUND.search(_undisguised(text)) is not None
 
 
-def _plain(text: str) -> str:
+def _undisguised(text: str) -> str:
     """Latin, Greek and Cyrillic letters lose their accents; what stands in no sight, such as a soft hyphen, goes."""
     compatible = unicodedata.normalize("NFKD", text)
     visible = (c for c in compatible if unicodedata.category(c) != "Cf" and not "\u0300" <= c <= "\u036f")

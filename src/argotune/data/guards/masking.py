@@ -152,7 +152,7 @@ def findings(text: str, rules: MaskingRules) -> list[Finding]:
     """What one pass over a text would mask, in order and without overlaps."""
     if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text)):
         return []
-    left, found = plain(text), []
+    left, found = findable(text), []
     digits = sum(map(left.count, "0123456789"))
     for kind, find, digits_needed in _ORDER:
         if digits < digits_needed or kind not in rules.kinds:
@@ -210,6 +210,6 @@ class _Plain(dict[int, str]):
 _PLAIN = _Plain()
 
 
-def plain(text: str) -> str:
+def findable(text: str) -> str:
     """The text as finders read it, of the same length, so that their places are places in the text."""
     return text if text.isascii() else text.translate(_PLAIN)

@@ -1,6 +1,6 @@
 """Personal data: where addresses of people, phones, cards, accounts and national numbers stand in a text.
 
-Each finder takes a text as `masking.plain` gives it and yields (start, end) of what it finds, in time linear in the
+Each finder takes a text as `masking.findable` gives it and yields (start, end) of what it finds, in time linear in the
 text: runs are bounded or possessive. Check digits are python-stdnum's, numbering plans those of phonenumbers.
 """
 

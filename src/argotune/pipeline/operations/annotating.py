@@ -8,7 +8,7 @@ from datetime import date
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
-from argotune.data.experiences import Fields, clean
+from argotune.data.experiences import Fields
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport, reports_of
 from argotune.labels.queue import AnnotationQueue, QueueItem
@@ -17,6 +17,7 @@ from argotune.pipeline.operations.asked import checked_who, programs_named
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.annotate import label_by_lm
 from argotune.store.port import Store
+from argotune.store.texts import storable
 from argotune.tenants.agenda import forget_agenda
 from argotune.tenants.catalog import Configs
 
@@ -101,7 +102,7 @@ def answers_meant(fields: Fields, given: Sequence[tuple[str, str]]) -> dict[str,
             known = ", ".join(fields.answers)
             told = f"{f'{name}={said}'[:80]!r} is not FIELD=VALUE with each of {known} once"
             raise ConfigInvalid(told, argument="answers")
-        if (answer := fields.meant(name, clean(said))) is None:
+        if (answer := fields.meant(name, storable(said))) is None:
             labels = fields.answers[name]
             offered = "a text" if labels is None else f"one of {', '.join(labels)}"
             raise ConfigInvalid(f"{name} is {offered}, not {said[:60]!r}", argument="answers")

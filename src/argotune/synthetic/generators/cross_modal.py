@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from argotune.errors import ConfigInvalid
-from argotune.lm.label_scoring import plain
+from argotune.lm.label_scoring import prompt_line
 from argotune.synthetic.content import Content
 from argotune.synthetic.generators.generator import Material
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Augmentation, Fusion, Goal, SyntheticDataRequest
@@ -95,7 +95,7 @@ def _joined(parts: tuple[Content, ...]) -> Content:
     if len(parts) == 1:
         return parts[0]
     room = MAX_DOCUMENT_CHARS // len(parts) - len(_AND)
-    text = _AND.join(plain(part.words, room) for part in parts)
+    text = _AND.join(prompt_line(part.words, room) for part in parts)
     return replace(parts[0], id="+".join(part.id for part in parts), title="", text=text)
 
 

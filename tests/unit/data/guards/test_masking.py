@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from argotune.data.experiences import Fields
 from argotune.data.guards import masking
-from argotune.data.guards.masking import Mask, Masked, findings, mask, plain, rules_digest
+from argotune.data.guards.masking import Mask, Masked, findable, findings, mask, rules_digest
 from argotune.errors import ConfigInvalid
 from argotune.tenants.config import MaskingRules
 
@@ -245,7 +245,7 @@ def test_places_that_overlap_are_one_and_neighbours_are_two():
     ],
 )
 def test_signs_of_other_scripts_are_read_as_those_that_finders_know(text: str, read: str):
-    assert plain(text) == read
+    assert findable(text) == read
 
 
 def test_a_masked_example_keeps_its_split_and_changes_its_id():
