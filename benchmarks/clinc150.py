@@ -19,10 +19,10 @@ from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, Split
-from argotune.lm.kept_answers import Answers
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
-from argotune.optimizers import OPTIMIZERS, Refusal, TrainingTask, choose
+from argotune.optimizers import OPTIMIZERS, TrainingTask, Unfit, choose
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.settings import read_settings
@@ -107,13 +107,13 @@ def _row(name: str, train: list[Example], dev: list[Example], test: list[Example
     lms = wiring.open_lms(read_settings()).open(
         LMChoice(teacher_model=None if name == "auto" else read_settings().task_model),
         meter,
-        Answers(MemoryStore(), "clinc", "benchmark"),
+        KeptAnswers(MemoryStore(), "clinc", "benchmark"),
     )
     started = time.perf_counter()
     module, shown = program.build(), name
     if name != "none":
         choice = choose(name, len(train), None, lms.teacher is not None)
-        if isinstance(choice, Refusal):
+        if isinstance(choice, Unfit):
             return f"| {name} | refused: {choice.reason} | | | | |"
         shown = f"auto ({choice.optimizer})" if name == "auto" else name
         module = OPTIMIZERS[choice.optimizer].compile(_task(program, train, dev, lms))

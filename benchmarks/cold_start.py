@@ -23,7 +23,7 @@ from argotune.adapters.memory.content import MemoryContent
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.examples import Example, Split
 from argotune.decisions.rules import Strategy
-from argotune.lm.kept_answers import Answers
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS
@@ -79,7 +79,7 @@ def _topics(domains: dict[str, list[str]]) -> list[Content]:
 def _row(n_real: int, real: list[Example], dev: list[Example], test: list[Example], source, threshold: float) -> None:
     meter = Meter(BudgetLimits(max_lm_calls=10**9, max_lm_tokens=10**12))
     choice = LMChoice(teacher_model=read_settings().teacher_model or "local/smollm2")
-    lms = wiring.open_lms(read_settings()).open(choice, meter, Answers(MemoryStore(), "clinc", "benchmark"))
+    lms = wiring.open_lms(read_settings()).open(choice, meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"))
     strategy = Strategy.SYNTHETIC if n_real < SYNTHETIC_BELOW else Strategy.HYBRID
     asked = synthetic_share(strategy, n_real, CONFIG.synthetic_data_ratio, SYNTHETIC_BELOW)
     request = parse_request(

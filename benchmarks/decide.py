@@ -20,7 +20,7 @@ from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.decisions.context import context_of
 from argotune.decisions.rules import Action, ModelingContext, Strategy, TrainingHistory
-from argotune.pipeline.stages.decide import Question, decide
+from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.tenants.config import RoutingConfigUnified
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
@@ -57,7 +57,7 @@ def _say(what: str, runs: int, call: Callable[[], object]) -> None:
 
 def _decide(data: Dataset, model) -> object:
     context = context_of(CONFIG, data, HISTORY, NOW)
-    question = Question(CONFIG, data, context, HISTORY, seed=1, chance=0.5, has_writer=False, model=model)
+    question = DecisionInputs(CONFIG, data, context, HISTORY, seed=1, chance=0.5, has_writer=False, model=model)
     return decide(question)
 
 

@@ -33,7 +33,7 @@ from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
-from argotune.promotion.verdicts import Comparison, Numbers, Rejected, Rule, Score
+from argotune.promotion.verdicts import Comparison, Numbers, Objection, Rejected, Score
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState, Skip
 from argotune.runs.sums import sums_of
@@ -232,7 +232,7 @@ def _past_run(number: int, at: datetime) -> Run:
     told = {id: {"agent": AGENTS[0]} for id in ids}
     return run.model_copy(update={"state": RunState.REPORTED, "skip": None, "champion_answers": told,
         "challenger_answers": told, "comparison": Comparison("routing", "v0", "v1", 1, scores),
-        "verdict": Rejected("rejected: +0.00 points", Rule.NOT_SIGNIFICANT, numbers)})  # fmt: skip
+        "verdict": Rejected("rejected: +0.00 points", Objection.NOT_SIGNIFICANT, numbers)})  # fmt: skip
 
 
 def main() -> None:

@@ -28,8 +28,8 @@ from argotune.data.examples import Example
 from argotune.data.experiences import Experience
 from argotune.data.splitting import Split, Splitter, split_of_key
 from argotune.labels.disagreement import doubts_about
-from argotune.labels.selection import Questions, Reason, choose
-from argotune.lm.kept_answers import Answers
+from argotune.labels.selection import OpenQuestions, Reason, select
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS
@@ -98,7 +98,9 @@ def _pools(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 def _lms(answers: Path) -> LMs:
     meter = Meter(BudgetLimits(max_lm_calls=10**9, max_lm_tokens=10**12))
-    return wiring.open_lms(read_settings()).open(LMChoice(), meter, Answers(SQLiteStore(answers), "clinc", "benchmark"))
+    return wiring.open_lms(read_settings()).open(
+        LMChoice(), meter, KeptAnswers(SQLiteStore(answers), "clinc", "benchmark")
+    )
 
 
 def _traffic(program: Program, pools: Mapping[str, dict[str, list[str]]], n: int, lms: LMs) -> list[Asked]:
@@ -159,8 +161,8 @@ def _days(traffic: Sequence[Asked], tenant_id: str, random_share: float, *, neig
     while len(labelled) < n:
         taken = frozenset(asked.example.id for asked in labelled)
         known = [a.example for a in labelled if a.split is Split.TRAIN] if neighbours else []
-        chosen = choose(
-            Questions(experiences, taken, frozenset(), tenant_id),
+        chosen = select(
+            OpenQuestions(experiences, taken, frozenset(), tenant_id),
             splitter,
             A_DAY,
             random_share,

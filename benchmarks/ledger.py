@@ -40,7 +40,7 @@ from argotune.data.experiences import Span
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import MetaModel, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
@@ -229,7 +229,7 @@ class World:
 
     def lms(self) -> LMs:
         unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
-        return self._lms.open(LMChoice(), unlimited, NoAnswers())
+        return self._lms.open(LMChoice(), unlimited, NothingKept())
 
 
 def _config(tenant: Tenant, decisions: dict) -> RoutingConfigUnified:

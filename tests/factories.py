@@ -10,7 +10,7 @@ from argotune.data.examples import Example
 from argotune.data.experiences import Experience, Fields, Span
 from argotune.data.splitting import Split
 from argotune.promotion.registry import Lineage, Version, version_id
-from argotune.promotion.verdicts import Numbers, Promoted, Rejected, Rule, Verdict
+from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Verdict
 from argotune.runs.run import Run, RunState
 from argotune.stats.interval import Interval
 from argotune.tenants.config import RoutingConfigUnified, parse_config
@@ -150,4 +150,4 @@ def make_verdict(outcome: str = "promoted", reason: str = "better") -> Verdict:
         slices=(),
         slice_level=0.01,
     )
-    return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Rule.NOT_SIGNIFICANT, numbers)
+    return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Objection.NOT_SIGNIFICANT, numbers)

@@ -18,9 +18,9 @@ from types import MappingProxyType, TracebackType
 
 from argotune.errors import ArgotuneError
 
-Fields = Mapping[str, str]
+LogFields = Mapping[str, str]
 
-_ABOUT: ContextVar[Fields] = ContextVar("about", default=MappingProxyType({}))
+_ABOUT: ContextVar[LogFields] = ContextVar("about", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -41,17 +41,17 @@ def about(*, tenant: str | None = None, module: str | None = None, run: str | No
         _ABOUT.reset(before)
 
 
-def fields_now() -> Fields:
+def fields_now() -> LogFields:
     """What the work at hand is about."""
     return _ABOUT.get()
 
 
-def fields_of(error: BaseException) -> Fields:
+def fields_of(error: BaseException) -> LogFields:
     """What the work was about that failed."""
     return getattr(error, "about", None) or fields_now()
 
 
-def json_line(level: str, message: str, at: datetime, fields: Fields, **more: str) -> str:
+def json_line(level: str, message: str, at: datetime, fields: LogFields, **more: str) -> str:
     """The line without its end: `at` as ISO in UTC, level, message, then the fields. ASCII, whatever tenants wrote."""
     said = {"at": at.astimezone(UTC).isoformat(timespec="milliseconds"), "level": level, "message": message}
     return json.dumps({**said, **fields, **more}, ensure_ascii=True)

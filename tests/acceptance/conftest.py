@@ -9,7 +9,7 @@ import pytest
 from argotune import wiring
 from argotune.cli.demo import sample
 from argotune.cli.demo.application import serve
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.pipeline.ports import silent
 from argotune.serving.client import Serving
@@ -31,7 +31,7 @@ def served(phoenix_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     )
     store, config = wiring.open_store(settings), sample.config(SAMPLE)
     Configs(store).save(config)
-    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NoAnswers())
+    lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
     with Serving(store, config, lms, wiring.open_embedder, wiring.utc_now) as serving:
         serve(SAMPLE, serving, wiring.open_sink(settings), PREFIX, wiring.utc_now(), silent)
     return {"PHOENIX_ENDPOINT": phoenix_url, "PHOENIX_PROJECT_PREFIX": PREFIX}

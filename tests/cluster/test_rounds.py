@@ -20,7 +20,7 @@ from argotune.scheduling.workflow import Submission, Workflow, manifest, workflo
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record
 from argotune.store.sealing import seal
-from argotune.tenants.agenda import Agenda, keep_agenda, place_of
+from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 HOUR = timedelta(hours=1)
@@ -66,7 +66,7 @@ class Crowd:
 
     def _look(self, tenant_id: str, due_at=None, open_at=None) -> None:
         agenda = Agenda(tenant_id=tenant_id, looked_at=self._now - HOUR, due_at=due_at, open_at=open_at)
-        keep_agenda(self._site.store, agenda, place_of(self._site.store, tenant_id))
+        keep_agenda(self._site.store, agenda, seen_agenda(self._site.store, tenant_id))
 
     def _malformed(self, tenant_id: str) -> str:
         body = {"tenant_id": tenant_id, "optimization_interval_seconds": "hourly"}

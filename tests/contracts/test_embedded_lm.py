@@ -16,7 +16,7 @@ from dspy.adapters.types.decision import Choice, Score
 from argotune.adapters.llama_cpp.lm import MAX_ANSWER_TOKENS, EmbeddedLMs, bounded, shortened
 from argotune.adapters.llama_cpp.server import CONTEXT_TOKENS, find_weights, shared_server
 from argotune.errors import ConfigInvalid
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
@@ -57,7 +57,7 @@ class Kinds(dspy.Signature):
 def opened(task: str = "local/smollm2") -> tuple[LMs, Meter]:
     meter = Meter(BudgetLimits())
     source = NamedLMs([EmbeddedLMs()], task, "local/smollm2", lambda: datetime.now(UTC))
-    return source.open(LMChoice(), meter, NoAnswers()), meter
+    return source.open(LMChoice(), meter, NothingKept()), meter
 
 
 def decide(lms: LMs, query: str, demos: list[Any] | None = None) -> Any:
@@ -113,16 +113,16 @@ def test_common_beginning_of_prompts_is_computed_once():
     server = shared_server(find_weights(None), 2)
     beginning = "query: films of cats\nagent: video\n\n" * 30
     other = "name: a paper\nkind: text\n\n" * 30
-    server.look(f"{beginning}query: dogs\nagent:", (b"",), 10)
-    server.look(other, (b"",), 10)
-    again = server.look(f"{beginning}query: cows\nagent:", (b"",), 10)
+    server.next_pieces(f"{beginning}query: dogs\nagent:", (b"",), 10)
+    server.next_pieces(other, (b"",), 10)
+    again = server.next_pieces(f"{beginning}query: cows\nagent:", (b"",), 10)
     assert again.computed_tokens < 10 < again.prompt_tokens
 
 
 @pytest.mark.lm
 @pytest.mark.parametrize("text", ["\N{CUNEIFORM SIGN A}" * 20, "\N{LION FACE}" * 20, "ᚠᛇᚻ᛫" * 9])
 def test_next_pieces_are_known_even_where_the_likeliest_ends_within_a_character(text: str):
-    pieces = shared_server(find_weights(None), 2).look(text, (b"",), 50).pieces
+    pieces = shared_server(find_weights(None), 2).next_pieces(text, (b"",), 50).pieces
     assert len(pieces) == 50
     assert max(pieces, key=pieces.__getitem__).decode("utf-8", "replace").count("\N{REPLACEMENT CHARACTER}") > 0
 
@@ -154,7 +154,7 @@ def test_writing_keeps_to_the_fields_however_long_the_prompt():
 def test_process_ends_cleanly_with_the_model_loaded():
     code = (
         "from argotune.adapters.llama_cpp.server import find_weights, shared_server;"
-        "print(shared_server(find_weights(None), 1).look('The capital of France is', (b'',), 3).pieces)"
+        "print(shared_server(find_weights(None), 1).next_pieces('The capital of France is', (b'',), 3).pieces)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,7 +16,7 @@ from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, ConfigInvalid
-from argotune.lm.kept_answers import Answers
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter, Spent
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
@@ -33,7 +33,7 @@ class House:
     def open(self, tenant_id: str = "acme", calls: int = 1000, run: str = "run-1") -> tuple[LMs, Meter]:
         meter = Meter(BudgetLimits(max_lm_calls=calls))
         source = NamedLMs([RemoteLMs(Keys("k", "k")), EmbeddedLMs()], "local/smollm2", None, lambda: datetime.now(UTC))
-        return source.open(self.choice, meter, Answers(self.store, tenant_id, run)), meter
+        return source.open(self.choice, meter, KeptAnswers(self.store, tenant_id, run)), meter
 
 
 def embedded() -> Iterator[House]:

@@ -40,7 +40,7 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
-from argotune.lm.kept_answers import Answers, NoAnswers
+from argotune.lm.kept_answers import KeptAnswers, NothingKept
 from argotune.lm.lack import CUT
 from argotune.lm.meter import Meter
 from argotune.lm.named import SECOND_TRIES, NamedLMs
@@ -70,11 +70,11 @@ class Client:
     waits_s: list[float] = field(default_factory=list)
     meter: Meter = field(default_factory=lambda: Meter(BudgetLimits()))
 
-    def open(self, answers: Answers | NoAnswers | None = None, **choice: Any) -> LMs:
+    def open(self, answers: KeptAnswers | NothingKept | None = None, **choice: Any) -> LMs:
         remote = RemoteLMs(Keys(KEY, TEACHER_KEY), Patience(sleep=self.waits_s.append, chance=lambda: 0.0))
         source = NamedLMs([remote], self.model, None, lambda: datetime.now(UTC))
         settings = {"api_base": self.server.url, "timeout_s": 0.3, "max_retries": 2, **choice}
-        return source.open(LMChoice(**settings), self.meter, answers or NoAnswers())
+        return source.open(LMChoice(**settings), self.meter, answers or NothingKept())
 
     def ask(self, answers: Sequence[Answer] = (), **choice: Any) -> str:
         self.server.answers = answers or self.server.answers
@@ -226,7 +226,7 @@ def test_only_answers_that_could_be_read_are_kept(client: Client):
         completion("[[ ## agent ## ]]\nvideo"),
     ]
     store = MemoryStore()
-    lms = client.open(Answers(store, "acme", "run"), max_retries=0)
+    lms = client.open(KeptAnswers(store, "acme", "run"), max_retries=0)
     with dspy.context(lm=lms.task, adapter=lms.adapter):
         for kind in (NoContent, AdapterParseError):
             with pytest.raises(kind):

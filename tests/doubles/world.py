@@ -16,7 +16,7 @@ from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Span
-from argotune.lm.kept_answers import Answers, PaidAnswers
+from argotune.lm.kept_answers import KeptAnswers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
 from argotune.pipeline.module_pass import Request
@@ -62,7 +62,7 @@ class MeteredDecisions(ScriptedDecisions):
     """A scripted decision client that pays and remembers as the real adapters do."""
 
     meter: Meter
-    answers: Answers
+    answers: KeptAnswers
 
     def __call__(self, state, questions):
         question = ["scripted", state, questions]
@@ -84,7 +84,7 @@ class ScriptedLMs:
     calls: int = 0
     on_call: Callable[[], None] = lambda: None
 
-    def open(self, _choice: LMChoice, meter: Meter, answers: Answers) -> LMs:
+    def open(self, _choice: LMChoice, meter: Meter, answers: KeptAnswers) -> LMs:
         def counted(inputs, labels, demos):
             self.calls += 1
             self.on_call()

@@ -15,7 +15,7 @@ from argotune import wiring
 from argotune.cli import main
 from argotune.cli.commands.annotate import _answer, _Skip, _Stop
 from argotune.scheduling.next_check import agenda_of
-from argotune.tenants.agenda import agendas, keep_agenda, place_of
+from argotune.tenants.agenda import agendas, keep_agenda, seen_agenda
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """A tenant with six spans in its queue, behind the command line."""
     world, config = unlabelled(60, annotation={"daily_limit": 6})
     run(world, config)
-    keep_agenda(world.store, agenda_of("acme", [world.look(config)], world.now), place_of(world.store, "acme"))
+    keep_agenda(world.store, agenda_of("acme", [world.look(config)], world.now), seen_agenda(world.store, "acme"))
     monkeypatch.setenv("CONFIG_STORE_URL", "sqlite:///never_opened.db")
     monkeypatch.setattr(wiring, "open_ports", lambda _settings, _progress: world.ports)
     monkeypatch.setattr("getpass.getuser", lambda: "kim")

@@ -27,7 +27,7 @@ from argotune.store import documents
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record, Store
 from argotune.store.sealing import digest, seal, unseal
-from argotune.tenants.agenda import keep_agenda, place_of
+from argotune.tenants.agenda import keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 
 
@@ -65,7 +65,7 @@ def world_after_a_run() -> tuple[World, object]:
     run_module(world.ports, config, "routing", Request())
     for tenant_id in ("acme", "globex"):
         looks = [world.look(Configs(world.store).get(tenant_id))]
-        keep_agenda(world.store, agenda_of(tenant_id, looks, START), place_of(world.store, tenant_id))
+        keep_agenda(world.store, agenda_of(tenant_id, looks, START), seen_agenda(world.store, tenant_id))
     learn(world.store, START)
     world.later(hours=2)
     spans, annotations = traffic("acme", 150, first=300)

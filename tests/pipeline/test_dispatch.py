@@ -18,7 +18,7 @@ from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import unreadable
 from argotune.store.port import Record
 from argotune.store.sealing import digest
-from argotune.tenants.agenda import Agenda, keep_agenda, place_of
+from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Cluster:
 
     def looked_at(self, tenant_id: str, due_at=None, open_at=NOON, ago=timedelta(hours=1)) -> None:
         agenda = Agenda(tenant_id=tenant_id, looked_at=NOON - ago, due_at=due_at, open_at=open_at)
-        keep_agenda(self.store, agenda, place_of(self.store, tenant_id))
+        keep_agenda(self.store, agenda, seen_agenda(self.store, tenant_id))
 
 
 def reasons(done) -> dict[str, str]:

@@ -45,7 +45,7 @@ from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget
 from argotune.labels.queue import AnnotationQueue
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.names import Keys
@@ -53,12 +53,12 @@ from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
-from argotune.pipeline.stages.decide import Question, decide
+from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs import programs_of
 from argotune.promotion.gate import judge, no_evidence
-from argotune.promotion.verdicts import Comparison, Score, Unusable
+from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
 from argotune.settings import Settings, VespaLayout, wants_json_logs
@@ -98,7 +98,7 @@ def decided(
     data = Dataset("routing", ExampleSums.of(examples), lambda: examples, {"experiences": 400}, 0.7, recent)
     past = TrainingHistory(**{"last_at": START - timedelta(days=days), **history}) if history else TrainingHistory()
     context = context_of(config, data, past, START)
-    found = decide(Question(config, data, context, past, seed=1, chance=chance, has_writer=has_writer))
+    found = decide(DecisionInputs(config, data, context, past, seed=1, chance=chance, has_writer=has_writer))
     return found.decision, found.plan and found.plan.model_dump(exclude={"train_ids", "dev_ids", "test_ids"})
 
 
@@ -139,9 +139,9 @@ def judged(config: RoutingConfigUnified, *, wins: int, losses: int = 0, same: in
     return no_evidence(comparison, config.gate), judge(comparison, config.gate, seed=1)
 
 
-def silent(*, champion: int = 0, challenger: int = 0) -> Unusable:
+def silent(*, champion: int = 0, challenger: int = 0) -> UnusableAnswers:
     sides = {"champion": {"no content": champion}, "challenger": {"no content": challenger}}
-    return Unusable(asked=100, **sides, champion_only=champion, challenger_only=challenger)
+    return UnusableAnswers(asked=100, **sides, champion_only=champion, challenger_only=challenger)
 
 
 # Traces, examples, runs
@@ -300,7 +300,7 @@ def asks(config: RoutingConfigUnified, *answers: openai_server.Answer) -> Any:
     with openai_server.running(server):
         choice = config.lm.model_copy(update={"api_base": config.lm.api_base or server.url})
         lms = NamedLMs([RemoteLMs(Keys(task="k"), Patience(sleep=lambda _: None))], "openai/one", None, wiring.utc_now)
-        opened = lms.open(choice, Meter(BudgetLimits()), NoAnswers())
+        opened = lms.open(choice, Meter(BudgetLimits()), NothingKept())
         told = ""
         try:
             opened.task("hello")
@@ -318,7 +318,7 @@ def quality_asked(config: RoutingConfigUnified) -> float:
     world, (program,) = World(), programs_of(config, "routing")
     with patch("argotune.pipeline.stages.synthesize.make", side_effect=ConfigInvalid("seen")) as make:
         plan = ran(config).plan.model_copy(update={"synthetic_count": 3})
-        data, lms = Dataset.of("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NoAnswers())
+        data, lms = Dataset.of("routing", (), {}, None), world.lms.open(config.lm, Meter(config.budget), NothingKept())
         synthesize(Pass(world.ports, config, program.module), program, plan, data, lms, Meter(config.budget))
     return make.call_args.args[0].quality_threshold
 
@@ -503,7 +503,7 @@ def lm(environment: Mapping[str, str], role: str) -> Any:
         settings = read(**{"ARGOTUNE_TASK_MODEL": "openai/task", **environment})
         source = wiring.open_annotator(settings) if role == "annotator" else wiring.open_lms(settings)
         try:
-            lms = source.open(choice, Meter(BudgetLimits()), NoAnswers())
+            lms = source.open(choice, Meter(BudgetLimits()), NothingKept())
             (lms.teacher if role == "teacher" else lms.task)("hello")
         except ArgotuneError as error:
             return str(error)

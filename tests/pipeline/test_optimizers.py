@@ -21,7 +21,7 @@ from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scrip
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent, RequestRefused, Unavailable
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
@@ -96,7 +96,7 @@ def embedded() -> tuple[LMs, Meter]:
     """SmolLM2-135M scores labels and is the teacher; one thread, so that busy machines do not stall it."""
     meter = Meter(BudgetLimits(max_lm_calls=1_000))
     named = NamedLMs([EmbeddedLMs(threads=1)], "local/smollm2", "local/smollm2", lambda: datetime.now(UTC))
-    return named.open(LMChoice(), meter, NoAnswers()), meter
+    return named.open(LMChoice(), meter, NothingKept()), meter
 
 
 @pytest.mark.lm

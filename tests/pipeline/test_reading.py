@@ -23,7 +23,7 @@ from argotune.pipeline.operations.triggering import LookRequest, look_at
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.reading import BEGUN_ANEW
 from argotune.pipeline.retention import HELD
-from argotune.pipeline.stages.annotate import Look
+from argotune.pipeline.stages.annotate import LabelState
 from argotune.programs import programs_of
 from argotune.runs.book import RunBook
 from argotune.runs.reports import ModuleReport
@@ -202,7 +202,7 @@ def test_a_second_look_dated_in_the_future_is_answered_by_the_labels_there_are(w
     label = Annotation("span", "agent", "video", "HUMAN", "kim", START)
     (program,) = programs_of(config, "routing")
     log, questions = ExperienceLog(world.store, "acme"), QuestionLog(world.store, "acme", "routing")
-    now = Look("acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
+    now = LabelState("acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
     assert len(now.by_people(since=START + timedelta(days=days_ahead))) == found
 
 

@@ -18,11 +18,11 @@ from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once, tr
 
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import LabelScorer
-from argotune.adapters.llama_cpp.server import Look
+from argotune.adapters.llama_cpp.server import NextPieces
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience
 from argotune.errors import BadAnswer, ConfigInvalid, NoContent, ProgramFailed, RequestRefused, Unavailable
-from argotune.lm.kept_answers import Answers, PaidAnswers
+from argotune.lm.kept_answers import KeptAnswers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
@@ -294,7 +294,7 @@ def test_evaluate_asks_afresh_what_the_run_has_asked():
 @pytest.mark.parametrize("pieces", [{}, {b" video": math.nan}])
 def test_a_scorer_without_probabilities_is_silent_and_nothing_is_made_up(pieces: dict[bytes, float]):
     model = SimpleNamespace(identity={}, server=lambda: SilentServer(pieces))
-    paid = PaidAnswers(Answers(MemoryStore(), "acme", "run"), Meter(BudgetLimits()), lambda: START)
+    paid = PaidAnswers(KeptAnswers(MemoryStore(), "acme", "run"), Meter(BudgetLimits()), lambda: START)
     lms = LMs(LabelScorer(model, paid), None, dspy.JSONAdapter(), {})
     asked = [dspy.Example(query="clips", agent="video").with_inputs("query")]
     (routing,) = programs_of(World().tenant(), "routing")
@@ -309,5 +309,5 @@ class SilentServer:
     pieces: dict[bytes, float]
     piece_ids: dict[bytes, int] = field(default_factory=lambda: {bytes([byte]): byte for byte in range(256)})
 
-    def look(self, _text: str, _written: object, _n_pieces: int) -> Look:
-        return Look(self.pieces, 1, 1)
+    def next_pieces(self, _text: str, _written: object, _n_pieces: int) -> NextPieces:
+        return NextPieces(self.pieces, 1, 1)

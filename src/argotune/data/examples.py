@@ -84,14 +84,6 @@ class Labelled:
     at: datetime
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """Examples, and under its reason each experience and each known example that is not one of them."""
-
-    examples: tuple[Example, ...]
-    counts: Mapping[str, int]
-
-
 def label(
     experience: Experience,
     annotations: Mapping[tuple[str, str], Annotation],
@@ -146,40 +138,6 @@ def _from_outcome(
     return Labelled(expected, LabelSource.OUTCOME, worth, experience.at)
 
 
-def examples_from(
-    experiences: Iterable[Experience],
-    annotations: Mapping[tuple[str, str], Annotation],
-    fields: Fields,
-    config: RoutingConfigUnified,
-    known: Sequence[Example] = (),
-    *,
-    on_test: Mapping[tuple[str, str], Annotation] | None = None,
-    placed: Iterable[tuple[str, Split]] = (),
-) -> Gathered:
-    """One example for each distinct question of a program, each in its split for ever.
-
-    `experiences` are all that are kept of `fields.program`, old ones included, in any order. Labels are made anew
-    each time, so a late, corrected or withdrawn annotation counts at once; `known`, the examples of the last
-    run, gives their splits, as `placed` does for questions (query, split) that were chosen to be labelled. Others get
-    theirs in the order in which they were first asked. On the test split only the annotations in `on_test` count
-    (None: all): those without the labels of annotators that nobody has reason to trust.
-    The counts and the number of examples add up to the experiences and the known examples that have none left.
-    """
-    labels = Labels(annotations, annotations if on_test is None else on_test)
-    asked = by_question((x, answered(x, labels, fields, config)) for x in experiences)
-    splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known), placed)
-    counts: Counter[str] = Counter()
-    examples: list[Example] = []
-    for question in asked.values():
-        settled = settle(question.answers, place(question, splitter))
-        counts.update(settled.reasons)
-        if settled.best:
-            examples.append(example_of(settled, question.inputs, fields))
-    if forgotten := sum(question_key(example.inputs) not in asked for example in known):
-        counts[Merged.FORGOTTEN] = forgotten
-    return Gathered(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())})
-
-
 @dataclass(frozen=True)
 class Labels:
     """The annotations to believe by (span id, answer field), and those that count on the test split."""
@@ -189,7 +147,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class PastAnswer:
     """What is left of an experience when its label is known: there may be a million.
 
     `said` is what was decided, `tested` the label on the test split.
@@ -209,7 +167,7 @@ class Question:
     """A distinct question and all its answers, in the order in which they were given."""
 
     inputs: Mapping[str, str]
-    answers: list[Answered]
+    answers: list[PastAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,18 +175,18 @@ class Settled:
     """What came of a question: the answer to believe with its label, in its split; the others under their reasons."""
 
     split: Split | None
-    best: tuple[Answered, Labelled] | None
+    best: tuple[PastAnswer, Labelled] | None
     reasons: Mapping[str, int]
 
 
-def answered(experience: Experience, labels: Labels, fields: Fields, config: RoutingConfigUnified) -> Answered:
+def past_answer(experience: Experience, labels: Labels, fields: Fields, config: RoutingConfigUnified) -> PastAnswer:
     """The label of an experience, and what else its example will tell."""
     found = label(experience, labels.believed, fields, config.reward, config.min_trace_confidence)
     tested = found
     if labels.on_test is not labels.believed and isinstance(found, Labelled) and found.source is LabelSource.LLM:
         tested = label(experience, labels.on_test, fields, config.reward, config.min_trace_confidence)
         tested = tested if isinstance(tested, Labelled) else NoLabel.UNTRUSTED
-    return Answered(
+    return PastAnswer(
         experience.span_id, experience.at, experience.answers, found, tested, experience.modality, experience.language
     )
 
@@ -238,7 +196,7 @@ def question_key(inputs: Mapping[str, str]) -> tuple[str, ...]:
     return tuple([inputs[name] for name in sorted(inputs)])
 
 
-def by_question(found: Iterable[tuple[Experience, Answered]]) -> dict[tuple[str, ...], Question]:
+def by_question(found: Iterable[tuple[Experience, PastAnswer]]) -> dict[tuple[str, ...], Question]:
     """By what was asked, in the order in which it was asked first."""
     asked: dict[tuple[str, ...], Question] = {}
     for inputs, answer in sorted(((x.inputs, answer) for x, answer in found), key=lambda pair: age(pair[1])):
@@ -249,7 +207,7 @@ def by_question(found: Iterable[tuple[Experience, Answered]]) -> dict[tuple[str,
     return asked
 
 
-def age(answer: Answered) -> tuple[datetime, str]:
+def age(answer: PastAnswer) -> tuple[datetime, str]:
     """The order of answers."""
     return answer.at, answer.span_id
 
@@ -260,7 +218,7 @@ def place(question: Question, splitter: Splitter) -> Split | Bridged | None:
     return splitter.place(query_of(question.inputs)) if is_labelled else None
 
 
-def settle(answers: Sequence[Answered], split: Split | Bridged | None) -> Settled:
+def settle(answers: Sequence[PastAnswer], split: Split | Bridged | None) -> Settled:
     """Of the answers to one question the one to believe and its label; the others are counted."""
     counts: Counter[str] = Counter()
     labelled = []
@@ -280,7 +238,7 @@ def settle(answers: Sequence[Answered], split: Split | Bridged | None) -> Settle
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}
 
 
-def _winner(labelled: Sequence[tuple[Answered, Labelled]], counts: Counter[str]) -> tuple[Answered, Labelled]:
+def _winner(labelled: Sequence[tuple[PastAnswer, Labelled]], counts: Counter[str]) -> tuple[PastAnswer, Labelled]:
     """The label of the most trusted source, of these the newest."""
     if len(labelled) == 1:
         return labelled[0]
@@ -308,7 +266,7 @@ def example_of(settled: Settled, inputs: Mapping[str, str], fields: Fields) -> E
     )
 
 
-def _slices(answer: Answered, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+def _slices(answer: PastAnswer, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     slices = [("modality", answer.modality), ("language", answer.language)]
     if fields.sliced:
         slices.append(("label", expected[fields.sliced]))

@@ -41,7 +41,7 @@ class Span:
     status: str = "UNSET"
 
 
-class Unusable(StrEnum):
+class UnusableSpan(StrEnum):
     """Why a span gives no experience. The values are what reports show."""
 
     OTHER_TENANT = "span of another tenant"
@@ -166,30 +166,30 @@ def query_of(inputs: Mapping[str, str]) -> str:
     return inputs.get("query") or "\n".join(inputs[name] for name in sorted(inputs))
 
 
-def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Experience | Unusable:
+def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Experience | UnusableSpan:
     """The experience in a span, or the named reason why there is none. Never raises on what a tenant sends."""
     fields = _fields(span.attributes, tenant_id, fields_of)
-    if isinstance(fields, Unusable):
+    if isinstance(fields, UnusableSpan):
         return fields
     inputs = _inputs(span.attributes, fields)
-    if isinstance(inputs, Unusable):
+    if isinstance(inputs, UnusableSpan):
         return inputs
     answers = _answers(span.attributes, fields)
-    if isinstance(answers, Unusable):
+    if isinstance(answers, UnusableSpan):
         return answers
     outcome = _outcome(span.attributes)
-    if isinstance(outcome, Unusable):
+    if isinstance(outcome, UnusableSpan):
         return outcome
     return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
 
 
-def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | Unusable:
+def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | UnusableSpan:
     if attributes.get("routing.tenant_id") not in (None, tenant_id):
-        return Unusable.OTHER_TENANT
+        return UnusableSpan.OTHER_TENANT
     program = attributes.get("routing.program")
     if not isinstance(program, str) or not program:
-        return Unusable.NO_PROGRAM
-    return fields_of.get(program, Unusable.UNKNOWN_PROGRAM)
+        return UnusableSpan.NO_PROGRAM
+    return fields_of.get(program, UnusableSpan.UNKNOWN_PROGRAM)
 
 
 _ALIASES = {"query": ("routing.query", "input.value"), "agent": ("routing.chosen_agent", "routing.agent")}
@@ -202,31 +202,31 @@ def attribute_names(field: str) -> tuple[str, ...]:
     return _ALIASES.get(field, (f"routing.{field}",))
 
 
-def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusable:
+def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | UnusableSpan:
     found = _texts(attributes, (name for name in fields.inputs if _value(attributes, name) is not None))
-    if isinstance(found, Unusable):
+    if isinstance(found, UnusableSpan):
         return found
     inputs = fields.asked(found)
     asked = inputs["query"] if "query" in inputs else "".join(inputs.values())
-    return inputs if asked.strip() else Unusable.NO_INPUT
+    return inputs if asked.strip() else UnusableSpan.NO_INPUT
 
 
-def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str] | Unusable:
+def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str] | UnusableSpan:
     answers = _texts(attributes, fields.answers)
-    if isinstance(answers, Unusable):
+    if isinstance(answers, UnusableSpan):
         return answers
     if not all(answer.strip() for answer in answers.values()):
-        return Unusable.NO_OUTPUT
+        return UnusableSpan.NO_OUTPUT
     read = [(name, fields.meant(name, answer)) for name, answer in answers.items()]
     known = [(name, label) for name, label in read if label is not None]
-    return shared(*known) if len(known) == len(read) else Unusable.UNKNOWN_LABEL
+    return shared(*known) if len(known) == len(read) else UnusableSpan.UNKNOWN_LABEL
 
 
-def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | Unusable:
+def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | UnusableSpan:
     texts: dict[str, str] = {}
     for name in names:
         text = _text(_value(attributes, name))
-        if isinstance(text, Unusable):
+        if isinstance(text, UnusableSpan):
             return text
         texts[name] = text
     return texts
@@ -240,21 +240,21 @@ def _value(attributes: Mapping[str, Json], field: str) -> Json:
     return None
 
 
-def _text(value: Json) -> str | Unusable:
+def _text(value: Json) -> str | UnusableSpan:
     if value is None:
         return ""
     if not isinstance(value, str):
         return _text_of_json(value)
-    return storable(value) if len(value) <= MAX_TEXT_CHARS else Unusable.TOO_LONG
+    return storable(value) if len(value) <= MAX_TEXT_CHARS else UnusableSpan.TOO_LONG
 
 
-def _text_of_json(value: Json) -> str | Unusable:
+def _text_of_json(value: Json) -> str | UnusableSpan:
     if not isinstance(value, list | Mapping):
-        return Unusable.WRONG_TYPE
+        return UnusableSpan.WRONG_TYPE
     try:
         return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
     except (TypeError, ValueError, RecursionError):
-        return Unusable.WRONG_TYPE
+        return UnusableSpan.WRONG_TYPE
 
 
 def as_text(value: object) -> str:
@@ -291,19 +291,19 @@ class _Outcome(TypedDict):
     language: str | None
 
 
-def _outcome(attributes: Mapping[str, Json]) -> _Outcome | Unusable:
+def _outcome(attributes: Mapping[str, Json]) -> _Outcome | UnusableSpan:
     shares = _usable({name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()})
-    if isinstance(shares, Unusable):
+    if isinstance(shares, UnusableSpan):
         return shares
     time_s = _number(attributes.get("routing.processing_time"), math.inf)
-    if isinstance(time_s, Unusable):
+    if isinstance(time_s, UnusableSpan):
         return time_s
     words = _usable({name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()})
-    if isinstance(words, Unusable):
+    if isinstance(words, UnusableSpan):
         return words
     success = attributes.get("routing.agent_success")
     if success is not None and not isinstance(success, bool):
-        return Unusable.WRONG_TYPE
+        return UnusableSpan.WRONG_TYPE
     return _Outcome(
         agent_success=success,
         processing_time_s=time_s,
@@ -320,29 +320,29 @@ def _outcome(attributes: Mapping[str, Json]) -> _Outcome | Unusable:
 T = TypeVar("T")
 
 
-def _usable(found: dict[str, T | Unusable]) -> dict[str, T] | Unusable:
+def _usable(found: dict[str, T | UnusableSpan]) -> dict[str, T] | UnusableSpan:
     """All of them, or the first reason why one cannot be used."""
     usable: dict[str, T] = {}
     for name, value in found.items():
-        if isinstance(value, Unusable):
+        if isinstance(value, UnusableSpan):
             return value
         usable[name] = value
     return usable
 
 
-def _number(value: Json, largest: float) -> float | Unusable | None:
+def _number(value: Json, largest: float) -> float | UnusableSpan | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return Unusable.WRONG_TYPE
+        return UnusableSpan.WRONG_TYPE
     # Compared before it is converted: an integer may be too large for a float.
-    return float(value) if 0 <= value <= min(largest, sys.float_info.max) else Unusable.OUT_OF_RANGE
+    return float(value) if 0 <= value <= min(largest, sys.float_info.max) else UnusableSpan.OUT_OF_RANGE
 
 
-def _word(value: Json) -> str | Unusable | None:
+def _word(value: Json) -> str | UnusableSpan | None:
     if value is None:
         return None
-    return _shared_word(storable(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else Unusable.WRONG_TYPE
+    return _shared_word(storable(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else UnusableSpan.WRONG_TYPE
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:

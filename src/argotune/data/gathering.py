@@ -17,21 +17,21 @@ from functools import cached_property, partial
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import (
-    Answered,
     Example,
     Labelled,
     Labels,
+    PastAnswer,
     Question,
     age,
-    answered,
     by_question,
+    past_answer,
     place,
     question_id,
     settle,
 )
 from argotune.data.experiences import Experience, Fields, query_of
 from argotune.data.near_texts import NearTexts
-from argotune.data.question_log import Annotated, QuestionLog, Row, Summary
+from argotune.data.question_log import AnnotatedSpans, QuestionLog, QuestionRow, Summary
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import Corrupt
@@ -46,8 +46,8 @@ FORM = 1
 
 @dataclass(frozen=True)
 class Given:
-    """What is known when gathering begins: the labels to believe, a digest of them by span (`Annotated.states`), and
-    the splits of the spans that were chosen to be labelled. Experiences before `oldest` are forgotten."""
+    """What is known when gathering begins: the labels to believe, a digest of them by span (`AnnotatedSpans.states`),
+    and the splits of the spans that were chosen to be labelled. Experiences before `oldest` are forgotten."""
 
     labels: Labels
     states: Mapping[str, str]
@@ -131,12 +131,12 @@ def _anew(
     kept = _Kept(log, fields, config, given)
     stored = {example.id: example for example in log.examples(fields.program)}
     splitter = Splitter(config.split, ((query_of(e.inputs), e.split) for e in stored.values()), kept.promised)
-    state = Settling(questions, fields, Summary(edition=edition), Annotated())
+    state = Settling(questions, fields, Summary(edition=edition), AnnotatedSpans())
     while kept.asked:
         question = kept.asked.pop(next(iter(kept.asked)))
         id = question_id(fields.program, question.inputs)
-        row = Row(name_of(place(question, splitter)), tuple(question.answers))
-        state.change(id, question.inputs, Row(), row, stored.pop(id, None))
+        row = QuestionRow(name_of(place(question, splitter)), tuple(question.answers))
+        state.change(id, question.inputs, QuestionRow(), row, stored.pop(id, None))
     state.forgotten = len(stored)
     state.gone |= stored.keys()
     for day, spans in kept.days.items():
@@ -151,7 +151,7 @@ class _Kept:
         self.expired: list[str] = []
         self.promised: list[tuple[str, Split]] = []
         self.days: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
-        found = ((x, answered(x, given.labels, fields, config)) for x in self._kept(log, fields, given))
+        found = ((x, past_answer(x, given.labels, fields, config)) for x in self._kept(log, fields, given))
         self.asked: dict[tuple[str, ...], Question] = by_question(found)
 
     def _kept(self, log: ExperienceLog, fields: Fields, given: Given) -> Iterator[Experience]:
@@ -170,10 +170,10 @@ class _Touched:
     """A question of which something is new."""
 
     inputs: Mapping[str, str]
-    put: dict[str, Answered] = field(default_factory=dict)
+    put: dict[str, PastAnswer] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
 
-    def after(self, before: Row) -> list[Answered]:
+    def after(self, before: QuestionRow) -> list[PastAnswer]:
         """All its answers now, in the order in which they were given."""
         known = {answer.span_id: answer for answer in before.answers} | self.put
         return sorted((answer for id, answer in known.items() if id not in self.dropped), key=age)
@@ -255,13 +255,13 @@ class _Onward:
         if not self._days[day]:
             del self._days[day]
 
-    def _in_order(self) -> Iterator[tuple[str, Row, _Touched]]:
+    def _in_order(self) -> Iterator[tuple[str, QuestionRow, _Touched]]:
         """The touched questions with their rows before, those first that were asked first."""
         found = [(id, self._questions.row(id), touched) for id, touched in self._touched.items()]
         firsts = {id: min(map(age, (*row.answers, *touched.put.values()))) for id, row, touched in found}
         yield from sorted(found, key=lambda item: firsts[item[0]])
 
-    def _settle(self, state: Settling, id: str, before: Row, touched: _Touched) -> None:
+    def _settle(self, state: Settling, id: str, before: QuestionRow, touched: _Touched) -> None:
         answers = touched.after(before)
         question, was_example = Question(touched.inputs, answers), _is_example(before)
         where = split_of(before.place) if was_example else None
@@ -270,7 +270,7 @@ class _Onward:
         stored = self._log.example(self._fields.program, id) if was_example else None
         if was_example and stored is None:
             raise Corrupt(f"the example {id} of {self._fields.program} is gone")
-        state.change(id, touched.inputs, before, Row(name_of(where), tuple(answers)), stored)
+        state.change(id, touched.inputs, before, QuestionRow(name_of(where), tuple(answers)), stored)
 
     @cached_property
     def _splitter(self) -> Splitter:
@@ -288,16 +288,16 @@ class _Onward:
         id = question_id(self._fields.program, experience.inputs)
         return self._touched.setdefault(id, _Touched(experience.inputs))
 
-    def _answered(self, experience: Experience) -> Answered:
-        return answered(experience, self._given.labels, self._fields, self._config)
+    def _answered(self, experience: Experience) -> PastAnswer:
+        return past_answer(experience, self._given.labels, self._fields, self._config)
 
 
-def _is_example(row: Row) -> bool:
+def _is_example(row: QuestionRow) -> bool:
     """Whether an example came of the question."""
     return settle(row.answers, split_of(row.place)).best is not None
 
 
-def _may_place(answers: Sequence[Answered]) -> bool:
+def _may_place(answers: Sequence[PastAnswer]) -> bool:
     """Whether an index is worth its loading."""
     return any(isinstance(answer.label, Labelled) for answer in answers)
 

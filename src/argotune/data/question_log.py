@@ -12,13 +12,13 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Answered, Labelled, NoLabel
+from argotune.data.examples import Labelled, NoLabel, PastAnswer
 from argotune.data.experiences import shared
 from argotune.data.near_texts import NearTexts, Sketches, is_wide
 from argotune.errors import Corrupt
@@ -60,19 +60,21 @@ class Judged(Document):
     is_hit: bool
 
 
-class Annotated(Document):
+class AnnotatedSpans(Document):
     """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged."""
+
+    sealed_as: ClassVar[str] = "Annotated"
 
     states: dict[str, str] = Field(default_factory=dict)
     judged: dict[str, Judged] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class QuestionRow:
     """A question as it is kept: where it was placed (a split, BRIDGED, or "") and its answers, oldest first."""
 
     place: str = ""
-    answers: tuple[Answered, ...] = ()
+    answers: tuple[PastAnswer, ...] = ()
 
 
 @dataclass
@@ -128,13 +130,13 @@ class QuestionLog:
         self._write([], clean)
         return clean
 
-    def annotated(self) -> Annotated:
+    def annotated(self) -> AnnotatedSpans:
         """The annotated spans as they were taken in last."""
         try:
-            found, _ = find(self._store, self._tenant_id, self._gathered, "annotated", Annotated)
+            found, _ = find(self._store, self._tenant_id, self._gathered, "annotated", AnnotatedSpans)
         except Corrupt:
             found = None
-        return found or Annotated()
+        return found or AnnotatedSpans()
 
     def fresh(self) -> dict[str, list[str]]:
         """The spans that are not taken in yet, by the name of the document that lists them."""
@@ -148,12 +150,12 @@ class QuestionLog:
 
     # Questions
 
-    def row(self, question_id: str) -> Row:
+    def row(self, question_id: str) -> QuestionRow:
         """A question; an empty one where it was never asked."""
         found = self._shard(question_id[:3]).get(question_id)
-        return Row(found["place"], tuple(map(_answered, found["answers"]))) if found else Row()
+        return QuestionRow(found["place"], tuple(map(_answered, found["answers"]))) if found else QuestionRow()
 
-    def put(self, question_id: str, row: Row) -> None:
+    def put(self, question_id: str, row: QuestionRow) -> None:
         """Keep a question in its new state; one without answers is forgotten."""
         shard = self._shard(question_id[:3])
         if row.answers:
@@ -179,7 +181,7 @@ class QuestionLog:
         """List the spans of a day under a name."""
         self._change(f"day/{name}", "day", [[id, at.isoformat()] for id, at in spans])
 
-    def put_annotated(self, annotated: Annotated) -> None:
+    def put_annotated(self, annotated: AnnotatedSpans) -> None:
         """Keep what is known of the annotated spans."""
         record = to_record(self._gathered, "annotated", annotated)
         self._changed[record.id] = record
@@ -273,7 +275,7 @@ def fresh_record(program: str, spans: Sequence[str], name: str) -> Record:
     return Record(f"{Collection.FRESH}.{program}", name, seal("fresh", {"spans": list(spans)}))
 
 
-def _answer_json(answer: Answered) -> list[Any]:
+def _answer_json(answer: PastAnswer) -> list[Any]:
     label, tested = _label_json(answer.label, answer.said), None
     if answer.tested is not answer.label:
         tested = _label_json(answer.tested, answer.said)
@@ -295,11 +297,11 @@ def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
     return [label.source, label.weight, label.at.isoformat(), expected]
 
 
-def _answered(row: Sequence[Any]) -> Answered:
+def _answered(row: Sequence[Any]) -> PastAnswer:
     span_id, at, said, label, tested, modality, language = row
     said = shared(*said.items())
     found = _label(label, said)
-    return Answered(
+    return PastAnswer(
         span_id,
         datetime.fromisoformat(at),
         said,

@@ -11,7 +11,7 @@ from argotune.data.archive import ExperienceLog, example_record
 from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example, Merged, Settled, example_of, settle
 from argotune.data.experiences import Fields, query_of
-from argotune.data.question_log import BRIDGED, Annotated, Judged, QuestionLog, Row, Summary
+from argotune.data.question_log import BRIDGED, AnnotatedSpans, Judged, QuestionLog, QuestionRow, Summary
 from argotune.data.splitting import Bridged, Split, normalised
 from argotune.store.port import Record
 
@@ -30,7 +30,7 @@ class Gathered:
 class Settling:
     """The sums, changed question by question, and what has to be written for it."""
 
-    def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: Annotated) -> None:
+    def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: AnnotatedSpans) -> None:
         self._questions, self._fields, self._summary = questions, fields, summary
         self._experiences, self.forgotten = summary.experiences, 0
         self._reasons, self._sums = Counter(summary.reasons), copy.deepcopy(summary.sums)
@@ -40,7 +40,9 @@ class Settling:
         self._new: list[tuple[str, str, str]] = []
         self._records: list[Record] = []
 
-    def change(self, id: str, inputs: Mapping[str, str], before: Row, after: Row, stored: Example | None) -> None:
+    def change(
+        self, id: str, inputs: Mapping[str, str], before: QuestionRow, after: QuestionRow, stored: Example | None
+    ) -> None:
         """Put what comes of a question now in the place of what came of it before. `stored` is its example so far."""
         was, now = settle(before.answers, split_of(before.place)), settle(after.answers, split_of(after.place))
         example = example_of(now, inputs, self._fields) if now.best else None
@@ -99,7 +101,7 @@ class Settling:
             chunks=chunks,
             pending={collection: ids for collection, ids in pending.items() if ids},
         )
-        self._questions.put_annotated(Annotated(states=dict(states), judged=self._judged))
+        self._questions.put_annotated(AnnotatedSpans(states=dict(states), judged=self._judged))
         self._questions.commit(summary, self._records)
         return Gathered(
             self._sums, self._experiences, counts_of(summary.reasons, self.forgotten), len(expired), self._judged

@@ -128,7 +128,7 @@ class Splitter:
             self._remember(key, split)
         return split
 
-    def look(self, query: str) -> Split | Bridged:
+    def preview(self, query: str) -> Split | Bridged:
         """What `place` would answer now; nothing becomes known."""
         return self._look(normalised(query))
 

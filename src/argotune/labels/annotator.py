@@ -21,7 +21,7 @@ from argotune.data.experiences import Experience
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Conflict
 from argotune.errors.lines import one_line
 from argotune.labels.agreement import AnnotatorReport
-from argotune.lm.kept_answers import Answers
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.lack import Lack
 from argotune.lm.meter import Meter
 from argotune.lm.names import is_same_model
@@ -108,7 +108,7 @@ class DayBudget:
         limits = BudgetLimits(max_lm_calls=config.annotation.max_lm_calls, max_lm_tokens=config.budget.max_lm_tokens)
         self.meter = DayMeter(store, clock, limits, config.tenant_id, f"spent/{module}")
         # The day's answers are taken up by later passes of the day, and by no other day.
-        self.answers = Answers(store, config.tenant_id, f"annotate/{module}/{clock().date()}")
+        self.answers = KeptAnswers(store, config.tenant_id, f"annotate/{module}/{clock().date()}")
 
     def open_task(self) -> LMs:
         """The tenant's own LMs on this budget."""

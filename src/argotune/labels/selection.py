@@ -1,4 +1,4 @@
-"""Selection: which questions are worth a person's label, and with which probability each was chosen.
+"""Selecting: which questions are worth a person's label, and with which probability each was chosen.
 
 Pure rules over what is known of a program's questions. Who is asked, and where that is written down, is
 queue.py and pipeline/stages/annotate.py.
@@ -30,7 +30,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """A question for a person: the span that holds it, why, its split from now on, and how likely it was chosen."""
 
     experience: Experience
@@ -54,12 +54,12 @@ def lot_of(key: str, tenant_id: str) -> float:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _OpenQuestion:
     lot: float
     experience: Experience
 
 
-class Questions:
+class OpenQuestions:
     """The distinct questions that nobody is asked about and nobody has answered, by their lots.
 
     `taken` are ids of spans that people have labelled or that are in the queue: every span of the same question is out
@@ -78,10 +78,10 @@ class Questions:
                 gone.add(key)
             if key not in newest or _age(experience) > _age(newest[key]):
                 newest[key] = experience
-        open_ = (_Question(lot_of(key, tenant_id), x) for key, x in newest.items() if key not in gone)
+        open_ = (_OpenQuestion(lot_of(key, tenant_id), x) for key, x in newest.items() if key not in gone)
         self._by_lot = sorted(open_, key=lambda question: (question.lot, question.experience.span_id))
 
-    def drawn(self, places: int, splitter: Splitter) -> list[Choice]:
+    def drawn(self, places: int, splitter: Splitter) -> list[Selection]:
         """Questions of the dev and test splits with the lowest lots, at most `places`; nothing else is looked at.
 
         Their probability is the lowest lot that was not taken: every dev or test question below it is in the sample
@@ -91,16 +91,16 @@ class Questions:
         if places <= 0:
             return []
         for question in self._by_lot:
-            split = splitter.look(question.experience.query)
+            split = splitter.preview(question.experience.query)
             if split is Split.TRAIN or not isinstance(split, Split):
                 continue
             if len(found) == places:
-                return [Choice(x, place, Reason.LOT, question.lot) for x, place in found]
+                return [Selection(x, place, Reason.LOT, question.lot) for x, place in found]
             found.append((question.experience, split))
-        return [Choice(x, place, Reason.LOT, 1.0) for x, place in found]
+        return [Selection(x, place, Reason.LOT, 1.0) for x, place in found]
 
-    def worthy(self, places: int, splitter: Splitter, threshold: float, doubts: Doubts) -> list[Choice]:
-        """Training questions that are worth most, at most `places`: most reasons first, then the least confident.
+    def informative(self, places: int, splitter: Splitter, threshold: float, doubts: Doubts) -> list[Selection]:
+        """The most informative training questions, at most `places`: most reasons first, then the least confident.
 
         Half of those that are looked at are the least confident below `threshold`, the others have the lowest lots.
         Where nothing speaks for a question it is taken by its lot: that is a choice by chance, too.
@@ -111,9 +111,9 @@ class Questions:
         ranked = sorted(pool, key=lambda q: _rank(q, reasons[q.experience.span_id]))
         lots = [q.lot for q in ranked[places:] if not reasons[q.experience.span_id]]
         reached = min(lots, default=1.0)
-        return [_worthy(q.experience, reasons[q.experience.span_id], reached) for q in ranked[:places]]
+        return [_informative(q.experience, reasons[q.experience.span_id], reached) for q in ranked[:places]]
 
-    def _pool(self, places: int, splitter: Splitter, threshold: float) -> list[_Question]:
+    def _pool(self, places: int, splitter: Splitter, threshold: float) -> list[_OpenQuestion]:
         size = places * POOL_PER_PLACE
         unsure = sorted(
             (q for q in self._unanswered() if _confidence(q.experience) < threshold),
@@ -124,7 +124,7 @@ class Questions:
         others = (q for q in _training(self._unanswered(), splitter) if q.experience.span_id not in known)
         return pool + _first(size - len(pool), others)
 
-    def _unanswered(self) -> Iterator[_Question]:
+    def _unanswered(self) -> Iterator[_OpenQuestion]:
         return (question for question in self._by_lot if question.experience.span_id not in self._answered)
 
     @staticmethod
@@ -134,38 +134,38 @@ class Questions:
         return [reason for reason in Reason if reason in given]
 
 
-def choose(
-    questions: Questions, splitter: Splitter, places: int, random_share: float, threshold: float, doubts: Doubts
-) -> list[Choice]:
-    """At most `places` questions: by lot for the dev and test splits, by worth for the training split.
+def select(
+    questions: OpenQuestions, splitter: Splitter, places: int, random_share: float, threshold: float, doubts: Doubts
+) -> list[Selection]:
+    """At most `places` questions: by lot for the dev and test splits, the most informative for the training split.
 
     What one side has no questions for goes to the other. Deterministic in its arguments.
     """
     drawn = questions.drawn(round(places * random_share), splitter)
-    worthy = questions.worthy(places - len(drawn), splitter, threshold, doubts) if random_share < 1 else []
-    missing = places - len(drawn) - len(worthy)
+    informative = questions.informative(places - len(drawn), splitter, threshold, doubts) if random_share < 1 else []
+    missing = places - len(drawn) - len(informative)
     if missing and random_share > 0:
         drawn = questions.drawn(len(drawn) + missing, splitter)
     # Near questions that were chosen together share a split only when they are placed one after the other.
-    return [c for c in (*drawn, *worthy) if splitter.place(c.experience.query) is c.split]
+    return [c for c in (*drawn, *informative) if splitter.place(c.experience.query) is c.split]
 
 
-def _rank(question: _Question, reasons: Sequence[Reason]) -> tuple[int, float, float]:
+def _rank(question: _OpenQuestion, reasons: Sequence[Reason]) -> tuple[int, float, float]:
     return -len(reasons), _confidence(question.experience) if reasons else 1.0, question.lot
 
 
-def _worthy(experience: Experience, reasons: Sequence[Reason], reached: float) -> Choice:
+def _informative(experience: Experience, reasons: Sequence[Reason], reached: float) -> Selection:
     """What was chosen for a reason was certain to be; what was not, had the chance of the lots that were reached."""
     if reasons:
-        return Choice(experience, Split.TRAIN, reasons[0], 1.0)
-    return Choice(experience, Split.TRAIN, Reason.LOT, reached)
+        return Selection(experience, Split.TRAIN, reasons[0], 1.0)
+    return Selection(experience, Split.TRAIN, Reason.LOT, reached)
 
 
-def _training(questions: Iterable[_Question], splitter: Splitter) -> Iterator[_Question]:
-    return (question for question in questions if splitter.look(question.experience.query) is Split.TRAIN)
+def _training(questions: Iterable[_OpenQuestion], splitter: Splitter) -> Iterator[_OpenQuestion]:
+    return (question for question in questions if splitter.preview(question.experience.query) is Split.TRAIN)
 
 
-def _first(n: int, questions: Iterator[_Question]) -> list[_Question]:
+def _first(n: int, questions: Iterator[_OpenQuestion]) -> list[_OpenQuestion]:
     return list(islice(questions, n))
 
 

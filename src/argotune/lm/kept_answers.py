@@ -31,7 +31,7 @@ KEEP_FOR = timedelta(days=2)
 """A run that is not taken up within this time pays again."""
 
 
-class Answers:
+class KeptAnswers:
     """The answers of one run of a tenant. A question is any JSON value; equal questions share an answer.
 
     `run` names what asks and may be asked again after a crash. `also` gives records that are written in the same step
@@ -138,7 +138,7 @@ def _kept(document: str) -> tuple[Mapping[str, Any], str]:
     return body["answer"], body["at"]
 
 
-class NoAnswers:
+class NothingKept:
     """Remembers nothing: for serving, where every answer is wanted fresh and none is paid for twice on purpose."""
 
     def find(self, _question: Any) -> None:
@@ -154,7 +154,7 @@ class NoAnswers:
 class PaidAnswers:
     """What the LMs of one run answered: found where it was paid for, else asked and kept. For many threads."""
 
-    def __init__(self, answers: Answers | NoAnswers, meter: Meter, now: Callable[[], datetime]) -> None:
+    def __init__(self, answers: KeptAnswers | NothingKept, meter: Meter, now: Callable[[], datetime]) -> None:
         self.meter = meter
         self._answers = answers
         self._now = now

@@ -39,7 +39,7 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
-class Question:
+class ClosedQuestion:
     """One closed question: `options` maps each answer to the text an LM writes for it, `about` to what it is for."""
 
     name: str
@@ -55,7 +55,7 @@ class Case:
     instructions: str
     inputs: Mapping[str, str]
     demos: Sequence[Mapping[str, str]]
-    questions: Sequence[Question]
+    questions: Sequence[ClosedQuestion]
 
 
 def fitted_prompt(case: Case, max_bytes: int) -> str:

@@ -17,7 +17,7 @@ from dspy.lm15 import Request, Response, response_to_events
 from dspy.utils.exceptions import AdapterParseError, LMConfigurationError, LMError
 
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid, NoContent, RequestRefused, Unanswered
-from argotune.lm.kept_answers import Answers, NoAnswers, PaidAnswers, note_cut, reading
+from argotune.lm.kept_answers import KeptAnswers, NothingKept, PaidAnswers, note_cut, reading
 from argotune.lm.lack import CUT
 from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, refuse_unused_fields, settled
@@ -90,7 +90,7 @@ class NamedLMs:
         self._defaults = Defaults(default_task, default_teacher, keys or Keys())
         self._now = now
 
-    def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
+    def open(self, choice: LMChoice, meter: Meter, answers: KeptAnswers | NothingKept) -> LMs:
         """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used or a field that does nothing."""
         both = settled(choice, self._defaults)
         refuse_unused_fields(both)
@@ -140,7 +140,7 @@ class AnnotatorLMs:
         self._default_model = default_model
         self._has_key = has_key
 
-    def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
+    def open(self, choice: LMChoice, meter: Meter, answers: KeptAnswers | NothingKept) -> LMs:
         """The annotator as `task`. Raises ConfigInvalid."""
         name = choice.task_model or self._default_model
         if not name:

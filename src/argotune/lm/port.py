@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from argotune.tenants.config import LMChoice
 
 if TYPE_CHECKING:
-    from argotune.lm.kept_answers import Answers, NoAnswers
+    from argotune.lm.kept_answers import KeptAnswers, NothingKept
     from argotune.lm.meter import Meter
 
 
@@ -31,5 +31,5 @@ class LMs:
 class LMSource(Protocol):
     """Opens LMs by name, metered and with the tenant's answers at hand."""
 
-    def open(self, choice: LMChoice, meter: Meter, answers: Answers | NoAnswers) -> LMs:
+    def open(self, choice: LMChoice, meter: Meter, answers: KeptAnswers | NothingKept) -> LMs:
         """The LMs of a tenant. Raises ConfigInvalid for a name that cannot be used."""

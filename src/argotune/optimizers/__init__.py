@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest, random_search, simba
-from argotune.optimizers.choice import Choice, Refusal, Situation, choose_from
+from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose_from
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
 from argotune.tenants.config import DecisionRules
 
-__all__ = ["OPTIMIZERS", "Choice", "Optimizer", "Refusal", "TrainingTask", "choose"]
+__all__ = ["OPTIMIZERS", "Optimizer", "OptimizerChoice", "TrainingTask", "Unfit", "choose"]
 
 
 def _once(_asked: int) -> int:
@@ -47,8 +47,8 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 def choose(
     preferred: str, n_train: int, accuracy: float | None, has_writer: bool, rules: DecisionRules | None = None
-) -> Choice | Refusal:
-    """What to run: `preferred`, or by size and accuracy where it is `auto`; a Refusal says what is lacking.
+) -> OptimizerChoice | Unfit:
+    """What to run: `preferred`, or by size and accuracy where it is `auto`; an Unfit says what is missing.
 
     Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
     """

@@ -11,7 +11,7 @@ from argotune.tenants.config import DecisionRules
 
 
 @dataclass(frozen=True)
-class Choice:
+class OptimizerChoice:
     """An optimizer that can be run, and the sentence that is kept with the run."""
 
     optimizer: str
@@ -19,8 +19,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """An optimizer that cannot be run here, and the sentence that says what it lacks."""
+class Unfit:
+    """An optimizer that cannot be run here, and the sentence that says what is missing."""
 
     optimizer: str
     reason: str
@@ -37,7 +37,7 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Rule:
+class AutoRule:
     """A row of the table. `reason` may name {n}, {accuracy} and the fields of {rules}."""
 
     applies: Callable[[Situation], bool]
@@ -45,30 +45,30 @@ class Rule:
     reason: str
 
 
-RULES = (
-    Rule(lambda s: s.n_train < s.rules.labeled_below, "labeled", "{n} training examples all fit into the prompt"),
-    Rule(
+AUTO_RULES = (
+    AutoRule(lambda s: s.n_train < s.rules.labeled_below, "labeled", "{n} training examples all fit into the prompt"),
+    AutoRule(
         lambda s: not s.has_writer,
         "nearest",
         "the task LM scores labels and no teacher is named, so nothing here writes instructions; of the methods that "
         "need none, examples near the question help most",
     ),
-    Rule(
+    AutoRule(
         lambda s: s.n_train < s.rules.mipro_threshold,
         "bootstrap",
         "{n} training examples are a cold start (fewer than {rules.mipro_threshold})",
     ),
-    Rule(
+    AutoRule(
         lambda s: s.accuracy is not None and s.accuracy < s.rules.simba_below,
         "simba",
         "an accuracy of {accuracy:.0%} is low (below {rules.simba_below:.0%}), so the hard examples are looked at",
     ),
-    Rule(
+    AutoRule(
         lambda s: s.n_train <= s.rules.gepa_threshold,
         "mipro",
         "{n} training examples are enough to search instructions ({rules.mipro_threshold} to {rules.gepa_threshold})",
     ),
-    Rule(
+    AutoRule(
         lambda s: s.n_train > s.rules.gepa_threshold,
         "gepa",
         "{n} training examples are enough to evolve instructions (above {rules.gepa_threshold})",
@@ -77,25 +77,25 @@ RULES = (
 """`auto`: the first row that applies. After "DSPy Optimizers" of the auto-optimization workflow."""
 
 
-def choose_from(optimizers: Mapping[str, Optimizer], preferred: str, situation: Situation) -> Choice | Refusal:
+def choose_from(optimizers: Mapping[str, Optimizer], preferred: str, situation: Situation) -> OptimizerChoice | Unfit:
     """The preferred optimizer or, for `auto`, what the rules say. Raises ConfigInvalid for an unknown name."""
-    rule = next(rule for rule in RULES if rule.applies(situation)) if preferred == "auto" else None
+    rule = next(rule for rule in AUTO_RULES if rule.applies(situation)) if preferred == "auto" else None
     name = rule.optimizer if rule else preferred
     if name not in optimizers:
         raise ConfigInvalid(f"preferred_optimizer: {name!r} is not one of auto, {', '.join(optimizers)}")
-    lack = _lack(optimizers[name], situation)
-    if lack:
-        return Refusal(name, lack)
-    return Choice(name, f"{name}: {_reason(rule, situation)}")
+    missing = _missing(optimizers[name], situation)
+    if missing:
+        return Unfit(name, missing)
+    return OptimizerChoice(name, f"{name}: {_reason(rule, situation)}")
 
 
-def _reason(rule: Rule | None, situation: Situation) -> str:
+def _reason(rule: AutoRule | None, situation: Situation) -> str:
     if rule is None:
         return "the tenant's config asks for it"
     return rule.reason.format(n=situation.n_train, accuracy=situation.accuracy or 0, rules=situation.rules)
 
 
-def _lack(optimizer: Optimizer, situation: Situation) -> str | None:
+def _missing(optimizer: Optimizer, situation: Situation) -> str | None:
     if situation.n_train < optimizer.min_examples:
         return f"{optimizer.name} needs {optimizer.min_examples} training examples, {situation.n_train} are here"
     if optimizer.needs_writer and not situation.has_writer:

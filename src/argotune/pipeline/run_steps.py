@@ -18,11 +18,11 @@ from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Advisor
 from argotune.decisions.rules import TrainingHistory
 from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NewerRecord, NotFound, ProgramChanged, Unanswered
-from argotune.lm.kept_answers import Answers
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.stages.decide import Question, decide
+from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import promote
 from argotune.pipeline.stages.report import report
@@ -33,7 +33,7 @@ from argotune.promotion.attempts import attempt_number, attempt_of
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.gate import measure, no_evidence
 from argotune.promotion.registry import Version
-from argotune.promotion.verdicts import Comparison, Rejected, Rule
+from argotune.promotion.verdicts import Comparison, Objection, Rejected
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection
@@ -96,11 +96,11 @@ class Work:
         known |= {"counts": {**self.run.counts, **aside}}
         self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
 
-    def _question(self) -> Question:
+    def _question(self) -> DecisionInputs:
         marker = self._this.marker
         known = marker.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving_version().set_aside else known
-        return Question(
+        return DecisionInputs(
             config=self._config,
             data=self._data,
             context=context_of(self._config, self._data, history, self._this.now),
@@ -231,7 +231,7 @@ class Work:
         assert self.run.attempt is not None
         nothing = Comparison(self._program.name, champion.id, challenger.id, self.run.attempt, ())
         numbers = measure(nothing, self._config.gate, self._seed)
-        verdict = Rejected(f"rejected: not measured, {error}", Rule.BUDGET_SPENT, numbers)
+        verdict = Rejected(f"rejected: not measured, {error}", Objection.BUDGET_SPENT, numbers)
         self._advance(RunState.JUDGED, comparison=nothing, verdict=verdict)
 
     def _promote(self) -> None:
@@ -257,7 +257,7 @@ class Work:
 
     def _open_lms(self) -> LMs:
         if self._lms is None:
-            answers = Answers(self._this.store, self._this.tenant_id, self.run.id, also=self._spending)
+            answers = KeptAnswers(self._this.store, self._this.tenant_id, self.run.id, also=self._spending)
             self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
         return self._lms
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Experience, Fields, Span, Unusable, read_span
+from argotune.data.experiences import Experience, Fields, Span, UnusableSpan, read_span
 from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.source import SpanRead
 from argotune.pipeline.module_pass import Pass
@@ -87,7 +87,7 @@ class SpanReader:
         found = [(span, read_span(span, self._config.tenant_id, self._fields_of)) for span in batch]
         experiences = [mask.experience(x, self._fields_of[x.program]) for _, x in found if isinstance(x, Experience)]
         skip = {span.span_id for span in counted}
-        refused = (x.value for span, x in found if isinstance(x, Unusable) and span.span_id not in skip)
+        refused = (x.value for span, x in found if isinstance(x, UnusableSpan) and span.span_id not in skip)
         changes["unusable"] = dict(Counter(self.marker.unusable) + Counter(refused))
         changes |= {"masked": dict(mask.counts), "masking": rules_digest(self._config.masking)}
         self.marker = self.marker.model_copy(update=changes)

@@ -14,7 +14,7 @@ from argotune.programs.program import Program
 
 
 @dataclass(frozen=True)
-class Answered:
+class ProgramAnswer:
     """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be ""."""
 
     answers: dict[str, str]
@@ -22,7 +22,7 @@ class Answered:
     lack: str = ""
 
 
-def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> Answered:
+def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> ProgramAnswer:
     """What the module answers. A question that an LM refuses, or on which the program fails, has no answers.
 
     Raises Unavailable, AccessDenied and their like, which are about more than this question.
@@ -31,9 +31,9 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
         try:
             prediction = returned(module, inputs)
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-            return Answered(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
+            return ProgramAnswer(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
     answers = answers_of(program, prediction)
-    return Answered(answers, confidence_of(prediction), _lack(program, prediction, answers))
+    return ProgramAnswer(answers, confidence_of(prediction), _lack(program, prediction, answers))
 
 
 def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> str:

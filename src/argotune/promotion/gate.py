@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from argotune.promotion.verdicts import (
     Comparison,
     Numbers,
+    Objection,
     Promoted,
     Rejected,
-    Rule,
     Score,
     SliceResult,
     TestName,
-    Unusable,
+    UnusableAnswers,
     Verdict,
 )
 from argotune.stats.interval import Interval
@@ -63,11 +63,11 @@ def no_evidence(comparison: Comparison, rules: GateRules) -> str | None:
     return None
 
 
-def _most_unusable(found: Unusable) -> float:
+def _most_unusable(found: UnusableAnswers) -> float:
     return max(sum(found.champion.values()), sum(found.challenger.values())) / found.asked
 
 
-def _unusable_told(found: Unusable) -> str:
+def _unusable_told(found: UnusableAnswers) -> str:
     sides = {"champion": found.champion, "challenger": found.challenger}
     told = (
         f"{sum(lacks.values())} of the {role}'s" + (f" ({_lacks(lacks)})" if lacks else "")
@@ -226,15 +226,15 @@ def _slice_worse(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -
     )
 
 
-_RULES: tuple[tuple[Rule, Callable[[Comparison, Numbers, GateRules], str | None]], ...] = (
-    (Rule.SAME_PROGRAM, _same_program),
-    (Rule.LEAKED, _leaked),
-    (Rule.TOO_FEW_EXAMPLES, _too_few_examples),
-    (Rule.UNTRUSTED_LABELS, _untrusted_labels),
-    (Rule.EFFECT_TOO_SMALL, _effect_too_small),
-    (Rule.NOT_SIGNIFICANT, _not_significant),
-    (Rule.INTERVAL_CONTAINS_ZERO, _interval_contains_zero),
-    (Rule.SLICE_WORSE, _slice_worse),
+_RULES: tuple[tuple[Objection, Callable[[Comparison, Numbers, GateRules], str | None]], ...] = (
+    (Objection.SAME_PROGRAM, _same_program),
+    (Objection.LEAKED, _leaked),
+    (Objection.TOO_FEW_EXAMPLES, _too_few_examples),
+    (Objection.UNTRUSTED_LABELS, _untrusted_labels),
+    (Objection.EFFECT_TOO_SMALL, _effect_too_small),
+    (Objection.NOT_SIGNIFICANT, _not_significant),
+    (Objection.INTERVAL_CONTAINS_ZERO, _interval_contains_zero),
+    (Objection.SLICE_WORSE, _slice_worse),
 )
 
 

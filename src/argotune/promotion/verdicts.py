@@ -40,7 +40,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Unusable:
+class UnusableAnswers:
     """The answers to `asked` questions that cannot be used: of each version how many, by `Lack`.
 
     `champion_only` and `challenger_only` are the questions where only that one's answer cannot be used.
@@ -71,7 +71,7 @@ class Comparison:
     attempt: int
     scores: tuple[Score, ...]
     leaks: tuple[str, ...] = ()
-    unusable: Unusable | None = None
+    unusable: UnusableAnswers | None = None
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))
@@ -122,7 +122,7 @@ class Numbers:
     slice_level: float
 
 
-class Rule(StrEnum):
+class Objection(StrEnum):
     """Why a challenger was rejected: the rules of `judge` in their order, then what a run may meet besides them."""
 
     SAME_PROGRAM = "same_program"
@@ -156,7 +156,7 @@ class Rejected:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     reason: str
-    rule: Rule
+    rule: Objection
     numbers: Numbers
     outcome: Literal["rejected"] = "rejected"
 

@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argotune import wiring
-from argotune.data.experiences import Experience, Unusable, read_span
+from argotune.data.experiences import Experience, UnusableSpan, read_span
 from argotune.data.source import TraceSource
 from argotune.errors import ConfigInvalid
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.settings import Settings, read_settings
@@ -83,7 +83,7 @@ class ModalitySpanCollector:
         since = wiring.utc_now() - timedelta(hours=lookback_hours)
         spans = self._traces.spans_after(tenant_id, "modality", None, since)
         found = (read_span(span, tenant_id, fields_of) for span, _ in spans)
-        return [experience for experience in found if not isinstance(experience, Unusable)]
+        return [experience for experience in found if not isinstance(experience, UnusableSpan)]
 
 
 _COLUMNS = (
@@ -139,7 +139,7 @@ class SyntheticDataService:
 
     def _open_lms(self) -> LMs:
         choice = self._config.lm if self._config else LMChoice()
-        return wiring.open_lms(read_settings()).open(choice, Meter(self._limits), NoAnswers())
+        return wiring.open_lms(read_settings()).open(choice, Meter(self._limits), NothingKept())
 
 
 def _config_for(request: SyntheticDataRequest) -> RoutingConfigUnified:

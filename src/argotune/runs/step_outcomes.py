@@ -26,7 +26,7 @@ _ORDER = ("promoted", "rejected", "skipped", "unfinished")
 
 
 @dataclass(frozen=True)
-class Look:
+class ModuleCheck:
     """What the trigger's step found of one module. `missing` says that nothing was ever sent for it, and from where.
 
     Without traces nothing can be optimized, not by force either.
@@ -50,7 +50,7 @@ class Look:
         return f"due ({why}{self.conditions.traces_text} traces)"
 
 
-def outcome_of_looks(looks: Sequence[Look], left_out: Sequence[Unreadable] = ()) -> str:
+def outcome_of_looks(looks: Sequence[ModuleCheck], left_out: Sequence[Unreadable] = ()) -> str:
     """One line over all modules; those of which the same is said are named together. Then what was left out."""
     said: dict[str, list[str]] = {}
     for look in looks:

@@ -10,7 +10,7 @@ from typing import Any
 from argotune.errors import ArgotuneError, ProjectMissing
 from argotune.runs.reports import ModuleReport, report_json
 from argotune.runs.run import Run
-from argotune.runs.step_outcomes import Look, outcome_of_reports
+from argotune.runs.step_outcomes import ModuleCheck, outcome_of_reports
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TenantReport:
     failures: Mapping[str, ArgotuneError]
 
     @classmethod
-    def of_looks(cls, tenant_id: str, at: datetime, looks: Sequence[Look]) -> TenantReport:
+    def of_looks(cls, tenant_id: str, at: datetime, looks: Sequence[ModuleCheck]) -> TenantReport:
         """Of modules that were looked at only."""
         asked = tuple(look.conditions.module for look in looks)
         idle = tuple(ModuleReport(look.conditions, ()) for look in looks if not look.missing)

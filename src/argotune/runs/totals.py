@@ -152,7 +152,7 @@ def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
 
 def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Tally:
     """From the sums; from all runs where there is none. Damaged runs are counted when runs are read."""
-    reader = _Reader()
+    reader = _CountingReader()
     sums = list(reader.values(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
     if sums and not reader.damaged:
         return tally_of(tenant_id, sums, now, _unreadable(known))
@@ -166,7 +166,7 @@ def _unreadable(document: str | None) -> int:
     return 0
 
 
-class _Reader:
+class _CountingReader:
     """Reads past damaged records and counts them: they are told by a metric, and must not end a tenant's runs."""
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ def read_tally(store: Store, tenant_id: str) -> Tally:
 
 def tallies(store: Store) -> Iterator[Tally]:
     """All that are kept and not damaged, in no particular order."""
-    return _Reader().values(store, EVERYONE, Collection.TALLIES, Tally)
+    return _CountingReader().values(store, EVERYONE, Collection.TALLIES, Tally)
 
 
 class RoundCount(Document):
@@ -231,7 +231,7 @@ def _forget_old(store: Store, known: Sequence[RoundRecord], now: datetime) -> No
 
 def rounds(store: Store) -> list[RoundRecord]:
     """All rounds that are kept and not damaged, oldest first, in the order in which they were stored: clocks err."""
-    return _in_order(_Reader().values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
+    return _in_order(_CountingReader().values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
 
 
 def _in_order(found: Iterable[RoundRecord]) -> list[RoundRecord]:
@@ -243,7 +243,7 @@ def read_overview(store: Store, now: datetime) -> Overview:
 
     Raises Unavailable or AccessDenied.
     """
-    reader = _Reader()
+    reader = _CountingReader()
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
     sums: dict[str, ModuleTally] = {name: ModuleTally() for name in (*MODULES, OWN)}

@@ -119,7 +119,7 @@ class ServingStatus:
     last_lack: str
 
 
-class _Tally:
+class _AnswerCount:
     """Questions of this process, and those without a usable answer."""
 
     def __init__(self) -> None:
@@ -165,7 +165,7 @@ class Serving:
         `wait` waits for an event, for so many seconds. Raises Unavailable when the store is down."""
         self._copy = LocalCopy(store, config, lms, embedder, clock, open_lms)
         self._clock, self._refresh_s, self._wait = clock, refresh_s, wait
-        self._tally = _Tally()
+        self._answered = _AnswerCount()
         self.refresh()
         self._begin(at_once=False)
         _listen_to_forks()
@@ -198,7 +198,7 @@ class Serving:
         loaded = self._champion(served, program)
         given = _given(loaded.program.fields, inputs)
         started = time.perf_counter()
-        with self._tally.counted() as count:
+        with self._answered.counted() as count:
             found = answer(loaded.module, loaded.program, given, served.lms)
             count(found.lack)
         took_s = time.perf_counter() - started
@@ -214,9 +214,9 @@ class Serving:
             age_s=(now - copy.refreshed_at).total_seconds(),
             programs=tuple(self._status_of(loaded, now) for loaded in copy.served.loaded.values()),
             problems=tuple(copy.problems),
-            decisions=self._tally.decisions,
-            unanswered=self._tally.unanswered,
-            last_lack=self._tally.last_lack,
+            decisions=self._answered.decisions,
+            unanswered=self._answered.unanswered,
+            last_lack=self._answered.last_lack,
         )
 
     def refresh(self) -> None:
@@ -260,7 +260,7 @@ class Serving:
         """In a forked child: the thread stayed with the parent, and locks may be held by it for ever."""
         is_over = self._over.is_set()
         self._copy.start_over()
-        self._tally = _Tally()
+        self._answered = _AnswerCount()
         if not is_over:
             self._begin(at_once=True)
 
@@ -302,7 +302,7 @@ def _listen_to_forks() -> None:
 def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     """The champions of a tenant, by the settings in the environment. Raises NotFound or Unavailable."""
     from argotune import wiring
-    from argotune.lm.kept_answers import NoAnswers
+    from argotune.lm.kept_answers import NothingKept
     from argotune.lm.meter import Meter
     from argotune.settings import read_settings
     from argotune.tenants.config import BudgetLimits
@@ -314,7 +314,7 @@ def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     source = wiring.open_lms(settings)
 
     def open_lms(choice: LMChoice) -> LMs:
-        return source.open(choice, unlimited, NoAnswers())
+        return source.open(choice, unlimited, NothingKept())
 
     lms = open_lms(config.lm)
     return Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s, open_lms=open_lms)

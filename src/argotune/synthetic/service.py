@@ -69,7 +69,7 @@ class Means:
 
 
 @dataclass
-class _Tally:
+class _SoFar:
     mask: Mask
     refused: Counter[str] = field(default_factory=Counter)
     goals: int = 0
@@ -86,42 +86,42 @@ def make(
     """
     if means.lms.teacher is None:
         raise ConfigInvalid("synthetic examples need an LM that writes: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL")
-    tally = _Tally(Mask(config.masking))
-    contents = _contents(request, source, tally)
-    made = tuple(_Work(request, config, contents, means, tally).examples())
+    so_far = _SoFar(Mask(config.masking))
+    contents = _contents(request, source, so_far)
+    made = tuple(_Maker(request, config, contents, means, so_far).examples())
     report = SyntheticReport(
         asked=request.count,
         made=len(made),
-        goals=tally.goals,
-        writes=tally.writes,
-        refused=dict(tally.refused),
-        masked=dict(tally.mask.counts),
-        why_none="" if tally.goals else _nothing_to_aim_at(request, contents, tally),
+        goals=so_far.goals,
+        writes=so_far.writes,
+        refused=dict(so_far.refused),
+        masked=dict(so_far.mask.counts),
+        why_none="" if so_far.goals else _nothing_to_aim_at(request, contents, so_far),
     )
     return SyntheticDataResponse(examples=made, report=report)
 
 
-def _contents(request: SyntheticDataRequest, source: ContentSource, tally: _Tally) -> list[Content]:
+def _contents(request: SyntheticDataRequest, source: ContentSource, so_far: _SoFar) -> list[Content]:
     """Twice as many documents as examples, as some are refused, masked as the tenant's traces are."""
     sample = source.sample(request.tenant_id, 2 * request.count, request.modalities, request.profiles, request.seed)
-    tally.refused.update(sample.refused)
+    so_far.refused.update(sample.refused)
     usable = []
     for content in sample.contents:
         if holds_instructions(f"{content.title}\n{content.text}"):
-            tally.refused[Refused.CONTENT_INSTRUCTIONS] += 1
+            so_far.refused[Refused.CONTENT_INSTRUCTIONS] += 1
         else:
-            usable.append(replace(content, title=tally.mask.text(content.title), text=tally.mask.text(content.text)))
+            usable.append(replace(content, title=so_far.mask.text(content.title), text=so_far.mask.text(content.text)))
     return usable
 
 
-def _nothing_to_aim_at(request: SyntheticDataRequest, contents: Sequence[Content], tally: _Tally) -> str:
+def _nothing_to_aim_at(request: SyntheticDataRequest, contents: Sequence[Content], so_far: _SoFar) -> str:
     if contents:
         return "no content of the right modalities, or no agent that fits any of it"
-    refused = ", ".join(f"{count} x {reason}" for reason, count in sorted(tally.refused.items()))
+    refused = ", ".join(f"{count} x {reason}" for reason, count in sorted(so_far.refused.items()))
     return f"no content of {', '.join(request.modalities)}" + (f" that can be used ({refused})" if refused else "")
 
 
-class _Work:
+class _Maker:
     """One request on its way: goals, queries, checks."""
 
     def __init__(
@@ -130,9 +130,9 @@ class _Work:
         config: RoutingConfigUnified,
         contents: Sequence[Content],
         means: Means,
-        tally: _Tally,
+        so_far: _SoFar,
     ) -> None:
-        self._request, self._means, self._tally = request, means, tally
+        self._request, self._means, self._so_far = request, means, so_far
         self._generator = GENERATORS[request.optimizer]
         chance = random.Random(request.seed)  # noqa: S311 - nothing secret
         self._material = Material(request, config, contents, chance)
@@ -171,18 +171,18 @@ class _Work:
 
     def _try(self, goal: Goal) -> SyntheticExample | None:
         """The example, or None when four tries were refused or nobody answered."""
-        self._tally.goals += 1
+        self._so_far.goals += 1
         hint = ""
         for _ in range(1 + MAX_RETRIES):
             if not self._means.has_room():
                 return None
-            self._tally.writes += 1
+            self._so_far.writes += 1
             lms = self._means.lms
-            written = _masked(write(self._means.generator, goal, hint, lms.teacher, lms.adapter), self._tally.mask)
+            written = _masked(write(self._means.generator, goal, hint, lms.teacher, lms.adapter), self._so_far.mask)
             found = self._judged(written, goal)
             if isinstance(found, Recovered):
                 return self._accepted(written, goal, found)
-            self._tally.refused[found] += 1
+            self._so_far.refused[found] += 1
             if found is Refused.UNANSWERED:
                 return None  # it was asked as often as it pays: the same question would get the same silence
             hint = HINTS[found]

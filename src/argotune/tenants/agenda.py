@@ -36,7 +36,7 @@ class Agenda(Document):
 
 
 @dataclass(frozen=True)
-class Place:
+class SeenAgenda:
     """What was there of a tenant's agenda before a look. `tag` must be there when what the look found is kept."""
 
     tenant_id: str
@@ -44,16 +44,16 @@ class Place:
     tag: str | None
 
 
-def place_of(store: Store, tenant_id: str) -> Place:
+def seen_agenda(store: Store, tenant_id: str) -> SeenAgenda:
     """Read this before the config and before anything that the look is about."""
     known, tag = find_renewable(store, EVERYONE, Collection.AGENDA, digest(tenant_id), Agenda)
-    return Place(tenant_id, known.forgotten if known else 0, tag)
+    return SeenAgenda(tenant_id, known.forgotten if known else 0, tag)
 
 
-def keep_agenda(store: Store, agenda: Agenda, place: Place) -> None:
-    """Store what a look found, save where the agenda was forgotten or another look kept one since `place` was read."""
+def keep_agenda(store: Store, agenda: Agenda, seen: SeenAgenda) -> None:
+    """Store what a look found, save where the agenda was forgotten or another look kept one since `seen` was read."""
     with suppress(Conflict):
-        _write(store, agenda, place)
+        _write(store, agenda, seen)
 
 
 def forget_agenda(store: Store, tenant_id: str) -> None:
@@ -61,15 +61,15 @@ def forget_agenda(store: Store, tenant_id: str) -> None:
     for _ in range(TRIES):
         with suppress(Conflict):
             unknown = Agenda(tenant_id=tenant_id, looked_at=NEVER, due_at=None, open_at=None)
-            place = place_of(store, tenant_id)
-            return _write(store, unknown, replace(place, forgotten=place.forgotten + 1))
+            seen = seen_agenda(store, tenant_id)
+            return _write(store, unknown, replace(seen, forgotten=seen.forgotten + 1))
     raise Conflict(f"agenda: that of tenant {tenant_id!r} was changed by others {TRIES} times in a row")
 
 
-def _write(store: Store, agenda: Agenda, place: Place) -> None:
-    kept = agenda.model_copy(update={"forgotten": place.forgotten})
-    record = to_record(Collection.AGENDA, digest(place.tenant_id), kept)
-    store.write(EVERYONE, [record], {(record.collection, record.id): place.tag})
+def _write(store: Store, agenda: Agenda, seen: SeenAgenda) -> None:
+    kept = agenda.model_copy(update={"forgotten": seen.forgotten})
+    record = to_record(Collection.AGENDA, digest(seen.tenant_id), kept)
+    store.write(EVERYONE, [record], {(record.collection, record.id): seen.tag})
 
 
 def drop_agenda(store: Store, tenant_id: str) -> None:

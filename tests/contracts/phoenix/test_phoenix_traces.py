@@ -19,7 +19,7 @@ from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.traces import PhoenixTraces, project_name
 from argotune.adapters.retrying import Patience
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Fields, Span, Unusable, read_span
+from argotune.data.experiences import Fields, Span, UnusableSpan, read_span
 from argotune.data.source import SpanRead
 from argotune.errors import Corrupt, RateLimited, Unavailable
 
@@ -150,20 +150,20 @@ def test_hostile_tenant_ids_are_names_and_nothing_else(
 
 
 UNUSABLE = [
-    ({"query": 7}, Unusable.WRONG_TYPE),
-    ({"query": "x", "chosen_agent": True}, Unusable.WRONG_TYPE),
-    ({"query": "x" * 10 * 2**20}, Unusable.TOO_LONG),
-    ({"entities": ["x" * 30] * 5_000}, Unusable.TOO_LONG),
-    ({"confidence": "high"}, Unusable.WRONG_TYPE),
-    ({"confidence": 2**60}, Unusable.OUT_OF_RANGE),
-    ({"query": ""}, Unusable.NO_INPUT),
-    ({"query": "\x00"}, Unusable.NO_INPUT),
-    ({"chosen_agent": None}, Unusable.NO_OUTPUT),
-    ({"chosen_agent": {"name": "video"}}, Unusable.UNKNOWN_LABEL),
-    ({"program": ["routing"]}, Unusable.NO_PROGRAM),
-    ({"program": "modality.video"}, Unusable.UNKNOWN_PROGRAM),
-    ({"tenant_id": "somebody else"}, Unusable.OTHER_TENANT),
-    ({"tenant_id": {"nested": 1}}, Unusable.OTHER_TENANT),
+    ({"query": 7}, UnusableSpan.WRONG_TYPE),
+    ({"query": "x", "chosen_agent": True}, UnusableSpan.WRONG_TYPE),
+    ({"query": "x" * 10 * 2**20}, UnusableSpan.TOO_LONG),
+    ({"entities": ["x" * 30] * 5_000}, UnusableSpan.TOO_LONG),
+    ({"confidence": "high"}, UnusableSpan.WRONG_TYPE),
+    ({"confidence": 2**60}, UnusableSpan.OUT_OF_RANGE),
+    ({"query": ""}, UnusableSpan.NO_INPUT),
+    ({"query": "\x00"}, UnusableSpan.NO_INPUT),
+    ({"chosen_agent": None}, UnusableSpan.NO_OUTPUT),
+    ({"chosen_agent": {"name": "video"}}, UnusableSpan.UNKNOWN_LABEL),
+    ({"program": ["routing"]}, UnusableSpan.NO_PROGRAM),
+    ({"program": "modality.video"}, UnusableSpan.UNKNOWN_PROGRAM),
+    ({"tenant_id": "somebody else"}, UnusableSpan.OTHER_TENANT),
+    ({"tenant_id": {"nested": 1}}, UnusableSpan.OTHER_TENANT),
 ]
 
 
@@ -243,7 +243,7 @@ def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
         phoenix.record(intruder, [stray])
     found = phoenix.spans_after(tenant, "routing", None)
     reasons = {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found}
-    assert reasons == {mine.span_id: Unusable.NO_PROGRAM, stray.span_id: Unusable.OTHER_TENANT}
+    assert reasons == {mine.span_id: UnusableSpan.NO_PROGRAM, stray.span_id: UnusableSpan.OTHER_TENANT}
     assert list(phoenix.spans_after(intruder, "routing", None)) == []
 
 

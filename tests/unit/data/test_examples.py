@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from examples_anew import Whole, examples_from
 from factories import AGENTS, FIELDS, FUSION, after, make_annotation, make_config, make_example, make_experience
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,13 +16,11 @@ from argotune.data.annotations import Annotation, LabelSource, strongest
 from argotune.data.examples import (
     LLM_WEIGHT,
     Example,
-    Gathered,
     Labelled,
     NoLabel,
     Split,
     example_from_json,
     example_to_json,
-    examples_from,
     label,
 )
 from argotune.data.experiences import Experience, Fields
@@ -41,7 +40,7 @@ def labelled(
 
 def gather(
     experiences: Sequence[Experience], annotations: Sequence[Annotation] = (), known: Sequence[Example] = ()
-) -> Gathered:
+) -> Whole:
     return examples_from(experiences, strongest(annotations), FIELDS, make_config(), known)
 
 

@@ -9,7 +9,7 @@ from factories import AGENTS, FIELDS, NOON, make_attributes, make_experience, ma
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.data.experiences import MAX_TEXT_CHARS, Experience, Fields, Unusable, query_of, read_span, reward
+from argotune.data.experiences import MAX_TEXT_CHARS, Experience, Fields, UnusableSpan, query_of, read_span, reward
 from argotune.store.sealing import canonical
 from argotune.tenants.config import RewardWeights
 
@@ -21,7 +21,7 @@ JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dict
 NAMES = st.sampled_from([*make_attributes(), "routing.agent", "input.value", "routing.propensity", "routing.language"])
 
 
-def read(fields: Fields = FIELDS, **overrides: object) -> Experience | Unusable:
+def read(fields: Fields = FIELDS, **overrides: object) -> Experience | UnusableSpan:
     return read_span(make_span(attributes=make_attributes(**overrides)), "acme_corp", {"routing": fields})
 
 
@@ -48,33 +48,33 @@ def test_a_good_span_is_read_in_full() -> None:
 @pytest.mark.parametrize(
     ("reason", "overrides"),
     [
-        (Unusable.OTHER_TENANT, {"tenant_id": "globex"}),
-        (Unusable.OTHER_TENANT, {"tenant_id": ["acme_corp"]}),
-        (Unusable.NO_PROGRAM, {"program": None}),
-        (Unusable.NO_PROGRAM, {"program": 7}),
-        (Unusable.UNKNOWN_PROGRAM, {"program": "fusion"}),
-        (Unusable.NO_INPUT, {"query": None}),
-        (Unusable.NO_INPUT, {"query": " \x00\n"}),
-        (Unusable.NO_OUTPUT, {"chosen_agent": None}),
-        (Unusable.NO_OUTPUT, {"chosen_agent": " "}),
-        (Unusable.UNKNOWN_LABEL, {"chosen_agent": "root_shell"}),
-        (Unusable.WRONG_TYPE, {"query": 5}),
-        (Unusable.WRONG_TYPE, {"chosen_agent": True}),
-        (Unusable.WRONG_TYPE, {"context": [10**5000]}),
-        (Unusable.WRONG_TYPE, {"confidence": "0.9"}),
-        (Unusable.WRONG_TYPE, {"confidence": True}),
-        (Unusable.WRONG_TYPE, {"agent_success": 1}),
-        (Unusable.WRONG_TYPE, {"language": {"code": "de"}}),
-        (Unusable.OUT_OF_RANGE, {"confidence": 1.01}),
-        (Unusable.OUT_OF_RANGE, {"search_quality": -0.1}),
-        (Unusable.OUT_OF_RANGE, {"user_satisfaction": math.nan}),
-        (Unusable.OUT_OF_RANGE, {"processing_time": math.inf}),
-        (Unusable.OUT_OF_RANGE, {"processing_time": 10**400}),
-        (Unusable.TOO_LONG, {"query": "x" * (MAX_TEXT_CHARS + 1)}),
-        (Unusable.TOO_LONG, {"context": ["x" * MAX_TEXT_CHARS]}),
+        (UnusableSpan.OTHER_TENANT, {"tenant_id": "globex"}),
+        (UnusableSpan.OTHER_TENANT, {"tenant_id": ["acme_corp"]}),
+        (UnusableSpan.NO_PROGRAM, {"program": None}),
+        (UnusableSpan.NO_PROGRAM, {"program": 7}),
+        (UnusableSpan.UNKNOWN_PROGRAM, {"program": "fusion"}),
+        (UnusableSpan.NO_INPUT, {"query": None}),
+        (UnusableSpan.NO_INPUT, {"query": " \x00\n"}),
+        (UnusableSpan.NO_OUTPUT, {"chosen_agent": None}),
+        (UnusableSpan.NO_OUTPUT, {"chosen_agent": " "}),
+        (UnusableSpan.UNKNOWN_LABEL, {"chosen_agent": "root_shell"}),
+        (UnusableSpan.WRONG_TYPE, {"query": 5}),
+        (UnusableSpan.WRONG_TYPE, {"chosen_agent": True}),
+        (UnusableSpan.WRONG_TYPE, {"context": [10**5000]}),
+        (UnusableSpan.WRONG_TYPE, {"confidence": "0.9"}),
+        (UnusableSpan.WRONG_TYPE, {"confidence": True}),
+        (UnusableSpan.WRONG_TYPE, {"agent_success": 1}),
+        (UnusableSpan.WRONG_TYPE, {"language": {"code": "de"}}),
+        (UnusableSpan.OUT_OF_RANGE, {"confidence": 1.01}),
+        (UnusableSpan.OUT_OF_RANGE, {"search_quality": -0.1}),
+        (UnusableSpan.OUT_OF_RANGE, {"user_satisfaction": math.nan}),
+        (UnusableSpan.OUT_OF_RANGE, {"processing_time": math.inf}),
+        (UnusableSpan.OUT_OF_RANGE, {"processing_time": 10**400}),
+        (UnusableSpan.TOO_LONG, {"query": "x" * (MAX_TEXT_CHARS + 1)}),
+        (UnusableSpan.TOO_LONG, {"context": ["x" * MAX_TEXT_CHARS]}),
     ],
 )
-def test_a_span_that_cannot_be_used_says_why(reason: Unusable, overrides: dict[str, object]) -> None:
+def test_a_span_that_cannot_be_used_says_why(reason: UnusableSpan, overrides: dict[str, object]) -> None:
     assert read(**overrides) is reason
 
 
@@ -82,7 +82,7 @@ def test_nesting_beyond_reason_is_a_wrong_type() -> None:
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]
-    assert read(context=deep) is Unusable.WRONG_TYPE
+    assert read(context=deep) is UnusableSpan.WRONG_TYPE
 
 
 def test_aliases_are_read_when_the_preferred_attribute_is_absent() -> None:

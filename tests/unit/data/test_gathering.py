@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
+from examples_anew import examples_from
 from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
 from watched_store import FailsOnce, WatchedStore
 
@@ -15,7 +16,7 @@ from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Cursor
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Example, Labels, Merged, Split, examples_from
+from argotune.data.examples import Example, Labels, Merged, Split
 from argotune.data.experiences import Experience
 from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
 from argotune.data.question_log import QuestionLog

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from examples_anew import examples_from
 from factories import make_annotation, make_config, make_experience, make_span
 
 from argotune.cli.commands.annotate import _chosen, answers_of
 from argotune.data.annotations import strongest
-from argotune.data.examples import examples_from
 from argotune.data.experiences import Experience, Fields, meant, read_span
 from argotune.labels.agreement import answers_of as labels_of
 from argotune.pipeline.operations.annotating import answers_meant

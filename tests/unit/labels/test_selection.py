@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from argotune.data.experiences import Experience
 from argotune.data.splitting import Split, Splitter
-from argotune.labels.selection import POOL_PER_PLACE, Choice, Questions, Reason, choose, lot_of
+from argotune.labels.selection import POOL_PER_PLACE, OpenQuestions, Reason, Selection, lot_of, select
 from argotune.tenants.config import SplitShares
 
 SHARES = SplitShares()
@@ -32,9 +32,11 @@ def no_doubts(_pool: Sequence[Experience]) -> dict[str, frozenset[Reason]]:
     return {}
 
 
-def chosen(experiences, places=20, share=0.5, doubts=no_doubts, taken=(), answered=(), tenant="acme") -> list[Choice]:
-    questions = Questions(experiences, frozenset(taken), frozenset(answered), tenant)
-    return choose(questions, Splitter(SHARES), places, share, 0.6, doubts)
+def chosen(
+    experiences, places=20, share=0.5, doubts=no_doubts, taken=(), answered=(), tenant="acme"
+) -> list[Selection]:
+    questions = OpenQuestions(experiences, frozenset(taken), frozenset(answered), tenant)
+    return select(questions, Splitter(SHARES), places, share, 0.6, doubts)
 
 
 def test_dev_and_test_are_drawn_and_training_is_chosen():
@@ -46,7 +48,7 @@ def test_dev_and_test_are_drawn_and_training_is_chosen():
 def test_the_lowest_lots_are_drawn_and_the_chance_is_the_first_lot_that_was_not():
     experiences = asked(300)
     splitter = Splitter(SHARES)
-    lots = sorted(lot_of(x.query, "acme") for x in experiences if splitter.look(x.query) is not Split.TRAIN)
+    lots = sorted(lot_of(x.query, "acme") for x in experiences if splitter.preview(x.query) is not Split.TRAIN)
     found = [choice for choice in chosen(experiences) if choice.split is not Split.TRAIN]
     assert sorted(lot_of(choice.experience.query, "acme") for choice in found) == lots[:10]
     assert {choice.probability for choice in found} == {lots[10]}
@@ -66,7 +68,7 @@ def test_a_drawn_sample_estimates_what_holds_for_all_questions():
     experiences = [*asked(600)]
     hard = {x.span_id for x in experiences[::3]}
     splitter = Splitter(SHARES)
-    held = [x for x in experiences if splitter.look(x.query) is not Split.TRAIN]
+    held = [x for x in experiences if splitter.preview(x.query) is not Split.TRAIN]
     truth = sum(x.span_id in hard for x in held) / len(held)
     shares = []
     for n in range(200):
@@ -94,7 +96,7 @@ def test_what_the_champion_was_unsure_of_never_moves_the_choice_of_test_question
 def test_training_questions_with_most_reasons_come_first_then_the_least_confident():
     experiences = asked(300)
     splitter = Splitter(SHARES)
-    training = [x for x in experiences if splitter.look(x.query) is Split.TRAIN]
+    training = [x for x in experiences if splitter.preview(x.query) is Split.TRAIN]
     unsure = {x.span_id: 0.1 + n / 100 for n, x in enumerate(training[:5])}
     experiences = [
         make_experience(span_id=x.span_id, inputs=x.inputs, confidence=unsure.get(x.span_id, 0.9)) for x in experiences
@@ -119,7 +121,7 @@ def test_only_training_questions_are_looked_at_closely_and_only_a_few():
 
     chosen(asked(300, confidence=0.2), doubts=note)
     assert len(looked) == 10 * POOL_PER_PLACE
-    assert {Splitter(SHARES).look(x.query) for x in looked} == {Split.TRAIN}
+    assert {Splitter(SHARES).preview(x.query) for x in looked} == {Split.TRAIN}
 
 
 def test_a_question_is_out_with_any_of_its_spans():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, Corrupt
-from argotune.lm.kept_answers import Answers, NoAnswers, PaidAnswers, forget_answers, reading
+from argotune.lm.kept_answers import KeptAnswers, NothingKept, PaidAnswers, forget_answers, reading
 from argotune.lm.meter import Meter, Spent
 from argotune.store.collections import Collection
 from argotune.store.port import Record
@@ -25,7 +25,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 
 
 def paid(store: MemoryStore, tenant_id: str = "acme", calls: int = 10, run: str = "run-1") -> PaidAnswers:
-    return PaidAnswers(Answers(store, tenant_id, run), Meter(BudgetLimits(max_lm_calls=calls)), lambda: NOON)
+    return PaidAnswers(KeptAnswers(store, tenant_id, run), Meter(BudgetLimits(max_lm_calls=calls)), lambda: NOON)
 
 
 class Lm:
@@ -86,7 +86,7 @@ def test_answer_that_was_tampered_with_is_asked_for_again(caplog: pytest.LogCapt
     (kept,) = store.scan("acme", Collection.ANSWERS)
     store.write("acme", [replace(kept, document=kept.document.replace('"call":1', '"call":9'))])
     with pytest.raises(Corrupt):
-        Answers(store, "acme", "run-1").find(QUESTION)
+        KeptAnswers(store, "acme", "run-1").find(QUESTION)
     assert answers.get(QUESTION, lm.ask) == {"call": 2}
     assert "asked for again" in caplog.text
 
@@ -99,7 +99,7 @@ def test_draws_of_equal_questions_are_numbered_anew_in_each_run():
 
 
 def test_serving_remembers_nothing():
-    answers = PaidAnswers(NoAnswers(), Meter(BudgetLimits()), lambda: NOON)
+    answers = PaidAnswers(NothingKept(), Meter(BudgetLimits()), lambda: NOON)
     lm = Lm(answers)
     assert [answers.get(QUESTION, lm.ask), answers.get(QUESTION, lm.ask)] == [{"call": 1}, {"call": 2}]
 
@@ -108,7 +108,7 @@ def test_what_the_run_has_spent_is_written_with_each_answer():
     store = MemoryStore()
     meter = Meter(BudgetLimits())
     spending = lambda: [Record(Collection.RUNS, "spent", str(meter.spent.calls))]  # noqa: E731
-    answers = PaidAnswers(Answers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
+    answers = PaidAnswers(KeptAnswers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
     answers.get(QUESTION, Lm(answers).ask)
     assert store.read("acme", Collection.RUNS, "spent") == "1"
 
@@ -124,7 +124,7 @@ def test_another_run_asks_for_itself():
 def test_an_answer_is_kept_once_it_was_read_and_its_price_in_any_case():
     store, meter = MemoryStore(), Meter(BudgetLimits())
     spending = lambda: [Record(Collection.RUNS, "spent", str(meter.spent.calls))]  # noqa: E731
-    answers = PaidAnswers(Answers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
+    answers = PaidAnswers(KeptAnswers(store, "acme", "run-1", also=spending), meter, lambda: NOON)
     lm = Lm(answers)
 
     def misread() -> None:
@@ -150,7 +150,7 @@ def test_answers_of_a_run_that_ended_are_forgotten_and_others_by_age_number_and_
     for run, age in (("ended", 0), ("fresh", 1), ("older", 2), ("oldest", 60)):
         for number in range(2):
             at = (NOON - timedelta(hours=age)).isoformat()
-            Answers(store, "acme", run).keep([number], {"age": age}, at)
+            KeptAnswers(store, "acme", run).keep([number], {"age": age}, at)
     store.write("acme", [Record(Collection.ANSWERS, "damaged/1", "{")])
     assert forget_answers(store, "acme", ["ended"], NOON) == 5
     assert kept_in(store) == ["fresh", "fresh", "older", "older"]

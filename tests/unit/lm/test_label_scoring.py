@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from argotune.errors import ConfigInvalid
 from argotune.lm.label_scoring import (
     Case,
-    Question,
+    ClosedQuestion,
     Written,
     clip,
     fitted_prompt,
@@ -27,7 +27,7 @@ from argotune.lm.label_scoring import (
     shares,
 )
 
-AGENT = Question("agent", {"video": "video", "text": "text"}, {"video": "finds films", "text": ""}, "who answers")
+AGENT = ClosedQuestion("agent", {"video": "video", "text": "text"}, {"video": "finds films", "text": ""}, "who answers")
 CASE = Case("Choose.", {"query": "cats", "context": ""}, [{"query": "dogs", "agent": "video"}], [AGENT])
 
 
@@ -97,7 +97,7 @@ def test_prompt_always_fits(demos: list[str], query: str, instructions: str):
 
 
 def test_room_for_answers_is_that_of_the_longest_ones():
-    case = replace(CASE, questions=[AGENT, Question("ok", {"true": "é", "false": "no"}, {})])
+    case = replace(CASE, questions=[AGENT, ClosedQuestion("ok", {"true": "é", "false": "no"}, {})])
     assert longest_answers_bytes(case) == len(b"agent: video\n" + b"ok: no\n")
 
 

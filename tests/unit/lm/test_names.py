@@ -6,12 +6,12 @@ import pytest
 
 from argotune import wiring
 from argotune.errors import ConfigInvalid
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.names import Defaults, Keys, annotator_of_key, settled, unused_keys
 from argotune.lm.port import LMs
-from argotune.optimizers import OPTIMIZERS, Choice, choose
+from argotune.optimizers import OPTIMIZERS, OptimizerChoice, choose
 from argotune.settings import environment_names, read_settings
 from argotune.tenants.config import BudgetLimits, LMChoice
 
@@ -76,9 +76,9 @@ def test_a_key_of_no_known_provider_and_no_model_is_told_at_once_and_nothing_fal
 ):
     monkeypatch.setenv(variable, key)
     with pytest.raises(ConfigInvalid, match=f"{variable}: no model is named.*set ARGOTUNE_TASK_MODEL") as told:
-        wiring.open_lms(read_settings()).open(LMChoice(), Meter(BudgetLimits()), NoAnswers())
+        wiring.open_lms(read_settings()).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
     assert key not in str(told.value)
-    named = wiring.open_lms(read_settings(task_model=MINI)).open(LMChoice(), Meter(BudgetLimits()), NoAnswers())
+    named = wiring.open_lms(read_settings(task_model=MINI)).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
     assert named.names == {"task": MINI, "teacher": MINI}
 
 
@@ -86,8 +86,8 @@ def test_the_documented_keys_alone_open_models_of_their_provider(monkeypatch: py
     monkeypatch.setenv("ROUTER_OPTIMIZER_TEACHER_KEY", OPENAI)
     monkeypatch.setenv("ANNOTATION_API_KEY", ANTHROPIC)
     settings, meter = read_settings(), Meter(BudgetLimits())
-    assert wiring.open_lms(settings).open(LMChoice(), meter, NoAnswers()).names == {"task": MINI, "teacher": MINI}
-    annotator = wiring.open_annotator(settings).open(LMChoice(), meter, NoAnswers())
+    assert wiring.open_lms(settings).open(LMChoice(), meter, NothingKept()).names == {"task": MINI, "teacher": MINI}
+    annotator = wiring.open_annotator(settings).open(LMChoice(), meter, NothingKept())
     assert (annotator.names, annotator.teacher) == ({"task": "anthropic/claude-sonnet-4-6"}, None)
 
 
@@ -116,10 +116,10 @@ def test_a_key_that_no_model_takes_is_told(named: tuple[str, str | None], keys: 
 @pytest.mark.parametrize(("n_train", "optimizer"), [(30, "bootstrap"), (100, "mipro"), (500, "gepa")])
 def test_with_the_shipped_task_model_auto_may_choose_what_writes(n_train: int, optimizer: str):
     source = NamedLMs([wiring.open_lms(read_settings())._openers[-1]], MINI, None, wiring.utc_now)
-    has_writer = source.open(LMChoice(), Meter(BudgetLimits()), NoAnswers()).teacher is not None
+    has_writer = source.open(LMChoice(), Meter(BudgetLimits()), NothingKept()).teacher is not None
     choices = {wish: choose(wish, n_train, 0.7, has_writer) for wish in ("auto", *OPTIMIZERS)}
     assert choices["auto"].optimizer == optimizer
-    assert all(isinstance(choice, Choice) for choice in choices.values())
+    assert all(isinstance(choice, OptimizerChoice) for choice in choices.values())
 
 
 @pytest.mark.lm
@@ -134,13 +134,13 @@ def test_a_field_that_does_nothing_for_an_embedded_lm_is_refused_by_name(field: 
 
 
 def opened(choice: LMChoice) -> LMs:
-    return wiring.open_lms(read_settings()).open(choice, Meter(BudgetLimits()), NoAnswers())
+    return wiring.open_lms(read_settings()).open(choice, Meter(BudgetLimits()), NothingKept())
 
 
 @pytest.mark.lm
 def test_the_time_limit_of_a_tenants_remote_lm_does_not_turn_off_an_embedded_annotator():
     annotator = wiring.open_annotator(read_settings(annotation_model=LOCAL))
     choice = LMChoice(task_model=None, timeout_s=5.0, max_retries=0)
-    assert annotator.open(choice, Meter(BudgetLimits()), NoAnswers()).names == {"task": LOCAL}
+    assert annotator.open(choice, Meter(BudgetLimits()), NothingKept()).names == {"task": LOCAL}
     with pytest.raises(ConfigInvalid, match=r"annotation\.api_base"):
-        annotator.open(LMChoice(api_base="http://x"), Meter(BudgetLimits()), NoAnswers())
+        annotator.open(LMChoice(api_base="http://x"), Meter(BudgetLimits()), NothingKept())

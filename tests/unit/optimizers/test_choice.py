@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.optimizers import OPTIMIZERS, Choice, Refusal, choose
+from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.tenants.config import OptimizerName
 
 WRITER, NONE = True, False
@@ -38,7 +38,7 @@ def test_every_name_a_config_may_hold_is_an_optimizer():
 )
 def test_auto_follows_the_table(n_train: int, accuracy: float | None, has_writer: bool, optimizer: str, because: str):
     choice = choose("auto", n_train, accuracy, has_writer)
-    assert isinstance(choice, Choice)
+    assert isinstance(choice, OptimizerChoice)
     assert choice.optimizer == optimizer
     assert choice.reason.startswith(f"{optimizer}: ")
     assert because in choice.reason
@@ -46,7 +46,7 @@ def test_auto_follows_the_table(n_train: int, accuracy: float | None, has_writer
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_wish_of_a_tenant_is_met_where_it_can_be(name: str):
-    assert choose(name, 64, 0.5, WRITER) == Choice(name, f"{name}: the tenant's config asks for it")
+    assert choose(name, 64, 0.5, WRITER) == OptimizerChoice(name, f"{name}: the tenant's config asks for it")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_wish_of_a_tenant_is_met_where_it_can_be(name: str):
 )
 def test_refusal_says_what_is_lacking(name: str, n_train: int, has_writer: bool, sentence: str):
     refusal = choose(name, n_train, None, has_writer)
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, Unfit)
     assert refusal.reason.startswith(sentence)
 
 
@@ -72,6 +72,6 @@ def test_unknown_name_is_refused_with_the_list():
 @given(st.integers(1, 10_000), st.none() | st.floats(0, 1), st.booleans())
 def test_auto_always_finds_something_that_can_run(n_train: int, accuracy: float | None, has_writer: bool):
     choice = choose("auto", n_train, accuracy, has_writer)
-    assert isinstance(choice, Choice)
+    assert isinstance(choice, OptimizerChoice)
     assert OPTIMIZERS[choice.optimizer].min_examples <= n_train
     assert has_writer or not OPTIMIZERS[choice.optimizer].needs_writer

@@ -18,7 +18,7 @@ from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.promotion import gate
 from argotune.promotion.gate import judge, no_evidence
-from argotune.promotion.verdicts import Comparison, Promoted, Rejected, Rule, Score, Unusable
+from argotune.promotion.verdicts import Comparison, Objection, Promoted, Rejected, Score, UnusableAnswers
 from argotune.runs.run import Run
 from argotune.stats.interval import Interval
 from argotune.stats.paired import mcnemar_exact
@@ -80,81 +80,81 @@ def test_gate_promotes_better_scores_by_permutation():
     [
         pytest.param(
             compared([WIN] * 3, challenger="v1"),
-            Rule.SAME_PROGRAM,
+            Objection.SAME_PROGRAM,
             "rejected: the challenger is the champion, version v1",
             id="a challenger that is the champion, before anything else",
         ),
         pytest.param(
             compared([]),
-            Rule.TOO_FEW_EXAMPLES,
+            Objection.TOO_FEW_EXAMPLES,
             "rejected: 0 test examples, at least 20 are asked",
             id="no examples at all",
         ),
         pytest.param(
             replace(compared([WIN] * 19), leaks=("e3",)),
-            Rule.LEAKED,
+            Objection.LEAKED,
             "rejected: the challenger's demonstrations or instructions hold near-duplicates of sealed test example e3",
             id="a test question in a demonstration",
         ),
         pytest.param(
             replace(compared(BETTER), leaks=("e3", "e5")),
-            Rule.LEAKED,
+            Objection.LEAKED,
             "rejected: the challenger's demonstrations or instructions hold near-duplicates of 2 sealed test examples, "
             "e3 among them",
             id="several test questions",
         ),
         pytest.param(
             compared([WIN] * 19, human=0),
-            Rule.TOO_FEW_EXAMPLES,
+            Objection.TOO_FEW_EXAMPLES,
             "rejected: 19 test examples, at least 20 are asked",
             id="one example short",
         ),
         pytest.param(
             compared([WIN] * 40, human=19),
-            Rule.UNTRUSTED_LABELS,
+            Objection.UNTRUSTED_LABELS,
             "rejected: 47.5 % of 40 test labels come from people or an independent annotator, "
             "at least 50.0 % are asked: annotate more spans",
             id="labels that are mostly the champion's own successes",
         ),
         pytest.param(
             compared([WIN] + [HIT] * 50),
-            Rule.EFFECT_TOO_SMALL,
+            Objection.EFFECT_TOO_SMALL,
             "rejected: +1.96 points on 51 examples, at least +2.00 are asked",
             id="a gain that is not useful",
         ),
         pytest.param(
             compared([LOSS] * 20),
-            Rule.EFFECT_TOO_SMALL,
+            Objection.EFFECT_TOO_SMALL,
             "rejected: -100.00 points on 20 examples, at least +2.00 are asked",
             id="a significantly worse challenger",
         ),
         pytest.param(
             compared([WIN] * 6 + [LOSS] * 4 + [HIT] * 64),
-            Rule.NOT_SIGNIFICANT,
+            Objection.NOT_SIGNIFICANT,
             "rejected: +2.7 points on 74 examples could be chance: p = 0.75, 0.030 is asked at attempt 1",
             id="a gain that could be chance",
         ),
         pytest.param(
             compared([WIN] * 7 + [HIT] * 13, attempt=2),
-            Rule.NOT_SIGNIFICANT,
+            Objection.NOT_SIGNIFICANT,
             "rejected: +35.0 points on 20 examples could be chance: p = 0.016, 0.0076 is asked at attempt 2",
             id="a gain that would have done at the first attempt",
         ),
         pytest.param(
             compared([(0.5, 0.6)] * 35 + [LOSS]),
-            Rule.INTERVAL_CONTAINS_ZERO,
+            Objection.INTERVAL_CONTAINS_ZERO,
             "rejected: +6.9 points on 36 examples, but the 97 % interval -2.2 to +10.0 contains zero, at attempt 1",
             id="a gain that one disaster could undo",
         ),
         pytest.param(
             compared([WIN] * 40 + [LOSS] * 8, slices=languages(40, 8)),
-            Rule.SLICE_WORSE,
+            Objection.SLICE_WORSE,
             "rejected: worse where language is de: 100.0 % -> 0.0 % on 8 examples, p = 0.0039, at most 0.025 rejects",
             id="a language that pays for the others",
         ),
         pytest.param(
             compared([WIN] * 60 + [LOSS] * 22, slices=languages(60, 10, 12)),
-            Rule.SLICE_WORSE,
+            Objection.SLICE_WORSE,
             "rejected: worse where language is fr, and 1 more: 100.0 % -> 0.0 % on 12 examples, p = 0.00024, "
             "at most 0.017 rejects",
             id="the worst of several slices by name",
@@ -202,7 +202,7 @@ def test_slices_of_scores_are_judged_by_permutation():
     pairs = [(0.1, 0.9)] * 40 + [(0.9, 0.2)] * 10
     verdict = judge(compared(pairs, slices=languages(40, 10)), GateRules(), seed=1)
     assert isinstance(verdict, Rejected)
-    assert verdict.rule is Rule.SLICE_WORSE
+    assert verdict.rule is Objection.SLICE_WORSE
     assert verdict.numbers.slices[0].p_worse == pytest.approx(1 / 2**10)
 
 
@@ -344,7 +344,7 @@ def lacking(
     champion: Mapping[str, int], challenger: Mapping[str, int], only: tuple[int, int] = (0, 0), *, left: int = 100
 ) -> Comparison:
     """A comparison on 100 questions of which `left` are compared; `only`: where just one answer is unusable."""
-    return replace(compared([HIT] * left), unusable=Unusable(100, champion, challenger, *only))
+    return replace(compared([HIT] * left), unusable=UnusableAnswers(100, champion, challenger, *only))
 
 
 @pytest.mark.parametrize(
@@ -406,7 +406,7 @@ def test_a_p_value_that_is_just_the_level_passes(margin: float, is_rejected: boo
     rules = GateRules(significance=margin * 2 / 2**7 * math.pi**2 / 6)
     verdict = judge(compared([WIN] * 7 + [HIT] * 13), rules, seed=1)
     assert (verdict.numbers.p_value <= verdict.numbers.level) is not is_rejected
-    assert (isinstance(verdict, Rejected) and verdict.rule is Rule.NOT_SIGNIFICANT) is is_rejected
+    assert (isinstance(verdict, Rejected) and verdict.rule is Objection.NOT_SIGNIFICANT) is is_rejected
 
 
 def test_of_slices_that_are_equally_worse_the_first_by_name_is_told():

@@ -10,7 +10,7 @@ from factories import after, make_run, make_verdict, make_version
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
 from argotune.promotion.registry import Change, Registry, Version
-from argotune.promotion.verdicts import Comparison, Unusable
+from argotune.promotion.verdicts import Comparison, UnusableAnswers
 from argotune.runs.book import RunBook
 from argotune.runs.explain import Explanation, explain
 from argotune.runs.run import RunState
@@ -143,7 +143,7 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_came():
 
 
 def test_answers_that_could_not_be_used_are_told_of_each_version():
-    store, lacks = promoted(), Unusable(20, {"cut off": 2, "no content": 1}, {}, 3, 0)
+    store, lacks = promoted(), UnusableAnswers(20, {"cut off": 2, "no content": 1}, {}, 3, 0)
     comparison = Comparison("routing", "v1", "v2", 1, (), unusable=lacks)
     RunBook(store, "acme_corp").open(make_run(id="routing-pass-2", comparison=comparison))
     made = Registry(store, "acme_corp").keep(make_version("Made.", run_id="routing-pass-2"))

@@ -14,7 +14,7 @@ from argotune.scheduling.trigger_check import Conditions
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record
 from argotune.store.sealing import digest
-from argotune.tenants.agenda import Agenda, agendas, forget_agenda, keep_agenda, place_of
+from argotune.tenants.agenda import Agenda, agendas, forget_agenda, keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -79,7 +79,7 @@ def test_only_what_cannot_be_due_is_passed_over(agenda, newest, minutes_later, n
 def test_a_changed_config_is_looked_at_again() -> None:
     store = MemoryStore()
     Configs(store).save(make_config(tenant_id="acme"))
-    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), place_of(store, "acme"))
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), seen_agenda(store, "acme"))
     assert agendas(store).keys() == {"acme"}
     Configs(store).save(make_config(tenant_id="acme", min_samples_for_optimization=20))
     assert agendas(store) == {}
@@ -89,14 +89,14 @@ def test_a_changed_config_is_looked_at_again() -> None:
 def test_a_change_that_comes_during_a_look_is_looked_at_again(known: str) -> None:
     store = MemoryStore()
     if known == "an agenda":
-        keep_agenda(store, agenda_of("acme", [], NOON), place_of(store, "acme"))
+        keep_agenda(store, agenda_of("acme", [], NOON), seen_agenda(store, "acme"))
     if known == "a forgotten one":
         forget_agenda(store, "acme")
     if known == "a damaged one":
         store.write(EVERYONE, [Record(Collection.AGENDA, digest("acme"), "{}")])
-    before = place_of(store, "acme")
+    before = seen_agenda(store, "acme")
     forget_agenda(store, "acme")
     keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), before)
     assert agendas(store) == {}
-    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), place_of(store, "acme"))
+    keep_agenda(store, agenda_of("acme", [looked(5, None)], NOON), seen_agenda(store, "acme"))
     assert agendas(store).keys() == {"acme"}

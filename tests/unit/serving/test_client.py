@@ -17,7 +17,7 @@ from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.tfidf import TfidfEmbedder
-from argotune.data.experiences import Experience, Unusable, read_span
+from argotune.data.experiences import Experience, UnusableSpan, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
@@ -160,7 +160,7 @@ def test_an_lm_that_answers_nonsense_is_an_empty_answer_that_teaches_nothing():
     with serving_on(MemoryStore(), lms=written("blah")) as serving:
         decision = serving.decide("routing", query="x")
     assert (decision.answers, decision.confidence) == ({"agent": ""}, 0.0)
-    assert read_span(make_span(attributes=decision.attributes()), "acme", fields()) is Unusable.NO_OUTPUT
+    assert read_span(make_span(attributes=decision.attributes()), "acme", fields()) is UnusableSpan.NO_OUTPUT
 
 
 @pytest.mark.parametrize("name", ["", "modality", "rooting", "../x"])

@@ -38,7 +38,7 @@ from argotune.errors import ConfigInvalid, NoContent
 from argotune.lm.kept_answers import PaidAnswers
 from argotune.lm.label_scoring import (
     Case,
-    Question,
+    ClosedQuestion,
     Written,
     clip,
     fitted_prompt,
@@ -70,7 +70,7 @@ TEACHER_TEMPERATURE = 0.7
 
 
 @dataclass(frozen=True)
-class Model:
+class EmbeddedModel:
     """Weights in use, and the threads to run them on."""
 
     weights: Path
@@ -97,7 +97,7 @@ class LabelScorer:
 
     def __init__(
         self,
-        model: Model,
+        model: EmbeddedModel,
         paid: PaidAnswers,
         kwargs: Mapping[str, Any] | None = None,
         callbacks: Sequence[Any] | None = None,
@@ -126,7 +126,7 @@ class LabelScorer:
         """The same, away from the event loop."""
         return await asyncio.to_thread(self, state, questions)
 
-    def _odds(self, text: str, question: Question) -> dict[str, float]:
+    def _odds(self, text: str, question: ClosedQuestion) -> dict[str, float]:
         asked = {**self._model.identity, "prompt": text, "options": list(question.options.items())}
         found = self._paid.get(asked, lambda: {"shares": self._score(text, question)})["shares"]
         odds = {answer: float(found[answer]) for answer in question.options}
@@ -135,15 +135,15 @@ class LabelScorer:
             return odds
         return sampled(odds, temperature, seed=int(digest([asked, rollout])[:12], 16))
 
-    def _score(self, text: str, question: Question) -> dict[str, float]:
+    def _score(self, text: str, question: ClosedQuestion) -> dict[str, float]:
         server, lengths = self._model.server(), []
 
         def peek(written: Written, everything: bool) -> Mapping[bytes, float]:
-            look = server.look(text, written, ALL_PIECES if everything else TOP_PIECES)
-            lengths.append(look.prompt_tokens)
-            if not look.pieces or any(math.isnan(odds) for odds in look.pieces.values()):
+            found = server.next_pieces(text, written, ALL_PIECES if everything else TOP_PIECES)
+            lengths.append(found.prompt_tokens)
+            if not found.pieces or any(math.isnan(odds) for odds in found.pieces.values()):
                 raise NoContent(f"{NAME}: no probabilities")
-            return look.pieces
+            return found.pieces
 
         with self._paid.meter.call(len(text.encode()) + SPARE_TOKENS) as bill:
             found = shares(question.options, server.piece_ids, peek)
@@ -186,7 +186,7 @@ def read_case(state: Mapping[str, Any], questions: Mapping[str, Any]) -> Case:
     return Case(_said(state["instructions"]), inputs, demos, list(read.values()))
 
 
-def _read_question(name: str, question: Mapping[str, Any]) -> Question:
+def _read_question(name: str, question: Mapping[str, Any]) -> ClosedQuestion:
     kind, criteria = question["type"], question.get("criteria") or {}
     about: Mapping[str, Any] = {}
     if kind == "score":
@@ -195,10 +195,12 @@ def _read_question(name: str, question: Mapping[str, Any]) -> Question:
         options, about = {"true": "yes", "false": "no"}, criteria
     else:
         options, about = option_texts({label: label for label in criteria}), criteria
-    return Question(name, options, {key: _said(text) for key, text in about.items()}, _said(question["instructions"]))
+    return ClosedQuestion(
+        name, options, {key: _said(text) for key, text in about.items()}, _said(question["instructions"])
+    )
 
 
-def _known_answers(demo: Mapping[str, Any], questions: Mapping[str, Question]) -> dict[str, str]:
+def _known_answers(demo: Mapping[str, Any], questions: Mapping[str, ClosedQuestion]) -> dict[str, str]:
     values = {name: demo[name] for name in questions if name in demo}
     values = {name: value["value"] if isinstance(value, Mapping) else value for name, value in values.items()}
     keys = {name: _option_key(value, questions[name].options) for name, value in values.items()}
@@ -235,7 +237,7 @@ class LlamaWriter:
     supports_response_schema = True
     supported_params = ("response_format", "temperature", "max_tokens", "stop", "top_p")
 
-    def __init__(self, model: Model, temperature: float) -> None:
+    def __init__(self, model: EmbeddedModel, temperature: float) -> None:
         self.temperature = temperature
         self.max_tokens = MAX_ANSWER_TOKENS
         self.identity = model.identity
@@ -361,8 +363,8 @@ class EmbeddedLMs:
         """The LM that writes. Raises ConfigInvalid when nothing is installed."""
         return LlamaWriter(self._model(name), TEACHER_TEMPERATURE if is_teacher else 0.0)
 
-    def _model(self, name: str) -> Model:
+    def _model(self, name: str) -> EmbeddedModel:
         if name not in (NAME, CHAT_NAME):
             raise ConfigInvalid(f"lm: {name!r} is no embedded LM; there are {NAME} and {CHAT_NAME}")
         load_runtime()
-        return Model(find_weights(self._weights), self._threads)
+        return EmbeddedModel(find_weights(self._weights), self._threads)

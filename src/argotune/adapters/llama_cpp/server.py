@@ -58,7 +58,7 @@ class PromptTooLong(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class NextPieces:
     """What may come next: log-probability by piece; how long the prompt was, and how much of it was not remembered."""
 
     pieces: Mapping[bytes, float]
@@ -94,21 +94,21 @@ class LlamaServer:
         """Every piece of the vocabulary with its number, listed once (0.1 s)."""
         with self._ids_lock:
             if not self._ids:
-                self._ids = {bytes(token["bytes"]): token["id"] for token in self._next_pieces(["a"], ALL_PIECES)[0]}
+                self._ids = {bytes(token["bytes"]): token["id"] for token in self._probable(["a"], ALL_PIECES)[0]}
             return self._ids
 
     def close(self) -> None:
         """Free the model; later calls raise Unavailable."""
         self._server = None
 
-    def look(self, prompt: str, written: Written, n_pieces: int) -> Look:
+    def next_pieces(self, prompt: str, written: Written, n_pieces: int) -> NextPieces:
         """The most likely pieces behind `prompt` and what was written so far. Raises PromptTooLong."""
         text = prompt + written[0].decode("utf-8", "replace")
-        top, body = self._next_pieces([text, *(self.piece_ids[piece] for piece in written[1:])], n_pieces)
+        top, body = self._probable([text, *(self.piece_ids[piece] for piece in written[1:])], n_pieces)
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}
-        return Look(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
+        return NextPieces(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
 
-    def _next_pieces(self, prompt: list[str | int], n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _probable(self, prompt: list[str | int], n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         asked = {"prompt": prompt, "n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
         body = self._ask("handle_completions", asked)
         if body["choices"][0]["logprobs"] is None:

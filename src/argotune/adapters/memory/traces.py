@@ -15,7 +15,7 @@ from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import TrackedLinks, TrackedRun
 
 
-class _Kept(NamedTuple):
+class _NumberedSpan(NamedTuple):
     number: int
     span: Span
 
@@ -30,7 +30,7 @@ class MemoryTraces:
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
-    _spans: dict[str, dict[str, _Kept]] = field(default_factory=dict)
+    _spans: dict[str, dict[str, _NumberedSpan]] = field(default_factory=dict)
     _annotations: dict[str, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
     _count: int = 0
 
@@ -97,7 +97,7 @@ class MemoryTraces:
         for span in spans:
             if span.span_id not in project:
                 self._count += 1
-                project[span.span_id] = _Kept(self._count, span)
+                project[span.span_id] = _NumberedSpan(self._count, span)
 
     def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier). Raises NotFound when a span is not there."""
@@ -107,14 +107,14 @@ class MemoryTraces:
         project = self._annotations.setdefault(tenant_id, {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
 
-    def _module(self, tenant_id: str, module: str) -> list[_Kept]:
+    def _module(self, tenant_id: str, module: str) -> list[_NumberedSpan]:
         self.ping()
         if tenant_id not in self._spans:
             raise ProjectMissing(f"no project of tenant {tenant_id!r}")
         kept = self._spans[tenant_id].values()
         return [each for each in kept if each.span.name == f"{self.prefix}.{module}"]
 
-    def _behind(self, tenant_id: str, module: str, cursor: Cursor | None) -> list[_Kept]:
+    def _behind(self, tenant_id: str, module: str, cursor: Cursor | None) -> list[_NumberedSpan]:
         number = int(cursor.partition(":")[0]) if cursor else 0
         return [each for each in self._module(tenant_id, module) if each.number > number]
 

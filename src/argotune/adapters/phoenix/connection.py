@@ -58,7 +58,7 @@ class TooSlow(TooLarge):
     """An answer that may be asked for in pieces did not come in time. Ask for less; if that is no faster, stop."""
 
 
-class Refused(BadAnswer):
+class PhoenixRefused(BadAnswer):
     """Phoenix refused a request that its documentation allows. Check that its version is 20 or later."""
 
     def __init__(self, message: str, status: int, detail: str) -> None:
@@ -71,8 +71,8 @@ class PhoenixHttp:
 
     Every method raises Unavailable (down, slow, 5xx), RateLimited (429), AccessDenied (401, 403), NotFound (404 of
     what may be missing), ConfigInvalid (no Phoenix there, or a certificate or proxy that is wrong),
-    Refused (other 4xx) or BadAnswer (cut off, not JSON); the first two when `patience` has run out. The key is never
-    part of a message.
+    PhoenixRefused (other 4xx) or BadAnswer (cut off, not JSON); the first two when `patience` has run out. The key is
+    never part of a message.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class PhoenixHttp:
         answer = self.post("graphql", {"query": query, "variables": variables})
         if isinstance(answer, dict) and answer.get("errors"):
             detail = told(str(answer["errors"]))
-            raise Refused(f"Phoenix: graphql: {detail}", 200, detail)
+            raise PhoenixRefused(f"Phoenix: graphql: {detail}", 200, detail)
         data = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(data, dict) or field not in data:
             raise BadAnswer(f"Phoenix: graphql: the answer has no {field}")
@@ -219,7 +219,7 @@ class PhoenixHttp:
             raise NotFound(f"{what}: {_detail(content)}")
         if status < 400:
             raise ConfigInvalid(f"PHOENIX_ENDPOINT: {self.base} redirects to {response.headers.get('location')!r}")
-        raise Refused(f"{what}: {status}: {_detail(content)}", status, content.decode(errors="replace"))
+        raise PhoenixRefused(f"{what}: {status}: {_detail(content)}", status, content.decode(errors="replace"))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, TooLarge, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, TooLarge, segment
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
@@ -259,7 +259,7 @@ class PhoenixTraces:
         """Send spans, without those that Phoenix says it has: it takes all or none."""
         try:
             self._http.post(path, {"data": [body_of(span) for span in spans.values()]})
-        except Refused as refused:
+        except PhoenixRefused as refused:
             known = _duplicates(refused)
             if not known:
                 raise
@@ -399,7 +399,7 @@ def _annotation_body(annotation: Annotation) -> dict[str, Any]:
     }
 
 
-def _duplicates(refused: Refused) -> set[str]:
+def _duplicates(refused: PhoenixRefused) -> set[str]:
     """The span ids that Phoenix names as known; none when it refused for another reason."""
     try:
         detail = json.loads(refused.detail)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from argotune.adapters.phoenix.connection import PhoenixHttp, Refused, rows, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, rows, segment
 from argotune.adapters.phoenix.spans import storable_json
 from argotune.adapters.phoenix.traces import project_name
 from argotune.errors import BadAnswer
@@ -31,7 +31,7 @@ ALREADY_THERE = 409
 
 
 @dataclass(frozen=True)
-class Answered:
+class ExampleAnswer:
     """What one program made of one example."""
 
     example_id: str
@@ -111,7 +111,7 @@ class PhoenixTracker:
         path = f"v1/datasets/{segment(dataset_id)}/experiments"
         return _id(_object(self._http.post(path, body, can_repeat=False), path), "id")
 
-    def _write(self, run: TrackedRun, experiment_id: str, answered: Mapping[str, Answered]) -> None:
+    def _write(self, run: TrackedRun, experiment_id: str, answered: Mapping[str, ExampleAnswer]) -> None:
         """Store the answers that are not there yet, then the scores that are not."""
         path = f"v1/experiments/{segment(experiment_id)}"
         there = {row.get("dataset_example_id") for row in self._http.pages(f"{path}/runs", {}, LIST_ROWS)}
@@ -120,7 +120,7 @@ class PhoenixTracker:
         self._post_all(f"{path}/runs", bodies)
         self._post_all("v1/experiment_evaluations", list(self._unscored(run, path, answered)))
 
-    def _unscored(self, run: TrackedRun, path: str, answered: Mapping[str, Answered]) -> Iterator[dict[str, Any]]:
+    def _unscored(self, run: TrackedRun, path: str, answered: Mapping[str, ExampleAnswer]) -> Iterator[dict[str, Any]]:
         found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": SCORE}, LIST_ROWS)
         for row in found:
             stored = row.get("experiment_run")
@@ -138,14 +138,14 @@ class PhoenixTracker:
     def _post_once(self, path: str, body: Mapping[str, Any]) -> None:
         try:
             self._http.post(path, body)
-        except Refused as refused:
+        except PhoenixRefused as refused:
             if refused.status != ALREADY_THERE:
                 raise
 
 
-def _roles(run: TrackedRun) -> Iterable[tuple[str, str, list[Answered]]]:
-    champion = [Answered(e.id, e.champion_answers, e.champion_score) for e in run.examples]
-    challenger = [Answered(e.id, e.challenger_answers, e.challenger_score) for e in run.examples]
+def _roles(run: TrackedRun) -> Iterable[tuple[str, str, list[ExampleAnswer]]]:
+    champion = [ExampleAnswer(e.id, e.champion_answers, e.champion_score) for e in run.examples]
+    challenger = [ExampleAnswer(e.id, e.challenger_answers, e.challenger_score) for e in run.examples]
     yield "champion", run.champion_version, [a for a in champion if a.answers is not None]
     yield "challenger", run.challenger_version, [a for a in challenger if a.answers is not None]
 
@@ -189,7 +189,7 @@ def _is_before(at: object, since: datetime) -> bool:
         return False
 
 
-def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:
+def _run_body(run: TrackedRun, node_id: str, answered: ExampleAnswer) -> dict[str, Any]:
     """Both times are the same: how long one answer took is not known here."""
     at = run.ended_at.isoformat()
     output = storable_json(dict(answered.answers or {}))

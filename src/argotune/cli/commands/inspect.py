@@ -11,7 +11,7 @@ from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.showing import say_runs
 from argotune.errors import Corrupt
-from argotune.pipeline.operations.inspecting import ProgramStatus, runs_of, status_of
+from argotune.pipeline.operations.inspecting import ServedProgram, runs_of, status_of
 from argotune.pipeline.operations.tenants import get_tenant
 from argotune.runs.reports import run_json, unreadable_words
 
@@ -51,7 +51,7 @@ def _status(arguments: Namespace) -> None:
 STATUS = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")
 
 
-def _row(status: ProgramStatus) -> list[str]:
+def _row(status: ServedProgram) -> list[str]:
     return [
         status.tenant_id,
         status.program,

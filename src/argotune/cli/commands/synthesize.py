@@ -50,7 +50,7 @@ def _row(example) -> list[str]:
 
 def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
     from argotune.data.archive import ExperienceLog
-    from argotune.lm.kept_answers import NoAnswers
+    from argotune.lm.kept_answers import NothingKept
     from argotune.lm.meter import Meter
     from argotune.programs import programs_of
     from argotune.synthetic.generation import QueryGenerator
@@ -67,7 +67,7 @@ def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
         seed=arguments.seed,
     )
     log = ExperienceLog(ports.store, config.tenant_id)
-    lms = ports.lms.open(config.lm, Meter(config.budget), NoAnswers())
+    lms = ports.lms.open(config.lm, Meter(config.budget), NothingKept())
     means = Means(
         lms=lms,
         embedder=ports.embedder,

@@ -22,7 +22,7 @@ from argotune.cli.flags import (
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import escaped, say, say_json
 from argotune.cli.showing import show_report
-from argotune.runs.step_outcomes import Look
+from argotune.runs.step_outcomes import ModuleCheck
 from argotune.scheduling.trigger_check import Conditions
 from argotune.tenants.config import MODULES
 
@@ -68,7 +68,7 @@ def check_trigger(arguments: Namespace) -> None:
         say_look(look)
 
 
-def _look(arguments: Namespace, *, is_dry: bool) -> list[Look]:
+def _look(arguments: Namespace, *, is_dry: bool) -> list[ModuleCheck]:
     from argotune.pipeline.operations.triggering import look_at
     from argotune.wiring import open_traces, utc_now
 
@@ -100,7 +100,7 @@ def trigger_script(arguments: Namespace) -> None:
     _report_checks(arguments, looks)
 
 
-def _run_due(arguments: Namespace, looks: Sequence[Look]) -> None:
+def _run_due(arguments: Namespace, looks: Sequence[ModuleCheck]) -> None:
     from argotune.pipeline.operations.running import RunRequest, run_due
 
     say("Triggering optimization...")
@@ -111,7 +111,7 @@ def _run_due(arguments: Namespace, looks: Sequence[Look]) -> None:
     show_report(report, [each for each in report.modules if each.conditions.module in due], arguments)
 
 
-def _report_checks(arguments: Namespace, looks: Sequence[Look]) -> None:
+def _report_checks(arguments: Namespace, looks: Sequence[ModuleCheck]) -> None:
     """The report of a check after which nothing was run."""
     from argotune.runs.tenant_report import TenantReport
     from argotune.wiring import utc_now
@@ -139,7 +139,7 @@ def _leave_due(arguments: Namespace) -> None:
     _write_report(arguments, found.report)
 
 
-def say_look(look: Look) -> None:
+def say_look(look: ModuleCheck) -> None:
     """The three conditions and what follows from them, as people read them."""
     conditions = look.conditions
     say(f"Checking auto-optimization conditions of {conditions.module}...")
@@ -164,7 +164,7 @@ def say_dry_run(conditions: Conditions) -> None:
     say(f"  Last run: {conditions.last_run_text}")
 
 
-def look_json(look: Look) -> dict[str, object]:
+def look_json(look: ModuleCheck) -> dict[str, object]:
     """The same for programs."""
     conditions = look.conditions
     return {

@@ -39,9 +39,11 @@ def _demo(arguments: Namespace) -> int:
     if arguments.on_argo:
         return _demo_on_argo(arguments)
     refuse_without(arguments, "--on-argo", ("chart", "image", "namespace"))
-    from argotune.cli.demo.story import Place, tell
+    from argotune.cli.demo.story import DemoPlace, tell
 
-    place = Place(arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, arguments.phoenix_port or PHOENIX_PORT)
+    place = DemoPlace(
+        arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, arguments.phoenix_port or PHOENIX_PORT
+    )
     with progress_bars() as progress:
         return tell(place, progress, stay=(out := stdout()) is not None and out.isatty())
 

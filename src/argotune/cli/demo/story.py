@@ -12,7 +12,7 @@ from argotune.cli.demo.application import serve
 from argotune.cli.demo.next_round import LABELLED, next_round
 from argotune.cli.output import say, table
 from argotune.errors import NotFound
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
@@ -30,7 +30,7 @@ COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
 
 
 @dataclass(frozen=True)
-class Place:
+class DemoPlace:
     """Where the demo keeps its data and finds a Python that has the Phoenix server."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Place:
     phoenix_port: int
 
 
-def tell(place: Place, progress: Progress, *, stay: bool) -> int:
+def tell(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
     """Run the demo; with `stay`, leave Phoenix up until Ctrl-C. Returns the exit code."""
     place.folder.mkdir(parents=True, exist_ok=True)
     with wiring.phoenix_server(
@@ -80,7 +80,7 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
         return say(f"{tenant_id}: its sample queries were served by an earlier demo")
     config = Configs(ports.store).get(tenant_id)
     unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
-    lms = ports.lms.open(config.lm, unlimited, NoAnswers())
+    lms = ports.lms.open(config.lm, unlimited, NothingKept())
     prefix = settings.phoenix_project_prefix
     with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
         spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)

@@ -65,7 +65,7 @@ class Labelling:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class StoredLabel:
     """What was stored: the labels that were meant, of which program's decision, and as whose."""
 
     span_id: str
@@ -74,7 +74,7 @@ class Labelled:
     who: str
 
 
-def label_span(ports: Ports, asked: Labelling) -> Labelled:
+def label_span(ports: Ports, asked: Labelling) -> StoredLabel:
     """Write a person's labels where all labels are, then close the item; the next round looks at the tenant again.
 
     Nothing is written where something is wrong: raises NotFound for an unknown tenant or span, ConfigInvalid for
@@ -91,7 +91,7 @@ def label_span(ports: Ports, asked: Labelling) -> Labelled:
     ports.traces.annotate(asked.tenant_id, labels)
     AnnotationQueue(ports.store, asked.tenant_id).close(asked.span_id, now)
     forget_agenda(ports.store, asked.tenant_id)
-    return Labelled(asked.span_id, program.name, answers, who)
+    return StoredLabel(asked.span_id, program.name, answers, who)
 
 
 def answers_meant(fields: Fields, given: Sequence[tuple[str, str]]) -> dict[str, str]:

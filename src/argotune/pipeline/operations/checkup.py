@@ -11,7 +11,7 @@ import dspy
 from argotune.data.source import TraceSource
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid
 from argotune.errors.known_secrets import masked
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
 from argotune.lm.port import LMs, LMSource
@@ -108,7 +108,7 @@ def _annotator(there: Installation) -> Check:
         if key and not settings.annotation_model:
             model_of_key(key.get_secret_value(), "ANNOTATION_API_KEY", "ARGOTUNE_ANNOTATION_MODEL")
         source = there.annotator()
-        name = source.open(LMChoice(), Meter(BudgetLimits()), NoAnswers()).names["task"]
+        name = source.open(LMChoice(), Meter(BudgetLimits()), NothingKept()).names["task"]
         if is_same_model(name, choice.task_model or ""):
             raise ConfigInvalid(f"ARGOTUNE_ANNOTATION_MODEL: {name} is the model that is tuned, name another one")
     except ConfigInvalid as error:
@@ -129,7 +129,7 @@ def _asked(source: LMSource, choice: LMChoice, role: Literal["task", "teacher"])
     if not all(map(is_embedded, names)):
         choice = choice.model_copy(update={"max_retries": 0, "timeout_s": ASK_LIMIT_S})
     meter = Meter(BudgetLimits(max_lm_calls=1))
-    lms = source.open(choice, meter, NoAnswers())
+    lms = source.open(choice, meter, NothingKept())
     if not _answer(lms, lms.task if role == "task" else lms.teacher):
         raise BadAnswer(f"{lms.names[role]}: its answer is empty")
     return f"{lms.names[role]} answers ({meter.spent.tokens} tokens)"

@@ -16,7 +16,7 @@ from argotune.tenants.catalog import Configs
 
 
 @dataclass(frozen=True)
-class ProgramStatus:
+class ServedProgram:
     """What serves for a program and since when (None: the program as written), versions that were rolled back, and the
     latest run (None: there was none)."""
 
@@ -34,7 +34,7 @@ class ProgramStatus:
 class Status:
     """Programs of the asked tenants that a champion serves or that were run, and records that were left out."""
 
-    programs: tuple[ProgramStatus, ...]
+    programs: tuple[ServedProgram, ...]
     left_out: tuple[Unreadable, ...]
 
 
@@ -44,14 +44,14 @@ def status_of(store: Store, tenant_id: str | None = None) -> Status:
     return Status(tuple(found), unreadable())
 
 
-def _statuses(store: Store, tenant_id: str) -> Iterator[ProgramStatus]:
+def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
     registry, book = Registry(store, tenant_id), RunBook(store, tenant_id)
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
     bars = registry.bars()
     for program in sorted(champions | latest):
         champion, run = champions.get(program), latest.get(program)
-        yield ProgramStatus(
+        yield ServedProgram(
             tenant_id=tenant_id,
             program=program,
             champion=champion.version if champion else None,

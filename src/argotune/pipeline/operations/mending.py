@@ -26,7 +26,7 @@ OF_TENANT = tuple(each for each in OF_TENANTS if each not in (Collection.ANSWERS
 
 
 @dataclass(frozen=True)
-class Finding:
+class Fault:
     """What is wrong. `mended` says what was done about it, "" where nothing was or could be."""
 
     tenant_id: str
@@ -34,7 +34,7 @@ class Finding:
     mended: str = ""
 
 
-def look_over(store: Store, tenant_ids: Sequence[str] = (), *, is_mending: bool = False) -> list[Finding]:
+def look_over(store: Store, tenant_ids: Sequence[str] = (), *, is_mending: bool = False) -> list[Fault]:
     """What is wrong with the records that all share and with those of these tenants, or of all that are known.
 
     With `is_mending` pointers and lines of the list are made again where that can be done.
@@ -55,7 +55,7 @@ def _known(store: Store) -> set[str]:
     return {*Configs(store).tenant_ids(), *agendas, *tallies}
 
 
-def _of_list(store: Store, tenant_ids: Sequence[str], is_mending: bool) -> Iterator[Finding]:
+def _of_list(store: Store, tenant_ids: Sequence[str], is_mending: bool) -> Iterator[Fault]:
     """Tenants with a config that are on no list, and lines of tenants that have none."""
     configs = Configs(store)
     listed = {digest(tenant_id) for tenant_id in configs.tenant_ids()}
@@ -63,20 +63,20 @@ def _of_list(store: Store, tenant_ids: Sequence[str], is_mending: bool) -> Itera
         is_listed, has_config = digest(tenant_id) in listed, configs.look(tenant_id)
         if has_config and not is_listed:
             mended = _tried(lambda id=tenant_id: configs.settle(id), "listed again") if is_mending else ""
-            yield Finding(tenant_id, f"tenant {tenant_id!r} has a config and is not in the list", mended)
+            yield Fault(tenant_id, f"tenant {tenant_id!r} has a config and is not in the list", mended)
         elif is_listed and not has_config:
             mended = _tried(lambda id=tenant_id: configs.remove(id), "taken off the list") if is_mending else ""
-            yield Finding(tenant_id, f"tenant {tenant_id!r} is in the list and has no config", mended)
+            yield Fault(tenant_id, f"tenant {tenant_id!r} is in the list and has no config", mended)
 
 
-def _pointers(store: Store, tenant_id: str, is_mending: bool) -> Iterator[Finding]:
+def _pointers(store: Store, tenant_id: str, is_mending: bool) -> Iterator[Fault]:
     registry = Registry(store, tenant_id)
     for program in registry.programs():
         try:
             registry.pointed(program)
         except Corrupt as error:
             restore = lambda name=program: registry.restore(name)  # noqa: E731
-            yield Finding(tenant_id, str(error), _tried(restore, "restored from its history") if is_mending else "")
+            yield Fault(tenant_id, str(error), _tried(restore, "restored from its history") if is_mending else "")
 
 
 def _tried(mend: Callable[[], object], done: str) -> str:
@@ -88,13 +88,13 @@ def _tried(mend: Callable[[], object], done: str) -> str:
     return done
 
 
-def _damaged(store: Store, tenant_id: str, collections: Sequence[str]) -> Iterator[Finding]:
+def _damaged(store: Store, tenant_id: str, collections: Sequence[str]) -> Iterator[Fault]:
     for collection in collections:
         for record in store.scan(tenant_id, collection):
             try:
                 unseal(_kind(record.document), record.document)
             except Corrupt as error:
-                yield Finding(tenant_id, Unreadable(tenant_id, collection, record.id, str(error)).sentence)
+                yield Fault(tenant_id, Unreadable(tenant_id, collection, record.id, str(error)).sentence)
 
 
 def _kind(document: str) -> str:

@@ -12,7 +12,7 @@ from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.runs.reports import ModuleReport
-from argotune.runs.step_outcomes import Look
+from argotune.runs.step_outcomes import ModuleCheck
 from argotune.runs.tenant_report import TenantReport
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified, parse_config
@@ -77,7 +77,7 @@ def run_modules(ports: Ports, asked: RunRequest) -> TenantReport:
     return _run(ports, config, modules_of(config, asked.module), asked.of_each)
 
 
-def run_due(ports: Ports, asked: RunRequest, looks: Sequence[Look]) -> TenantReport:
+def run_due(ports: Ports, asked: RunRequest, looks: Sequence[ModuleCheck]) -> TenantReport:
     """Run the modules that a look has found due; the report is about the others too. Raises NotFound, ConfigInvalid."""
     config = asked.overrides.over(Configs(ports.store).get(asked.tenant_id))
     due = [look.conditions.module for look in looks if look.is_due]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, Split
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.operations.asked import modules_of
@@ -41,7 +41,7 @@ def champion_scores(ports: Ports, tenant_id: str, module: str) -> list[DevScore]
 def dev_scores(ports: Ports, config: RoutingConfigUnified, module: str) -> list[DevScore]:
     """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
     The sealed test split is not opened."""
-    lms = ports.lms.open(config.lm, Meter(config.budget), NoAnswers())
+    lms = ports.lms.open(config.lm, Meter(config.budget), NothingKept())
     return [_dev_score(ports, config, program, lms) for program in programs_of(config, module)]
 
 

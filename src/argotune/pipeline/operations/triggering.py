@@ -11,12 +11,12 @@ from argotune.errors import NotFound, ProjectMissing
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
 from argotune.runs.book import RunBook
-from argotune.runs.step_outcomes import Look, outcome_of_looks
+from argotune.runs.step_outcomes import ModuleCheck, outcome_of_looks
 from argotune.runs.tenant_report import TenantReport
 from argotune.scheduling.next_check import agenda_of
 from argotune.store.documents import unreadable
 from argotune.store.port import Store
-from argotune.tenants.agenda import keep_agenda, place_of
+from argotune.tenants.agenda import keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODULES, RoutingConfigUnified
 
@@ -31,7 +31,7 @@ class LookRequest:
     is_dry: bool = False
 
 
-def look_at(store: Store, traces: TraceSource, asked: LookRequest, now: datetime) -> list[Look]:
+def look_at(store: Store, traces: TraceSource, asked: LookRequest, now: datetime) -> list[ModuleCheck]:
     """The conditions of each module that is asked for.
 
     Raises NotFound, ConfigInvalid, what the trace source raises, and ProjectMissing where nothing was ever sent for any
@@ -47,7 +47,7 @@ def look_at(store: Store, traces: TraceSource, asked: LookRequest, now: datetime
 class Due:
     """What the trigger's step found, and the one line that it says of that."""
 
-    looks: tuple[Look, ...]
+    looks: tuple[ModuleCheck, ...]
     outcome: str
     report: TenantReport
 
@@ -63,7 +63,7 @@ def find_due(store: Store, traces: TraceSource, asked: LookRequest, now: datetim
 
     A tenant that was removed after a round had found it is nothing to do; a forced run names a tenant that must exist.
     """
-    place = place_of(store, asked.tenant_id)  # before the config and all that the look is about
+    place = seen_agenda(store, asked.tenant_id)  # before the config and all that the look is about
     try:
         config = Configs(store).get(asked.tenant_id)
     except NotFound:
@@ -76,13 +76,13 @@ def find_due(store: Store, traces: TraceSource, asked: LookRequest, now: datetim
     return _due(asked, now, looks, outcome_of_looks(looks, unreadable(config.tenant_id)))
 
 
-def _due(asked: LookRequest, now: datetime, looks: Sequence[Look], outcome: str) -> Due:
+def _due(asked: LookRequest, now: datetime, looks: Sequence[ModuleCheck], outcome: str) -> Due:
     return Due(tuple(looks), outcome, TenantReport.of_looks(asked.tenant_id, now, looks))
 
 
 def _looks(
     store: Store, traces: TraceSource, config: RoutingConfigUnified, asked: LookRequest, now: datetime
-) -> list[Look]:
+) -> list[ModuleCheck]:
     book = RunBook(store, config.tenant_id)
     return [_look(book, traces, config, module, asked, now) for module in modules_of(config, asked.module)]
 
@@ -94,12 +94,12 @@ def _look(
     module: str,
     asked: LookRequest,
     now: datetime,
-) -> Look:
+) -> ModuleCheck:
     if not asked.is_dry:
         note_first_look(book, module, now)
     marker, _ = book.marker(module)
     try:
-        return Look(trigger(marker, traces, config, module, forced=asked.is_forced, now=now))
+        return ModuleCheck(trigger(marker, traces, config, module, forced=asked.is_forced, now=now))
     except ProjectMissing as error:
         conditions = without_traces(marker, config, module, forced=asked.is_forced, now=now)
-        return Look(conditions, missing=str(error))
+        return ModuleCheck(conditions, missing=str(error))

@@ -23,7 +23,7 @@ from argotune.labels.agreement import Agreement, AnnotatorReport, answers_of, co
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.disagreement import doubts_about
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
-from argotune.labels.selection import Choice, Questions, Reason, choose, lot_of
+from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
 from argotune.promotion.registry import Version
@@ -54,16 +54,16 @@ def annotate(this: Pass, programs: Sequence[Program]) -> None:
         names = tuple(program.fields.answers)
         if names not in read:
             read[names] = _annotations(this, program)
-        look, budget = _look(this, program, read[names]), _budget(this)
-        _close(this, look)
-        _fill(this, look, len(programs), budget)
-        _label(this, look, budget)
-        _show(this, look)
+        state, budget = _state(this, program, read[names]), _budget(this)
+        _close(this, state)
+        _fill(this, state, len(programs), budget)
+        _label(this, state, budget)
+        _show(this, state)
 
 
 def label_by_lm(this: Pass, program: Program) -> AnnotatorReport:
     """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
-    return _label(this, _look(this, program, _annotations(this, program)), _budget(this))
+    return _label(this, _state(this, program, _annotations(this, program)), _budget(this))
 
 
 def _budget(this: Pass) -> DayBudget:
@@ -71,7 +71,7 @@ def _budget(this: Pass) -> DayBudget:
 
 
 @dataclass
-class Look:
+class LabelState:
     """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
     the tenant's other programs that wait.
     """
@@ -109,7 +109,7 @@ class Look:
         return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
 
     def change(self, items: Sequence[QueueItem]) -> None:
-        """Store items in their new state; those that somebody else has changed meanwhile are for the next look."""
+        """Store items in their new state; those that somebody else has changed meanwhile are for the next state."""
         self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
@@ -118,7 +118,7 @@ def _annotations(this: Pass, program: Program) -> list[Annotation]:
     return list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
 
 
-def _look(this: Pass, program: Program, annotations: Sequence[Annotation]) -> Look:
+def _state(this: Pass, program: Program, annotations: Sequence[Annotation]) -> LabelState:
     """Annotations are those of the whole module: only those on the program's own spans are looked at."""
     queued, log, questions = this.queue.items(), this.archive, this.questions(program.name)
     items = {item.span_id: item for item in queued if item.program == program.name}
@@ -126,101 +126,103 @@ def _look(this: Pass, program: Program, annotations: Sequence[Annotation]) -> Lo
     given = [annotation for annotation in annotations if annotation.span_id in own]
     agreements = compare(given, program.fields, this.config.annotation, hard_spans(items.values()))
     elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
-    return Look(this.tenant_id, program, this.now, log, questions, given, this.queue, items, elsewhere, agreements)
+    return LabelState(
+        this.tenant_id, program, this.now, log, questions, given, this.queue, items, elsewhere, agreements
+    )
 
 
-def _close(this: Pass, look: Look) -> None:
+def _close(this: Pass, state: LabelState) -> None:
     """Items with a label are done; items without an experience are forgotten, done ones when they are that old."""
-    by_people, by_lms, oldest = look.by_people(), look.by_trusted(), this.kept.oldest
-    done = {"done_at": look.now, "is_marked": False}
-    answered = [i for i in look.items.values() if i.is_waiting and _is_answered(i, look, by_people, by_lms)]
-    look.change([item.model_copy(update=done) for item in answered])
-    doubtful = [item.span_id for item in look.items.values() if item.is_waiting or item.queued_at < oldest]
-    gone = set(doubtful) - {experience.span_id for experience in look.experiences(doubtful)}
-    left = [look.items.pop(span_id) for span_id in sorted(gone)]
-    _upsert(this, [_mark(item.model_copy(update=done), look) for item in left if item.is_waiting])
-    look.queue.forget(gone)
+    by_people, by_lms, oldest = state.by_people(), state.by_trusted(), this.kept.oldest
+    done = {"done_at": state.now, "is_marked": False}
+    answered = [i for i in state.items.values() if i.is_waiting and _is_answered(i, state, by_people, by_lms)]
+    state.change([item.model_copy(update=done) for item in answered])
+    doubtful = [item.span_id for item in state.items.values() if item.is_waiting or item.queued_at < oldest]
+    gone = set(doubtful) - {experience.span_id for experience in state.experiences(doubtful)}
+    left = [state.items.pop(span_id) for span_id in sorted(gone)]
+    _upsert(this, [_mark(item.model_copy(update=done), state) for item in left if item.is_waiting])
+    state.queue.forget(gone)
 
 
-def _is_answered(item: QueueItem, look: Look, by_people: Collection[str], by_lms: Collection[str]) -> bool:
+def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str], by_lms: Collection[str]) -> bool:
     """A person has answered, since the second look where it is one; for training a trusted LM's answer will do."""
     if item.second_look_at:
-        return item.span_id in look.by_people(since=item.second_look_at)
+        return item.span_id in state.by_people(since=item.second_look_at)
     return item.span_id in by_people or (item.split is Split.TRAIN and item.span_id in by_lms)
 
 
-def _fill(this: Pass, look: Look, n_programs: int, budget: DayBudget) -> None:
+def _fill(this: Pass, state: LabelState, n_programs: int, budget: DayBudget) -> None:
     """Second looks, then new questions, as far as the limit of the day goes."""
-    places = _places(this, look, n_programs)
+    places = _places(this, state, n_programs)
     if not places:
         return
-    splitter = _splitter(this.config, look)
-    second = _second_looks(look, splitter)[: math.ceil(places * SECOND_LOOKS)]
-    chosen = _chosen(this, look, splitter, places - len(second), budget)
-    items = [*second, *(_item(choice, look) for choice in chosen)]
-    queued = look.queue.add(items, look.now.date(), this.config.annotation.daily_limit)
-    look.items.update((item.span_id, item) for item in queued)
+    splitter = _splitter(this.config, state)
+    second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
+    chosen = _chosen(this, state, splitter, places - len(second), budget)
+    items = [*second, *(_item(choice, state) for choice in chosen)]
+    queued = state.queue.add(items, state.now.date(), this.config.annotation.daily_limit)
+    state.items.update((item.span_id, item) for item in queued)
 
 
-def _chosen(this: Pass, look: Look, splitter: Splitter, places: int, budget: DayBudget) -> list[Choice]:
-    rules, challenger = this.config.annotation, _challenger(this, look.program)
-    taken = frozenset((*look.by_people(), *look.items))
-    experiences = look.log.experiences(look.program.name)
-    questions = Questions(experiences, taken, frozenset(look.by_trusted()), look.tenant_id)
-    trusted = trusted_examples(look.log, look.questions, look.program.fields)
+def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budget: DayBudget) -> list[Selection]:
+    rules, challenger = this.config.annotation, _challenger(this, state.program)
+    taken = frozenset((*state.by_people(), *state.items))
+    experiences = state.log.experiences(state.program.name)
+    questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id)
+    trusted = trusted_examples(state.log, state.questions, state.program.fields)
     training = [example for example in trusted if example.split is Split.TRAIN]
-    return choose(
+    return select(
         questions,
         splitter,
         places,
         rules.random_share,
         rules.confidence_threshold,
-        lambda pool: doubts_about(pool, look.program, challenger, training, budget.open_task, this.ports.embedder),
+        lambda pool: doubts_about(pool, state.program, challenger, training, budget.open_task, this.ports.embedder),
     )
 
 
-def _places(this: Pass, look: Look, n_programs: int) -> int:
+def _places(this: Pass, state: LabelState, n_programs: int) -> int:
     """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans.
 
     Modules that ever had traces share the day's limit, and the programs of a module its part.
     """
-    limit, today = this.config.annotation.daily_limit, look.now.date()
+    limit, today = this.config.annotation.daily_limit, state.now.date()
     active = sum(this.book.marker(module)[0].cursor is not None for module in this.config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
-    own = sum(item.is_waiting or item.asked_at.date() == today for item in look.items.values())
-    waiting = look.elsewhere + sum(item.is_waiting for item in look.items.values())
-    return max(0, min(share - own, limit - waiting, limit - look.queue.queued_on(today)))
+    own = sum(item.is_waiting or item.asked_at.date() == today for item in state.items.values())
+    waiting = state.elsewhere + sum(item.is_waiting for item in state.items.values())
+    return max(0, min(share - own, limit - waiting, limit - state.queue.queued_on(today)))
 
 
-def _splitter(config: RoutingConfigUnified, look: Look) -> Splitter:
+def _splitter(config: RoutingConfigUnified, state: LabelState) -> Splitter:
     """Knows the places of all examples, and of all questions that were chosen to become some."""
-    chosen = [(x.query, look.items[x.span_id].split) for x in look.experiences(look.items)]
-    return Splitter(config.split, (), chosen, near_examples(look.log, look.questions, look.program.fields))
+    chosen = [(x.query, state.items[x.span_id].split) for x in state.experiences(state.items)]
+    return Splitter(config.split, (), chosen, near_examples(state.log, state.questions, state.program.fields))
 
 
-def _second_looks(look: Look, splitter: Splitter) -> list[QueueItem]:
+def _second_looks(state: LabelState, splitter: Splitter) -> list[QueueItem]:
     """Spans on which annotators disagree, in the order of their lots; each comes back once."""
-    refuted = [name for name, agreement in look.agreements.items() if agreement.is_refuted]
-    spans = disputed(look.annotations, look.program.fields, refuted)
+    refuted = [name for name, agreement in state.agreements.items() if agreement.is_refuted]
+    spans = disputed(state.annotations, state.program.fields, refuted)
     found = []
-    for experience in sorted(look.experiences(spans), key=lambda x: lot_of(x.span_id, look.tenant_id)):
-        item, split = look.items.get(experience.span_id), splitter.look(experience.query)
+    for experience in sorted(state.experiences(spans), key=lambda x: lot_of(x.span_id, state.tenant_id)):
+        item, split = state.items.get(experience.span_id), splitter.preview(experience.query)
         if (item and item.second_look_at) or not isinstance(split, Split):
             continue
-        known = item or _item(Choice(experience, split, Reason.ANNOTATORS, 1.0), look)
-        found.append(known.model_copy(update={"second_look_at": look.now, "done_at": None, "is_marked": False}))
+        known = item or _item(Selection(experience, split, Reason.ANNOTATORS, 1.0), state)
+        found.append(known.model_copy(update={"second_look_at": state.now, "done_at": None, "is_marked": False}))
     return found
 
 
-def _item(choice: Choice, look: Look) -> QueueItem:
+def _item(choice: Selection, state: LabelState) -> QueueItem:
     return QueueItem(
         span_id=choice.experience.span_id,
-        program=look.program.name,
-        module=look.program.module,
+        program=state.program.name,
+        module=state.program.module,
         split=choice.split,
         reason=choice.reason,
         probability=choice.probability,
-        queued_at=look.now,
+        queued_at=state.now,
     )
 
 
@@ -234,52 +236,52 @@ def _challenger(this: Pass, program: Program) -> Version | None:
         return None
 
 
-def _label(this: Pass, look: Look, budget: DayBudget) -> AnnotatorReport:
+def _label(this: Pass, state: LabelState, budget: DayBudget) -> AnnotatorReport:
     """Let the annotator label, and store its report with how all annotators agree with people now."""
-    annotator = open_annotator(this.ports.annotator, this.config, look.program, budget)
-    report = AnnotatorReport(program=look.program.name, at=look.now, agreements=())
-    agreements = look.agreements
+    annotator = open_annotator(this.ports.annotator, this.config, state.program, budget)
+    report = AnnotatorReport(program=state.program.name, at=state.now, agreements=())
+    agreements = state.agreements
     if isinstance(annotator, LMAnnotator):
-        before = _without_label_today(this.store, look)
-        spans = [span for span in _for_lm(this.config, look, annotator.identifier) if span not in before]
-        report, labels = annotator.label(look.experiences(spans), report)
+        before = _without_label_today(this.store, state)
+        spans = [span for span in _for_lm(this.config, state, annotator.identifier) if span not in before]
+        report, labels = annotator.label(state.experiences(spans), report)
         _upsert(this, labels)
-        hard = hard_spans(look.items.values())
-        agreements = compare([*look.annotations, *labels], look.program.fields, this.config.annotation, hard)
+        hard = hard_spans(state.items.values())
+        agreements = compare([*state.annotations, *labels], state.program.fields, this.config.annotation, hard)
     else:
         report = report.model_copy(update={"off": annotator})
     report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
-    return keep_report(this.store, look.tenant_id, report)
+    return keep_report(this.store, state.tenant_id, report)
 
 
-def _without_label_today(store: Store, look: Look) -> tuple[str, ...]:
+def _without_label_today(store: Store, state: LabelState) -> tuple[str, ...]:
     """Spans that the annotator was asked about today in vain: each is paid for once a day."""
-    known = report_of(store, look.tenant_id, look.program.name)
-    return known.unlabelled if known and known.at.date() == look.now.date() else ()
+    known = report_of(store, state.tenant_id, state.program.name)
+    return known.unlabelled if known and known.at.date() == state.now.date() else ()
 
 
-def _for_lm(config: RoutingConfigUnified, look: Look, identifier: str) -> list[str]:
+def _for_lm(config: RoutingConfigUnified, state: LabelState, identifier: str) -> list[str]:
     """Spans without a label of this annotator: some that people have labelled, then what waits."""
-    known, agreement = look.by_lms([identifier]), look.agreements.get(identifier)
+    known, agreement = state.by_lms([identifier]), state.agreements.get(identifier)
     wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
-    both = set(look.by_people()) - set(known) - hard_spans(look.items.values())
-    to_compare = sorted(both, key=lambda span_id: lot_of(span_id, look.tenant_id))[: max(0, wanted)]
-    waiting = [item.span_id for item in look.items.values() if item.is_waiting and item.span_id not in known]
+    both = set(state.by_people()) - set(known) - hard_spans(state.items.values())
+    to_compare = sorted(both, key=lambda span_id: lot_of(span_id, state.tenant_id))[: max(0, wanted)]
+    waiting = [item.span_id for item in state.items.values() if item.is_waiting and item.span_id not in known]
     return list(dict.fromkeys((*to_compare, *waiting)))
 
 
-def _show(this: Pass, look: Look) -> None:
+def _show(this: Pass, state: LabelState) -> None:
     """Mark queued spans where people look for them, and those that are done."""
-    unmarked = [item for item in look.items.values() if not item.is_marked]
-    _upsert(this, [_mark(item, look) for item in unmarked])
-    look.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
+    unmarked = [item for item in state.items.values() if not item.is_marked]
+    _upsert(this, [_mark(item, state) for item in unmarked])
+    state.change([item.model_copy(update={"is_marked": True}) for item in unmarked])
 
 
-def _mark(item: QueueItem, look: Look) -> Annotation:
+def _mark(item: QueueItem, state: LabelState) -> Annotation:
     label = str(item.why) if item.is_waiting else DONE
-    told = f"Say what is right by annotations of the names {', '.join(look.program.fields.answers)}."
+    told = f"Say what is right by annotations of the names {', '.join(state.program.fields.answers)}."
     explanation = told if item.is_waiting else ""
-    return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, look.now, explanation, item.probability)
+    return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, state.now, explanation, item.probability)
 
 
 def _upsert(this: Pass, annotations: Sequence[Annotation]) -> None:

@@ -27,13 +27,13 @@ from argotune.decisions.rules import (
     promised_gain,
     strategy_of_rules,
 )
-from argotune.optimizers import OPTIMIZERS, Choice, Refusal, choose
+from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.runs.run import Plan
 from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants.config import RewardWeights, RoutingConfigUnified
 
 
-class Model(Protocol):
+class DecisionModel(Protocol):
     """The active model. `id` is its version."""
 
     id: str
@@ -43,7 +43,7 @@ class Model(Protocol):
 
 
 @dataclass(frozen=True)
-class Question:
+class DecisionInputs:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
     where the rules decide."""
@@ -58,7 +58,7 @@ class Question:
     learned: str | None = None
     cut_short: CutShort | None = None
     is_forced: bool = False
-    model: Model | None = None
+    model: DecisionModel | None = None
 
 
 @dataclass(frozen=True)
@@ -69,28 +69,28 @@ class Decided:
     plan: Plan | None
 
 
-def decide(question: Question) -> Decided:
+def decide(inputs: DecisionInputs) -> Decided:
     """What to do. Deterministic in its argument."""
-    too_few = _too_few(question)
+    too_few = _too_few(inputs)
     if too_few:
         return _skipped(too_few)
-    usual = _choice(question, question.config.preferred_optimizer)
-    if isinstance(usual, Refusal):
+    usual = _choice(inputs, inputs.config.preferred_optimizer)
+    if isinstance(usual, Unfit):
         return _skipped(usual.reason)
-    action = _action(question, usual)
-    plan = _plan(question, action, usual.reason)
-    if question.is_forced:
+    action = _action(inputs, usual)
+    plan = _plan(inputs, action, usual.reason)
+    if inputs.is_forced:
         forced = TrainingDecision(action=action, by="forced", reason="training is forced", by_rules=action)
-        return Decided(forced, _with_examples(plan, question.data))
-    if known := _known(question, plan):
+        return Decided(forced, _with_examples(plan, inputs.data))
+    if known := _known(inputs, plan):
         return _skipped(known)
-    return _chosen(question, usual)
+    return _chosen(inputs, usual)
 
 
-def _known(question: Question, plan: Plan) -> str | None:
+def _known(inputs: DecisionInputs, plan: Plan) -> str | None:
     """Why the plan would end as the last one did, None where it may not."""
-    cut, budget = question.cut_short, question.config.budget
-    if plan.lesson == question.learned:
+    cut, budget = inputs.cut_short, inputs.config.budget
+    if plan.lesson == inputs.learned:
         return "nothing new to learn from: the labelled examples are those of the last run"
     if cut and plan.lesson == cut.lesson and not cut.has_more(budget):
         return (
@@ -104,14 +104,14 @@ def _skipped(reason: str) -> Decided:
     return Decided(TrainingDecision(action=SKIP, by="floor", reason=reason, by_rules=SKIP), None)
 
 
-def _chosen(question: Question, usual: Choice) -> Decided:
-    train = _action(question, usual)
-    opinion = _opinion(question)
+def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
+    train = _action(inputs, usual)
+    opinion = _opinion(inputs)
     by_rules = train if opinion.should_train else SKIP
-    possible = _possible(question, train)
-    advice = question.model.advise(question.context, possible) if question.model else None
+    possible = _possible(inputs, train)
+    advice = inputs.model.advise(inputs.context, possible) if inputs.model else None
     preferred = advice.action if advice else by_rules
-    action, probability = drawn(preferred, possible, question.config.decisions.exploration_share, question.chance)
+    action, probability = drawn(preferred, possible, inputs.config.decisions.exploration_share, inputs.chance)
     reason = advice.reason if advice else opinion.reason
     decision = TrainingDecision(
         action=action,
@@ -121,77 +121,79 @@ def _chosen(question: Question, usual: Choice) -> Decided:
         possible=tuple(possible),
         probability=probability,
         expected_gain=advice.expected_gain if advice else opinion.expected_gain,
-        model=question.model.id if question.model else None,
+        model=inputs.model.id if inputs.model else None,
         contributions=advice.contributions if advice else (),
     )
     if not action.trains:
         return Decided(decision, None)
     why = usual.reason if action == train else f"{action.optimizer}: {decision.reason}"
-    return Decided(decision, _with_examples(_plan(question, action, why), question.data))
+    return Decided(decision, _with_examples(_plan(inputs, action, why), inputs.data))
 
 
-def _opinion(question: Question) -> Opinion:
-    context, history, rules = question.context, question.history, question.config.decisions
+def _opinion(inputs: DecisionInputs) -> Opinion:
+    context, history, rules = inputs.context, inputs.history, inputs.config.decisions
     short, promise = (
-        shortfall_of(question.config, question.data, context, history),
+        shortfall_of(inputs.config, inputs.data, context, history),
         promised_gain(context, history, rules),
     )
-    if question.cut_short and question.cut_short.has_more(question.config.budget) and not short:
+    if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not short:
         return Opinion(True, promise, "the budget that ended the last training was raised")
     return opinion_of_rules(context, rules, promise, short)
 
 
-def _choice(question: Question, optimizer: str) -> Choice | Refusal:
-    rules = question.config.decisions
-    n_train = question.context.real_sample_count + _synthetic_count(question)
-    return choose(optimizer, n_train, question.data.accuracy, question.has_writer, rules)
+def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
+    rules = inputs.config.decisions
+    n_train = inputs.context.real_sample_count + _synthetic_count(inputs)
+    return choose(optimizer, n_train, inputs.data.accuracy, inputs.has_writer, rules)
 
 
-def _synthetic_count(question: Question) -> int:
-    return _share(question, _strategy(question))
+def _synthetic_count(inputs: DecisionInputs) -> int:
+    return _share(inputs, _strategy(inputs))
 
 
-def _share(question: Question, strategy: Strategy) -> int:
-    config = question.config
+def _share(inputs: DecisionInputs, strategy: Strategy) -> int:
+    config = inputs.config
     below = config.decisions.synthetic_threshold
-    return synthetic_share(strategy, question.context.real_sample_count, config.synthetic_data_ratio, below)
+    return synthetic_share(strategy, inputs.context.real_sample_count, config.synthetic_data_ratio, below)
 
 
-def _strategy(question: Question) -> Strategy:
+def _strategy(inputs: DecisionInputs) -> Strategy:
     """Synthetic examples are wanted only where something can write them and the tenant's share leaves room for one."""
-    config = question.config
-    usual = strategy_of_rules(question.context, config.decisions)
-    can_make = config.use_synthetic_data and question.has_writer and _share(question, usual) > 0
+    config = inputs.config
+    usual = strategy_of_rules(inputs.context, config.decisions)
+    can_make = config.use_synthetic_data and inputs.has_writer and _share(inputs, usual) > 0
     return usual if can_make else Strategy.PURE_REAL
 
 
-def _action(question: Question, choice: Choice) -> Action:
-    return Action(strategy=_strategy(question), optimizer=choice.optimizer)
+def _action(inputs: DecisionInputs, choice: OptimizerChoice) -> Action:
+    return Action(strategy=_strategy(inputs), optimizer=choice.optimizer)
 
 
-def _possible(question: Question, train: Action) -> list[Action]:
+def _possible(inputs: DecisionInputs, train: Action) -> list[Action]:
     """Skipping, what the rules would train with and, where the tenant leaves the choice, the optimizers to explore."""
     found = [SKIP, train]
-    if question.config.preferred_optimizer == "auto":
-        choices = (_choice(question, name) for name in question.config.decisions.explored_optimizers)
-        found += [train.model_copy(update={"optimizer": c.optimizer}) for c in choices if isinstance(c, Choice)]
+    if inputs.config.preferred_optimizer == "auto":
+        choices = (_choice(inputs, name) for name in inputs.config.decisions.explored_optimizers)
+        found += [
+            train.model_copy(update={"optimizer": c.optimizer}) for c in choices if isinstance(c, OptimizerChoice)
+        ]
     return list(dict.fromkeys(found))
 
 
-def _plan(question: Question, action: Action, reason: str) -> Plan:
+def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
     """The plan before examples are named: all that its lesson says."""
-    config = question.config
+    config = inputs.config
     return Plan(
         optimizer=action.optimizer,
         reason=reason + _unused_reward(config, action.optimizer),
-        seed=question.seed,
+        seed=inputs.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations),
         train_ids=(),
         dev_ids=(),
         test_ids=(),
-        data_hash=question.data.sums.data_hash,
+        data_hash=inputs.data.sums.data_hash,
         strategy=action.strategy,
-        synthetic_count=_synthetic_count(question),
+        synthetic_count=_synthetic_count(inputs),
     )
 
 
@@ -207,15 +209,15 @@ def _with_examples(plan: Plan, data: Dataset) -> Plan:
     return plan.model_copy(update=ids)
 
 
-def _too_few(question: Question) -> str | None:
-    config, data = question.config, question.data
-    needed, n_test = config.gate.min_test_examples, question.context.test_count
+def _too_few(inputs: DecisionInputs) -> str | None:
+    config, data = inputs.config, inputs.data
+    needed, n_test = config.gate.min_test_examples, inputs.context.test_count
     if n_test < needed:
         return (
             f"{needed - n_test} labelled test examples short: {n_test} of {data.sums.count()} labelled examples "
             f"fall into the test split, the gate asks for {needed}"
         )
-    if question.context.real_sample_count == 0 and not (question.has_writer and config.use_synthetic_data):
+    if inputs.context.real_sample_count == 0 and not (inputs.has_writer and config.use_synthetic_data):
         return "no labelled training examples, and no LM that writes synthetic ones"
     trusted = data.sums.trusted_share(Split.TEST) or 0.0
     if trusted < config.gate.min_trusted_share:

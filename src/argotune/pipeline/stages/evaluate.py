@@ -16,7 +16,7 @@ from argotune.programs.evaluation import Scored, score_side_by_side, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.registry import Version
-from argotune.promotion.verdicts import Comparison, Score, Unusable
+from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def _score(example: Example, before: Scored, after: Scored) -> Score:
     )
 
 
-def _unusable(before: Sequence[Scored], after: Sequence[Scored]) -> Unusable:
+def _unusable(before: Sequence[Scored], after: Sequence[Scored]) -> UnusableAnswers:
     lacks = list(zip((row.lack for row in before), (row.lack for row in after), strict=True))
-    return Unusable(
+    return UnusableAnswers(
         asked=len(lacks),
         champion=_counted(lack for lack, _ in lacks),
         challenger=_counted(lack for _, lack in lacks),

@@ -8,7 +8,7 @@ from argotune.errors import Conflict
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.gate import judge
 from argotune.promotion.registry import Change, Registry
-from argotune.promotion.verdicts import Comparison, Promoted, Rejected, Rule, Verdict
+from argotune.promotion.verdicts import Comparison, Objection, Promoted, Rejected, Verdict
 from argotune.runs.run import Run, RunState
 
 
@@ -22,7 +22,7 @@ def promote(this: Pass, run: Run, comparison: Comparison, *, seed: int) -> Run:
     verdict, barred = judge(comparison, this.config.gate, seed), registry.expected_bar(run.challenger or "")
     bar = registry.bar(run.challenger or "")
     if bar and isinstance(verdict, Promoted):
-        verdict = Rejected(f"rejected: {bar.sentence}", Rule.BARRED, verdict.numbers)
+        verdict = Rejected(f"rejected: {bar.sentence}", Objection.BARRED, verdict.numbers)
     if isinstance(verdict, Rejected):
         return book.advance(run, RunState.JUDGED, verdict=verdict)
     judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
@@ -53,4 +53,4 @@ def _change(registry: Registry, run: Run, verdict: Promoted, now: datetime) -> C
 
 
 def _overtaken(verdict: Promoted, error: Conflict) -> Verdict:
-    return Rejected(reason=f"rejected: {error}", rule=Rule.CHAMPION_MOVED, numbers=verdict.numbers)
+    return Rejected(reason=f"rejected: {error}", rule=Objection.CHAMPION_MOVED, numbers=verdict.numbers)

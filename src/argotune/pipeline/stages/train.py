@@ -65,7 +65,7 @@ def train(
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
     Where real ones are too few to train on, they are compared with the program as written.
     """
-    work = _Work(program, plan, dev, lms, embedder, origin)
+    work = _Compiling(program, plan, dev, lms, embedder, origin)
     has_enough = len(examples) >= OPTIMIZERS[plan.optimizer].min_examples
     without = work.compiled(examples) if has_enough else program.build()
     kept = work.version(without, examples) if has_enough else None
@@ -88,7 +88,7 @@ def _told(trial: Trial) -> str:
 
 
 @dataclass(frozen=True)
-class _Work:
+class _Compiling:
     program: Program
     plan: Plan
     dev: Sequence[Example]

@@ -12,11 +12,11 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.errors import Corrupt
-from argotune.pipeline.operations.mending import Finding, look_over
+from argotune.pipeline.operations.mending import Fault, look_over
 from argotune.promotion.registry import Registry
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record, Store
-from argotune.tenants.agenda import Agenda, keep_agenda, place_of
+from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 
 FIRST, SECOND = (make_version(text, created_at=after(n)) for n, text in enumerate(["first", "second"]))
@@ -26,7 +26,7 @@ def installation(store: Store) -> Registry:
     """A tenant with two champions in its history."""
     Configs(store).save(make_config())
     agenda = Agenda(tenant_id="acme_corp", looked_at=after(0), due_at=None, open_at=None)
-    keep_agenda(store, agenda, place_of(store, "acme_corp"))
+    keep_agenda(store, agenda, seen_agenda(store, "acme_corp"))
     registry = Registry(store, "acme_corp")
     for version in (FIRST, SECOND):
         registry.keep(version)
@@ -91,7 +91,7 @@ def test_what_nobody_can_know_any_more_is_named_and_left(collection: str):
     installation(store)
     id = damage(store, "acme_corp", collection)
     (finding,) = look_over(store, is_mending=True)
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, Fault)
     assert finding.sentence.startswith(f"{collection} {id!r} of tenant 'acme_corp': ")
     assert finding.mended == ""
 

@@ -24,7 +24,7 @@ from argotune.decisions.rules import (
     TrainingDecision,
     TrainingHistory,
 )
-from argotune.pipeline.stages.decide import Decided, Question, decide
+from argotune.pipeline.stages.decide import Decided, DecisionInputs, decide
 from argotune.runs.run import Plan
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -51,11 +51,11 @@ def question(
     data: Dataset | None = None,
     past: TrainingHistory | None = None,
     **of: Any,
-) -> Question:
+) -> DecisionInputs:
     """One about 60 training and 40 test examples without a writer, never trained, in which chance has no say."""
     config, data, past = config or make_config(), data or dataset(), past or TrainingHistory()
     usual = {"seed": 7, "chance": 1.0, "has_writer": False, **of}
-    return Question(config, data, context_of(config, data, past, NOON), past, **usual)
+    return DecisionInputs(config, data, context_of(config, data, past, NOON), past, **usual)
 
 
 def real(optimizer: str) -> Action:
@@ -66,7 +66,7 @@ def hybrid(optimizer: str) -> Action:
     return Action(strategy=Strategy.HYBRID, optimizer=optimizer)
 
 
-def plan(of: Question, **changes: Any) -> Plan:
+def plan(of: DecisionInputs, **changes: Any) -> Plan:
     ids = {split: of.data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST)}
     usual = Plan(
         optimizer="nearest",
@@ -296,7 +296,7 @@ def test_what_was_learned_before_is_skipped_but_for_force():
     assert forced == Decided(told, plan(asked))
 
 
-def cut(asked: Question, *, calls: int = 20_000, tokens: int = 20_000_000, lesson: str = "") -> Question:
+def cut(asked: DecisionInputs, *, calls: int = 20_000, tokens: int = 20_000_000, lesson: str = "") -> DecisionInputs:
     lesson = lesson or plan(asked).lesson
     return replace(asked, cut_short=CutShort(lesson=lesson, max_lm_calls=calls, max_lm_tokens=tokens))
 

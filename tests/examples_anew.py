@@ -1,0 +1,66 @@
+"""The examples of all experiences, made at once: what gathering them bit by bit has to come to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from argotune.data.annotations import Annotation
+from argotune.data.examples import (
+    Example,
+    Labels,
+    Merged,
+    Split,
+    by_question,
+    example_of,
+    past_answer,
+    place,
+    question_key,
+    settle,
+)
+from argotune.data.experiences import Experience, Fields, query_of
+from argotune.data.splitting import Splitter
+from argotune.tenants.config import RoutingConfigUnified
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Examples, and under its reason each experience and each known example that is not one of them."""
+
+    examples: tuple[Example, ...]
+    counts: Mapping[str, int]
+
+
+def examples_from(
+    experiences: Iterable[Experience],
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    config: RoutingConfigUnified,
+    known: Sequence[Example] = (),
+    *,
+    on_test: Mapping[tuple[str, str], Annotation] | None = None,
+    placed: Iterable[tuple[str, Split]] = (),
+) -> Whole:
+    """One example for each distinct question of a program, each in its split for ever.
+
+    `experiences` are all that are kept of `fields.program`, old ones included, in any order. Labels are made anew
+    each time, so a late, corrected or withdrawn annotation counts at once; `known`, the examples of the last
+    run, gives their splits, as `placed` does for questions (query, split) that were chosen to be labelled. Others get
+    theirs in the order in which they were first asked. On the test split only the annotations in `on_test` count
+    (None: all): those without the labels of annotators that nobody has reason to trust.
+    The counts and the number of examples add up to the experiences and the known examples that have none left.
+    """
+    labels = Labels(annotations, annotations if on_test is None else on_test)
+    asked = by_question((x, past_answer(x, labels, fields, config)) for x in experiences)
+    splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known), placed)
+    counts: Counter[str] = Counter()
+    examples: list[Example] = []
+    for question in asked.values():
+        settled = settle(question.answers, place(question, splitter))
+        counts.update(settled.reasons)
+        if settled.best:
+            examples.append(example_of(settled, question.inputs, fields))
+    if forgotten := sum(question_key(example.inputs) not in asked for example in known):
+        counts[Merged.FORGOTTEN] = forgotten
+    return Whole(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())})

@@ -1,0 +1,29 @@
+"""What records are sealed as."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import argotune
+from argotune.store.documents import Document, kind_of
+
+STORED = (
+    "Agenda Annotated AnnotatorReport Appointment Attempt Bar Champion Change Claim DaySpending Forgotten LedgerRow "
+    "Marker MetaModel ProgramSum QueueDay QueueItem RoundCount RoundRecord Run Spending Summary Tally "
+    "TenantEntry Version"
+)
+
+
+def documents(of: type[Document]) -> Iterator[type[Document]]:
+    for each in of.__subclasses__():
+        yield each
+        yield from documents(each)
+
+
+def test_what_a_store_holds_keeps_its_kind_whatever_its_class_is_called():
+    for module in pkgutil.walk_packages(argotune.__path__, "argotune."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    assert set(STORED.split()) <= {kind_of(each) for each in documents(Document)}
