@@ -11,8 +11,10 @@ from itertools import combinations
 from time import process_time
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import jaccard_score
 
 from argotune.data.near_texts import NearTexts, are_near, shingles_of
 from argotune.data.splitting import Bridged, Split, Splitter, normalised, sealed_first, split_of_key
@@ -99,6 +101,22 @@ def test_the_short_way_for_ascii_leads_to_the_same(query: str) -> None:
 )
 def test_the_split_of_a_key_is_fixed_for_ever(key: str, split: Split) -> None:
     assert split_of_key(key, SHARES) is split
+
+
+@pytest.mark.parametrize("shares", [SHARES, SplitShares(train=0.8, dev=0.1, test=0.1)])
+def test_keys_fall_into_splits_as_a_fair_lot_would_have_them(shares: SplitShares) -> None:
+    """Pearson's chi-square of 50,000 keys; they are fixed, so the test is decided."""
+    found = Counter(split_of_key(f"question {number}", shares) for number in range(50_000))
+    expected = [50_000 * getattr(shares, split.value) for split in Split]
+    assert stats.chisquare([found[split] for split in Split], expected).pvalue > 0.001
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.randoms(use_true_random=False))
+def test_near_is_jaccards_similarity_as_scikit_learn_has_it(in_one: list[bool], chance: random.Random) -> None:
+    in_other = [has if chance.random() < 0.9 else not has for has in in_one]
+    assume(any(in_one) or any(in_other))
+    one, other = (frozenset(n for n, has in enumerate(row) if has) for row in (in_one, in_other))
+    assert are_near(one, other) is (jaccard_score(in_one, in_other) >= 0.8 - 1e-12)
 
 
 @pytest.mark.parametrize("shares", [SHARES, SplitShares(train=0.8, dev=0.1, test=0.1)])

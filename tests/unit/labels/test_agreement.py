@@ -6,6 +6,10 @@ from datetime import timedelta
 
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, after
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, cohen_kappa_score
 from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
@@ -173,3 +177,14 @@ def test_spans_that_two_annotators_asked_about_in_vain_at_once_are_paid_for_by_n
     assert kept.unlabelled == ("1", "2", "3")
     later = report.model_copy(update={"at": NOON + timedelta(days=1)})
     assert keep_report(store, "acme", later).unlabelled == ()
+
+
+@given(st.lists(st.tuples(st.sampled_from(AGENTS), st.sampled_from(AGENTS)), min_size=1, max_size=60))
+def test_what_is_told_of_an_annotator_is_what_scikit_learn_and_scipy_say(pairs: list[tuple[str, str]]):
+    assume(len({label for pair in pairs for label in pair}) > 1)
+    said, right = zip(*pairs, strict=True)
+    found = judged(pairs)
+    assert found.agreed / found.compared == pytest.approx(accuracy_score(right, said))
+    assert found.kappa == pytest.approx(cohen_kappa_score(right, said), abs=1e-9)
+    share = binomtest(found.agreed, len(pairs)).proportion_ci(0.95, method="wilson")
+    assert (found.share.low, found.share.high) == pytest.approx((share.low, share.high), abs=1e-9)

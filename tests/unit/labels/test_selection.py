@@ -9,9 +9,10 @@ import pytest
 from factories import make_experience
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from argotune.data.experiences import Experience
-from argotune.data.splitting import Split, Splitter
+from argotune.data.splitting import Split, Splitter, split_of_key
 from argotune.labels.selection import POOL_PER_PLACE, OpenQuestions, Reason, Selection, lot_of, select
 from argotune.tenants.config import SplitShares
 
@@ -152,3 +153,11 @@ def test_near_questions_are_never_chosen_for_different_splits():
 @pytest.mark.parametrize(("share", "splits"), [(1.0, {Split.DEV, Split.TEST}), (0.0, {Split.TRAIN})])
 def test_a_share_of_all_or_nothing_leaves_the_other_side_out(share: float, splits: set[Split]):
     assert {choice.split for choice in chosen(asked(200), places=200, share=share)} == splits
+
+
+def test_lots_are_uniform_and_tell_nothing_of_the_split():
+    """Kolmogorov and Smirnov's test of all lots, and of those of each split; the keys are fixed."""
+    lots = [(lot_of(f"question {n}", "acme"), split_of_key(f"question {n}", SplitShares())) for n in range(20_000)]
+    assert kstest([lot for lot, _ in lots], "uniform").pvalue > 0.001
+    for split in Split:
+        assert kstest([lot for lot, own in lots if own is split], "uniform").pvalue > 0.001

@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special, stats
 
 from argotune.errors import ConfigInvalid
 from argotune.lm.label_scoring import (
@@ -25,6 +26,7 @@ from argotune.lm.label_scoring import (
     prompt_of,
     sampled,
     shares,
+    softmax,
 )
 
 AGENT = ClosedQuestion("agent", {"video": "video", "text": "text"}, {"video": "finds films", "text": ""}, "who answers")
@@ -168,6 +170,34 @@ def test_any_labels_get_probabilities_that_sum_to_one(labels: list[str]):
     assert list(found) == labels
     assert sum(found.values()) == pytest.approx(1)
     assert all(0 <= share <= 1 for share in found.values())
+
+
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.floats(-80, 80), min_size=1))
+def test_softmax_is_that_of_scipy(odds: dict[str, float]):
+    assert list(softmax(odds).values()) == pytest.approx(list(special.softmax(list(odds.values()))), rel=1e-9)
+
+
+LABELS = ["video", "video search", "video search agent", "text", "text report", "podcast", "image"]
+
+
+@given(st.dictionaries(st.sampled_from(LABELS), st.integers(1, 50), min_size=2))
+def test_labels_that_were_read_so_often_get_the_shares_of_what_was_read(read: dict[str, int]):
+    """By the chain rule the forks multiply to the share of each label, however many words it has in common with
+    others. The reader believes a thousandth in every piece that it has not read: so far they may be apart.
+    """
+    lm = Reader(*said(*(label for label, times in read.items() for _ in range(times))))
+    total = sum(read.values())
+    expected = {label: pytest.approx(times / total, abs=0.005) for label, times in read.items()}
+    assert shares(same(read), lm.pieces, lm.peek) == expected
+
+
+@pytest.mark.parametrize("odds", [{"a": 0.8, "b": 0.2}, {"a": 0.5, "b": 0.3, "c": 0.15, "d": 0.05}])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_draws_are_those_of_the_probabilities_at_their_temperature(odds: dict[str, float], temperature: float):
+    """Gumbel-max: the share of each answer is p^(1/temperature), normed. Seeds are fixed: the test is decided."""
+    drawn = Counter(max(found, key=found.__getitem__) for found in (sampled(odds, temperature, n) for n in range(5000)))
+    flattened = special.softmax([math.log(share) / temperature for share in odds.values()])
+    assert stats.chisquare([drawn[answer] for answer in odds], 5000 * flattened).pvalue > 0.001
 
 
 def test_draws_follow_the_probabilities_and_repeat_with_their_seed():
