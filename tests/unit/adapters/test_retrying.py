@@ -89,6 +89,7 @@ def test_a_time_limit_of_attempts_takes_no_retry_away():
         (email.utils.format_datetime(datetime.now(UTC) - timedelta(days=1)), 0, 0),
         ("Mon, 01 Jan 2001 00:00:00 -0000", 0, 0),
     ],
+    ids=["seconds", "none", "for ever", "a date to come", "yesterday", "long ago"],
 )
 def test_retry_after_is_seconds_or_a_date(value: str, low: float, high: float):
     assert (found := seconds_asked(value)) is not None
