@@ -22,6 +22,7 @@ from argotune.adapters.redis import RedisStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.port import Record, Store
+from argotune.store.read_once import ReadOnce
 from argotune.store.sealing import seal
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
@@ -181,6 +182,8 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
         def open_one(name: str) -> Store:
             if name == "memory":
                 return MemoryStore()
+            if name == "read once":
+                return ReadOnce(MemoryStore(), "acme_corp", lambda _collection, _id: True)
             store: RedisStore | SQLiteStore
             if name == "sqlite":
                 store = SQLiteStore(tmp_path / "store.db")
@@ -226,7 +229,7 @@ def writing() -> list[Callable[[Store], object]]:
     ]
 
 
-@pytest.fixture(params=["memory", "sqlite", *REDIS])
+@pytest.fixture(params=["memory", "read once", "sqlite", *REDIS])
 def store(request: pytest.FixtureRequest, open_store: Callable[[str], Store]) -> Store:
     return open_store(request.param)
 

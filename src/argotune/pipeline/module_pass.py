@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
+from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, retention
 from argotune.promotion.registry import Registry
-from argotune.runs.book import RunBook
+from argotune.runs.book import SPENT, RunBook
 from argotune.runs.progress import Marker
+from argotune.store.collections import Collection
 from argotune.store.leases import Lease
 from argotune.store.port import Store
+from argotune.store.read_once import ReadOnce
 from argotune.tenants.config import RoutingConfigUnified
 
 
@@ -49,10 +53,11 @@ class Pass:
     def tenant_id(self) -> str:
         return self.config.tenant_id
 
-    @property
+    @cached_property
     def store(self) -> Store:
-        """Where everything of the pass is read and written; fenced where there is a lease."""
-        return self.lease.store if self.lease else self.ports.store
+        """Where everything of the pass is read and written; fenced where there is a lease. Markers and versions are
+        read once."""
+        return ReadOnce(self.lease.store if self.lease else self.ports.store, self.tenant_id, _is_kept)
 
     @cached_property
     def book(self) -> RunBook:
@@ -83,6 +88,14 @@ class Pass:
         """Where the module stands. Raises NewerRecord."""
         return self.book.marker(self.module)[0]
 
+    def change_marker(self, **changes: Any) -> None:
+        """Change fields of the module's marker. Looks write theirs without a lease: where one came between, it is read
+        again and keeps what they wrote. Raises Conflict."""
+        try:
+            self.book.change_marker(self.module, **changes)
+        except Conflict:
+            self.book.change_marker(self.module, **changes)
+
     @property
     def id(self) -> str:
         """That of the pass that has begun and not ended, "" where there is none."""
@@ -101,3 +114,9 @@ class Pass:
         """Raises Conflict where another process has taken the module up, Unavailable where the lease only lapsed."""
         if self.lease:
             self.lease.check()
+
+
+def _is_kept(collection: str, id: str) -> bool:
+    """Versions are immutable, and markers a pass's own, save what is spent: several threads write that, and it is read
+    when a run begins."""
+    return collection == Collection.VERSIONS or (collection == Collection.MARKERS and not id.startswith(SPENT))

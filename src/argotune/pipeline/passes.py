@@ -79,9 +79,9 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     programs = programs_of(this.config, this.module)
     collected = collect(this, [program.fields for program in programs])
     if not this.id:
-        this.book.change_marker(this.module, pass_id=this.ports.new_id())
+        this.change_marker(pass_id=this.ports.new_id())
     runs, failures = _run_programs(this, programs, collected)
-    annotate(this, programs)
+    annotate(this, programs, collected.annotations)
     # Before the pass is closed: a crash here is made good by its rerun.
     keep_tally(this.store, this.tenant_id, this.now)
     forget_answers(this.store, this.tenant_id, [run.id for run in runs], this.now)  # no run asks any more
@@ -108,8 +108,7 @@ def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
     now, marker = this.now, this.marker
     histories = _histories(marker, runs)
-    this.book.change_marker(
-        this.module,
+    this.change_marker(
         pass_id=None,
         settled_group=this.request.group,
         settled_cursor=collected.cursor,

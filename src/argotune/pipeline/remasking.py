@@ -35,7 +35,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
         )
         this.archive.replace_experiences([after for before, after in pairs if after != before])
         _mask_examples(this.archive, this.book, program, rules)
-    this.book.change_marker(this.module, masking=masking, masked=dict(mask.counts))
+    this.change_marker(masking=masking, masked=dict(mask.counts))
 
 
 def _mask_examples(log: ExperienceLog, book: RunBook, fields: Fields, rules: MaskingRules) -> None:

@@ -9,6 +9,7 @@ import importlib.metadata
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from argotune.data.dataset import Dataset
@@ -90,7 +91,7 @@ class Work:
         if found.plan is None:
             skip = Skip(reason=found.decision.reason)
             return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._this.now, **known)
-        now = self._serving_version()
+        now = self._serving
         self._registry.keep(now.version)
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
         known |= {"counts": {**self.run.counts, **aside}}
@@ -99,7 +100,7 @@ class Work:
     def _question(self) -> DecisionInputs:
         marker = self._this.marker
         known = marker.history.get(self._program.name)
-        history = TrainingHistory() if known is None or self._serving_version().set_aside else known
+        history = TrainingHistory() if known is None or self._serving.set_aside else known
         return DecisionInputs(
             config=self._config,
             data=self._data,
@@ -264,7 +265,9 @@ class Work:
     def _spending(self) -> tuple[Record, ...]:
         return (self._book.spending_record(self.run, self._meter.spent),)
 
-    def _serving_version(self) -> ServingVersion:
+    @cached_property
+    def _serving(self) -> ServingVersion:
+        """Whom a challenger has to beat, as it was when this was decided on."""
         return serving_version(self._registry, self._program, self._this.now)
 
     def _version(self, id: str | None) -> Version:

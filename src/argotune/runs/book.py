@@ -27,6 +27,9 @@ from argotune.store.documents import (
 from argotune.store.port import Record, Store
 from argotune.store.sealing import tag_of
 
+SPENT = "spent/"
+"""How the ids of spendings begin, in the collection of markers."""
+
 
 class Spending(Document):
     """What the program's latest run has spent, written with every paid answer, so that a crash forgets nothing."""
@@ -141,7 +144,7 @@ class RunBook:
 
     def spent(self, run: Run) -> Spent:
         """What the run has spent, by its last answer or its record, whichever came later."""
-        latest, _ = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"spent/{run.program}", Spending)
+        latest, _ = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"{SPENT}{run.program}", Spending)
         recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
         if latest is None or latest.run_id != run.id:
             return recorded
@@ -151,7 +154,7 @@ class RunBook:
     def spending_record(self, run: Run, spent: Spent) -> Record:
         """What `spent` will read."""
         spending = Spending(run_id=run.id, calls=spent.calls, tokens=spent.tokens, reused=spent.reused)
-        return to_record(Collection.MARKERS, f"spent/{run.program}", spending)
+        return to_record(Collection.MARKERS, f"{SPENT}{run.program}", spending)
 
     def attempts(self, program: str) -> list[Attempt]:
         """Every opening of the program's test split that can be read, oldest first."""

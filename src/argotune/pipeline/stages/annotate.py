@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,17 +44,14 @@ COMPARED_ENOUGH = 5
 """On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
 
 
-def annotate(this: Pass, programs: Sequence[Program]) -> None:
+def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, Sequence[Annotation]]) -> None:
     """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people.
 
-    Raises what store and traces raise. A failing LM ends nothing but its own part, and its report says so.
+    `annotations` are those on each program's own spans, by its name. Raises what store and traces raise. A failing LM
+    ends nothing but its own part, and its report says so.
     """
-    read: dict[tuple[str, ...], Sequence[Annotation]] = {}
     for program in programs:
-        names = tuple(program.fields.answers)
-        if names not in read:
-            read[names] = _annotations(this, program)
-        state, budget = _state(this, program, read[names]), _budget(this)
+        state, budget = _state(this, program, annotations[program.name]), _budget(this)
         _close(this, state)
         _fill(this, state, len(programs), budget)
         _label(this, state, budget)
@@ -63,7 +60,7 @@ def annotate(this: Pass, programs: Sequence[Program]) -> None:
 
 def label_by_lm(this: Pass, program: Program) -> AnnotatorReport:
     """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
-    return _label(this, _state(this, program, _annotations(this, program)), _budget(this))
+    return _label(this, _state(this, program, _own_annotations(this, program)), _budget(this))
 
 
 def _budget(this: Pass) -> DayBudget:
@@ -113,21 +110,22 @@ class LabelState:
         self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
-def _annotations(this: Pass, program: Program) -> list[Annotation]:
-    names = list(program.fields.answers)
-    return list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
+def _own_annotations(this: Pass, program: Program) -> list[Annotation]:
+    """Of those of the whole module the ones on the program's own spans."""
+    names, questions = list(program.fields.answers), this.questions(program.name)
+    read = list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
+    own = own_spans(this.archive, questions, program.fields, {annotation.span_id for annotation in read})
+    return [annotation for annotation in read if annotation.span_id in own]
 
 
 def _state(this: Pass, program: Program, annotations: Sequence[Annotation]) -> LabelState:
-    """Annotations are those of the whole module: only those on the program's own spans are looked at."""
-    queued, log, questions = this.queue.items(), this.archive, this.questions(program.name)
+    queued = this.queue.items()
     items = {item.span_id: item for item in queued if item.program == program.name}
-    own = own_spans(log, questions, program.fields, {annotation.span_id for annotation in annotations})
-    given = [annotation for annotation in annotations if annotation.span_id in own]
-    agreements = compare(given, program.fields, this.config.annotation, hard_spans(items.values()))
+    agreements = compare(annotations, program.fields, this.config.annotation, hard_spans(items.values()))
     elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
+    log, questions = this.archive, this.questions(program.name)
     return LabelState(
-        this.tenant_id, program, this.now, log, questions, given, this.queue, items, elsewhere, agreements
+        this.tenant_id, program, this.now, log, questions, annotations, this.queue, items, elsewhere, agreements
     )
 
 

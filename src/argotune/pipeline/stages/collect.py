@@ -30,11 +30,13 @@ MIN_RECENT = 20
 class Collected:
     """The datasets of a module's programs by name, the cursor up to which traces are in them, and the labels.
 
+    `annotations` are those on a program's own spans, by its name, masked. All that follows in the pass goes by them.
     `labels` of answers called `label_names` lay on the module's spans before annotations were read: all of them are in
     the datasets, and later ones count as new.
     """
 
     datasets: Mapping[str, Dataset]
+    annotations: Mapping[str, Sequence[Annotation]]
     cursor: Cursor | None
     labels: int
     label_names: tuple[str, ...]
@@ -43,8 +45,9 @@ class Collected:
 def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     """Read spans after the cursor, then the annotations of all kept experiences, old ones included.
 
-    Where the request has a `reach`, spans that started so long ago are read again, those before the cursor too: what is
-    not known of them is taken in. What is kept is masked by the rules that the tenant has now.
+    Those of all programs are read at once. Where the request has a `reach`, spans that started so long ago are read
+    again, those before the cursor too: what is not known of them is taken in. What is kept is masked by the rules that
+    the tenant has now.
     """
     mask_again(this, fields)
     spans = SpanReader(this, fields)
@@ -53,18 +56,38 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
         spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
     names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
     labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.marker.read_since)
+    beside = _beside(this, names, spans.counts)
+    found = {f.program: _dataset(this, f, beside) for f in fields}
+    datasets = {program: dataset for program, (dataset, _) in found.items()}
+    annotations = {program: own for program, (_, own) in found.items()}
+    return Collected(datasets, annotations, spans.marker.cursor, labels, names)
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """What lies beside the experiences of a module: what was said of its spans, and which spans wait to be labelled;
+    what became of the spans that were read, and from when on experiences are kept."""
+
+    annotations: Sequence[Annotation]
+    queued: Sequence[QueueItem]
+    spans: Mapping[str, int]
+    kept: Retention
+
+
+def _beside(this: Pass, names: Sequence[str], spans: Mapping[str, int]) -> _Beside:
     kept = this.kept
-    datasets = {f.program: _dataset(this, f, spans.counts, kept) for f in fields}
-    return Collected(datasets, spans.marker.cursor, labels, names)
+    annotations = this.ports.traces.annotations(this.tenant_id, this.module, names, kept.oldest)
+    return _Beside(list(annotations), this.queue.items(), spans, kept)
 
 
-def _dataset(this: Pass, fields: Fields, spans: Mapping[str, int], kept: Retention) -> Dataset:
-    """What the program's experiences and labels come to. Reads those experiences of which something is new."""
+def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequence[Annotation]]:
+    """What the program's experiences and labels come to, and the annotations on them. Reads those experiences of which
+    something is new."""
     config, log, questions = this.config, this.archive, this.questions(fields.program)
-    read = list(this.ports.traces.annotations(this.tenant_id, this.module, list(fields.answers), kept.oldest))
+    read, kept = [a for a in beside.annotations if a.name in fields.answers], beside.kept
     own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
-    queued = {item.span_id: item for item in this.queue.items(fields.program)}
+    queued = {item.span_id: item for item in beside.queued if item.program == fields.program}
     hard = hard_spans(queued.values())
     annotators = compare(annotations, fields, config.annotation, hard)
     labels = _believed(annotations, annotators.values())
@@ -75,7 +98,7 @@ def _dataset(this: Pass, fields: Fields, spans: Mapping[str, int], kept: Retenti
     counts = {
         "experiences": found.experiences,
         "examples": found.sums.count(),
-        **spans,
+        **beside.spans,
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
         **found.counts,
         **({"expired": found.expired} if found.expired else {}),
@@ -85,7 +108,7 @@ def _dataset(this: Pass, fields: Fields, spans: Mapping[str, int], kept: Retenti
     history = this.marker.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
     load = partial(log.examples, fields.program)
-    return Dataset(fields.program, found.sums, load, counts, accuracy, recent)
+    return Dataset(fields.program, found.sums, load, counts, accuracy, recent), annotations
 
 
 def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> Labels:

@@ -1,0 +1,167 @@
+"""What a pass asks of the store and of the trace source: a read more than there has to be turns a number here red."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+from world import World, decision, traffic
+
+from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.data.experiences import Span
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
+from argotune.tenants.config import MODALITIES, RoutingConfigUnified
+
+CALLS = ("spans_after", "count_after", "count_labels", "holds", "annotations", "annotate", "newest")
+
+
+class Counted:
+    """What stands behind it, with a count of the calls of some methods by what `name` makes of their arguments."""
+
+    def __init__(self, inner: object, names: tuple[str, ...], name: Callable[..., str]) -> None:
+        self._inner, self._names, self._name, self.calls = inner, names, name, Counter[str]()
+
+    def __getattr__(self, method: str) -> object:
+        found = getattr(self._inner, method)
+        if method not in self._names:
+            return found
+
+        def counted(*given, **named):
+            self.calls[self._name(method, *given)] += 1
+            return found(*given, **named)
+
+        return counted
+
+
+def of_store(method: str, _tenant_id: str, collection: str, *rest: object) -> str:
+    """Of markers each is counted for itself, of a program's collections all."""
+    name = f"{collection} {rest[0]}" if method == "read" and collection == "markers" else collection.partition(".")[0]
+    return f"{method} {name}"
+
+
+@pytest.fixture
+def world() -> World:
+    """A tenant of three modules: 300 labelled decisions of `routing`, 60 unlabelled of each program of `modality`."""
+    world = World(
+        store=Counted(MemoryStore(), ("read", "scan", "remove"), of_store),
+        traces=Counted(MemoryTraces(), CALLS, lambda method, *_: method),
+    )
+    config = world.tenant(modules=["routing", "modality", "cross_modal"])
+    spans, annotations = traffic(config.tenant_id, 300)
+    world.traces.record(config.tenant_id, [*spans, *of_modalities(config)])
+    world.traces.annotate(config.tenant_id, annotations)
+    return world
+
+
+def of_modalities(config: RoutingConfigUnified) -> Iterator[Span]:
+    for number, modality in enumerate(MODALITIES * 60):
+        span = decision(config.tenant_id, f"{number + 1000:016x}", f"{modality} {number}", "", success=True)
+        own = {**span.attributes, "routing.program": f"modality.{modality}"}
+        yield replace(span, name="cogniverse.modality", attributes=own)
+
+
+def asked(world: World, request: Request, module: str = "routing") -> tuple[list[str], Counter[str], Counter[str]]:
+    """The outcomes of a pass, and the calls it makes."""
+    config = world.tenant(modules=["routing", "modality", "cross_modal"])
+    world.store.calls.clear()
+    world.traces.calls.clear()
+    report = run_module(world.ports, config, module, request)
+    return [run.outcome for run in report.runs], world.store.calls, world.traces.calls
+
+
+ONCE = {"read markers module/routing": 1, "read leases": 1}
+OF_ALL = {f"read markers module/{module}": 1 for module in ("routing", "modality", "cross_modal")} | {"read leases": 1}
+OF_A_LOOK = {"holds": 1, "count_after": 1, "count_labels": 1}
+OF_A_FIRST_READING = {"spans_after": 1, "count_after": 3, "count_labels": 1, "annotations": 1}
+OF_A_RUN = {
+    "read annotators": 4,
+    "read appointments": 1,
+    "read gathered": 6,
+    "read run_sums": 2,
+    "read runs": 1,
+    "scan fresh": 2,
+}
+OF_A_TRAINING = {
+    "read versions": 2,
+    "read champions": 2,
+    "read bars": 3,
+    "read run_sums": 6,
+    "read gathered": 5,
+    "read answers": 140,
+    "read examples": 230,
+    "read experiences": 530,
+    "remove fresh": 1,
+    "remove gathered": 1,
+    "remove answers": 1,
+    "scan attempts": 2,
+    "scan examples": 3,
+    "scan experiences": 3,
+    "scan history": 1,
+    "scan runs": 1,
+}
+OF_A_CLOSE = {
+    "read markers spent/routing": 1,
+    "read tallies": 1,
+    "scan answers": 1,
+    "scan queue": 2,
+    "scan run_sums": 2,
+}
+OF_SKIPPING = {"read champions": 1, "read versions": 1, "read examples": 230, "read experiences": 230}
+
+
+def times(number: int, calls: Mapping[str, int]) -> dict[str, int]:
+    return {name: number * count for name, count in calls.items()}
+
+
+PASSES = {
+    "trained and promoted": (
+        (Request(),),
+        "routing",
+        ["promoted"],
+        OF_ALL | OF_A_RUN | OF_A_TRAINING | OF_A_CLOSE,
+        OF_A_FIRST_READING,
+    ),
+    "nothing due": ((Request(), Request()), "routing", [], ONCE, OF_A_LOOK),
+    "skipped": (
+        (Request(), Request(is_forced=True)),
+        "routing",
+        ["skipped"],
+        OF_ALL | OF_A_RUN | OF_A_CLOSE | OF_SKIPPING | {"scan experiences": 1},
+        OF_A_LOOK | {"spans_after": 1, "holds": 2, "count_labels": 2, "annotations": 1},
+    ),
+    "five programs": (
+        (Request(is_forced=True),),
+        "modality",
+        ["skipped"] * 5,
+        OF_ALL
+        | times(5, OF_A_RUN)
+        | times(
+            5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 3, "scan runs": 1}
+        )
+        | {f"read markers spent/modality.{modality}": 1 for modality in MODALITIES}
+        | {"read leases": 11, "read tallies": 1, "scan answers": 1, "scan queue": 6, "scan run_sums": 6},
+        OF_A_FIRST_READING,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_a_pass_asks_for_no_more_than_it_has_to(world: World, name: str):
+    requests, module, outcomes, of_store, of_traces = PASSES[name]
+    for request in requests:
+        found = asked(world, request, module)
+    assert found[0] == outcomes
+    assert {call: count for call, count in found[1].items() if count > of_store.get(call, 0)} == {}
+    assert found[2] == of_traces
+
+
+def test_markers_versions_and_annotations_are_read_once(world: World):
+    _, of_store, of_traces = asked(world, Request())
+    (run,) = world.tracker.runs.values()
+    assert {n for name, n in of_store.items() if name.startswith("read markers")} == {1}
+    assert of_store["read versions"] == len({run.champion_version, run.challenger_version})
+    assert of_traces["annotations"] == 1
