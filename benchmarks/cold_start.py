@@ -22,7 +22,7 @@ from argotune import wiring
 from argotune.adapters.memory.content import MemoryContent
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.examples import Example, Split
-from argotune.decisions.rules import Strategy
+from argotune.decisions.values import Strategy
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs

@@ -19,7 +19,7 @@ from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.decisions.context import context_of
-from argotune.decisions.rules import Action, ModelingContext, Strategy, TrainingHistory
+from argotune.decisions.values import Action, ModelingContext, Strategy, TrainingHistory
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.tenants.config import RoutingConfigUnified
 

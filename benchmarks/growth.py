@@ -27,8 +27,8 @@ from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
+from argotune.data.spans import Span
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module

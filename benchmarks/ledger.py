@@ -31,12 +31,12 @@ from pathlib import Path
 from clinc150 import AGENTS
 
 from argotune import wiring
-from argotune.adapters.llama_cpp.lm import LabelScorer
+from argotune.adapters.llama_cpp.scorer import LabelScorer
 from argotune.adapters.memory.content import MemoryContent
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.data.annotations import Annotation
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import MetaModel, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of

@@ -7,19 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argotune.data.annotations import Annotation
-from argotune.data.examples import (
-    Example,
-    Labels,
-    Merged,
-    Split,
-    by_question,
-    example_of,
-    past_answer,
-    place,
-    question_key,
-    settle,
-)
-from argotune.data.experiences import Experience, Fields, query_of
+from argotune.data.examples import Example, Split
+from argotune.data.experiences import Experience, query_of
+from argotune.data.fields import Fields
+from argotune.data.label_rule import Labels
+from argotune.data.questions import Merged, by_question, example_of, past_answer, place, question_key, settle
 from argotune.data.splitting import Splitter
 from argotune.tenants.config import RoutingConfigUnified
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.examples import Example
-from argotune.data.experiences import Experience, Fields, Span
+from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
+from argotune.data.spans import Span
 from argotune.data.splitting import Split
-from argotune.promotion.registry import Lineage, Version, version_id
 from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Verdict
+from argotune.promotion.versions import Lineage, Version, version_id
 from argotune.runs.run import Run, RunState
 from argotune.stats.interval import Interval
 from argotune.tenants.config import RoutingConfigUnified, parse_config

@@ -14,7 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from argotune.decisions.rules import ModelingContext, Strategy
+    from argotune.decisions.values import ModelingContext, Strategy
     from argotune.public_api.documented import (
         ConfigManager,
         ModalitySpanCollector,
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
         create_default_config_manager,
     )
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
-    from argotune.serving.client import Decision, Serving, open_serving
+    from argotune.serving.client import Serving, open_serving
+    from argotune.serving.decision import Decision
     from argotune.synthetic.values import SyntheticDataRequest
     from argotune.tenants.config import RoutingConfigUnified
 
@@ -49,12 +50,12 @@ _HOMES = {
     "ConfigManager": "public_api.documented",
     "ModalitySpanCollector": "public_api.documented",
     "create_default_config_manager": "public_api.documented",
-    "Decision": "serving.client",
+    "Decision": "serving.decision",
     "Serving": "serving.client",
     "open_serving": "serving.client",
     "RoutingConfigUnified": "tenants.config",
-    "ModelingContext": "decisions.rules",
-    "Strategy": "decisions.rules",
+    "ModelingContext": "decisions.values",
+    "Strategy": "decisions.values",
     "SyntheticDataRequest": "synthetic.values",
     "SyntheticDataService": "public_api.documented",
     "TrainingDecisionModel": "public_api.training_models",

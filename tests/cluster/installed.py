@@ -18,7 +18,7 @@ from world import AGENTS, START, traffic
 
 from argotune import wiring
 from argotune.adapters.argo import ArgoRunner
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.errors import Unavailable
 from argotune.promotion.registry import Registry
 from argotune.scheduling.workflow import Node, Workflow

@@ -13,8 +13,9 @@ import dspy
 import pytest
 from dspy.adapters.types.decision import Choice, Score
 
-from argotune.adapters.llama_cpp.lm import MAX_ANSWER_TOKENS, EmbeddedLMs, bounded, shortened
+from argotune.adapters.llama_cpp.lm import EmbeddedLMs
 from argotune.adapters.llama_cpp.server import CONTEXT_TOKENS, find_weights, shared_server
+from argotune.adapters.llama_cpp.writer import MAX_ANSWER_TOKENS, bounded, shortened
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter

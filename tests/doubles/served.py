@@ -13,7 +13,8 @@ from argotune.errors import Unavailable
 from argotune.programs.program import Program
 from argotune.programs.state import dump
 from argotune.promotion.champions import untuned
-from argotune.promotion.registry import Registry, Version, version_id
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Version, version_id
 
 FIRST = next(iter(AGENTS))
 """What the program as written answers."""

@@ -15,7 +15,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.lm.kept_answers import KeptAnswers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource

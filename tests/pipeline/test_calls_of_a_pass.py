@@ -11,7 +11,7 @@ from world import World, decision, traffic
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.tenants.config import MODALITIES, RoutingConfigUnified

@@ -10,7 +10,7 @@ from world import World, filled, traffic
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
 from argotune.decisions.ledger import ledger_of
-from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy
+from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module

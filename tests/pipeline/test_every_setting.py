@@ -35,12 +35,12 @@ from argotune.cli.workflows import link_of
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset, ExampleSums
-from argotune.data.experiences import read_span
+from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
-from argotune.decisions.rules import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
+from argotune.decisions.values import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget

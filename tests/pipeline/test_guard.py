@@ -10,7 +10,7 @@ from world import World, decision, filled, run_once, traffic
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.data.splitting import Split
 from argotune.errors import Unavailable
 from argotune.optimizers import OPTIMIZERS

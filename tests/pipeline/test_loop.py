@@ -8,11 +8,12 @@ import pytest
 from world import World, filled, run_once, traffic
 
 from argotune.data.archive import ExperienceLog
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
-from argotune.promotion.registry import Bar, Registry
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Bar
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain
 from argotune.runs.run import RunState

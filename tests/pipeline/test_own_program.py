@@ -11,7 +11,7 @@ import pytest
 from world import START, World
 
 from argotune.data.annotations import Annotation
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module

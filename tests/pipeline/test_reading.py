@@ -13,10 +13,10 @@ from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset
-from argotune.data.experiences import Span
 from argotune.data.question_log import QuestionLog
+from argotune.data.spans import Span
 from argotune.decisions.context import context_of
-from argotune.decisions.rules import TrainingHistory
+from argotune.decisions.values import TrainingHistory
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.triggering import LookRequest, look_at

@@ -18,7 +18,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.examples import LabelSource
 from argotune.data.splitting import Split
 from argotune.decisions.ledger import ledger_of
-from argotune.decisions.rules import Strategy
+from argotune.decisions.values import Strategy
 from argotune.errors import Unavailable
 from argotune.pipeline import run_steps
 from argotune.pipeline.module_pass import Request
@@ -28,7 +28,8 @@ from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs.own import own_program
 from argotune.programs.state import dump
 from argotune.promotion.champions import untuned
-from argotune.promotion.registry import Registry, new_version
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import new_version
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain, explain_decision
 from argotune.runs.reports import run_json

@@ -17,7 +17,7 @@ from scripted_lm import scripted_writer
 from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once, traffic
 
 from argotune.adapters.litellm import Keys, RemoteLMs
-from argotune.adapters.llama_cpp.lm import LabelScorer
+from argotune.adapters.llama_cpp.scorer import LabelScorer
 from argotune.adapters.llama_cpp.server import NextPieces
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience

@@ -16,22 +16,13 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 
 from argotune.data.archive import ExperienceLog
-from argotune.data.examples import (
-    Example,
-    Labelled,
-    Labels,
-    PastAnswer,
-    Question,
-    age,
-    by_question,
-    past_answer,
-    place,
-    question_id,
-    settle,
-)
-from argotune.data.experiences import Experience, Fields, query_of
+from argotune.data.examples import Example, question_id
+from argotune.data.experiences import Experience, query_of
+from argotune.data.fields import Fields
+from argotune.data.label_rule import Labelled, Labels
 from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import AnnotatedSpans, QuestionLog, QuestionRow, Summary
+from argotune.data.questions import PastAnswer, Question, age, by_question, past_answer, place, settle
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import Corrupt

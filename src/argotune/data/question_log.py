@@ -18,9 +18,10 @@ from pydantic import Field
 
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Labelled, NoLabel, PastAnswer
 from argotune.data.experiences import shared
+from argotune.data.label_rule import Labelled, NoLabel
 from argotune.data.near_texts import NearTexts, Sketches, is_wide
+from argotune.data.questions import PastAnswer
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, find, to_record

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from argotune.data.archive import ExperienceLog, example_record
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Example, Merged, Settled, example_of, settle
-from argotune.data.experiences import Fields, query_of
+from argotune.data.examples import Example
+from argotune.data.experiences import query_of
+from argotune.data.fields import Fields
 from argotune.data.question_log import BRIDGED, AnnotatedSpans, Judged, QuestionLog, QuestionRow, Summary
+from argotune.data.questions import Merged, Settled, example_of, settle
 from argotune.data.splitting import Bridged, Split, normalised
 from argotune.store.port import Record
 

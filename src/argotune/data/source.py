@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 
 
 class SpanRead(NamedTuple):

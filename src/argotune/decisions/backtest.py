@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from argotune.decisions.gain_model import FOLDS, MAX_WEIGHT, Advisor, MetaModel, fit, fold_of, trainings_of
 from argotune.decisions.ledger import LedgerRow
-from argotune.decisions.rules import Action
+from argotune.decisions.values import Action
 from argotune.stats.interval import Interval
 from argotune.stats.power import level_of_attempt
 from argotune.store.documents import Document

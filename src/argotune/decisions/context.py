@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Merged
+from argotune.data.questions import Merged
 from argotune.data.splitting import Split
-from argotune.decisions.rules import ModelingContext, Shortfall, TrainingHistory, shortfall
+from argotune.decisions.rules import shortfall
+from argotune.decisions.values import ModelingContext, Shortfall, TrainingHistory
 from argotune.stats.power import gain_detected, level_of_attempt
 from argotune.store.moments import believed
 from argotune.tenants.config import MODULES, RoutingConfigUnified

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from argotune.decisions.ledger import LedgerRow
-from argotune.decisions.rules import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
+from argotune.decisions.values import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.errors.lines import in_short
 from argotune.store.documents import Document

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from argotune.decisions.rules import ModelingContext, Strategy, TrainingDecision
+from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, find_all
 from argotune.store.port import Store

@@ -14,7 +14,7 @@ from datetime import datetime
 from pydantic import Field
 
 from argotune.data.annotations import Annotation, strongest
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.errors import Conflict
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval

@@ -17,7 +17,7 @@ from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import score
 from argotune.programs.program import Program, example_of
 from argotune.programs.state import load
-from argotune.promotion.registry import Version
+from argotune.promotion.versions import Version
 
 NEIGHBOURS = 3
 

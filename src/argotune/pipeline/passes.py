@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.dataset import Dataset
 from argotune.decisions.context import context_of, shortfall_of
-from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example
-from argotune.data.experiences import Fields, query_of
+from argotune.data.experiences import query_of
+from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.splitting import normalised, sealed_first
 from argotune.pipeline.module_pass import Pass

@@ -17,7 +17,7 @@ from argotune.data.examples import Example
 from argotune.decisions.active_model import ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Advisor
-from argotune.decisions.rules import TrainingHistory
+from argotune.decisions.values import TrainingHistory
 from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NewerRecord, NotFound, ProgramChanged, Unanswered
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
@@ -33,8 +33,8 @@ from argotune.programs.program import Program
 from argotune.promotion.attempts import attempt_number, attempt_of
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.gate import measure, no_evidence
-from argotune.promotion.registry import Version
 from argotune.promotion.verdicts import Comparison, Objection, Rejected
+from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection

@@ -9,9 +9,12 @@ from itertools import islice
 from typing import Any
 
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Experience, Fields, Span, UnusableSpan, read_span
+from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.source import SpanRead
+from argotune.data.span_format import UnusableSpan, read_span
+from argotune.data.spans import Span
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.retention import retention

@@ -20,7 +20,7 @@ from dspy.signatures.signature import make_signature
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
-from argotune.data.experiences import as_text
+from argotune.data.span_format import as_text
 from argotune.programs.failures import NO_ANSWER, missed
 from argotune.programs.program import Metric, signature_in
 

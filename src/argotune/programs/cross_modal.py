@@ -6,7 +6,7 @@ from functools import partial
 
 import dspy
 
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, share_right, signature_of
 from argotune.programs.program import Program
 from argotune.tenants.config import RoutingConfigUnified

@@ -10,7 +10,8 @@ from typing import Any
 
 import dspy
 
-from argotune.data.experiences import RESERVED, Fields, attribute_names
+from argotune.data.fields import Fields
+from argotune.data.span_format import RESERVED, attribute_names
 from argotune.errors import ConfigInvalid
 from argotune.programs.closed_set import ClosedSetAnswers
 from argotune.programs.failures import raising_as

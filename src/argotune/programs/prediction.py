@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import dspy
 
-from argotune.data.experiences import as_text
+from argotune.data.span_format import as_text
 from argotune.lm.lack import Lack
 from argotune.programs.program import Program
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import dspy
 
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.store.sealing import digest
 
 Metric = Callable[[dspy.Example, dspy.Prediction], float]

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from argotune.programs.program import Program
 from argotune.programs.state import dump
-from argotune.promotion.registry import Lineage, Registry, Version, new_version
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Lineage, Version, new_version
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from argotune import wiring
-from argotune.data.experiences import Experience, UnusableSpan, read_span
+from argotune.data.experiences import Experience
 from argotune.data.source import TraceSource
+from argotune.data.span_format import UnusableSpan, read_span
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter

@@ -6,16 +6,8 @@ import math
 from collections.abc import Sequence
 
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, Training, fit
-from argotune.decisions.rules import (
-    Action,
-    ModelingContext,
-    Opinion,
-    Strategy,
-    TrainingHistory,
-    opinion_of_rules,
-    promised_gain,
-    strategy_of_rules,
-)
+from argotune.decisions.rules import opinion_of_rules, promised_gain, strategy_of_rules
+from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
 from argotune.errors import ConfigInvalid
 from argotune.tenants.config import DecisionRules, GateRules
 

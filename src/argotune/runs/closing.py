@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argotune.decisions.ledger import LedgerRow
-from argotune.decisions.rules import TrainingHistory
+from argotune.decisions.values import TrainingHistory
 from argotune.runs.run import Run
 from argotune.store.collections import Collection
 from argotune.store.documents import to_record

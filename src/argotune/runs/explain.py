@@ -6,10 +6,11 @@ import difflib
 from dataclasses import dataclass
 from typing import Any
 
-from argotune.decisions.rules import ModelingContext, TrainingDecision
+from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
-from argotune.promotion.registry import Bar, Change, Registry, Version
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from argotune.data.cursor import Cursor
-from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.store.documents import Document
 
 

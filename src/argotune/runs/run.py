@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from argotune.decisions.rules import ModelingContext, Strategy, TrainingDecision
+from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.sums import RunSummary
 from argotune.store.documents import (

@@ -22,74 +22,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
-from argotune.data.experiences import OUTCOMES, Fields, as_text, attribute_names
+from argotune.data.fields import Fields
+from argotune.data.span_format import OUTCOMES, as_text
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMs
 from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedder
+from argotune.serving.decision import Decision
 from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
-from argotune.store.texts import storable
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import LMChoice, RoutingConfigUnified
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring.
-
-    `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
-    failed): the application does without then. "" where they can.
-    """
-
-    tenant_id: str
-    program: str
-    version: str
-    inputs: Mapping[str, str]
-    answers: Mapping[str, str]
-    confidence: float | None
-    processing_time_s: float
-    propensity: float = 1.0
-    lack: str = ""
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether the answers can be used."""
-        return not self.lack
-
-    def attributes(self, **outcome: bool | float | str | None) -> dict[str, bool | float | str]:
-        """Span attributes of this decision (docs/traces.md), with the outcome that the application saw.
-
-        Raises ConfigInvalid for a name that is no outcome (experiences.OUTCOMES), or is a field of the program.
-        """
-        fields = {**self.inputs, **self.answers}
-        self._refuse_unknown(outcome, fields)
-        decided: dict[str, bool | float | str | None] = {
-            "routing.tenant_id": self.tenant_id,
-            "routing.program": self.program,
-            "routing.program_version": self.version,
-            "routing.confidence": self.confidence,
-            "routing.propensity": self.propensity,
-            "routing.processing_time": self.processing_time_s,
-            **{attribute_names(name)[0]: value for name, value in fields.items()},
-            **{f"routing.{name}": value for name, value in outcome.items()},
-        }
-        return {name: _storable(value) for name, value in decided.items() if value is not None}
-
-    def _refuse_unknown(self, outcome: Mapping[str, object], fields: Mapping[str, str]) -> None:
-        known = [name for name in OUTCOMES if name not in fields]
-        unknown = next((name for name in outcome if name not in known), None)
-        if unknown is not None:
-            what = f"a field of {self.program}, said already" if unknown in fields else "no outcome"
-            raise ConfigInvalid(f"attributes: {unknown!r} is {what}; outcomes are {', '.join(known)}")
-
-
-def _storable(value: bool | float | str) -> bool | float | str:
-    """OpenTelemetry fails on a lone surrogate and takes every span of the batch with it."""
-    return storable(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from argotune.data.examples import Example
-from argotune.decisions.rules import Strategy
+from argotune.decisions.values import Strategy
 
 SYNTHETIC_WEIGHT = 0.5
 """What an example counts that an LM wrote and labelled, beside a person's 1.0 and an LLM's label of a query 0.8."""

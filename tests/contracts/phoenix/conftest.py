@@ -17,7 +17,7 @@ from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.annotations import Annotation, AnnotatorKind
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 
 PREFIX = "contract"
 NOW = datetime.now(UTC).replace(microsecond=123456)

@@ -21,7 +21,7 @@ from argotune.adapters.phoenix.spans import (
     span_of_row,
     storable_json,
 )
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.errors import BadAnswer
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -15,12 +15,15 @@ from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
 from argotune.adapters.phoenix import traces as phoenix_traces
 from argotune.adapters.phoenix.connection import PhoenixHttp, segment
+from argotune.adapters.phoenix.names import project_name
 from argotune.adapters.phoenix.place import Place, place_of
-from argotune.adapters.phoenix.traces import PhoenixTraces, project_name
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.retrying import Patience
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Fields, Span, UnusableSpan, read_span
+from argotune.data.fields import Fields
 from argotune.data.source import SpanRead
+from argotune.data.span_format import UnusableSpan, read_span
+from argotune.data.spans import Span
 from argotune.errors import Corrupt, RateLimited, Unavailable
 
 pytestmark = pytest.mark.phoenix

@@ -12,8 +12,8 @@ import pytest
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
+from argotune.data.spans import Span
 from argotune.errors import NotFound, ProjectMissing
 
 Traces = MemoryTraces | PhoenixTraces

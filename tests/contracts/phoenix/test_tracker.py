@@ -16,7 +16,7 @@ from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.adapters.retrying import Patience
-from argotune.data.experiences import Span
+from argotune.data.spans import Span
 from argotune.errors import Unavailable
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 

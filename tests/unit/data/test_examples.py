@@ -13,17 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.data.annotations import Annotation, LabelSource, strongest
-from argotune.data.examples import (
-    LLM_WEIGHT,
-    Example,
-    Labelled,
-    NoLabel,
-    Split,
-    example_from_json,
-    example_to_json,
-    label,
-)
-from argotune.data.experiences import Experience, Fields
+from argotune.data.examples import Example, Split, example_from_json, example_to_json
+from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
+from argotune.data.label_rule import LLM_WEIGHT, Labelled, NoLabel, label
 from argotune.data.splitting import Splitter
 from argotune.errors import Corrupt
 from argotune.tenants.config import RewardWeights

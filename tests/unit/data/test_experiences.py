@@ -9,7 +9,10 @@ from factories import AGENTS, FIELDS, NOON, make_attributes, make_experience, ma
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.data.experiences import MAX_TEXT_CHARS, Experience, Fields, UnusableSpan, query_of, read_span, reward
+from argotune.data.experiences import Experience, query_of
+from argotune.data.fields import Fields
+from argotune.data.rewards import reward
+from argotune.data.span_format import MAX_TEXT_CHARS, UnusableSpan, read_span
 from argotune.store.sealing import canonical
 from argotune.tenants.config import RewardWeights
 

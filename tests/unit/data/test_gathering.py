@@ -16,10 +16,12 @@ from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Cursor
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Example, Labels, Merged, Split
+from argotune.data.examples import Example, Split
 from argotune.data.experiences import Experience
 from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
+from argotune.data.label_rule import Labels
 from argotune.data.question_log import QuestionLog
+from argotune.data.questions import Merged
 from argotune.errors import Unavailable
 from argotune.runs.book import RunBook
 from argotune.runs.progress import Marker

@@ -8,7 +8,9 @@ from factories import make_annotation, make_config, make_experience, make_span
 
 from argotune.cli.commands.annotate import _chosen, answers_of
 from argotune.data.annotations import strongest
-from argotune.data.experiences import Experience, Fields, meant, read_span
+from argotune.data.experiences import Experience
+from argotune.data.fields import Fields, meant
+from argotune.data.span_format import read_span
 from argotune.labels.agreement import answers_of as labels_of
 from argotune.pipeline.operations.annotating import answers_meant
 

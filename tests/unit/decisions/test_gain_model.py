@@ -17,7 +17,7 @@ from argotune.decisions.active_model import POINTER, ActiveModel
 from argotune.decisions.backtest import SIGNIFICANCE, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow
-from argotune.decisions.rules import SKIP, Action, ModelingContext, Strategy, TrainingDecision
+from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingDecision
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
 from argotune.pipeline.stages import learn as learning
 from argotune.pipeline.stages.learn import learn

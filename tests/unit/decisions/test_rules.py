@@ -12,18 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from argotune.decisions.rules import (
-    SKIP,
-    Action,
-    ModelingContext,
-    Strategy,
-    TrainingHistory,
-    drawn,
-    opinion_of_rules,
-    promised_gain,
-    shortfall,
-    strategy_of_rules,
-)
+from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, shortfall, strategy_of_rules
+from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingHistory
 from argotune.tenants.config import DecisionRules, GateRules
 
 RULES, GATE = DecisionRules(), GateRules()

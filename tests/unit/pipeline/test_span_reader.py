@@ -14,7 +14,7 @@ from world import World
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
 from argotune.data.source import SpanRead
 from argotune.errors import Conflict, Unavailable

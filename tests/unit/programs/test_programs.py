@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scripted_lm import ScriptedDecisions, scripted_lms, scripted_writer
 from small_routing import CONFIG, CROSS, ROUTING, as_json, ask, config_with, example, silent, written
 
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.errors import ConfigInvalid
 from argotune.lm.port import LMs
 from argotune.programs import PROGRAMS, Program, programs_of

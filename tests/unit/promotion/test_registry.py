@@ -14,7 +14,8 @@ from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, NotFound
-from argotune.promotion.registry import Champion, Change, Registry, Version, version_id
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Champion, Change, Version, version_id
 from argotune.runs.book import RunBook
 from argotune.store.sealing import digest
 

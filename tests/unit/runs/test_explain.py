@@ -9,8 +9,9 @@ from factories import after, make_run, make_verdict, make_version
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
-from argotune.promotion.registry import Change, Registry, Version
+from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, UnusableAnswers
+from argotune.promotion.versions import Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.explain import Explanation, explain
 from argotune.runs.run import RunState

@@ -17,7 +17,8 @@ from small_routing import CONFIG, ROUTING, written
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.tfidf import TfidfEmbedder
-from argotune.data.experiences import Experience, UnusableSpan, read_span
+from argotune.data.experiences import Experience
+from argotune.data.span_format import UnusableSpan, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of

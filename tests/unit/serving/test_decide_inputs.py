@@ -17,7 +17,8 @@ from small_routing import CONFIG, config_with, written
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.tfidf import TfidfEmbedder
-from argotune.data.experiences import OUTCOMES, RESERVED, Experience, read_span
+from argotune.data.experiences import Experience
+from argotune.data.span_format import OUTCOMES, RESERVED, read_span
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of

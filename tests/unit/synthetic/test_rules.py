@@ -15,7 +15,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.guards.instructions import holds_instructions
 from argotune.data.splitting import Split
-from argotune.decisions.rules import Strategy
+from argotune.decisions.values import Strategy
 from argotune.optimizers.task import TrainingTask, demo_pool
 from argotune.synthetic.content import Content, read_content, sample_of
 from argotune.synthetic.features import features_of

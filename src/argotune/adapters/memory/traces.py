@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
+from argotune.data.spans import Span
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import TrackedLinks, TrackedRun
 

@@ -21,8 +21,8 @@ from argotune.adapters.phoenix.spans import (
     span_of_row,
 )
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
+from argotune.data.spans import Span
 from argotune.errors import BadAnswer, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)

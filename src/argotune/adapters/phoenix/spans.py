@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from argotune.adapters.phoenix.place import Place
-from argotune.data.experiences import MAX_TEXT_CHARS, Json, Span
+from argotune.data.span_format import MAX_TEXT_CHARS
+from argotune.data.spans import Json, Span
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 from argotune.store.texts import storable

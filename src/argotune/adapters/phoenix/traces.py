@@ -15,27 +15,39 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
 from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, TooLarge, segment
+from argotune.adapters.phoenix.names import project_name, span_name, tenant_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
-from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row, storable_json
+from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
-from argotune.data.experiences import Span
 from argotune.data.source import SpanRead
+from argotune.data.spans import Span
 from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
 from argotune.errors.lines import told
 
 SPAN_IDS_AT_ONCE = 200
 """They are in the URL, of which a proxy may take no more than 8 kB."""
 
+
 ANNOTATIONS_PAGE = 10_000
+
+
 WRITE_ROWS = 500
+
+
 ARRIVAL_LIMIT_S = 20.0
+
+
 ARRIVAL_POLL_S = 0.25
+
+
 SENDINGS = 4
 """How often spans are sent that do not arrive: Phoenix drops what it takes while its database is locked."""
+
 
 _COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String, $times: TimeRange) {
   getProjectByName(name: $name) {
@@ -60,23 +72,6 @@ _COUNT_LABELS = """query($name: String!, $answer: String!, $condition: String, $
 _PROJECTS = """query($first: Int!, $after: String) {
   projects(first: $first, after: $after) { edges { node { name endTime } } pageInfo { hasNextPage endCursor } }
 }"""
-
-
-def project_name(prefix: str, tenant_id: str) -> str:
-    """The Phoenix project of a tenant."""
-    return f"{prefix}-{tenant_id}-{prefix}.routing"
-
-
-def tenant_of(prefix: str, project: str) -> str | None:
-    """The tenant whose project this is, None when it is nobody's."""
-    head, tail = f"{prefix}-", f"-{prefix}.routing"
-    is_ours = project.startswith(head) and project.endswith(tail) and len(project) > len(head) + len(tail)
-    return project[len(head) : -len(tail)] if is_ours else None
-
-
-def span_name(prefix: str, module: str) -> str:
-    """The name of the spans that hold a module's decisions."""
-    return f"{prefix}.{module}"
 
 
 class PhoenixTraces:
@@ -179,7 +174,7 @@ class PhoenixTraces:
                         "include_annotation_names": list(names),
                     }
                     found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
-                    yield from (a for a in map(_annotation, found) if a is not None)
+                    yield from (a for a in map(annotation_of_row, found) if a is not None)
 
     def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
         """The number of labels on a module's spans since then under the name that has the most. One GraphQL query a
@@ -226,7 +221,7 @@ class PhoenixTraces:
             absent = span_ids - self._present(name, span_ids)
             if absent:
                 raise NotFound(f"Phoenix: {len(absent)} spans are not in project {name!r}, e.g. {min(absent)!r}")
-            data = [_annotation_body(annotation) for annotation in batch]
+            data = [annotation_body(annotation) for annotation in batch]
             self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
 
     @contextmanager
@@ -361,42 +356,6 @@ def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]
         return [(node["name"], end) for node, end in zip(nodes, ends, strict=True)], following
     except (KeyError, TypeError, ValueError) as error:
         raise BadAnswer(told(f"Phoenix: graphql: a page of projects is not as documented: {error!r}")) from error
-
-
-def _annotation(row: Mapping[str, Any]) -> Annotation | None:
-    """The annotation in a row of the REST route, None when it has no label. Raises BadAnswer."""
-    try:
-        result = row["result"] or {}
-        if not result.get("label"):
-            return None
-        if row["annotator_kind"] not in ("HUMAN", "LLM", "CODE"):
-            raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
-        return Annotation(
-            span_id=storable_json(row["span_id"]),
-            name=storable_json(row["name"]),
-            label=storable_json(result["label"]),
-            kind=row["annotator_kind"],
-            identifier=storable_json(row["identifier"]),
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-            explanation=storable_json(result.get("explanation") or ""),
-            score=None if result.get("score") is None else float(result["score"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(told(f"Phoenix: an annotation is not as documented: {error!r}")) from error
-
-
-def _annotation_body(annotation: Annotation) -> dict[str, Any]:
-    return {
-        "span_id": annotation.span_id,
-        "name": storable_json(annotation.name),
-        "annotator_kind": annotation.kind,
-        "identifier": storable_json(annotation.identifier),
-        "result": {
-            "label": storable_json(annotation.label),
-            "explanation": storable_json(annotation.explanation),
-            "score": annotation.score,
-        },
-    }
 
 
 def _duplicates(refused: PhoenixRefused) -> set[str]:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, rows, segment
+from argotune.adapters.phoenix.names import project_name
 from argotune.adapters.phoenix.spans import storable_json
-from argotune.adapters.phoenix.traces import project_name
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 

@@ -12,7 +12,7 @@ from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.streams import settle_out, write_out
 from argotune.cli.who import who_of
-from argotune.data.experiences import Fields, meant
+from argotune.data.fields import Fields, meant
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.pipeline.ports import Ports
 from argotune.store.texts import storable

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 
 from argotune.cli.demo.sample import SampleQuery, annotated_share, queries
 from argotune.data.annotations import Annotation
-from argotune.data.experiences import Span
 from argotune.data.source import TraceSink
+from argotune.data.spans import Span
 from argotune.pipeline.ports import Progress
-from argotune.serving.client import Decision, Serving
+from argotune.serving.client import Serving
+from argotune.serving.decision import Decision
 from argotune.store.sealing import digest
 
 SINK_SPANS = 300

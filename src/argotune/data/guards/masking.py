@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 from argotune.data.annotations import Annotation
 from argotune.data.examples import Example
-from argotune.data.experiences import Experience, Fields, shared
+from argotune.data.experiences import Experience, shared
+from argotune.data.fields import Fields
 from argotune.data.guards.credentials import find_keys, find_passwords, find_random_texts, find_tokens
 from argotune.data.guards.host_addresses import find_hosts, find_ips
 from argotune.data.guards.personal_data import (

@@ -8,7 +8,7 @@ from datetime import date
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport, reports_of
 from argotune.labels.queue import AnnotationQueue, QueueItem

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.ledger import LedgerRow, ledger_of
-from argotune.decisions.rules import ModelingContext, TrainingDecision
+from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.pipeline.operations.asked import tenant_ids_of
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from argotune.errors import ConfigInvalid, Corrupt
-from argotune.promotion.registry import Champion
+from argotune.promotion.versions import Champion
 from argotune.runs.sums import ProgramSum
 from argotune.runs.totals import leave_tally
 from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection

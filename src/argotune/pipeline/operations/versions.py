@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from argotune.pipeline.operations.asked import Deed
-from argotune.promotion.registry import Bar, Champion, Registry, RolledBack, Version
+from argotune.promotion.registry import Registry, RolledBack
+from argotune.promotion.versions import Bar, Champion, Version
 from argotune.runs.book import RunBook
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs

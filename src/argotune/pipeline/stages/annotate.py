@@ -26,7 +26,7 @@ from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
-from argotune.promotion.registry import Version
+from argotune.promotion.versions import Version
 from argotune.store.moments import believed
 from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified

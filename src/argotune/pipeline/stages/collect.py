@@ -10,10 +10,10 @@ from functools import partial
 from argotune.data.annotations import Annotation, strongest
 from argotune.data.cursor import Cursor
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Labels
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.data.gathering import Given, gather, own_spans, state_of
 from argotune.data.guards.masking import Mask
+from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans

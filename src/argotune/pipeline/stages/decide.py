@@ -12,7 +12,8 @@ from typing import Protocol
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.context import shortfall_of
-from argotune.decisions.rules import (
+from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, strategy_of_rules
+from argotune.decisions.values import (
     SKIP,
     Action,
     Advice,
@@ -22,10 +23,6 @@ from argotune.decisions.rules import (
     Strategy,
     TrainingDecision,
     TrainingHistory,
-    drawn,
-    opinion_of_rules,
-    promised_gain,
-    strategy_of_rules,
 )
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.runs.run import Plan

@@ -15,8 +15,8 @@ from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import Scored, score_side_by_side, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.registry import Version
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
+from argotune.promotion.versions import Version
 
 
 @dataclass(frozen=True)

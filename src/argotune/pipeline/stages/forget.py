@@ -19,7 +19,7 @@ from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.promotion.attempts import Attempt
-from argotune.promotion.registry import Champion, Change, Version
+from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
 from argotune.runs.totals import RoundRecord, rounds

@@ -7,8 +7,9 @@ from datetime import datetime
 from argotune.errors import Conflict
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.gate import judge
-from argotune.promotion.registry import Change, Registry
+from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Objection, Promoted, Rejected, Verdict
+from argotune.promotion.versions import Change
 from argotune.runs.run import Run, RunState
 
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.pipeline.module_pass import Pass
-from argotune.promotion.registry import Registry, Version
+from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, Verdict
+from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Run, RunState
 from argotune.runs.tracker import TrackedExample, TrackedRun

@@ -20,7 +20,7 @@ from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import dump
-from argotune.promotion.registry import Lineage, Version, new_version
+from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
 from argotune.synthetic.report import Trial
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.cursor import Cursor
 from argotune.data.source import TraceSource
-from argotune.decisions.rules import Shortfall
+from argotune.decisions.values import Shortfall
 from argotune.errors import Conflict
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs.book import RunBook

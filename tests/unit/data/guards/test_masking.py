@@ -10,7 +10,7 @@ from factories import FIELDS, make_annotation, make_config, make_example, make_e
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from argotune.data.experiences import Fields
+from argotune.data.fields import Fields
 from argotune.data.guards import masking
 from argotune.data.guards.masking import Mask, Masked, findable, findings, mask, rules_digest
 from argotune.errors import ConfigInvalid

@@ -13,7 +13,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, Split
 from argotune.decisions.context import context_of
-from argotune.decisions.rules import (
+from argotune.decisions.values import (
     SKIP,
     Action,
     Advice,

@@ -11,7 +11,8 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
 from argotune.pipeline.stages.forget import forget_old, forget_some, is_borne_out
 from argotune.promotion.attempts import Attempt
-from argotune.promotion.registry import Change, Registry
+from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
 from argotune.runs.progress import Marker
 from argotune.runs.run import Run, RunState
@@ -99,8 +100,8 @@ def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -
 def gathered(store: MemoryStore):
     from factories import FIELDS
 
-    from argotune.data.examples import Labels
     from argotune.data.gathering import Given, gather
+    from argotune.data.label_rule import Labels
     from argotune.data.question_log import QuestionLog
 
     given = Given(Labels({}, {}), {}, {}, NOON - 999 * DAY)

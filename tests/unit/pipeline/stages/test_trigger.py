@@ -12,7 +12,7 @@ from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.cursor import Cursor
-from argotune.decisions.rules import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces

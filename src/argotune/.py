@@ -1,0 +1,3 @@
+"""Examples: what programs are trained and tested on."""
+
+from __future__ import annotations

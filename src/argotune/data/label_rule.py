@@ -1,0 +1,102 @@
+"""Label rule: the right answer to an experience, by whom it is believed, or why nobody knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.experiences import Experience, shared
+from argotune.data.fields import Fields
+from argotune.data.rewards import reward
+from argotune.tenants.config import RewardWeights
+
+LLM_WEIGHT = 0.8
+"""What an LLM's label counts in training beside a person's 1.0: less, as it errs more; how much more is a guess."""
+
+
+class NoLabel(StrEnum):
+    """Why nobody knows the right answer to an experience. The values are what reports show."""
+
+    INCOMPLETE = "annotation incomplete"
+    UNKNOWN_LABEL = "annotation names an unknown label"
+    UNTRUSTED = "LLM label: annotator not trusted on the test split"
+    FAILED = "outcome: failed, right answer unknown"
+    UNSURE = "outcome: confidence below min_trace_confidence"
+    OUTDATED = "outcome: the chosen answer is not offered any more"
+    WORTHLESS = "outcome: succeeded with a reward of 0"
+    SILENCE = "no label"
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A right answer: `at` is when it was given, `weight` in 0..1 what it counts in training."""
+
+    expected: Mapping[str, str]
+    source: LabelSource
+    weight: float
+    at: datetime
+
+
+def label(
+    experience: Experience,
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    weights: RewardWeights,
+    min_confidence: float,
+) -> Labelled | NoLabel:
+    """The right answer to an experience, from people, else from LLMs, else from its outcome.
+
+    `annotations` maps (span id, answer field) to the one to believe (`annotations.strongest`). They are used at any
+    `confidence`: what the champion was unsure of is worth most when somebody else says what is right. Labels by
+    CODE are left out, as code knows the answer no better than the outcome does.
+    """
+    given = {
+        name: found
+        for name in fields.answers
+        if (found := annotations.get((experience.span_id, name))) and found.kind != "CODE" and found.label.strip()
+    }
+    if given:
+        return _from_annotations(given, fields)
+    return _from_outcome(experience, fields, weights, min_confidence)
+
+
+def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labelled | NoLabel:
+    # The missing fields are not taken from the decision: nobody said that they were right.
+    if len(given) < len(fields.answers):
+        return NoLabel.INCOMPLETE
+    read = {name: fields.meant(name, annotation.label) for name, annotation in given.items()}
+    expected = {name: label for name, label in read.items() if label is not None}
+    if len(expected) < len(read):
+        return NoLabel.UNKNOWN_LABEL
+    by_people = all(annotation.kind == "HUMAN" for annotation in given.values())
+    source, weight = (LabelSource.HUMAN, 1.0) if by_people else (LabelSource.LLM, LLM_WEIGHT)
+    return Labelled(expected, source, weight, max(annotation.updated_at for annotation in given.values()))
+
+
+def _from_outcome(
+    experience: Experience, fields: Fields, weights: RewardWeights, min_confidence: float
+) -> Labelled | NoLabel:
+    if experience.agent_success is None:
+        return NoLabel.SILENCE
+    if not experience.agent_success:
+        return NoLabel.FAILED
+    if experience.confidence is not None and experience.confidence < min_confidence:
+        return NoLabel.UNSURE
+    if not fields.allow(experience.answers):
+        return NoLabel.OUTDATED
+    worth = reward(experience, weights)
+    if not worth:
+        return NoLabel.WORTHLESS
+    expected = shared(*((name, experience.answers[name]) for name in fields.answers))
+    return Labelled(expected, LabelSource.OUTCOME, worth, experience.at)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The annotations to believe by (span id, answer field), and those that count on the test split."""
+
+    believed: Mapping[tuple[str, str], Annotation]
+    on_test: Mapping[tuple[str, str], Annotation]

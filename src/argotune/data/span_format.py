@@ -1,0 +1,232 @@
+"""Span format: how a decision is written into a span (docs/traces.md), which nothing else knows."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import TypedDict, TypeVar
+
+from argotune.data.experiences import Experience, shared
+from argotune.data.fields import Fields
+from argotune.data.spans import Json, Span
+from argotune.store.texts import storable
+
+MAX_TEXT_CHARS = 20_000
+"""Longer queries are not examples of anything a router should learn from."""
+
+
+class UnusableSpan(StrEnum):
+    """Why a span gives no experience. The values are what reports show."""
+
+    OTHER_TENANT = "span of another tenant"
+    NO_PROGRAM = "no routing.program"
+    UNKNOWN_PROGRAM = "program is not of this module"
+    NO_INPUT = "an input is missing or empty"
+    NO_OUTPUT = "an answer is missing or empty"
+    WRONG_TYPE = "an attribute has the wrong type"
+    OUT_OF_RANGE = "a number is outside 0..1 or not finite"
+    TOO_LONG = "a text is too long"
+    UNKNOWN_LABEL = "the answer is not among the tenant's labels"
+
+
+@lru_cache(maxsize=4096)
+def _shared_word(word: str) -> str:
+    return word
+
+
+OUTCOMES = ("agent_success", "search_quality", "user_satisfaction", "processing_time", "modality", "language")
+"""What an application may say of a decision when it is over, each as the attribute `routing.<name>`."""
+
+
+RESERVED = frozenset(
+    {"tenant_id", "program", "program_version", "propensity", "confidence", "processing_time"}
+    | {"agent_success", "search_quality", "user_satisfaction"}
+)
+"""Attributes `routing.<name>` that no field of a program can have: they say something else already."""
+
+
+def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Experience | UnusableSpan:
+    """The experience in a span, or the named reason why there is none. Never raises on what a tenant sends."""
+    fields = _fields(span.attributes, tenant_id, fields_of)
+    if isinstance(fields, UnusableSpan):
+        return fields
+    inputs = _inputs(span.attributes, fields)
+    if isinstance(inputs, UnusableSpan):
+        return inputs
+    answers = _answers(span.attributes, fields)
+    if isinstance(answers, UnusableSpan):
+        return answers
+    outcome = _outcome(span.attributes)
+    if isinstance(outcome, UnusableSpan):
+        return outcome
+    return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
+
+
+def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | UnusableSpan:
+    if attributes.get("routing.tenant_id") not in (None, tenant_id):
+        return UnusableSpan.OTHER_TENANT
+    program = attributes.get("routing.program")
+    if not isinstance(program, str) or not program:
+        return UnusableSpan.NO_PROGRAM
+    return fields_of.get(program, UnusableSpan.UNKNOWN_PROGRAM)
+
+
+_ALIASES = {"query": ("routing.query", "input.value"), "agent": ("routing.chosen_agent", "routing.agent")}
+"""Fields that may be found under another attribute than `routing.<field>`, in order of preference."""
+
+
+@cache
+def attribute_names(field: str) -> tuple[str, ...]:
+    """Span attributes that may hold a program's field, the preferred one first."""
+    return _ALIASES.get(field, (f"routing.{field}",))
+
+
+def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | UnusableSpan:
+    found = _texts(attributes, (name for name in fields.inputs if _value(attributes, name) is not None))
+    if isinstance(found, UnusableSpan):
+        return found
+    inputs = fields.asked(found)
+    asked = inputs["query"] if "query" in inputs else "".join(inputs.values())
+    return inputs if asked.strip() else UnusableSpan.NO_INPUT
+
+
+def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str] | UnusableSpan:
+    answers = _texts(attributes, fields.answers)
+    if isinstance(answers, UnusableSpan):
+        return answers
+    if not all(answer.strip() for answer in answers.values()):
+        return UnusableSpan.NO_OUTPUT
+    read = [(name, fields.meant(name, answer)) for name, answer in answers.items()]
+    known = [(name, label) for name, label in read if label is not None]
+    return shared(*known) if len(known) == len(read) else UnusableSpan.UNKNOWN_LABEL
+
+
+def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | UnusableSpan:
+    texts: dict[str, str] = {}
+    for name in names:
+        text = _text(_value(attributes, name))
+        if isinstance(text, UnusableSpan):
+            return text
+        texts[name] = text
+    return texts
+
+
+def _value(attributes: Mapping[str, Json], field: str) -> Json:
+    for name in attribute_names(field):
+        value = attributes.get(name)
+        if value is not None:
+            return value
+    return None
+
+
+def _text(value: Json) -> str | UnusableSpan:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        return _text_of_json(value)
+    return storable(value) if len(value) <= MAX_TEXT_CHARS else UnusableSpan.TOO_LONG
+
+
+def _text_of_json(value: Json) -> str | UnusableSpan:
+    if not isinstance(value, list | Mapping):
+        return UnusableSpan.WRONG_TYPE
+    try:
+        return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
+    except (TypeError, ValueError, RecursionError):
+        return UnusableSpan.WRONG_TYPE
+
+
+def as_text(value: object) -> str:
+    """A value as a program is given it, and as it is read back: lists and objects as JSON, all else as it is printed.
+
+    Raises ValueError for what cannot be written.
+    """
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list | tuple | Mapping):
+        return str(value)
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a value that cannot be written as JSON: {error}") from error
+
+
+_SHARES = {name: f"routing.{name}" for name in ("confidence", "search_quality", "user_satisfaction", "propensity")}
+
+
+_WORDS = {name: f"routing.{name}" for name in ("program_version", "modality", "language")}
+
+
+MAX_WORD_CHARS = 200
+
+
+class _Outcome(TypedDict):
+    """What a span says of its decision besides inputs and answers: arguments of an Experience."""
+
+    confidence: float | None
+    search_quality: float | None
+    agent_success: bool | None
+    user_satisfaction: float | None
+    processing_time_s: float | None
+    propensity: float | None
+    program_version: str | None
+    modality: str | None
+    language: str | None
+
+
+def _outcome(attributes: Mapping[str, Json]) -> _Outcome | UnusableSpan:
+    shares = _usable({name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()})
+    if isinstance(shares, UnusableSpan):
+        return shares
+    time_s = _number(attributes.get("routing.processing_time"), math.inf)
+    if isinstance(time_s, UnusableSpan):
+        return time_s
+    words = _usable({name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()})
+    if isinstance(words, UnusableSpan):
+        return words
+    success = attributes.get("routing.agent_success")
+    if success is not None and not isinstance(success, bool):
+        return UnusableSpan.WRONG_TYPE
+    return _Outcome(
+        agent_success=success,
+        processing_time_s=time_s,
+        confidence=shares["confidence"],
+        search_quality=shares["search_quality"],
+        user_satisfaction=shares["user_satisfaction"],
+        propensity=shares["propensity"],
+        program_version=words["program_version"],
+        modality=words["modality"],
+        language=words["language"],
+    )
+
+
+T = TypeVar("T")
+
+
+def _usable(found: dict[str, T | UnusableSpan]) -> dict[str, T] | UnusableSpan:
+    """All of them, or the first reason why one cannot be used."""
+    usable: dict[str, T] = {}
+    for name, value in found.items():
+        if isinstance(value, UnusableSpan):
+            return value
+        usable[name] = value
+    return usable
+
+
+def _number(value: Json, largest: float) -> float | UnusableSpan | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return UnusableSpan.WRONG_TYPE
+    # Compared before it is converted: an integer may be too large for a float.
+    return float(value) if 0 <= value <= min(largest, sys.float_info.max) else UnusableSpan.OUT_OF_RANGE
+
+
+def _word(value: Json) -> str | UnusableSpan | None:
+    if value is None:
+        return None
+    return _shared_word(storable(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else UnusableSpan.WRONG_TYPE

@@ -1,0 +1,25 @@
+"""Spans as a trace source gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values.
+
+    None where a source left out what no stage reads.
+    """
+
+    span_id: str
+    trace_id: str | None
+    name: str
+    started_at: datetime
+    ended_at: datetime | None
+    attributes: Mapping[str, Json]
+    status: str = "UNSET"

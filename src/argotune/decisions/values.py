@@ -1,0 +1,174 @@
+"""Values of deciding: what is known when a run is decided on, what can be chosen, and what was chosen.
+
+Numbers about data and past runs only; nothing that a tenant asked or answered is in any of these values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from argotune.store.documents import Document
+from argotune.tenants.config import BudgetLimits
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Strategy(StrEnum):
+    """Which data a challenger is trained on ("Optimization Module", TrainingStrategyModel)."""
+
+    SKIP = "skip"
+    SYNTHETIC = "synthetic"
+    HYBRID = "hybrid"
+    PURE_REAL = "pure_real"
+
+
+class ModelingContext(Document):
+    """What is known of a program's data and past when training is decided on. None: nobody knows.
+
+    The first six fields are those of "Optimization Module"; the others are what "Optimizer Selection Strategy" of the
+    auto-optimization workflow names: dataset size, label quality, history, query complexity, time and LM budget.
+    Counts are of examples, shares and scores in 0..1. `modality` is the module, or the modality within it.
+    """
+
+    modality: str = ""
+    real_sample_count: Count = 0
+    success_rate: Share | None = None
+    days_since_last_training: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    current_performance_score: Share | None = None
+    data_quality_score: Share | None = None
+    dataset_size: Count = 0
+    test_count: Count = 0
+    label_count: Count = 0
+    label_consistency: Share | None = None
+    words_per_query: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    growth: Finite | None = None
+    success_drop: Finite | None = None
+    trainings: Count = 0
+    promotions: Count = 0
+    last_gain: Finite | None = None
+    detectable_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    lm_call_budget: Count = 0
+    iteration_budget: Count = 0
+
+
+class TrainingHistory(Document):
+    """What a program's past trainings left: enough to decide on the next one without reading all runs.
+
+    `compared` test examples were answered by champion and challenger so far, on `disagreed` of them they differed.
+    """
+
+    trainings: int = 0
+    promotions: int = 0
+    attempts: int = 0
+    compared: int = 0
+    disagreed: int = 0
+    last_at: datetime | None = None
+    last_train_count: int = 0
+    last_gain: float | None = None
+    was_unproven: bool = False
+    champion_score: float | None = None
+
+    @property
+    def disagreement(self) -> float | None:
+        """The rate at which champion and challengers disagreed, in 0..1; None before the first comparison."""
+        return self.disagreed / self.compared if self.compared else None
+
+
+class CutShort(Document):
+    """A plan that ended for want of budget: what it would have taught (its lesson) and the limits that it had."""
+
+    lesson: str
+    max_lm_calls: int
+    max_lm_tokens: int
+
+    def has_more(self, budget: BudgetLimits) -> bool:
+        """Whether doing it again within `budget` could come further."""
+        return budget.max_lm_calls > self.max_lm_calls or budget.max_lm_tokens > self.max_lm_tokens
+
+
+class Action(Document):
+    """What can be decided: to skip, or to train on some data by some optimizer."""
+
+    strategy: Strategy
+    optimizer: str = ""
+
+    @property
+    def trains(self) -> bool:
+        return self.strategy is not Strategy.SKIP
+
+    @property
+    def name(self) -> str:
+        """E.g. `skip` or `hybrid nearest`."""
+        return f"{self.strategy} {self.optimizer}".strip()
+
+
+SKIP = Action(strategy=Strategy.SKIP)
+
+
+class Contribution(Document):
+    """What one feature added to a model's expected gain (SHAP value, in score)."""
+
+    feature: str
+    value: float | None
+    gain: float
+
+
+class TrainingDecision(Document):
+    """What was decided, by whom and why, kept with the run.
+
+    `by`: `floor` where nothing could be chosen, `forced` by a person, `rules`, `model`, or `chance` where the share
+    for exploring fell on this run. `probability` is that with which this action was drawn among the `possible` ones;
+    `by_rules` is what the rules alone would have done. `expected_gain` is in score.
+    """
+
+    action: Action
+    by: Literal["floor", "forced", "rules", "model", "chance"]
+    reason: str
+    by_rules: Action
+    possible: tuple[Action, ...] = ()
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    expected_gain: float | None = None
+    model: str | None = None
+    contributions: tuple[Contribution, ...] = ()
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Whether training is worth it, which gain (in score) is expected or asked for, and the sentence why."""
+
+    should_train: bool
+    expected_gain: float
+    reason: str
+
+
+class Shortfall(Document):
+    """How many test examples, and about how many traces, are missing to detect a gain (in score)."""
+
+    gain: float
+    test_examples: int
+    traces: int
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.traces:,} traces short of detecting {100 * self.gain:+.3g} points"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a model thinks of the possible actions: the best one, the gain (in score) it expects of it, and why."""
+
+    action: Action
+    expected_gain: float
+    contributions: tuple[Contribution, ...]
+    reason: str

@@ -1,0 +1,100 @@
+"""Versions of a program, which of them serves, and the lines of history that say why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from argotune.store.collections import Collection
+from argotune.store.documents import Document, to_record
+from argotune.store.port import Record
+from argotune.store.sealing import digest
+
+
+class Lineage(Document):
+    """Where a version comes from."""
+
+    parent: str | None
+    data_hash: str
+    optimizer: str
+    reason: str
+    seed: int
+    lms: dict[str, str]
+    packages: dict[str, str]
+    run_id: str | None
+    created_at: datetime
+
+
+class Version(Document):
+    """One immutable state of a program. `state` is what programs.state dumps; no LM is in it."""
+
+    id: str
+    program: str
+    signature_hash: str
+    state: dict[str, Any]
+    lineage: Lineage
+
+
+class Champion(Document):
+    """The version that serves, and the one before it."""
+
+    program: str
+    version: str
+    previous: str | None
+    since: datetime
+    sequence: int
+
+
+class Change(Document):
+    """One line of history: why a champion pointer moved."""
+
+    program: str
+    sequence: int
+    version: str
+    previous: str | None
+    at: datetime
+    how: Literal["promoted", "rolled back", "overridden"]
+    who: str
+    reason: str
+    run_id: str | None = None
+
+
+class Bar(Document):
+    """That a version was rolled back: the gate does not promote it until somebody lifts the bar."""
+
+    program: str
+    version: str
+    at: datetime
+    who: str
+    reason: str
+    lifted_at: datetime | None = None
+    lifted_by: str = ""
+    lift_reason: str = ""
+
+    @property
+    def record(self) -> Record:
+        return to_record(Collection.BARS, self.version, self)
+
+    @property
+    def sentence(self) -> str:
+        """Why it must not be promoted, and what lifts that."""
+        when = f"{self.at:%Y-%m-%d %H:%M}"
+        return (
+            f"{self.version} was rolled back at {when} by {self.who}: {self.reason}; "
+            "`argotune lift` lets the gate promote it again"
+        )
+
+    def lifted(self, who: str, reason: str, now: datetime) -> Bar:
+        """The bar as it stands when somebody has lifted it."""
+        return self.model_copy(update={"lifted_at": now, "lifted_by": who, "lift_reason": reason})
+
+
+def version_id(program: str, signature_hash: str, state: dict[str, Any]) -> str:
+    """The content address of a version: `v` and 12 hex digits."""
+    return "v" + digest([program, signature_hash, state])[:12]
+
+
+def new_version(program: str, signature_hash: str, state: dict[str, Any], lineage: Lineage) -> Version:
+    """A version under its content address, not yet stored."""
+    id = version_id(program, signature_hash, state)
+    return Version(id=id, program=program, signature_hash=signature_hash, state=state, lineage=lineage)

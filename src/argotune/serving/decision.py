@@ -1,0 +1,65 @@
+"""Decision: what a program answered to an application, and the span attributes that record it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from argotune.data.span_format import OUTCOMES, attribute_names
+from argotune.errors import ConfigInvalid
+from argotune.store.texts import storable
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring.
+
+    `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
+    failed): the application does without then. "" where they can.
+    """
+
+    tenant_id: str
+    program: str
+    version: str
+    inputs: Mapping[str, str]
+    answers: Mapping[str, str]
+    confidence: float | None
+    processing_time_s: float
+    propensity: float = 1.0
+    lack: str = ""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answers can be used."""
+        return not self.lack
+
+    def attributes(self, **outcome: bool | float | str | None) -> dict[str, bool | float | str]:
+        """Span attributes of this decision (docs/traces.md), with the outcome that the application saw.
+
+        Raises ConfigInvalid for a name that is no outcome (span_format.OUTCOMES), or is a field of the program.
+        """
+        fields = {**self.inputs, **self.answers}
+        self._refuse_unknown(outcome, fields)
+        decided: dict[str, bool | float | str | None] = {
+            "routing.tenant_id": self.tenant_id,
+            "routing.program": self.program,
+            "routing.program_version": self.version,
+            "routing.confidence": self.confidence,
+            "routing.propensity": self.propensity,
+            "routing.processing_time": self.processing_time_s,
+            **{attribute_names(name)[0]: value for name, value in fields.items()},
+            **{f"routing.{name}": value for name, value in outcome.items()},
+        }
+        return {name: _storable(value) for name, value in decided.items() if value is not None}
+
+    def _refuse_unknown(self, outcome: Mapping[str, object], fields: Mapping[str, str]) -> None:
+        known = [name for name in OUTCOMES if name not in fields]
+        unknown = next((name for name in outcome if name not in known), None)
+        if unknown is not None:
+            what = f"a field of {self.program}, said already" if unknown in fields else "no outcome"
+            raise ConfigInvalid(f"attributes: {unknown!r} is {what}; outcomes are {', '.join(known)}")
+
+
+def _storable(value: bool | float | str) -> bool | float | str:
+    """OpenTelemetry fails on a lone surrogate and takes every span of the batch with it."""
+    return storable(value) if isinstance(value, str) else value
