@@ -32,7 +32,7 @@ levels = st.floats(0.001, 0.4)
 
 
 def averaged(wealth_of_stake):
-    return sum(wealth_of_stake(s) for s in STAKES) / len(STAKES)
+    return sum(share * wealth_of_stake(stake) for stake, share in STAKES.items())
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,11 @@ def test_wealth_is_the_average_over_stakes_computed_by_hand(values, mean, of_sta
     assert math.exp(log_wealth(values, mean)) == pytest.approx(averaged(of_stake))
 
 
-@pytest.mark.parametrize(("level", "wins"), [(0.05, 7), (0.05 * 6 / math.pi**2, 8), (0.01, 10), (0.0005, 15)])
+def test_the_first_wealth_is_1():
+    assert sum(STAKES.values()) == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(("level", "wins"), [(0.05, 9), (0.0125, 11), (0.01, 12), (0.0005, 17)])
 def test_so_many_wins_without_a_loss_refute_no_gain(level, wins):
     def is_enough(n):
         return averaged(lambda s: (1 + s) ** n) >= 1 / level
