@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 from argotune.cli.streams import write_err, write_out
 from argotune.errors import ArgotuneError
 from argotune.errors.known_secrets import masked
+from argotune.errors.lines import is_safe
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
 
@@ -25,13 +25,7 @@ MAX_LAST_WORDS_CHARS = 1000
 
 def escaped(text: str) -> str:
     """Text without control characters, so that nobody's query can move a terminal's cursor or fake a log line."""
-    return "".join(c if c in _HARMLESS or unicodedata.category(c) not in _UNSAFE else _escape(c) for c in text)
-
-
-_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-# The joiners that Persian, Indic scripts and emoji are spelled with, and visible signs that Unicode calls format.
-_HARMLESS = frozenset("\t\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")
+    return "".join(c if is_safe(c) else _escape(c) for c in text)
 
 
 def _escape(character: str) -> str:

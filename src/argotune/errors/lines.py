@@ -6,14 +6,21 @@ import unicodedata
 
 from argotune.errors.known_secrets import masked
 
-_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
-"""Control characters, lone surrogates, and what divides lines and paragraphs."""
+_UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+# The joiners that Persian, Indic scripts and emoji are spelled with, and visible signs that Unicode calls format.
+_HARMLESS = frozenset("\t\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2")
+
+
+def is_safe(character: str) -> bool:
+    """Whether a character shown moves no cursor, turns no direction, divides no lines, and is one that UTF-8 has."""
+    return character in _HARMLESS or unicodedata.category(character) not in _UNSAFE
 
 
 def one_line(text: str, max_chars: int | None = None) -> str:
-    """The text on one line: white space and control characters become single spaces, too long a text loses its end."""
+    """The text on one line: white space and what is not safe become single spaces, too long a text loses its end."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(" " if unicodedata.category(c) in _BREAKING else c for c in text)
+        text = "".join(c if is_safe(c) else " " for c in text)
     line = " ".join(text.split())
     return line if max_chars is None or len(line) <= max_chars else f"{line[: max(max_chars - 3, 0)]}..."[:max_chars]
 
