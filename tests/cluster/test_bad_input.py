@@ -8,11 +8,12 @@ import pytest
 from cluster.installed import RUN_LIMIT_S, Installed, described, pods, step
 from cluster.manifests import TEMPLATE, Object, containers, for_tests, objects, renamed
 
-from argotune.scheduling.workflow import Submission, Workflow, label_value, manifest, workflow_name
+from argotune.scheduling.workflow import Submission, Workflow, manifest, workflow_name
 from argotune.store.collections import Collection
 from argotune.store.port import Record
 from argotune.store.sealing import seal
 from argotune.tenants.catalog import Configs
+from argotune.tenants.ids import label_value
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
 EVIL = "$(reboot) {{workflow.uid}} '\";../x"

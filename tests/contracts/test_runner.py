@@ -15,7 +15,8 @@ from argotune.adapters.memory.runner import MemoryRunner
 from argotune.adapters.retrying import Patience
 from argotune.errors import NotFound
 from argotune.scheduling.runner import WorkflowRunner
-from argotune.scheduling.workflow import TEMPLATE, TEMPLATE_LABEL, Submission, label_value, manifest, workflow_name
+from argotune.scheduling.workflow import TEMPLATE, TEMPLATE_LABEL, Submission, manifest, workflow_name
+from argotune.tenants.ids import label_value
 
 TENANTS = ["acme_corp", "Größe/ä", "{{workflow.uid}}", "$(reboot)", "a" * 80]
 

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
-from urllib.parse import quote
 
 import urllib3
 from kubernetes import config
@@ -26,9 +25,9 @@ from argotune.scheduling.workflow import (
     TENANT_LABEL,
     Manifest,
     Workflow,
-    label_value,
     workflow_of,
 )
+from argotune.tenants.ids import label_value, percent_encoded
 
 PAGE_OBJECTS = 500
 TIMEOUT_S = (5.0, 60.0)
@@ -64,8 +63,8 @@ class ArgoRunner:
     ) -> None:
         self._api, self._patience = api, patience
         self._ours = f"{TEMPLATE_LABEL}={template}"
-        self._path = f"/apis/argoproj.io/v1alpha1/namespaces/{quote(namespace, safe='')}/workflows"
-        self._pods = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+        self._path = f"/apis/argoproj.io/v1alpha1/namespaces/{percent_encoded(namespace)}/workflows"
+        self._pods = f"/api/v1/namespaces/{percent_encoded(namespace)}/pods"
 
     @classmethod
     def from_environment(cls, namespace: str, template: str = TEMPLATE) -> ArgoRunner:
@@ -118,7 +117,7 @@ class ArgoRunner:
         for _, pod_name in begun:
             try:
                 text = self._call(
-                    "GET", f"{self._pods}/{quote(pod_name, safe='')}/log", {"container": "main"}, as_text=True
+                    "GET", f"{self._pods}/{percent_encoded(pod_name)}/log", {"container": "main"}, as_text=True
                 )
             except (ConfigInvalid, NotFound):
                 continue
@@ -129,7 +128,7 @@ class ArgoRunner:
         return known or label_value(self.workflow(metadata["name"]).tenant_id)
 
     def _of(self, name: str) -> str:
-        return f"{self._path}/{quote(name, safe='')}"
+        return f"{self._path}/{percent_encoded(name)}"
 
     def _all(self, path: str, selector: str, accept: str = "application/json") -> list[Mapping[str, Any]]:
         """The objects of a list, begun anew when the API server no longer knows where its next page begins."""

@@ -14,11 +14,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
-from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
+from argotune.synthetic.content import FIELDS, BadContent, Content, Sample, read_content, sample_of
 from argotune.tenants.ids import slug
 
 MAX_LINE_BYTES = 1_000_000
-_FIELDS = ("id", "modality", "title", "text", "profile", "agent")
 
 
 class FileContent:
@@ -81,7 +80,7 @@ def _rows(path: Path) -> Iterator[Content | BadContent]:
             missing = {"id", "modality", "text"} - columns
             if missing:
                 raise ConfigInvalid(f"content: {path.name} has no table `content` with {', '.join(sorted(missing))}")
-            names = ", ".join(name for name in _FIELDS if name in columns)
+            names = ", ".join(name for name in FIELDS if name in columns)
             for row in database.execute(f"SELECT {names} FROM content"):  # noqa: S608 - names of ours
                 yield read_content(dict(row))
     except sqlite3.DatabaseError as error:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import httpr
 from requests.exceptions import RequestException
@@ -28,6 +28,7 @@ from argotune.errors.known_secrets import remember, remember_login
 from argotune.errors.lines import told
 from argotune.settings import ContentField, VespaLayout
 from argotune.synthetic.content import BadContent, Content, Sample, read_content, sample_of
+from argotune.tenants.ids import percent_encoded
 
 PAGE = 100
 MAX_LOOKED = 1000
@@ -129,7 +130,7 @@ class VespaContent:
 
     def _namespace_of(self, tenant_id: str) -> str:
         """Percent-encoded: ids are free text, and a namespace ends at a colon."""
-        return self._layout.namespace.replace("{tenant}", quote(tenant_id, safe=""))
+        return self._layout.namespace.replace("{tenant}", percent_encoded(tenant_id))
 
     def _asked(self, work: Callable[[VespaSync], T]) -> T:
         access = self._access
@@ -190,7 +191,7 @@ class VespaContent:
         (pages,) = vespa.visit(
             content_cluster_name=self._layout.cluster,
             schema=schema,
-            namespace=quote(self._namespace_of(tenant_id), safe=""),
+            namespace=percent_encoded(self._namespace_of(tenant_id)),
             selection=f'{schema}.{self._field("modality")} == "{modality}"',
             wanted_document_count=PAGE,
             slice_id=0,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from base64 import b64decode
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NoReturn
@@ -12,6 +11,7 @@ from argotune.cli.files import FILES, FOLDERS
 from argotune.cli.output import leave_last_words
 from argotune.errors import ConfigInvalid
 from argotune.tenants.config import MODULES
+from argotune.tenants.ids import from_base64
 
 Call = Callable[[argparse.Namespace], int | None]
 
@@ -98,9 +98,9 @@ def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True, in_pod
 
 def _decoded(text: str) -> str:
     try:
-        return b64decode(text, validate=True).decode()
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not base64 of a text in UTF-8") from None
+        return from_base64(text)
+    except ConfigInvalid as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def add_module(parser: argparse.ArgumentParser) -> None:

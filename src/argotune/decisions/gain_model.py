@@ -18,7 +18,7 @@ from argotune.errors import ConfigInvalid, Corrupt
 from argotune.errors.lines import in_short
 from argotune.store.documents import Document
 from argotune.store.sealing import digest
-from argotune.tenants.config import MODALITIES, MODULES
+from argotune.tenants.config import METHODS, MODALITIES, MODULES
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,30 +39,28 @@ SHOWN_CONTRIBUTIONS = 6
 
 _NUMBERS = tuple(name for name in ModelingContext.model_fields if name != "modality")
 _KINDS = (*MODALITIES, *(module for module in MODULES if module != "modality"), "own")
-_OPTIMIZERS = ("labeled", "nearest", "bootstrap", "random_search", "mipro", "simba", "gepa", "copro")
 _STRATEGIES = (Strategy.SYNTHETIC, Strategy.HYBRID)
 FEATURES = (
     *_NUMBERS,
     "last gain in detectable gains",
     *(f"modality is {kind}" for kind in _KINDS),
-    *(f"optimizer is {name}" for name in _OPTIMIZERS),
+    *(f"optimizer is {name}" for name in METHODS),
     *(f"strategy is {strategy}" for strategy in _STRATEGIES),
 )
 """What the models see of a context and an action, in this order. A number that nobody knows is NaN."""
 
 
-def features(context: ModelingContext, action: Action) -> list[float]:
-    """The values of FEATURES."""
-    numbers = [math.nan if (value := getattr(context, name)) is None else float(value) for name in _NUMBERS]
-    kinds = [float(context.modality == kind) for kind in _KINDS]
-    optimizers = [float(action.optimizer == name) for name in _OPTIMIZERS]
-    return [
-        *numbers,
-        _provable(context),
-        *kinds,
-        *optimizers,
-        *(float(action.strategy is strategy) for strategy in _STRATEGIES),
-    ]
+def features(context: ModelingContext, action: Action, names: Sequence[str]) -> list[float]:
+    """The values of those of FEATURES that are named."""
+    numbers = {name: math.nan if (value := getattr(context, name)) is None else float(value) for name in _NUMBERS}
+    known = {
+        **numbers,
+        "last gain in detectable gains": _provable(context),
+        **{f"modality is {kind}": float(context.modality == kind) for kind in _KINDS},
+        **{f"optimizer is {name}": float(action.optimizer == name) for name in METHODS},
+        **{f"strategy is {strategy}": float(action.strategy is strategy) for strategy in _STRATEGIES},
+    }
+    return [known[name] for name in names]
 
 
 def _provable(context: ModelingContext) -> float:
@@ -178,7 +176,7 @@ def _worth(gains: Sequence[float], log_calls: Sequence[float]) -> list[float]:
 
 
 def _boosters(trainings: Sequence[Training], seed: int) -> tuple[xgboost.Booster, xgboost.Booster]:
-    rows = [features(training.context, training.action) for training in trainings]
+    rows = [features(training.context, training.action, FEATURES) for training in trainings]
     mean = math.fsum(training.weight for training in trainings) / len(trainings)
     weights = [training.weight / mean for training in trainings]  # so that `min_child_weight` counts trainings
     gain = _booster(rows, [training.gain for training in trainings], weights, seed)
@@ -208,14 +206,14 @@ def _booster(
 
 
 def _predicted(booster: xgboost.Booster, rows: Sequence[Sequence[float]]) -> list[float]:
-    return [float(value) for value in booster.predict(_matrix(rows))]
+    return [float(value) for value in booster.predict(_matrix(rows, booster.feature_names))]
 
 
-def _matrix(rows: Sequence[Sequence[float]]) -> xgboost.DMatrix:
+def _matrix(rows: Sequence[Sequence[float]], names: Sequence[str] | None) -> xgboost.DMatrix:
     import numpy as np
     import xgboost
 
-    return xgboost.DMatrix(np.array(rows), feature_names=list(FEATURES), nthread=1)
+    return xgboost.DMatrix(np.array(rows), feature_names=names, nthread=1)
 
 
 def _text(booster: xgboost.Booster) -> str:
@@ -228,21 +226,21 @@ class Advisor:
     def __init__(self, model: MetaModel) -> None:
         import xgboost
 
-        if model.features != FEATURES:
+        if not set(model.features) <= set(FEATURES):
             raise ConfigInvalid(f"meta-model {model.id}: made for other features, of another release; fit it again")
         ours, its = xgboost.__version__, model.xgboost
         if its.partition(".")[0] != ours.partition(".")[0]:
             raise ConfigInvalid(f"meta-model {model.id}: saved by xgboost {its}, this is {ours}; fit it again")
         self.id = model.id
         self._model = model
-        self._gain, self._calls = _loaded(model.id, model.gain), _loaded(model.id, model.calls)
+        self._gain, self._calls = _loaded(model, model.gain), _loaded(model, model.calls)
 
     def advise(self, context: ModelingContext, possible: Sequence[Action]) -> Advice:
         """The action of the largest expected gain among those that are worth their calls, else skipping."""
         actions = [action for action in possible if action.trains]
         if not actions:
             return Advice(SKIP, 0.0, (), "nothing can be trained")
-        rows = [features(context, action) for action in actions]
+        rows = [features(context, action, self._model.features) for action in actions]
         gains = _predicted(self._gain, rows)
         worth = _worth(gains, _predicted(self._calls, rows))
         best = max(range(len(actions)), key=lambda i: (worth[i] >= self._model.cutoff, gains[i]))
@@ -254,23 +252,24 @@ class Advisor:
 
     def _contributions(self, row: Sequence[float]) -> tuple[Contribution, ...]:
         """The largest SHAP values of the expected gain (Lundberg et al., Nature Machine Intelligence 2, 2020)."""
-        shares: np.ndarray = self._gain.predict(_matrix([row]), pred_contribs=True)[0][:-1]
-        order = sorted(range(len(FEATURES)), key=lambda i: -abs(shares[i]))[:SHOWN_CONTRIBUTIONS]
+        names = self._model.features
+        shares: np.ndarray = self._gain.predict(_matrix([row], names), pred_contribs=True)[0][:-1]
+        order = sorted(range(len(names)), key=lambda i: -abs(shares[i]))[:SHOWN_CONTRIBUTIONS]
         return tuple(
-            Contribution(feature=FEATURES[i], value=None if math.isnan(row[i]) else row[i], gain=float(shares[i]))
+            Contribution(feature=names[i], value=None if math.isnan(row[i]) else row[i], gain=float(shares[i]))
             for i in order
             if shares[i]
         )
 
 
-def _loaded(id: str, text: str) -> xgboost.Booster:
+def _loaded(model: MetaModel, text: str) -> xgboost.Booster:
     import xgboost
 
     booster = xgboost.Booster({"nthread": 1})
-    with _raising_corrupt(id):
+    with _raising_corrupt(model.id):
         booster.load_model(bytearray(text.encode()))
-    if booster.feature_names != list(FEATURES):
-        raise Corrupt(f"meta-model {id}: its trees are of other features than it says")
+    if booster.feature_names != list(model.features):
+        raise Corrupt(f"meta-model {model.id}: its trees are of other features than it says")
     return booster
 
 

@@ -1,4 +1,4 @@
-"""How programs are tuned: one file per method. This dict is the list of what ships."""
+"""How programs are tuned: one file per method. This tuple is the list of what ships."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest,
 from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose_from
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
-from argotune.tenants.config import DecisionRules
+from argotune.tenants.config import DecisionRules, MethodName
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerChoice", "TrainingTask", "Unfit", "choose"]
 
@@ -18,7 +18,7 @@ def _once(_asked: int) -> int:
 
 
 def _optimizer(
-    name: str,
+    name: MethodName,
     compile: Compile,
     *,
     min_examples: int,
@@ -29,20 +29,23 @@ def _optimizer(
     return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations, uses_weights)
 
 
-OPTIMIZERS: dict[str, Optimizer] = {
-    "bootstrap": _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True),
-    "random_search": _optimizer(
+_ALL = (
+    _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True),
+    _optimizer(
         "random_search", random_search.compile, min_examples=10, iterations=random_search.iterations, uses_weights=True
     ),
-    "mipro": _optimizer(
+    _optimizer(
         "mipro", mipro.compile, min_examples=10, needs_writer=True, iterations=mipro.iterations, uses_weights=True
     ),
-    "simba": _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
-    "gepa": _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations),
-    "copro": _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations),
-    "labeled": _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True),
-    "nearest": _optimizer("nearest", nearest.compile, min_examples=8),
-}
+    _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
+    _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations),
+    _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations),
+    _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True),
+    _optimizer("nearest", nearest.compile, min_examples=8),
+)
+
+OPTIMIZERS: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
+"""One for each of config.METHODS."""
 
 
 def choose(

@@ -9,6 +9,7 @@ from argotune.store.collections import Collection
 from argotune.store.documents import to_record
 from argotune.store.port import Record
 from argotune.store.sealing import digest
+from argotune.tenants.ids import pseudonym
 
 
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
@@ -42,7 +43,7 @@ def ledger_row(run: Run) -> LedgerRow | None:
     outcome = run.outcome
     assert outcome != "unfinished"
     return LedgerRow(
-        tenant=digest(run.tenant_id)[:16],
+        tenant=pseudonym(run.tenant_id),
         run=digest(run.id)[:16],
         at=run.started_at,
         context=run.context,

@@ -21,9 +21,9 @@ from argotune.runs.sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_renewable, from_text, tag_there, to_record
 from argotune.store.port import Store
-from argotune.store.sealing import digest
 from argotune.tenants.catalog import TenantEntry
 from argotune.tenants.config import MODULES
+from argotune.tenants.ids import record_id
 
 KEPT = timedelta(days=30)
 """Rounds that started longer ago are forgotten."""
@@ -105,7 +105,7 @@ def keep_tally(store: Store, tenant_id: str, now: datetime) -> Tally:
     Passes over several modules of a tenant can end at the same time: who finds another's tally written meanwhile
     counts again, so no run is lost from it. Raises Conflict when that happens ATTEMPTS times, and Unavailable.
     """
-    id = digest(tenant_id)
+    id = record_id(tenant_id)
     for _ in range(ATTEMPTS):
         known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
         tally, tag = _count(store, tenant_id, known, now), tag_there(known)
@@ -121,7 +121,7 @@ def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
     Raises Conflict when these are changed all the time.
     """
     for _ in range(ATTEMPTS):
-        (left, left_tag), (own, tag) = (_stored(store, id) for id in (REMOVED, digest(tenant_id)))
+        (left, left_tag), (own, tag) = (_stored(store, id) for id in (REMOVED, record_id(tenant_id)))
         names = left.modules.keys() | own.modules.keys()
         each = {name: [tally.modules.get(name, ModuleTally()) for tally in (left, own)] for name in names}
         modules = {name: total(both, with_unfinished=False) for name, both in each.items()}
@@ -131,12 +131,12 @@ def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
         emptied = Tally(tenant_id=tenant_id)
         records = [
             to_record(Collection.TALLIES, REMOVED, sum_of),
-            to_record(Collection.TALLIES, digest(tenant_id), emptied),
+            to_record(Collection.TALLIES, record_id(tenant_id), emptied),
         ]
-        expect = {(Collection.TALLIES, REMOVED): left_tag, (Collection.TALLIES, digest(tenant_id)): tag}
+        expect = {(Collection.TALLIES, REMOVED): left_tag, (Collection.TALLIES, record_id(tenant_id)): tag}
         with suppress(Conflict):
             store.write(EVERYONE, records, expect)
-            store.remove(EVERYONE, Collection.TALLIES, [digest(tenant_id)])
+            store.remove(EVERYONE, Collection.TALLIES, [record_id(tenant_id)])
             return
     raise Conflict(f"tally: that of removed tenants was changed by somebody else {ATTEMPTS} times in a row")
 
@@ -182,7 +182,7 @@ class _CountingReader:
 
 def read_tally(store: Store, tenant_id: str) -> Tally:
     """The stored tally of a tenant; an empty one before its first pass has ended. Raises Corrupt."""
-    document = store.read(EVERYONE, Collection.TALLIES, digest(tenant_id))
+    document = store.read(EVERYONE, Collection.TALLIES, record_id(tenant_id))
     return Tally(tenant_id=tenant_id) if document is None else from_text(Tally, document)
 
 

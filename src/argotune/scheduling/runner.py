@@ -16,7 +16,7 @@ class WorkflowRunner(Protocol):
         """Create a workflow; False when one of that name is there already. Raises ConfigInvalid when it is refused."""
 
     def unfinished(self) -> frozenset[str]:
-        """The tenant labels (workflows.label_value) of runs that have not ended."""
+        """The tenant labels (tenants.ids.label_value) of runs that have not ended."""
 
     def workflows(self, tenant_id: str | None = None) -> list[Workflow]:
         """Runs, of one tenant or of all, oldest first."""

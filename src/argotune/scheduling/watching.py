@@ -10,8 +10,9 @@ from datetime import datetime
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.errors.lines import one_line
 from argotune.scheduling.workflow import Node, Submission, Workflow
+from argotune.tenants.config import MODULES
 
-STEP_MODULES = {"modality": "modality", "cross-modal": "cross_modal", "routing": "routing", "own-programs": "own"}
+STEP_MODULES = {**{module.replace("_", "-"): module for module in MODULES}, "own-programs": "own"}
 """The WorkflowTemplate's tasks that optimize -> what they optimize."""
 
 EXIT_CODES = (2, 4, 9, 75)

@@ -6,7 +6,6 @@ Values and pure functions; who talks to Kubernetes is a WorkflowRunner (runner.p
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import Any, get_args
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 from argotune.tenants.config import OptimizerName
-from argotune.tenants.ids import slug
+from argotune.tenants.ids import label_value, slug
 
 TEMPLATE = "tenant-auto-optimization"
 TEMPLATE_LABEL = "workflows.argoproj.io/workflow-template"
@@ -30,20 +29,8 @@ FORCED_PRIORITY = 10
 Manifest = Mapping[str, Any]
 """A Kubernetes object as JSON."""
 
-_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_DIGEST = re.compile(r"t-[0-9a-f]{16}")
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 """What generateName draws from: no vowels, so that no words come out."""
-
-
-def label_value(tenant_id: str) -> str:
-    """The tenant's id as a label; the same rule as `labelsFrom` in the WorkflowTemplate.
-
-    An id that looks like a digest is made one too, so that two tenants never share a label and a mutex.
-    """
-    if _LABEL.fullmatch(tenant_id) and not _DIGEST.fullmatch(tenant_id):
-        return tenant_id
-    return "t-" + hashlib.sha256(tenant_id.encode()).hexdigest()[:16]
 
 
 def workflow_name(tenant_id: str, occasion: str) -> str:

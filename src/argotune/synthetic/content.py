@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import chain, zip_longest
 from typing import Any
@@ -50,6 +50,9 @@ class Content:
         return ". ".join(part for part in (self.title.rstrip(" ."), self.text) if part)
 
 
+FIELDS = tuple(field.name for field in fields(Content))
+
+
 @dataclass(frozen=True)
 class Sample:
     """Contents, and under its reason each document that was looked at and is none."""
@@ -62,7 +65,7 @@ def read_content(row: Any) -> Content | BadContent:
     """The content in a document's fields (those of Content), or the named reason why there is none. Never raises."""
     if not isinstance(row, Mapping):
         return BadContent.NO_OBJECT
-    values = {name: row.get(name) for name in ("id", "modality", "title", "text", "profile", "agent")}
+    values = {name: row.get(name) for name in FIELDS}
     if any(value is not None and not isinstance(value, str) for value in values.values()):
         return BadContent.WRONG_TYPE
     texts = {name: storable(value).strip() if value else "" for name, value in values.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from argotune.errors import ConfigInvalid, first_problem
 from argotune.store.documents import Document
 from argotune.synthetic.content import Content
 from argotune.synthetic.report import SyntheticReport
-from argotune.tenants.config import MODALITIES, Modality
+from argotune.tenants.config import MODALITIES, Modality, Module
 
 MAX_DOCUMENT_CHARS = 600
 """Of a document in a prompt: queries are about the beginning, and small LMs lose their way in more."""
@@ -37,7 +37,7 @@ class SyntheticDataRequest(Document):
     to take content from (none: all). `augmentations` are drawn in turn, one after each example made from content.
     """
 
-    optimizer: Literal["modality", "cross_modal", "routing"]
+    optimizer: Module
     count: int = Field(ge=1, le=10_000)
     tenant_id: str = "default"
     modalities: tuple[Modality, ...] = Field(MODALITIES, min_length=1)
@@ -46,7 +46,7 @@ class SyntheticDataRequest(Document):
     source_modality: Modality | None = None
     target_modality: Modality | None = None
     fusion_strategy: str | None = Field(None, min_length=1)
-    route_types: tuple[RouteType, ...] = Field(("direct", "fallback", "hybrid"), min_length=1)
+    route_types: tuple[RouteType, ...] = Field(get_args(RouteType), min_length=1)
     augmentations: tuple[Augmentation, ...] = tuple(Augmentation)
     seed: int = 0
 

@@ -10,7 +10,7 @@ from argotune.errors import Conflict
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_all, find_renewable, to_record
 from argotune.store.port import Store
-from argotune.store.sealing import digest
+from argotune.tenants.ids import record_id
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """When a look was whose agenda was forgotten."""
@@ -46,7 +46,7 @@ class SeenAgenda:
 
 def seen_agenda(store: Store, tenant_id: str) -> SeenAgenda:
     """Read this before the config and before anything that the look is about."""
-    known, tag = find_renewable(store, EVERYONE, Collection.AGENDA, digest(tenant_id), Agenda)
+    known, tag = find_renewable(store, EVERYONE, Collection.AGENDA, record_id(tenant_id), Agenda)
     return SeenAgenda(tenant_id, known.forgotten if known else 0, tag)
 
 
@@ -68,13 +68,13 @@ def forget_agenda(store: Store, tenant_id: str) -> None:
 
 def _write(store: Store, agenda: Agenda, seen: SeenAgenda) -> None:
     kept = agenda.model_copy(update={"forgotten": seen.forgotten})
-    record = to_record(Collection.AGENDA, digest(seen.tenant_id), kept)
+    record = to_record(Collection.AGENDA, record_id(seen.tenant_id), kept)
     store.write(EVERYONE, [record], {(record.collection, record.id): seen.tag})
 
 
 def drop_agenda(store: Store, tenant_id: str) -> None:
     """Leave nothing of the agenda of a tenant that is removed."""
-    store.remove(EVERYONE, Collection.AGENDA, [digest(tenant_id)])
+    store.remove(EVERYONE, Collection.AGENDA, [record_id(tenant_id)])
 
 
 def agendas(store: Store) -> dict[str, Agenda]:

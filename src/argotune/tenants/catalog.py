@@ -12,7 +12,7 @@ from argotune.store.port import ANY, Record, Store
 from argotune.store.sealing import digest, unseal
 from argotune.tenants.agenda import drop_agenda, forget_agenda
 from argotune.tenants.config import RoutingConfigUnified, stored_config
-from argotune.tenants.ids import check_tenant_id
+from argotune.tenants.ids import check_tenant_id, record_id
 
 
 class TenantEntry(Document):
@@ -115,7 +115,7 @@ class Configs:
         the config is looked at once more after the line is written.
         """
         for _ in range(TRIES):
-            listed = self._store.read(EVERYONE, Collection.TENANTS, digest(tenant_id))  # before the config is read
+            listed = self._store.read(EVERYONE, Collection.TENANTS, record_id(tenant_id))  # before the config is read
             line = self._line(tenant_id)
             if line is None:
                 return
@@ -141,7 +141,7 @@ class Configs:
         Raises NotFound for one that has neither.
         """
         self.check_known(tenant_id)
-        id = digest(tenant_id)
+        id = record_id(tenant_id)
         self._store.remove(tenant_id, Collection.CONFIG, ["routing"])
         self._store.remove(EVERYONE, Collection.TENANTS, [id])
         self._tags.pop(tenant_id, None)
@@ -183,4 +183,4 @@ def _entry(config: RoutingConfigUnified) -> TenantEntry:
 
 
 def _record(entry: TenantEntry) -> Record:
-    return to_record(Collection.TENANTS, digest(entry.tenant_id), entry)
+    return to_record(Collection.TENANTS, record_id(entry.tenant_id), entry)

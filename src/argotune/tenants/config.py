@@ -18,11 +18,16 @@ Modality = Literal["video", "image", "audio", "document", "text"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
-MODULES = ("modality", "cross_modal", "routing")
+Module = Literal["modality", "cross_modal", "routing"]
+
+MODULES: tuple[Module, ...] = get_args(Module)
 """The modules that ship. A tenant's `programs` adds its own."""
 
 
 MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
+
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+"""The optimizers that ship."""
 
 
 OptimizerName = Literal["auto", MethodName]
@@ -243,7 +248,9 @@ class RoutingConfigUnified(_Config):
         default=["video+document", "video+image", "video+audio", "audio+document", "image+document"]
     )
     fusion_strategies: Labels = Field(default=["score", "temporal", "semantic", "hierarchical"])
-    modules: Annotated[list[str], AfterValidator(_once)] = Field(default_factory=lambda: list(MODULES), min_length=1)
+    modules: Annotated[list[str], AfterValidator(_once)] = Field(
+        default_factory=lambda: list[str](MODULES), min_length=1
+    )
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:factory"'
     )

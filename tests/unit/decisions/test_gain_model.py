@@ -13,6 +13,7 @@ from watched_store import WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
+from argotune.decisions import gain_model
 from argotune.decisions.active_model import POINTER, ActiveModel
 from argotune.decisions.backtest import SIGNIFICANCE, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
@@ -260,6 +261,18 @@ def test_an_activation_that_an_earlier_release_stored_is_read():
     assert (found.number, found.backtest.high, found.backtest.model.gain) == (3, 0.4, 2.0)
     ActiveModel(store).activate(found.model_copy(update={"number": 4}), None, ActiveModel(store).now()[1])
     assert [a.backtest.decisions for a in ActiveModel(store).history()] == [60]
+
+
+def test_a_model_is_asked_with_the_features_that_it_was_made_of(monkeypatch: pytest.MonkeyPatch):
+    """As an earlier release knew them: one optimizer less, in another order."""
+    known = tuple(name for name in reversed(gain_model.FEATURES) if name != "optimizer is copro")
+    monkeypatch.setattr(gain_model, "FEATURES", known)
+    stored = model_of(LEDGER)
+    monkeypatch.undo()
+    assert stored.features == known
+    advice = Advisor(stored).advise(ModelingContext(growth=0.9), [SKIP, TRAIN])
+    assert advice.action == TRAIN
+    assert (advice.contributions[0].feature, advice.contributions[0].value) == ("growth", 0.9)
 
 
 @pytest.mark.parametrize(

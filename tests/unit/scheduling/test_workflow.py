@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import BadAnswer, ConfigInvalid
-from argotune.scheduling.workflow import Submission, label_value, manifest, workflow_name, workflow_of
-from argotune.tenants.ids import check_tenant_id
+from argotune.scheduling.workflow import Submission, manifest, workflow_name, workflow_of
+from argotune.tenants.ids import check_tenant_id, label_value
 
 LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)")
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError, NotFound
-from argotune.scheduling.workflow import Manifest, Workflow, label_value, workflow_of
+from argotune.scheduling.workflow import Manifest, Workflow, workflow_of
+from argotune.tenants.ids import label_value
 
 
 @dataclass

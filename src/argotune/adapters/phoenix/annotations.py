@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from argotune.adapters.phoenix.spans import storable_json
-from argotune.data.annotations import Annotation
+from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 
@@ -18,7 +18,7 @@ def annotation_of_row(row: Mapping[str, Any]) -> Annotation | None:
         result = row["result"] or {}
         if not result.get("label"):
             return None
-        if row["annotator_kind"] not in ("HUMAN", "LLM", "CODE"):
+        if row["annotator_kind"] not in get_args(AnnotatorKind):
             raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
         return Annotation(
             span_id=storable_json(row["span_id"]),

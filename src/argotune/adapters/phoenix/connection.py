@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any
-from urllib.parse import quote
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.errors.known_secrets import masked_json, remember, remember_login
 from argotune.errors.lines import one_line, told
+from argotune.tenants.ids import percent_encoded
 
 if "httpx" not in sys.modules:
     # httpx imports its command line program, and with it rich, click and pygments: 0.15 s of CPU that nobody uses.
@@ -266,7 +266,7 @@ def rows(answer: Any, path: str) -> list[Mapping[str, Any]]:
 
 def segment(id: str) -> str:
     """An id as one segment of a path."""
-    return quote(id, safe="")
+    return percent_encoded(id)
 
 
 def _checked_url(base_url: str) -> httpx.URL:

@@ -16,9 +16,10 @@ from argotune.runs.totals import Tally
 from argotune.store.collections import EVERYONE, OF_TENANTS, Collection
 from argotune.store.documents import Unreadable, find_all
 from argotune.store.port import Store
-from argotune.store.sealing import digest, unseal
+from argotune.store.sealing import unseal
 from argotune.tenants.agenda import Agenda
 from argotune.tenants.catalog import Configs
+from argotune.tenants.ids import record_id
 
 SHARED = (Collection.TENANTS, Collection.AGENDA, Collection.TALLIES, Collection.ROUNDS, Collection.ACTIVATIONS)
 OF_TENANT = tuple(each for each in OF_TENANTS if each not in (Collection.ANSWERS, Collection.LEASES))
@@ -58,9 +59,9 @@ def _known(store: Store) -> set[str]:
 def _of_list(store: Store, tenant_ids: Sequence[str], is_mending: bool) -> Iterator[Fault]:
     """Tenants with a config that are on no list, and lines of tenants that have none."""
     configs = Configs(store)
-    listed = {digest(tenant_id) for tenant_id in configs.tenant_ids()}
+    listed = {record_id(tenant_id) for tenant_id in configs.tenant_ids()}
     for tenant_id in tenant_ids:
-        is_listed, has_config = digest(tenant_id) in listed, configs.look(tenant_id)
+        is_listed, has_config = record_id(tenant_id) in listed, configs.look(tenant_id)
         if has_config and not is_listed:
             mended = _tried(lambda id=tenant_id: configs.settle(id), "listed again") if is_mending else ""
             yield Fault(tenant_id, f"tenant {tenant_id!r} has a config and is not in the list", mended)

@@ -10,10 +10,11 @@ from argotune.errors import AccessDenied, ConfigInvalid, NotFound
 from argotune.scheduling.next_check import Need, need_of
 from argotune.scheduling.rounds import OVER_LIMIT, Line, Round, RoundRequest
 from argotune.scheduling.runner import WorkflowRunner
-from argotune.scheduling.workflow import Submission, label_value, manifest, workflow_name
+from argotune.scheduling.workflow import Submission, manifest, workflow_name
 from argotune.store.port import Store
 from argotune.tenants.agenda import Agenda, agendas
 from argotune.tenants.catalog import Configs, TenantEntry
+from argotune.tenants.ids import label_value
 
 
 def dispatch(
