@@ -107,7 +107,7 @@ def test_without_labels_from_people_nothing_is_spent():
     world.traces.record("acme", spans)
     run = run_once(world, config)
     assert run.outcome == "skipped"
-    assert "0% of the test labels" in run.sentence
+    assert "0.0 % of the test labels" in run.sentence
     assert world.lms.calls == 0
 
 

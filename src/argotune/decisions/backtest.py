@@ -16,6 +16,7 @@ from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import Action
 from argotune.stats.interval import Interval
 from argotune.stats.power import level_of_attempt
+from argotune.stats.wording import confidence
 from argotune.store.documents import Document
 
 STARTS = (0.4, 0.6, 0.8)
@@ -70,7 +71,7 @@ class Backtest(Document):
             f"{self.model.per_thousand_calls:.3f} against {self.rules.per_thousand_calls:.3f} of gain per 1,000 LM "
             f"calls on {self.decisions} later decisions of other tenants, "
             f"difference {self.low:+.3f} to {self.high:+.3f} "
-            f"with {100 - float(f'{100 * self.level:.2g}'):.12g} % confidence; "
+            f"with {confidence(self.level)} confidence; "
             f"gain {self.model.gain:.2f} against {self.rules.gain:.2f}"
         )
 

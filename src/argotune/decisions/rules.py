@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from argotune.decisions.values import Action, ModelingContext, Opinion, Shortfall, Strategy, TrainingHistory
 from argotune.stats.power import examples_needed, level_of_attempt
+from argotune.stats.wording import percent, points
 from argotune.tenants.config import DecisionRules, GateRules
 
 
@@ -58,10 +59,10 @@ def opinion_of_rules(
     if (context.success_drop or 0.0) >= rules.performance_degradation_threshold:
         return Opinion(True, promise, f"decisions are right {100 * (context.success_drop or 0):.0f} points less often")
     if (context.growth or 0.0) >= rules.growth_share:
-        return Opinion(True, promise, f"the training examples grew by {context.growth:.0%}")
+        return Opinion(True, promise, f"the training examples grew by {percent(context.growth or 0.0)}")
     if context.days_since_last_training >= rules.stale_days:
         return Opinion(True, promise, f"the last training is {context.days_since_last_training:.0f} days old")
-    grew = f"{context.growth or 0:+.0%} training examples"
+    grew = f"{points(context.growth or 0.0)} % training examples"
     return Opinion(False, promise, f"little has changed since the last training: {grew}")
 
 

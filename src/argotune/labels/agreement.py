@@ -18,6 +18,7 @@ from argotune.data.fields import Fields
 from argotune.errors import Conflict
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
+from argotune.stats.wording import percent, percent_between
 from argotune.store import collections
 from argotune.store.documents import Document, find_renewable, from_text, readable, to_record
 from argotune.store.port import Store
@@ -63,10 +64,11 @@ class Agreement(Document):
             return f"{self.labels} labels; {self._standing}"
         kappa = "not defined"
         if self.kappa is not None and self.kappa_interval is not None:
-            kappa = f"{self.kappa:.2f} ({_shown(self.kappa_interval, '.2f')})"
+            low, high = self.kappa_interval.low, self.kappa_interval.high
+            kappa = f"{self.kappa:.2f} ({low:.2f} to {high:.2f})"
         return (
             f"{self.labels} labels, agrees with people on {self.agreed} of {self.compared}, "
-            f"{self.agreed / self.compared:.0%} ({_shown(self.share, '.0%')}), kappa {kappa}; {self._standing}"
+            f"{percent(self.agreed / self.compared)} ({percent_between(self.share)}), kappa {kappa}; {self._standing}"
         )
 
     @property
@@ -131,10 +133,6 @@ def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
     stored = (r for r in store.scan(tenant_id, collections.Collection.ANNOTATORS) if r.id.startswith("program/"))
     found = readable(tenant_id, stored, lambda document: from_text(AnnotatorReport, document))
     return sorted(found, key=lambda report: report.program)
-
-
-def _shown(interval: Interval, form: str) -> str:
-    return f"{interval.low:{form}} to {interval.high:{form}}"
 
 
 def compare(
@@ -222,5 +220,5 @@ def _obstacle(
         low = 0.0 if interval is None else interval.low
         return f"kappa may be as low as {low:.2f}, {rules.min_kappa:.2f} is asked"
     if share.low < rules.min_agreement:
-        return f"agreement may be as low as {share.low:.0%}, {rules.min_agreement:.0%} is asked"
+        return f"agreement may be as low as {percent(share.low)}, {percent(rules.min_agreement)} is asked"
     return ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.task import Optimizer
+from argotune.stats.wording import percent
 from argotune.tenants.config import DecisionRules
 
 
@@ -38,7 +39,7 @@ class Situation:
 
 @dataclass(frozen=True)
 class AutoRule:
-    """A row of the table. `reason` may name {n}, {accuracy} and the fields of {rules}."""
+    """A row of the table. `reason` may name {n}, {accuracy}, {simba_below} and the fields of {rules}."""
 
     applies: Callable[[Situation], bool]
     optimizer: str
@@ -61,7 +62,7 @@ AUTO_RULES = (
     AutoRule(
         lambda s: s.accuracy is not None and s.accuracy < s.rules.simba_below,
         "simba",
-        "an accuracy of {accuracy:.0%} is low (below {rules.simba_below:.0%}), so the hard examples are looked at",
+        "an accuracy of {accuracy} is low (below {simba_below}), so the hard examples are looked at",
     ),
     AutoRule(
         lambda s: s.n_train <= s.rules.gepa_threshold,
@@ -92,7 +93,10 @@ def choose_from(optimizers: Mapping[str, Optimizer], preferred: str, situation: 
 def _reason(rule: AutoRule | None, situation: Situation) -> str:
     if rule is None:
         return "the tenant's config asks for it"
-    return rule.reason.format(n=situation.n_train, accuracy=situation.accuracy or 0, rules=situation.rules)
+    rules, accuracy = situation.rules, percent(situation.accuracy or 0)
+    return rule.reason.format(
+        n=situation.n_train, accuracy=accuracy, simba_below=percent(rules.simba_below), rules=rules
+    )
 
 
 def _missing(optimizer: Optimizer, situation: Situation) -> str | None:

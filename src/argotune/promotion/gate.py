@@ -23,6 +23,7 @@ from argotune.promotion.verdicts import (
 from argotune.stats.interval import Interval
 from argotune.stats.paired import Side, bootstrap_interval, mcnemar_exact, paired_permutation
 from argotune.stats.power import level_of_attempt
+from argotune.stats.wording import chance, confidence, percent, points
 from argotune.tenants.config import GateRules
 
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
@@ -55,7 +56,7 @@ def no_evidence(comparison: Comparison, rules: GateRules) -> str | None:
         return None
     told = _unusable_told(found)
     if _most_unusable(found) > rules.max_unusable_share + _ROUNDING:
-        return f"{told}, at most {_percent(rules.max_unusable_share)} are allowed (gate.max_unusable_share)"
+        return f"{told}, at most {percent(rules.max_unusable_share)} are allowed (gate.max_unusable_share)"
     if mcnemar_exact(found.champion_only, found.challenger_only) <= rules.unusable_significance:
         return f"{told}: a difference between the two that is no chance (gate.unusable_significance)"
     if len(comparison.scores) < rules.min_test_examples <= found.asked:
@@ -182,16 +183,16 @@ def _untrusted_labels(_comparison: Comparison, numbers: Numbers, rules: GateRule
     if numbers.trusted_share >= rules.min_trusted_share - _ROUNDING:
         return None
     return (
-        f"{_percent(numbers.trusted_share)} of {numbers.n} test labels come from people or an independent annotator, "
-        f"at least {_percent(rules.min_trusted_share)} are asked: annotate more spans"
+        f"{percent(numbers.trusted_share)} of {numbers.n} test labels come from people or an independent annotator, "
+        f"at least {percent(rules.min_trusted_share)} are asked: annotate more spans"
     )
 
 
 def _effect_too_small(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
     if numbers.effect >= rules.min_effect - _ROUNDING:
         return None
-    gain, asked = 100 * numbers.effect, 100 * rules.min_effect
-    return f"{gain:+.2f} points on {numbers.n} examples, at least {asked:+.2f} are asked"
+    gain, asked = points(numbers.effect, 2), points(rules.min_effect, 2)
+    return f"{gain} points on {numbers.n} examples, at least {asked} are asked"
 
 
 def _not_significant(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
@@ -199,8 +200,8 @@ def _not_significant(_comparison: Comparison, numbers: Numbers, _rules: GateRule
     if numbers.p_value <= numbers.level:
         return None
     return (
-        f"{_points(numbers.effect)} points on {numbers.n} examples could be chance: p = {_chance(numbers.p_value)}, "
-        f"{_chance(numbers.level)} is asked at attempt {numbers.attempt}"
+        f"{points(numbers.effect)} points on {numbers.n} examples could be chance: p = {chance(numbers.p_value)}, "
+        f"{chance(numbers.level)} is asked at attempt {numbers.attempt}"
     )
 
 
@@ -208,7 +209,7 @@ def _interval_contains_zero(_comparison: Comparison, numbers: Numbers, _rules: G
     if not numbers.interval.contains(0.0):
         return None
     return (
-        f"{_points(numbers.effect)} points on {numbers.n} examples, but the {_interval(numbers)} contains zero, "
+        f"{points(numbers.effect)} points on {numbers.n} examples, but the {_interval(numbers)} contains zero, "
         f"at attempt {numbers.attempt}"
     )
 
@@ -220,9 +221,9 @@ def _slice_worse(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -
     p_worse, worst = min(worse, key=lambda found: (found[0], found[1].key, found[1].value))
     more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
     return (
-        f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {_percent(worst.champion_mean)} -> "
-        f"{_percent(worst.challenger_mean)} on {worst.n} examples, p = {_chance(p_worse)}, "
-        f"at most {_chance(numbers.slice_level)} rejects"
+        f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {percent(worst.champion_mean)} -> "
+        f"{percent(worst.challenger_mean)} on {worst.n} examples, p = {chance(p_worse)}, "
+        f"at most {chance(numbers.slice_level)} rejects"
     )
 
 
@@ -240,31 +241,14 @@ _RULES: tuple[tuple[Objection, Callable[[Comparison, Numbers, GateRules], str | 
 
 def _praise(numbers: Numbers) -> str:
     return (
-        f"promoted: {_percent(numbers.champion_mean)} -> {_percent(numbers.challenger_mean)} on {numbers.n} examples, "
-        f"{_points(numbers.effect)} points ({_interval(numbers)}), p = {_chance(numbers.p_value)}"
+        f"promoted: {percent(numbers.champion_mean)} -> {percent(numbers.challenger_mean)} on {numbers.n} examples, "
+        f"{points(numbers.effect)} points ({_interval(numbers)}), p = {chance(numbers.p_value)}"
     )
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _points(effect: float) -> str:
-    return f"{100 * effect:+.1f}"
-
-
 def _interval(numbers: Numbers) -> str:
-    # From the level in two digits, so that 99.9997 % is not shown as 100 %.
-    confidence = 100 - float(f"{100 * numbers.level:.2g}")
-    return f"{confidence:.12g} % interval {_points(numbers.interval.low)} to {_points(numbers.interval.high)}"
-
-
-def _chance(p: float) -> str:
-    """Two significant digits, without an exponent as long as people can count the zeros."""
-    rounded = float(f"{p:.1e}")
-    if rounded >= 1 or rounded < 1e-6:
-        return f"{rounded:g}"
-    return f"{rounded:.{1 - math.floor(math.log10(rounded))}f}"
+    found = numbers.interval
+    return f"{confidence(numbers.level)} interval {points(found.low)} to {points(found.high)}"
 
 
 def _shown(text: str) -> str:

@@ -9,6 +9,7 @@ from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, Traini
 from argotune.decisions.rules import opinion_of_rules, promised_gain, strategy_of_rules
 from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
 from argotune.errors import ConfigInvalid
+from argotune.stats.wording import percent
 from argotune.tenants.config import DecisionRules, GateRules
 
 
@@ -66,9 +67,9 @@ class TrainingDecisionModel:
         if not context.real_sample_count and not context.dataset_size:
             return "no data: nobody labelled an example"
         if trusted is not None and trusted < asked:
-            return f"only {trusted:.0%} of the labels are from people or another LM, {asked:.0%} are asked"
+            return f"only {percent(trusted)} of the labels are from people or another LM, {percent(asked)} are asked"
         if _room(context) < self._rules.detectable_gain:
-            return f"nothing left to gain: {1 - _room(context):.1%} is right already"
+            return f"nothing left to gain: {percent(1 - _room(context))} is right already"
         return None
 
 

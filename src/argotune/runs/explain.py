@@ -14,6 +14,7 @@ from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run
+from argotune.stats.wording import points
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def explain_decision(run: Run) -> list[str]:
         lines.append(f"drawn with probability {decision.probability:.3g}; the rules alone: {decision.by_rules.name}")
     if decision.expected_gain is not None:
         asked = "expected" if decision.model else "to be shown"
-        lines.append(f"gain {asked}: {100 * decision.expected_gain:+.1f} points")
+        lines.append(f"gain {asked}: {points(decision.expected_gain)} points")
     for c in decision.contributions:
-        lines.append(f"  {c.feature} = {'unknown' if c.value is None else f'{c.value:g}'}: {100 * c.gain:+.2f} points")
+        lines.append(f"  {c.feature} = {'unknown' if c.value is None else f'{c.value:g}'}: {points(c.gain, 2)} points")
     known = {name: value for name, value in context.model_dump().items() if value not in (None, "")}
     return [*lines, "known at the time:", *(f"  {name} = {_shown(value)}" for name, value in known.items())]
 

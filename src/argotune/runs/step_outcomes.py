@@ -12,6 +12,7 @@ from argotune.errors import ArgotuneError
 from argotune.runs.reports import ModuleReport, unreadable_words
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
+from argotune.stats.wording import chance, percent
 from argotune.store.documents import Unreadable
 from argotune.tenants.config import MODULES
 
@@ -84,13 +85,13 @@ def failed_modules(statuses: Mapping[str, str]) -> list[str]:
 
 
 def outcome_of_run(run: Run) -> str:
-    """What came of a run, e.g. `routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p=0.004`."""
+    """What came of a run, e.g. `routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p = 0.0040`."""
     if run.skip or not run.verdict:
         return f"{run.program}: {run.sentence}"
     outcome, numbers = run.verdict.outcome, run.verdict.numbers
-    means = f", {_percent(numbers.champion_mean)} -> {_percent(numbers.challenger_mean)}" if numbers.n else ""
+    means = f", {percent(numbers.champion_mean)} -> {percent(numbers.challenger_mean)}" if numbers.n else ""
     reason = run.verdict.reason.removeprefix("rejected: ")
-    why = f", {_p_value(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
+    why = f", p = {chance(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
     made = run.synthetic
     aside = f", {made.made} synthetic examples among its training data" if made and made.is_used else ""
     end = "" if run.is_over else ", not published"
@@ -100,14 +101,6 @@ def outcome_of_run(run: Run) -> str:
 def links(runs: Sequence[Run]) -> list[str]:
     """Where the runs' comparisons can be looked at. URLs."""
     return [run.comparison_link for run in runs if run.comparison_link]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _p_value(p: float) -> str:
-    return f"p={p:.2g}" if p >= 0.0001 else "p<0.0001"
 
 
 def _line(parts: Sequence[str], nothing: str) -> str:

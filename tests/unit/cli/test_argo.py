@@ -19,7 +19,7 @@ from argotune.scheduling.workflow import FORCED_PRIORITY, Submission, Workflow, 
 
 NAME = "auto-opt-acme-12345"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-PROMOTED = "routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p=0.004"
+PROMOTED = "routing: promoted v3f2a1b, 71.0 % -> 78.5 %, p = 0.0040"
 
 
 def node(name: str, phase: str, *, type: str = "Pod", code: int | None = None, outcome="", message="") -> dict:

@@ -50,7 +50,7 @@ def judged(pairs: list[tuple[str, str]], rules: AnnotationRules = RULES):
         (agreeing(95) + wrong(5), ""),
         (agreeing(29), "compared with people on 29 spans, 30 are asked"),
         (agreeing(30), ""),
-        (agreeing(26) + wrong(4), "agreement may be as low as 70%, 80% is asked"),
+        (agreeing(26) + wrong(4), "agreement may be as low as 70.3 %, 80.0 % is asked"),
         ([(AGENTS[0], agent) for agent in AGENTS * 20], f"it always says {AGENTS[0]!r}"),
         ([(AGENTS[0], AGENTS[0])] * 60, f"it always says {AGENTS[0]!r}"),
         (
@@ -70,7 +70,7 @@ def test_an_annotator_may_judge_when_it_agrees_beyond_luck_and_habit(pairs, obst
     [
         ({"min_compared": 61}, False, "compared with people on 60 spans, 61 are asked"),
         ({"min_compared": 60, "min_kappa": -1, "min_agreement": 0.75}, True, ""),
-        ({"min_agreement": 0.9}, True, "agreement may be as low as 78%, 90% is asked"),
+        ({"min_agreement": 0.9}, True, "agreement may be as low as 77.8 %, 90.0 % is asked"),
         ({"min_kappa": 0.95}, True, "kappa may be as low as 0.70, 0.95 is asked"),
     ],
 )
@@ -134,7 +134,7 @@ def test_answers_in_free_text_are_not_compared_so_an_lms_never_judge():
 
 def test_the_sentence_has_the_numbers():
     told = judged(agreeing(95) + wrong(5)).sentence
-    assert told.startswith("100 labels, agrees with people on 95 of 100, 95% (89% to 98%), kappa 0.92 (")
+    assert told.startswith("100 labels, agrees with people on 95 of 100, 95.0 % (88.8 % to 97.8 %), kappa 0.92 (")
     assert told.endswith("; counts on the test split")
 
 

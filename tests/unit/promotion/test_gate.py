@@ -416,14 +416,6 @@ def test_of_slices_that_are_equally_worse_the_first_by_name_is_told():
 
 
 @pytest.mark.parametrize(
-    ("p", "shown"),
-    [(1.0, "1"), (0.999, "1"), (0.5, "0.50"), (1e-6, "0.0000010"), (9.4e-7, "9.4e-07"), (0.0, "0")],
-)
-def test_chances_are_shown_without_an_exponent_as_long_as_zeros_can_be_counted(p: float, shown: str):
-    assert gate._chance(p) == shown
-
-
-@pytest.mark.parametrize(
     ("text", "shown"), [("x" * 60, "x" * 60), ("x" * 61, "x" * 60 + "..."), ("a\x1bb", "'a\\x1bb'")]
 )
 def test_texts_of_traces_are_cut_and_escaped(text: str, shown: str):

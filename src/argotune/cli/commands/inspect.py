@@ -14,6 +14,7 @@ from argotune.errors import Corrupt
 from argotune.pipeline.operations.inspecting import ServedProgram, runs_of, status_of
 from argotune.pipeline.operations.tenants import get_tenant
 from argotune.runs.reports import run_json, unreadable_words
+from argotune.stats.wording import percent
 
 
 def add_commands(commands) -> None:
@@ -82,7 +83,7 @@ def _evaluate(arguments: Namespace) -> None:
         found = champion_scores(ports, arguments.tenant_id, arguments.module)
     if arguments.json:
         return say_json([vars(score) for score in found])
-    rows = [[s.program, s.version, str(s.examples), "-" if s.mean is None else f"{s.mean:.1%}"] for s in found]
+    rows = [[s.program, s.version, str(s.examples), "-" if s.mean is None else percent(s.mean)] for s in found]
     table(["PROGRAM", "VERSION", "DEV EXAMPLES", "MEAN SCORE"], rows)
 
 

@@ -23,6 +23,7 @@ from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
 from argotune.serving.client import Serving
 from argotune.settings import Settings, read_settings
+from argotune.stats.wording import percent
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import BudgetLimits
 
@@ -124,7 +125,7 @@ def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
 def row(tenant_id: str, run: Run) -> list[str]:
     """A run as a line of the table: tenant, program, verdict, before, after, why."""
     numbers = run.verdict.numbers if run.verdict else None
-    before, after = (f"{numbers.champion_mean:.1%}", f"{numbers.challenger_mean:.1%}") if numbers else ("", "")
+    before, after = (percent(numbers.champion_mean), percent(numbers.challenger_mean)) if numbers else ("", "")
     return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]
 
 

@@ -26,6 +26,7 @@ from argotune.decisions.values import (
 )
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.runs.run import Plan
+from argotune.stats.wording import percent
 from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants.config import RewardWeights, RoutingConfigUnified
 
@@ -219,7 +220,7 @@ def _too_few(inputs: DecisionInputs) -> str | None:
     trusted = data.sums.trusted_share(Split.TEST) or 0.0
     if trusted < config.gate.min_trusted_share:
         return (
-            f"only {trusted:.0%} of the test labels are from people or an independent annotator, "
-            f"the gate asks for {config.gate.min_trusted_share:.0%}: annotate more spans"
+            f"only {percent(trusted)} of the test labels are from people or an independent annotator, "
+            f"the gate asks for {percent(config.gate.min_trusted_share)}: annotate more spans"
         )
     return None

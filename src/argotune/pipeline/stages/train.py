@@ -22,6 +22,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import dump
 from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
+from argotune.stats.wording import percent
 from argotune.synthetic.report import Trial
 
 
@@ -84,7 +85,7 @@ def train(
 
 
 def _told(trial: Trial) -> str:
-    return f"on {trial.n} dev examples {trial.with_mean:.1%} with and {trial.without_mean:.1%} without them"
+    return f"on {trial.n} dev examples {percent(trial.with_mean)} with and {percent(trial.without_mean)} without them"
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def test_a_first_training_is_decided_by_the_rules():
 
 def test_what_is_not_worth_it_is_skipped_by_the_rules_and_has_no_plan():
     found = decide(question(past=LATELY))
-    why = "little has changed since the last training: +0% training examples"
+    why = "little has changed since the last training: +0.0 % training examples"
     assert found == Decided(FIRST.model_copy(update={"action": SKIP, "by_rules": SKIP, "reason": why}), None)
 
 
@@ -161,14 +161,14 @@ def test_a_tenants_own_choice_leaves_nothing_to_explore_and_is_searched_as_long_
         (
             {"simba_below": 0.71},
             0.7,
-            "simba: an accuracy of 70% is low (below 71%), so the hard examples are looked at",
+            "simba: an accuracy of 70.0 % is low (below 71.0 %), so the hard examples are looked at",
         ),
         ({"simba_below": 0.7}, 0.7, "mipro: 60 training examples are enough to search instructions (50 to 200)"),
         ({"mipro_threshold": 60}, 0.7, "mipro: 60 training examples are enough to search instructions (60 to 200)"),
         ({"gepa_threshold": 60}, 0.7, "mipro: 60 training examples are enough to search instructions (50 to 60)"),
         ({"gepa_threshold": 59}, 0.7, "gepa: 60 training examples are enough to evolve instructions (above 59)"),
         ({}, None, "mipro: 60 training examples are enough to search instructions (50 to 200)"),
-        ({}, 0.59, "simba: an accuracy of 59% is low (below 60%), so the hard examples are looked at"),
+        ({}, 0.59, "simba: an accuracy of 59.0 % is low (below 60.0 %), so the hard examples are looked at"),
     ],
 )
 def test_the_optimizer_is_chosen_and_the_choice_told_by_the_tenants_rules(rules, accuracy: float | None, reason: str):
@@ -248,7 +248,7 @@ def floor(reason: str) -> Decided:
 
 
 FEW = "2 labelled test examples short: 18 of 86 labelled examples fall into the test split, the gate asks for 20"
-UNTRUSTED = "only 48% of the test labels are from people or an independent annotator, the gate asks for 50%: " + (
+UNTRUSTED = "only 47.5 % of the test labels are from people or an independent annotator, the gate asks for 50.0 %: " + (
     "annotate more spans"
 )
 NOTHING_NEW = "nothing new to learn from: the labelled examples are those of the last run"
@@ -317,7 +317,7 @@ RAISED = "the budget that ended the last training was raised"
     [
         (LATELY, {"calls": 9}, RAISED),
         (LATELY, {"tokens": 9}, RAISED),
-        (LATELY, {"lesson": "another"}, "little has changed since the last training: +0% training examples"),
+        (LATELY, {"lesson": "another"}, "little has changed since the last training: +0.0 % training examples"),
         (MEASURED, {"calls": 9}, None),
     ],
 )
