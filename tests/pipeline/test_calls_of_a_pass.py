@@ -13,6 +13,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.spans import Span
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.annotating import label_by_annotator
 from argotune.pipeline.passes import run_module
 from argotune.tenants.config import MODALITIES, RoutingConfigUnified
 
@@ -165,3 +166,10 @@ def test_markers_versions_and_annotations_are_read_once(world: World):
     assert {n for name, n in of_store.items() if name.startswith("read markers")} == {1}
     assert of_store["read versions"] == len({run.champion_version, run.challenger_version})
     assert of_traces["annotations"] == 1
+
+
+def test_labelling_by_the_lm_alone_reads_annotations_once_for_all_programs_of_a_module(world: World):
+    asked(world, Request(is_forced=True), "modality")
+    world.traces.calls.clear()
+    assert len(label_by_annotator(world.ports, "acme")) == 7
+    assert world.traces.calls["annotations"] == 3

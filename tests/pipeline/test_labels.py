@@ -203,11 +203,11 @@ def test_a_question_that_is_refused_is_left_out_asked_once_a_day_and_the_others_
     assert (found.lacks, found.stopped) == ({"refused by the server": found.garbage}, "")
     assert 0 < found.garbage < found.asked
     assert found.labelled == found.asked - found.garbage == len(annotated(world, "LLM"))
-    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing")[0])
+    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing"))
     assert report(world).asked == 0
     assert report(world).unlabelled == found.unlabelled
     world.later(days=1)
-    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing")[0])
+    label_by_lm(Pass(world.ports, config, "routing"), programs_of(config, "routing"))
     assert set(report(world).unlabelled) <= set(found.unlabelled)
     assert report(world).garbage > 0
 

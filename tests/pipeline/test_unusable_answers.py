@@ -26,7 +26,7 @@ from argotune.lm.kept_answers import KeptAnswers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
-from argotune.pipeline.module_pass import Request
+from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.operations.scoring import dev_scores
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
@@ -284,9 +284,9 @@ def test_evaluate_asks_afresh_what_the_run_has_asked():
     world, config = filled()
     run_once(world, config)
     asked = world.lms.calls
-    (first,) = dev_scores(world.ports, config, "routing")
+    (first,) = dev_scores(Pass(world.ports, config, "routing"))
     world.lms.answer = lambda inputs, _labels, _demos: "video"
-    (second,) = dev_scores(world.ports, config, "routing")
+    (second,) = dev_scores(Pass(world.ports, config, "routing"))
     assert world.lms.calls == asked + 2 * first.examples
     assert second.mean < first.mean
 

@@ -119,7 +119,10 @@ def label_by_annotator(ports: Ports, tenant_id: str, program: str | None = None)
     Raises NotFound, ConfigInvalid, and what store and traces raise; a failing LM is told in its report.
     """
     config = Configs(ports.store).get(tenant_id)
-    return [label_by_lm(Pass(ports, config, each.module), each) for each in programs_named(config, program).values()]
+    chosen = programs_named(config, program).values()
+    by_module = {module: [each for each in chosen if each.module == module] for module in config.modules}
+    asked = ((Pass(ports, config, module), programs) for module, programs in by_module.items() if programs)
+    return [report for this, programs in asked for report in label_by_lm(this, programs)]
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, Split
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
@@ -16,9 +16,7 @@ from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import serving_version
-from argotune.promotion.registry import Registry
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified
 
 
 @dataclass(frozen=True)
@@ -35,19 +33,19 @@ def champion_scores(ports: Ports, tenant_id: str, module: str) -> list[DevScore]
     """The champions of a tenant's modules (asked as `modules_of` has it) on the dev split. Raises NotFound for an
     unknown tenant, ConfigInvalid for a module that it does not have, and what LMs raise."""
     config = Configs(ports.store).get(tenant_id)
-    return [score for name in modules_of(config, module) for score in dev_scores(ports, config, name)]
+    return [score for name in modules_of(config, module) for score in dev_scores(Pass(ports, config, name))]
 
 
-def dev_scores(ports: Ports, config: RoutingConfigUnified, module: str) -> list[DevScore]:
+def dev_scores(this: Pass) -> list[DevScore]:
     """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
     The sealed test split is not opened."""
-    lms = ports.lms.open(config.lm, Meter(config.budget), NothingKept())
-    return [_dev_score(ports, config, program, lms) for program in programs_of(config, module)]
+    lms = this.ports.lms.open(this.config.lm, Meter(this.config.budget), NothingKept())
+    return [_dev_score(this, program, lms) for program in programs_of(this.config, this.module)]
 
 
-def _dev_score(ports: Ports, config: RoutingConfigUnified, program: Program, lms: LMs) -> DevScore:
-    champion = serving_version(Registry(ports.store, config.tenant_id), program, ports.clock()).version
-    stored = ExperienceLog(ports.store, config.tenant_id).examples(program.name)
+def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
+    champion, ports = serving_version(this.registry, program, this.now).version, this.ports
+    stored = this.archive.examples(program.name)
     dev: list[Example] = [example for example in stored if example.split is Split.DEV]
     if not dev:
         return DevScore(program.name, champion.id, 0, None)

@@ -15,6 +15,7 @@ from datetime import datetime
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
 from argotune.data.gathering import near_examples, own_spans, trusted_examples
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
@@ -58,9 +59,13 @@ def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, 
         _show(this, state)
 
 
-def label_by_lm(this: Pass, program: Program) -> AnnotatorReport:
-    """Let the LM annotator label now what people have labelled, to be compared, and what waits; its stored report."""
-    return _label(this, _state(this, program, _own_annotations(this, program)), _budget(this))
+def label_by_lm(this: Pass, programs: Sequence[Program]) -> list[AnnotatorReport]:
+    """Let the LM annotator label now what people have labelled of a module's programs, to be compared, and what waits;
+    its stored reports."""
+    names = list(dict.fromkeys(name for program in programs for name in program.fields.answers))
+    read = list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
+    found = ((program, _own_annotations(this, program.fields, read)) for program in programs)
+    return [_label(this, _state(this, program, own), _budget(this)) for program, own in found]
 
 
 def _budget(this: Pass) -> DayBudget:
@@ -110,12 +115,11 @@ class LabelState:
         self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
-def _own_annotations(this: Pass, program: Program) -> list[Annotation]:
+def _own_annotations(this: Pass, fields: Fields, read: Sequence[Annotation]) -> list[Annotation]:
     """Of those of the whole module the ones on the program's own spans."""
-    names, questions = list(program.fields.answers), this.questions(program.name)
-    read = list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
-    own = own_spans(this.archive, questions, program.fields, {annotation.span_id for annotation in read})
-    return [annotation for annotation in read if annotation.span_id in own]
+    asked = [annotation for annotation in read if annotation.name in fields.answers]
+    own = own_spans(this.archive, this.questions(fields.program), fields, {a.span_id for a in asked})
+    return [annotation for annotation in asked if annotation.span_id in own]
 
 
 def _state(this: Pass, program: Program, annotations: Sequence[Annotation]) -> LabelState:
