@@ -35,6 +35,7 @@ from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.promotion.verdicts import Comparison, Numbers, Objection, Rejected, Score
 from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
 from argotune.runs.run import Run, RunState, Skip
 from argotune.runs.sums import sums_of
 from argotune.settings import read_settings
@@ -180,8 +181,9 @@ def _trigger(store: Counted, count: int):
     config = Configs(store).get(TENANT)
 
     def is_due():
-        marker, _ = RunBook(store, TENANT).marker("routing")
-        return trigger(marker, MadeUpTraces(count), config, "routing", forced=False, now=NOW).is_due
+        return trigger(
+            ModuleBook(store, TENANT, "routing").state, MadeUpTraces(count), config, "routing", forced=False, now=NOW
+        ).is_due
 
     return is_due
 

@@ -21,8 +21,6 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.experiences import Experience
 from argotune.data.splitting import Split, split_of_key
 from argotune.errors import BadAnswer, ConfigInvalid
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
 from argotune.settings import VespaLayout
 from argotune.store.sealing import digest
 from argotune.synthetic.content import read_content
@@ -75,9 +73,7 @@ def traces(rows: Rows, _tmp: Path, _stack: ExitStack) -> Callable[[str], Content
             Experience(r["title"], "routing", {"query": r["title"]}, {"agent": "a"}, NOON, modality=r["modality"])
             for r in given
         ]
-        ExperienceLog(store, tenant).append(
-            experiences, RunBook(store, tenant).marker_record("routing", Marker()), None
-        )
+        ExperienceLog(store, tenant).append(experiences, {})
     all_train = SplitShares(train=1 - 2e-9, dev=1e-9, test=1e-9)
     config = {t: RoutingConfigUnified(tenant_id=t, modules=["routing"], split=all_train) for t in rows}
     return lambda tenant_id: TraceContent(store, config[tenant_id])
@@ -189,7 +185,7 @@ def test_traces_give_no_question_of_dev_and_test_and_file_others_under_their_lab
         Experience(q, "routing", {"query": q}, {"agent": "a"}, NOON + timedelta(seconds=n), agent_success=n % 2 == 0)
         for n, q in enumerate(queries)
     ]
-    log.append(experiences, RunBook(store, ACME).marker_record("routing", Marker()), None)
+    log.append(experiences, {})
     source = TraceContent(store, RoutingConfigUnified(tenant_id=ACME, modules=["routing"], split=shares))
     found = source.sample(ACME, 1000, ("text",)).contents
     sealed = {q for q in queries if split_of_key(q, shares) is not Split.TRAIN}

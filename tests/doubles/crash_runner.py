@@ -24,6 +24,8 @@ from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.store.port import Record
 
 N_DECISIONS = 150
@@ -98,7 +100,7 @@ def left(path: Path) -> dict[str, object]:
         "calls_again": world.lms.calls,
         "queue": [[i.span_id, i.reason, i.is_marked] for i in AnnotationQueue(world.store, "acme").items()],
         "queued": AnnotationQueue(world.store, "acme").queued_on(world.now.date()),
-        "labels": book.marker("routing")[0].settled_labels,
+        "labels": ModuleBook(world.store, "acme", "routing").read(PassState).settled_labels,
     }
 
 

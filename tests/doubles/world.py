@@ -23,7 +23,7 @@ from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.trigger import trigger
-from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.port import Store
@@ -139,8 +139,8 @@ class World:
 
     def look(self, config: RoutingConfigUnified, module: str = "routing") -> Conditions:
         """What the trigger says of a module that nobody forces."""
-        marker, _ = RunBook(self.store, config.tenant_id).marker(module)
-        return trigger(marker, self.traces, config, module, forced=False, now=self.now)
+        state = ModuleBook(self.store, config.tenant_id, module).state
+        return trigger(state, self.traces, config, module, forced=False, now=self.now)
 
     def later(self, **delta: float) -> None:
         self.now += timedelta(**delta)

@@ -74,8 +74,13 @@ def asked(world: World, request: Request, module: str = "routing") -> tuple[list
     return [run.outcome for run in report.runs], world.store.calls, world.traces.calls
 
 
-ONCE = {"read markers module/routing": 1, "read leases": 1}
-OF_ALL = {f"read markers module/{module}": 1 for module in ("routing", "modality", "cross_modal")} | {"read leases": 1}
+def of_modules(kinds: tuple[str, ...], *modules: str) -> dict[str, int]:
+    return {f"read markers {kind}/{module}": 1 for kind in kinds for module in modules} | {"read leases": 1}
+
+
+ONCE = of_modules(("module", "reading", "lessons"), "routing")
+OF_ALL = of_modules(("module", "reading"), "routing", "modality", "cross_modal")
+OF_ITS_OWN = of_modules(("masked", "lessons"), "routing")
 OF_A_LOOK = {"holds": 1, "count_after": 1, "count_labels": 1}
 OF_A_FIRST_READING = {"spans_after": 1, "count_after": 3, "count_labels": 1, "annotations": 1}
 OF_A_RUN = {
@@ -123,7 +128,7 @@ PASSES = {
         (Request(),),
         "routing",
         ["promoted"],
-        OF_ALL | OF_A_RUN | OF_A_TRAINING | OF_A_CLOSE,
+        OF_ALL | OF_ITS_OWN | OF_A_RUN | OF_A_TRAINING | OF_A_CLOSE,
         OF_A_FIRST_READING,
     ),
     "nothing due": ((Request(), Request()), "routing", [], ONCE, OF_A_LOOK),
@@ -131,7 +136,7 @@ PASSES = {
         (Request(), Request(is_forced=True)),
         "routing",
         ["skipped"],
-        OF_ALL | OF_A_RUN | OF_A_CLOSE | OF_SKIPPING | {"scan experiences": 1},
+        OF_ALL | OF_ITS_OWN | OF_A_RUN | OF_A_CLOSE | OF_SKIPPING | {"scan experiences": 1},
         OF_A_LOOK | {"spans_after": 1, "holds": 2, "count_labels": 2, "annotations": 1},
     ),
     "five programs": (
@@ -139,6 +144,7 @@ PASSES = {
         "modality",
         ["skipped"] * 5,
         OF_ALL
+        | of_modules(("masked", "lessons"), "modality")
         | times(5, OF_A_RUN)
         | times(
             5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 3, "scan runs": 1}

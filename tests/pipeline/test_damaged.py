@@ -18,6 +18,8 @@ from argotune.pipeline.stages.dispatch import dispatch
 from argotune.pipeline.stages.learn import learn
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.runs.reports import report_json
 from argotune.runs.step_outcomes import outcome_of_reports
 from argotune.runs.totals import keep_round, read_overview, rounds
@@ -162,7 +164,7 @@ def test_a_damaged_champion_stops_its_own_program_only_and_reading_it_says_which
     with pytest.raises(Corrupt, match=named):
         Registry(world.store, "acme").champion("routing")
     assert Registry(world.store, "acme").champions() == []
-    assert RunBook(world.store, "acme").marker("routing")[0].pass_id is None
+    assert ModuleBook(world.store, "acme", "routing").read(PassState).pass_id is None
 
 
 def test_one_damaged_config_hides_no_other():

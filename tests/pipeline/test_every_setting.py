@@ -23,6 +23,7 @@ import vespa_server
 from factories import FIELDS, make_annotation, make_example, make_run, make_span
 from judge import Judge, annotator
 from loopback import Quiet, answering
+from marked import mark
 from pydantic import BaseModel
 from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
@@ -60,6 +61,8 @@ from argotune.programs import programs_of
 from argotune.promotion.gate import judge, no_evidence
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
 from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.synthetic.generation import QUERY_GENERATION
@@ -162,7 +165,7 @@ def a_world(config: RoutingConfigUnified, n: int = 120, *, labelled: bool = True
 def asked_to_run(config: RoutingConfigUnified, marker: Mapping[str, Any] | None = None) -> Any:
     world = a_world(config)
     if marker:
-        RunBook(world.store, config.tenant_id).change_marker("routing", **marker)
+        mark(world.store, config.tenant_id, **marker)
     found = world.look(config)
     return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
 
@@ -210,8 +213,7 @@ def again_at(config: RoutingConfigUnified) -> Any:
     world = a_world(config)
     world.lms.answer = answer
     run_module(world.ports, config, "routing", Request(is_forced=True))
-    marker, _ = RunBook(world.store, config.tenant_id).marker("routing")
-    return marker.again_at
+    return ModuleBook(world.store, config.tenant_id, "routing").read(PassState).again_at
 
 
 def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[str, int]:
@@ -338,7 +340,7 @@ def whose(config: RoutingConfigUnified) -> Any:
 
 
 def waiting(traces: int) -> dict[str, Any]:
-    """A marker of a pass that ended five hours ago, short of so many traces."""
+    """What is left of a pass that ended five hours ago, short of so many traces."""
     short = {"routing": Shortfall(gain=0.03, test_examples=50, traces=traces)}
     return {"last_run_at": START - timedelta(hours=5), "history": {"routing": TrainingHistory()}, "short": short}
 

@@ -25,9 +25,11 @@ from argotune.pipeline.reading import BEGUN_ANEW
 from argotune.pipeline.retention import HELD
 from argotune.pipeline.stages.annotate import LabelState
 from argotune.programs import programs_of
-from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
+from argotune.store.collections import Collection
 from argotune.tenants.config import RoutingConfigUnified
 
 OLDER = "span: older than phoenix_lookback_hours"
@@ -216,5 +218,5 @@ def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
 def test_a_dry_look_changes_nothing_and_another_one_is_remembered(world, config, is_dry):
     send(world, 1, hours_ago=1)
     look_at(world.store, world.traces, LookRequest("acme", "routing", is_dry=is_dry), world.now)
-    marker, tag = RunBook(world.store, "acme").marker("routing")
-    assert (tag is None, marker.first_look_at is None) == (is_dry, is_dry)
+    assert (list(world.store.scan("acme", Collection.MARKERS)) == []) is is_dry
+    assert (ModuleBook(world.store, "acme", "routing").read(PassState).first_look_at is None) is is_dry

@@ -15,7 +15,7 @@ from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.documents import readable
 from argotune.store.port import Record, Store
-from argotune.store.sealing import digest, seal, tag_of, unseal
+from argotune.store.sealing import digest, seal, unseal
 
 BATCH_EXPERIENCES = 1000
 
@@ -27,14 +27,14 @@ class ExperienceLog:
         self._store = store
         self._tenant_id = tenant_id
 
-    def append(self, batch: Sequence[Experience], cursor: Record, tag: str | None) -> str:
-        """Store a batch and the cursor behind it in one step; the cursor's new tag.
+    def append(self, batch: Sequence[Experience], also: Mapping[Record, str | None]) -> None:
+        """Store a batch in one step with `also`, the cursor behind it: records with the tags of what is there of them.
 
         Storing an experience again changes nothing. Raises Conflict when another reader moved the cursor.
         """
-        records = [*map(_record, batch), *_fresh(batch)]
-        self._store.write(self._tenant_id, [*records, cursor], {(cursor.collection, cursor.id): tag})
-        return tag_of(cursor.document)
+        records = [*map(_record, batch), *_fresh(batch), *also]
+        expect = {(record.collection, record.id): tag for record, tag in also.items()}
+        self._store.write(self._tenant_id, records, expect)
 
     def replace_experiences(self, experiences: Sequence[Experience]) -> None:
         """Store changed experiences in place of what is known of their spans."""

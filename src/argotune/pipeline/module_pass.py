@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
 
 from argotune.data.archive import ExperienceLog
+from argotune.data.cursor import Reading
 from argotune.data.question_log import QuestionLog
+from argotune.decisions.lessons import Lessons
 from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, retention
 from argotune.promotion.registry import Registry
 from argotune.runs.book import SPENT, RunBook
-from argotune.runs.progress import Marker
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.store.collections import Collection
 from argotune.store.leases import Lease
 from argotune.store.port import Store
@@ -61,8 +64,13 @@ class Pass:
 
     @cached_property
     def book(self) -> RunBook:
-        """The tenant's runs, attempts and markers."""
+        """The tenant's runs and attempts."""
         return RunBook(self.store, self.tenant_id)
+
+    @cached_property
+    def module_book(self) -> ModuleBook:
+        """Where the module stands."""
+        return ModuleBook(self.store, self.tenant_id, self.module)
 
     @cached_property
     def archive(self) -> ExperienceLog:
@@ -84,27 +92,32 @@ class Pass:
         return QuestionLog(self.store, self.tenant_id, program)
 
     @property
-    def marker(self) -> Marker:
-        """Where the module stands. Raises NewerRecord."""
-        return self.book.marker(self.module)[0]
+    def passes(self) -> PassState:
+        """What the module's passes took in. Raises NewerRecord."""
+        return self.module_book.read(PassState)
 
-    def change_marker(self, **changes: Any) -> None:
-        """Change fields of the module's marker. Looks write theirs without a lease: where one came between, it is read
-        again and keeps what they wrote. Raises Conflict."""
+    @property
+    def lessons(self) -> Lessons:
+        """What they taught. Raises NewerRecord."""
+        return self.module_book.read(Lessons)
+
+    def past_looks(self, write: Callable[[], None]) -> None:
+        """Write what a pass took in. Looks write there without a lease: where one came between, this is done once more,
+        and reads and keeps what that wrote. Raises Conflict."""
         try:
-            self.book.change_marker(self.module, **changes)
+            write()
         except Conflict:
-            self.book.change_marker(self.module, **changes)
+            write()
 
     @property
     def id(self) -> str:
         """That of the pass that has begun and not ended, "" where there is none."""
-        return self.marker.pass_id or ""
+        return self.passes.pass_id or ""
 
     @property
     def kept(self) -> Retention:
         """From when on the module's experiences are kept."""
-        return retention(self.marker, self.config, self.now)
+        return retention(self.module_book.read(Reading), self.passes.last_run_at, self.config, self.now)
 
     @property
     def now(self) -> datetime:

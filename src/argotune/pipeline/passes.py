@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.dataset import Dataset
 from argotune.decisions.context import context_of, shortfall_of
+from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
@@ -24,7 +25,7 @@ from argotune.pipeline.stages.trigger import note_first_look, trigger
 from argotune.programs import programs_of
 from argotune.programs.program import Program
 from argotune.runs.closing import history_after
-from argotune.runs.progress import Marker
+from argotune.runs.progress import PassState
 from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
 from argotune.runs.totals import keep_tally
@@ -55,9 +56,9 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
 
 def _conditions(this: Pass) -> Conditions:
     now, request = this.now, this.request
-    note_first_look(this.book, this.module, now)
+    note_first_look(this.module_book, now)
     return trigger(
-        this.marker,
+        this.module_book.state,
         this.ports.traces,
         this.config,
         this.module,
@@ -70,7 +71,7 @@ def _conditions(this: Pass) -> Conditions:
 def _done_for_group(this: Pass) -> tuple[Run, ...]:
     """The runs of the group's finished pass: a pod that was lost after its work is started again, forced as before."""
     group = this.request.group
-    if not group or this.id or this.marker.settled_group != group:
+    if not group or this.id or this.passes.settled_group != group:
         return ()
     return tuple(run for run in this.book.runs(group=group) if run.module == this.module)
 
@@ -79,7 +80,8 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     programs = programs_of(this.config, this.module)
     collected = collect(this, [program.fields for program in programs])
     if not this.id:
-        this.change_marker(pass_id=this.ports.new_id())
+        pass_id = this.ports.new_id()
+        this.past_looks(lambda: this.module_book.change(PassState, pass_id=pass_id))
     runs, failures = _run_programs(this, programs, collected)
     annotate(this, programs, collected.annotations)
     # Before the pass is closed: a crash here is made good by its rerun.
@@ -106,20 +108,26 @@ def _run_programs(
 
 def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
-    now, marker = this.now, this.marker
-    histories = _histories(marker, runs)
-    this.change_marker(
-        pass_id=None,
-        settled_group=this.request.group,
+    now, lessons = this.now, this.lessons
+    histories = _histories(lessons, runs)
+    taught = Lessons(
+        learned=lessons.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
+        cut_short=_cut_short(this.config, lessons, runs),
+        history=lessons.history | histories,
+        short=_shortfalls(this.config, collected.datasets, histories, now),
+    )
+    this.past_looks(lambda: this.module_book.write(_taken_in(this, collected, runs, now), taught))
+
+
+def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], now: datetime) -> PassState:
+    return PassState(
         settled_cursor=collected.cursor,
         settled_labels=collected.labels,
+        settled_group=this.request.group,
         label_names=collected.label_names,
         last_run_at=now,
         again_at=_again_at(this, runs, now),
-        learned=marker.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
-        cut_short=_cut_short(this.config, marker, runs),
-        history=marker.history | histories,
-        short=_shortfalls(this.config, collected.datasets, histories, now),
+        first_look_at=this.passes.first_look_at,
     )
 
 
@@ -129,17 +137,17 @@ def _again_at(this: Pass, runs: Sequence[Run], now: datetime) -> datetime | None
     return now + wait if any(run.is_to_repeat for run in runs) else None
 
 
-def _cut_short(config: RoutingConfigUnified, marker: Marker, runs: Sequence[Run]) -> dict[str, CutShort]:
+def _cut_short(config: RoutingConfigUnified, lessons: Lessons, runs: Sequence[Run]) -> dict[str, CutShort]:
     """Of each program the last plan, where the budget ended it: it taught nothing yet, and with more it may."""
     limits = config.budget.model_dump()
     planned = {run.program: run for run in runs if run.plan}
     new = {n: CutShort(lesson=run.plan.lesson, **limits) for n, run in planned.items() if run.plan and run.is_cut_short}
-    return {name: cut for name, cut in marker.cut_short.items() if name not in planned} | new
+    return {name: cut for name, cut in lessons.cut_short.items() if name not in planned} | new
 
 
-def _histories(marker: Marker, runs: Sequence[Run]) -> dict[str, TrainingHistory]:
+def _histories(lessons: Lessons, runs: Sequence[Run]) -> dict[str, TrainingHistory]:
     """Of the module's programs, with what these runs add."""
-    return {run.program: history_after(marker.history.get(run.program, TrainingHistory()), run) for run in runs}
+    return {run.program: history_after(lessons.history.get(run.program, TrainingHistory()), run) for run in runs}
 
 
 def _shortfalls(

@@ -12,6 +12,7 @@ from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
+from argotune.data.masked import Masked
 from argotune.data.splitting import normalised, sealed_first
 from argotune.pipeline.module_pass import Pass
 from argotune.runs.book import RunBook
@@ -24,11 +25,11 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
     Examples keep their splits, save training and dev examples that became near to a sealed one: they are dropped, and
     placed anew by whoever places questions next. Attempts and unfinished runs are told the new ids.
     """
-    (marker, tag), rules = this.book.marker(this.module), this.config.masking
-    masking = rules_digest(rules)
-    if tag is None or marker.masking == masking:
+    masked, rules = this.module_book.read(Masked), this.config.masking
+    edition = rules_digest(rules)
+    if not this.module_book.has(Masked) or masked.rules == edition:
         return
-    mask = Mask(rules, marker.masked)
+    mask = Mask(rules, masked.counts)
     for program in fields:
         pairs = (
             (experience, mask.experience(experience, program))
@@ -36,7 +37,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
         )
         this.archive.replace_experiences([after for before, after in pairs if after != before])
         _mask_examples(this.archive, this.book, program, rules)
-    this.change_marker(masking=masking, masked=dict(mask.counts))
+    this.module_book.write(Masked(rules=edition, counts=dict(mask.counts)))
 
 
 def _mask_examples(log: ExperienceLog, book: RunBook, fields: Fields, rules: MaskingRules) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from argotune.runs.progress import Marker
+from argotune.data.cursor import Reading
 from argotune.store.moments import believed
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -25,7 +25,7 @@ HELD = "nothing was forgotten: the clock is far beyond the newest trace"
 class Retention:
     """What happened before `oldest` is to be forgotten, unless the clock is doubted: `is_held`.
 
-    `doubted_at`: since when it is doubted, to be kept in the module's marker.
+    `doubted_at`: since when it is doubted, to be kept with the module's reading.
     """
 
     oldest: datetime
@@ -33,13 +33,13 @@ class Retention:
     doubted_at: datetime | None = None
 
 
-def retention(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Retention:
+def retention(reading: Reading, last_run_at: datetime | None, config: RoutingConfigUnified, now: datetime) -> Retention:
     """The retention of a module's experiences by what is known of its traces."""
-    kept, newest = timedelta(days=config.example_retention_days), believed(marker.newest_at, now)
+    kept, newest = timedelta(days=config.example_retention_days), believed(reading.newest_at, now)
     if newest is not None and now - newest <= FAR:
         return Retention(now - kept)
-    doubted_at = believed(marker.doubted_at, now) or now
+    doubted_at = believed(reading.doubted_at, now) or now
     if now - doubted_at >= DOUBTED_FOR:
         return Retention(now - kept, doubted_at=doubted_at)
-    witness = newest or believed(marker.last_run_at, now) or now
+    witness = newest or believed(last_run_at, now) or now
     return Retention(witness - kept, is_held=True, doubted_at=doubted_at)

@@ -98,8 +98,8 @@ class Work:
         self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
 
     def _question(self) -> DecisionInputs:
-        marker = self._this.marker
-        known = marker.history.get(self._program.name)
+        lessons = self._this.lessons
+        known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
         return DecisionInputs(
             config=self._config,
@@ -109,8 +109,8 @@ class Work:
             seed=self._seed,
             chance=int(digest([self.run.id, "explore"])[:12], 16) / 16**12,
             has_writer=self._open_lms().teacher is not None,
-            learned=None if self.run.forced else marker.learned.get(self._program.name),
-            cut_short=None if self.run.forced else marker.cut_short.get(self._program.name),
+            learned=None if self.run.forced else lessons.learned.get(self._program.name),
+            cut_short=None if self.run.forced else lessons.cut_short.get(self._program.name),
             is_forced=self._this.request.is_training_forced,
             model=self._model(),
         )

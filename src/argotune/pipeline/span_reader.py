@@ -8,17 +8,19 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from argotune.data.cursor import Cursor
+from argotune.data.cursor import Cursor, Reading
 from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
+from argotune.data.masked import Masked
 from argotune.data.source import SpanRead
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.retention import retention
-from argotune.runs.progress import Marker
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 from argotune.store.moments import AHEAD, believed
 
 BATCH_SPANS = 1000
@@ -28,34 +30,35 @@ COUNT_OLDER = 100_000
 
 
 class SpanReader:
-    """Takes a module's spans in, one batch with the cursor behind it at a time. `marker` is as it is stored."""
+    """Takes a module's spans in, one batch with the cursor behind it at a time. `reading` is as it is stored."""
 
     def __init__(self, this: Pass, fields: Sequence[Fields]) -> None:
         self._ports, self._config, self._module = this.ports, this.config, this.module
         self._fields_of = {f.program: f for f in fields}
-        self._log, self._book = this.archive, this.book
-        self.marker, self._tag = self._book.marker(self._module)
+        self._log, self._book = this.archive, ModuleBook(this.store, this.tenant_id, this.module)
+        self.reading, self._masked, self._passes = (self._book.read(kind) for kind in (Reading, Masked, PassState))
         self._found: dict[str, int] = {}
 
     @property
     def counts(self) -> dict[str, int]:
         """What became of the spans, for the run's record."""
-        marker = self.marker
-        older = {f"span: {OLDER}": marker.passed_over} if marker.passed_over else {}
-        unusable = {f"span: {reason}": n for reason, n in marker.unusable.items()}
-        return {**older, **unusable, **{f"masked: {kind}": n for kind, n in marker.masked.items()}, **self._found}
+        reading = self.reading
+        older = {f"span: {OLDER}": reading.passed_over} if reading.passed_over else {}
+        unusable = {f"span: {reason}": n for reason, n in reading.unusable.items()}
+        return {**older, **unusable, **{f"masked: {kind}": n for kind, n in self._masked.counts.items()}, **self._found}
 
     def read_new(self) -> None:
         """Read what lies behind the cursor. Raises what the trace source raises; what was stored by then stays."""
         now = self._ports.clock()
         self._begin_anew_if_lost(now)
-        since, count = since_of(self.marker, self._config, now), 0
-        for batch, cursor in _batches(self._spans_after(self.marker.cursor, since)):
-            self._take(batch, cursor=cursor or self.marker.cursor, newest_at=_newest(self.marker, batch, now))
+        since, count = since_of(self._passes, self._config, now), 0
+        for batch, cursor in _batches(self._spans_after(self.reading.cursor, since)):
+            self._take(batch, cursor=cursor or self.reading.cursor, newest_at=_newest(self.reading, batch, now))
             count += len(batch)
             self._ports.progress(f"{self._module}: spans read", count, count)
         passed = {} if since is None else {"read_since": since, "passed_over": self._count_before(since)}
-        self._keep(**passed, doubted_at=retention(self.marker, self._config, now).doubted_at)
+        kept = retention(self.reading, self._passes.last_run_at, self._config, now)
+        self._keep(**passed, doubted_at=kept.doubted_at)
 
     def read_again(self, since: datetime) -> None:
         """Read everything that started since then, and take in what is not known of it; the cursor stays.
@@ -63,7 +66,7 @@ class SpanReader:
         A span that was refused before, and counted then, may be usable by the tenant's labels now.
         """
         known = {x.span_id for program in self._fields_of for x in self._log.experiences(program)}
-        counted_from, taken = self.marker.read_since, len(known)
+        counted_from, taken = self.reading.read_since, len(known)
         for batch, _ in _batches(self._spans_after(None, since)):
             new = [span for span in batch if span.span_id not in known]
             was_read = [span for span in new if counted_from is None or span.started_at >= counted_from]
@@ -73,9 +76,11 @@ class SpanReader:
         self._found["read again: not known before"] = len(known) - taken
 
     def _begin_anew_if_lost(self, now: datetime) -> None:
-        if is_lost(self._ports.traces, self._config.tenant_id, self.marker):
+        if is_lost(self._ports.traces, self._config.tenant_id, self.reading.cursor):
             self._found[BEGUN_ANEW] = 1
-            self._keep(**begun_anew(self.marker, now).model_dump())
+            self._passes, self.reading = begun_anew(self._passes, self.reading, now)
+            self._masked = self._masked.model_copy(update={"counts": {}})
+            self._book.write(self._passes, self.reading, self._masked)
 
     def _spans_after(self, cursor: Cursor | None, since: datetime | None) -> Iterator[SpanRead]:
         return self._ports.traces.spans_after(self._config.tenant_id, self._module, cursor, since)
@@ -84,34 +89,32 @@ class SpanReader:
         return self._ports.traces.count_after(self._config.tenant_id, self._module, None, COUNT_OLDER, until=until)
 
     def _take(self, batch: Sequence[Span], counted: Sequence[Span] = (), **changes: Any) -> set[str]:
-        """Store a batch's experiences, count what is unusable (but for `counted`), and change the marker, in one step;
+        """Store a batch's experiences, count what is unusable (but for `counted`), and move the cursor, in one step;
         the ids of spans that were taken in."""
-        mask = Mask(self._config.masking, self.marker.masked)
+        mask = Mask(self._config.masking, self._masked.counts)
         found = [(span, read_span(span, self._config.tenant_id, self._fields_of)) for span in batch]
         experiences = [mask.experience(x, self._fields_of[x.program]) for _, x in found if isinstance(x, Experience)]
         skip = {span.span_id for span in counted}
         refused = (x.value for span, x in found if isinstance(x, UnusableSpan) and span.span_id not in skip)
-        changes["unusable"] = dict(Counter(self.marker.unusable) + Counter(refused))
-        changes |= {"masked": dict(mask.counts), "masking": rules_digest(self._config.masking)}
-        self.marker = self.marker.model_copy(update=changes)
-        self._append(experiences)
+        changes["unusable"] = dict(Counter(self.reading.unusable) + Counter(refused))
+        self.reading = self.reading.model_copy(update=changes)
+        self._masked = Masked(rules=rules_digest(self._config.masking), counts=dict(mask.counts))
+        also = self._book.expecting(self.reading, self._masked)
+        self._log.append(experiences, also)
+        self._book.written(also)
         return {experience.span_id for experience in experiences}
 
     def _keep(self, **changes: Any) -> None:
-        changed = Marker.model_validate({**self.marker.model_dump(), **changes})
-        if changed != self.marker:
-            self.marker = changed
-            self._append([])
-
-    def _append(self, experiences: Sequence[Experience]) -> None:
-        cursor = self._book.marker_record(self._module, self.marker)
-        self._tag = self._log.append(experiences, cursor, self._tag)
+        changed = self.reading.model_copy(update=changes)
+        if changed != self.reading:
+            self._book.write(changed)
+            self.reading = changed
 
 
-def _newest(marker: Marker, batch: Sequence[Span], now: datetime) -> datetime | None:
+def _newest(reading: Reading, batch: Sequence[Span], now: datetime) -> datetime | None:
     """When the newest span of all started; those in the future tell nothing."""
     started = [span.started_at for span in batch if span.started_at <= now + AHEAD]
-    return max([*started, *filter(None, [believed(marker.newest_at, now)])], default=None)
+    return max([*started, *filter(None, [believed(reading.newest_at, now)])], default=None)
 
 
 def _batches(found: Iterator[SpanRead]) -> Iterator[tuple[list[Span], Cursor | None]]:

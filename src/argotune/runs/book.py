@@ -1,4 +1,4 @@
-"""Run book: the runs, attempts and markers of a tenant in the store."""
+"""Run book: the runs and attempts of a tenant in the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from argotune.errors import Conflict, NotFound
 from argotune.lm.meter import Spent
 from argotune.promotion.attempts import Attempt
-from argotune.runs.progress import Marker
 from argotune.runs.run import NEXT, Run, RunState, _renamed
 from argotune.runs.sums import ProgramSum, RunSummary, sums_of
 from argotune.store.collections import Collection
@@ -41,7 +40,7 @@ class Spending(Document):
 
 
 class RunBook:
-    """The runs, attempts and markers of one tenant.
+    """The runs and attempts of one tenant.
 
     A book writes a run only in place of what it has itself read or written of it: what somebody else wrote meanwhile
     stays, and is a Conflict.
@@ -199,20 +198,3 @@ class RunBook:
         if attempt is None:
             raise NotFound(f"attempt: tenant {self.tenant_id!r} has none of run {run_id!r}")
         return self.attempt_record(attempt.model_copy(update={"void": why}))
-
-    def marker(self, module: str) -> tuple[Marker, str | None]:
-        """Where the module stands, and the tag that a change must expect.
-
-        A damaged marker is a new one: the module is due, its traces are read again, which stores nothing twice.
-        """
-        marker, tag = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"module/{module}", Marker)
-        return marker or Marker(), tag
-
-    def change_marker(self, module: str, **changes: Any) -> None:
-        """Change fields of a module's marker. Raises Conflict when somebody else changed it meanwhile."""
-        marker, tag = self.marker(module)
-        record = self.marker_record(module, Marker.model_validate({**marker.model_dump(), **changes}))
-        self._store.write(self.tenant_id, [record], {(record.collection, record.id): tag})
-
-    def marker_record(self, module: str, marker: Marker) -> Record:
-        return to_record(Collection.MARKERS, f"module/{module}", marker)

@@ -13,6 +13,7 @@ class Collection:
     AGENDA = "agenda"
     CONFIG = "config"
     MARKERS = "markers"
+    """Where each module stands, by kind and module (runs/module_book.py), and what a program's run has spent."""
     EXPERIENCES = "experiences"
     EXAMPLES = "examples"
     FRESH = "fresh"

@@ -14,7 +14,6 @@ from watched_store import FailsOnce, WatchedStore
 from argotune.data import question_log
 from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
-from argotune.data.cursor import Cursor
 from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example, Split
 from argotune.data.experiences import Experience
@@ -23,8 +22,6 @@ from argotune.data.label_rule import Labels
 from argotune.data.question_log import QuestionLog
 from argotune.data.questions import Merged
 from argotune.errors import Unavailable
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
 
 CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]
@@ -43,11 +40,7 @@ class Tenant:
 
     def ask(self, experiences: Iterable[Experience]) -> None:
         batch = list(experiences)
-        book = RunBook(self.store, "acme_corp")
-        _, tag = book.marker("routing")
-        self.log.append(
-            batch, book.marker_record("routing", Marker(cursor=Cursor(f"{len(self.kept) + len(batch)}"))), tag
-        )
+        self.log.append(batch, {})
         self.kept |= {x.span_id: x for x in batch}
 
     def gather(self, config=CONFIG) -> Gathered:

@@ -9,21 +9,23 @@ from typing import Any
 
 import pytest
 from factories import FIELDS, FUSION, NOON, make_attributes, make_config, make_experience, make_span
+from marked import mark
 from world import World
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.archive import ExperienceLog
-from argotune.data.cursor import Cursor
+from argotune.data.cursor import Cursor, Reading
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
+from argotune.data.masked import Masked
 from argotune.data.source import SpanRead
 from argotune.errors import Conflict, Unavailable
 from argotune.pipeline import span_reader
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.reading import BEGUN_ANEW, OLDER
 from argotune.pipeline.span_reader import SpanReader
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
 
 HOUR = timedelta(hours=1)
 CONFIG = make_config()
@@ -60,8 +62,12 @@ def read_again(world: World, since: datetime, fields: Fields = FIELDS) -> SpanRe
     return found
 
 
-def stored(world: World) -> Marker:
-    return RunBook(world.store, "acme_corp").marker("routing")[0]
+def book_of(world: World) -> ModuleBook:
+    return ModuleBook(world.store, "acme_corp", "routing")
+
+
+def stored(world: World) -> Reading:
+    return book_of(world).read(Reading)
 
 
 def known(world: World, program: str = "routing") -> set[str]:
@@ -78,17 +84,16 @@ def test_a_first_reading_takes_in_its_lookback_and_leaves_where_it_stood(world: 
     assert (known(world), known(world, "fusion")) == ({"mail", "new"}, {"fused"})
     assert (
         stored(world)
-        == found.marker
-        == Marker(
+        == found.reading
+        == Reading(
             cursor=Cursor("6:fused"),
             unusable={UNKNOWN: 1},
-            masked={"email": 2},
-            masking=MASKING,
             read_since=NOON - 24 * HOUR,
             passed_over=2,
             newest_at=NOON - HOUR,
         )
     )
+    assert book_of(world).read(Masked) == Masked(rules=MASKING, counts={"email": 2})
     assert found.counts == {f"span: {OLDER}": 2, f"span: {UNKNOWN}": 1, "masked: email": 2}
     (mail,) = (x for x in ExperienceLog(world.store, "acme_corp").experiences("routing") if x.span_id == "mail")
     assert "acme.com" not in mail.query
@@ -97,7 +102,7 @@ def test_a_first_reading_takes_in_its_lookback_and_leaves_where_it_stood(world: 
 def test_nothing_to_read_leaves_only_since_when(world: World):
     send(world, "old", ago=25 * HOUR)
     found = read(world)
-    assert found.marker == stored(world) == Marker(read_since=NOON - 24 * HOUR, passed_over=1, doubted_at=NOON)
+    assert found.reading == stored(world) == Reading(read_since=NOON - 24 * HOUR, passed_over=1, doubted_at=NOON)
     assert read(World(now=NOON, traces=_Empty())).counts == {}
 
 
@@ -109,18 +114,18 @@ class _Empty(MemoryTraces):
 def test_the_next_reading_begins_behind_the_cursor_and_adds_to_the_counts(world: World):
     send(world, "a", "b", query="bo@acme.com")
     send(world, "odd", chosen_agent="nobody")
-    first = read(world).marker
-    RunBook(world.store, "acme_corp").change_marker("routing", settled_cursor=first.cursor)
+    first = read(world).reading
+    mark(world.store, "acme_corp", settled_cursor=first.cursor)
     send(world, "c", "early", ago=99 * HOUR, query="jo@acme.com")
     send(world, "odd again", "odd too", chosen_agent="nobody", ago=2 * HOUR)
     found = read(world)
     assert known(world) == {"a", "b", "c", "early"}
-    changed = {"cursor": "7:odd too", "settled_cursor": "3:odd"}
-    counts = {"unusable": {UNKNOWN: 3}, "masked": {"email": 4}}
-    assert found.marker == stored(world) == first.model_copy(update={**changed, **counts})
-    tag = RunBook(world.store, "acme_corp").marker("routing")[1]
-    assert read(world).marker == found.marker
-    assert RunBook(world.store, "acme_corp").marker("routing")[1] == tag
+    changed = {"cursor": "7:odd too", "unusable": {UNKNOWN: 3}}
+    assert found.reading == stored(world) == first.model_copy(update=changed)
+    assert book_of(world).read(Masked).counts == {"email": 4}
+    before = list(world.store.scan("acme_corp", "markers"))
+    assert read(world).reading == found.reading
+    assert list(world.store.scan("acme_corp", "markers")) == before
 
 
 def test_what_was_stored_before_an_outage_stays_and_the_rest_is_read_later(
@@ -141,8 +146,8 @@ def test_what_was_stored_before_an_outage_stays_and_the_rest_is_read_later(
     assert (known(world), stored(world).cursor) == ({"a", "b"}, "2:b")
     monkeypatch.setattr(world.traces, "spans_after", whole)
     found = read(world, progress=lambda *told: seen.append(told))
-    assert (known(world), found.marker.cursor) == ({"a", "b", "c"}, "4:d")
-    assert found.marker.newest_at == NOON - HOUR
+    assert (known(world), found.reading.cursor) == ({"a", "b", "c"}, "4:d")
+    assert found.reading.newest_at == NOON - HOUR
     assert seen == [("routing: spans read", 2, 2), ("routing: spans read", 2, 2)]
 
 
@@ -168,7 +173,7 @@ def test_batches_are_of_a_thousand_spans(world: World):
 def test_what_is_passed_over_is_counted_to_a_bound(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(span_reader, "COUNT_OLDER", 2)
     send(world, "a", "b", "c", ago=30 * HOUR)
-    assert read(world).marker.passed_over == 2
+    assert read(world).reading.passed_over == 2
 
 
 def test_a_reader_that_somebody_overtook_writes_nothing(world: World):
@@ -183,23 +188,23 @@ def test_a_reader_that_somebody_overtook_writes_nothing(world: World):
 
 def test_traces_in_the_future_do_not_say_how_new_the_newest_is(world: World):
     send(world, "ahead", ago=-timedelta(minutes=6))
-    assert read(world).marker.newest_at is None
+    assert read(world).reading.newest_at is None
     send(world, "just now", ago=-timedelta(minutes=5))
     send(world, "before")
-    assert read(world).marker.newest_at == NOON + timedelta(minutes=5)
-    RunBook(world.store, "acme_corp").change_marker("routing", newest_at=NOON + HOUR)
+    assert read(world).reading.newest_at == NOON + timedelta(minutes=5)
+    mark(world.store, "acme_corp", newest_at=NOON + HOUR)
     send(world, "last", ago=2 * HOUR)
-    assert read(world).marker.newest_at == NOON - 2 * HOUR
+    assert read(world).reading.newest_at == NOON - 2 * HOUR
 
 
 def test_a_doubted_clock_is_kept_with_the_cursor(world: World):
     send(world, "a")
     read(world)
     world.now = NOON + timedelta(days=40)
-    assert read(world).marker.doubted_at == NOON + timedelta(days=40)
+    assert read(world).reading.doubted_at == NOON + timedelta(days=40)
     world.now = NOON
     send(world, "b")
-    assert read(world).marker.doubted_at is None
+    assert read(world).reading.doubted_at is None
 
 
 # Another database
@@ -209,7 +214,7 @@ def test_another_database_is_read_from_the_last_pass_on(world: World):
     send(world, "a", "b", query="bo@acme.com")
     read(world)
     ran = {"last_run_at": NOON - 30 * HOUR, "settled_cursor": "2:b", "label_names": ("agent",), "settled_labels": 3}
-    RunBook(world.store, "acme_corp").change_marker("routing", **ran)
+    mark(world.store, "acme_corp", **ran)
     assert BEGUN_ANEW not in read(world).counts
     world.traces = MemoryTraces()
     send(world, "c", ago=50 * HOUR)
@@ -217,9 +222,11 @@ def test_another_database_is_read_from_the_last_pass_on(world: World):
     found = read(world)
     assert known(world) == {"a", "b", "c"}
     assert found.counts == {f"span: {OLDER}": 1, BEGUN_ANEW: 1}
-    assert found.marker == stored(world)
-    assert (found.marker.cursor, found.marker.settled_cursor) == ("2:d", None)
-    assert (found.marker.read_since, found.marker.first_look_at) == (NOON - 54 * HOUR, NOON - 30 * HOUR)
+    assert found.reading == stored(world)
+    passes = book_of(world).read(PassState)
+    assert (found.reading.cursor, passes.settled_cursor, passes.settled_labels) == ("2:d", None, 0)
+    assert (found.reading.read_since, passes.first_look_at) == (NOON - 54 * HOUR, NOON - 30 * HOUR)
+    assert book_of(world).read(Masked) == Masked(rules=MASKING)
 
 
 def test_a_cursor_behind_refused_traces_only_is_followed_all_the_same(world: World):
@@ -231,8 +238,7 @@ def test_a_cursor_behind_refused_traces_only_is_followed_all_the_same(world: Wor
 
 def test_experiences_without_a_cursor_tell_nothing_of_a_database(world: World):
     send(world, "a")
-    log, book = ExperienceLog(world.store, "acme_corp"), RunBook(world.store, "acme_corp")
-    log.append([make_experience(span_id="z")], book.marker_record("routing", Marker()), None)
+    ExperienceLog(world.store, "acme_corp").append([make_experience(span_id="z")], {})
     assert BEGUN_ANEW not in read(world).counts
 
 
@@ -268,24 +274,24 @@ def test_reading_again_takes_in_what_was_passed_over_and_leaves_the_cursor(
     assert known(passed) == {"new"} | taken
     since = min(NOON - ago, NOON - 24 * HOUR)
     changed = {"read_since": since, "passed_over": left, "unusable": {UNKNOWN: unusable}}
-    assert found.marker == stored(passed) == before.model_copy(update=changed)
+    assert found.reading == stored(passed) == before.model_copy(update=changed)
     assert found.counts[AGAIN] == len(taken)
     assert read_again(passed, NOON - ago).counts[AGAIN] == 0
-    assert stored(passed) == found.marker
+    assert stored(passed) == found.reading
 
 
 def test_reading_again_by_more_labels_takes_in_what_was_refused(passed: World):
     wider = Fields("routing", FIELDS.inputs, {"agent": (*FIELDS.answers["agent"], "nobody")})
     found = read_again(passed, NOON - 20 * HOUR, wider)
     assert (known(passed), found.counts[AGAIN]) == ({"new", "odd"}, 1)
-    assert found.marker.unusable == {UNKNOWN: 1}
+    assert found.reading.unusable == {UNKNOWN: 1}
 
 
 def test_reading_again_where_all_was_read_counts_nothing_anew(passed: World):
-    RunBook(passed.store, "acme_corp").change_marker("routing", read_since=None, passed_over=0)
+    mark(passed.store, "acme_corp", read_since=None, passed_over=0)
     found = read_again(passed, NOON - 99 * HOUR)
     assert known(passed) == {"new", "old", "oldest"}
-    assert (found.marker.read_since, found.marker.passed_over, found.marker.unusable) == (None, 0, {UNKNOWN: 1})
+    assert (found.reading.read_since, found.reading.passed_over, found.reading.unusable) == (None, 0, {UNKNOWN: 1})
 
 
 def test_reading_again_goes_on_by_batches_without_taking_anything_twice(passed: World, monkeypatch: pytest.MonkeyPatch):

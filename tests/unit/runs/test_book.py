@@ -8,15 +8,13 @@ from itertools import product
 
 import pytest
 from factories import NOON, after, make_run, make_verdict
-from watched_store import Call, Meanwhile, WatchedStore
+from watched_store import Call, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.data.cursor import Cursor
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
 from argotune.promotion.attempts import Attempt
 from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
 from argotune.runs.run import NEXT, Plan, RunState, Skip
 from argotune.store.collections import Collection
 from argotune.store.port import Record
@@ -46,6 +44,10 @@ PLAN = Plan(
     data_hash="0" * 64,
 )
 
+ALSO = RunBook(MemoryStore(), "acme_corp").attempt_record(
+    Attempt(program="routing", run_id="routing-1", at=NOON, example_ids=("d",))
+)
+
 
 def book_of(store: MemoryStore | None = None) -> RunBook:
     return RunBook(store or MemoryStore(), "acme_corp")
@@ -67,9 +69,9 @@ def test_an_illegal_step_is_a_conflict_that_leaves_nothing(state: RunState, foll
     book = book_of()
     run = book.open(make_run(state=state))
     with pytest.raises(Conflict, match=f"routing-pass-1 cannot go from {state} to {following}"):
-        book.advance(run, following, also=[book.marker_record("routing", Marker(cursor=Cursor("1")))], lm_calls=3)
+        book.advance(run, following, also=[ALSO], lm_calls=3)
     assert book.run(run.id) == run
-    assert book.marker("routing") == (Marker(), None)
+    assert book.attempts("routing") == []
 
 
 def test_every_state_is_in_the_table_and_leads_to_an_end():
@@ -121,10 +123,10 @@ def test_a_run_that_another_process_has_taken_further_is_not_written_over(has_en
     run = quick.open(make_run(group="later"))
     run = quick.advance(run, S.SKIPPED if has_ended else S.PLANNED)
     with pytest.raises(Conflict):
-        stale.advance(make_run(), S.PLANNED, also=[stale.marker_record("routing", Marker(cursor=Cursor("1")))])
+        stale.advance(make_run(), S.PLANNED, also=[ALSO])
     with pytest.raises(Conflict):
         stale.keep(make_run())
-    assert (quick.runs(), quick.marker("routing")) == ([run], (Marker(), None))
+    assert (quick.runs(), quick.attempts("routing")) == ([run], [])
 
 
 def test_two_processes_that_begin_the_same_run_do_not_both_begin_it():
@@ -247,7 +249,7 @@ def test_what_a_run_has_spent_is_the_later_of_its_record_and_its_last_answer(
     assert book.spent(run) == found
 
 
-# Attempts and markers
+# Attempts
 
 
 def test_attempts_are_listed_oldest_first_of_their_program_only():
@@ -260,34 +262,6 @@ def test_attempts_are_listed_oldest_first_of_their_program_only():
     store.write("acme_corp", [book.attempt_record(attempt) for attempt in (*made, made[0])])
     assert book.attempts("routing") == [made[1], made[0]]
     assert book.attempts("modality.video") == []
-
-
-def test_a_marker_begins_empty_and_keeps_what_is_not_changed():
-    book = book_of()
-    assert book.marker("routing") == (Marker(), None)
-    book.change_marker("routing", cursor="7")
-    book.change_marker("routing", pass_id="p1", last_run_at=NOON)
-    book.change_marker("modality", cursor="1")
-    assert book.marker("routing")[0] == Marker(cursor=Cursor("7"), pass_id="p1", last_run_at=NOON)
-
-
-@pytest.mark.parametrize("changes", [{"rowid": 3}, {"passed_over": "many"}])
-def test_a_field_that_no_marker_has_is_not_written(changes: dict[str, object]):
-    book = book_of()
-    with pytest.raises(ValueError, match="Marker"):
-        book.change_marker("routing", **changes)
-    assert book.marker("routing") == (Marker(), None)
-
-
-def test_a_marker_that_was_changed_meanwhile_is_a_conflict_that_leaves_nothing():
-    store = WatchedStore()
-    book = book_of(store)
-    store.after = Meanwhile(lambda: book.change_marker("routing", cursor="99"), "read")
-    with pytest.raises(Conflict):
-        book.change_marker("routing", cursor="7")
-    assert book.marker("routing")[0] == Marker(cursor=Cursor("99"))
-    book.change_marker("routing", cursor="100")
-    assert book.marker("routing")[0].cursor == "100"
 
 
 def test_the_run_that_began_last_is_the_latest_whatever_its_clock_said():

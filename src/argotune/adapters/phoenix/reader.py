@@ -110,7 +110,7 @@ class ModuleSpans:
                 yield held
             held = read
         if held is not None:
-            yield SpanRead(held.span, newest and newest.cursor)
+            yield SpanRead(held.span, newest.cursor if newest else None)
 
     def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
         for window, table in self._windows(self._condition, QUERY_COLUMNS, since):
@@ -192,7 +192,7 @@ class ModuleSpans:
 
 def _cursor_up_to(newest: Place | None, place: Place) -> Cursor | None:
     """Behind the place, but not behind what was the newest one when reading began."""
-    return newest and min(place, newest, key=lambda each: each.row_id).cursor
+    return min(place, newest, key=lambda each: each.row_id).cursor if newest else None
 
 
 def _ids_in_lists(spans: Iterator[Span]) -> Iterator[list[str]]:

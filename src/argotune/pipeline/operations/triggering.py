@@ -10,7 +10,7 @@ from argotune.data.source import TraceSource
 from argotune.errors import NotFound, ProjectMissing
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
-from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
 from argotune.runs.step_outcomes import ModuleCheck, outcome_of_looks
 from argotune.runs.tenant_report import TenantReport
 from argotune.scheduling.next_check import agenda_of
@@ -83,12 +83,12 @@ def _due(asked: LookRequest, now: datetime, looks: Sequence[ModuleCheck], outcom
 def _looks(
     store: Store, traces: TraceSource, config: RoutingConfigUnified, asked: LookRequest, now: datetime
 ) -> list[ModuleCheck]:
-    book = RunBook(store, config.tenant_id)
-    return [_look(book, traces, config, module, asked, now) for module in modules_of(config, asked.module)]
+    modules = modules_of(config, asked.module)
+    return [_look(ModuleBook(store, config.tenant_id, name), traces, config, name, asked, now) for name in modules]
 
 
 def _look(
-    book: RunBook,
+    book: ModuleBook,
     traces: TraceSource,
     config: RoutingConfigUnified,
     module: str,
@@ -96,10 +96,10 @@ def _look(
     now: datetime,
 ) -> ModuleCheck:
     if not asked.is_dry:
-        note_first_look(book, module, now)
-    marker, _ = book.marker(module)
+        note_first_look(book, now)
+    state = book.state
     try:
-        return ModuleCheck(trigger(marker, traces, config, module, forced=asked.is_forced, now=now))
+        return ModuleCheck(trigger(state, traces, config, module, forced=asked.is_forced, now=now))
     except ProjectMissing as error:
-        conditions = without_traces(marker, config, module, forced=asked.is_forced, now=now)
+        conditions = without_traces(state, config, module, forced=asked.is_forced, now=now)
         return ModuleCheck(conditions, missing=str(error))

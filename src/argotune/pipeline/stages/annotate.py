@@ -14,6 +14,7 @@ from datetime import datetime
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
+from argotune.data.cursor import Reading
 from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.gathering import near_examples, own_spans, trusted_examples
@@ -28,6 +29,7 @@ from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, 
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
 from argotune.promotion.versions import Version
+from argotune.runs.module_book import ModuleBook
 from argotune.store.moments import believed
 from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified
@@ -189,11 +191,15 @@ def _places(this: Pass, state: LabelState, n_programs: int) -> int:
     Modules that ever had traces share the day's limit, and the programs of a module its part.
     """
     limit, today = this.config.annotation.daily_limit, state.now.date()
-    active = sum(this.book.marker(module)[0].cursor is not None for module in this.config.modules)
+    active = sum(_was_read(this, module) for module in this.config.modules)
     share = math.ceil(limit / max(active, 1) / n_programs)
     own = sum(item.is_waiting or item.asked_at.date() == today for item in state.items.values())
     waiting = state.elsewhere + sum(item.is_waiting for item in state.items.values())
     return max(0, min(share - own, limit - waiting, limit - state.queue.queued_on(today)))
+
+
+def _was_read(this: Pass, module: str) -> bool:
+    return ModuleBook(this.store, this.tenant_id, module).read(Reading).cursor is not None
 
 
 def _splitter(config: RoutingConfigUnified, state: LabelState) -> Splitter:

@@ -55,12 +55,12 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     if this.request.reach is not None:
         spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
     names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
-    labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.marker.read_since)
+    labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.reading.read_since)
     beside = _beside(this, names, spans.counts)
     found = {f.program: _dataset(this, f, beside) for f in fields}
     datasets = {program: dataset for program, (dataset, _) in found.items()}
     annotations = {program: own for program, (_, own) in found.items()}
-    return Collected(datasets, annotations, spans.marker.cursor, labels, names)
+    return Collected(datasets, annotations, spans.reading.cursor, labels, names)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
         **({HELD: 1} if kept.is_held else {}),
         **_label_counts(queued.values(), list(annotators.values())),
     }
-    history = this.marker.history.get(fields.program)
+    history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
     load = partial(log.examples, fields.program)
     return Dataset(fields.program, found.sums, load, counts, accuracy, recent), annotations

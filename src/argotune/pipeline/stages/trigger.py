@@ -7,13 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from argotune.data.cursor import Cursor
+from argotune.data.cursor import Cursor, Reading
 from argotune.data.source import TraceSource
+from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import Shortfall
 from argotune.errors import Conflict
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import ModuleState, PassState
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.moments import believed
 from argotune.tenants.config import RoutingConfigUnified
@@ -23,7 +24,7 @@ COUNT_AT_LEAST = 1000
 
 
 def trigger(
-    marker: Marker,
+    state: ModuleState,
     traces: TraceSource,
     config: RoutingConfigUnified,
     module: str,
@@ -32,32 +33,32 @@ def trigger(
     now: datetime,
     reach: timedelta | None = None,
 ) -> Conditions:
-    """The conditions of the module that stands where `marker` says. Raises what the trace source raises: an outage is
+    """The conditions of the module that stands where `state` says. Raises what the trace source raises: an outage is
     never "no traces".
 
     `reach`: how far back traces are to be read again that were passed over; None: they are not.
     """
-    found = _conditions(_believed(marker, now), config, module, forced, now)
-    notes = _notes(marker, now)
-    if is_lost(traces, config.tenant_id, marker):
-        marker, notes = begun_anew(marker, now), (*notes, BEGUN_ANEW)
-    counted = _count(traces, config, module, marker, found.counted_up_to, now, reach)
+    found, notes = _conditions(state, config, module, forced, now), _notes(state.passes, now)
+    passes, reading = state.passes, state.reading
+    if is_lost(traces, config.tenant_id, reading.cursor):
+        (passes, reading), notes = begun_anew(passes, reading, now), (*notes, BEGUN_ANEW)
+    counted = _count(traces, config, module, passes, reading, found.counted_up_to, now, reach)
     return replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
 
 
 def without_traces(
-    marker: Marker, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
+    state: ModuleState, config: RoutingConfigUnified, module: str, *, forced: bool, now: datetime
 ) -> Conditions:
     """The conditions of a module for which nothing was ever sent."""
-    return replace(_conditions(_believed(marker, now), config, module, forced, now), notes=_notes(marker, now))
+    return replace(_conditions(state, config, module, forced, now), notes=_notes(state.passes, now))
 
 
-def note_first_look(book: RunBook, module: str, now: datetime) -> None:
+def note_first_look(book: ModuleBook, now: datetime) -> None:
     """Remember when a module was first looked at, from where its lookback reaches back. Later looks change nothing."""
-    marker, _ = book.marker(module)
-    if marker.settled_cursor is None and not believed(marker.first_look_at, now):
-        with suppress(Conflict):  # somebody else looked at it, or reads
-            book.change_marker(module, first_look_at=now)
+    passes = book.read(PassState)
+    if passes.settled_cursor is None and not believed(passes.first_look_at, now):
+        with suppress(Conflict):  # somebody else looked at it, or began a pass
+            book.change(PassState, first_look_at=now)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def _count(
     traces: TraceSource,
     config: RoutingConfigUnified,
     module: str,
-    marker: Marker,
+    passes: PassState,
+    reading: Reading,
     limit: int,
     now: datetime,
     reach: timedelta | None,
@@ -81,38 +83,41 @@ def _count(
     def count(cursor: Cursor | None, since: datetime | None, until: datetime | None = None) -> int:
         return traces.count_after(config.tenant_id, module, cursor, limit, since, until)
 
-    since, names = since_of(marker, config, now), marker.label_names
-    new = count(marker.settled_cursor, since)
-    if reach and since is None and marker.read_since and now - reach < marker.read_since:
-        new = min(limit, new + count(None, now - reach, marker.read_since))
-    labels = traces.count_labels(config.tenant_id, module, names, marker.read_since) if names else 0
-    return _Counted(new, count(None, None, since) if since else 0, max(0, labels - marker.settled_labels))
+    since, names = since_of(passes, config, now), passes.label_names
+    new = count(passes.settled_cursor, since)
+    if reach and since is None and reading.read_since and now - reach < reading.read_since:
+        new = min(limit, new + count(None, now - reach, reading.read_since))
+    labels = traces.count_labels(config.tenant_id, module, names, reading.read_since) if names else 0
+    return _Counted(new, count(None, None, since) if since else 0, max(0, labels - passes.settled_labels))
 
 
-def _believed(marker: Marker, now: datetime) -> Marker:
+def _believed(passes: PassState, now: datetime) -> PassState:
     """Without a last run in the future, which would put off the next one until then."""
-    if marker.last_run_at is None or believed(marker.last_run_at, now):
-        return marker
-    return marker.model_copy(update={"last_run_at": None, "again_at": marker.again_at and now})
+    if passes.last_run_at is None or believed(passes.last_run_at, now):
+        return passes
+    return passes.model_copy(update={"last_run_at": None, "again_at": passes.again_at and now})
 
 
-def _notes(marker: Marker, now: datetime) -> tuple[str, ...]:
-    if marker.last_run_at is None or believed(marker.last_run_at, now):
+def _notes(passes: PassState, now: datetime) -> tuple[str, ...]:
+    if passes.last_run_at is None or believed(passes.last_run_at, now):
         return ()
-    return (f"the last run is dated {marker.last_run_at:%Y-%m-%d}, in the future: not believed",)
+    return (f"the last run is dated {passes.last_run_at:%Y-%m-%d}, in the future: not believed",)
 
 
-def _conditions(marker: Marker, config: RoutingConfigUnified, module: str, forced: bool, now: datetime) -> Conditions:
+def _conditions(
+    state: ModuleState, config: RoutingConfigUnified, module: str, forced: bool, now: datetime
+) -> Conditions:
     """Of a module without traces."""
-    short = _shortfall(marker, config, now)
+    passes = _believed(state.passes, now)
+    short = _shortfall(state.lessons, passes.last_run_at, config, now)
     needed = max(config.min_samples_for_optimization, short.traces if short else 0)
     return Conditions(
         tenant_id=config.tenant_id,
         module=module,
         is_enabled=config.enable_auto_optimization,
         is_forced=forced,
-        is_unfinished=marker.pass_id is not None,
-        last_run_at=marker.last_run_at,
+        is_unfinished=passes.pass_id is not None,
+        last_run_at=passes.last_run_at,
         interval=timedelta(seconds=config.optimization_interval_seconds),
         now=now,
         traces=0,
@@ -120,8 +125,8 @@ def _conditions(marker: Marker, config: RoutingConfigUnified, module: str, force
         counted_up_to=max(needed, COUNT_AT_LEAST),
         gain_asked=short.gain if short and needed == short.traces else None,
         labels_needed=_labels_needed(short, config),
-        is_budget_raised=any(cut.has_more(config.budget) for cut in marker.cut_short.values()),
-        again_at=marker.again_at,
+        is_budget_raised=any(cut.has_more(config.budget) for cut in state.lessons.cut_short.values()),
+        again_at=passes.again_at,
     )
 
 
@@ -131,13 +136,15 @@ def _labels_needed(short: Shortfall | None, config: RoutingConfigUnified) -> int
     return max(config.annotation.min_annotations_for_optimization, missing)
 
 
-def _shortfall(marker: Marker, config: RoutingConfigUnified, now: datetime) -> Shortfall | None:
+def _shortfall(
+    lessons: Lessons, last_run_at: datetime | None, config: RoutingConfigUnified, now: datetime
+) -> Shortfall | None:
     """That of the program that lacks least, when all programs lack traces to show a gain.
 
     It is forgotten after a while: what drifted meanwhile shows only in the traces themselves, and may promise more.
     """
     patience = timedelta(hours=config.decisions.look_again_hours)
-    is_waiting = marker.last_run_at is not None and now - marker.last_run_at < patience
-    if not is_waiting or not marker.short or not marker.history.keys() <= marker.short.keys():
+    is_waiting = last_run_at is not None and now - last_run_at < patience
+    if not is_waiting or not lessons.short or not lessons.history.keys() <= lessons.short.keys():
         return None
-    return min(marker.short.values(), key=lambda short: short.traces)
+    return min(lessons.short.values(), key=lambda short: short.traces)

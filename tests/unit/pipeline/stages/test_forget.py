@@ -14,7 +14,6 @@ from argotune.promotion.attempts import Attempt
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
 from argotune.runs.run import Run, RunState
 from argotune.runs.totals import RoundRecord, keep_tally
 from argotune.store.collections import EVERYONE, Collection
@@ -88,7 +87,7 @@ def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -
     store = a_store()
     log = ExperienceLog(store, "acme_corp")
     spans = [make_experience(f"question {n}", span_id=f"{n}", at=NOON - n * DAY) for n in (200, 100, 80)]
-    log.append(spans, RunBook(store, "acme_corp").marker_record("routing", Marker()), None)
+    log.append(spans, {})
     gathered(store)
     assert forget_old(store, make_config(), NOON + DAY)["experiences"] == 4  # two with their examples
     assert [x.span_id for x in log.experiences("routing")] == ["80"]

@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from factories import NOON, make_annotation, make_config, make_span
+from marked import mark
 from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.data.cursor import Cursor
+from argotune.data.cursor import Cursor, Reading
 from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
-from argotune.runs.book import RunBook
-from argotune.runs.progress import Marker
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import ModuleState, PassState
 from argotune.scheduling.trigger_check import Conditions
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -68,16 +69,16 @@ class Sent:
         found = self.traces.spans_after("acme_corp", "routing", None)
         return next(read.cursor for read in found if read.span.span_id == id)
 
-    def marked(self, **marker: Any) -> Sent:
-        RunBook(self.store, "acme_corp").change_marker("routing", **marker)
+    def marked(self, **fields: Any) -> Sent:
+        mark(self.store, "acme_corp", **fields)
         return self
 
     @property
-    def marker(self) -> Marker:
-        return RunBook(self.store, "acme_corp").marker("routing")[0]
+    def state(self) -> ModuleState:
+        return ModuleBook(self.store, "acme_corp", "routing").state
 
     def look(self, config: RoutingConfigUnified = CONFIG, *, forced: bool = False, **reach: Any) -> Conditions:
-        return trigger(self.marker, self.traces, config, "routing", forced=forced, now=NOON, **reach)
+        return trigger(self.state, self.traces, config, "routing", forced=forced, now=NOON, **reach)
 
 
 @pytest.fixture
@@ -86,11 +87,11 @@ def sent() -> Sent:
 
 
 def test_a_module_that_nobody_knows_waits_for_its_first_traces(sent: Sent):
-    assert sent.look() == without_traces(sent.marker, CONFIG, "routing", forced=False, now=NOON) == ASKED
+    assert sent.look() == without_traces(sent.state, CONFIG, "routing", forced=False, now=NOON) == ASKED
 
 
 @pytest.mark.parametrize("look", [lambda sent, **of: sent.look(**of), lambda sent, **of: of_none(sent, **of)])
-def test_what_the_config_and_the_marker_say_is_in_the_conditions(sent: Sent, look: Any):
+def test_what_the_config_and_the_records_say_is_in_the_conditions(sent: Sent, look: Any):
     sent.marked(pass_id="one", last_run_at=NOON - HOUR, again_at=NOON + HOUR)
     config = make_config(
         enable_auto_optimization=False,
@@ -113,7 +114,7 @@ def test_what_the_config_and_the_marker_say_is_in_the_conditions(sent: Sent, loo
 
 
 def of_none(sent: Sent, *, config: RoutingConfigUnified = CONFIG, forced: bool = False) -> Conditions:
-    return without_traces(sent.marker, config, "routing", forced=forced, now=NOON)
+    return without_traces(sent.state, config, "routing", forced=forced, now=NOON)
 
 
 def test_an_outage_is_never_no_traces(sent: Sent):
@@ -121,7 +122,7 @@ def test_an_outage_is_never_no_traces(sent: Sent):
     with pytest.raises(Unavailable):
         sent.look()
     with pytest.raises(ProjectMissing):
-        trigger(sent.marker, MemoryTraces(), CONFIG, "routing", forced=False, now=NOON)
+        trigger(sent.state, MemoryTraces(), CONFIG, "routing", forced=False, now=NOON)
 
 
 # Which traces count
@@ -185,7 +186,7 @@ def test_what_is_counted_twice_stops_at_what_is_needed_too(sent: Sent):
 
 
 @pytest.mark.parametrize(
-    ("marker", "labels"),
+    ("known", "labels"),
     [
         ({}, 0),
         ({"label_names": ("agent",)}, 9),
@@ -195,11 +196,11 @@ def test_what_is_counted_twice_stops_at_what_is_needed_too(sent: Sent):
         ({"label_names": ("agent",), "read_since": NOON - 24 * HOUR}, 7),
     ],
 )
-def test_labels_count_that_were_given_since_the_last_pass_on_what_is_read(sent: Sent, marker, labels: int):
+def test_labels_count_that_were_given_since_the_last_pass_on_what_is_read(sent: Sent, known, labels: int):
     sent.send(2, ago=30 * HOUR, labelled=2)
     sent.send(12, labelled=7)
     sent.send(3, labelled=3, module="profiles")
-    assert sent.marked(**marker).look().labels == labels
+    assert sent.marked(**known).look().labels == labels
 
 
 # Another database, and clocks that were wrong
@@ -246,12 +247,12 @@ def lacking(traces: int = 700, test_examples: int = 50) -> dict[str, Shortfall]:
     return {"routing": Shortfall(gain=0.03, test_examples=test_examples, traces=traces)}
 
 
-def waiting(ago: timedelta = HOUR, **marker: Any) -> dict[str, Any]:
-    return {"last_run_at": NOON - ago, "history": HISTORY, "short": lacking(), **marker}
+def waiting(ago: timedelta = HOUR, **known: Any) -> dict[str, Any]:
+    return {"last_run_at": NOON - ago, "history": HISTORY, "short": lacking(), **known}
 
 
 @pytest.mark.parametrize(
-    ("marker", "needed", "gain", "labels"),
+    ("known", "needed", "gain", "labels"),
     [
         (waiting(), 700, 0.03, 167),
         (waiting(24 * HOUR - SECOND), 700, 0.03, 167),
@@ -269,8 +270,8 @@ def waiting(ago: timedelta = HOUR, **marker: Any) -> dict[str, Any]:
         (waiting(last_run_at=NOON + 48 * HOUR), 100, None, 50),
     ],
 )
-def test_so_much_is_asked_as_shows_a_gain_for_a_day(sent: Sent, marker, needed: int, gain: float | None, labels: int):
-    found = sent.marked(**marker).look()
+def test_so_much_is_asked_as_shows_a_gain_for_a_day(sent: Sent, known, needed: int, gain: float | None, labels: int):
+    found = sent.marked(**known).look()
     assert (found.traces_needed, found.gain_asked, found.labels_needed) == (needed, gain, labels)
     assert found.counted_up_to == max(needed, 1000)
 
@@ -300,12 +301,12 @@ def test_a_raised_budget_of_any_program_is_news(sent: Sent, calls: int, is_raise
 
 
 def first_look(sent: Sent) -> datetime | None:
-    note_first_look(RunBook(sent.store, "acme_corp"), "routing", NOON)
-    return sent.marker.first_look_at
+    note_first_look(ModuleBook(sent.store, "acme_corp", "routing"), NOON)
+    return sent.state.passes.first_look_at
 
 
 @pytest.mark.parametrize(
-    ("marker", "kept"),
+    ("known", "kept"),
     [
         ({}, NOON),
         ({"first_look_at": NOON - HOUR}, NOON - HOUR),
@@ -313,8 +314,8 @@ def first_look(sent: Sent) -> datetime | None:
         ({"settled_cursor": "5:a"}, None),
     ],
 )
-def test_the_first_look_is_remembered_until_something_is_settled(sent: Sent, marker, kept: datetime | None):
-    assert first_look(sent.marked(**marker) if marker else sent) == kept
+def test_the_first_look_is_remembered_until_something_is_settled(sent: Sent, known, kept: datetime | None):
+    assert first_look(sent.marked(**known)) == kept
 
 
 def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent):
@@ -326,17 +327,16 @@ def test_somebody_who_looks_first_meanwhile_is_let_do_it(sent: Sent):
 
 
 @pytest.mark.parametrize(
-    ("marker", "since"),
+    ("passes", "since"),
     [
         ({}, NOON - 24 * HOUR),
         ({"first_look_at": NOON - HOUR}, NOON - 25 * HOUR),
         ({"first_look_at": NOON + HOUR}, NOON - 24 * HOUR),
-        ({"cursor": "4:a"}, NOON - 24 * HOUR),
         ({"settled_cursor": "1:a"}, None),
     ],
 )
-def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settled(marker, since: datetime | None):
-    assert since_of(Marker(**marker), CONFIG, NOON) == since
+def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settled(passes, since: datetime | None):
+    assert since_of(PassState(**passes), CONFIG, NOON) == since
 
 
 @pytest.mark.parametrize(
@@ -345,20 +345,14 @@ def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settle
 def test_a_cursor_is_lost_where_the_last_span_read_is_gone_or_elsewhere(cursor: Cursor | None, lost: bool):
     traces = MemoryTraces()
     traces.record("acme_corp", [make_span(span_id=id) for id in ("first", "known")])
-    assert is_lost(traces, "acme_corp", Marker(cursor=cursor)) is lost
+    assert is_lost(traces, "acme_corp", cursor) is lost
 
 
 @pytest.mark.parametrize(("ran_at", "looked"), [(NOON - HOUR, NOON - HOUR), (None, NOON), (NOON + HOUR, NOON)])
-def test_a_marker_begun_anew_keeps_all_but_what_was_of_the_database(ran_at: datetime | None, looked: datetime):
-    kept = {"pass_id": "one", "learned": {"routing": "x"}, "last_run_at": ran_at, "label_names": ("agent",)}
-    of_database = {
-        "cursor": "1:x",
-        "settled_cursor": "1:x",
-        "settled_labels": 1,
-        "unusable": {"a": 1},
-        "masked": {"b": 1},
-        "read_since": NOON,
-        "passed_over": 1,
-    }
-    marker = Marker(**kept, **of_database, first_look_at=NOON - 99 * HOUR)
-    assert begun_anew(marker, NOON) == Marker(**kept, first_look_at=looked)
+def test_what_is_begun_anew_keeps_all_but_what_was_of_the_database(ran_at: datetime | None, looked: datetime):
+    kept = PassState(pass_id="one", last_run_at=ran_at, label_names=("agent",), settled_group="g", again_at=NOON)
+    of_database = {"settled_cursor": Cursor("1:x"), "settled_labels": 1, "first_look_at": NOON - 99 * HOUR}
+    clocks = Reading(newest_at=NOON, doubted_at=NOON - HOUR)
+    read = {"cursor": Cursor("1:x"), "unusable": {"a": 1}, "read_since": NOON, "passed_over": 1}
+    found = begun_anew(kept.model_copy(update=of_database), clocks.model_copy(update=read), NOON)
+    assert found == (kept.model_copy(update={"first_look_at": looked}), clocks)
