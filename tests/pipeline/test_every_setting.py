@@ -162,10 +162,10 @@ def a_world(config: RoutingConfigUnified, n: int = 120, *, labelled: bool = True
     return world
 
 
-def asked_to_run(config: RoutingConfigUnified, marker: Mapping[str, Any] | None = None) -> Any:
+def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None = None) -> Any:
     world = a_world(config)
-    if marker:
-        mark(world.store, config.tenant_id, **marker)
+    if known:
+        mark(world.store, config.tenant_id, **known)
     found = world.look(config)
     return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
 
@@ -366,7 +366,7 @@ CONFIG = [
         {"tenant_id": "acme_corp"},
     ),
     Row("enable_auto_optimization", False, asked_to_run, ROUTED),
-    Row("optimization_interval_seconds", 90_000, partial(asked_to_run, marker=waiting(0)), ROUTED),
+    Row("optimization_interval_seconds", 90_000, partial(asked_to_run, known=waiting(0)), ROUTED),
     Row("min_samples_for_optimization", 121, asked_to_run, ROUTED),
     Row("preferred_optimizer", "bootstrap", optimizer),
     Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
@@ -390,7 +390,7 @@ CONFIG = [
     Row("reward.processing_time_scale_s", 8.0, gathered, ROUTED),
     Row("split.train", 0.6, partial(placed, split=Split.TRAIN), ROUTED, {"split.dev": 0.1}),
     Row("split.dev", 0.4, partial(placed, split=Split.DEV), ROUTED, {"split.test": 0.1}),
-    Row("split.test", 0.1, partial(asked_to_run, marker=waiting(700)), ROUTED, {"split.dev": 0.4}),
+    Row("split.test", 0.1, partial(asked_to_run, known=waiting(700)), ROUTED, {"split.dev": 0.4}),
     Row("gate.min_effect", 0.2, partial(judged, wins=10, same=90)),
     Row("gate.min_test_examples", 19, partial(judged, wins=19)),
     Row("gate.significance", 0.01, partial(judged, wins=8, same=30)),
@@ -415,7 +415,7 @@ CONFIG = [
     Row("decisions.detection_power", 0.9, partial(many, **MEASURED)),
     Row("decisions.detection_power", 0.9, partial(known, compared=100, disagreed=30)),
     Row("gate.significance", 0.01, partial(known, compared=100, disagreed=30)),
-    Row("decisions.look_again_hours", 4, partial(asked_to_run, marker=waiting(700)), ROUTED),
+    Row("decisions.look_again_hours", 4, partial(asked_to_run, known=waiting(700)), ROUTED),
     Row("decisions.look_again_hours", 4, again_at, ROUTED),
     Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
     Row("decisions.explored_optimizers", ["simba"], many),

@@ -24,8 +24,8 @@ from argotune.data.near_texts import NearTexts, Sketches, is_wide
 from argotune.data.questions import PastAnswer
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find, to_record
-from argotune.store.port import ANY, Record, Store
+from argotune.store.documents import Document, find_renewable, to_record
+from argotune.store.port import Record, Store
 from argotune.store.sealing import seal, unseal
 
 WRITE_AT_ONCE = 1000
@@ -114,10 +114,7 @@ class QuestionLog:
 
     def summary(self) -> Summary | None:
         """None where there is none that can be gone on from. What was left to be removed is removed."""
-        try:
-            found, self._tag = find(self._store, self._tenant_id, self._gathered, "summary", Summary)
-        except Corrupt:
-            found, self._tag = None, ANY
+        found, self._tag = find_renewable(self._store, self._tenant_id, self._gathered, "summary", Summary)
         if found is None or not found.edition:
             return None
         return self._cleared(found)
@@ -133,10 +130,7 @@ class QuestionLog:
 
     def annotated(self) -> AnnotatedSpans:
         """The annotated spans as they were taken in last."""
-        try:
-            found, _ = find(self._store, self._tenant_id, self._gathered, "annotated", AnnotatedSpans)
-        except Corrupt:
-            found = None
+        found, _ = find_renewable(self._store, self._tenant_id, self._gathered, "annotated", AnnotatedSpans)
         return found or AnnotatedSpans()
 
     def fresh(self) -> dict[str, list[str]]:

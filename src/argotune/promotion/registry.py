@@ -14,8 +14,8 @@ from typing import Literal
 from argotune.errors import Conflict, Corrupt, NewerRecord, NotFound
 from argotune.promotion.versions import Bar, Champion, Change, Version
 from argotune.store.collections import Collection
-from argotune.store.documents import find, find_all, to_record
-from argotune.store.port import ANY, Record, Store
+from argotune.store.documents import find, find_all, tag_there, to_record
+from argotune.store.port import Record, Store
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Registry:
         champion = Champion(
             program=program, version=last.version, previous=last.previous, since=last.at, sequence=last.sequence
         )
-        expect = {(Collection.CHAMPIONS, program): None if document is None else ANY}
+        expect = {(Collection.CHAMPIONS, program): tag_there(document)}
         self._store.write(self._tenant_id, [to_record(Collection.CHAMPIONS, program, champion)], expect)
         return champion
 

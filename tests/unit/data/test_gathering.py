@@ -19,9 +19,10 @@ from argotune.data.examples import Example, Split
 from argotune.data.experiences import Experience
 from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
 from argotune.data.label_rule import Labels
-from argotune.data.question_log import QuestionLog
+from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.questions import Merged
-from argotune.errors import Unavailable
+from argotune.errors import Conflict, Unavailable
+from argotune.store.port import Record
 
 CONFIG = make_config(min_trace_confidence=0.0)
 WORDS = ["alps", "budget", "chess", "comet", "glacier", "harbour", "museum", "robots", "tram", "violin", "whales"]
@@ -173,3 +174,14 @@ def test_a_promised_split_is_kept_when_the_label_comes() -> None:
         tenant.annotations[span_id] = make_annotation()
         tenant.gather()
         assert [e.split for e in tenant.stored().values() if e.span_id == span_id] == [split]
+
+
+def test_a_damaged_summary_that_somebody_else_made_anew_is_not_written_over() -> None:
+    store = WatchedStore()
+    store.write("acme_corp", [Record("gathered.routing", "summary", "{}")])
+    late, quick = (QuestionLog(store, "acme_corp", "routing") for _ in range(2))
+    assert (late.summary(), quick.summary()) == (None, None)
+    quick.commit(Summary(edition="quick"))
+    with pytest.raises(Conflict):
+        late.commit(Summary(edition="late"))
+    assert late.summary() == Summary(edition="quick")

@@ -17,15 +17,15 @@ from typing import TypeVar
 from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
-from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
+from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
 from argotune.promotion.attempts import Attempt
 from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
 from argotune.runs.totals import RoundRecord, rounds
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find, find_all, from_text, to_record
-from argotune.store.port import ANY, Store
+from argotune.store.documents import Document, find_all, find_renewable, from_text, to_record
+from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -54,12 +54,15 @@ class Forgotten(Document):
 def forget_some(store: Store, now: datetime, count: int = PER_ROUND) -> dict[str, int]:
     """Forget what is too old of the next `count` tenants on the list; the numbers of records by collection.
 
-    Nothing is forgotten by a clock that the rounds of the last days do not bear out. A tenant that cannot be read is
-    left out.
+    Nothing is forgotten by a clock that the rounds of the last days do not bear out, nor where a newer release does it.
+    A tenant that cannot be read is left out.
     """
     if not is_borne_out(now, rounds(store)):
         return {}
-    configs, (last, tag) = Configs(store), _cursor(store)
+    try:
+        configs, (last, tag) = Configs(store), _cursor(store)
+    except NewerRecord:  # rounds of a newer release look after the tenants
+        return {}
     ids = configs.tenant_ids()
     first = bisect.bisect_right(ids, last.tenant_id)
     chosen = [*ids[first:], *ids[:first]][:count]
@@ -76,10 +79,7 @@ def forget_some(store: Store, now: datetime, count: int = PER_ROUND) -> dict[str
 
 
 def _cursor(store: Store) -> tuple[Forgotten, str | None]:
-    try:
-        known, tag = find(store, EVERYONE, Collection.FORGETTING, "cursor", Forgotten)
-    except Corrupt:
-        return Forgotten(), ANY
+    known, tag = find_renewable(store, EVERYONE, Collection.FORGETTING, "cursor", Forgotten)
     return known or Forgotten(), tag
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 from factories import after, make_config, make_version
+from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
-from argotune.errors import Corrupt
+from argotune.errors import Conflict, Corrupt
 from argotune.pipeline.operations.mending import Fault, look_over
 from argotune.promotion.registry import Registry
+from argotune.promotion.versions import Champion
 from argotune.store.collections import EVERYONE, Collection
+from argotune.store.documents import to_record
 from argotune.store.port import Record, Store
 from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
@@ -60,6 +63,17 @@ def test_a_champion_is_restored_from_its_history(is_lost: bool):
     assert look_over(store, is_mending=True)[0].mended == "restored from its history"
     assert registry.champion("routing")[0] == before
     assert look_over(store) == []
+
+
+def test_a_damaged_pointer_that_somebody_else_sets_meanwhile_is_not_restored_over_that():
+    store = WatchedStore()
+    registry = installation(store)
+    damage(store, "acme_corp", Collection.CHAMPIONS)
+    moved = Champion(program="routing", version=FIRST.id, previous=None, since=after(9), sequence=9)
+    store.before = Meanwhile(lambda: store.write("acme_corp", [to_record(Collection.CHAMPIONS, "routing", moved)]))
+    with pytest.raises(Conflict):
+        registry.restore("routing")
+    assert registry.champion("routing")[0] == moved
 
 
 @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "damaged"])

@@ -6,16 +6,18 @@ from datetime import datetime, timedelta
 
 import pytest
 from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
+from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
-from argotune.pipeline.stages.forget import forget_old, forget_some, is_borne_out
+from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some, is_borne_out
 from argotune.promotion.attempts import Attempt
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
 from argotune.runs.totals import RoundRecord, keep_tally
+from argotune.store import sealing
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record
 from argotune.store.port import Record
@@ -143,3 +145,33 @@ def test_rounds_look_after_all_tenants_in_turn_and_pass_over_damage(monkeypatch:
     assert [forget_some(store, NOON + 8 * DAY, count=2) for _ in range(3)] == [{"runs": 2}, {"runs": 1}, {"runs": 2}]
     assert looked == ["t0", "t1", "t2", "t4", "t0"]
     assert forget_some(store, NOON + 400 * DAY) == {}
+
+
+def a_round_store(cursor: str) -> WatchedStore:
+    store = WatchedStore()
+    for number in range(3):
+        Configs(store).save(make_config(tenant_id=f"t{number}"))
+    store.write(EVERYONE, [to_record(Collection.ROUNDS, record.name, record) for record in hourly(*range(8))])
+    store.write(EVERYONE, [Record(Collection.FORGETTING, "cursor", cursor)])
+    return store
+
+
+def test_a_damaged_note_of_whom_rounds_looked_after_is_not_written_over_by_who_was_overtaken() -> None:
+    store = a_round_store("{}")
+    other = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t1"))
+    store.before = Meanwhile(lambda: store.write(EVERYONE, [other]))
+    forget_some(store, NOON + 8 * DAY, count=1)
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == other.document
+    store.write(EVERYONE, [Record(Collection.FORGETTING, "cursor", "{}")])
+    forget_some(store, NOON + 8 * DAY, count=1)
+    written = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t0"))
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == written.document
+
+
+def test_where_a_newer_release_looks_after_tenants_an_older_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(sealing, "SCHEMA", sealing.SCHEMA + 1)
+        document = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t1")).document
+    store = a_round_store(document)
+    assert forget_some(store, NOON + 8 * DAY) == {}
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == document
