@@ -25,7 +25,7 @@ from argotune.data.question_log import AnnotatedSpans, QuestionLog, QuestionRow,
 from argotune.data.questions import PastAnswer, Question, age, by_question, past_answer, place, settle
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
-from argotune.errors import Corrupt
+from argotune.errors import Corrupt, NewerRecord
 from argotune.store.sealing import digest
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -56,12 +56,17 @@ def edition_of(fields: Fields, config: RoutingConfigUnified) -> str:
 def gather(
     log: ExperienceLog, questions: QuestionLog, fields: Fields, config: RoutingConfigUnified, given: Given
 ) -> Gathered:
-    """Take in what is new, and store what came of it. A crash leaves what the next pass goes on from, or makes anew."""
+    """Take in what is new, and store what came of it. A crash leaves what the next pass goes on from, or makes anew.
+
+    Raises NewerRecord for what a newer release gathered.
+    """
     edition, summary = edition_of(fields, config), questions.summary()
     if summary is None or summary.edition != edition:
         return _anew(log, questions, fields, config, given, edition)
     try:
         return _Onward(log, questions, fields, config, given, summary).gathered()
+    except NewerRecord:
+        raise
     except Corrupt as error:
         logger.warning("%s: gathered anew, as something kept cannot be read: %s", fields.program, error)
         return _anew(log, questions, fields, config, given, edition)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable
 from datetime import timedelta
@@ -21,7 +22,8 @@ from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.questions import Merged
-from argotune.errors import Conflict, Unavailable
+from argotune.errors import Conflict, NewerRecord, Unavailable
+from argotune.store import sealing
 from argotune.store.port import Record
 
 CONFIG = make_config(min_trace_confidence=0.0)
@@ -174,6 +176,24 @@ def test_a_promised_split_is_kept_when_the_label_comes() -> None:
         tenant.annotations[span_id] = make_annotation()
         tenant.gather()
         assert [e.split for e in tenant.stored().values() if e.span_id == span_id] == [split]
+
+
+@pytest.mark.parametrize("begins", ["summary", "annotated", "asked/"])
+def test_what_a_newer_release_gathered_is_left_to_it(monkeypatch: pytest.MonkeyPatch, begins: str) -> None:
+    tenant = Tenant()
+    tenant.ask(some_experiences(random.Random(1), 20, 0))
+    tenant.gather()
+    before = [r for r in tenant.store.scan("acme_corp", "gathered.routing") if r.id.startswith(begins)]
+    with monkeypatch.context() as newer:
+        newer.setattr(sealing, "SCHEMA", sealing.SCHEMA + 1)
+        stored = [(record, json.loads(record.document)) for record in before]
+        after = [Record(r.collection, r.id, sealing.seal(told["kind"], told["body"])) for r, told in stored]
+    tenant.store.write("acme_corp", after)
+    tenant.ask(some_experiences(random.Random(1), 20, 100))
+    with pytest.raises(NewerRecord):
+        tenant.gather()
+    assert after
+    assert [tenant.store.read("acme_corp", r.collection, r.id) for r in after] == [r.document for r in after]
 
 
 def test_a_damaged_summary_that_somebody_else_made_anew_is_not_written_over() -> None:
