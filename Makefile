@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: setup demo test check clean test-cluster cluster-demo sync-chart
+.PHONY: setup demo test check clean test-cluster cluster-demo sync-manifests sync-chart
 
 setup: .venv/.ready .venv-phoenix/.ready
 
@@ -41,8 +41,12 @@ test-cluster: .venv/.ready
 cluster-demo: .venv/.ready
 	.venv/bin/argotune demo --on-argo
 
-# The chart's templates read these files; a test holds that the copies are equal.
-sync-chart:
+# What the workflows repeat for every module and optimizer; tests hold that it and the chart's copies are up to date.
+sync-manifests: .venv/.ready
+	.venv/bin/python workflows/sync.py
+
+# The chart's templates read these files.
+sync-chart: sync-manifests
 	cp --parents workflows/*.yaml workflows/optional/*.yaml monitoring/* overlays/development/[pr]*.yaml helm/argotune/files
 
 clean:
