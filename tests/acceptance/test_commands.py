@@ -179,10 +179,11 @@ def test_a_flag_whose_feature_does_not_exist_is_refused_not_ignored(shell: Shell
     assert shell.script("run_module_optimization.py", "--tenant-id", "acme_corp", flag).returncode == 2
 
 
-def test_the_trigger_check_imports_neither_dspy_nor_litellm(shell: Shell):
+def test_the_trigger_check_imports_neither_dspy_nor_litellm_nor_the_meta_models(shell: Shell):
     code = (
         "import sys; from argotune.cli import main; main(['trigger', '--tenant', 'x']);"
-        "print([m for m in ('dspy', 'litellm', 'sklearn', 'numpy', 'pandas') if m in sys.modules])"
+        "names = 'dspy', 'litellm', 'sklearn', 'numpy', 'pandas', 'argotune.decisions.gain_model';"
+        "print([m for m in names if m in sys.modules])"
     )
     done = shell._run([sys.executable, "-c", code], {})
     assert done.stdout.strip() == "[]", done.stdout

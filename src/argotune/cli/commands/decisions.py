@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
-from argotune.decisions.ledger import LedgerRow
-from argotune.pipeline.operations.decisions import activations, explain_run, learn_now, ledger
+
+if TYPE_CHECKING:  # meta-models would cost every command their import
+    from argotune.decisions.ledger import LedgerRow
 
 
 def add_commands(commands) -> None:
@@ -26,6 +28,8 @@ def add_commands(commands) -> None:
 
 
 def _explain(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.decisions import explain_run
+
     found = explain_run(store_of(arguments), arguments.tenant_id, arguments.run)
     if arguments.json:
         return say_json(
@@ -41,6 +45,8 @@ def _explain(arguments: Namespace) -> None:
 
 
 def _ledger(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.decisions import ledger
+
     rows = ledger(store_of(arguments), arguments.tenant_id)
     if arguments.json:
         return say_json([row.model_dump(mode="json") for row in rows])
@@ -63,6 +69,7 @@ def _ledger_line(row: LedgerRow) -> list[str]:
 
 
 def _learn(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.decisions import activations, learn_now
     from argotune.wiring import utc_now
 
     store = store_of(arguments)

@@ -14,7 +14,6 @@ from argotune.cli.flags import add_json, add_store, command
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.errors import ConfigInvalid
-from argotune.pipeline.operations.removal import remove_tenant
 from argotune.pipeline.operations.tenants import add_tenant, change_tenant, get_tenant, import_tenants, list_tenants
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -57,6 +56,7 @@ def _show(arguments: Namespace) -> None:
 
 
 def _remove(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.removal import remove_tenant
     from argotune.wiring import utc_now
 
     removed = remove_tenant(store_of(arguments), arguments.tenant_id, utc_now())
