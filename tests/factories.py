@@ -14,6 +14,7 @@ from argotune.data.splitting import Split
 from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Verdict
 from argotune.promotion.versions import Lineage, Version, version_id
 from argotune.runs.run import Run, RunState
+from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.interval import Interval
 from argotune.tenants.config import RoutingConfigUnified, parse_config
 
@@ -121,6 +122,24 @@ def make_version(instructions: str = "Choose the agent.", program: str = "routin
         state=state,
         lineage=Lineage(**{**values, **lineage}),
     )
+
+
+def make_conditions(**overrides: Any) -> Conditions:
+    """Of an enabled module of which nothing is known and nothing was sent."""
+    values = {
+        "tenant_id": "acme_corp",
+        "module": "routing",
+        "is_enabled": True,
+        "is_forced": False,
+        "is_unfinished": False,
+        "last_run_at": None,
+        "interval": timedelta(hours=1),
+        "now": NOON,
+        "traces": 0,
+        "traces_needed": 100,
+        "counted_up_to": 1000,
+    }
+    return Conditions(**{**values, **overrides})
 
 
 def make_run(**overrides: Any) -> Run:

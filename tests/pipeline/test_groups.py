@@ -107,7 +107,7 @@ def test_a_promotion_is_one_short_line_with_version_accuracies_and_p():
     report = run_for(world, config)
     (run,) = report.runs
     line = outcome_of_reports([report], {})
-    assert re.fullmatch(r"routing: promoted v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %, p(=0\.\d+|<0\.0001)", line)
+    assert re.fullmatch(r"routing: promoted v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %, p = (0\.\d+|\d(\.\d)?e-\d+)", line)
     assert run.challenger.startswith(line.split()[2].rstrip(","))
     assert links(report.runs) == [run.comparison_link]
 

@@ -6,26 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from factories import NOON, after
+from factories import NOON, after, make_conditions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.scheduling.trigger_check import Conditions
-
 HOUR = timedelta(hours=1)
-DUE = Conditions(
-    tenant_id="acme_corp",
-    module="routing",
-    is_enabled=True,
-    is_forced=False,
-    is_unfinished=False,
-    last_run_at=None,
-    interval=HOUR,
-    now=NOON,
-    traces=100,
-    traces_needed=100,
-    counted_up_to=1000,
-)
+DUE = make_conditions(traces=100)
 LATELY = {"last_run_at": after(-600)}
 MICROSECOND = timedelta(microseconds=1)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from factories import NOON, make_annotation, make_config, make_span
+from factories import NOON, make_annotation, make_conditions, make_config, make_span
 from marked import mark
 from watched_store import Fails, WatchedStore
 
@@ -25,21 +25,7 @@ from argotune.tenants.config import RoutingConfigUnified
 GONE = Cursor("999:gone")
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 CONFIG = make_config(optimization_interval_seconds=7200)
-ASKED = Conditions(
-    tenant_id="acme_corp",
-    module="routing",
-    is_enabled=True,
-    is_forced=False,
-    is_unfinished=False,
-    last_run_at=None,
-    interval=2 * HOUR,
-    now=NOON,
-    traces=0,
-    traces_needed=100,
-    counted_up_to=1000,
-    labels_needed=50,
-)
-"""Of a module of which nothing is known and nothing was sent."""
+ASKED = make_conditions(interval=2 * HOUR, labels_needed=50)
 
 
 @dataclass
