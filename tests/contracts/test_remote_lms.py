@@ -286,7 +286,7 @@ from datetime import UTC, datetime
 from argotune.adapters.retrying import Patience
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.lm.named import NamedLMs
-from argotune.lm.kept_answers import NoAnswers
+from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.errors import AccessDenied
 from argotune.tenants.config import BudgetLimits, LMChoice
@@ -294,7 +294,7 @@ import dspy
 waits_s = []
 remote = RemoteLMs(Keys({KEY!r}), Patience(sleep=waits_s.append))
 source = NamedLMs([remote], {BY_LITELLM!r}, None, lambda: datetime.now(UTC))
-lms = source.open(LMChoice(api_base={server.url!r}), Meter(BudgetLimits()), NoAnswers())
+lms = source.open(LMChoice(api_base={server.url!r}), Meter(BudgetLimits()), NothingKept())
 assert "litellm" not in sys.modules
 with dspy.context(lm=lms.task, adapter=lms.adapter):
     print(dspy.Predict("query -> agent: int")(query="cats").agent, waits_s[0] > 7)
