@@ -93,7 +93,7 @@ def _given_at(record: Record) -> str:
 
 
 @dataclass
-class Reading:
+class AnswerReading:
     """Answers that somebody is trying to read: they are kept once that was possible. `is_cut`: one of them ended where
     its length was used up."""
 
@@ -102,14 +102,14 @@ class Reading:
     lose: list[Callable[[], None]] = field(default_factory=list)
 
 
-_reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
+_reading: ContextVar[AnswerReading | None] = ContextVar("reading", default=None)
 
 
 @contextmanager
-def reading() -> Iterator[Reading]:
+def reading() -> Iterator[AnswerReading]:
     """Whatever is asked inside is kept when the block ends well, and never when it raises: an answer that nobody can
     read is asked for again by a rerun."""
-    found = Reading()
+    found = AnswerReading()
     token = _reading.set(found)
     try:
         yield found

@@ -47,23 +47,23 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Masked:
+class MaskedText:
     """A text without what was masked in it, and how many pieces of each kind that were."""
 
     text: str
     counts: Mapping[str, int]
 
 
-def mask(text: str, rules: MaskingRules) -> Masked:
+def mask(text: str, rules: MaskingRules) -> MaskedText:
     """The text with each found piece replaced by its kind: `<EMAIL>`. Masking again changes nothing. Never raises."""
     counts: Counter[str] = Counter()
     for _ in range(MAX_PASSES):
         found = findings(text, rules)
         if not found:
-            return Masked(text, counts)
+            return MaskedText(text, counts)
         counts.update(finding.kind for finding in found)
         text = _replaced(text, found)
-    return Masked("<TEXT>", counts + Counter(text=1))
+    return MaskedText("<TEXT>", counts + Counter(text=1))
 
 
 class Mask:

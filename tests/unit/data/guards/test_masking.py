@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from argotune.data.fields import Fields
 from argotune.data.guards import masking
-from argotune.data.guards.masking import Mask, Masked, findable, findings, mask, rules_digest
+from argotune.data.guards.masking import Mask, MaskedText, findable, findings, mask, rules_digest
 from argotune.errors import ConfigInvalid
 from argotune.tenants.config import MaskingRules
 
@@ -195,7 +195,7 @@ def test_free_labels_are_masked_and_those_of_a_closed_set_are_not():
 
 def test_a_text_that_never_settles_is_hidden_as_a_whole(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(masking, "MAX_PASSES", 1)
-    assert mask("to bo@example.com", RULES) == Masked("<TEXT>", {"email": 1, "text": 1})
+    assert mask("to bo@example.com", RULES) == MaskedText("<TEXT>", {"email": 1, "text": 1})
 
 
 def test_counts_go_on_from_those_that_are_known():
