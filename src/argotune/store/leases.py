@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from argotune.errors import ArgotuneError, Conflict, Unavailable
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, tag_there, to_record
+from argotune.store.passing_on import PassingOn
 from argotune.store.port import Record, Store
 from argotune.store.sealing import tag_of
 
@@ -107,20 +108,13 @@ def _renew(
             return
 
 
-class FencedStore:
+class FencedStore(PassingOn):
     """A store whose writes for one tenant expect that tenant's claim. Other tenants' records are not fenced."""
 
     def __init__(self, store: Store, tenant_id: str, claim: Record) -> None:
-        self._store, self._tenant_id, self._claim = store, tenant_id, claim
+        super().__init__(store)
+        self._tenant_id, self._claim = tenant_id, claim
         self._fence = {(claim.collection, claim.id): tag_of(claim.document)}
-
-    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """See Store."""
-        return self._store.read(tenant_id, collection, id)
-
-    def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See Store."""
-        return self._store.scan(tenant_id, collection)
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -149,18 +143,6 @@ class FencedStore:
             if fence:
                 self.check()
             raise
-
-    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See Store."""
-        return self._store.hold(tenant_id, name, holder, ttl_s)
-
-    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See Store."""
-        return self._store.renew(tenant_id, name, holder, ttl_s)
-
-    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See Store."""
-        self._store.let_go(tenant_id, name, holder)
 
     def check(self) -> None:
         """Raises Conflict when the claim is somebody else's."""

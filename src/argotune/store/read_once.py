@@ -6,36 +6,35 @@ what was read, as ever: where somebody did change a document, they are a Conflic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from argotune.store.passing_on import PassingOn
 from argotune.store.port import Record, Store
 
 Key = tuple[str, str]
 """Collection and id."""
 
 
-class ReadOnce:
+class ReadOnce(PassingOn):
     """A store in which one tenant's documents that `is_kept` says, by collection and id, are read once.
 
     What is written through it is kept in their place. They must be few, as all are kept as long as this is, and changed
-    by one thread; the other documents may be anything.
+    by one thread; the other documents may be anything, and
+    what a scan finds is not kept.
     """
 
     def __init__(self, store: Store, tenant_id: str, is_kept: Callable[[str, str], bool]) -> None:
-        self._store, self._tenant_id, self._is_kept = store, tenant_id, is_kept
+        super().__init__(store)
+        self._tenant_id, self._is_kept = tenant_id, is_kept
         self._known: dict[Key, str | None] = {}
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         """See Store."""
         if tenant_id != self._tenant_id or not self._is_kept(collection, id):
-            return self._store.read(tenant_id, collection, id)
+            return super().read(tenant_id, collection, id)
         if (collection, id) not in self._known:
             self._known[collection, id] = self._store.read(tenant_id, collection, id)
         return self._known[collection, id]
-
-    def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See Store. What it finds is not kept."""
-        return self._store.scan(tenant_id, collection)
 
     def write(self, tenant_id: str, records: Sequence[Record], expect: Mapping[Key, str | None] | None = None) -> None:
         """See Store. A write that fails leaves open what is there now: it is read again."""
@@ -57,18 +56,6 @@ class ReadOnce:
         if tenant_id == self._tenant_id:
             self._forgotten([key for key in self._known if key[0] == collection])
         return self._store.remove(tenant_id, collection, ids, expect)
-
-    def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See Store."""
-        return self._store.hold(tenant_id, name, holder, ttl_s)
-
-    def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
-        """See Store."""
-        return self._store.renew(tenant_id, name, holder, ttl_s)
-
-    def let_go(self, tenant_id: str, name: str, holder: str) -> None:
-        """See Store."""
-        self._store.let_go(tenant_id, name, holder)
 
     def _forgotten(self, keys: Iterable[Key]) -> dict[Key, str | None]:
         """Forget documents; what was known of them."""

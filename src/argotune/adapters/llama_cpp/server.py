@@ -9,7 +9,7 @@ import atexit
 import os
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,6 +76,10 @@ class Reply:
     answer_tokens: int
 
 
+_Body = dict[str, Any]
+"""A request or an answer as llama.cpp spells it, in JSON."""
+
+
 class LlamaServer:
     """One llama.cpp server on a loopback port that nobody else has the key to. Safe to share between threads."""
 
@@ -94,7 +98,8 @@ class LlamaServer:
         """Every piece of the vocabulary with its number, listed once (0.1 s)."""
         with self._ids_lock:
             if not self._ids:
-                self._ids = {bytes(token["bytes"]): token["id"] for token in self._probable(["a"], ALL_PIECES)[0]}
+                known = _likeliest(self._completed(["a"], ALL_PIECES))
+                self._ids = {bytes(token["bytes"]): token["id"] for token in known}
             return self._ids
 
     def close(self) -> None:
@@ -104,19 +109,19 @@ class LlamaServer:
     def next_pieces(self, prompt: str, written: Written, n_pieces: int) -> NextPieces:
         """The most likely pieces behind `prompt` and what was written so far. Raises PromptTooLong."""
         text = prompt + written[0].decode("utf-8", "replace")
-        top, body = self._probable([text, *(self.piece_ids[piece] for piece in written[1:])], n_pieces)
-        pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in top}
+        body = self._completed([text, *(self.piece_ids[piece] for piece in written[1:])], n_pieces)
+        pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in _likeliest(body)}
         return NextPieces(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
 
-    def _probable(self, prompt: list[str | int], n_pieces: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    def _completed(self, prompt: list[str | int], n_pieces: int) -> _Body:
+        """The server's answer to one piece more, with the probabilities of so many."""
         asked = {"prompt": prompt, "n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
         body = self._ask("handle_completions", asked)
         if body["choices"][0]["logprobs"] is None:
             # The likeliest piece ends within a character, which the server holds back with all it knows. What it is
             # allowed to write changes nothing about the probabilities, which are those before sampling.
             body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
-        known = (body["choices"][0]["logprobs"] or {}).get("content") or [{"top_logprobs": []}]
-        return known[0]["top_logprobs"], body
+        return body
 
     def write(self, body: Mapping[str, Any]) -> Reply:
         """The answer to a chat. Raises PromptTooLong."""
@@ -126,12 +131,12 @@ class LlamaServer:
         is_cut = choice["finish_reason"] == "length"
         return Reply(text, is_cut, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
 
-    def _ask(self, method: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, method: str, body: _Body) -> _Body:
         server = self._server
         if server is None:
             raise Unavailable(f"{NAME}: the embedded LM was closed")
         try:
-            found: dict[str, Any] = getattr(server, method)(body)
+            found: _Body = getattr(server, method)(body)
         except (RuntimeError, ValueError, TypeError) as error:
             raise BadAnswer(f"{NAME}: llama.cpp refused the request: {told(str(error), 200)}") from error
         if "error" not in found:
@@ -139,6 +144,13 @@ class LlamaServer:
         if found["error"].get("type") == "exceed_context_size_error":
             raise PromptTooLong(int(found["error"]["n_prompt_tokens"]))
         raise BadAnswer(f"{NAME}: llama.cpp: {told(str(found['error'].get('message')), 200)}")
+
+
+def _likeliest(body: _Body) -> Sequence[_Body]:
+    """The pieces that may come next, with their bytes, numbers and log-probabilities; none where it tells none."""
+    told_of = (body["choices"][0]["logprobs"] or {}).get("content") or [{"top_logprobs": []}]
+    likeliest: Sequence[_Body] = told_of[0]["top_logprobs"]
+    return likeliest
 
 
 def load_runtime() -> Any:

@@ -14,7 +14,7 @@ from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 Changes = Mapping[str, JsonValue]
-"""Fields of a config and their new values; a dot leads into a nested field, e.g. `gate.alpha`."""
+"""Fields of a config and their new values; a dot leads into a nested field, e.g. `gate.significance`."""
 
 
 def add_tenant(store: Store, tenant_id: str, changes: Changes) -> RoutingConfigUnified:

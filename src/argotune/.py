@@ -1,3 +1,0 @@
-"""Examples: what programs are trained and tested on."""
-
-from __future__ import annotations
