@@ -59,7 +59,9 @@ from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs import programs_of
 from argotune.promotion.gate import judge, no_evidence
+from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
+from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
@@ -223,6 +225,26 @@ def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[
     runs = [make_run(id=id, tenant_id=config.tenant_id, state=state, started_at=at) for id, at in times.items()]
     store.write(config.tenant_id, [RunBook.record_of(run) for run in runs])
     return forget_old(store, config, START)
+
+
+def changes_left(config: RoutingConfigUnified) -> int:
+    """How many of a program's twelve changes of champion are left."""
+    store = MemoryStore()
+    registry = Registry(store, config.tenant_id)
+    for number in range(1, 13):
+        change = Change(
+            program="routing",
+            sequence=number,
+            version=f"v{number}",
+            previous=None,
+            at=START,
+            how="promoted",
+            who="gate",
+            reason="test",
+        )
+        registry.set_champion(change, registry.champion("routing")[1])
+    forget_old(store, config, START)
+    return len(registry.history("routing"))
 
 
 def by_whom(config: RoutingConfigUnified) -> str:
@@ -441,6 +463,7 @@ CONFIG = [
     Row("annotation.min_compared", 5, compared_on, {**ROUTED, "annotation.daily_limit": 0}),
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
+    Row("retention.changes_kept", 10, changes_left),
     Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),
 ]
 

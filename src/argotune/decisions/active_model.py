@@ -14,10 +14,14 @@ from argotune.decisions.backtest import Backtest
 from argotune.decisions.gain_model import MetaModel
 from argotune.errors import NotFound
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find, find_all, find_renewable, to_record
+from argotune.store.documents import Document, find, to_record
+from argotune.store.pointer import Move, Pointer
 from argotune.store.port import Store
 
 POINTER = "in-charge"
+
+KEPT = 1000
+"""Activations in the history: as many days, where a round learns once a day."""
 
 
 class Activation(Document):
@@ -41,14 +45,31 @@ class Activation(Document):
 class ActiveModel:
     """Who decides in an installation."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: int = KEPT) -> None:
         self._store = store
+        self._kept = kept
 
     def now(self) -> tuple[Activation | None, str | None]:
-        """The latest activation, and the tag that the next one must expect. Where the pointer is damaged, its history
-        says the same."""
-        found, tag = find_renewable(self._store, EVERYONE, Collection.ACTIVATIONS, POINTER, Activation)
-        return (found or next(reversed(self.history()), None), tag) if tag is not None else (None, None)
+        """The latest activation, and the tag that the next one must expect. Where the pointer is damaged or lost, its
+        history says the same."""
+        return self._pointer.believed()
+
+    def next_number(self, before: Activation | None) -> int:
+        """The number of the activation that follows."""
+        return self._pointer.next_number(before.number if before else 0)
+
+    @property
+    def _pointer(self) -> Pointer[Activation, Activation]:
+        return Pointer(
+            self._store,
+            EVERYONE,
+            place=(Collection.ACTIVATIONS, POINTER),
+            kind=Activation,
+            lines=Collection.ACTIVATIONS,
+            prefix="",
+            line_kind=Activation,
+            follows=lambda activation: activation,
+        )
 
     def model(self) -> MetaModel | None:
         """The active model, None where the rules decide. Raises NotFound for one that is not there any more."""
@@ -61,16 +82,12 @@ class ActiveModel:
         return model
 
     def activate(self, activation: Activation, model: MetaModel | None, tag: str | None) -> None:
-        """Write pointer, history and the model in one step. Raises Conflict when another activation came first."""
-        records = [
-            to_record(Collection.ACTIVATIONS, POINTER, activation),
-            to_record(Collection.ACTIVATIONS, f"{activation.number:08d}", activation),
-        ]
-        if model is not None:
-            records.append(to_record(Collection.META_MODELS, model.id, model))
-        self._store.write(EVERYONE, records, {(Collection.ACTIVATIONS, POINTER): tag})
+        """Write pointer, history and the model in one step, then drop what is older than the last KEPT activations.
+        Raises Conflict when another activation came first."""
+        also = [] if model is None else [to_record(Collection.META_MODELS, model.id, model)]
+        self._pointer.move(Move(activation, activation.number, also), tag)
+        self._pointer.forget(self._kept)
 
     def history(self) -> list[Activation]:
-        """All activations, oldest first."""
-        found = find_all(self._store, EVERYONE, Collection.ACTIVATIONS, Activation)
-        return sorted({a.number: a for a in found}.values(), key=lambda a: a.number)
+        """All activations that are kept, oldest first."""
+        return self._pointer.history()

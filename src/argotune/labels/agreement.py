@@ -8,26 +8,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 
 from pydantic import Field
 
 from argotune.data.annotations import Annotation, strongest
 from argotune.data.fields import Fields
-from argotune.errors import Conflict
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
 from argotune.stats.wording import percent, percent_between
 from argotune.store import collections
 from argotune.store.documents import Document, find_renewable, from_text, readable, to_record
 from argotune.store.port import Store
+from argotune.store.turns import in_turn
 from argotune.tenants.config import AnnotationRules
 
 SEED = 20260
-
-TRIES = 10
-"""A report gives way to those of others so often; each of them writes once."""
 
 
 class Agreement(Document):
@@ -111,16 +107,17 @@ def keep_report(store: Store, tenant_id: str, report: AnnotatorReport) -> Annota
     """Store the report, in the place of the program's last one, with the spans that this one says were asked about in
     vain on the same day; the stored report. Raises Conflict when others change it all the time.
     """
-    for _ in range(TRIES):
-        id = f"program/{report.program}"
+    id = f"program/{report.program}"
+
+    def keep() -> AnnotatorReport:
         known, tag = find_renewable(store, tenant_id, collections.Collection.ANNOTATORS, id, AnnotatorReport)
         before = known.unlabelled if known and known.at.date() == report.at.date() else ()
         kept = report.model_copy(update={"unlabelled": tuple(dict.fromkeys((*before, *report.unlabelled)))})
         record = to_record(collections.Collection.ANNOTATORS, id, kept)
-        with suppress(Conflict):
-            store.write(tenant_id, [record], {(record.collection, record.id): tag})
-            return kept
-    raise Conflict(f"the annotators' report of {tenant_id!r} is changed by others all the time")
+        store.write(tenant_id, [record], {(record.collection, record.id): tag})
+        return kept
+
+    return in_turn(f"the annotators' report of {tenant_id!r}", keep)
 
 
 def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | None:

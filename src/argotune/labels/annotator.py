@@ -18,7 +18,7 @@ from dspy.signatures.signature import make_signature
 
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Experience
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Conflict
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
 from argotune.errors.lines import one_line
 from argotune.labels.agreement import AnnotatorReport
 from argotune.lm.kept_answers import KeptAnswers
@@ -32,12 +32,13 @@ from argotune.programs.program import Program
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, find_renewable, to_record
 from argotune.store.port import Store
+from argotune.store.turns import in_turn
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 IDENTIFIER = "argotune-annotator"
 MAX_REASON_CHARS = 300
 
-TRIES = 100
+TURNS = 100
 """Each conflict means that another process has come further."""
 
 _REASON = "label_reason"
@@ -76,22 +77,21 @@ class DayMeter(Meter):
         self._add(0, taken - reserved)
 
     def _add(self, calls: int, tokens: int) -> None:
-        for _ in range(TRIES):
-            known, tag = self._today()
-            with self._lock:
-                self._calls, self._tokens = known.calls, known.tokens
-                if calls:
-                    self._check(tokens)
-            later = DaySpending(day=known.day, calls=known.calls + calls, tokens=max(known.tokens + tokens, 0))
-            record = to_record(Collection.ANNOTATORS, self._id, later)
-            try:
-                self._store.write(self._tenant_id, [record], {(record.collection, record.id): tag})
-            except Conflict:
-                continue
-            with self._lock:
-                self._calls, self._tokens = later.calls, later.tokens
-            return
-        raise Conflict(f"the annotation budget of {self._tenant_id!r} is changed by others all the time")
+        later = in_turn(f"the annotation budget of {self._tenant_id!r}", lambda: self._written(calls, tokens), TURNS)
+        with self._lock:
+            self._calls, self._tokens = later.calls, later.tokens
+
+    def _written(self, calls: int, tokens: int) -> DaySpending:
+        """The day's spending with so much more. Raises BudgetSpent where it allows no more calls, and Conflict."""
+        known, tag = self._today()
+        with self._lock:
+            self._calls, self._tokens = known.calls, known.tokens
+            if calls:
+                self._check(tokens)
+        later = DaySpending(day=known.day, calls=known.calls + calls, tokens=max(known.tokens + tokens, 0))
+        record = to_record(Collection.ANNOTATORS, self._id, later)
+        self._store.write(self._tenant_id, [record], {(record.collection, record.id): tag})
+        return later
 
     def _today(self) -> tuple[DaySpending, str | None]:
         day = self._clock().date()

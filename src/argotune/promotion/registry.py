@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from argotune.errors import Conflict, Corrupt, NewerRecord, NotFound
+from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.promotion.versions import Bar, Champion, Change, Version
 from argotune.store.collections import Collection
-from argotune.store.documents import find, find_all, tag_there, to_record
+from argotune.store.documents import find, find_all, to_record
+from argotune.store.pointer import Move, Pointer
 from argotune.store.port import Record, Store
 
 
@@ -25,6 +26,17 @@ class RolledBack:
     champion: Champion
     change: Change
     is_new: bool
+
+
+def _champion_of(change: Change) -> Champion:
+    """What serves when a change was the last one."""
+    return Champion(
+        program=change.program,
+        version=change.version,
+        previous=change.previous,
+        since=change.at,
+        sequence=change.sequence,
+    )
 
 
 class Registry:
@@ -60,41 +72,35 @@ class Registry:
 
     def champion(self, program: str) -> tuple[Champion, str] | tuple[None, None]:
         """The champion and the tag that a change must expect, or (None, None)."""
-        return find(self._store, self._tenant_id, Collection.CHAMPIONS, program, Champion)
+        return self._pointer(program).read()
 
     def pointed(self, program: str) -> tuple[Champion, str] | tuple[None, None]:
         """As `champion`, for whoever wants to move the pointer. Raises Corrupt where it is lost and its history is not,
         as an eviction leaves it: no promotion could be written beside the old lines.
         """
         found = self.champion(program)
-        if found[0] is None and (lines := self.history(program)):
+        if found[0] is None and (last := self._pointer(program).by_history()):
             raise Corrupt(
-                f"champions {program!r} of tenant {self._tenant_id!r} is lost, and by its history {lines[-1].version} "
+                f"champions {program!r} of tenant {self._tenant_id!r} is lost, and by its history {last.version} "
                 "serves; `argotune doctor --repair` restores it"
             )
         return found
 
     def restore(self, program: str) -> Champion | None:
         """Make the pointer again from its history where it is lost or damaged; None where there is nothing to do."""
-        lines = self.history(program)
-        document = self._store.read(self._tenant_id, Collection.CHAMPIONS, program)
-        if not lines or (document is not None and self._is_read(program)):
-            return None
-        last = lines[-1]
-        champion = Champion(
-            program=program, version=last.version, previous=last.previous, since=last.at, sequence=last.sequence
-        )
-        expect = {(Collection.CHAMPIONS, program): tag_there(document)}
-        self._store.write(self._tenant_id, [to_record(Collection.CHAMPIONS, program, champion)], expect)
-        return champion
+        return self._pointer(program).restore()
 
-    def _is_read(self, program: str) -> bool:
-        try:
-            return self.champion(program)[0] is not None
-        except NewerRecord:
-            return True
-        except Corrupt:
-            return False
+    def _pointer(self, program: str) -> Pointer[Champion, Change]:
+        return Pointer(
+            self._store,
+            self._tenant_id,
+            place=(Collection.CHAMPIONS, program),
+            kind=Champion,
+            lines=Collection.HISTORY,
+            prefix=f"{program}/",
+            line_kind=Change,
+            follows=_champion_of,
+        )
 
     def programs(self) -> list[str]:
         """The programs that ever had a champion."""
@@ -106,9 +112,12 @@ class Registry:
         return sorted(found, key=lambda champion: champion.program)
 
     def history(self, program: str) -> list[Change]:
-        """Every move of the pointer, oldest first."""
-        found = find_all(self._store, self._tenant_id, Collection.HISTORY, Change)
-        return sorted((c for c in found if c.program == program), key=lambda change: change.sequence)
+        """Every move of the pointer that is kept, oldest first."""
+        return self._pointer(program).history()
+
+    def forget_changes(self, kept: int) -> int:
+        """Drop the lines of history before the last `kept` of each program; how many were dropped."""
+        return sum(self._pointer(program).forget(kept) for program in self.programs())
 
     def set_champion(
         self,
@@ -122,21 +131,10 @@ class Registry:
 
         Raises Conflict when somebody else was first.
         """
-        champion = Champion(
-            program=change.program,
-            version=change.version,
-            previous=change.previous,
-            since=change.at,
-            sequence=change.sequence,
-        )
-        pointer = to_record(Collection.CHAMPIONS, change.program, champion)
-        line = to_record(Collection.HISTORY, f"{change.program}/{change.sequence:08d}", change)
-        pointed = {(Collection.CHAMPIONS, change.program): tag, (Collection.HISTORY, line.id): None}
         try:
-            self._store.write(self._tenant_id, [pointer, line, *also], {**pointed, **(expect or {})})
+            return self._pointer(change.program).move(Move(change, change.sequence, also, expect), tag)
         except Conflict as error:
             raise Conflict(f"the champion of {change.program} was changed by somebody else first") from error
-        return champion
 
     def roll_back(
         self, program: str, *, leaving: str | None = None, who: str, reason: str, now: datetime

@@ -15,12 +15,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
-from argotune.errors import Conflict, Corrupt
+from argotune.errors import Corrupt
 from argotune.runs.run import Run
 from argotune.runs.sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_renewable, from_text, tag_there, to_record
 from argotune.store.port import Store
+from argotune.store.turns import in_turn
 from argotune.tenants.catalog import TenantEntry
 from argotune.tenants.config import MODULES
 from argotune.tenants.ids import record_id
@@ -34,8 +35,6 @@ OWN = "own"
 REMOVED = "removed"
 """The id of the tally of all removed tenants; the others have digests."""
 
-ATTEMPTS = 10
-"""A tally gives way to that of another module's pass so often; each of them writes once."""
 
 _SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
 
@@ -103,16 +102,17 @@ def keep_tally(store: Store, tenant_id: str, now: datetime) -> Tally:
     """Recompute a tenant's tally from the sums of its runs and store it; doing so again changes nothing.
 
     Passes over several modules of a tenant can end at the same time: who finds another's tally written meanwhile
-    counts again, so no run is lost from it. Raises Conflict when that happens ATTEMPTS times, and Unavailable.
+    counts again, so no run is lost from it. Raises Conflict when others always were first, and Unavailable.
     """
     id = record_id(tenant_id)
-    for _ in range(ATTEMPTS):
+
+    def keep() -> Tally:
         known = store.read(EVERYONE, Collection.TALLIES, id)  # before the sums are read
-        tally, tag = _count(store, tenant_id, known, now), tag_there(known)
-        with suppress(Conflict):
-            store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag})
-            return tally
-    raise Conflict(f"tally: that of tenant {tenant_id!r} was changed by somebody else {ATTEMPTS} times in a row")
+        tally = _count(store, tenant_id, known, now)
+        store.write(EVERYONE, [to_record(Collection.TALLIES, id, tally)], {(Collection.TALLIES, id): tag_there(known)})
+        return tally
+
+    return in_turn(f"tally: that of tenant {tenant_id!r}", keep)
 
 
 def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
@@ -120,7 +120,8 @@ def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
 
     Raises Conflict when these are changed all the time.
     """
-    for _ in range(ATTEMPTS):
+
+    def leave() -> None:
         (left, left_tag), (own, tag) = (_stored(store, id) for id in (REMOVED, record_id(tenant_id)))
         names = left.modules.keys() | own.modules.keys()
         each = {name: [tally.modules.get(name, ModuleTally()) for tally in (left, own)] for name in names}
@@ -134,11 +135,10 @@ def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
             to_record(Collection.TALLIES, record_id(tenant_id), emptied),
         ]
         expect = {(Collection.TALLIES, REMOVED): left_tag, (Collection.TALLIES, record_id(tenant_id)): tag}
-        with suppress(Conflict):
-            store.write(EVERYONE, records, expect)
-            store.remove(EVERYONE, Collection.TALLIES, [record_id(tenant_id)])
-            return
-    raise Conflict(f"tally: that of removed tenants was changed by somebody else {ATTEMPTS} times in a row")
+        store.write(EVERYONE, records, expect)
+
+    in_turn("tally: that of removed tenants", leave)
+    store.remove(EVERYONE, Collection.TALLIES, [record_id(tenant_id)])
 
 
 def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
@@ -202,20 +202,22 @@ def keep_round(store: Store, record: RoundRecord) -> RoundRecord:
 
     Returns the record with its number, which no other has. `record.started_at` is taken for the present, and nothing is
     forgotten by it alone: where all known rounds are older by it, the next round forgets them. Raises Conflict when
-    other rounds are kept ATTEMPTS times meanwhile.
+    other rounds are kept all the time.
     """
-    for _ in range(ATTEMPTS):
+
+    def keep() -> tuple[RoundRecord, list[RoundRecord]]:
         count, tag = find_renewable(store, EVERYONE, Collection.ROUND_COUNT, "rounds", RoundCount)
         known = rounds(store)  # after the count: none is missed that has a number up to it
         last = max((there.number for there in known), default=0)
         kept = _numbered(record, known, max(last, count.last if count else 0))
         counted = to_record(Collection.ROUND_COUNT, "rounds", RoundCount(last=max(last, kept.number)))
-        with suppress(Conflict):
-            expect = {(counted.collection, counted.id): tag}
-            store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept), counted], expect)
-            _forget_old(store, known, record.started_at)
-            return kept
-    raise Conflict(f"rounds: others were kept {ATTEMPTS} times in a row")
+        expect = {(counted.collection, counted.id): tag}
+        store.write(EVERYONE, [to_record(Collection.ROUNDS, kept.name, kept), counted], expect)
+        return kept, known
+
+    kept, known = in_turn("rounds: their count", keep)
+    _forget_old(store, known, record.started_at)
+    return kept
 
 
 def _numbered(record: RoundRecord, known: Iterable[RoundRecord], last: int) -> RoundRecord:

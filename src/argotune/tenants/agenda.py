@@ -10,14 +10,11 @@ from argotune.errors import Conflict
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_all, find_renewable, to_record
 from argotune.store.port import Store
+from argotune.store.turns import in_turn
 from argotune.tenants.ids import record_id
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 """When a look was whose agenda was forgotten."""
-
-
-TRIES = 50
-"""Forgetting gives way to looks so often; each of them writes once."""
 
 
 class Agenda(Document):
@@ -57,13 +54,15 @@ def keep_agenda(store: Store, agenda: Agenda, seen: SeenAgenda) -> None:
 
 
 def forget_agenda(store: Store, tenant_id: str) -> None:
-    """The next round looks at the tenant, whatever was found before, or is being found: its config has changed."""
-    for _ in range(TRIES):
-        with suppress(Conflict):
-            unknown = Agenda(tenant_id=tenant_id, looked_at=NEVER, due_at=None, open_at=None)
-            seen = seen_agenda(store, tenant_id)
-            return _write(store, unknown, replace(seen, forgotten=seen.forgotten + 1))
-    raise Conflict(f"agenda: that of tenant {tenant_id!r} was changed by others {TRIES} times in a row")
+    """The next round looks at the tenant, whatever was found before, or is being found: its config has changed.
+    Raises Conflict when looks are kept all the time."""
+
+    def forget() -> None:
+        unknown = Agenda(tenant_id=tenant_id, looked_at=NEVER, due_at=None, open_at=None)
+        seen = seen_agenda(store, tenant_id)
+        _write(store, unknown, replace(seen, forgotten=seen.forgotten + 1))
+
+    in_turn(f"agenda: that of tenant {tenant_id!r}", forget)
 
 
 def _write(store: Store, agenda: Agenda, seen: SeenAgenda) -> None:

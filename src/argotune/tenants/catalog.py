@@ -10,6 +10,7 @@ from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, Unreadable, find_all, tag_there, tell, to_record
 from argotune.store.port import ANY, Record, Store
 from argotune.store.sealing import digest, unseal
+from argotune.store.turns import in_turn
 from argotune.tenants.agenda import drop_agenda, forget_agenda
 from argotune.tenants.config import RoutingConfigUnified, stored_config
 from argotune.tenants.ids import check_tenant_id, record_id
@@ -20,10 +21,6 @@ class TenantEntry(Document):
 
     tenant_id: str
     is_enabled: bool = True
-
-
-TRIES = 50
-"""A change gives way to those of others so often; each of them changes the config once."""
 
 
 class Configs:
@@ -94,13 +91,9 @@ class Configs:
     def change(self, tenant_id: str, edit: Callable[[RoutingConfigUnified], RoutingConfigUnified]) -> None:
         """Save what `edit` makes of the config, made again of whatever others save meanwhile.
 
-        Raises what `get` and `edit` raise, and Conflict when others were first TRIES times in a row.
+        Raises what `get` and `edit` raise, and Conflict when others always were first.
         """
-        for _ in range(TRIES):
-            changed = edit(self.get(tenant_id))
-            with suppress(Conflict):
-                return self.save(changed)
-        raise Conflict(f"config of tenant {tenant_id!r}: others changed it {TRIES} times in a row")
+        in_turn(f"config of tenant {tenant_id!r}: it", lambda: self.save(edit(self.get(tenant_id))))
 
     def _list_first(self, config: RoutingConfigUnified) -> None:
         """A tenant that is on no list would be found by nobody."""
@@ -114,16 +107,17 @@ class Configs:
         A line's tag is that of its content, so a line that was changed and changed back is taken for untouched:
         the config is looked at once more after the line is written.
         """
-        for _ in range(TRIES):
-            listed = self._store.read(EVERYONE, Collection.TENANTS, record_id(tenant_id))  # before the config is read
-            line = self._line(tenant_id)
-            if line is None:
-                return
-            with suppress(Conflict):
-                self._store.write(EVERYONE, [line], {(line.collection, line.id): tag_there(listed)})
-                if self._line(tenant_id) == line:
-                    return
-        raise Conflict(f"the list of tenants: others changed the line of {tenant_id!r} {TRIES} times in a row")
+        in_turn(f"the list of tenants: the line of {tenant_id!r}", lambda: self._settle_once(tenant_id))
+
+    def _settle_once(self, tenant_id: str) -> None:
+        """Raises Conflict where the line or the config is another one now."""
+        listed = self._store.read(EVERYONE, Collection.TENANTS, record_id(tenant_id))  # before the config is read
+        line = self._line(tenant_id)
+        if line is None:
+            return
+        self._store.write(EVERYONE, [line], {(line.collection, line.id): tag_there(listed)})
+        if self._line(tenant_id) != line:
+            raise Conflict(f"config of tenant {tenant_id!r}: somebody else changed it while it was listed")
 
     def _line(self, tenant_id: str) -> Record | None:
         """The line that the config asks for, None without a config."""

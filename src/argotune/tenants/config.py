@@ -149,6 +149,12 @@ class RetentionRules(_Config):
         365, ge=30, le=36600, description="judged runs, and versions, ledger rows and attempts that no run needs"
     )
     skipped_run_days: float = Field(90, ge=1, le=36600, description="runs that ended before anything was trained")
+    changes_kept: int = Field(
+        1000,
+        ge=10,
+        le=1_000_000,
+        description="changes of each program's champion; what only older ones need may go",
+    )
 
 
 MaskedKind = Literal["email", "phone", "card", "iban", "national_id", "ip", "host", "password", "token", "key"]

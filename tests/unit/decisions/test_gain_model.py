@@ -14,7 +14,7 @@ from watched_store import WatchedStore
 from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
 from argotune.decisions import gain_model
-from argotune.decisions.active_model import POINTER, ActiveModel
+from argotune.decisions.active_model import POINTER, Activation, ActiveModel
 from argotune.decisions.backtest import SIGNIFICANCE, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow
@@ -367,3 +367,16 @@ def test_the_documented_models_learn_from_contexts_and_targets():
     assert chosen is Strategy.PURE_REAL
     with pytest.raises(ConfigInvalid, match="targets"):
         deciding.train(contexts, [float("nan")] * 100)
+
+
+def test_as_many_activations_are_kept_as_is_asked_and_a_lost_pointer_goes_on_from_the_last():
+    store = MemoryStore()
+    for number in range(1, 6):
+        active = ActiveModel(store, kept=3)
+        before, tag = active.now()
+        assert (before.number if before else 0) == number - 1
+        active.activate(Activation(number=number, at=NOON, model=None, reason="test", rows=0), None, tag)
+    assert [a.number for a in ActiveModel(store).history()] == [3, 4, 5]
+    store.remove(EVERYONE, Collection.ACTIVATIONS, [POINTER])
+    found, tag = ActiveModel(store).now()
+    assert (found.number, tag) == (5, None)

@@ -22,7 +22,6 @@ from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
 from argotune.runs.sums import ModuleTally, sums_of
 from argotune.runs.totals import (
-    ATTEMPTS,
     RoundRecord,
     Tally,
     keep_round,
@@ -38,6 +37,7 @@ from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record
 from argotune.store.port import Record, Store
 from argotune.store.sealing import digest, seal
+from argotune.store.turns import TURNS
 from argotune.tenants.catalog import Configs
 
 PROMOTED = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
@@ -154,7 +154,7 @@ def test_the_last_step_of_a_workflow_counts_the_run_of_a_pod_that_was_killed(tmp
         assert read_tally(store, "acme_corp").modules["routing"].unfinished_since == NOON
 
 
-@pytest.mark.parametrize("times", [1, ATTEMPTS - 1])
+@pytest.mark.parametrize("times", [1, TURNS - 1])
 def test_two_passes_that_end_together_lose_no_run(times: int):
     store = interrupted(times)
     keep_runs(store, make_run(**PROMOTED))
@@ -163,8 +163,8 @@ def test_two_passes_that_end_together_lose_no_run(times: int):
 
 
 def test_a_tally_that_never_gets_its_turn_is_a_conflict():
-    with pytest.raises(Conflict, match="that of tenant 'acme_corp' was changed by somebody else"):
-        keep_tally(interrupted(ATTEMPTS), "acme_corp", LATER)
+    with pytest.raises(Conflict, match="that of tenant 'acme_corp' was changed by others"):
+        keep_tally(interrupted(TURNS), "acme_corp", LATER)
 
 
 @pytest.mark.parametrize("document", ["no record at all", seal("Tally", {"of": "another release"})])

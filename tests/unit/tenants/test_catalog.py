@@ -217,7 +217,7 @@ def test_a_change_gives_up_when_others_are_always_first():
     numbers, store = itertools.count(1), WatchedStore()
     Configs(store).save(make_config())
     store.after = busy
-    with pytest.raises(Conflict, match="others changed it 50 times in a row"):
+    with pytest.raises(Conflict, match="it was changed by others 50 times in a row"):
         Configs(store).change("acme_corp", lambda config: config)
 
 

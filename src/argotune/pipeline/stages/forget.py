@@ -1,8 +1,8 @@
 """forget: drop what a tenant's config says is too old, whether or not the tenant still has passes.
 
-What explains who serves stays: every run that moved a champion, the version that serves and the one before it, every
-version that a kept run names, and what is under way. So does every attempt on examples that there still are: it counts
-against the level of the next one.
+What explains who serves stays: the last changes of each champion with their runs, the version that serves and the one
+before it, every version that a kept run names, and what is under way. So does every attempt on examples that there
+still are: it counts against the level of the next one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
 from argotune.promotion.attempts import Attempt
+from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
@@ -95,6 +96,7 @@ def is_borne_out(now: datetime, known: Iterable[RoundRecord]) -> bool:
 def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dict[str, int]:
     """Drop a tenant's records that are older than its `retention` says; the number of each collection."""
     tenant_id, rules = config.tenant_id, config.retention
+    changes = Registry(store, tenant_id).forget_changes(rules.changes_kept)  # before it is asked what they name
     sums = RunBook(store, tenant_id).kept_sums()
     skipped, judged = (now - timedelta(days=days) for days in (rules.skipped_run_days, rules.run_days))
     moved = {change.run_id for change in find_all(store, tenant_id, Collection.HISTORY, Change)}
@@ -115,6 +117,7 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
         Collection.LEDGER: _old(store, tenant_id, Collection.LEDGER, LedgerRow, lambda row: row.at < judged),
     }
     removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
+    removed[Collection.HISTORY] = changes
     removed[Collection.EXPERIENCES] = sum(_forget_experiences(store, config, found.program, now) for found in sums)
     return {collection: number for collection, number in removed.items() if number}
 

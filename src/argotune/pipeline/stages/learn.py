@@ -30,7 +30,7 @@ def learn(store: Store, now: datetime) -> Activation:
     before, tag = ActiveModel(store).now()
     found, model, looks, looked_at = _judged(rows, before, now)
     activation = Activation(
-        number=before.number + 1 if before else 1,
+        number=ActiveModel(store).next_number(before),
         at=now,
         model=model.id if model else None,
         reason=_reason(found, model, before),

@@ -1,0 +1,25 @@
+"""Turns: work on what others change too, done again from what they left when they wrote first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from argotune.errors import Conflict
+
+TURNS = 50
+"""Each turn that is lost is a write of somebody else that came through: as many in a row are no coincidence."""
+
+T = TypeVar("T")
+
+
+def in_turn(what: str, work: Callable[[], T], turns: int = TURNS) -> T:
+    """What `work` returns, once it reads and writes without a Conflict. Raises Conflict where others always were first.
+
+    `work` reads anew each time and changes nothing before its last write.
+    """
+    for _ in range(turns):
+        with suppress(Conflict):
+            return work()
+    raise Conflict(f"{what} was changed by others {turns} times in a row")

@@ -1,0 +1,33 @@
+"""Turns: work that is done again when others wrote first."""
+
+from __future__ import annotations
+
+import pytest
+
+from argotune.errors import Conflict, Unavailable
+from argotune.store.turns import in_turn
+
+
+def work(*failures: Exception) -> object:
+    left = iter(failures)
+
+    def once() -> str:
+        for failure in left:
+            raise failure
+        return "done"
+
+    return once
+
+
+def test_work_is_done_again_from_what_others_left():
+    assert in_turn("it", work(Conflict(), Conflict()), turns=3) == "done"
+
+
+def test_who_is_never_first_says_so():
+    with pytest.raises(Conflict, match="it was changed by others 3 times in a row"):
+        in_turn("it", work(*[Conflict()] * 3), turns=3)
+
+
+def test_any_other_error_ends_it_at_once():
+    with pytest.raises(Unavailable):
+        in_turn("it", work(Unavailable()))
