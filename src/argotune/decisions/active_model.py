@@ -82,10 +82,18 @@ class ActiveModel:
         return model
 
     def activate(self, activation: Activation, model: MetaModel | None, tag: str | None) -> None:
-        """Write pointer, history and the model in one step, then drop what is older than the last KEPT activations.
+        """Write pointer, history and the model in one step, then drop what is older than the last `kept` activations.
         Raises Conflict when another activation came first."""
         also = [] if model is None else [to_record(Collection.META_MODELS, model.id, model)]
         self._pointer.move(Move(activation, activation.number, also), tag)
+        self._forget_old()
+
+    def _forget_old(self) -> None:
+        """Models go before the activations that name them: who is stopped in between leaves none that nobody finds."""
+        history = self.history()
+        needed = {activation.model for activation in history[-self._kept :]}
+        old = {activation.model for activation in history[: -self._kept]} - needed
+        self._store.remove(EVERYONE, Collection.META_MODELS, [id for id in old if id])
         self._pointer.forget(self._kept)
 
     def history(self) -> list[Activation]:

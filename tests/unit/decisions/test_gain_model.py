@@ -369,14 +369,16 @@ def test_the_documented_models_learn_from_contexts_and_targets():
         deciding.train(contexts, [float("nan")] * 100)
 
 
-def test_as_many_activations_are_kept_as_is_asked_and_a_lost_pointer_goes_on_from_the_last():
-    store = MemoryStore()
-    for number in range(1, 6):
+def test_as_many_activations_are_kept_as_is_asked_with_their_models_and_a_lost_pointer_goes_on_from_the_last():
+    store, made = MemoryStore(), {"features": (), "xgboost": "3", "gain": "", "calls": "", "cutoff": 0.0}
+    for number, id in enumerate(("often", "once", "often", None, "last"), 1):
         active = ActiveModel(store, kept=3)
         before, tag = active.now()
-        assert (before.number if before else 0) == number - 1
-        active.activate(Activation(number=number, at=NOON, model=None, reason="test", rows=0), None, tag)
+        assert active.next_number(before) == number
+        model = MetaModel(id=id, trainings=1, tenants=1, **made) if id else None
+        active.activate(Activation(number=number, at=NOON, model=id, reason="test", rows=0), model, tag)
     assert [a.number for a in ActiveModel(store).history()] == [3, 4, 5]
+    assert {r.id for r in store.scan(EVERYONE, Collection.META_MODELS)} == {"often", "last"}
     store.remove(EVERYONE, Collection.ACTIVATIONS, [POINTER])
     found, tag = ActiveModel(store).now()
     assert (found.number, tag) == (5, None)
