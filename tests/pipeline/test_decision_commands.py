@@ -12,9 +12,9 @@ from world import World, filled
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
-from argotune.cli.commands.rounds import settle_daily
 from argotune.decisions.active_model import ActiveModel
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.rounds import settle
 from argotune.pipeline.passes import run_module
 from argotune.tenants.catalog import Configs
 
@@ -72,16 +72,16 @@ def test_learn_says_who_decides_and_keeps_it(told):
     assert [a["number"] for a in json.loads(told("learn", "--history", "--json")[1])] == [1, 2]
 
 
-def test_a_round_settles_who_decides_once_a_day(capsys: pytest.CaptureFixture[str]):
+def test_a_round_settles_who_decides_once_a_day():
     store, world = MemoryStore(), World()
-    for hours in (0, 23, 24):
-        settle_daily(store, world.now + timedelta(hours=hours))
+    told = [settle(store, world.now + timedelta(hours=hours)).learned for hours in (0, 23, 24)]
     assert [a.at for a in ActiveModel(store).history()] == [world.now, world.now + timedelta(hours=24)]
-    assert capsys.readouterr().out.count("Deciding on training: the rules decide") == 2
+    assert [bool(learned) for learned in told] == [True, False, True]
+    assert str(told[0]).startswith("the rules decide")
 
 
 def test_what_a_round_settled_with_a_clock_far_ahead_is_settled_again():
     store, world = MemoryStore(), World()
     for days in (730, 0):
-        settle_daily(store, world.now + timedelta(days=days))
+        settle(store, world.now + timedelta(days=days))
     assert len(ActiveModel(store).history()) == 2

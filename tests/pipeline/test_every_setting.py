@@ -32,7 +32,6 @@ from argotune import wiring
 from argotune.adapters.litellm import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience
-from argotune.cli.workflows import link_of
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset, ExampleSums
@@ -52,6 +51,7 @@ from argotune.lm.named import NamedLMs
 from argotune.lm.names import Keys
 from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.operations.asked import modules_of
+from argotune.pipeline.operations.on_argo import link_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import DecisionInputs, decide

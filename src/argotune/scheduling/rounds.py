@@ -28,9 +28,9 @@ class RoundRequest:
 
     def __post_init__(self) -> None:
         if self.max_submissions < 0:
-            raise ConfigInvalid(f"--max-submissions: {self.max_submissions} is below 0")
+            raise ConfigInvalid(f"{self.max_submissions} is below 0", argument="max_submissions")
         if not 0 < self.rate_per_s <= 1000:
-            raise ConfigInvalid(f"--rate: {self.rate_per_s} is not above 0 and up to 1000 a second")
+            raise ConfigInvalid(f"{self.rate_per_s} is not above 0 and up to 1000 a second", argument="rate_per_s")
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,12 @@ def is_executors(line: str) -> bool:
     return _EXECUTORS.match(line) is not None
 
 
+def outcome_of(workflow: Workflow) -> str:
+    """What its last step says of the whole; before that, or without it, the latest that was said."""
+    said = [event.words for event in events(workflow) if event.words]
+    return workflow.outputs.get("outcome") or (said[-1] if said else "")
+
+
 def exit_code(workflow: Workflow) -> int:
     """What a command ends with that waited for the workflow: 0, the exit code of a step that failed, or 1."""
     if workflow.phase == "Succeeded":

@@ -23,5 +23,5 @@ def test_ids_stand_between_commas_or_in_a_json_list(text: str, ids: tuple[str, .
 
 @pytest.mark.parametrize("text", ["[acme]", '["acme"', "[]", "[1]", '[""]', '["acme"] globex', "[" * 100_000])
 def test_what_begins_like_a_list_and_is_none_is_refused_by_name(text: str):
-    with pytest.raises(ConfigInvalid, match="--tenants: '\\["):
+    with pytest.raises(ConfigInvalid, match="tenants: '\\["):
         _tenant_ids(text)

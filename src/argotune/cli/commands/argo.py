@@ -7,19 +7,10 @@ from datetime import datetime, timedelta
 
 from argotune.cli.flags import add_json, add_tenant, command, some_text
 from argotune.cli.output import say, say_json, table
-from argotune.cli.workflows import (
-    add_namespace,
-    add_size,
-    link_of,
-    opened,
-    quantity,
-    say_submitted,
-    submit,
-    until_it_is_over,
-)
-from argotune.errors import ConfigInvalid, Conflict, NotFound
-from argotune.scheduling.runner import WorkflowRunner
-from argotune.scheduling.watching import again, events, is_executors
+from argotune.cli.workflows import add_namespace, add_size, opened, say_submitted, until_it_is_over
+from argotune.errors import ConfigInvalid
+from argotune.pipeline.operations.on_argo import link_of, list_runs, logs_of, newest_run, retry_run, stop_run
+from argotune.scheduling.watching import outcome_of
 from argotune.scheduling.workflow import Workflow
 
 
@@ -55,19 +46,12 @@ def _follow(arguments: Namespace) -> int:
     if (arguments.name is None) == (arguments.tenant_id is None):
         raise ConfigInvalid("follow: name a workflow, or --tenant for the newest of a tenant")
     settings, runner = opened(arguments)
-    return until_it_is_over(settings, runner, arguments.name or _newest(runner, arguments.tenant_id).name)
-
-
-def _newest(runner: WorkflowRunner, tenant_id: str) -> Workflow:
-    found = runner.workflows(tenant_id)
-    if not found:
-        raise NotFound(f"workflow: there is none of tenant {tenant_id!r}")
-    return found[-1]
+    return until_it_is_over(settings, runner, arguments.name or newest_run(runner, arguments.tenant_id).name)
 
 
 def _list(arguments: Namespace) -> None:
     settings, runner = opened(arguments)
-    found = runner.workflows(arguments.tenant_id)
+    found = list_runs(runner, arguments.tenant_id)
     if arguments.json:
         return say_json([_workflow_json(workflow, link_of(settings, workflow.name)) for workflow in found])
     table(["WORKFLOW", "TENANT", "PHASE", "ASKED", "SUBMITTED", "TOOK", "OUTCOME"], [_row(w) for w in found])
@@ -82,18 +66,12 @@ def _row(workflow: Workflow) -> list[str]:
         f"{asked.modules}{', forced' if asked.is_forced else ''}",
         f"{workflow.created_at:%Y-%m-%d %H:%M}",
         _took(workflow.created_at, workflow.finished_at),
-        _outcome(workflow),
+        outcome_of(workflow),
     ]
 
 
 def _took(begun: datetime, ended: datetime | None) -> str:
     return "-" if ended is None else str(timedelta(seconds=round((ended - begun).total_seconds())))
-
-
-def _outcome(workflow: Workflow) -> str:
-    """What its last step says of the whole; before that, or without it, the latest that was said."""
-    said = [event.words for event in events(workflow) if event.words]
-    return workflow.outputs.get("outcome") or (said[-1] if said else "")
 
 
 def _workflow_json(workflow: Workflow, link: str | None) -> dict[str, object]:
@@ -103,7 +81,7 @@ def _workflow_json(workflow: Workflow, link: str | None) -> dict[str, object]:
         "tenant_id": workflow.tenant_id,
         "phase": workflow.phase or "Pending",
         "message": workflow.message,
-        "outcome": _outcome(workflow),
+        "outcome": outcome_of(workflow),
         "created_at": workflow.created_at.isoformat(),
         "finished_at": workflow.finished_at.isoformat() if workflow.finished_at else None,
         "forced": asked.is_forced,
@@ -119,22 +97,19 @@ def _workflow_json(workflow: Workflow, link: str | None) -> dict[str, object]:
 
 def _stop(arguments: Namespace) -> None:
     _, runner = opened(arguments)
-    workflow = runner.workflow(arguments.name)
-    if workflow.is_over:
-        raise Conflict(f"workflow: {workflow.name!r} is over already: {workflow.phase}")
-    runner.stop(workflow.name)
-    say(f"asked the controller to stop {workflow.name}")
+    stop_run(runner, arguments.name)
+    say(f"asked the controller to stop {arguments.name}")
 
 
 def _retry(arguments: Namespace) -> None:
-    cpu, memory = quantity("--cpu", arguments.cpu), quantity("--memory", arguments.memory)
+    from argotune.wiring import new_id
+
     settings, runner = opened(arguments)
-    for submission in again(runner.workflow(arguments.name), cpu, memory):
-        say_submitted(settings, submit(runner, submission))
+    for name in retry_run(runner, arguments.name, new_id, cpu=arguments.cpu, memory=arguments.memory):
+        say_submitted(settings, name)
 
 
 def _logs(arguments: Namespace) -> None:
     _, runner = opened(arguments)
-    for pod, line in runner.logs(arguments.name):
-        if not is_executors(line):
-            say(f"{pod}: {line}")
+    for pod, line in logs_of(runner, arguments.name):
+        say(f"{pod}: {line}")

@@ -7,22 +7,19 @@ import json
 import time
 from argparse import Namespace
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
 from argotune.cli.flags import Parser, add_force, add_phoenix, add_store, refuse_without
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
-from argotune.errors import ConfigInvalid, Conflict
-from argotune.runs.reports import unreadable_words
+from argotune.errors import ConfigInvalid
 from argotune.scheduling.rounds import Line, Round, RoundRequest
 from argotune.scheduling.workflow import TEMPLATE
-from argotune.store.collections import EVERYONE
-from argotune.store.documents import unreadable
-from argotune.store.moments import believed
-from argotune.store.port import Store
 
-LEARN_EVERY = timedelta(days=1)
+if TYPE_CHECKING:
+    from argotune.pipeline.operations.rounds import Settled, SubmittedRound
+
 SHOWN = 50
 """Tenants shown one by one; of more, the skipped ones are counted by reason."""
 
@@ -59,7 +56,7 @@ SUBMIT_ONLY: Mapping[str, object] = {
 """Flags of a round, with what they are when they are not given."""
 
 
-def _add_round(group) -> None:
+def _add_round(group: argparse._ActionsContainer) -> None:
     add_phoenix(group)
     group.add_argument("--namespace", help="of the workflows (env: KUBERNETES_NAMESPACE)")
     group.add_argument("--template", help=f"WorkflowTemplate of the runs (default: {TEMPLATE})")
@@ -75,14 +72,13 @@ def _add_round(group) -> None:
 
 def discover_tenants(arguments: Namespace) -> int | None:
     """JSON array of tenant ids on stdout, words on stderr; with --submit a round."""
-    from argotune.pipeline.stages.discover import discover
+    from argotune.pipeline.operations.rounds import wanting_optimization
 
     if arguments.submit:
         missing = {name: value for name, value in SUBMIT_ONLY.items() if getattr(arguments, name) is None}
         return _submit_round(Namespace(**{**vars(arguments), **missing}))
     refuse_without(arguments, "--submit", SUBMIT_ONLY)
-    store = store_of(arguments)
-    found = discover(store)
+    found = wanting_optimization(store_of(arguments))
     note(f"Discovered tenants: {found}")
     lost = deliver([(arguments.output, json_text(found))], is_printed=True)
     say_json(found)
@@ -92,47 +88,27 @@ def discover_tenants(arguments: Namespace) -> int | None:
 
 
 def _submit_round(arguments: Namespace) -> int:
-    from argotune.pipeline.stages.dispatch import dispatch
-    from argotune.runs.totals import keep_round
+    from argotune.pipeline.operations.rounds import settle, submit_round
     from argotune.wiring import new_id, open_runner, open_traces, utc_now
 
     store, settings = store_of(arguments), settings_of(arguments)
     request = _request(arguments, arguments.round_uid or new_id())
-    runner, started_at = open_runner(settings, template=arguments.template), utc_now()
-    done = dispatch(store, open_traces(settings), runner, request, started_at, time.sleep)
-    if not request.is_dry_run:
-        keep_round(store, _record(done, utc_now()))
-    lost = deliver([(arguments.outcome_file, _outcome(done)), (arguments.output, json_text(_round_json(done)))])
+    runner = open_runner(settings, template=arguments.template)
+    done = submit_round(store, open_traces(settings), runner, request, utc_now, time.sleep)
+    lost = deliver([(arguments.outcome_file, done.outcome), (arguments.output, json_text(_round_json(done.round)))])
     _say_round(done)
     if not request.is_dry_run:
-        settle_daily(store, utc_now())
-        _forget(store, utc_now())
+        _say_settled(settle(store, utc_now()))
     if lost:
         raise lost
-    return ConfigInvalid.exit_code if done.of("failed") else 0
+    return ConfigInvalid.exit_code if done.round.of("failed") else 0
 
 
-def _forget(store: Store, now: datetime) -> None:
-    """What some tenants need no more goes, whether or not they have passes."""
-    from argotune.pipeline.stages.forget import forget_some
-
-    for collection, number in sorted(forget_some(store, now).items()):
+def _say_settled(found: Settled) -> None:
+    if found.learned is not None:
+        say(f"Deciding on training: {found.learned}")
+    for collection, number in sorted(found.forgotten.items()):
         say(f"Forgotten: {number} records of {collection}")
-
-
-def settle_daily(store: Store, now: datetime) -> None:
-    """Once a day a round also settles who decides on training; what another round settles meanwhile is as good."""
-    from argotune.decisions.active_model import ActiveModel
-    from argotune.pipeline.stages.learn import learn
-
-    last, _ = ActiveModel(store).now()
-    last_at = believed(last.at, now) if last else None
-    if last_at is not None and now - last_at < LEARN_EVERY:
-        return
-    try:
-        say(f"Deciding on training: {learn(store, now).reason}")
-    except Conflict:
-        say("Deciding on training: another round has just settled it")
 
 
 def _tenant_ids(text: str) -> tuple[str, ...]:
@@ -142,9 +118,9 @@ def _tenant_ids(text: str) -> tuple[str, ...]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigInvalid(f"--tenants: {text[:80]!r} is no JSON list: {error}") from None
+        raise ConfigInvalid(f"{text[:80]!r} is no JSON list: {error}", argument="tenants") from None
     if not isinstance(found, list) or not found or not all(isinstance(id, str) and id for id in found):
-        raise ConfigInvalid(f"--tenants: {text[:80]!r} is not a JSON list of tenant ids")
+        raise ConfigInvalid(f"{text[:80]!r} is not a JSON list of tenant ids", argument="tenants")
     return tuple(found)
 
 
@@ -158,21 +134,6 @@ def _request(arguments: Namespace, uid: str) -> RoundRequest:
         is_dry_run=arguments.dry_run,
         max_submissions=arguments.max_submissions,
         rate_per_s=arguments.rate,
-    )
-
-
-def _record(done: Round, ended_at: datetime):
-    from argotune.runs.totals import RoundRecord
-
-    return RoundRecord(
-        name=done.request.name or done.request.uid,
-        started_at=done.started_at,
-        ended_at=ended_at,
-        tenants=len(done.lines),
-        submitted=len(done.of("submitted")),
-        skipped=dict(done.skipped_by_reason),
-        failed=len(done.of("failed")),
-        is_complete=done.is_complete,
     )
 
 
@@ -191,7 +152,8 @@ def _line_json(line: Line) -> dict[str, str]:
     return {"tenant_id": line.tenant_id, "workflow": line.workflow, "reason": line.reason}
 
 
-def _say_round(done: Round) -> None:
+def _say_round(submitted: SubmittedRound) -> None:
+    done = submitted.round
     tenant_ids = sorted(line.tenant_id for line in done.lines)
     more = f" and {len(tenant_ids) - SHOWN} more" if len(tenant_ids) > SHOWN else ""
     say(f"Discovered tenants: {tenant_ids[:SHOWN]}{more}")
@@ -201,9 +163,4 @@ def _say_round(done: Round) -> None:
     table(["TENANT", "OUTCOME", "WORKFLOW", "WHY"], [[x.tenant_id, x.outcome, x.workflow, x.reason] for x in shown])
     for reason, count in done.skipped_by_reason.items() if is_long else ():
         say(f"skipped {count}: {reason}")
-    say(_outcome(done))
-
-
-def _outcome(done: Round) -> str:
-    """One line: what came of the tenants, and which records of the lists that all share were left out."""
-    return "; ".join(filter(None, (done.sentence, unreadable_words(unreadable(EVERYONE)))))
+    say(submitted.outcome)

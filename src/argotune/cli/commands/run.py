@@ -21,11 +21,9 @@ from argotune.cli.flags import (
 )
 from argotune.cli.open import ports_of
 from argotune.cli.showing import show_report
-from argotune.cli.workflows import add_namespace, add_size, opened, quantity, say_submitted, submit, until_it_is_over
+from argotune.cli.workflows import add_namespace, add_size, opened, say_submitted, until_it_is_over
 from argotune.errors import ConfigInvalid
-from argotune.scheduling.workflow import OPTIMIZERS, Submission
-from argotune.tenants.config import MODULES
-from argotune.tenants.ids import check_tenant_id
+from argotune.scheduling.workflow import Submission
 
 if TYPE_CHECKING:
     from argotune.pipeline.operations.running import RunRequest
@@ -138,14 +136,15 @@ def _request(arguments: Namespace) -> RunRequest:
 
 def _run_on_argo(arguments: Namespace) -> int:
     """Submit a tenant's run; with --wait the exit code says its outcome."""
+    from argotune.pipeline.operations.on_argo import submit_run
+    from argotune.wiring import new_id
+
     _refuse_local_flags(arguments)
     submission = _submission(arguments)
     settings, runner = opened(arguments)
-    name = submit(runner, submission)
+    name = submit_run(runner, submission, new_id)
     say_submitted(settings, name)
-    if not arguments.wait:
-        return 0
-    return until_it_is_over(settings, runner, name)
+    return until_it_is_over(settings, runner, name) if arguments.wait else 0
 
 
 def _refuse_argo_flags(arguments: Namespace) -> None:
@@ -163,28 +162,22 @@ def _refuse_local_flags(arguments: Namespace) -> None:
 
 
 def _submission(arguments: Namespace) -> Submission:
-    check_tenant_id(arguments.tenant_id)
-    if arguments.module not in ("all", "own", *MODULES):
-        raise ConfigInvalid(f"--module: {arguments.module!r} is none of all, own, {', '.join(MODULES)}")
-    optimizer = arguments.optimizer or "config"
-    if optimizer not in OPTIMIZERS:
-        raise ConfigInvalid(f"--optimizer: {optimizer!r} is none of {', '.join(OPTIMIZERS)}")
     return Submission(
         tenant_id=arguments.tenant_id,
         is_forced=arguments.force,
         modules=arguments.module,
-        optimizer=optimizer,
+        optimizer=arguments.optimizer or "config",
         max_lm_calls=_number_of_calls(arguments.max_lm_calls),
         use_synthetic_data=arguments.use_synthetic_data,
         is_training_forced=arguments.force_training,
-        cpu=quantity("--cpu", arguments.cpu),
-        memory=quantity("--memory", arguments.memory),
+        cpu=arguments.cpu,
+        memory=arguments.memory,
     )
 
 
 def _number_of_calls(text: str | None) -> int | None:
     if not text:
         return None
-    if not text.isdecimal() or not int(text):
-        raise ConfigInvalid(f"--max-lm-calls: {text[:40]!r} is not a whole number above 0")
+    if not text.isdecimal():
+        raise ConfigInvalid(f"{text[:40]!r} is not a whole number above 0", argument="max_lm_calls")
     return int(text)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
 from argotune.cli.flags import add_json, add_store, add_tenant, command
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
-from argotune.errors import ConfigInvalid
-from argotune.pipeline.ports import Ports
-from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODALITIES, MODULES, RoutingConfigUnified
+from argotune.tenants.config import MODULES
+
+if TYPE_CHECKING:
+    from argotune.synthetic.values import SyntheticExample
 
 
 def add_commands(commands) -> None:
@@ -29,50 +30,22 @@ def add_commands(commands) -> None:
 
 
 def _synthesize(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.synthesizing import PreviewRequest, preview_examples
+
     with ports_of(arguments) as ports:
-        config = Configs(ports.store).get(arguments.tenant_id)
-        made = _made(ports, config, arguments)
-        documents = ports.content(config).count(config.tenant_id, MODALITIES)
+        asked = PreviewRequest(arguments.tenant_id, arguments.module, arguments.count, arguments.seed)
+        found = preview_examples(ports, asked)
+    made = found.made
     data = {"examples": [e.model_dump(mode="json") for e in made.examples], "metadata": made.metadata}
     lost = deliver([(arguments.output, json_text(data))], is_printed=arguments.json)
     if arguments.json:
         say_json(data)
     else:
         table(["PROGRAM", "RIGHT ANSWER", "SURE", "QUERY"], [_row(example) for example in made.examples])
-        say(f"{made.report.sentence}; content: {documents} documents ({config.content})")
+        say(f"{made.report.sentence}; content: {found.documents} documents ({found.content})")
     if lost:
         raise lost
 
 
-def _row(example) -> list[str]:
+def _row(example: SyntheticExample) -> list[str]:
     return [example.program, ", ".join(example.expected.values()), f"{example.confidence:.2f}", example.query]
-
-
-def _made(ports: Ports, config: RoutingConfigUnified, arguments: Namespace):
-    from argotune.data.archive import ExperienceLog
-    from argotune.lm.kept_answers import NothingKept
-    from argotune.lm.meter import Meter
-    from argotune.programs import programs_of
-    from argotune.synthetic.generation import QueryGenerator
-    from argotune.synthetic.service import Means, make
-    from argotune.synthetic.values import parse_request
-
-    if arguments.module not in MODULES:
-        raise ConfigInvalid(f"--module: {arguments.module!r} is none of {', '.join(MODULES)}")
-    request = parse_request(
-        optimizer=arguments.module,
-        count=arguments.count,
-        tenant_id=config.tenant_id,
-        quality_threshold=config.synthetic_quality_threshold,
-        seed=arguments.seed,
-    )
-    log = ExperienceLog(ports.store, config.tenant_id)
-    lms = ports.lms.open(config.lm, Meter(config.budget), NothingKept())
-    means = Means(
-        lms=lms,
-        embedder=ports.embedder,
-        generator=QueryGenerator(),
-        known=[example for program in programs_of(config, arguments.module) for example in log.examples(program.name)],
-        progress=lambda done, asked: ports.progress("writing synthetic examples", done, asked),
-    )
-    return make(request, config, ports.content(config), means)

@@ -19,8 +19,8 @@ from argotune.cli.demo import sample
 from argotune.cli.demo.story import COLUMNS, add_tenants, row, serve_once
 from argotune.cli.output import say, table
 from argotune.errors import ConfigInvalid, Unavailable
+from argotune.pipeline.operations.inspecting import runs_of
 from argotune.pipeline.ports import Ports, Progress
-from argotune.runs.book import RunBook
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.scheduling.workflow import Manifest, Workflow
 from argotune.settings import read_settings
@@ -166,7 +166,7 @@ def _over(runner: WorkflowRunner, name: str, progress: Progress) -> Workflow:
 def _show(ports: Ports, runs: Sequence[Workflow]) -> None:
     rows = []
     for run in runs:
-        records = RunBook(ports.store, run.tenant_id).runs(group=run.name)
+        records = runs_of(ports.store, run.tenant_id, run.name)
         rows += [row(run.tenant_id, record) for record in records]
         if not records:
             rows.append([run.tenant_id, "", run.phase, "", "", run.message])

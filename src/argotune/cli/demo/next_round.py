@@ -3,47 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from argotune.cli.demo.application import labels_of, span_id_of
 from argotune.cli.demo.sample import queries
 from argotune.cli.output import say
-from argotune.data.archive import ExperienceLog
-from argotune.labels.queue import AnnotationQueue, QueueItem
-from argotune.pipeline.module_pass import Request
-from argotune.pipeline.passes import run_module
+from argotune.pipeline.operations.annotating import WaitingSpan, count_labelled, waiting
+from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.pipeline.ports import Ports
-from argotune.programs import programs_of
-from argotune.tenants.config import RoutingConfigUnified
 
 LABELLED = "acme_corp"
 
 
-def next_round(ports: Ports, config: RoutingConfigUnified) -> None:
+def next_round(ports: Ports) -> None:
     """Label the queued spans of a module as a person would in Phoenix or by `argotune annotate`, and run it again."""
-    items = [item for item in AnnotationQueue(ports.store, config.tenant_id).items() if item.is_waiting]
+    spans = waiting(ports.store, LABELLED).spans
     say()
-    say(f"{LABELLED}: {len(items)} spans wait for a label (argotune annotate --tenant {LABELLED} --list)")
-    if not items:
+    say(f"{LABELLED}: {len(spans)} spans wait for a label (argotune annotate --tenant {LABELLED} --list)")
+    if not spans:
         return
-    module = Counter(item.module for item in items).most_common(1)[0][0]
-    chosen = [item for item in items if item.module == module]
-    before = _labelled(ports, config, module)
-    _label(ports, config, chosen)
-    report = run_module(ports, config, module, Request(is_forced=True))
-    after = _labelled(ports, config, module)
+    module = Counter(span.item.module for span in spans).most_common(1)[0][0]
+    chosen = [span for span in spans if span.item.module == module]
+    before = count_labelled(ports.store, LABELLED, module)
+    _label(ports, chosen)
+    report = run_modules(ports, RunRequest(LABELLED, module, is_forced=True))
+    if report.gravest is not None:
+        raise report.failures[report.gravest]
+    after = count_labelled(ports.store, LABELLED, module)
     say(f"  a person labels the {len(chosen)} of {module}: {before} labelled examples before, {after} in the next run")
-    for line in report.lines:
+    for line in [line for each in report.modules for line in each.lines]:
         say(f"  {line}")
 
 
-def _label(ports: Ports, config: RoutingConfigUnified, items: list[QueueItem]) -> None:
-    asked = {span_id_of(query, name): query for query in queries(config.tenant_id) for name in query.decisions()}
-    now = ports.clock()
+def _label(ports: Ports, spans: Sequence[WaitingSpan]) -> None:
+    asked = {span_id_of(query, name): query for query in queries(LABELLED) for name in query.decisions()}
+    now, items = ports.clock(), [span.item for span in spans]
     labels = [label for item in items for label in labels_of(asked[item.span_id], item.program, "demo-expert", now)]
-    ports.traces.annotate(config.tenant_id, labels)
-
-
-def _labelled(ports: Ports, config: RoutingConfigUnified, module: str) -> int:
-    log = ExperienceLog(ports.store, config.tenant_id)
-    examples = [example for program in programs_of(config, module) for example in log.examples(program.name)]
-    return sum(example.source.is_trusted for example in examples)
+    ports.traces.annotate(LABELLED, labels)

@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from argotune import wiring
 from argotune.cli.demo import sample
 from argotune.cli.demo.application import serve
-from argotune.cli.demo.next_round import LABELLED, next_round
+from argotune.cli.demo.next_round import next_round
 from argotune.cli.output import say, table
-from argotune.errors import NotFound
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
-from argotune.pipeline.module_pass import Request
-from argotune.pipeline.passes import run_module
+from argotune.pipeline.operations.rounds import wanting_optimization
+from argotune.pipeline.operations.running import RunRequest, run_modules
+from argotune.pipeline.operations.tenants import add_missing, get_tenant
 from argotune.pipeline.ports import Ports, Progress
-from argotune.pipeline.stages.discover import discover
 from argotune.runs.explain import explain_decision
-from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
+from argotune.runs.tenant_report import TenantReport
 from argotune.serving.client import Serving
 from argotune.settings import Settings, read_settings
 from argotune.stats.wording import percent
-from argotune.tenants.catalog import Configs
 from argotune.tenants.config import BudgetLimits
 
 COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
@@ -53,11 +52,12 @@ def tell(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
         add_tenants(ports)
         for tenant_id in sample.TENANTS:
             serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
-        configs = [Configs(ports.store).get(tenant_id) for tenant_id in discover(ports.store)]
-        reports = [(c.tenant_id, m, run_module(ports, c, m, Request())) for c in configs for m in c.modules]
+        reports = [run_modules(ports, RunRequest(id)) for id in wanting_optimization(ports.store)]
+        for report in reports:
+            raise_gravest(report)
         _show(ports, reports)
-        _explain(reports)
-        next_round(ports, Configs(ports.store).get(LABELLED))
+        _explain([run for report in reports for run in report.runs])
+        next_round(ports)
         if stay:
             say()
             say(f"Phoenix stays up at {endpoint} until you press Ctrl-C.")
@@ -65,21 +65,22 @@ def tell(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
     return 0
 
 
+def raise_gravest(report: TenantReport) -> None:
+    """The demo ends with the first tenant that fails."""
+    if report.gravest is not None:
+        raise report.failures[report.gravest]
+
+
 def add_tenants(ports: Ports) -> None:
     """The sample tenants, those that are not there yet."""
-    configs = Configs(ports.store)
-    for tenant_id in sample.TENANTS:
-        try:
-            configs.get(tenant_id)
-        except NotFound:
-            configs.save(sample.config(tenant_id))
+    add_missing(ports.store, [sample.config(tenant_id) for tenant_id in sample.TENANTS])
 
 
 def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
     """Serve a tenant's sample queries and write their traces, unless the file `done` says that it was done."""
     if done.exists():
         return say(f"{tenant_id}: its sample queries were served by an earlier demo")
-    config = Configs(ports.store).get(tenant_id)
+    config = get_tenant(ports.store, tenant_id)
     unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
     lms = ports.lms.open(config.lm, unlimited, NothingKept())
     prefix = settings.phoenix_project_prefix
@@ -89,9 +90,8 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
     say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {spans} spans written")
 
 
-def _explain(reports: list[tuple[str, str, ModuleReport]]) -> None:
+def _explain(runs: Sequence[Run]) -> None:
     """Why the first run that trained was decided so, and what became of synthetic examples."""
-    runs = [run for _, _, report in reports for run in report.runs]
     for run in [run for run in runs if run.synthetic and run.synthetic.made]:
         say()
         say(f"Synthetic examples for {run.tenant_id} {run.program}: {run.synthetic.sentence}")
@@ -103,23 +103,22 @@ def _explain(reports: list[tuple[str, str, ModuleReport]]) -> None:
             say(f"  {line}")
 
 
-def _show(ports: Ports, reports: list[tuple[str, str, ModuleReport]]) -> None:
+def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
     rows = []
-    for tenant_id, module, report in reports:
-        if not report.runs:
-            rows.append([tenant_id, module, "Skipped", "", "", report.conditions.why_not])
-        rows += [row(tenant_id, run) for run in report.runs]
+    for report in reports:
+        for module in report.modules:
+            if not module.runs:
+                rows.append([report.tenant_id, module.conditions.module, "Skipped", "", "", module.conditions.why_not])
+            rows += [row(report.tenant_id, run) for run in module.runs]
     say()
     table(COLUMNS, rows)
     say()
     say("Look further:")
     for tenant_id in sample.TENANTS:
         say(f"  traces of {tenant_id}: {ports.tracker.project_link(tenant_id)}")
-    for _, _, report in reports:
-        for run in report.runs:
-            if run.comparison_link:
-                say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
-                say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
+    for run in [run for report in reports for run in report.runs if run.comparison_link]:
+        say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
+        say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
 
 
 def row(tenant_id: str, run: Run) -> list[str]:

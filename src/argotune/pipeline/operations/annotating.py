@@ -13,9 +13,10 @@ from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport, reports_of
 from argotune.labels.queue import AnnotationQueue, QueueItem
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.operations.asked import checked_who, programs_named
+from argotune.pipeline.operations.asked import checked_who, modules_of, programs_named
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.annotate import label_by_lm
+from argotune.programs import programs_of
 from argotune.store.port import Store
 from argotune.store.texts import storable
 from argotune.tenants.agenda import forget_agenda
@@ -144,3 +145,10 @@ def labelling_status(store: Store, tenant_id: str, today: date, program: str | N
         daily_limit=config.annotation.daily_limit,
         annotators=tuple(r for r in reports_of(store, tenant_id) if program in (None, r.program)),
     )
+
+
+def count_labelled(store: Store, tenant_id: str, module: str) -> int:
+    """How many examples of a module people or a trusted annotator have labelled. Raises NotFound, ConfigInvalid."""
+    config, log = Configs(store).get(tenant_id), ExperienceLog(store, tenant_id)
+    programs = [p for name in modules_of(config, module) for p in programs_of(config, name)]
+    return sum(example.source.is_trusted for program in programs for example in log.examples(program.name))

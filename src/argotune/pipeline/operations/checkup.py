@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import dspy
@@ -56,8 +57,12 @@ def check_all(there: Installation) -> list[Check]:
         _check("phoenix", lambda: f"version {there.traces().ping()} at {there.settings.phoenix_endpoint}"),
         *_lms(there),
         _annotator(there),
-        *(_check(what, lambda source=source: source().ping()) for what, source in there.content.items()),
+        *(_check(what, partial(_ping, source)) for what, source in there.content.items()),
     ]
+
+
+def _ping(source: Callable[[], ContentSource]) -> str:
+    return source().ping()
 
 
 def _check(what: str, look: Callable[[], str]) -> Check:

@@ -63,7 +63,7 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
         )
 
 
-def runs_of(store: Store, tenant_id: str) -> list[Run]:
-    """All runs of a tenant, oldest first. Raises NotFound for an unknown tenant."""
+def runs_of(store: Store, tenant_id: str, group: str | None = None) -> list[Run]:
+    """Runs of a tenant, all or those of a group, oldest first. Raises NotFound for an unknown tenant."""
     Configs(store).get(tenant_id)
-    return RunBook(store, tenant_id).runs()
+    return RunBook(store, tenant_id).runs(group=group)

@@ -63,7 +63,7 @@ def _unlisted(store: Store, tenant_id: str) -> TenantEntry:
     try:
         return Configs(store).entry(tenant_id)
     except NotFound:
-        raise NotFound(f"--tenants: no tenant {tenant_id!r} has a routing config") from None
+        raise NotFound(f"no tenant {tenant_id!r} has a routing config", argument="tenants") from None
 
 
 def _wants(entry: TenantEntry, request: RoundRequest) -> bool:
