@@ -58,6 +58,10 @@ class Conflict(ArgotuneError):
     exit_code = 9
 
 
+class Overtaken(Conflict):
+    """Another process has taken this work up while this one stood still. Look at what that one did."""
+
+
 class Unavailable(ArgotuneError):
     """A server cannot be reached or does not answer in time. Nothing is lost: run again later."""
 

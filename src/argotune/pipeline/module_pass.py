@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -11,7 +10,6 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Reading
 from argotune.data.question_log import QuestionLog
 from argotune.decisions.lessons import Lessons
-from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, retention
@@ -101,14 +99,6 @@ class Pass:
         """What they taught. Raises NewerRecord."""
         return self.module_book.read(Lessons)
 
-    def past_looks(self, write: Callable[[], None]) -> None:
-        """Write what a pass took in. Looks write there without a lease: where one came between, this is done once more,
-        and reads and keeps what that wrote. Raises Conflict."""
-        try:
-            write()
-        except Conflict:
-            write()
-
     @property
     def id(self) -> str:
         """That of the pass that has begun and not ended, "" where there is none."""
@@ -124,7 +114,7 @@ class Pass:
         return self.ports.clock()
 
     def check(self) -> None:
-        """Raises Conflict where another process has taken the module up, Unavailable where the lease only lapsed."""
+        """Raises Overtaken where another process has taken the module up, Unavailable where the lease only lapsed."""
         if self.lease:
             self.lease.check()
 

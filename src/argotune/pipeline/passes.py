@@ -32,6 +32,7 @@ from argotune.runs.totals import keep_tally
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.documents import unreadable
 from argotune.store.leases import leased
+from argotune.store.turns import in_turn
 from argotune.tenants.config import RoutingConfigUnified
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     collected = collect(this, [program.fields for program in programs])
     if not this.id:
         pass_id = this.ports.new_id()
-        this.past_looks(lambda: this.module_book.change(PassState, pass_id=pass_id))
+        in_turn(_taken(this), lambda: this.module_book.change(PassState, pass_id=pass_id))
     runs, failures = _run_programs(this, programs, collected)
     annotate(this, programs, collected.annotations)
     # Before the pass is closed: a crash here is made good by its rerun.
@@ -116,7 +117,12 @@ def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
         history=lessons.history | histories,
         short=_shortfalls(this.config, collected.datasets, histories, now),
     )
-    this.past_looks(lambda: this.module_book.write(_taken_in(this, collected, runs, now), taught))
+    in_turn(_taken(this), lambda: this.module_book.write(_taken_in(this, collected, runs, now), taught))
+
+
+def _taken(this: Pass) -> str:
+    """What looks write too, without a lease."""
+    return f"what passes over {this.module} of tenant {this.tenant_id!r} took in"
 
 
 def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], now: datetime) -> PassState:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from argotune.errors import ArgotuneError, Conflict, Unavailable
+from argotune.errors import ArgotuneError, Conflict, Overtaken, Unavailable
 from argotune.store.collections import Collection
 from argotune.store.documents import Document, tag_there, to_record
 from argotune.store.passing_on import PassingOn
@@ -41,7 +41,7 @@ class Lease:
     store: FencedStore
 
     def check(self) -> None:
-        """Raises Conflict where somebody else has taken the lease, and Unavailable where it only lapsed."""
+        """Raises Overtaken where somebody else has taken the lease, and Unavailable where it only lapsed."""
         if self.lost.is_set():
             self.store.check()
             raise Unavailable(
@@ -119,7 +119,7 @@ class FencedStore(PassingOn):
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
     ) -> None:
-        """See Store. Raises Conflict, and stores nothing, when the lease was taken by somebody else."""
+        """See Store. Raises Overtaken, and stores nothing, when the lease was taken by somebody else."""
         fence = self._fence if tenant_id == self._tenant_id else {}
         try:
             self._store.write(tenant_id, records, {**(expect or {}), **fence})
@@ -135,7 +135,7 @@ class FencedStore(PassingOn):
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See Store. Raises Conflict, and removes nothing more, when the lease was taken by somebody else."""
+        """See Store. Raises Overtaken, and removes nothing more, when the lease was taken by somebody else."""
         fence = self._fence if tenant_id == self._tenant_id else {}
         try:
             return self._store.remove(tenant_id, collection, ids, {**(expect or {}), **fence})
@@ -145,9 +145,9 @@ class FencedStore(PassingOn):
             raise
 
     def check(self) -> None:
-        """Raises Conflict when the claim is somebody else's."""
+        """Raises Overtaken when the claim is somebody else's."""
         if self._store.read(self._tenant_id, self._claim.collection, self._claim.id) != self._claim.document:
-            raise Conflict(
+            raise Overtaken(
                 f"{self._claim.id} of tenant {self._tenant_id!r} was taken up by another process while this one stood "
                 "still; nothing more is written here"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from argotune.errors import Conflict, Unavailable
+from argotune.errors import ArgotuneError, Conflict, Overtaken, Unavailable
 from argotune.store.turns import in_turn
 
 
@@ -28,6 +28,7 @@ def test_who_is_never_first_says_so():
         in_turn("it", work(*[Conflict()] * 3), turns=3)
 
 
-def test_any_other_error_ends_it_at_once():
-    with pytest.raises(Unavailable):
-        in_turn("it", work(Unavailable()))
+@pytest.mark.parametrize("error", [Unavailable(), Overtaken()])
+def test_any_other_error_and_a_lost_lease_end_it_at_once(error: ArgotuneError):
+    with pytest.raises(type(error)):
+        in_turn("it", work(error))
