@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
 INTERRUPTED = 130
@@ -16,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(build_parser(), argv)
 
 
-def run_command(parser, argv: Sequence[str] | None) -> int:
+def run_command(parser: ArgumentParser, argv: Sequence[str] | None) -> int:
     """Parse, call what the parser says, and turn errors into one line on stderr and an exit code."""
     from argotune.cli.streams import prepare_streams, stdout_for_results
 
@@ -30,7 +31,7 @@ def run_command(parser, argv: Sequence[str] | None) -> int:
     return _settled(parser, code)
 
 
-def _run(parser, arguments) -> int:
+def _run(parser: ArgumentParser, arguments: Namespace) -> int:
     from argotune.cli.files import check_places
     from argotune.cli.flags import check_texts
     from argotune.cli.output import complain, prepare_stderr
@@ -55,7 +56,7 @@ def _run(parser, arguments) -> int:
         return READER_WENT_AWAY
 
 
-def _of_environment(parser, error: Exception) -> int:
+def _of_environment(parser: ArgumentParser, error: Exception) -> int:
     """The exit code where a library could not be imported because of a variable; raises any other error."""
     from argotune.cli.output import complain
     from argotune.errors import ConfigInvalid
@@ -70,7 +71,7 @@ def _of_environment(parser, error: Exception) -> int:
     return ConfigInvalid.exit_code
 
 
-def _settled(parser, code: int) -> int:
+def _settled(parser: ArgumentParser, code: int) -> int:
     """The exit code of the command, or what became of its output where the command itself did what it should."""
     from argotune.cli.output import complain
     from argotune.cli.streams import settle_out, write_err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from argotune.cli.files import FILES, FOLDERS
 from argotune.cli.output import leave_last_words
@@ -67,7 +67,11 @@ def hours(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of hours above 0, at most {MAX_HOURS}")
 
 
-def command(commands, name: str, call: Call, help: str) -> argparse.ArgumentParser:
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What commands are added to; argparse has no public name for it."""
+
+
+def command(commands: Commands, name: str, call: Call, help: str) -> argparse.ArgumentParser:
     """A sub-command that calls `call` with its parsed arguments."""
     parser = commands.add_parser(name, help=help, description=help)
     parser.set_defaults(call=call)
@@ -82,7 +86,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_phoenix(parser: argparse.ArgumentParser) -> None:
+def add_phoenix(parser: argparse._ActionsContainer) -> None:
     """--phoenix-endpoint."""
     parser.add_argument("--phoenix-endpoint", help="URL of Phoenix (env: PHOENIX_ENDPOINT)")
 
@@ -126,7 +130,7 @@ CONDITIONS = "pass over interval, trace count and the off switch"
 
 
 def add_force(
-    parser: argparse.ArgumentParser, flag: str = "--force", *, default: bool | None = False, help: str = CONDITIONS
+    parser: argparse._ActionsContainer, flag: str = "--force", *, default: bool | None = False, help: str = CONDITIONS
 ) -> None:
     """--force, or a flag like it, which manifests write as --force=true or --force=false."""
     parser.add_argument(

@@ -82,20 +82,26 @@ class Work:
         try:
             steps[self.run.state]()
         except ProgramChanged as error:
-            self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._this.now)
+            self._skip(str(error))
 
     def _decide(self) -> None:
         question = self._question()
         found = decide(question)
-        known = {"context": question.context, "decision": found.decision}
+        context, decision = question.context, found.decision
         if found.plan is None:
-            skip = Skip(reason=found.decision.reason)
-            return self._advance(RunState.SKIPPED, skip=skip, ended_at=self._this.now, **known)
+            return self._skip(decision.reason, context=context, decision=decision)
         now = self._serving
         self._registry.keep(now.version)
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
-        known |= {"counts": {**self.run.counts, **aside}}
-        self._advance(RunState.PLANNED, plan=found.plan, champion=now.version.id, champion_tag=now.tag, **known)
+        self._advance(
+            RunState.PLANNED,
+            context=context,
+            decision=decision,
+            plan=found.plan,
+            champion=now.version.id,
+            champion_tag=now.tag,
+            counts={**self.run.counts, **aside},
+        )
 
     def _question(self) -> DecisionInputs:
         lessons = self._this.lessons
@@ -142,19 +148,17 @@ class Work:
             with self._meter.keeping(self._calls_to_compare(plan)):
                 found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
         except BudgetSpent as error:
-            return self._advance(RunState.SKIPPED, skip=Skip(reason=str(error)), ended_at=self._this.now)
+            return self._skip(str(error))
         except Unanswered as error:
             return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
-        tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why}
-        tried["weight"] = synthetic[0].weight if synthetic else 0.0
+        weight = synthetic[0].weight if synthetic else 0.0
+        tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
         report = made.report.model_copy(update=tried) if made else None
         if found.version is None:
             lack = f"{len(examples)} real training examples are too few for {plan.optimizer}"
-            skip = Skip(reason=f"{lack}; {report.sentence}" if report else lack)
-            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._this.now)
+            return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
         if bar := self._registry.bar(found.version.id):  # before the test is opened for what must not be promoted
-            skip = Skip(reason=bar.sentence)
-            return self._advance(RunState.SKIPPED, skip=skip, synthetic=report, ended_at=self._this.now)
+            return self._skip(bar.sentence, synthetic=report)
         self._registry.keep(found.version)
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
 
@@ -225,8 +229,10 @@ class Work:
         self._end_unmeasured(f"nothing was measured: {why}", (record,), comparison=replace(comparison, scores=()))
 
     def _end_unmeasured(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
-        ended = {"skip": Skip(reason=why), "is_to_repeat": True, "ended_at": self._this.now}
-        self._advance(RunState.SKIPPED, also=also, **ended, **changes)
+        self._skip(why, also, is_to_repeat=True, **changes)
+
+    def _skip(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
+        self._advance(RunState.SKIPPED, also, skip=Skip(reason=why), ended_at=self._this.now, **changes)
 
     def _reject_unmeasured(self, champion: Version, challenger: Version, error: BudgetSpent) -> None:
         assert self.run.attempt is not None
@@ -249,7 +255,7 @@ class Work:
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
         self.run = report(self._this, self.run, examples)
 
-    def _advance(self, state: RunState, also=(), **changes) -> None:
+    def _advance(self, state: RunState, also: Sequence[Record] = (), **changes: Any) -> None:
         spent = self._meter.spent
         spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
         spending["is_cut_short"] = self.run.is_cut_short or self._meter.is_spent

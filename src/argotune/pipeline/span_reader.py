@@ -36,7 +36,8 @@ class SpanReader:
         self._ports, self._config, self._module = this.ports, this.config, this.module
         self._fields_of = {f.program: f for f in fields}
         self._log, self._book = this.archive, ModuleBook(this.store, this.tenant_id, this.module)
-        self.reading, self._masked, self._passes = (self._book.read(kind) for kind in (Reading, Masked, PassState))
+        self.reading, self._masked = self._book.read(Reading), self._book.read(Masked)
+        self._passes = self._book.read(PassState)
         self._found: dict[str, int] = {}
 
     @property

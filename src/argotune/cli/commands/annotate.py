@@ -7,7 +7,16 @@ from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from argotune.cli.flags import add_json, add_phoenix, add_store, add_tenant, command, refuse_without, some_text
+from argotune.cli.flags import (
+    Commands,
+    add_json,
+    add_phoenix,
+    add_store,
+    add_tenant,
+    command,
+    refuse_without,
+    some_text,
+)
 from argotune.cli.open import ports_of
 from argotune.cli.output import note, say, say_json
 from argotune.cli.streams import settle_out, write_out
@@ -25,7 +34,7 @@ MAX_SHOWN_CHARS = 2000
 MAX_DIGITS = 9
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     parser = command(commands, "annotate", _annotate, "label queued spans: by hand, one by one, or by the LM annotator")
     add_tenant(parser)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime, timedelta
 
-from argotune.cli.flags import add_json, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_tenant, command, some_text
 from argotune.cli.output import say, say_json, table
 from argotune.cli.workflows import add_namespace, add_size, opened, say_submitted, until_it_is_over
 from argotune.errors import ConfigInvalid
@@ -14,7 +14,7 @@ from argotune.scheduling.watching import outcome_of
 from argotune.scheduling.workflow import Workflow
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     argo = commands.add_parser("argo", help="runs of tenants on Argo: list, follow, stop, retry, logs")
     verbs = argo.add_subparsers(dest="verb", required=True, metavar="VERB")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # meta-models would cost every command their import
     from argotune.decisions.ledger import LedgerRow
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     explained = command(commands, "explain-decision", _explain, "which rule or which features decided on a run")
     add_tenant(explained)

@@ -6,7 +6,7 @@ import signal
 import threading
 from argparse import Namespace
 
-from argotune.cli.flags import add_store, command
+from argotune.cli.flags import Commands, add_store, command
 from argotune.cli.open import settings_of
 from argotune.cli.output import note
 from argotune.errors import ConfigInvalid
@@ -14,7 +14,7 @@ from argotune.errors import ConfigInvalid
 MAX_INTERVAL_S = 3600.0
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     exporter = command(commands, "exporter", _export, "serve /metrics for Prometheus, read from the store")
     exporter.add_argument("--port", type=int, default=9090, help="where to listen; 0 takes a free port (default: 9090)")

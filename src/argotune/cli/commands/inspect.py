@@ -6,7 +6,16 @@ import sys
 from argparse import Namespace
 from datetime import datetime
 
-from argotune.cli.flags import add_json, add_module, add_phoenix, add_store, add_tenant, command, refuse_without
+from argotune.cli.flags import (
+    Commands,
+    add_json,
+    add_module,
+    add_phoenix,
+    add_store,
+    add_tenant,
+    command,
+    refuse_without,
+)
 from argotune.cli.open import ports_of, settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.showing import say_runs
@@ -17,7 +26,7 @@ from argotune.runs.reports import run_json, unreadable_words
 from argotune.stats.wording import percent
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     status = command(commands, "status", _status, "champions and latest runs, of one tenant or of all")
     add_tenant(status, required=False)

@@ -7,6 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from argotune.cli.flags import (
+    Commands,
     Parser,
     add_force,
     add_json,
@@ -42,7 +43,7 @@ NOT_ON_ARGO = (
 """Flags of `argotune run` that concern this process and not a workflow."""
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command of this file."""
     run = command(commands, "run", _run, "the whole loop for one tenant, here or on Argo")
     add_tenant(run)
@@ -101,7 +102,8 @@ def _run(arguments: Namespace) -> int | None:
     if arguments.on_argo:
         return _run_on_argo(arguments)
     _refuse_argo_flags(arguments)
-    return run_here(arguments)
+    run_here(arguments)
+    return None
 
 
 def run_here(arguments: Namespace) -> None:

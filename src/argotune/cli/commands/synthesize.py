@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
-from argotune.cli.flags import add_json, add_store, add_tenant, command
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
 from argotune.tenants.config import MODULES
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argotune.synthetic.values import SyntheticExample
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command of this file."""
     parser = command(
         commands, "synthesize", _synthesize, "show what would be generated for a tenant; stores no example"

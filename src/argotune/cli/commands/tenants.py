@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from argotune.cli.flags import add_json, add_store, command
+from argotune.cli.flags import Commands, add_json, add_store, command
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.errors import ConfigInvalid
@@ -18,7 +18,7 @@ from argotune.pipeline.operations.tenants import add_tenant, change_tenant, get_
 from argotune.tenants.config import RoutingConfigUnified
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     tenants = commands.add_parser("tenants", help="tenants and their routing configs")
     verbs = tenants.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -80,9 +80,10 @@ def read_json_list(path: str) -> list[JsonValue]:
 def read_json(text: str) -> JsonValue:
     """What a JSON text says, if it can be kept. Raises ValueError, for one name twice in an object too."""
     try:
-        return json.loads(text, object_pairs_hook=_named_once, parse_constant=_no_number)
+        found: JsonValue = json.loads(text, object_pairs_hook=_named_once, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return found
 
 
 def _named_once(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text, write_text
 from argotune.cli.flags import (
+    Commands,
     Parser,
     add_force,
     add_json,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from argotune.runs.tenant_report import TenantReport
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the command of this file."""
     check = command(commands, "trigger", check_trigger, "is a module of a tenant due? changes nothing")
     add_tenant(check)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.who import who_of
@@ -20,7 +20,7 @@ from argotune.pipeline.operations.versions import (
 )
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     listed = command(commands, "versions", _versions, "versions of a tenant's programs, and the champions' history")
     listed.add_argument("--program", type=some_text, help="only this program, e.g. routing or modality.video")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from argotune.cli.flags import command, port, refuse_without
+from argotune.cli.flags import Commands, command, port, refuse_without
 from argotune.cli.open import progress_bars
 from argotune.cli.streams import stdout
 
@@ -15,7 +15,7 @@ PHOENIX_PORT = 6006
 IMAGE = "docker.io/cogniverse/optimization:0.1.0-embedded"
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     demo = command(commands, "demo", _demo, "the whole loop for three sample tenants on a local Phoenix, SQLite and LM")
     demo.add_argument("--folder", type=Path, default=Path(".demo"), help="where the demo keeps its data")

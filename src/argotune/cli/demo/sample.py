@@ -41,7 +41,8 @@ class SampleQuery:
             "fusion_modalities": self.fusion_modalities,
             "fusion_strategy": self.fusion_strategy,
         }
-        asked = {"routing": {"agent": self.agent}, f"modality.{self.modality}": {"agent": self.agent}}
+        agent = {"agent": self.agent}
+        asked: dict[str, Mapping[str, str]] = {"routing": agent, f"modality.{self.modality}": agent}
         return asked | ({"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {})
 
     def inputs(self) -> dict[str, str]:

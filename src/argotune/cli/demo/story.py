@@ -92,9 +92,9 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
 
 def _explain(runs: Sequence[Run]) -> None:
     """Why the first run that trained was decided so, and what became of synthetic examples."""
-    for run in [run for run in runs if run.synthetic and run.synthetic.made]:
+    for run, made in [(run, run.synthetic) for run in runs if run.synthetic and run.synthetic.made]:
         say()
-        say(f"Synthetic examples for {run.tenant_id} {run.program}: {run.synthetic.sentence}")
+        say(f"Synthetic examples for {run.tenant_id} {run.program}: {made.sentence}")
     chosen = next((run for run in runs if run.plan), None)
     if chosen:
         say()

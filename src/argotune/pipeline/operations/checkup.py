@@ -121,7 +121,7 @@ def _annotator(there: Installation) -> Check:
     return _check("annotator", lambda: _asked(source, LMChoice(task_model=name), "task"))
 
 
-class _Test(dspy.Signature):
+class _Test(dspy.Signature):  # type: ignore[metaclass]  # DSPy computes its metaclass
     """Say yes."""
 
     question: str = dspy.InputField()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt
 from argotune.promotion.registry import Registry
@@ -63,10 +64,10 @@ def _of_list(store: Store, tenant_ids: Sequence[str], is_mending: bool) -> Itera
     for tenant_id in tenant_ids:
         is_listed, has_config = record_id(tenant_id) in listed, configs.look(tenant_id)
         if has_config and not is_listed:
-            mended = _tried(lambda id=tenant_id: configs.settle(id), "listed again") if is_mending else ""
+            mended = _tried(partial(configs.settle, tenant_id), "listed again") if is_mending else ""
             yield Fault(tenant_id, f"tenant {tenant_id!r} has a config and is not in the list", mended)
         elif is_listed and not has_config:
-            mended = _tried(lambda id=tenant_id: configs.remove(id), "taken off the list") if is_mending else ""
+            mended = _tried(partial(configs.remove, tenant_id), "taken off the list") if is_mending else ""
             yield Fault(tenant_id, f"tenant {tenant_id!r} is in the list and has no config", mended)
 
 
@@ -76,7 +77,7 @@ def _pointers(store: Store, tenant_id: str, is_mending: bool) -> Iterator[Fault]
         try:
             registry.pointed(program)
         except Corrupt as error:
-            restore = lambda name=program: registry.restore(name)  # noqa: E731
+            restore = partial(registry.restore, program)
             yield Fault(tenant_id, str(error), _tried(restore, "restored from its history") if is_mending else "")
 
 

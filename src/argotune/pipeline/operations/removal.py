@@ -38,8 +38,8 @@ def _programs(store: Store, configs: Configs, tenant_id: str) -> Iterator[str]:
     """The names of programs of which something may be stored: what ships, what the config has, and what ever ran."""
     yield from MODULES
     yield from (f"modality.{modality}" for modality in MODALITIES)
-    for collection, kind in ((Collection.RUN_SUMS, ProgramSum), (Collection.CHAMPIONS, Champion)):
-        yield from (found.program for found in find_all(store, tenant_id, collection, kind))
+    yield from (sums.program for sums in find_all(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
+    yield from (champion.program for champion in find_all(store, tenant_id, Collection.CHAMPIONS, Champion))
     try:
         yield from configs.get(tenant_id).programs
     except (ConfigInvalid, Corrupt):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from argotune.data.examples import Example, Split
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
