@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from argotune.lm.kept_answers import KeptAnswers, NothingKept
+from argotune.lm.meter import Meter
 from argotune.tenants.config import LMChoice
-
-if TYPE_CHECKING:
-    from argotune.lm.kept_answers import KeptAnswers, NothingKept
-    from argotune.lm.meter import Meter
 
 
 @dataclass(frozen=True)

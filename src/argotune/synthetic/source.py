@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from argotune.synthetic.content import Sample
-
-if TYPE_CHECKING:
-    pass
 
 
 class ContentSource(Protocol):
