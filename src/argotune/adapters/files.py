@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
-from argotune.synthetic.content import FIELDS, BadContent, Content, Sample, read_content, sample_of
+from argotune.synthetic.content import FIELDS, BadContent, Content, Sample, count_of, read_content, sample_of
 from argotune.tenants.ids import slug
 
 MAX_LINE_BYTES = 1_000_000
@@ -34,8 +34,7 @@ class FileContent:
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
         """As ContentSource. Reads the whole file."""
-        found = self._contents(tenant_id)
-        return sum(isinstance(content, Content) and content.modality in modalities for content in found)
+        return count_of(self._contents(tenant_id), modalities)
 
     def ping(self) -> str:
         """The number of files."""

@@ -117,6 +117,14 @@ def add_module(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pass(parser: argparse.ArgumentParser, *, in_pods: bool = False) -> None:
+    """Which modules of which tenant, and where their state and traces are."""
+    add_tenant(parser, in_pods=in_pods)
+    add_module(parser)
+    add_store(parser)
+    add_phoenix(parser)
+
+
 def truth(text: str) -> bool:
     """`true` or `false`, as manifests write it."""
     if text not in ("true", "false"):

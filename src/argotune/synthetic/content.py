@@ -101,6 +101,11 @@ def sample_of(
     return Sample(tuple(content for content, _ in zip(evenly, range(count), strict=False)), dict(refused))
 
 
+def count_of(found: Iterable[Content | BadContent], modalities: Sequence[str]) -> int:
+    """How many contents of these modalities there are."""
+    return sum(isinstance(content, Content) and content.modality in modalities for content in found)
+
+
 def _keep_highest(heap: list[tuple[str, str, Content]], item: tuple[str, str, Content], size: int) -> None:
     if len(heap) < size:
         heapq.heappush(heap, item)

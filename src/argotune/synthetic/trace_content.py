@@ -13,7 +13,7 @@ from argotune.data.experiences import Experience, query_of
 from argotune.data.splitting import Split, Splitter
 from argotune.programs import programs_of
 from argotune.store.port import Store
-from argotune.synthetic.content import Content, Sample, read_content, sample_of
+from argotune.synthetic.content import Content, Sample, count_of, read_content, sample_of
 from argotune.tenants.config import MODALITIES, MODULES, RoutingConfigUnified
 
 
@@ -32,7 +32,7 @@ class TraceContent:
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
         """As ContentSource."""
-        return sum(content.modality in modalities for content in self._contents(tenant_id))
+        return count_of(self._contents(tenant_id), modalities)
 
     def ping(self) -> str:
         """Nothing to reach but the store."""

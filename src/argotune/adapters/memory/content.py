@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from argotune.synthetic.content import BadContent, Content, Sample, sample_of
+from argotune.synthetic.content import BadContent, Content, Sample, count_of, sample_of
 
 
 class MemoryContent:
@@ -21,8 +21,7 @@ class MemoryContent:
 
     def count(self, tenant_id: str, modalities: Sequence[str]) -> int:
         """As ContentSource."""
-        found = self._contents.get(tenant_id, ())
-        return sum(isinstance(content, Content) and content.modality in modalities for content in found)
+        return count_of(self._contents.get(tenant_id, ()), modalities)
 
     def ping(self) -> str:
         """The number of tenants."""

@@ -122,10 +122,7 @@ class PhoenixTraces:
                 "condition": condition,
                 "times": _times(since, until),
             }
-            project = self._http.graphql("getProjectByName", _COUNT, variables)
-            if project is None:
-                raise _missing(name)
-            found, after = _counted(project)
+            found, after = _counted(self._project(_COUNT, variables))
             count += found
             if after is None:
                 break
@@ -184,11 +181,15 @@ class PhoenixTraces:
         condition = f"name == {span_name(self._prefix, module)!r} and span_id != {secrets.token_hex(8)!r}"
         for answer in names:
             variables = {"name": name, "answer": answer, "condition": condition, "times": _times(since)}
-            project = self._http.graphql("getProjectByName", _COUNT_LABELS, variables)
-            if project is None:
-                raise _missing(name)
-            count = max(count, _label_count(project))
+            count = max(count, _label_count(self._project(_COUNT_LABELS, variables)))
         return count
+
+    def _project(self, query: str, variables: Mapping[str, Any]) -> Any:
+        """What Phoenix says of the project `name` of the variables. Raises ProjectMissing."""
+        project = self._http.graphql("getProjectByName", query, variables)
+        if project is None:
+            raise _missing(variables["name"])
+        return project
 
     def ping(self) -> str:
         """Phoenix's version, when it can be reached and takes our key."""

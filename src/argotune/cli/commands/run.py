@@ -11,11 +11,8 @@ from argotune.cli.flags import (
     Parser,
     add_force,
     add_json,
-    add_module,
     add_outcome_files,
-    add_phoenix,
-    add_store,
-    add_tenant,
+    add_pass,
     add_truth,
     command,
     refuse_without,
@@ -46,10 +43,7 @@ NOT_ON_ARGO = (
 def add_commands(commands: Commands) -> None:
     """Add the command of this file."""
     run = command(commands, "run", _run, "the whole loop for one tenant, here or on Argo")
-    add_tenant(run)
-    add_module(run)
-    add_store(run)
-    add_phoenix(run)
+    add_pass(run)
     add_json(run)
     add_force(run)
     _add_run_flags(run)
@@ -62,10 +56,7 @@ def optimization_parser() -> argparse.ArgumentParser:
         prog="run_module_optimization.py",
         description="Optimize modules of one tenant now, due or not; with --force=false only what is due.",
     )
-    add_tenant(parser, in_pods=True)
-    add_module(parser)
-    add_store(parser)
-    add_phoenix(parser)
+    add_pass(parser, in_pods=True)
     add_force(parser, default=True)
     _add_run_flags(parser)
     parser.set_defaults(call=run_here, json=False)

@@ -13,10 +13,7 @@ from argotune.cli.flags import (
     Parser,
     add_force,
     add_json,
-    add_module,
-    add_phoenix,
-    add_store,
-    add_tenant,
+    add_pass,
     command,
     refuse_without,
 )
@@ -35,10 +32,7 @@ if TYPE_CHECKING:
 def add_commands(commands: Commands) -> None:
     """Add the command of this file."""
     check = command(commands, "trigger", check_trigger, "is a module of a tenant due? changes nothing")
-    add_tenant(check)
-    add_module(check)
-    add_store(check)
-    add_phoenix(check)
+    add_pass(check)
     add_json(check)
     add_force(check)
 
@@ -48,10 +42,7 @@ def trigger_parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="auto_optimization_trigger.py", description="Check the conditions of a tenant's modules; run what is due."
     )
-    add_tenant(parser, in_pods=True)
-    add_module(parser)
-    add_store(parser)
-    add_phoenix(parser)
+    add_pass(parser, in_pods=True)
     add_force(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     parser.add_argument("--due-dir", help="check only: write what is due into this folder, a file for each module")
