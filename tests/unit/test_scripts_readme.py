@@ -47,11 +47,3 @@ def test_the_license_is_the_one_that_the_package_names():
     assert "Apache License" in license_text
     assert "END OF TERMS AND CONDITIONS" in license_text
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("page", ["SECURITY.md", "scripts/README.md", "README.md", "CONTRIBUTING.md"])
-def test_links_of_the_pages_lead_to_files(page: str):
-    text, folder = (ROOT / page).read_text(encoding="utf-8"), (ROOT / page).parent
-    targets = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert targets
-    assert [target for target in targets if not (folder / target).exists()] == []

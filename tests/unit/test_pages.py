@@ -1,0 +1,79 @@
+"""Pages name what is there: files, headings, rooms. A commit is checked by the tools that `make check` runs."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("scripts/*.md")})
+    if path.name != "CHANGELOG.md"  # tells of other releases too
+}
+_FILE = r"(?<![\w/.:*<>{}$~-])(?:[\w.-]+/)*[\w.-]+\.(?:py|md|ya?ml|toml|tpl|jsonl?)\b"
+_FOLDER = r"(?<![\w/.:])(?:[\w-]+/)+(?![\w*<.{$-])"
+PATH = re.compile(f"{_FILE}|{_FOLDER}")
+ABSENT = {
+    # A reader's own package.
+    "docs/extend.md": {"shop/programs.py", "shop/replies.py", "shop/shortest.py", "shop/shared_words.py"},
+    # The document names it; the page says what there is in its place.
+    "docs/kubernetes.md": {"scripts/phoenix_dashboard.py"},
+    # What the command writes.
+    "scripts/README.md": {"results/all.json"},
+}
+NAMES = {path.name for path in (*ROOT.glob("*"), *ROOT.glob("[a-z]*/**/*"))}
+
+
+def is_there(page: str, path: str) -> bool:
+    """Paths are told from the page, from the repository or from the package; a bare name is any file's."""
+    if "/" not in path:
+        return path in NAMES
+    return any((folder / path).exists() for folder in ((ROOT / page).parent, ROOT, ROOT / "src/argotune"))
+
+
+def anchors(text: str) -> set[str]:
+    """What GitHub makes of a page's headings."""
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.M)}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_path_that_a_page_names_exists(page: str):
+    found = set(PATH.findall(TEXTS[page]))
+    assert {path for path in found if not is_there(page, path)} == ABSENT.get(page, set())
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_links_of_a_page_lead_to_files_and_headings(page: str):
+    for link in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        target, _, heading = link.partition("#")
+        path = ((ROOT / page).parent / target if target else ROOT / page).resolve()
+        assert "://" in link or path.exists(), link
+        assert "://" in link or not heading or heading in anchors(path.read_text(encoding="utf-8")), link
+
+
+def test_architecture_has_the_rooms_and_layers_of_the_import_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["argotune"])
+    rows = re.findall(r"^\| (\d+) \| `(\w+)(?:/|\.py)` \|", TEXTS["docs/architecture.md"], re.M)
+    assert {(int(n), room) for n, room in rows} == {
+        (n, room) for n, layer in enumerate(layers, 1) for room in layer.split(" | ")
+    }
+
+
+def test_readme_lists_every_room():
+    rooms = {path.name for path in (ROOT / "src/argotune").iterdir() if (path / "__init__.py").exists()}
+    listed = set(re.findall(r"\b(\w+)/", TEXTS["README.md"].partition("## Layout")[2]))
+    assert rooms - listed == set()
+
+
+def test_a_commit_is_checked_by_every_tool_of_make_check():
+    check = re.search(r"^check:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.M)
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    tools = set(re.findall(r"^\t(\.venv/bin/\S+)", check[1], re.M))
+    assert tools
+    assert tools <= {hook["entry"].split()[0] for hook in hooks}
