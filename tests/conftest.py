@@ -12,6 +12,7 @@ from required import lacking
 
 from argotune.adapters.phoenix.server import PhoenixServer
 from argotune.errors.known_secrets import forget_all
+from argotune.settings import environment_names
 from argotune.store import documents
 
 # How long one example takes says how busy the machine is; tests have a limit of their own.
@@ -25,6 +26,13 @@ def _nothing_of_other_tests() -> Iterator[None]:
     yield
     forget_all()
     documents._told.clear()
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing in the environment is a setting."""
+    for name in environment_names():
+        monkeypatch.delenv(name, raising=False)
 
 
 REPOSITORY = Path(__file__).resolve().parents[1]

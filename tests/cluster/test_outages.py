@@ -62,6 +62,16 @@ def until(is_so: Callable[[], bool], what: str, limit_s: float = 240) -> None:
         time.sleep(0.2)
 
 
+def asking(site: Installed, lm: NearestDemoLM, tenant_id: str) -> tuple[str, int]:
+    """The run of a new tenant that asks the LM, which answers slowly; how often the LM was asked before it."""
+    before = lm.calls
+    site.tenant(tenant_id)
+    lm.delay_s = 0.4
+    name = site.submit(tenant_id, force="true")
+    until(lambda: lm.calls >= before + 20, "the run asks the LM")
+    return name, before
+
+
 def promoted_once(site: Installed, tenant_id: str, run: Workflow) -> None:
     """The run ended as if nothing had happened: one record, one look at the sealed examples, one promotion."""
     assert run.phase == "Succeeded", described(run)
@@ -100,11 +110,8 @@ def test_a_process_killed_in_training_is_replaced_and_no_lm_call_is_paid_twice(
 def test_thirty_seconds_without_redis_cost_attempts_and_nothing_else(
     site: Installed, lm: NearestDemoLM, new_id: str
 ) -> None:
-    tenant_id, before = f"patient_{new_id}", lm.calls
-    site.tenant(tenant_id)
-    lm.delay_s = 0.4
-    name = site.submit(tenant_id, force="true")
-    until(lambda: lm.calls >= before + 20, "the run asks the LM")
+    tenant_id = f"patient_{new_id}"
+    name, before = asking(site, lm, tenant_id)
     with without(site, "redis"):
         round_name = site.start_round(dry_run="true")
         time.sleep(OUTAGE_S)
@@ -124,11 +131,8 @@ def test_thirty_seconds_without_redis_cost_attempts_and_nothing_else(
 def test_thirty_seconds_without_phoenix_cost_attempts_and_nothing_else(
     site: Installed, lm: NearestDemoLM, new_id: str
 ) -> None:
-    tenant_id, before = f"unseen_{new_id}", lm.calls
-    site.tenant(tenant_id)
-    lm.delay_s = 0.4
-    name = site.submit(tenant_id, force="true")
-    until(lambda: lm.calls >= before + 20, "the run asks the LM")
+    tenant_id = f"unseen_{new_id}"
+    name, before = asking(site, lm, tenant_id)
     with without(site, "phoenix"):
         lm.delay_s = 0.0
         time.sleep(OUTAGE_S)

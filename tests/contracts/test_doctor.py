@@ -10,7 +10,7 @@ from tls_server import untrusted
 
 from argotune.pipeline.operations import checkup
 from argotune.pipeline.operations.checkup import Check, check_all, exit_code_of
-from argotune.settings import environment_names, read_settings
+from argotune.settings import read_settings
 from argotune.wiring import installation_of
 
 MINI, KEY = "openai/gpt-4o-mini", "sk-of-the-task-0123456789"
@@ -19,8 +19,8 @@ OF_PROVIDERS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE
 
 
 @pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch):
-    for name in (*environment_names(), *OF_PROVIDERS):
+def _no_variables(no_variables: None, monkeypatch: pytest.MonkeyPatch):
+    for name in OF_PROVIDERS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(checkup, "_check", _only_lms(checkup._check))
 

@@ -6,11 +6,12 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import dspy
 import pytest
 from openai_server import running
+from small_routing import Route
 
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
@@ -60,13 +61,6 @@ KINDS = [
 def house(request: pytest.FixtureRequest) -> Iterator[House]:
     kind: Callable[[], Iterator[House]] = request.param
     yield from kind()
-
-
-class Route(dspy.Signature):
-    """Choose the agent."""
-
-    query: str = dspy.InputField()
-    agent: Literal["video", "text"] = dspy.OutputField(desc="who answers")
 
 
 def ask(lms: LMs, *queries: str, module: dspy.Module | None = None) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import dspy
 import pytest
@@ -24,6 +24,7 @@ from openai_server import (
     running,
     silence,
 )
+from small_routing import Route
 
 from argotune.adapters.litellm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
@@ -86,13 +87,6 @@ class Client:
 @pytest.fixture
 def client(server: OpenAIServer) -> Client:
     return Client(server)
-
-
-class Route(dspy.Signature):
-    """Choose the agent."""
-
-    query: str = dspy.InputField()
-    agent: Literal["video", "text"] = dspy.OutputField(desc="who answers")
 
 
 def test_closed_set_is_sent_as_a_schema_where_the_model_is_held_to_it(client: Client):

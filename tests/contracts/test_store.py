@@ -8,14 +8,13 @@ import tracemalloc
 from contextlib import nullcontext
 
 import pytest
+from made import ACME, made
 
 from argotune.errors import Conflict
 from argotune.store.collections import EVERYONE
 from argotune.store.documents import tag_there
 from argotune.store.port import ANY, Record, Store
-from argotune.store.sealing import seal, tag_of
-
-ACME = "acme_corp"
+from argotune.store.sealing import tag_of
 
 HOSTILE = [
     "../../etc/passwd", "{{workflow.uid}}", "a}b{", "}", "{}", "a:b", ":", "%7B", "*", "Größe/ä", "日本語 \U0001f600",
@@ -23,10 +22,6 @@ HOSTILE = [
 ]  # fmt: skip
 
 HOSTILE_TENANTS = [name for name in HOSTILE if name and "\ud800" not in name and len(name) <= 200]
-
-
-def made(id: str, body: object = 0, collection: str = "runs") -> Record:
-    return Record(collection, id, seal("made", body))
 
 
 def ids(store: Store, tenant_id: str = ACME, collection: str = "runs") -> list[str]:

@@ -28,20 +28,19 @@ def problems(objects: list[Object]) -> list[str]:
 
 def strings(node: Any) -> Iterator[str]:
     """Every text in an object, values only."""
-    if isinstance(node, str):
-        yield node
-    elif isinstance(node, dict | list):
-        for item in node.values() if isinstance(node, dict) else node:
-            yield from strings(item)
+    return (found for found in _within(node) if isinstance(found, str))
 
 
 def nodes(node: Any) -> Iterator[Object]:
     """Every mapping in an object, itself first."""
-    if isinstance(node, dict):
-        yield node
+    return (found for found in _within(node) if isinstance(found, dict))
+
+
+def _within(node: Any) -> Iterator[Any]:
+    yield node
     if isinstance(node, dict | list):
         for item in node.values() if isinstance(node, dict) else node:
-            yield from nodes(item)
+            yield from _within(item)
 
 
 def pod_of(found: Object) -> Object | None:

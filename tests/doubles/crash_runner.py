@@ -59,9 +59,8 @@ def world_on(path: Path) -> World:
     # The lease of a killed process lasts so long; renewing it may come late where the machine is busy.
     world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker(), lease_s=2.0)
     world.new_config = world.tenant("acme", gate={"min_test_examples": 10})
-    spans, annotations = traffic("acme", N_DECISIONS)
-    world.traces.record("acme", [*spans, *traffic("acme", 40, first=N_DECISIONS)[0]])
-    world.traces.annotate("acme", annotations)
+    world.receive(N_DECISIONS)
+    world.traces.record("acme", traffic("acme", 40, first=N_DECISIONS)[0])
     world.store.writes = world.store.answers = 0
     return world
 

@@ -10,7 +10,7 @@ import signal
 import sys
 from dataclasses import replace
 
-from world import World, traffic
+from world import World
 
 from argotune.errors import ArgotuneError
 from argotune.pipeline.module_pass import Request
@@ -31,9 +31,7 @@ KINDS = (
 def world_on(store: Store) -> World:
     """A world with 150 labelled decisions on a store; the trace source is rebuilt the same each time."""
     world = World(store=store, lease_s=4.0)
-    spans, annotations = traffic(TENANT, 150)
-    world.traces.record(TENANT, spans)
-    world.traces.annotate(TENANT, annotations)
+    world.receive(150, TENANT)
     world.config = world.tenant(TENANT, gate={"min_test_examples": 10})
     return world
 

@@ -137,6 +137,12 @@ class World:
         Configs(self.store).save(config)
         return config
 
+    def receive(self, n: int, tenant_id: str = "acme", *, first: int = 0, noise: bool = False) -> None:
+        """Labelled decisions come in, as `traffic` makes them."""
+        spans, annotations = traffic(tenant_id, n, first=first, noise=noise)
+        self.traces.record(tenant_id, spans)
+        self.traces.annotate(tenant_id, annotations)
+
     def look(self, config: RoutingConfigUnified, module: str = "routing") -> Conditions:
         """What the trigger says of a module that nobody forces."""
         state = ModuleBook(self.store, config.tenant_id, module).state
@@ -181,9 +187,7 @@ def filled(n: int = 300, *, noise: bool = False, **fields) -> tuple[World, Routi
     """A world with one tenant and n labelled decisions."""
     world = World()
     config = world.tenant(**fields)
-    spans, annotations = traffic(config.tenant_id, n, noise=noise)
-    world.traces.record(config.tenant_id, spans)
-    world.traces.annotate(config.tenant_id, annotations)
+    world.receive(n, config.tenant_id, noise=noise)
     return world, config
 
 

@@ -70,9 +70,7 @@ def world_after_a_run() -> tuple[World, object]:
         keep_agenda(world.store, agenda_of(tenant_id, looks, START), seen_agenda(world.store, tenant_id))
     learn(world.store, START)
     world.later(hours=2)
-    spans, annotations = traffic("acme", 150, first=300)
-    world.traces.record("acme", spans)
-    world.traces.annotate("acme", annotations)
+    world.receive(150, first=300)
     return world, config
 
 

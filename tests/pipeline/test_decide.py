@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from world import World, filled, traffic
+from world import World, filled
 
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
@@ -27,12 +27,6 @@ def run_once(world: World, config: RoutingConfigUnified, **request: bool) -> Run
     return run
 
 
-def more_traffic(world: World, n: int, first: int) -> None:
-    spans, annotations = traffic("acme", n, first=first)
-    world.traces.record("acme", spans)
-    world.traces.annotate("acme", annotations)
-
-
 def test_a_first_training_is_decided_by_the_rules_and_leaves_a_row_in_the_ledger():
     world, config = filled(**BY_DEFAULT)
     run = run_once(world, config)
@@ -52,7 +46,7 @@ def test_what_a_training_left_is_known_when_the_next_is_decided_on():
     world, config = filled(**BY_DEFAULT)
     first = run_once(world, config)
     world.later(days=2)
-    more_traffic(world, 30, first=1000)
+    world.receive(30, first=1000)
     second = run_once(world, config)
     context = second.context
     assert context.trainings == context.promotions == 1
@@ -80,7 +74,7 @@ def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_how_many_traces_ar
     world, config = filled(**BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
-    more_traffic(world, 120, first=1000)
+    world.receive(120, first=1000)
     run = run_once(world, config)
     assert run.outcome == "skipped"
     assert "traces short of detecting +3 points" in run.sentence
@@ -95,7 +89,7 @@ def test_the_trigger_waits_for_those_traces_for_a_day_and_then_looks_again():
     world, config = filled(**BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
-    more_traffic(world, 120, first=1000)
+    world.receive(120, first=1000)
 
     def look():
         return world.look(config)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from world import World, filled, traffic
+from world import World, filled
 
 from argotune.errors import Unavailable
 from argotune.pipeline.module_pass import Request
@@ -96,9 +96,7 @@ def test_a_group_that_found_nothing_due_looks_again():
     world, config = filled(42)
     unforced = replace(FORCED, is_forced=False)
     assert run_for(world, config, unforced).runs == ()
-    spans, annotations = traffic("acme", 300, first=1000)
-    world.traces.record("acme", spans)
-    world.traces.annotate("acme", annotations)
+    world.receive(300, first=1000)
     assert len(run_for(world, config, unforced).runs) == 1
 
 

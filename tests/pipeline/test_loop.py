@@ -81,9 +81,7 @@ def test_the_next_challenger_is_compared_with_the_new_champion_at_a_stricter_lev
     world, config = filled()
     first = run_once(world, config)
     world.later(hours=2)
-    spans, annotations = traffic("acme", 150, first=1000)
-    world.traces.record("acme", spans)
-    world.traces.annotate("acme", annotations)
+    world.receive(150, first=1000)
     second = run_once(world, config)
     assert second.champion == first.challenger
     assert (first.attempt, second.attempt) == (1, 2)
@@ -260,9 +258,7 @@ def test_a_tenant_that_never_sent_a_trace_is_a_missing_project():
 def test_runs_of_one_tenant_never_touch_another():
     world, config = filled()
     other = world.tenant("bravo")
-    spans, annotations = traffic("bravo", 20, first=5000)
-    world.traces.record("bravo", spans)
-    world.traces.annotate("bravo", annotations)
+    world.receive(20, "bravo", first=5000)
     run_once(world, config)
     for collection in ("versions", "champions", "runs", "answers", "examples.routing", "experiences.routing"):
         assert list(world.store.scan("bravo", collection)) == []

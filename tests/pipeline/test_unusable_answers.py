@@ -14,7 +14,7 @@ import pytest
 from dspy.utils.exceptions import LMError
 from openai_server import Answer, OpenAIServer, completion, failure, running, silence
 from scripted_lm import scripted_writer
-from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once, traffic
+from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once
 
 from argotune.adapters.litellm import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.scorer import LabelScorer
@@ -224,9 +224,7 @@ def test_a_model_that_changes_under_its_name_promotes_nothing():
     first = run_once(world, config)
     assert first.outcome == "rejected", first.sentence
     world.later(days=1)
-    spans, annotations = traffic("acme", 150, first=1000)
-    world.traces.record("acme", spans)
-    world.traces.annotate("acme", annotations)
+    world.receive(150, first=1000)
     second = run_once(world, config)
     assert second.outcome == "rejected", second.sentence
     assert (second.verdict.numbers.champion_mean, second.verdict.numbers.challenger_mean) == (1.0, 1.0)

@@ -63,10 +63,7 @@ OPTIONAL = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch):
-    for name in environment_names():
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 def value_of(settings: Settings, field: str) -> object:

@@ -65,6 +65,12 @@ def tenant() -> str:
     return f"acme/ä {os.urandom(6).hex()}"
 
 
+@pytest.fixture(scope="module")
+def http(phoenix_url: str) -> Iterator[PhoenixHttp]:
+    with PhoenixHttp(phoenix_url) as http:
+        yield http
+
+
 @pytest.fixture(scope="session")
 def phoenix(phoenix_url: str) -> Iterator[PhoenixTraces]:
     with closing(PhoenixTraces(PhoenixHttp(phoenix_url), PREFIX)) as traces:

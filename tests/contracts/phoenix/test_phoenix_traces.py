@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from contracts.phoenix.span_ids import ids, own_ids
 
 from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
@@ -21,7 +22,6 @@ from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.retrying import Patience
 from argotune.data.cursor import Cursor
 from argotune.data.fields import Fields
-from argotune.data.source import SpanRead
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span
 from argotune.errors import Corrupt, RateLimited, Unavailable
@@ -39,14 +39,6 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def ids(found: Iterable[SpanRead]) -> list[str]:
-    return [read.span.span_id for read in found]
-
-
-def own_ids(sent: Iterable[Span]) -> list[str]:
-    return [span.span_id for span in sent]
-
-
 @pytest.fixture(scope="module")
 def crowd(phoenix: PhoenixTraces, make_span: Callable[..., Span], now: datetime) -> tuple[str, list[str]]:
     """A tenant with more spans than Phoenix gives by default, some of which started at the same moment."""
@@ -57,12 +49,6 @@ def crowd(phoenix: PhoenixTraces, make_span: Callable[..., Span], now: datetime)
     spans = [make_span(n, at=at, program="routing", chosen_agent="video") for n, at in enumerate(moments)]
     phoenix.record(tenant, spans)
     return tenant, own_ids(spans)
-
-
-@pytest.fixture
-def http(phoenix_url: str) -> Iterator[PhoenixHttp]:
-    with PhoenixHttp(phoenix_url) as http:
-        yield http
 
 
 def test_more_than_a_thousand_spans_are_read_and_counted_completely(

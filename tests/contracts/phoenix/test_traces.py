@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from contracts.phoenix.span_ids import ids, own_ids
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.cursor import Cursor
-from argotune.data.source import SpanRead
 from argotune.data.spans import Span
 from argotune.errors import NotFound, ProjectMissing
 
@@ -24,14 +24,6 @@ def traces_pause(traces: Traces) -> None:
     """Phoenix on SQLite tells times in whole seconds."""
     if isinstance(traces, PhoenixTraces):
         time.sleep(1.1)
-
-
-def ids(found: Iterable[SpanRead]) -> list[str]:
-    return [read.span.span_id for read in found]
-
-
-def own_ids(sent: Iterable[Span]) -> list[str]:
-    return [span.span_id for span in sent]
 
 
 def test_spans_come_back_as_they_were_sent(traces: Traces, tenant: str, make_span: Callable[..., Span]) -> None:

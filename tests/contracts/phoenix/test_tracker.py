@@ -29,12 +29,6 @@ def phoenix_tracker(phoenix_url: str) -> Iterator[PhoenixTracker]:
         yield tracker
 
 
-@pytest.fixture(scope="module")
-def http(phoenix_url: str) -> Iterator[PhoenixHttp]:
-    with PhoenixHttp(phoenix_url) as http:
-        yield http
-
-
 @pytest.fixture(params=["memory", pytest.param("phoenix", marks=pytest.mark.phoenix)])
 def tracker(request: pytest.FixtureRequest) -> MemoryTracker | PhoenixTracker:
     return MemoryTracker() if request.param == "memory" else request.getfixturevalue("phoenix_tracker")

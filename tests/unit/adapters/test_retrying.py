@@ -8,21 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from failing import failing
 
 from argotune.adapters.retrying import Passing, Patience, seconds_asked
 from argotune.errors import ArgotuneError, ConfigInvalid, RateLimited, Unavailable
-
-
-def failing(*failures: Exception) -> Callable[[], str]:
-    """Work that fails so, one failure after the other, and then is done."""
-    left = iter(failures)
-
-    def work() -> str:
-        for failure in left:
-            raise failure
-        return "done"
-
-    return work
 
 
 def pauses_of(work: Callable[[], str], chance: float = 0.0, **patience: float) -> tuple[list[float], object]:

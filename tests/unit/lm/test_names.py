@@ -12,7 +12,7 @@ from argotune.lm.named import NamedLMs
 from argotune.lm.names import Defaults, Keys, annotator_of_key, settled, unused_keys
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, choose
-from argotune.settings import environment_names, read_settings
+from argotune.settings import read_settings
 from argotune.tenants.config import BudgetLimits, LMChoice
 
 OPENAI, ANTHROPIC, GOOGLE, NOBODY = "sk-proj-0123456789", "sk-ant-0123456789", "AIza" + "0" * 35, "your-api-key"
@@ -20,10 +20,7 @@ MINI, HAIKU, FLASH = "openai/gpt-4o-mini", "anthropic/claude-haiku-4-5", "gemini
 LOCAL = "local/smollm2"
 
 
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch):
-    for name in environment_names():
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("no_variables")
 
 
 @pytest.mark.parametrize(

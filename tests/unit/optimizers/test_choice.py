@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
-from argotune.tenants.config import OptimizerName
 
 WRITER, NONE = True, False
-
-
-def test_every_name_a_config_may_hold_is_an_optimizer():
-    assert {"auto", *OPTIMIZERS} == set(get_args(OptimizerName))
-    assert all(optimizer.name == name for name, optimizer in OPTIMIZERS.items())
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ import dspy
 import pytest
 from dspy.utils.exceptions import ContextWindowExceededError
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
-from small_routing import ROUTING, example, silent
+from small_routing import ROUTING, example, retrieved, silent
 
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, Split
 from argotune.errors import (
@@ -28,12 +27,6 @@ from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs import Program
 from argotune.programs.evaluation import score, score_side_by_side, to_dspy
-from argotune.programs.retrieval import RetrievedDemos
-
-
-def retrieved(k: int = 2) -> RetrievedDemos:
-    examples = [example("weather in berlin", "text"), example("cat videos", "video"), example("funny cat video", "sum")]
-    return RetrievedDemos(ROUTING.build(), examples, k, TfidfEmbedder())
 
 
 def test_scores_come_in_order_with_answers_and_progress():

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_lm import ScriptedDecisions, like_the_nearest_demo, scripted_lms
-from small_routing import CONFIG, ROUTING, ask, config_with, example
+from small_routing import CONFIG, ROUTING, ask, config_with, example, retrieved
 
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
@@ -121,11 +121,6 @@ def test_prompts_read_as_text_and_show_demonstrations():
 
 
 # Retrieved demonstrations
-
-
-def retrieved(k: int = 2) -> RetrievedDemos:
-    examples = [example("weather in berlin", "text"), example("cat videos", "video"), example("funny cat video", "sum")]
-    return RetrievedDemos(ROUTING.build(), examples, k, TfidfEmbedder())
 
 
 def test_nearest_example_stands_next_to_the_question():
