@@ -179,7 +179,7 @@ def open_vespa(settings: Settings) -> ContentSource:
     return VespaContent(access, settings.vespa_layout)
 
 
-def open_annotator(settings: Settings) -> LMSource:
+def open_annotator_lms(settings: Settings) -> LMSource:
     """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
     from argotune.adapters.litellm import RemoteLMs
     from argotune.adapters.llama_cpp.lm import EmbeddedLMs
@@ -219,7 +219,7 @@ def open_ports(settings: Settings, progress: Progress = silent, store: Store | N
         new_id=new_id,
         progress=progress,
         lease_s=settings.lease_s,
-        annotator=open_annotator(settings),
+        annotator=open_annotator_lms(settings),
     )
 
 
@@ -238,7 +238,7 @@ def installation_of(settings: Settings) -> Installation:
         store=lambda: open_store(settings),
         traces=lambda: open_traces(settings),
         lms=lambda: open_lms(settings),
-        annotator=lambda: open_annotator(settings),
+        annotator=lambda: open_annotator_lms(settings),
         content=content,
     )
 

@@ -29,7 +29,7 @@ from argotune.cli import main
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
 from argotune.runs.book import RunBook
 from argotune.runs.run import RunState
-from argotune.runs.totals import RoundRecord, keep_round, keep_tally
+from argotune.runs.tallies import RoundRecord, keep_round, keep_tally
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 

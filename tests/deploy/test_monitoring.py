@@ -20,7 +20,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.prometheus import StoreMetrics
 from argotune.runs.book import RunBook
 from argotune.runs.run import RunState, Skip
-from argotune.runs.totals import RoundRecord, keep_round, keep_tally
+from argotune.runs.tallies import RoundRecord, keep_round, keep_tally
 from argotune.tenants.catalog import Configs
 
 MONITORING = Path(__file__).parents[2] / "monitoring"

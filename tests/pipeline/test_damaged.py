@@ -22,7 +22,7 @@ from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
 from argotune.runs.reports import report_json
 from argotune.runs.step_outcomes import outcome_of_reports
-from argotune.runs.totals import keep_round, read_overview, rounds
+from argotune.runs.tallies import keep_round, read_overview, rounds
 from argotune.scheduling.next_check import agenda_of
 from argotune.scheduling.rounds import RoundRequest
 from argotune.store import documents
@@ -121,7 +121,7 @@ def test_a_round_goes_on_past_damaged_records_that_all_share(collection: str, ho
 
 
 def _record_of_round(world: World):
-    from argotune.runs.totals import RoundRecord
+    from argotune.runs.tallies import RoundRecord
 
     return RoundRecord(name="r1", started_at=world.now, ended_at=world.now)
 

@@ -14,7 +14,7 @@ from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli import main
 from argotune.decisions.active_model import ActiveModel
 from argotune.pipeline.module_pass import Request
-from argotune.pipeline.operations.rounds import settle
+from argotune.pipeline.operations.rounds import learn_and_forget
 from argotune.pipeline.passes import run_module
 from argotune.tenants.catalog import Configs
 
@@ -74,7 +74,7 @@ def test_learn_says_who_decides_and_keeps_it(told):
 
 def test_a_round_settles_who_decides_once_a_day():
     store, world = MemoryStore(), World()
-    told = [settle(store, world.now + timedelta(hours=hours)).learned for hours in (0, 23, 24)]
+    told = [learn_and_forget(store, world.now + timedelta(hours=hours)).learned for hours in (0, 23, 24)]
     assert [a.at for a in ActiveModel(store).history()] == [world.now, world.now + timedelta(hours=24)]
     assert [bool(learned) for learned in told] == [True, False, True]
     assert str(told[0]).startswith("the rules decide")
@@ -83,5 +83,5 @@ def test_a_round_settles_who_decides_once_a_day():
 def test_what_a_round_settled_with_a_clock_far_ahead_is_settled_again():
     store, world = MemoryStore(), World()
     for days in (730, 0):
-        settle(store, world.now + timedelta(days=days))
+        learn_and_forget(store, world.now + timedelta(days=days))
     assert len(ActiveModel(store).history()) == 2

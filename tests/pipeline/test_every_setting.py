@@ -526,7 +526,7 @@ def lm(environment: Mapping[str, str], role: str) -> Any:
     with openai_server.running() as server:
         choice = LMChoice(api_base=server.url, max_retries=0)
         settings = read(**{"ARGOTUNE_TASK_MODEL": "openai/task", **environment})
-        source = wiring.open_annotator(settings) if role == "annotator" else wiring.open_lms(settings)
+        source = wiring.open_annotator_lms(settings) if role == "annotator" else wiring.open_lms(settings)
         try:
             lms = source.open(choice, Meter(BudgetLimits()), NothingKept())
             (lms.teacher if role == "teacher" else lms.task)("hello")

@@ -18,10 +18,10 @@ from argotune.data.spans import Span
 from argotune.decisions.context import context_of
 from argotune.decisions.values import TrainingHistory
 from argotune.labels.queue import AnnotationQueue
+from argotune.pipeline.intake import BEGUN_ANEW
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.triggering import LookRequest, look_at
 from argotune.pipeline.passes import run_module
-from argotune.pipeline.reading import BEGUN_ANEW
 from argotune.pipeline.retention import HELD
 from argotune.pipeline.stages.annotate import LabelState
 from argotune.programs import programs_of

@@ -9,7 +9,7 @@ from world import filled, run_once
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound, Unavailable
 from argotune.pipeline.operations.removal import remove_tenant
-from argotune.runs.totals import read_overview
+from argotune.runs.tallies import read_overview
 from argotune.store.collections import EVERYONE, OF_EVERYONE, OF_PROGRAMS, OF_TENANTS, Collection
 from argotune.store.sealing import digest
 

@@ -12,7 +12,7 @@ from argotune.pipeline.operations import running
 from argotune.pipeline.operations.running import Overrides, RunRequest, run_due, run_modules
 from argotune.pipeline.operations.summing_up import SumRequest, sum_up
 from argotune.pipeline.operations.triggering import LookRequest, find_due, look_at
-from argotune.runs.totals import read_tally
+from argotune.runs.tallies import read_tally
 from argotune.tenants.agenda import agendas
 from argotune.tenants.catalog import Configs
 

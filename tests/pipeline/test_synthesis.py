@@ -22,7 +22,7 @@ from argotune.programs.own import own_program
 from argotune.programs.state import dump, load
 from argotune.synthetic.content import Content
 from argotune.synthetic.generation import QueryGenerator
-from argotune.synthetic.labels import other_agents
+from argotune.synthetic.right_agents import other_agents
 from argotune.synthetic.service import Means, as_example, make
 from argotune.synthetic.values import Augmentation, parse_request
 from argotune.tenants.config import RoutingConfigUnified

@@ -8,6 +8,10 @@ from pathlib import Path
 from statistics import median
 
 SOURCES = Path(__file__).parents[2] / "src" / "argotune"
+OF_AN_OPTION = {"add_commands", "compile", "goals", "in_another_modality", "iterations", "main", "negative", "programs"}
+OF_AN_OPTION |= {"signature"}
+"""What every file of a folder of options has, under one name: the folder's table calls it."""
+
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 40
 MAX_MEDIAN_LINES = 8
@@ -18,6 +22,15 @@ def test_no_two_modules_call_a_class_by_one_name():
     for path in SOURCES.rglob("*.py"):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.ClassDef):
+                homes[node.name].append(str(path.relative_to(SOURCES)))
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def test_no_two_modules_call_a_function_by_one_name():
+    homes: defaultdict[str, list[str]] = defaultdict(list)
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_") and node.name not in OF_AN_OPTION:
                 homes[node.name].append(str(path.relative_to(SOURCES)))
     assert {name: where for name, where in homes.items() if len(where) > 1} == {}
 

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Unavailable
 from argotune.runs.sums import VERDICTS, ModuleTally
-from argotune.runs.totals import Overview, RoundRecord, read_overview
+from argotune.runs.tallies import Overview, RoundRecord, read_overview
 from argotune.store.port import Store
 
 ALL_TENANTS = "All tenants there ever were; falls only when run records are deleted from the store by hand."

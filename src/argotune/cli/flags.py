@@ -91,7 +91,7 @@ def add_phoenix(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--phoenix-endpoint", help="URL of Phoenix (env: PHOENIX_ENDPOINT)")
 
 
-def add_tenant(parser: argparse.ArgumentParser, *, required: bool = True, in_pods: bool = False) -> None:
+def add_tenant_flag(parser: argparse.ArgumentParser, *, required: bool = True, in_pods: bool = False) -> None:
     """--tenant-id, also as --tenant; with `in_pods` also --tenant-id-base64."""
     group = parser.add_mutually_exclusive_group(required=required)
     group.add_argument("--tenant-id", "--tenant", help="exact tenant id, any text")
@@ -119,7 +119,7 @@ def add_module(parser: argparse.ArgumentParser) -> None:
 
 def add_pass(parser: argparse.ArgumentParser, *, in_pods: bool = False) -> None:
     """Which modules of which tenant, and where their state and traces are."""
-    add_tenant(parser, in_pods=in_pods)
+    add_tenant_flag(parser, in_pods=in_pods)
     add_module(parser)
     add_store(parser)
     add_phoenix(parser)

@@ -149,11 +149,13 @@ def compare(
         elif annotation.kind == "LLM":
             by_annotator[annotation.identifier].append(annotation)
     is_comparable = bool(by_annotator) and all(fields.answers.values())
-    right = answers_of(people, fields) if is_comparable else {}
-    return {name: _judged(name, answers_of(own, fields), right, rules, left_out) for name, own in by_annotator.items()}
+    right = labels_by_span(people, fields) if is_comparable else {}
+    return {
+        name: _judged(name, labels_by_span(own, fields), right, rules, left_out) for name, own in by_annotator.items()
+    }
 
 
-def answers_of(annotations: Iterable[Annotation], fields: Fields) -> dict[str, str]:
+def labels_by_span(annotations: Iterable[Annotation], fields: Fields) -> dict[str, str]:
     """Span id -> the strongest of its labels, all answers as one text, where they are complete and allowed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for (span_id, name), annotation in strongest(annotations).items():
@@ -171,7 +173,7 @@ def disputed(annotations: Iterable[Annotation], fields: Fields, refuted: Collect
             by_annotator[annotation.kind, annotation.identifier].append(annotation)
     said: dict[str, set[str]] = defaultdict(set)
     for own in by_annotator.values():
-        for span_id, answers in answers_of(own, fields).items():
+        for span_id, answers in labels_by_span(own, fields).items():
             said[span_id].add(answers)
     by_people = {a.span_id for (kind, _), own in by_annotator.items() if kind == "HUMAN" for a in own}
     return frozenset(span_id for span_id, answers in said.items() if len(answers) > 1 and span_id in by_people)

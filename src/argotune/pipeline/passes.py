@@ -28,7 +28,7 @@ from argotune.runs.closing import history_after
 from argotune.runs.progress import PassState
 from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
-from argotune.runs.totals import keep_tally
+from argotune.runs.tallies import keep_tally
 from argotune.scheduling.trigger_check import Conditions
 from argotune.store.documents import unreadable
 from argotune.store.leases import leased

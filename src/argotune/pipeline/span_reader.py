@@ -16,8 +16,8 @@ from argotune.data.masked import Masked
 from argotune.data.source import SpanRead
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span
+from argotune.pipeline.intake import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.reading import BEGUN_ANEW, OLDER, begun_anew, is_lost, since_of
 from argotune.pipeline.retention import retention
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState

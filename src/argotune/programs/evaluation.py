@@ -17,7 +17,7 @@ from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
-from argotune.programs.program import Program, example_of
+from argotune.programs.program import Program, dspy_example
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Scored:
 
 def to_dspy(example: Example) -> dspy.Example:
     """An example as DSPy wants it: inputs marked, answers as labels."""
-    return example_of({**example.inputs, **example.expected}, example.inputs)
+    return dspy_example({**example.inputs, **example.expected}, example.inputs)
 
 
 def score(

@@ -15,7 +15,7 @@ from argotune.data.span_format import RESERVED, attribute_names
 from argotune.errors import ConfigInvalid
 from argotune.programs.closed_set import ClosedSetAnswers
 from argotune.programs.failures import raising_as
-from argotune.programs.program import Program, labels_of
+from argotune.programs.program import Program, labels_offered
 from argotune.tenants.config import RoutingConfigUnified
 
 NOT_ANSWERS = frozenset({"reasoning", "confidence"})
@@ -91,7 +91,7 @@ def read_fields(name: str, module: dspy.Module) -> Fields:
     required = None if isinstance(module, ClosedSetAnswers) else tuple(key for key, is_needed in inputs if is_needed)
     optional = frozenset(key for key, is_needed in inputs if not is_needed)
     outputs = predictors[-1].signature.output_fields
-    answers = {key: labels_of(field.annotation) for key, field in outputs.items() if key not in NOT_ANSWERS}
+    answers = {key: labels_offered(field.annotation) for key, field in outputs.items() if key not in NOT_ANSWERS}
     return Fields(name, tuple(key for key, _ in inputs), answers, required, optional)
 
 

@@ -44,7 +44,7 @@ def shape_of(signature: type[dspy.Signature]) -> dict[str, list[list[Any]]]:
     }
 
 
-def example_of(values: Mapping[str, Any], inputs: Iterable[str]) -> dspy.Example:
+def dspy_example(values: Mapping[str, Any], inputs: Iterable[str]) -> dspy.Example:
     """DSPy's example of these fields. `inputs` names those that are asked, the others are its labels."""
     marked: dspy.Example = dspy.Example(dict(values)).with_inputs(*inputs)
     return marked
@@ -57,7 +57,7 @@ def signature_in(predictor: dspy.Predict) -> type[dspy.Signature]:
     return predictor.signature
 
 
-def labels_of(annotation: Any) -> tuple[str, ...] | None:
+def labels_offered(annotation: Any) -> tuple[str, ...] | None:
     """The closed set of a Literal or bool as texts, None for any other type."""
     if annotation is bool:
         return ("True", "False")
@@ -65,7 +65,7 @@ def labels_of(annotation: Any) -> tuple[str, ...] | None:
 
 
 def _type_name(annotation: Any) -> str | list[str]:
-    labels = labels_of(annotation)
+    labels = labels_offered(annotation)
     if labels is not None:
         return sorted(labels)
     return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)

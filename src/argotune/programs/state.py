@@ -17,7 +17,7 @@ from dspy.predict.predict import serialize_object
 
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs.embedder import Embedder
-from argotune.programs.program import Program, example_of, signature_in
+from argotune.programs.program import Program, dspy_example, signature_in
 from argotune.programs.retrieval import RetrievedDemos
 
 
@@ -85,7 +85,7 @@ def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
     DecisionState(signature, decision)
     predictor.signature = signature
     predictor.fields = decision
-    predictor.demos = [example_of(demo, signature.input_fields) for demo in state["demos"]]
+    predictor.demos = [dspy_example(demo, signature.input_fields) for demo in state["demos"]]
 
 
 def _example_state(example: dspy.Example) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _example_state(example: dspy.Example) -> dict[str, Any]:
 
 
 def _read_example(state: Mapping[str, Any]) -> dspy.Example:
-    return example_of({**state["inputs"], **state["answers"]}, state["inputs"])
+    return dspy_example({**state["inputs"], **state["answers"]}, state["inputs"])
 
 
 def _as_stored(value: Any) -> Any:

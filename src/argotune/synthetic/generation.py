@@ -18,9 +18,9 @@ from argotune.lm.label_scoring import clip, prompt_line
 from argotune.lm.lack import Lack
 from argotune.programs.closed_set import Confidence, read_confidence
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
-from argotune.programs.program import Metric, example_of
+from argotune.programs.program import Metric, dspy_example
+from argotune.synthetic.shared_words import is_about
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Goal
-from argotune.synthetic.wording import is_about
 from argotune.tenants.config import RoutingConfigUnified
 
 MAX_QUERY_CHARS = 200
@@ -89,7 +89,7 @@ class QueryGenerator(dspy.Module):
 
 def _demonstration(document: str, modality: str, wanted: str, hint: str, query: str, result: str) -> dspy.Example:
     given = {"document_content": as_data(document), "modality": modality, "wanted": wanted, "hint": hint or "-"}
-    return example_of({**given, "query": query, "expected_result": result, "confidence": 0.9}, given)
+    return dspy_example({**given, "query": query, "expected_result": result, "confidence": 0.9}, given)
 
 
 def as_data(text: str) -> str:

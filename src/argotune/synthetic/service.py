@@ -32,6 +32,7 @@ from argotune.synthetic.generation import Written, write
 from argotune.synthetic.generators import GENERATORS, Material
 from argotune.synthetic.mixing import SYNTHETIC_WEIGHT
 from argotune.synthetic.report import SyntheticReport
+from argotune.synthetic.shared_words import share_in
 from argotune.synthetic.source import ContentSource
 from argotune.synthetic.validation import HINTS, Recovered, Refused, Validation
 from argotune.synthetic.values import (
@@ -42,7 +43,6 @@ from argotune.synthetic.values import (
     SyntheticDataResponse,
     SyntheticExample,
 )
-from argotune.synthetic.wording import share_in
 from argotune.tenants.config import RoutingConfigUnified
 
 MAX_RETRIES = 3

@@ -12,8 +12,8 @@ from argotune.data.guards.instructions import holds_instructions
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import Split, normalised
 from argotune.synthetic.generation import MAX_QUERY_CHARS
+from argotune.synthetic.shared_words import is_about
 from argotune.synthetic.values import Goal
-from argotune.synthetic.wording import is_about
 
 
 class Refused(StrEnum):

@@ -6,12 +6,12 @@ import pytest
 from examples_anew import examples_from
 from factories import make_annotation, make_config, make_experience, make_span
 
-from argotune.cli.commands.annotate import _chosen, answers_of
+from argotune.cli.commands.annotate import _chosen, answers_given
 from argotune.data.annotations import strongest
 from argotune.data.experiences import Experience
 from argotune.data.fields import Fields, meant
 from argotune.data.span_format import read_span
-from argotune.labels.agreement import answers_of as labels_of
+from argotune.labels.agreement import labels_by_span
 from argotune.pipeline.operations.annotating import answers_meant
 
 SPELLED = (" video_search_agent", "Gr\u00f6\u00dfe", "text")
@@ -33,14 +33,14 @@ FIELDS = Fields("routing", ("query", "context"), {"agent": SPELLED})
 def test_the_same_label_is_meant_wherever_labels_are_read(said: str, label: str | None):
     annotation = make_annotation(said)
     assert meant(said, SPELLED) == label
-    assert labels_of([annotation], FIELDS) == ({annotation.span_id: label} if label else {})
+    assert labels_by_span([annotation], FIELDS) == ({annotation.span_id: label} if label else {})
     gathered = examples_from([make_experience()], strongest([annotation]), FIELDS, make_config(), [])
     assert [example.expected for example in gathered.examples if example.source == "human"] == (
         [{"agent": label}] if label else []
     )
     assert _chosen(said, SPELLED) == label
     if label:
-        assert answers_meant(FIELDS, answers_of([f"agent={said}"])) == {"agent": label}
+        assert answers_meant(FIELDS, answers_given([f"agent={said}"])) == {"agent": label}
         decision = read_span(make_span(attributes=_decided(said)), "acme_corp", {"routing": FIELDS})
         assert isinstance(decision, Experience)
         assert decision.answers == {"agent": label}

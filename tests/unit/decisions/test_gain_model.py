@@ -23,7 +23,7 @@ from argotune.errors import ConfigInvalid, Corrupt, NotFound
 from argotune.pipeline.stages import learn as learning
 from argotune.pipeline.stages.learn import learn
 from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
-from argotune.runs.totals import Tally
+from argotune.runs.tallies import Tally
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record
 from argotune.store.port import Record

@@ -84,7 +84,7 @@ def test_the_documented_keys_alone_open_models_of_their_provider(monkeypatch: py
     monkeypatch.setenv("ANNOTATION_API_KEY", ANTHROPIC)
     settings, meter = read_settings(), Meter(BudgetLimits())
     assert wiring.open_lms(settings).open(LMChoice(), meter, NothingKept()).names == {"task": MINI, "teacher": MINI}
-    annotator = wiring.open_annotator(settings).open(LMChoice(), meter, NothingKept())
+    annotator = wiring.open_annotator_lms(settings).open(LMChoice(), meter, NothingKept())
     assert (annotator.names, annotator.teacher) == ({"task": "anthropic/claude-sonnet-4-6"}, None)
 
 
@@ -136,7 +136,7 @@ def opened(choice: LMChoice) -> LMs:
 
 @pytest.mark.lm
 def test_the_time_limit_of_a_tenants_remote_lm_does_not_turn_off_an_embedded_annotator():
-    annotator = wiring.open_annotator(read_settings(annotation_model=LOCAL))
+    annotator = wiring.open_annotator_lms(read_settings(annotation_model=LOCAL))
     choice = LMChoice(task_model=None, timeout_s=5.0, max_retries=0)
     assert annotator.open(choice, Meter(BudgetLimits()), NothingKept()).names == {"task": LOCAL}
     with pytest.raises(ConfigInvalid, match=r"annotation\.api_base"):

@@ -21,8 +21,8 @@ from argotune.data.masked import Masked
 from argotune.data.source import SpanRead
 from argotune.errors import Conflict, Unavailable
 from argotune.pipeline import span_reader
+from argotune.pipeline.intake import BEGUN_ANEW, OLDER
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.reading import BEGUN_ANEW, OLDER
 from argotune.pipeline.span_reader import SpanReader
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState

@@ -19,10 +19,10 @@ from argotune.decisions.values import Strategy
 from argotune.optimizers.task import TrainingTask, demo_pool
 from argotune.synthetic.content import Content, read_content, sample_of
 from argotune.synthetic.features import features_of
-from argotune.synthetic.labels import agent_for, generalists, modalities_of, specialists
 from argotune.synthetic.mixing import MAX_SYNTHETIC, SYNTHETIC_WEIGHT, synthetic_share, weighed
 from argotune.synthetic.report import SyntheticReport, Trial
-from argotune.synthetic.wording import is_about
+from argotune.synthetic.right_agents import agent_for, generalists, modalities_of, specialists
+from argotune.synthetic.shared_words import is_about
 from argotune.tenants.config import RoutingConfigUnified
 
 CONFIG = RoutingConfigUnified(tenant_id="acme")

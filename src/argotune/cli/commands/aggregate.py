@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 
-from argotune.cli.flags import Parser, add_outcome_files, add_store, add_tenant, hours
+from argotune.cli.flags import Parser, add_outcome_files, add_store, add_tenant_flag, hours
 from argotune.cli.open import store_of
 from argotune.cli.output import say
 from argotune.cli.showing import deliver_outcome, say_runs
@@ -17,7 +17,7 @@ from argotune.runs.step_outcomes import STATUSES
 def aggregate_parser() -> argparse.ArgumentParser:
     """scripts/aggregate_results.py."""
     parser = Parser(prog="aggregate_results.py", description="Sum up a tenant's run records.")
-    add_tenant(parser, in_pods=True)
+    add_tenant_flag(parser, in_pods=True)
     add_store(parser)
     parser.add_argument("--group", help="only runs of this group, e.g. a workflow's name")
     parser.add_argument("--since-hours", type=hours, help="only runs that started within these hours")

@@ -12,7 +12,7 @@ from argotune.cli.flags import (
     add_json,
     add_phoenix,
     add_store,
-    add_tenant,
+    add_tenant_flag,
     command,
     refuse_without,
     some_text,
@@ -37,7 +37,7 @@ MAX_DIGITS = 9
 def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     parser = command(commands, "annotate", _annotate, "label queued spans: by hand, one by one, or by the LM annotator")
-    add_tenant(parser)
+    add_tenant_flag(parser)
     parser.add_argument("--program", type=some_text, help="only this program, e.g. routing or modality.video")
     parser.add_argument("--limit", type=int, help="at most so many spans")
     parser.add_argument("--who", help="the identifier of your annotations (default: your login name)")
@@ -200,7 +200,7 @@ def _chosen(said: str, labels: Sequence[str] | None) -> str | None:
 def _label_one(ports: Ports, arguments: Namespace) -> None:
     from argotune.pipeline.operations.annotating import Labelling, label_span
 
-    tenant_id, answers = arguments.tenant_id, answers_of(arguments.answer)
+    tenant_id, answers = arguments.tenant_id, answers_given(arguments.answer)
     done = label_span(ports, Labelling(tenant_id, arguments.label, answers, who_of(arguments), arguments.program))
     if arguments.json:
         return say_json(
@@ -210,7 +210,7 @@ def _label_one(ports: Ports, arguments: Namespace) -> None:
     say(f"{done.span_id} of {done.program}: {said}, as {done.who}")
 
 
-def answers_of(texts: Sequence[str]) -> list[tuple[str, str]]:
+def answers_given(texts: Sequence[str]) -> list[tuple[str, str]]:
     """FIELD=VALUE texts as answers. Raises ConfigInvalid for one that is none."""
     pairs = [text.partition("=") for text in texts]
     if wrong := next((name for name, is_pair, _ in pairs if not is_pair), None):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from datetime import datetime, timedelta
 
-from argotune.cli.flags import Commands, add_json, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_tenant_flag, command, some_text
 from argotune.cli.output import say, say_json, table
 from argotune.cli.workflows import add_namespace, add_size, opened, say_submitted, until_it_is_over
 from argotune.errors import ConfigInvalid
@@ -19,13 +19,13 @@ def add_commands(commands: Commands) -> None:
     argo = commands.add_parser("argo", help="runs of tenants on Argo: list, follow, stop, retry, logs")
     verbs = argo.add_subparsers(dest="verb", required=True, metavar="VERB")
     listed = command(verbs, "list", _list, "runs of a tenant or of all, oldest first")
-    add_tenant(listed, required=False)
+    add_tenant_flag(listed, required=False)
     add_json(listed)
     followed = command(
         verbs, "follow", _follow, "show the steps of a run as they go on; the exit code says how it ended"
     )
     followed.add_argument("name", nargs="?", type=some_text, help="of a workflow (default: the newest of --tenant)")
-    add_tenant(followed, required=False)
+    add_tenant_flag(followed, required=False)
     stopped = command(verbs, "stop", _stop, "ask the controller to end a run; what it has stored stays")
     again_ = command(
         verbs,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:  # meta-models would cost every command their import
 def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     explained = command(commands, "explain-decision", _explain, "which rule or which features decided on a run")
-    add_tenant(explained)
+    add_tenant_flag(explained)
     explained.add_argument("run", metavar="RUN", type=some_text, help="a run's id (argotune runs)")
     listed = command(commands, "ledger", _ledger, "what was known, decided, spent and gained, run by run")
-    add_tenant(listed, required=False)
+    add_tenant_flag(listed, required=False)
     learned = command(commands, "learn", _learn, "fit the meta-models on all tenants' ledgers; say who decides now")
     learned.add_argument("--history", action="store_true", help="only show who decided since when, and why")
     for parser in (explained, listed, learned):

@@ -12,7 +12,7 @@ from argotune.cli.flags import (
     add_module,
     add_phoenix,
     add_store,
-    add_tenant,
+    add_tenant_flag,
     command,
     refuse_without,
 )
@@ -29,17 +29,17 @@ from argotune.stats.wording import percent
 def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     status = command(commands, "status", _status, "champions and latest runs, of one tenant or of all")
-    add_tenant(status, required=False)
+    add_tenant_flag(status, required=False)
     runs = command(commands, "runs", _runs, "all runs of a tenant, oldest first")
-    add_tenant(runs)
+    add_tenant_flag(runs)
     evaluated = command(commands, "evaluate", _evaluate, "score the champions on the dev split; the test stays sealed")
-    add_tenant(evaluated)
+    add_tenant_flag(evaluated)
     add_module(evaluated)
     masked = command(commands, "mask", _mask, "show what would be masked in a text, or in each line of stdin")
-    add_tenant(masked, required=False)
+    add_tenant_flag(masked, required=False)
     masked.add_argument("text", nargs="?", help="without one stdin is read")
     doctor = command(commands, "doctor", _doctor, "try store, Phoenix and every LM (a call each), and say what to do")
-    add_tenant(doctor, required=False)
+    add_tenant_flag(doctor, required=False)
     doctor.add_argument("--records", action="store_true", help="look at every stored record instead")
     doctor.add_argument("--repair", action="store_true", help="and make right what can be: lost champions, the list")
     for parser in (status, runs, evaluated, masked, doctor):

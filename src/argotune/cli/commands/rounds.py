@@ -18,7 +18,7 @@ from argotune.scheduling.rounds import Line, Round, RoundRequest
 from argotune.scheduling.workflow import TEMPLATE
 
 if TYPE_CHECKING:
-    from argotune.pipeline.operations.rounds import Settled, SubmittedRound
+    from argotune.pipeline.operations.rounds import AfterRound, SubmittedRound
 
 SHOWN = 50
 """Tenants shown one by one; of more, the skipped ones are counted by reason."""
@@ -88,7 +88,7 @@ def discover_tenants(arguments: Namespace) -> int | None:
 
 
 def _submit_round(arguments: Namespace) -> int:
-    from argotune.pipeline.operations.rounds import settle, submit_round
+    from argotune.pipeline.operations.rounds import learn_and_forget, submit_round
     from argotune.wiring import new_id, open_runner, open_traces, utc_now
 
     store, settings = store_of(arguments), settings_of(arguments)
@@ -98,13 +98,13 @@ def _submit_round(arguments: Namespace) -> int:
     lost = deliver([(arguments.outcome_file, done.outcome), (arguments.output, json_text(_round_json(done.round)))])
     _say_round(done)
     if not request.is_dry_run:
-        _say_settled(settle(store, utc_now()))
+        _say_after(learn_and_forget(store, utc_now()))
     if lost:
         raise lost
     return ConfigInvalid.exit_code if done.round.of("failed") else 0
 
 
-def _say_settled(found: Settled) -> None:
+def _say_after(found: AfterRound) -> None:
     if found.learned is not None:
         say(f"Deciding on training: {found.learned}")
     for collection, number in sorted(found.forgotten.items()):

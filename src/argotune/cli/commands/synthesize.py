@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
-from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
 from argotune.tenants.config import MODULES
@@ -20,7 +20,7 @@ def add_commands(commands: Commands) -> None:
     parser = command(
         commands, "synthesize", _synthesize, "show what would be generated for a tenant; stores no example"
     )
-    add_tenant(parser)
+    add_tenant_flag(parser)
     parser.add_argument("--module", required=True, help=", ".join(MODULES))
     parser.add_argument("--count", type=int, default=10, help="how many to make (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="other seeds draw other content (default: 0)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from argotune.cli.flags import Commands, add_json, add_store, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.cli.who import who_of
@@ -38,7 +38,7 @@ def add_commands(commands: Commands) -> None:
         parser.add_argument("--reason", required=True, help="kept in the history")
         parser.add_argument("--who", default=None, help="kept in the history (default: the user's login name)")
     for parser in (listed, explained, back, lifted, forced):
-        add_tenant(parser)
+        add_tenant_flag(parser)
         add_store(parser)
     for parser in (listed, explained):
         add_json(parser)

@@ -80,10 +80,10 @@ def _annotations(asked: list[SampleQuery], now: datetime) -> Iterator[Annotation
         if query.chance("annotated") >= annotated_share(query.tenant_id):
             continue
         for program in query.decisions():
-            yield from labels_of(query, program, "demo-annotator", now)
+            yield from annotations_of(query, program, "demo-annotator", now)
 
 
-def labels_of(query: SampleQuery, program: str, who: str, now: datetime) -> list[Annotation]:
+def annotations_of(query: SampleQuery, program: str, who: str, now: datetime) -> list[Annotation]:
     """What a person who knows the right answers says of one decision."""
     span_id, right = span_id_of(query, program), query.decisions()[program]
     return [Annotation(span_id, name, label, "HUMAN", who, now) for name, label in right.items()]

@@ -41,7 +41,7 @@ class ClusterPlace:
     folder: Path
 
 
-def tell(place: ClusterPlace, progress: Progress) -> int:
+def tell_on_cluster(place: ClusterPlace, progress: Progress) -> int:
     """Run the demo; everything stays installed. Returns the exit code."""
     place.folder.mkdir(parents=True, exist_ok=True)
     _install(place)

@@ -39,21 +39,21 @@ def _demo(arguments: Namespace) -> int:
     if arguments.on_argo:
         return _demo_on_argo(arguments)
     refuse_without(arguments, "--on-argo", ("chart", "image", "namespace"))
-    from argotune.cli.demo.story import DemoPlace, tell
+    from argotune.cli.demo.story import DemoPlace, tell_story
 
     place = DemoPlace(
         arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, arguments.phoenix_port or PHOENIX_PORT
     )
     with progress_bars() as progress:
-        return tell(place, progress, stay=(out := stdout()) is not None and out.isatty())
+        return tell_story(place, progress, stay=(out := stdout()) is not None and out.isatty())
 
 
 def _demo_on_argo(arguments: Namespace) -> int:
-    from argotune.cli.demo.cluster import ClusterPlace, tell
+    from argotune.cli.demo.cluster import ClusterPlace, tell_on_cluster
     from argotune.settings import read_settings
 
     refuse_without(arguments, "a demo on this machine", ("phoenix_python", "phoenix_port"))
     chart, image = arguments.chart or CHART, arguments.image or IMAGE
     namespace = read_settings(namespace=arguments.namespace).namespace
     with progress_bars() as progress:
-        return tell(ClusterPlace(namespace, chart, image, arguments.folder), progress)
+        return tell_on_cluster(ClusterPlace(namespace, chart, image, arguments.folder), progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from argotune.cli.demo.application import labels_of, span_id_of
+from argotune.cli.demo.application import annotations_of, span_id_of
 from argotune.cli.demo.sample import queries
 from argotune.cli.output import say
 from argotune.pipeline.operations.annotating import WaitingSpan, count_labelled, waiting
@@ -38,5 +38,7 @@ def next_round(ports: Ports) -> None:
 def _label(ports: Ports, spans: Sequence[WaitingSpan]) -> None:
     asked = {span_id_of(query, name): query for query in queries(LABELLED) for name in query.decisions()}
     now, items = ports.clock(), [span.item for span in spans]
-    labels = [label for item in items for label in labels_of(asked[item.span_id], item.program, "demo-expert", now)]
+    labels = [
+        label for item in items for label in annotations_of(asked[item.span_id], item.program, "demo-expert", now)
+    ]
     ports.traces.annotate(LABELLED, labels)

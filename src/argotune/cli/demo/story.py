@@ -38,7 +38,7 @@ class DemoPlace:
     phoenix_port: int
 
 
-def tell(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
+def tell_story(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
     """Run the demo; with `stay`, leave Phoenix up until Ctrl-C. Returns the exit code."""
     place.folder.mkdir(parents=True, exist_ok=True)
     with wiring.phoenix_server(

@@ -13,7 +13,7 @@ from functools import partial
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt
 from argotune.promotion.registry import Registry
-from argotune.runs.totals import Tally
+from argotune.runs.tallies import Tally
 from argotune.store.collections import EVERYONE, OF_TENANTS, Collection
 from argotune.store.documents import Unreadable, find_all
 from argotune.store.port import Store

@@ -8,7 +8,7 @@ from datetime import datetime
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.promotion.versions import Champion
 from argotune.runs.sums import ProgramSum
-from argotune.runs.totals import leave_tally
+from argotune.runs.tallies import leave_tally
 from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection
 from argotune.store.documents import find_all
 from argotune.store.port import Store

@@ -13,7 +13,7 @@ from argotune.pipeline.stages.discover import discover
 from argotune.pipeline.stages.dispatch import dispatch
 from argotune.pipeline.stages.forget import forget_some
 from argotune.runs.reports import unreadable_words
-from argotune.runs.totals import RoundRecord, keep_round
+from argotune.runs.tallies import RoundRecord, keep_round
 from argotune.scheduling.rounds import Round, RoundRequest
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.collections import EVERYONE
@@ -47,8 +47,8 @@ def submit_round(
 ) -> SubmittedRound:
     """Submit a round and keep what came of it, but for a dry run. `pause` waits so many seconds.
 
-    Raises what `dispatch` raises. What is due once after a round is an operation of its own, `settle`: where that fails
-    the round is told all the same.
+    Raises what `dispatch` raises. What a round leaves to do is an operation of its own, `learn_and_forget`: where that
+    fails the round is told all the same.
     """
     done = dispatch(store, traces, runner, asked, clock(), pause)
     if not asked.is_dry_run:
@@ -70,7 +70,7 @@ def _record(done: Round, ended_at: datetime) -> RoundRecord:
 
 
 @dataclass(frozen=True)
-class Settled:
+class AfterRound:
     """`learned`: who decides on training, None where that was settled within a day. `forgotten`: collection -> records
     that went."""
 
@@ -78,10 +78,10 @@ class Settled:
     forgotten: dict[str, int]
 
 
-def settle(store: Store, now: datetime) -> Settled:
+def learn_and_forget(store: Store, now: datetime) -> AfterRound:
     """What a round leaves to do: once a day it is settled who decides on training, and what some tenants need no more
     goes, whether or not they have passes."""
-    return Settled(_settle_daily(store, now), forget_some(store, now))
+    return AfterRound(_settle_daily(store, now), forget_some(store, now))
 
 
 def _settle_daily(store: Store, now: datetime) -> str | None:

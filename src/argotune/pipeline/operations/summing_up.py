@@ -12,7 +12,7 @@ from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json, summary_json
 from argotune.runs.run import Run
 from argotune.runs.step_outcomes import failed_modules, outcome_of_steps
-from argotune.runs.totals import keep_tally
+from argotune.runs.tallies import keep_tally
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 

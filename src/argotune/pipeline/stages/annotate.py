@@ -21,7 +21,15 @@ from argotune.data.gathering import near_examples, own_spans, trusted_examples
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
 from argotune.errors import Corrupt, NotFound
-from argotune.labels.agreement import Agreement, AnnotatorReport, answers_of, compare, disputed, keep_report, report_of
+from argotune.labels.agreement import (
+    Agreement,
+    AnnotatorReport,
+    compare,
+    disputed,
+    keep_report,
+    labels_by_span,
+    report_of,
+)
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.disagreement import doubts_about
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
@@ -101,12 +109,12 @@ class LabelState:
         since = believed(since, self.now)
         second = since.replace(microsecond=0) if since else None
         given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
-        return answers_of(given, self.program.fields).keys()
+        return labels_by_span(given, self.program.fields).keys()
 
     def by_lms(self, identifiers: Collection[str]) -> Collection[str]:
         """Spans that one of these annotators has labelled."""
         given = [a for a in self.annotations if a.kind == "LLM" and a.identifier in identifiers]
-        return answers_of(given, self.program.fields).keys()
+        return labels_by_span(given, self.program.fields).keys()
 
     def by_trusted(self) -> Collection[str]:
         """Spans that an LM has labelled which agrees with people."""

@@ -23,7 +23,7 @@ from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
-from argotune.runs.totals import RoundRecord, rounds
+from argotune.runs.tallies import RoundRecord, rounds
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_all, find_renewable, from_text, to_record
 from argotune.store.port import Store

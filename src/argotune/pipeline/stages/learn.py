@@ -10,7 +10,7 @@ from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.backtest import MIN_GROWTH, Backtest, Undecided, backtest, level_of_look
 from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
-from argotune.runs.totals import tallies
+from argotune.runs.tallies import tallies
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 

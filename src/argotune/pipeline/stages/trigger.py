@@ -12,7 +12,7 @@ from argotune.data.source import TraceSource
 from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import Shortfall
 from argotune.errors import Conflict
-from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
+from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import ModuleState, PassState
 from argotune.scheduling.trigger_check import Conditions

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from argotune.synthetic.content import Content
 from argotune.synthetic.generators.generator import Material
-from argotune.synthetic.labels import about, agent_for, other_agents
+from argotune.synthetic.right_agents import agent_for, other_agents, purpose_of
 from argotune.synthetic.values import Augmentation, Goal
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -35,7 +35,7 @@ def goal_for(content: Content, agent: str, config: RoutingConfigUnified) -> Goal
         content=content,
         modality=content.modality,
         expected={"agent": agent},
-        wanted=about(config, agent),
+        wanted=purpose_of(config, agent),
         inputs={"context": ""},
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from argotune.synthetic.content import Content
 from argotune.synthetic.generators import modality
 from argotune.synthetic.generators.generator import Material
-from argotune.synthetic.labels import about, agent_for, generalists, other_agents, specialists
+from argotune.synthetic.right_agents import agent_for, generalists, other_agents, purpose_of, specialists
 from argotune.synthetic.values import Goal, Route, RouteType
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -67,7 +67,7 @@ def _direct(content: Content, agent: str, config: RoutingConfigUnified) -> Goal:
 def _hybrid(content: Content, finds: str, works: str, config: RoutingConfigUnified) -> Goal:
     """One agent finds, another works on what was found. The query is for the second: its work is what is wanted."""
     goal = _direct(content, works, config)
-    wanted = f"{about(config, works)}, after another {about(config, finds)}"
+    wanted = f"{purpose_of(config, works)}, after another {purpose_of(config, finds)}"
     return replace(goal, wanted=wanted, route=Route(type="hybrid", agents=(finds, works)))
 
 

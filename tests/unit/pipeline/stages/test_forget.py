@@ -16,7 +16,7 @@ from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
-from argotune.runs.totals import RoundRecord, keep_tally
+from argotune.runs.tallies import RoundRecord, keep_tally
 from argotune.store import sealing
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record

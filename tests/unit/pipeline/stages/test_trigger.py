@@ -15,7 +15,7 @@ from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.cursor import Cursor, Reading
 from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
 from argotune.errors import Conflict, ProjectMissing, Unavailable
-from argotune.pipeline.reading import BEGUN_ANEW, begun_anew, is_lost, since_of
+from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import ModuleState, PassState

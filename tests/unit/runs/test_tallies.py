@@ -21,7 +21,7 @@ from argotune.pipeline.operations.inspecting import status_of
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run, RunState
 from argotune.runs.sums import ModuleTally, sums_of
-from argotune.runs.totals import (
+from argotune.runs.tallies import (
     RoundRecord,
     Tally,
     keep_round,

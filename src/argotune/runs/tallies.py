@@ -1,4 +1,4 @@
-"""Totals: what all runs of a tenant came to, what each round did, and the sum of it over all tenants.
+"""Tallies: what all runs of a tenant came to, what each round did, and the sum of it over all tenants.
 
 Small documents under EVERYONE, so that 10,000 tenants are read in a few pages. A tally is recomputed from the tenant's
 run records and never added to: what a crash kept from being counted is counted by the next pass.

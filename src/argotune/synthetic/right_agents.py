@@ -1,4 +1,4 @@
-"""Labels: which agents can be right about a content, told from its modality and from what the agents are for."""
+"""Right agents: which agents can be right about a content, told from its modality and from what the agents are for."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def other_agents(content: Content, config: RoutingConfigUnified, agent: str) -> 
     return [] if content.agent else [other for other in fitting if other != agent]
 
 
-def about(config: RoutingConfigUnified, agent: str) -> str:
+def purpose_of(config: RoutingConfigUnified, agent: str) -> str:
     """What an agent is for, in words for the writer."""
     return config.agents[agent] or agent.replace("_", " ")

@@ -1,4 +1,4 @@
-"""Reading: which of a module's traces a pass takes in. Who counts them counts by the same rules, and no others."""
+"""Intake: which of a module's traces a pass takes in. Who counts them counts by the same rules, and no others."""
 
 from __future__ import annotations
 

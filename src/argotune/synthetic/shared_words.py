@@ -1,4 +1,4 @@
-"""Wording: whether a query is about a text, told by the words they share. No LM, any writing."""
+"""Shared words: whether a query is about a text, told by the words they share. No LM, any writing."""
 
 from __future__ import annotations
 
