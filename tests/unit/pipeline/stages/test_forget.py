@@ -85,6 +85,22 @@ def test_each_field_of_the_retention_changes_what_goes() -> None:
     assert forget_old(a_store(), make_config(retention={**longer, "run_days": 150}), NOON)["runs"] == 2
 
 
+def test_what_only_a_change_named_that_is_kept_no_longer_goes_with_it() -> None:
+    store = a_store()
+    registry = Registry(store, "acme_corp")
+    first, second = registry.history("routing")
+    for number in range(3, 13):
+        before, tag = registry.champion("routing")
+        following = {"sequence": number, "version": f"v{number}", "previous": before.version}
+        registry.set_champion(second.model_copy(update=following), tag)
+    assert forget_old(store, make_config(retention={"changes_kept": 12}), NOON).get("history") is None
+    assert {first.run_id} <= ids(store, Collection.RUNS)
+    assert forget_old(store, make_config(retention={"changes_kept": 10}), NOON)["history"] == 2
+    assert [change.sequence for change in registry.history("routing")] == [*range(3, 13)]
+    assert first.run_id not in ids(store, Collection.RUNS)
+    assert ids(store, Collection.VERSIONS) & {first.version, second.version} == {second.version}
+
+
 def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -> None:
     store = a_store()
     log = ExperienceLog(store, "acme_corp")
