@@ -48,6 +48,8 @@ WRITTEN = json_answers(
     new_instruction="Mind the kind of content, please.",
 )
 WRITES = [name for name, optimizer in OPTIMIZERS.items() if optimizer.needs_writer]
+ASK_NOBODY = ("labeled", "nearest")
+"""Methods without an LM call."""
 SEARCHES = ["random_search", "mipro", "gepa", "copro"]
 
 
@@ -106,7 +108,7 @@ def test_optimizer_runs_on_the_embedded_lm(name: str, embedded: tuple[LMs, Meter
     before = meter.spent.calls
     tiny = task(lms, train=examples(THINGS[:1]), dev=examples(THINGS[4:5])[::2], max_iterations=1)
     tuned = OPTIMIZERS[name].compile(tiny)
-    assert (meter.spent.calls > before) is (name not in {"labeled", "nearest"})
+    assert (meter.spent.calls > before) is (name not in ASK_NOBODY)
     results = score(tuned, ROUTING, examples(THINGS[6:7])[:2], lms, silent)
     assert all(result.is_parsed and result.answers["agent"] in AGENTS for result in results)
 
@@ -203,7 +205,7 @@ def test_bootstrap_never_shows_what_was_answered_wrong():
 def test_example_too_long_to_show_is_not_shown():
     train = examples(THINGS)
     train[0]["query"] = "x" * 3_000
-    for name in ("labeled", "nearest"):
+    for name in ASK_NOBODY:
         assert "xxxx" not in str(dump(OPTIMIZERS[name].compile(task(scripted(), train=train))))
 
 
@@ -267,7 +269,7 @@ def test_optimizer_works_without_dev_examples_at_its_smallest_size(name: str):
 # What stops them
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in {"labeled", "nearest"}])
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name not in ASK_NOBODY])
 @pytest.mark.parametrize("error", [BudgetSpent("all calls are used"), Unavailable("LM is down")])
 @pytest.mark.parametrize("num_threads", [1, 3])
 def test_failure_of_the_lm_ends_the_compilation_as_what_it_is(name: str, error: ArgotuneError, num_threads: int):

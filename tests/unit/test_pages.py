@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+from factories import make_run
+
+from argotune.cli.parser import build_parser
+from argotune.runs.reports import run_json, summary_json
+from argotune.tenants.config import MaskedKind
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {
@@ -77,3 +83,24 @@ def test_a_commit_is_checked_by_every_tool_of_make_check():
     tools = set(re.findall(r"^\t(\.venv/bin/\S+)", check[1], re.M))
     assert tools
     assert tools <= {hook["entry"].split()[0] for hook in hooks}
+
+
+def named(page: str, row: str) -> set[str]:
+    """What stands in code type in the row of a page's table that begins so."""
+    line = next(line for line in TEXTS[page].splitlines() if line.startswith(f"| `{row}` |"))
+    return set(re.findall(r"`(\w+)`", line)) - {row}
+
+
+def test_operate_names_every_masked_kind_and_no_other():
+    assert named("docs/operate.md", "kinds") == set(get_args(MaskedKind))
+
+
+def test_operate_names_every_field_of_a_report():
+    assert named("docs/operate.md", "summary") == summary_json([]).keys()
+    assert run_json(make_run()).keys() - named("docs/operate.md", "modules[].runs[]") == set()
+
+
+def test_every_command_is_told_of_on_a_page():
+    (commands,) = (action for action in build_parser()._actions if action.dest == "command")
+    told = set(re.findall(r"\bargotune ([a-z-]+)", "\n".join(TEXTS.values())))
+    assert set(commands.choices) - told == set()
