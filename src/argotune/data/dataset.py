@@ -75,6 +75,7 @@ class ExampleSums:
 class Dataset:
     """The examples of one program, read when they are asked for. `accuracy` is how often past decisions met trusted
     labels outside the test split; `recent_accuracy` the same since the last training, None where too few are labelled.
+    `released` are test examples that were opened, by id, with the split that they belong to since.
     """
 
     program: str
@@ -83,6 +84,8 @@ class Dataset:
     counts: Mapping[str, int]
     accuracy: float | None
     recent_accuracy: float | None = None
+    released: Mapping[str, Split] = field(default_factory=dict)
+    read: Callable[[str], Example | None] | None = None
 
     @classmethod
     def of(
@@ -102,9 +105,29 @@ class Dataset:
         """An example's id is a digest: it is computed once."""
         return {example.id: example for example in self.examples}
 
+    @cached_property
+    def _known_released(self) -> Mapping[str, Split]:
+        """Those of the released examples that there still are. Where all are not read yet, these few are."""
+        read = self.read or self._by_id.get
+        found = {id: read(id) for id in self.released}
+        return {id: self.released[id] for id, example in found.items() if example and example.split is Split.TEST}
+
+    def count(self, *splits: Split) -> int:
+        """The number of examples that belong to these splits by now."""
+        moved = [1 for split in self._known_released.values() if split in splits]
+        gone = len(self._known_released) if Split.TEST in splits else 0
+        return self.sums.count(*splits) + len(moved) - gone
+
+    @property
+    def data_hash(self) -> str:
+        """That of the examples that training and choosing may see."""
+        if not self._known_released:
+            return self.sums.data_hash
+        return digest([self.sums.data_hash, sorted(self._known_released)])
+
     def ids(self, split: Split) -> tuple[str, ...]:
-        """Example ids of a split, sorted, so that equal data gives equal runs."""
-        return tuple(sorted(id for id, example in self._by_id.items() if example.split is split))
+        """Ids of the examples that belong to a split by now, sorted, so that equal data gives equal runs."""
+        return tuple(sorted(id for id, e in self._by_id.items() if self._known_released.get(id, e.split) is split))
 
     def pick(self, ids: Iterable[str]) -> list[Example]:
         """The named examples in that order; those that expired meanwhile are left out."""

@@ -7,19 +7,21 @@ from datetime import datetime
 from argotune.data.dataset import Dataset
 from argotune.data.questions import Merged
 from argotune.data.splitting import Split
-from argotune.decisions.rules import shortfall
-from argotune.decisions.values import ModelingContext, Shortfall, TrainingHistory
-from argotune.stats.power import gain_detected, level_of_attempt
+from argotune.decisions.rules import prospect
+from argotune.decisions.values import ModelingContext, TrainingHistory
 from argotune.store.moments import believed
 from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 
-def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, now: datetime) -> ModelingContext:
-    """The context of a program at `now`."""
+def context_of(
+    config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, level: float, now: datetime
+) -> ModelingContext:
+    """The context of a program at `now`. `level` is what its next contest may spend."""
     sums = data.sums
-    n_train, test_count = sums.count(Split.TRAIN), sums.count(Split.TEST)
+    n_train, test_count = data.count(Split.TRAIN), data.count(Split.TEST)
     score, recent = history.champion_score, data.recent_accuracy
     last_at = believed(history.last_at, now)
+    ahead = prospect(history, config.decisions, level, config.decisions.detectable_gain)
     return ModelingContext(
         modality=_modality(data.program),
         real_sample_count=n_train,
@@ -37,17 +39,11 @@ def context_of(config: RoutingConfigUnified, data: Dataset, history: TrainingHis
         trainings=history.trainings,
         promotions=history.promotions,
         last_gain=history.last_gain,
-        detectable_gain=_detectable_gain(config, history, test_count),
+        labels_to_verdict=ahead.labels if ahead else None,
+        answers_to_verdict=ahead.answers if ahead else None,
         lm_call_budget=config.budget.max_lm_calls,
         iteration_budget=config.max_training_iterations,
     )
-
-
-def shortfall_of(
-    config: RoutingConfigUnified, data: Dataset, context: ModelingContext, history: TrainingHistory
-) -> Shortfall | None:
-    """What the program's data lack to show the promised gain; None when nothing is, or nobody knows."""
-    return shortfall(context, history, config.decisions, config.gate, data.counts.get("experiences", 0))
 
 
 def _modality(program: str) -> str:
@@ -59,10 +55,3 @@ def _modality(program: str) -> str:
 def _consistency(data: Dataset, n_examples: int) -> float | None:
     conflicts = data.counts.get(Merged.CONFLICT, 0)
     return n_examples / (n_examples + conflicts) if n_examples else None
-
-
-def _detectable_gain(config: RoutingConfigUnified, history: TrainingHistory, test_count: int) -> float | None:
-    if history.disagreement is None:
-        return None
-    level = level_of_attempt(config.gate.significance, history.attempts + 1)
-    return gain_detected(test_count, history.disagreement, level, config.decisions.detection_power)

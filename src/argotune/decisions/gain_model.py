@@ -42,7 +42,6 @@ _KINDS = (*MODALITIES, *(module for module in MODULES if module != "modality"), 
 _STRATEGIES = (Strategy.SYNTHETIC, Strategy.HYBRID)
 FEATURES = (
     *_NUMBERS,
-    "last gain in detectable gains",
     *(f"modality is {kind}" for kind in _KINDS),
     *(f"optimizer is {name}" for name in METHODS),
     *(f"strategy is {strategy}" for strategy in _STRATEGIES),
@@ -55,19 +54,11 @@ def features(context: ModelingContext, action: Action, names: Sequence[str]) -> 
     numbers = {name: math.nan if (value := getattr(context, name)) is None else float(value) for name in _NUMBERS}
     known = {
         **numbers,
-        "last gain in detectable gains": _provable(context),
         **{f"modality is {kind}": float(context.modality == kind) for kind in _KINDS},
         **{f"optimizer is {name}": float(action.optimizer == name) for name in METHODS},
         **{f"strategy is {strategy}": float(action.strategy is strategy) for strategy in _STRATEGIES},
     }
     return [known[name] for name in names]
-
-
-def _provable(context: ModelingContext) -> float:
-    """How far what the last challenger seemed to gain is within what the test can show now: 1 is just within."""
-    if context.last_gain is None or not context.detectable_gain:
-        return math.nan
-    return context.last_gain / context.detectable_gain
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class LedgerRow(Document):
     at: datetime
     context: ModelingContext
     decision: TrainingDecision
-    outcome: Literal["promoted", "rejected", "skipped"]
+    outcome: Literal["promoted", "rejected", "undecided", "skipped"]
     gain: Annotated[float, Field(allow_inf_nan=False)]
     effect: Annotated[float, Field(allow_inf_nan=False)] | None
     lm_calls: Amount

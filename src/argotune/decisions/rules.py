@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from argotune.decisions.values import Action, ModelingContext, Opinion, Shortfall, Strategy, TrainingHistory
-from argotune.stats.power import examples_needed, level_of_attempt
+from argotune.decisions.outlook import Outlook, outlook
+from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
 from argotune.stats.wording import percent, points
-from argotune.tenants.config import DecisionRules, GateRules
+from argotune.tenants.config import DecisionRules
 
 
 def promised_gain(context: ModelingContext, history: TrainingHistory, rules: DecisionRules) -> float:
@@ -30,30 +30,23 @@ def _gain_of_growth(context: ModelingContext, rules: DecisionRules) -> float:
     )
 
 
-def shortfall(
-    context: ModelingContext, history: TrainingHistory, rules: DecisionRules, gate: GateRules, traces: int
-) -> Shortfall | None:
-    """What is missing to detect the promised gain at the gate's next level; None when nothing is, or nobody knows.
-
-    `traces` is the number that the context's test examples came from.
-    """
-    if history.disagreement is None or not rules.detectable_gain:
+def prospect(history: TrainingHistory, rules: DecisionRules, level: float, promise: float) -> Outlook | None:
+    """What the next contest takes to show the promised gain at `level`, by how often champion and challengers differed
+    so far; None where nobody knows, or where it is not asked."""
+    if history.disagreement is None or not rules.detectable_gain or not 0 < level < 1:
         return None
-    gain = promised_gain(context, history, rules)
-    level = level_of_attempt(gate.significance, history.attempts + 1)
-    missing = examples_needed(gain, history.disagreement, level, rules.detection_power) - context.test_count
-    if missing <= 0:
-        return None
-    per_example = traces / context.test_count if context.test_count else 1.0
-    return Shortfall(gain=gain, test_examples=missing, traces=math.ceil(missing * max(per_example, 1.0)))
+    return outlook(promise, history.disagreement, level, rules.detection_power)
 
 
 def opinion_of_rules(
-    context: ModelingContext, rules: DecisionRules, promise: float = 0.0, short: Shortfall | None = None
+    context: ModelingContext, rules: DecisionRules, promise: float = 0.0, out_of_reach: str = ""
 ) -> Opinion:
-    """The cold-start rules: train for the first time, after a drop, on much new data, or after a long time."""
-    if short:
-        return Opinion(False, promise, short.sentence)
+    """The cold-start rules: train for the first time, after a drop, on much new data, or after a long time.
+
+    `out_of_reach` says why no contest could show the promised gain; "" where one could, or nobody knows.
+    """
+    if out_of_reach:
+        return Opinion(False, promise, out_of_reach)
     if context.days_since_last_training is None:
         return Opinion(True, promise, "it was never trained")
     if (context.success_drop or 0.0) >= rules.performance_degradation_threshold:

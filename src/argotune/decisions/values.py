@@ -57,20 +57,20 @@ class ModelingContext(Document):
     trainings: Count = 0
     promotions: Count = 0
     last_gain: Finite | None = None
-    detectable_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    labels_to_verdict: Count | None = None
+    answers_to_verdict: Count | None = None
     lm_call_budget: Count = 0
     iteration_budget: Count = 0
 
 
 class TrainingHistory(Document):
-    """What a program's past trainings left: enough to decide on the next one without reading all runs.
+    """What a program's past trainings and contests left: enough to decide on the next one without reading all runs.
 
-    `compared` test examples were answered by champion and challenger so far, on `disagreed` of them they differed.
+    `compared` questions were answered by champion and challenger so far, on `disagreed` of them they differed.
     """
 
     trainings: int = 0
     promotions: int = 0
-    attempts: int = 0
     compared: int = 0
     disagreed: int = 0
     last_at: datetime | None = None
@@ -152,16 +152,15 @@ class Opinion:
     reason: str
 
 
-class Shortfall(Document):
-    """How many test examples, and about how many traces, are missing to detect a gain (in score)."""
+class Waiting(Document):
+    """What an open contest waits for: labels of people on so many spans, requests to be answered by both versions.
 
-    gain: float
-    test_examples: int
-    traces: int
+    `told` says how it stands.
+    """
 
-    @property
-    def sentence(self) -> str:
-        return f"{self.traces:,} traces short of detecting {100 * self.gain:+.3g} points"
+    labels: int
+    wants_requests: bool
+    told: str
 
 
 @dataclass(frozen=True)

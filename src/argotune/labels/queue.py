@@ -25,7 +25,8 @@ class QueueItem(Document):
     """One span that a person is asked about. `probability` is that with which it was chosen (selection.py).
 
     `second_look_at`: when it came back because annotators disagreed, which it does once. `is_marked`: whether the
-    trace source shows it as it is now.
+    trace source shows it as it is now. `contest` is the open contest that its label judges in, `place` its place among
+    what that has drawn.
     """
 
     span_id: str
@@ -38,6 +39,8 @@ class QueueItem(Document):
     second_look_at: datetime | None = None
     done_at: datetime | None = None
     is_marked: bool = False
+    contest: str = ""
+    place: int = 0
 
     @property
     def is_waiting(self) -> bool:
@@ -182,6 +185,8 @@ def _record(item: QueueItem) -> Record:
     return to_record(Collection.QUEUE, item.span_id, item)
 
 
-def _order(item: QueueItem) -> tuple[bool, date, float, str]:
-    """Second looks first, then day by day; within a day mixed, so that who stops early leaves out no kind."""
-    return item.second_look_at is None, item.asked_at.date(), lot_of(item.span_id, item.program), item.span_id
+def _order(item: QueueItem) -> tuple[bool, bool, date, int, float, str]:
+    """Contests first, in the order in which they drew; second looks, then day by day; within a day mixed, so that who
+    stops early leaves out no kind."""
+    lot = lot_of(item.span_id, item.program)
+    return not item.contest, item.second_look_at is None, item.asked_at.date(), item.place, lot, item.span_id

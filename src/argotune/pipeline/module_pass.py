@@ -13,6 +13,7 @@ from argotune.decisions.lessons import Lessons
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, retention
+from argotune.promotion.contest_book import SHARES, ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import SPENT, RunBook
 from argotune.runs.module_book import ModuleBook
@@ -62,8 +63,13 @@ class Pass:
 
     @cached_property
     def book(self) -> RunBook:
-        """The tenant's runs and attempts."""
+        """The tenant's runs."""
         return RunBook(self.store, self.tenant_id)
+
+    @cached_property
+    def contests(self) -> ContestBook:
+        """The tenant's contests."""
+        return ContestBook(self.store, self.tenant_id)
 
     @cached_property
     def module_book(self) -> ModuleBook:
@@ -120,6 +126,7 @@ class Pass:
 
 
 def _is_kept(collection: str, id: str) -> bool:
-    """Versions are immutable, and markers a pass's own, save what is spent: several threads write that, and it is read
-    when a run begins."""
-    return collection == Collection.VERSIONS or (collection == Collection.MARKERS and not id.startswith(SPENT))
+    """Versions are immutable, and markers a pass's own, save what runs and contests have spent: several threads or
+    modules write that."""
+    is_own = collection == Collection.MARKERS and not id.startswith(SPENT) and id != SHARES
+    return is_own or collection == Collection.VERSIONS

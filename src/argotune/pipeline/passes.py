@@ -9,10 +9,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
-from argotune.decisions.context import context_of, shortfall_of
 from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, TrainingHistory, Waiting
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about
@@ -24,6 +24,7 @@ from argotune.pipeline.stages.collect import Collected, collect
 from argotune.pipeline.stages.trigger import note_first_look, trigger
 from argotune.programs import programs_of
 from argotune.programs.program import Program
+from argotune.promotion.contests import Contest
 from argotune.runs.closing import history_after
 from argotune.runs.progress import PassState
 from argotune.runs.reports import ModuleReport
@@ -100,7 +101,8 @@ def _run_programs(
     runs, failures = [], []
     for program in programs:
         try:
-            runs.append(_run_program(this, program, collected.datasets[program.name]))
+            data, labels = collected.datasets[program.name], collected.annotations[program.name]
+            runs.append(_run_program(this, program, data, labels))
         except Corrupt as error:
             log.error("%s is left out of this pass: %s", program.name, error)
             failures.append(error)
@@ -110,14 +112,14 @@ def _run_programs(
 def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
     now, lessons = this.now, this.lessons
-    histories = _histories(lessons, runs)
+    open_ = [contest for name in collected.datasets if (contest := this.contests.open(name))]
     taught = Lessons(
         learned=lessons.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
         cut_short=_cut_short(this.config, lessons, runs),
-        history=lessons.history | histories,
-        short=_shortfalls(this.config, collected.datasets, histories, now),
+        history=lessons.history | _histories(lessons, runs),
+        waiting=_waiting(this, open_),
     )
-    in_turn(_taken(this), lambda: this.module_book.write(_taken_in(this, collected, runs, now), taught))
+    in_turn(_taken(this), lambda: this.module_book.write(_taken_in(this, collected, runs, open_), taught))
 
 
 def _taken(this: Pass) -> str:
@@ -125,22 +127,26 @@ def _taken(this: Pass) -> str:
     return f"what passes over {this.module} of tenant {this.tenant_id!r} took in"
 
 
-def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], now: datetime) -> PassState:
+def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], contests: Sequence[Contest]) -> PassState:
     return PassState(
         settled_cursor=collected.cursor,
         settled_labels=collected.labels,
         settled_group=this.request.group,
         label_names=collected.label_names,
-        last_run_at=now,
-        again_at=_again_at(this, runs, now),
+        last_run_at=this.now,
+        again_at=_again_at(this, runs, contests),
         first_look_at=this.passes.first_look_at,
     )
 
 
-def _again_at(this: Pass, runs: Sequence[Run], now: datetime) -> datetime | None:
-    """A run that has to be repeated is, though nothing new came: not at once, as it costs what the first one did."""
-    wait = timedelta(hours=this.config.decisions.look_again_hours)
-    return now + wait if any(run.is_to_repeat for run in runs) else None
+def _again_at(this: Pass, runs: Sequence[Run], contests: Sequence[Contest]) -> datetime | None:
+    """When the module is due though nothing new came. A run that has to be repeated is, not at once, as it costs what
+    the first one did; a contest at the next interval where requests wait to be drawn, else when its days are over."""
+    now, rules = this.now, this.config
+    again = [now + timedelta(hours=rules.decisions.look_again_hours)] if any(r.is_to_repeat for r in runs) else []
+    last_day = timedelta(days=rules.contest.max_days)
+    again += [now if contest.owes_answers else contest.opened_at + last_day for contest in contests]
+    return min(again, default=None)
 
 
 def _cut_short(config: RoutingConfigUnified, lessons: Lessons, runs: Sequence[Run]) -> dict[str, CutShort]:
@@ -156,23 +162,23 @@ def _histories(lessons: Lessons, runs: Sequence[Run]) -> dict[str, TrainingHisto
     return {run.program: history_after(lessons.history.get(run.program, TrainingHistory()), run) for run in runs}
 
 
-def _shortfalls(
-    config: RoutingConfigUnified,
-    datasets: Mapping[str, Dataset],
-    histories: Mapping[str, TrainingHistory],
-    now: datetime,
-) -> dict[str, Shortfall]:
-    """What the programs lack to show another gain; those that lack nothing are not in it."""
-    found = {}
-    for name, history in histories.items():
-        context = context_of(config, datasets[name], history, now)
-        if short := shortfall_of(config, datasets[name], context, history):
-            found[name] = short
-    return found
+def _waiting(this: Pass, contests: Sequence[Contest]) -> dict[str, Waiting]:
+    """What the open contests of the module wait for."""
+    return {contest.program: _waiting_of(this.config, contest) for contest in contests}
 
 
-def _run_program(this: Pass, program: Program, data: Dataset) -> Run:
-    work = Work(this, program, data)
+def _waiting_of(config: RoutingConfigUnified, contest: Contest) -> Waiting:
+    ahead, in_hand = contest.outlook, len(contest.wait)
+    has_room = contest.answers < config.contest.max_shadow_calls
+    return Waiting(
+        labels=in_hand,
+        wants_requests=has_room and (ahead is None or ahead.labels > in_hand),
+        told=contest.sentence,
+    )
+
+
+def _run_program(this: Pass, program: Program, data: Dataset, annotations: Sequence[Annotation]) -> Run:
+    work = Work(this, program, data, annotations)
     with about(run=work.run.id):
         while not work.run.is_over:
             this.check()

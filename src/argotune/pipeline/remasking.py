@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
@@ -15,7 +14,6 @@ from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.masked import Masked
 from argotune.data.splitting import normalised, sealed_first
 from argotune.pipeline.module_pass import Pass
-from argotune.runs.book import RunBook
 from argotune.tenants.config import MaskingRules
 
 
@@ -23,7 +21,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
     """Mask the stored experiences and examples of a module once for each change of the rules; a rerun goes on.
 
     Examples keep their splits, save training and dev examples that became near to a sealed one: they are dropped, and
-    placed anew by whoever places questions next. Attempts and unfinished runs are told the new ids.
+    placed anew by whoever places questions next. Openings, contests and unfinished runs are told the new ids.
     """
     masked, rules = this.module_book.read(Masked), this.config.masking
     edition = rules_digest(rules)
@@ -36,17 +34,19 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
             for experience in this.archive.experiences(program.program)
         )
         this.archive.replace_experiences([after for before, after in pairs if after != before])
-        _mask_examples(this.archive, this.book, program, rules)
+        _mask_examples(this, program, rules)
     this.module_book.write(Masked(rules=edition, counts=dict(mask.counts)))
 
 
-def _mask_examples(log: ExperienceLog, book: RunBook, fields: Fields, rules: MaskingRules) -> None:
+def _mask_examples(this: Pass, fields: Fields, rules: MaskingRules) -> None:
+    log = this.archive
     mask = Mask(rules)  # its counts are nobody's: examples are experiences, which are counted
     before = log.examples(fields.program)
     after = [mask.example(example, fields) for example in before]
     renamed = {old.id: new.id for old, new in zip(before, after, strict=True) if old.id != new.id}
     if renamed:
-        book.rename_examples(fields.program, renamed)
+        this.contests.rename_examples(fields.program, renamed)
+        this.book.rename_examples(fields.program, renamed)
         log.replace_examples(fields.program, _apart(after), before)
 
 

@@ -7,33 +7,41 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
 from argotune.decisions.active_model import ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Advisor
 from argotune.decisions.values import TrainingHistory
-from argotune.errors import BudgetSpent, ConfigInvalid, Corrupt, NewerRecord, NotFound, ProgramChanged, Unanswered
+from argotune.errors import (
+    BudgetSpent,
+    ConfigInvalid,
+    Conflict,
+    Corrupt,
+    NewerRecord,
+    NotFound,
+    ProgramChanged,
+    Unanswered,
+)
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import evaluate
-from argotune.pipeline.stages.promote import promote
-from argotune.pipeline.stages.report import report
+from argotune.pipeline.stages.promote import champion_moved, promote
+from argotune.pipeline.stages.report import Trained, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, train
 from argotune.programs.program import Program
-from argotune.promotion.attempts import attempt_number, attempt_of
 from argotune.promotion.champions import ServingVersion, serving_version
-from argotune.promotion.gate import measure, no_evidence
-from argotune.promotion.verdicts import Comparison, Objection, Rejected
+from argotune.promotion.contest_book import unseen
+from argotune.promotion.contests import Contest
 from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
@@ -41,18 +49,22 @@ from argotune.store.collections import Collection
 from argotune.store.documents import Unreadable, find_renewable, tell, to_record
 from argotune.store.port import Record
 from argotune.store.sealing import digest
+from argotune.store.turns import in_turn
 from argotune.synthetic.mixing import weighed
 from argotune.synthetic.service import as_example
 from argotune.synthetic.values import SyntheticDataResponse
 
 log = logging.getLogger(__name__)
 
+OPENINGS_AT_ONCE = 10
+"""How often a contest is opened anew where others spend of the significance in between."""
+
 
 class Work:
     """One run on its way through the stages; each step writes the run down before the next begins."""
 
-    def __init__(self, this: Pass, program: Program, data: Dataset) -> None:
-        self._this, self._program, self._data = this, program, data
+    def __init__(self, this: Pass, program: Program, data: Dataset, annotations: Sequence[Annotation]) -> None:
+        self._this, self._program, self._data, self._annotations = this, program, data, annotations
         self._ports, self._config = this.ports, this.config
         self._book, self._registry = this.book, this.registry
         self.run = self._opened(self._new_run())
@@ -72,7 +84,7 @@ class Work:
     def step(self) -> None:
         """Do what the run's state asks for. A run whose labels were changed under it ends: its versions cannot load."""
         steps = {
-            RunState.STARTED: self._decide,
+            RunState.STARTED: self._begin,
             RunState.PLANNED: self._train,
             RunState.TRAINED: self._open,
             RunState.OPENED: self._evaluate,
@@ -83,6 +95,12 @@ class Work:
             steps[self.run.state]()
         except ProgramChanged as error:
             self._skip(str(error))
+
+    def _begin(self) -> None:
+        contest = self._this.contests.open(self._program.name)
+        if contest is None:
+            return self._decide()
+        self._take_up(contest)
 
     def _decide(self) -> None:
         question = self._question()
@@ -107,11 +125,13 @@ class Work:
         lessons = self._this.lessons
         known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
+        level = self._this.contests.shares().next_level(self._config.gate.significance, self._this.now)
         return DecisionInputs(
             config=self._config,
             data=self._data,
-            context=context_of(self._config, self._data, history, self._this.now),
+            context=context_of(self._config, self._data, history, level, self._this.now),
             history=history,
+            level=level,
             seed=self._seed,
             chance=int(digest([self.run.id, "explore"])[:12], 16) / 16**12,
             has_writer=self._open_lms().teacher is not None,
@@ -163,23 +183,23 @@ class Work:
         self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
 
     def _calls_to_compare(self, plan: Plan) -> int:
-        """About what `evaluate` takes, and training must leave: an unmeasured challenger is of no use."""
+        """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""
         return 2 * len(plan.test_ids) * max(len(self._program.build().predictors()), 1)
 
     def _synthesized(self, plan: Plan) -> SyntheticDataResponse | None:
         """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
         if not plan.synthetic_count or not self._config.use_synthetic_data:
             return None
-        made = self._kept_synthetic()
+        made = self._kept_synthetic(self.run.id)
         if made is None:
             made = synthesize(self._this, self._program, plan, self._data, self._open_lms(), self._meter)
             record = to_record(Collection.SYNTHETIC, self.run.id, made)
             self._this.store.write(self._this.tenant_id, [record], self._book.expected(self.run))
         return made
 
-    def _kept_synthetic(self) -> SyntheticDataResponse | None:
+    def _kept_synthetic(self, run_id: str) -> SyntheticDataResponse | None:
         kept, _ = find_renewable(
-            self._this.store, self._this.tenant_id, Collection.SYNTHETIC, self.run.id, SyntheticDataResponse
+            self._this.store, self._this.tenant_id, Collection.SYNTHETIC, run_id, SyntheticDataResponse
         )
         return kept
 
@@ -188,79 +208,110 @@ class Work:
         return weighed(examples, real, plan.strategy, self._config.synthetic_data_ratio)
 
     def _open(self) -> None:
-        assert self.run.plan is not None
-        ids = self.run.plan.test_ids
-        attempt = attempt_of(self.run.program, self.run.id, self._this.now, ids)
-        lost = self._book.lost_attempts(self.run.program)
-        number = attempt_number(self._book.attempts(self.run.program), ids) + lost
-        self._advance(RunState.OPENED, also=(self._book.attempt_record(attempt),), attempt=number)
+        """Open a contest with the challenger. Other modules may spend of the year's significance at the same time."""
+        self.run = in_turn(f"the significance of {self._this.tenant_id}", self._opened_contest, OPENINGS_AT_ONCE)
+
+    def _opened_contest(self) -> Run:
+        plan, run, now, book = self.run.plan, self.run, self._this.now, self._this.contests
+        assert plan is not None
+        shares, others = book.shares(), book.open(run.program)
+        level = shares.next_level(self._config.gate.significance, now)
+        if others is not None:
+            raise Conflict(f"contest {others.id} of {run.program} was opened by somebody else first")
+        if not 0 < level < 1:
+            skip = Skip(reason="nothing is left of the year's significance (gate.significance): no contest is opened")
+            return self._kept(RunState.SKIPPED, skip=skip, is_to_repeat=True, ended_at=now)
+        contest = Contest(
+            id=run.id,
+            program=run.program,
+            module=run.module,
+            champion=run.champion or "",
+            champion_tag=run.champion_tag,
+            challenger=run.challenger or "",
+            opened_at=now,
+            level=level,
+            seen_ids=(*plan.train_ids, *plan.dev_ids),
+            sealed_ids=self._sealed(plan),
+        )
+        opening = book.opening(contest, shares)
+        kept = self._kept(RunState.OPENED, also=opening, contest=contest.id)
+        book.written(opening)
+        return kept
+
+    def _sealed(self, plan: Plan) -> tuple[str, ...]:
+        """The test examples that may judge: none while it cannot be read which were opened before."""
+        if self._this.contests.has_lost_openings(self.run.program):
+            log.warning("%s: no sealed example judges: it cannot be read which were opened", self.run.program)
+            return ()
+        return unseen(self._data.pick(plan.test_ids), frozenset())
+
+    def _take_up(self, contest: Contest) -> None:
+        """Gather evidence in place of training."""
+        about = {"champion": contest.champion, "champion_tag": contest.champion_tag, "challenger": contest.challenger}
+        self._advance(RunState.OPENED, contest=contest.id, **about)
 
     def _evaluate(self) -> None:
-        assert self.run.plan is not None
-        assert self.run.attempt is not None
-        examples = self._data.pick(self.run.plan.test_ids)
-        champion, challenger = self._version(self.run.champion), self._version(self.run.challenger)
-        try:
-            found = evaluate(
-                self._program,
-                champion,
-                challenger,
-                examples,
-                self.run.attempt,
-                self._open_lms(),
-                self._ports.embedder,
-                self._ports.progress,
-            )
-        except BudgetSpent as error:
-            return self._reject_unmeasured(champion, challenger, error)
-        why = no_evidence(found.comparison, self._config.gate)
-        if why:
-            return self._void(found.comparison, why)
-        self._advance(
-            RunState.COMPARED,
-            comparison=found.comparison,
-            champion_answers=dict(zip((e.id for e in examples), found.champion_answers, strict=True)),
-            challenger_answers=dict(zip((e.id for e in examples), found.challenger_answers, strict=True)),
+        contest = self._this.contests.contest(self.run.contest or "")
+        if not contest.is_open:
+            return self._advance(RunState.SKIPPED, skip=Skip(reason=contest.sentence), ended_at=self._this.now)
+        asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
+        found = evaluate(self._this, self._program, contest, self._data, self._annotations, asked)
+        counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}
+        comparison = found.evidence.comparison
+        contest = contest.model_copy(
+            update={
+                "labels": len(comparison.scores),
+                "answers": comparison.answers,
+                "differ": comparison.differ,
+                "wait": found.evidence.wait,
+                "owes_answers": found.owes_answers,
+            }
         )
-
-    def _void(self, comparison: Comparison, why: str) -> None:
-        """End without a verdict. Only counts are kept: nobody may learn what was right of an attempt that is free."""
-        record = self._book.void_record(self.run.id, why)
-        self._end_unmeasured(f"nothing was measured: {why}", (record,), comparison=replace(comparison, scores=()))
-
-    def _end_unmeasured(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
-        self._skip(why, also, is_to_repeat=True, **changes)
-
-    def _skip(self, why: str, also: Sequence[Record] = (), **changes: Any) -> None:
-        self._advance(RunState.SKIPPED, also, skip=Skip(reason=why), ended_at=self._this.now, **changes)
-
-    def _reject_unmeasured(self, champion: Version, challenger: Version, error: BudgetSpent) -> None:
-        assert self.run.attempt is not None
-        nothing = Comparison(self._program.name, champion.id, challenger.id, self.run.attempt, ())
-        numbers = measure(nothing, self._config.gate, self._seed)
-        verdict = Rejected(f"rejected: not measured, {error}", Objection.BUDGET_SPENT, numbers)
-        self._advance(RunState.JUDGED, comparison=nothing, verdict=verdict)
+        changing = self._this.contests.changing(contest)
+        counts = {**self.run.counts, **counts, **({"contest: asking was cut short": 1} if found.cut_short else {})}
+        self._advance(RunState.COMPARED, also=changing, comparison=comparison, counts=counts)
+        self._this.contests.written(changing)
 
     def _promote(self) -> None:
-        comparison = self.run.comparison
-        assert comparison is not None
-        self.run = promote(self._this, self.run, comparison, seed=self._seed)
+        self.run = promote(self._this, self._program, self.run)
 
     def _report(self) -> None:
-        plan = self.run.plan
-        assert plan is not None
-        examples = self._data.pick((*plan.train_ids, *plan.dev_ids, *plan.test_ids))
-        if self.run.synthetic and self.run.synthetic.is_used:
-            examples += self._weighed(plan, self._kept_synthetic(), self._data.pick(plan.train_ids))
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
-        self.run = report(self._this, self.run, examples)
+        self.run = report(self._this, self.run, self._trained())
 
-    def _advance(self, state: RunState, also: Sequence[Record] = (), **changes: Any) -> None:
+    def _trained(self) -> Trained:
+        """What the challenger was trained and chosen on, and what judged it."""
+        contest = self._this.contests.contest(self.run.contest or "")
+        trained = self.run if self.run.plan else self._trainer(contest.id)
+        examples = self._data.pick((*contest.seen_ids, *contest.sealed_ids))
+        if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
+            made = self._kept_synthetic(contest.id)
+            examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))
+        return Trained(trained or self.run, contest, examples)
+
+    def _trainer(self, id: str) -> Run | None:
+        """The run that trained the challenger, None where it was forgotten or cannot be read."""
+        try:
+            return self._book.run(id)
+        except (Corrupt, NotFound):
+            return None
+
+    def _end_unmeasured(self, why: str, **changes: Any) -> None:
+        self._skip(why, is_to_repeat=True, **changes)
+
+    def _skip(self, why: str, **changes: Any) -> None:
+        self._advance(RunState.SKIPPED, skip=Skip(reason=why), ended_at=self._this.now, **changes)
+
+    def _advance(self, state: RunState, also: Mapping[Record, str | None] | None = None, **changes: Any) -> None:
+        self.run = self._kept(state, also, **changes)
+
+    def _kept(self, state: RunState, also: Mapping[Record, str | None] | None = None, **changes: Any) -> Run:
+        """The run in its next state, written together with `also`: records with the tags of what is there of them."""
         spent = self._meter.spent
         spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
         spending["is_cut_short"] = self.run.is_cut_short or self._meter.is_spent
         later = self._book.advanced(self.run, state, **spending, **changes)
-        self.run = self._book.keep(later, (*also, *ledger_records(later)))
+        return self._book.keep(later, ledger_records(later), also)
 
     def _open_lms(self) -> LMs:
         if self._lms is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dspy
 
@@ -16,7 +16,7 @@ from argotune.errors.lines import in_short
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
-from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
+from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
 from argotune.programs.program import Program, dspy_example
 
 
@@ -83,6 +83,31 @@ def score_side_by_side(
     for job, row in zip(jobs, rows, strict=True):
         of_module[job.which].append(row)
     return of_module
+
+
+def ask_side_by_side(
+    modules: Sequence[dspy.Module],
+    program: Program,
+    questions: Sequence[Mapping[str, str]],
+    lms: LMs,
+    progress: Callable[[int, int], None],
+) -> list[list[Scored]]:
+    """What each module answers to questions whose right answer nobody has said, as `score_side_by_side`; all scores
+    are 0."""
+    unscored = replace(program, metric=lambda _example, _prediction: 0.0)
+    asked = [dspy_example(inputs, inputs) for inputs in questions]
+    return score_side_by_side(modules, unscored, asked, lms, progress)
+
+
+def score_of(program: Program, example: Example, answers: Mapping[str, str]) -> float:
+    """The score of an answer that was kept as text, by the right answer of an example.
+
+    Its fields are read back as the program's signature types them. Raises ConfigInvalid where the metric fails on it
+    or gives no number in 0..1.
+    """
+    with raising_as(ConfigInvalid, f"{program.name}: its metric failed"):
+        found = float(program.metric(to_dspy(example), prediction_of(program, answers)))
+    return _in_range(program, found)
 
 
 def _turns(modules: int, index: int) -> list[int]:

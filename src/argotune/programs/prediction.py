@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import dspy
+from dspy.adapters.utils import parse_value
 
 from argotune.data.span_format import as_text
 from argotune.lm.lack import Lack
@@ -24,6 +26,22 @@ def answers_of(program: Program, prediction: dspy.Prediction) -> dict[str, str]:
     """Each answer of the program as a text, "" where there is none."""
     found = {name: prediction.get(name) for name in program.fields.answers}
     return {name: "" if value is None else as_text(value) for name, value in found.items()}
+
+
+def prediction_of(program: Program, answers: Mapping[str, str]) -> dspy.Prediction:
+    """The prediction whose answers were kept as these texts: each read as the program's last predictor types it, as a
+    text where that is not possible."""
+    types = program.answer_types
+    return dspy.Prediction(**{name: _typed(text, types.get(name, str)) for name, text in answers.items()})
+
+
+def _typed(text: str, annotation: Any) -> object:
+    if annotation is str:
+        return text
+    try:
+        return parse_value(text, annotation)
+    except (ValueError, TypeError, SyntaxError):
+        return text
 
 
 def lack_in(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> Lack | None:

@@ -17,13 +17,26 @@ Metric = Callable[[dspy.Example, dspy.Prediction], float]
 
 @dataclass(frozen=True)
 class Program:
-    """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time."""
+    """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time.
+
+    `is_metric_plain`: the metric is a function of the example and the answers in the prediction, so that equal answers
+    are equally right whatever is right. One that is not, as it draws by chance, asks an LM or looks at more than the
+    answers, needs a label for every question that is to judge.
+    """
 
     name: str
     module: str
     fields: Fields
     build: Callable[[], dspy.Module]
     metric: Metric
+    is_metric_plain: bool = True
+
+    @cached_property
+    def answer_types(self) -> Mapping[str, Any]:
+        """How the last predictor types each of its outputs."""
+        predictors = self.build().predictors()
+        fields = predictors[-1].signature.output_fields if predictors else {}
+        return {name: field.annotation for name, field in fields.items()}
 
     @cached_property
     def signature_hash(self) -> str:

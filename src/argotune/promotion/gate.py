@@ -1,13 +1,18 @@
-"""The gate: whether a challenger may serve, decided by rules in a fixed order, said in a sentence with its numbers.
+"""The gate: whether a challenger may serve, is given up, or is undecided, said in a sentence with its numbers.
 
-The order of the rules is that of `_RULES`; the first that objects rejects (docs/decisions/0002-split-and-gate.md).
+They may be asked after every label: what they rest on holds at all times together (stats/betting.py;
+docs/decisions/0006-contests.md).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from argotune.data.annotations import LabelSource
+from argotune.decisions.outlook import Outlook, outlook
 from argotune.promotion.verdicts import (
     Comparison,
     Numbers,
@@ -16,56 +21,233 @@ from argotune.promotion.verdicts import (
     Rejected,
     Score,
     SliceResult,
-    TestName,
+    Undecided,
     UnusableAnswers,
     Verdict,
 )
+from argotune.stats.betting import anytime_p, gain_interval, log_wealth, mean_interval, share_interval
 from argotune.stats.interval import Interval
-from argotune.stats.paired import Side, bootstrap_interval, mcnemar_exact, paired_permutation
-from argotune.stats.power import level_of_attempt
-from argotune.stats.wording import chance, confidence, percent, points
-from argotune.tenants.config import GateRules
+from argotune.stats.wording import chance, percent, points
+from argotune.tenants.config import RoutingConfigUnified
 
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
 _ROUNDING = 1e-12
 _SHOWN_CHARS = 60
+_NO_INTERVAL = Interval(-1.0, 1.0)
 
 
-def judge(comparison: Comparison, rules: GateRules, seed: int) -> Verdict:
-    """The verdict, the same for the same arguments and for any order of the scores.
+@dataclass(frozen=True)
+class Terms:
+    """What a contest is judged by: the chance of a false promotion that it may spend, since when it is open, and the
+    tenant's rules."""
 
-    Raises ConfigInvalid for an attempt below 1.
-    """
-    numbers = measure(comparison, rules, seed)
-    for rule, objection in _RULES:
-        why = objection(comparison, numbers, rules)
-        if why:
+    level: float
+    opened_at: datetime
+    now: datetime
+    config: RoutingConfigUnified
+
+
+@dataclass(frozen=True)
+class _Case:
+    comparison: Comparison
+    numbers: Numbers
+    terms: Terms
+
+
+def judge(comparison: Comparison, terms: Terms) -> Verdict:
+    """The verdict, the same for the same arguments and for any order of the scores."""
+    numbers = measure(comparison, terms)
+    case = _Case(comparison, numbers, terms)
+    if why := _worse(case):
+        return Rejected(f"rejected: {why}", Objection.SLICE_WORSE, numbers)
+    lacking = _lacking(case)
+    if lacking is None:
+        return Promoted(_praise(numbers), numbers)
+    for rule, objection in _ENDS:
+        if why := objection(case):
             return Rejected(f"rejected: {why}", rule, numbers)
-    return Promoted(_praise(numbers), numbers)
+    return Undecided(f"undecided: {lacking}", numbers)
 
 
-def no_evidence(comparison: Comparison, rules: GateRules) -> str | None:
-    """Why a comparison measured nothing, None when it may be judged.
+def measure(comparison: Comparison, terms: Terms) -> Numbers:
+    """The numbers of a comparison, without a verdict."""
+    scores = comparison.scores
+    differences = [score.difference for score in scores if score.differs]
+    wealth = log_wealth(differences) if differences else 0.0
+    slices, slice_level = _slice_results(scores, terms)
+    champion_mean = _mean([score.champion for score in scores if score.drawn == "sealed"])
+    effect = _effect(comparison, differences)
+    return Numbers(
+        n=len(scores),
+        champion_mean=champion_mean,
+        challenger_mean=None if champion_mean is None else min(max(champion_mean + effect, 0.0), 1.0),
+        effect=effect,
+        interval=_interval(comparison, differences, terms),
+        p_value=anytime_p(wealth),
+        level=terms.level,
+        wins=sum(d > 0 for d in differences),
+        losses=sum(d < 0 for d in differences),
+        slices=slices,
+        slice_level=slice_level,
+        labels=sum(score.source is LabelSource.HUMAN for score in scores),
+        answers=comparison.answers,
+        differ=comparison.differ,
+        log_wealth=wealth,
+    )
 
-    Too many answers of one version cannot be used; or the versions differ in it, by the exact McNemar test on the
-    questions that only one of them has no usable answer to; or too few questions were answered. Nothing of it looks
-    at whether an answer is right.
-    """
-    found = comparison.unusable
-    if found is None or not found.asked:
+
+def outlook_of(numbers: Numbers, waiting: int, config: RoutingConfigUnified) -> Outlook | None:
+    """What is still needed where `waiting` disagreements have no label yet; None before anything was answered."""
+    if not numbers.answers:
         return None
-    told = _unusable_told(found)
-    if _most_unusable(found) > rules.max_unusable_share + _ROUNDING:
-        return f"{told}, at most {percent(rules.max_unusable_share)} are allowed (gate.max_unusable_share)"
-    if mcnemar_exact(found.champion_only, found.challenger_only) <= rules.unusable_significance:
-        return f"{told}: a difference between the two that is no chance (gate.unusable_significance)"
-    if len(comparison.scores) < rules.min_test_examples <= found.asked:
-        return f"{told}: {len(comparison.scores)} questions are left, {rules.min_test_examples} are asked"
+    rules, share = config.decisions, numbers.differ / numbers.answers
+    return outlook(
+        rules.detectable_gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting
+    )
+
+
+def _effect(comparison: Comparison, differences: Sequence[float]) -> float:
+    """The gain over all requests: how often the two differ, times the mean difference where they do."""
+    mean = _mean(differences)
+    return 0.0 if mean is None else mean * _share(comparison)
+
+
+def _share(comparison: Comparison) -> float:
+    return comparison.differ / comparison.answers if comparison.answers else 0.0
+
+
+def _interval(comparison: Comparison, differences: Sequence[float], terms: Terms) -> Interval:
+    """The gains that are not refuted: the lower end is too high ever with a chance of `level` and half the chance to
+    give up wrongly, the upper end too low with that chance."""
+    if not comparison.answers:
+        return _NO_INTERVAL
+    half = terms.config.contest.give_up_significance / 2
+    mean = mean_interval(differences, terms.level, half) if differences else _NO_INTERVAL
+    return gain_interval(mean, share_interval(comparison.differ, comparison.answers, half))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Summed without rounding, so that the order of the questions does not matter."""
+    return math.fsum(values) / len(values) if values else None
+
+
+def _slice_results(scores: Sequence[Score], terms: Terms) -> tuple[tuple[SliceResult, ...], float]:
+    """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
+    members: dict[tuple[str, str], list[Score]] = {}
+    for score in scores:
+        for name in score.slices.items():
+            members.setdefault(name, []).append(score)
+    rules = terms.config.gate
+    judged = {name for name, inside in members.items() if len(inside) >= rules.min_slice_examples}
+    results = (_slice_result(name, members[name], name in judged) for name in sorted(members))
+    return tuple(results), rules.slice_significance / max(len(judged), 1)
+
+
+def _slice_result(name: tuple[str, str], inside: Sequence[Score], is_judged: bool) -> SliceResult:
+    differences = [score.difference for score in inside]
+    return SliceResult(
+        key=name[0],
+        value=name[1],
+        n=len(inside),
+        champion_mean=_mean([score.champion for score in inside]) or 0.0,
+        challenger_mean=_mean([score.challenger for score in inside]) or 0.0,
+        wins=sum(d > 0 for d in differences),
+        losses=sum(d < 0 for d in differences),
+        p_worse=anytime_p(log_wealth([-d for d in differences])) if is_judged else None,
+    )
+
+
+def _worse(case: _Case) -> str | None:
+    """Bets of their own against the challenger: in each slice, and on answers that cannot be used."""
+    return _worse_slice(case.numbers) or _fails_more(case.comparison.unusable, case.terms)
+
+
+def _worse_slice(numbers: Numbers) -> str | None:
+    worse = [(s.p_worse, s) for s in numbers.slices if s.p_worse is not None and s.p_worse <= numbers.slice_level]
+    if not worse:
+        return None
+    p_worse, worst = min(worse, key=lambda found: (found[0], found[1].key, found[1].value))
+    more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
+    return (
+        f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {worst.wins} won and {worst.losses} lost of "
+        f"{worst.n} questions, p = {chance(p_worse)}, at most {chance(numbers.slice_level)} rejects"
+    )
+
+
+def _fails_more(found: UnusableAnswers | None, terms: Terms) -> str | None:
+    level = terms.config.gate.unusable_significance
+    if found is None or not level:
+        return None
+    p = anytime_p(log_wealth([1.0] * found.challenger_only + [-1.0] * found.champion_only))
+    if p > level:
+        return None
+    return (
+        f"{_unusable_told(found)}: the challenger fails more often, p = {chance(p)}, at most {chance(level)} rejects "
+        "(gate.unusable_significance)"
+    )
+
+
+def _lacking(case: _Case) -> str | None:
+    """What is lacking for a promotion, None when nothing is."""
+    numbers, config = case.numbers, case.terms.config
+    if not numbers.answers:
+        return "nothing was answered yet"
+    if too_many := _unusable(case.comparison.unusable, config.gate.max_unusable_share):
+        return too_many
+    if numbers.p_value > numbers.level:
+        return f"{_told(numbers)}: p = {chance(numbers.p_value)}, {chance(numbers.level)} is asked"
+    if numbers.effect < config.gate.min_effect - _ROUNDING:
+        return f"{_told(numbers)}: at least {points(config.gate.min_effect, 2)} are asked"
+    if numbers.labels < config.contest.min_people_labels:
+        return f"{_told(numbers)}: {config.contest.min_people_labels} labels of people are asked"
     return None
 
 
-def _most_unusable(found: UnusableAnswers) -> float:
-    return max(sum(found.champion.values()), sum(found.challenger.values())) / found.asked
+def _unusable(found: UnusableAnswers | None, most: float) -> str | None:
+    if found is None or not found.asked:
+        return None
+    if max(sum(found.champion.values()), sum(found.challenger.values())) / found.asked <= most + _ROUNDING:
+        return None
+    return f"{_unusable_told(found)}, at most {percent(most)} are allowed (gate.max_unusable_share)"
+
+
+def _no_better(case: _Case) -> str | None:
+    useful, high = case.terms.config.gate.min_effect, case.numbers.interval.high
+    if high >= useful - _ROUNDING:
+        return None
+    return f"no better: {_told(case.numbers)}, so a gain of {points(useful, 2)} points is out of reach"
+
+
+def _out_of_labels(case: _Case) -> str | None:
+    drawn = sum(score.drawn == "lot" for score in case.comparison.scores)
+    most = case.terms.config.contest.max_labels
+    return f"{_told(case.numbers)}, and all {most} labels are used (contest.max_labels)" if drawn >= most else None
+
+
+def _out_of_days(case: _Case) -> str | None:
+    days, terms = case.terms.config.contest.max_days, case.terms
+    if terms.now - terms.opened_at < timedelta(days=days):
+        return None
+    return f"{_told(case.numbers)}, and {days:g} days are over (contest.max_days)"
+
+
+_ENDS: tuple[tuple[Objection, Callable[[_Case], str | None]], ...] = (
+    (Objection.NO_BETTER, _no_better),
+    (Objection.OUT_OF_LABELS, _out_of_labels),
+    (Objection.OUT_OF_DAYS, _out_of_days),
+)
+
+
+def _told(numbers: Numbers) -> str:
+    between = f"{points(numbers.interval.low)} to {points(numbers.interval.high)} at any time"
+    return (
+        f"{points(numbers.effect)} points ({between}) by {numbers.labels} labels of people, {numbers.wins} won and "
+        f"{numbers.losses} lost, where {numbers.differ} of {numbers.answers} answers differ"
+    )
+
+
+def _praise(numbers: Numbers) -> str:
+    return f"promoted: {_told(numbers)}, p = {chance(numbers.p_value)} at level {chance(numbers.level)}"
 
 
 def _unusable_told(found: UnusableAnswers) -> str:
@@ -79,176 +261,6 @@ def _unusable_told(found: UnusableAnswers) -> str:
 
 def _lacks(lacks: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {lack}" for lack, count in sorted(lacks.items(), key=lambda item: (-item[1], item[0])))
-
-
-def measure(comparison: Comparison, rules: GateRules, seed: int) -> Numbers:
-    """The numbers of a comparison, without a verdict. Raises ConfigInvalid for an attempt below 1."""
-    scores = comparison.scores
-    level = level_of_attempt(rules.significance, comparison.attempt)
-    test: TestName = "mcnemar" if _are_hits(scores) else "permutation"
-    slices, slice_level = _slice_results(scores, rules, test, seed)
-    wins, losses = _wins_and_losses(scores)
-    return Numbers(
-        n=len(scores),
-        champion_mean=_mean([score.champion for score in scores]),
-        challenger_mean=_mean([score.challenger for score in scores]),
-        effect=_mean(_differences(scores)),
-        interval=bootstrap_interval(_differences(scores), 1 - level) if scores else Interval(-1.0, 1.0),
-        p_value=_p_value(scores, test, "both", seed),
-        level=level,
-        wins=wins,
-        losses=losses,
-        test=test,
-        trusted_share=_mean([float(score.source.is_trusted) for score in scores]),
-        attempt=comparison.attempt,
-        slices=slices,
-        slice_level=slice_level,
-    )
-
-
-def _are_hits(scores: Sequence[Score]) -> bool:
-    return all(value in (0.0, 1.0) for score in scores for value in (score.champion, score.challenger))
-
-
-def _differences(scores: Sequence[Score]) -> list[float]:
-    return [score.difference for score in scores]
-
-
-def _mean(values: Sequence[float]) -> float:
-    """Summed without rounding, so that the order of the examples does not matter."""
-    return math.fsum(values) / len(values) if values else 0.0
-
-
-def _wins_and_losses(scores: Sequence[Score]) -> tuple[int, int]:
-    differences = _differences(scores)
-    return sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-
-
-def _p_value(scores: Sequence[Score], test: TestName, side: Side, seed: int) -> float:
-    if test == "mcnemar":
-        return mcnemar_exact(*_wins_and_losses(scores), side)
-    return paired_permutation(_differences(scores), seed, side=side)
-
-
-def _slice_results(
-    scores: Sequence[Score], rules: GateRules, test: TestName, seed: int
-) -> tuple[tuple[SliceResult, ...], float]:
-    """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
-    members: dict[tuple[str, str], list[Score]] = {}
-    for score in scores:
-        for name in score.slices.items():
-            members.setdefault(name, []).append(score)
-    judged = {name for name, inside in members.items() if len(inside) >= rules.min_slice_examples}
-    results = (_slice_result(name, members[name], name in judged, test, seed) for name in sorted(members))
-    return tuple(results), rules.slice_significance / max(len(judged), 1)
-
-
-def _slice_result(
-    name: tuple[str, str], inside: Sequence[Score], is_judged: bool, test: TestName, seed: int
-) -> SliceResult:
-    wins, losses = _wins_and_losses(inside)
-    return SliceResult(
-        key=name[0],
-        value=name[1],
-        n=len(inside),
-        champion_mean=_mean([score.champion for score in inside]),
-        challenger_mean=_mean([score.challenger for score in inside]),
-        wins=wins,
-        losses=losses,
-        p_worse=_p_value(inside, test, "worse", seed) if is_judged else None,
-    )
-
-
-def _same_program(comparison: Comparison, _numbers: Numbers, _rules: GateRules) -> str | None:
-    if comparison.champion_version != comparison.challenger_version:
-        return None
-    return f"the challenger is the champion, version {comparison.champion_version}"
-
-
-def _leaked(comparison: Comparison, _numbers: Numbers, _rules: GateRules) -> str | None:
-    if not comparison.leaks:
-        return None
-    n, one = len(comparison.leaks), comparison.leaks[0]
-    those = f"of sealed test example {one}" if n == 1 else f"of {n} sealed test examples, {one} among them"
-    return f"the challenger's demonstrations or instructions hold near-duplicates {those}"
-
-
-def _too_few_examples(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
-    if numbers.n >= rules.min_test_examples:
-        return None
-    return f"{numbers.n} test examples, at least {rules.min_test_examples} are asked"
-
-
-def _untrusted_labels(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
-    if numbers.trusted_share >= rules.min_trusted_share - _ROUNDING:
-        return None
-    return (
-        f"{percent(numbers.trusted_share)} of {numbers.n} test labels come from people or an independent annotator, "
-        f"at least {percent(rules.min_trusted_share)} are asked: annotate more spans"
-    )
-
-
-def _effect_too_small(_comparison: Comparison, numbers: Numbers, rules: GateRules) -> str | None:
-    if numbers.effect >= rules.min_effect - _ROUNDING:
-        return None
-    gain, asked = points(numbers.effect, 2), points(rules.min_effect, 2)
-    return f"{gain} points on {numbers.n} examples, at least {asked} are asked"
-
-
-def _not_significant(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
-    """Two-sided, so that it says the same as the interval; luck in the good direction then has half the level."""
-    if numbers.p_value <= numbers.level:
-        return None
-    return (
-        f"{points(numbers.effect)} points on {numbers.n} examples could be chance: p = {chance(numbers.p_value)}, "
-        f"{chance(numbers.level)} is asked at attempt {numbers.attempt}"
-    )
-
-
-def _interval_contains_zero(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
-    if not numbers.interval.contains(0.0):
-        return None
-    return (
-        f"{points(numbers.effect)} points on {numbers.n} examples, but the {_interval(numbers)} contains zero, "
-        f"at attempt {numbers.attempt}"
-    )
-
-
-def _slice_worse(_comparison: Comparison, numbers: Numbers, _rules: GateRules) -> str | None:
-    worse = [(s.p_worse, s) for s in numbers.slices if s.p_worse is not None and s.p_worse <= numbers.slice_level]
-    if not worse:
-        return None
-    p_worse, worst = min(worse, key=lambda found: (found[0], found[1].key, found[1].value))
-    more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
-    return (
-        f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {percent(worst.champion_mean)} -> "
-        f"{percent(worst.challenger_mean)} on {worst.n} examples, p = {chance(p_worse)}, "
-        f"at most {chance(numbers.slice_level)} rejects"
-    )
-
-
-_RULES: tuple[tuple[Objection, Callable[[Comparison, Numbers, GateRules], str | None]], ...] = (
-    (Objection.SAME_PROGRAM, _same_program),
-    (Objection.LEAKED, _leaked),
-    (Objection.TOO_FEW_EXAMPLES, _too_few_examples),
-    (Objection.UNTRUSTED_LABELS, _untrusted_labels),
-    (Objection.EFFECT_TOO_SMALL, _effect_too_small),
-    (Objection.NOT_SIGNIFICANT, _not_significant),
-    (Objection.INTERVAL_CONTAINS_ZERO, _interval_contains_zero),
-    (Objection.SLICE_WORSE, _slice_worse),
-)
-
-
-def _praise(numbers: Numbers) -> str:
-    return (
-        f"promoted: {percent(numbers.champion_mean)} -> {percent(numbers.challenger_mean)} on {numbers.n} examples, "
-        f"{points(numbers.effect)} points ({_interval(numbers)}), p = {chance(numbers.p_value)}"
-    )
-
-
-def _interval(numbers: Numbers) -> str:
-    found = numbers.interval
-    return f"{confidence(numbers.level)} interval {points(found.low)} to {points(found.high)}"
 
 
 def _shown(text: str) -> str:

@@ -14,12 +14,17 @@ from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid
 from argotune.stats.interval import Interval
 
-TestName = Literal["mcnemar", "permutation"]
+Drawn = Literal["sealed", "lot"]
+"""Labelled and sealed before a contest opened, or drawn by lot from the requests."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """Both versions on one sealed example, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score."""
+    """Both versions on one labelled question, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score.
+
+    `differs`: the two did not say the same, so that a right answer can tell them apart. `drawn` is how the question
+    came into the contest.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -28,6 +33,8 @@ class Score:
     slices: Mapping[str, str]
     champion: float
     challenger: float
+    drawn: Drawn = "sealed"
+    differs: bool = True
 
     def __post_init__(self) -> None:
         for role, value in (("champion", self.champion), ("challenger", self.challenger)):
@@ -57,10 +64,10 @@ class UnusableAnswers:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Champion and challenger on the same examples, each of them once. `attempt` counts from 1.
+    """Champion and challenger on the labelled questions that judge, each of them once.
 
-    `leaks` are the ids of those that the challenger holds in its demonstrations or instructions (data/guards/leaks.py).
-    `unusable` is None in records of releases that did not count them.
+    Both gave `answers` pairs of answers, of which so many `differ`. In records of releases that judged sealed examples
+    at once these are 0. `unusable` is None in records of releases that did not count them.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -68,9 +75,9 @@ class Comparison:
     program: str
     champion_version: str
     challenger_version: str
-    attempt: int
     scores: tuple[Score, ...]
-    leaks: tuple[str, ...] = ()
+    answers: int = 0
+    differ: int = 0
     unusable: UnusableAnswers | None = None
 
     def __post_init__(self) -> None:
@@ -99,31 +106,43 @@ class SliceResult:
 class Numbers:
     """What the verdict rests on.
 
-    Means, effect and interval are scores (0.1 is ten points); the interval has confidence 1 - level. `level` is what
-    `attempt` may spend of the significance, `slice_level` what each judged slice may. Of no examples nothing is known:
-    means and effect are 0, the p-value is 1 and the interval -1..1.
+    Effect, means and interval are scores (0.1 is ten points). `labels` of people judge, among the questions to which
+    the two gave `answers` that on `differ` questions were not the same; `wins` and `losses` are the challenger's.
+    `log_wealth` is the natural logarithm of what was won against "the challenger is no better", `p_value` its bound,
+    and `level` the chance of a false promotion that the contest may spend; the interval holds at all looks together.
+    `champion_mean` is over the sealed examples, None without any; `slice_level` is that of each judged slice.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     n: int
-    champion_mean: float
-    challenger_mean: float
+    champion_mean: float | None
+    challenger_mean: float | None
     effect: float
     interval: Interval
     p_value: float
     level: float
     wins: int
     losses: int
-    test: TestName
-    trusted_share: float
-    attempt: int
     slices: tuple[SliceResult, ...]
     slice_level: float
+    labels: int = 0
+    answers: int = 0
+    differ: int = 0
+    log_wealth: float = 0.0
 
 
 class Objection(StrEnum):
-    """Why a challenger was rejected: the rules of `judge` in their order, then what a run may meet besides them."""
+    """Why a challenger was rejected: how a contest may end without it (`ContestState`), then what it may meet besides,
+    then what releases objected that judged sealed examples at once."""
+
+    SLICE_WORSE = "slice_worse"
+    NO_BETTER = "no_better"
+    OUT_OF_LABELS = "out_of_labels"
+    OUT_OF_DAYS = "out_of_days"
+    CHAMPION_MOVED = "champion_moved"
+    STOPPED = "stopped"
+    BARRED = "barred"
 
     SAME_PROGRAM = "same_program"
     LEAKED = "leaked"
@@ -132,10 +151,7 @@ class Objection(StrEnum):
     EFFECT_TOO_SMALL = "effect_too_small"
     NOT_SIGNIFICANT = "not_significant"
     INTERVAL_CONTAINS_ZERO = "interval_contains_zero"
-    SLICE_WORSE = "slice_worse"
     BUDGET_SPENT = "budget_spent"
-    CHAMPION_MOVED = "champion_moved"
-    BARRED = "barred"
 
 
 @dataclass(frozen=True)
@@ -161,4 +177,15 @@ class Rejected:
     outcome: Literal["rejected"] = "rejected"
 
 
-Verdict = Annotated[Promoted | Rejected, Field(discriminator="outcome")]
+@dataclass(frozen=True)
+class Undecided:
+    """The evidence does not suffice yet: the contest goes on."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    reason: str
+    numbers: Numbers
+    outcome: Literal["undecided"] = "undecided"
+
+
+Verdict = Annotated[Promoted | Rejected | Undecided, Field(discriminator="outcome")]

@@ -1,4 +1,4 @@
-"""Run book: the runs and attempts of a tenant in the store."""
+"""Run book: the runs of a tenant in the store."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 
 from argotune.errors import Conflict, NotFound
 from argotune.lm.meter import Spent
-from argotune.promotion.attempts import Attempt
-from argotune.runs.run import NEXT, Run, RunState, _renamed
+from argotune.runs.run import NEXT, Run, RunState
 from argotune.runs.sums import ProgramSum, RunSummary, sums_of
 from argotune.store.collections import Collection
 from argotune.store.documents import (
@@ -19,8 +18,6 @@ from argotune.store.documents import (
     find_all,
     find_renewable,
     find_tagged,
-    from_text,
-    readable,
     to_record,
 )
 from argotune.store.port import Record, Store
@@ -40,7 +37,7 @@ class Spending(Document):
 
 
 class RunBook:
-    """The runs and attempts of one tenant.
+    """The runs of one tenant.
 
     A book writes a run only in place of what it has itself read or written of it: what somebody else wrote meanwhile
     stays, and is a Conflict.
@@ -61,15 +58,17 @@ class RunBook:
         """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
         return self.keep(self.advanced(run, state, **changes), also)
 
-    def keep(self, run: Run, also: Iterable[Record] = ()) -> Run:
-        """Write an advanced run down, together with `also` and the sum of the program's runs.
+    def keep(self, run: Run, also: Iterable[Record] = (), expecting: Mapping[Record, str | None] | None = None) -> Run:
+        """Write an advanced run down, together with `also`, the sum of the program's runs, and records `expecting` what
+        these tags say is there of them.
 
-        Raises Conflict when somebody else wrote it, or another run of the program, meanwhile.
+        Raises Conflict when somebody else wrote one of them, or another run of the program, meanwhile.
         """
         known, tag = self._sum(run)
-        record = to_record(Collection.RUN_SUMS, run.program, known.with_run(run.summary))
-        expect = {**self.expected(run), (record.collection, record.id): tag}
-        self._store.write(self.tenant_id, [self.record_of(run), record, *also], expect)
+        record, changed = to_record(Collection.RUN_SUMS, run.program, known.with_run(run.summary)), expecting or {}
+        expect = {(other.collection, other.id): found for other, found in changed.items()}
+        expect |= {**self.expected(run), (record.collection, record.id): tag}
+        self._store.write(self.tenant_id, [self.record_of(run), record, *also, *changed], expect)
         return self.kept(run)
 
     def expected(self, run: Run) -> dict[tuple[str, str], str | None]:
@@ -155,46 +154,13 @@ class RunBook:
         spending = Spending(run_id=run.id, calls=spent.calls, tokens=spent.tokens, reused=spent.reused)
         return to_record(Collection.MARKERS, f"{SPENT}{run.program}", spending)
 
-    def attempts(self, program: str) -> list[Attempt]:
-        """Every opening of the program's test split that can be read, oldest first."""
-        found = find_all(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
-        return sorted((a for a in found if a.program == program), key=lambda attempt: (attempt.at, attempt.run_id))
-
-    def lost_attempts(self, program: str) -> int:
-        """How many openings cannot be read: each may have seen any example."""
-        stored = [r for r in self._store.scan(self.tenant_id, Collection.ATTEMPTS) if r.id.startswith(f"{program}-")]
-        return len(stored) - len(list(readable(self.tenant_id, stored, lambda document: from_text(Attempt, document))))
-
     def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
-        """Let the program's unfinished runs know examples by their new ids, and its attempts by both: what was seen
-        stays seen, whatever it is called."""
-        attempts = [
-            (
-                attempt.model_copy(
-                    update={"example_ids": attempt.example_ids + _renamed(attempt.example_ids, renamed)}
-                ),
-                tag,
-            )
-            for attempt, tag in find_tagged(self._store, self.tenant_id, Collection.ATTEMPTS, Attempt)
-            if attempt.program == program and not renamed.keys().isdisjoint(attempt.example_ids)
-        ]
+        """Let the program's unfinished runs know examples by their new ids."""
         runs = [
             (run.model_copy(update={"plan": run.plan.with_renamed(renamed)}), tag)
             for run, tag in find_tagged(self._store, self.tenant_id, Collection.RUNS, Run)
             if run.program == program and run.plan and not run.is_over
         ]
-        records = [*(self.attempt_record(a) for a, _ in attempts), *(self.record_of(r) for r, _ in runs)]
-        tags = [tag for _, tag in (*attempts, *runs)]
-        if records:
-            expect = {(record.collection, record.id): tag for record, tag in zip(records, tags, strict=True)}
-            self._store.write(self.tenant_id, records, expect)
-
-    def attempt_record(self, attempt: Attempt) -> Record:
-        return to_record(Collection.ATTEMPTS, attempt.run_id, attempt)
-
-    def void_record(self, run_id: str, why: str) -> Record:
-        """The run's attempt as one that measured nothing. Raises NotFound."""
-        attempt, _ = find(self._store, self.tenant_id, Collection.ATTEMPTS, run_id, Attempt)
-        if attempt is None:
-            raise NotFound(f"attempt: tenant {self.tenant_id!r} has none of run {run_id!r}")
-        return self.attempt_record(attempt.model_copy(update={"void": why}))
+        if runs:
+            expect = {(Collection.RUNS, run.id): tag for run, tag in runs}
+            self._store.write(self.tenant_id, [self.record_of(run) for run, _ in runs], expect)

@@ -13,33 +13,30 @@ from argotune.tenants.ids import pseudonym
 
 
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
-    """The history with a run that has ended. One that measured nothing leaves it as it was, but for its attempt."""
-    comparison, verdict = run.comparison, run.verdict
-    if run.plan is None or comparison is None or verdict is None:
+    """The history with a run that has ended: what it trained, and what the contest came to that it ended."""
+    if run.plan and run.contest:
+        trained = {"last_at": run.started_at, "last_train_count": len(run.plan.train_ids)}
+        history = history.model_copy(update={"trainings": history.trainings + 1, **trained})
+    verdict = run.verdict
+    if verdict is None or verdict.outcome == "undecided" or not verdict.numbers.answers:
         return history
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"
-    attempts = max(history.attempts, comparison.attempt)
-    if not numbers.n:
-        return history.model_copy(update={"attempts": attempts})
-    return TrainingHistory(
-        trainings=history.trainings + 1,
-        promotions=history.promotions + promoted,
-        attempts=attempts,
-        compared=history.compared + numbers.n,
-        disagreed=history.disagreed + numbers.wins + numbers.losses,
-        last_at=run.started_at,
-        last_train_count=len(run.plan.train_ids),
-        last_gain=numbers.effect,
-        was_unproven=not promoted and numbers.p_value > numbers.level,
-        champion_score=numbers.challenger_mean if promoted else numbers.champion_mean,
-    )
+    changes = {
+        "promotions": history.promotions + promoted,
+        "compared": history.compared + numbers.answers,
+        "disagreed": history.disagreed + numbers.differ,
+        "last_gain": numbers.effect,
+        "was_unproven": not promoted and numbers.p_value > numbers.level,
+        "champion_score": numbers.challenger_mean if promoted else numbers.champion_mean,
+    }
+    return history.model_copy(update=changes)
 
 
 def ledger_row(run: Run) -> LedgerRow | None:
     """The row of a run that is over; None for a run that ended before anything was decided."""
     if run.context is None or run.decision is None or not run.is_over:
         return None
-    effect = run.verdict.numbers.effect if run.verdict and run.verdict.numbers.n else None
+    effect = run.verdict.numbers.effect if run.verdict and run.verdict.numbers.answers else None
     outcome = run.outcome
     assert outcome != "unfinished"
     return LedgerRow(
@@ -55,6 +52,19 @@ def ledger_row(run: Run) -> LedgerRow | None:
         lm_tokens=run.lm_tokens,
         trained_on=run.trained_on,
     )
+
+
+def ledger_record_of_trainer(trainer: Run, run: Run) -> tuple[Record, ...]:
+    """The row of the run that trained a challenger, with what a later run of its contest came to."""
+    row, numbers = ledger_row(trainer), run.verdict.numbers if run.verdict else None
+    if row is None or numbers is None or run.outcome_of_verdict == "unfinished":
+        return ()
+    changes = {
+        "outcome": run.outcome_of_verdict,
+        "effect": numbers.effect,
+        "gain": numbers.effect if run.outcome_of_verdict == "promoted" else 0.0,
+    }
+    return (to_record(Collection.LEDGER, row.run, LedgerRow.model_validate({**row.model_dump(), **changes})),)
 
 
 def ledger_records(run: Run) -> tuple[Record, ...]:

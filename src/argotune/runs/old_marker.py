@@ -10,7 +10,7 @@ from pydantic import Field
 from argotune.data.cursor import Cursor, Reading
 from argotune.data.masked import Masked
 from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, TrainingHistory
 from argotune.errors import Conflict, Corrupt
 from argotune.runs.progress import PassState
 from argotune.store.collections import Collection
@@ -34,7 +34,6 @@ class Marker(Document):
     learned: dict[str, str] = Field(default_factory=dict)
     cut_short: dict[str, CutShort] = Field(default_factory=dict)
     history: dict[str, TrainingHistory] = Field(default_factory=dict)
-    short: dict[str, Shortfall] = Field(default_factory=dict)
     unusable: dict[str, int] = Field(default_factory=dict)
     masked: dict[str, int] = Field(default_factory=dict)
     masking: str = ""

@@ -73,6 +73,7 @@ def summary_json(runs: Sequence[Run], not_due: Sequence[Conditions] = ()) -> dic
         "runs": len(runs),
         "promoted": outcomes["promoted"],
         "rejected": outcomes["rejected"],
+        "undecided": outcomes["undecided"],
         "skipped": outcomes["skipped"],
         "unfinished": outcomes["unfinished"],
         "not_due": len(not_due),

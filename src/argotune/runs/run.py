@@ -31,10 +31,10 @@ class RunState(StrEnum):
 
 
 NEXT: dict[RunState, frozenset[RunState]] = {
-    RunState.STARTED: frozenset({RunState.PLANNED, RunState.SKIPPED}),
+    RunState.STARTED: frozenset({RunState.PLANNED, RunState.OPENED, RunState.SKIPPED}),
     RunState.PLANNED: frozenset({RunState.TRAINED, RunState.SKIPPED}),
-    RunState.TRAINED: frozenset({RunState.OPENED}),
-    RunState.OPENED: frozenset({RunState.COMPARED, RunState.JUDGED, RunState.SKIPPED}),
+    RunState.TRAINED: frozenset({RunState.OPENED, RunState.SKIPPED}),
+    RunState.OPENED: frozenset({RunState.COMPARED, RunState.SKIPPED}),
     RunState.COMPARED: frozenset({RunState.JUDGED}),
     RunState.JUDGED: frozenset({RunState.REPORTED}),
     RunState.REPORTED: frozenset(),
@@ -85,7 +85,7 @@ class Skip(Document):
 class Run(Document):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
     budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or its
-    program, so a later pass may do the same again."""
+    program, so a later pass may do the same again. `contest` is the one that it opened, or gathered evidence for."""
 
     id: str
     tenant_id: str
@@ -106,10 +106,8 @@ class Run(Document):
     champion: str | None = None
     champion_tag: str | None = None
     challenger: str | None = None
-    attempt: int | None = None
+    contest: str | None = None
     comparison: Comparison | None = None
-    champion_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
-    challenger_answers: dict[str, dict[str, str]] = Field(default_factory=dict)
     verdict: Verdict | None = None
     lm_calls: int = 0
     lm_tokens: int = 0
@@ -139,14 +137,14 @@ class Run(Document):
 
     @property
     def outcome(self) -> str:
-        """`promoted`, `rejected`, `skipped` or `unfinished`."""
+        """`promoted`, `rejected`, `undecided`, `skipped` or `unfinished`."""
         if self.state is RunState.SKIPPED:
             return "skipped"
         return self.outcome_of_verdict if self.is_over else "unfinished"
 
     @property
     def outcome_of_verdict(self) -> str:
-        """`promoted`, `rejected`, or `unfinished` before the gate has spoken."""
+        """`promoted`, `rejected`, `undecided`, or `unfinished` before the gate has spoken."""
         return self.verdict.outcome if self.verdict else "unfinished"
 
     @property

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from argotune.errors import ArgotuneError
+from argotune.promotion.verdicts import Numbers
 from argotune.runs.reports import ModuleReport, unreadable_words
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
-from argotune.stats.wording import chance, percent
+from argotune.stats.wording import chance, percent, points
 from argotune.store.documents import Unreadable
 from argotune.tenants.config import MODULES
 
@@ -23,7 +24,7 @@ FAILED = ("Failed", "Error")
 STATUSES = ("Succeeded", "Skipped", "Omitted", *FAILED)
 """What Argo says of a step that is over."""
 
-_ORDER = ("promoted", "rejected", "skipped", "unfinished")
+_ORDER = ("promoted", "rejected", "undecided", "skipped", "unfinished")
 
 
 @dataclass(frozen=True)
@@ -89,13 +90,19 @@ def outcome_of_run(run: Run) -> str:
     if run.skip or not run.verdict:
         return f"{run.program}: {run.sentence}"
     outcome, numbers = run.verdict.outcome, run.verdict.numbers
-    means = f", {percent(numbers.champion_mean)} -> {percent(numbers.challenger_mean)}" if numbers.n else ""
-    reason = run.verdict.reason.removeprefix("rejected: ")
+    means = _means(numbers)
+    reason = run.verdict.reason.partition(": ")[2]
     why = f", p = {chance(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
     made = run.synthetic
     aside = f", {made.made} synthetic examples among its training data" if made and made.is_used else ""
     end = "" if run.is_over else ", not published"
     return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{aside}{end}"
+
+
+def _means(numbers: Numbers) -> str:
+    if numbers.champion_mean is None or numbers.challenger_mean is None:
+        return f", {points(numbers.effect)} points" if numbers.answers else ""
+    return f", {percent(numbers.champion_mean)} -> {percent(numbers.challenger_mean)}"
 
 
 def links(runs: Sequence[Run]) -> list[str]:

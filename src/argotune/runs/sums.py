@@ -15,7 +15,7 @@ from pydantic import Field
 from argotune.store.documents import Document
 from argotune.store.moments import believed
 
-VERDICTS = ("promoted", "rejected", "skipped")
+VERDICTS = ("promoted", "rejected", "undecided", "skipped")
 """How a run can end."""
 
 

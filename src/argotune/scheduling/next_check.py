@@ -31,22 +31,12 @@ def agenda_of(tenant_id: str, modules: Sequence[Conditions], now: datetime) -> A
     """The agenda after a look at all modules of a tenant at `now`."""
     due = [now if m.is_unfinished else _interval_end(m, now) for m in modules if m.has_news or m.is_unfinished]
     due += [max(m.again_at, _interval_end(m, now)) for m in modules if m.again_at and not m.has_news]
-    waiting = [_worth_a_look(m, now) for m in modules if not m.has_news and not m.is_unfinished]
+    waiting = [_interval_end(m, now) for m in modules if not m.has_news and not m.is_unfinished]
     return Agenda(tenant_id=tenant_id, looked_at=now, due_at=min(due, default=None), open_at=min(waiting, default=None))
 
 
 def _interval_end(conditions: Conditions, now: datetime) -> datetime:
     return now if conditions.last_run_at is None else conditions.last_run_at + conditions.interval
-
-
-def _worth_a_look(conditions: Conditions, now: datetime) -> datetime:
-    """When new traces can be enough. Of the many that showing a gain takes, half must be due by the rate so far: a look
-    costs a pod, and to look too late costs at most a day."""
-    end, since = _interval_end(conditions, now), conditions.last_run_at
-    if conditions.gain_asked is None or since is None or not conditions.traces:
-        return end
-    missing = (conditions.traces_needed - conditions.traces) / conditions.traces
-    return max(end, now + min(missing * (now - since) / 2, LOOK_AGAIN))
 
 
 def need_of(agenda: Agenda | None, newest_trace_at: datetime | None, now: datetime) -> Need | str:

@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 class Conditions:
     """What `trigger` found. `traces` is exact below `counted_up_to`; `labels` are those given since the last pass.
     `older` traces (as exact) will not be read, and `notes` say what was not believed.
-    `gain_asked` (in score) is what so many traces as are needed could show; None where the tenant's minimum is all
-    that is asked."""
+    `contests` say how those of the module stand that are open."""
 
     tenant_id: str
     module: str
@@ -25,11 +24,11 @@ class Conditions:
     traces: int
     traces_needed: int
     counted_up_to: int
-    gain_asked: float | None = None
     labels: int = 0
     labels_needed: int = 1
     older: int = 0
     notes: tuple[str, ...] = ()
+    contests: tuple[str, ...] = ()
     is_budget_raised: bool = False
     again_at: datetime | None = None
 
@@ -68,9 +67,8 @@ class Conditions:
             reasons.append(f"next run is due in {_minutes(wait)}")
         if not self.has_news:
             short = self.traces_needed - self.traces
-            what = "" if self.gain_asked is None else f" of detecting {100 * self.gain_asked:+.3g} points"
             labels = f", or {self.labels_needed - self.labels} labels: {self.labels} new" if self.labels else ""
-            reasons.append(f"{short:,} traces short{what}: {self.traces} new, {self.traces_needed} needed{labels}")
+            reasons.append(f"{short:,} traces short: {self.traces} new, {self.traces_needed} needed{labels}")
         reasons += self.remarks
         return "" if self.is_due else "; ".join(reasons)
 
@@ -84,7 +82,7 @@ class Conditions:
         """What people should know beside the conditions, whether or not the module is due."""
         more = "+" if self.older >= self.counted_up_to else ""
         older = [f"{self.older}{more} traces are older than phoenix_lookback_hours"] if self.older else []
-        return [*older, *self.notes]
+        return [*self.contests, *older, *self.notes]
 
     @property
     def last_run_text(self) -> str:

@@ -13,7 +13,8 @@ class Collection:
     AGENDA = "agenda"
     CONFIG = "config"
     MARKERS = "markers"
-    """Where each module stands, by kind and module (runs/module_book.py), and what a program's run has spent."""
+    """Where each module stands, by kind and module (runs/module_book.py), what a program's run has spent, which
+    contest of it is open, and what contests have spent."""
     EXPERIENCES = "experiences"
     EXAMPLES = "examples"
     FRESH = "fresh"
@@ -23,7 +24,10 @@ class Collection:
     CHAMPIONS = "champions"
     HISTORY = "history"
     BARS = "bars"
-    ATTEMPTS = "attempts"
+    OPENINGS = "attempts"
+    CONTESTS = "contests"
+    SHADOW = "shadow"
+    """The journals of contests."""
     RUNS = "runs"
     RUN_SUMS = "run_sums"
     LEDGER = "ledger"
@@ -62,7 +66,9 @@ OF_TENANTS = (
     Collection.CHAMPIONS,
     Collection.BARS,
     Collection.HISTORY,
-    Collection.ATTEMPTS,
+    Collection.OPENINGS,
+    Collection.CONTESTS,
+    Collection.SHADOW,
     Collection.RUNS,
     Collection.RUN_SUMS,
     Collection.LEDGER,

@@ -99,16 +99,31 @@ class GateRules(_Config):
     """What a challenger must show before it may serve."""
 
     min_effect: float = Field(0.02, ge=0, le=1, description="smallest useful gain of the mean score")
-    min_test_examples: int = Field(20, ge=5)
-    significance: float = Field(0.05, gt=0, lt=0.5, description="of a program, over all attempts that share examples")
-    min_trusted_share: float = Field(0.5, ge=0, le=1, description="share of test labels not taken from outcomes")
+    significance: float = Field(
+        0.05, gt=0, lt=0.5, description="chance that any challenger without a gain is promoted, of a tenant in a year"
+    )
     min_slice_examples: int = Field(8, ge=3, description="smaller slices are shown, not judged")
-    slice_significance: float = Field(0.05, gt=0, lt=0.5)
+    slice_significance: float = Field(0.05, gt=0, lt=0.5, description="chance to find a slice worse that is not")
     max_unusable_share: float = Field(
-        0.2, ge=0, le=1, description="more unusable answers of either version than that: nothing was measured"
+        0.2, ge=0, le=1, description="while more answers of either version cannot be used, nothing is promoted"
     )
     unusable_significance: float = Field(
-        0.05, ge=0, lt=0.5, description="level at which unusable answers differ: nothing was measured; 0: never"
+        0.05, ge=0, lt=0.5, description="level at which a challenger that gives more of them is rejected; 0: never"
+    )
+
+
+class ContestRules(_Config):
+    """How long evidence is gathered on a challenger, and what of it is asked for (docs/decisions/0006-contests.md)."""
+
+    max_labels: int = Field(400, ge=0, le=100_000, description="labels on drawn questions until it ends undecided")
+    max_days: float = Field(30, gt=0, le=366, description="until it ends undecided")
+    min_people_labels: int = Field(20, ge=0, le=100_000, description="labels of people without which none is promoted")
+    patience_days: float = Field(3, gt=0, le=366, description="an asked question without a label is passed over then")
+    max_shadow_calls: int = Field(5000, ge=0, le=1_000_000, description="requests that the challenger answers at most")
+    shadow_calls_per_pass: int = Field(500, ge=0, le=1_000_000, description="of these in one pass")
+    lookback_days: float = Field(7, gt=0, le=366, description="requests before the contest that may be drawn")
+    give_up_significance: float = Field(
+        0.05, gt=0, lt=0.5, description="chance to end a contest as no better though the gain is useful"
     )
 
 
@@ -263,6 +278,7 @@ class RoutingConfigUnified(_Config):
     reward: RewardWeights = Field(default_factory=RewardWeights)
     split: SplitShares = Field(default_factory=SplitShares)
     gate: GateRules = Field(default_factory=GateRules)
+    contest: ContestRules = Field(default_factory=ContestRules)
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
     decisions: DecisionRules = Field(default_factory=DecisionRules)
     lm: LMChoice = Field(default_factory=LMChoice)

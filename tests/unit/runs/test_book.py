@@ -7,13 +7,13 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from argotune.promotion.attempts import Attempt
 from factories import NOON, after, make_run, make_verdict
 from watched_store import Call, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
-from argotune.promotion.attempts import Attempt
 from argotune.runs.book import RunBook
 from argotune.runs.run import NEXT, Plan, RunState, Skip
 from argotune.store.collections import Collection

@@ -19,7 +19,7 @@ from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.gathering import near_examples, own_spans, trusted_examples
 from argotune.data.question_log import QuestionLog
-from argotune.data.splitting import Split, Splitter
+from argotune.data.splitting import Split, Splitter, split_when_opened
 from argotune.errors import Corrupt, NotFound
 from argotune.labels.agreement import (
     Agreement,
@@ -36,6 +36,7 @@ from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
+from argotune.promotion.contests import Contest
 from argotune.promotion.versions import Version
 from argotune.runs.module_book import ModuleBook
 from argotune.store.moments import believed
@@ -85,7 +86,7 @@ def _budget(this: Pass) -> DayBudget:
 @dataclass
 class LabelState:
     """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
-    the tenant's other programs that wait.
+    the tenant's other programs that wait, `contest` the program's open one.
     """
 
     tenant_id: str
@@ -98,6 +99,11 @@ class LabelState:
     items: dict[str, QueueItem]
     elsewhere: int
     agreements: dict[str, Agreement]
+    contest: Contest | None
+
+    @property
+    def contest_id(self) -> str:
+        return self.contest.id if self.contest else ""
 
     def experiences(self, span_ids: Iterable[str]) -> list[Experience]:
         """Those of the named spans that are kept. All are read only where questions are chosen among them."""
@@ -138,8 +144,9 @@ def _state(this: Pass, program: Program, annotations: Sequence[Annotation]) -> L
     agreements = compare(annotations, program.fields, this.config.annotation, hard_spans(items.values()))
     elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
     log, questions = this.archive, this.questions(program.name)
+    contest, queue = this.contests.open(program.name), this.queue
     return LabelState(
-        this.tenant_id, program, this.now, log, questions, annotations, this.queue, items, elsewhere, agreements
+        this.tenant_id, program, this.now, log, questions, annotations, queue, items, elsewhere, agreements, contest
     )
 
 
@@ -151,16 +158,18 @@ def _close(this: Pass, state: LabelState) -> None:
     state.change([item.model_copy(update=done) for item in answered])
     doubtful = [item.span_id for item in state.items.values() if item.is_waiting or item.queued_at < oldest]
     gone = set(doubtful) - {experience.span_id for experience in state.experiences(doubtful)}
+    gone |= {i.span_id for i in state.items.values() if i.is_waiting and i.contest and i.contest != state.contest_id}
     left = [state.items.pop(span_id) for span_id in sorted(gone)]
     _upsert(this, [_mark(item.model_copy(update=done), state) for item in left if item.is_waiting])
     state.queue.forget(gone)
 
 
 def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str], by_lms: Collection[str]) -> bool:
-    """A person has answered, since the second look where it is one; for training a trusted LM's answer will do."""
+    """A person has answered, since the second look where it is one; a trusted LM's answer will do for training."""
     if item.second_look_at:
         return item.span_id in state.by_people(since=item.second_look_at)
-    return item.span_id in by_people or (item.split is Split.TRAIN and item.span_id in by_lms)
+    will_an_lm_do = item.split is Split.TRAIN and not item.contest
+    return item.span_id in by_people or (will_an_lm_do and item.span_id in by_lms)
 
 
 def _fill(this: Pass, state: LabelState, n_programs: int, budget: DayBudget) -> None:
@@ -169,11 +178,43 @@ def _fill(this: Pass, state: LabelState, n_programs: int, budget: DayBudget) -> 
     if not places:
         return
     splitter = _splitter(this.config, state)
+    places -= _ask_for_contest(this, state, splitter, places)
     second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
     chosen = _chosen(this, state, splitter, places - len(second), budget)
     items = [*second, *(_item(choice, state) for choice in chosen)]
     queued = state.queue.add(items, state.now.date(), this.config.annotation.daily_limit)
     state.items.update((item.span_id, item) for item in queued)
+
+
+def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: int) -> int:
+    """Put the disagreements of the open contest before people, in the order in which they were drawn; how many took a
+    place. A span that waits for another reason judges as well."""
+    if state.contest is None:
+        return 0
+    asked = {"contest": state.contest.id, "reason": Reason.DIFFER, "queued_at": state.now, "done_at": None}
+    known, new = [], []
+    for place, experience in enumerate(state.experiences(state.contest.wait)):
+        item = state.items.get(experience.span_id)
+        if item is None and len(new) < places:
+            new.append(_differing(experience, state, splitter, this.config).model_copy(update={"place": place}))
+        elif item is not None and item.contest != state.contest.id:
+            known.append(item.model_copy(update={**asked, "place": place, "is_marked": False}))
+    state.change(known)
+    queued = state.queue.add(new, state.now.date(), this.config.annotation.daily_limit)
+    state.items.update((item.span_id, item) for item in queued)
+    return len(queued)
+
+
+def _differing(
+    experience: Experience, state: LabelState, splitter: Splitter, config: RoutingConfigUnified
+) -> QueueItem:
+    """A question of the contest: where it belongs when the contest has ended, never to the sealed test."""
+    assert state.contest is not None
+    split = splitter.place(experience.query)
+    if not isinstance(split, Split) or split is Split.TEST:
+        split = split_when_opened(experience.span_id, config.split)
+    item = _item(Selection(experience, split, Reason.DIFFER, 1.0), state)
+    return item.model_copy(update={"contest": state.contest.id})
 
 
 def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budget: DayBudget) -> list[Selection]:

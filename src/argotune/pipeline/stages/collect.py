@@ -15,6 +15,7 @@ from argotune.data.gathering import Given, gather, own_spans, state_of
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged
+from argotune.data.splitting import split_when_opened
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
@@ -107,8 +108,11 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     }
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
-    load = partial(log.examples, fields.program)
-    return Dataset(fields.program, found.sums, load, counts, accuracy, recent), annotations
+    load, read = partial(log.examples, fields.program), partial(log.example, fields.program)
+    opened = this.contests.opened(fields.program)
+    released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
+    dataset = Dataset(fields.program, found.sums, load, counts, accuracy, recent, released, read)
+    return dataset, annotations
 
 
 def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> Labels:

@@ -11,8 +11,7 @@ from typing import Protocol
 
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
-from argotune.decisions.context import shortfall_of
-from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, strategy_of_rules
+from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import (
     SKIP,
     Action,
@@ -26,7 +25,6 @@ from argotune.decisions.values import (
 )
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.runs.run import Plan
-from argotune.stats.wording import percent
 from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants.config import RewardWeights, RoutingConfigUnified
 
@@ -44,7 +42,8 @@ class DecisionModel(Protocol):
 class DecisionInputs:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
-    where the rules decide."""
+    where the rules decide; `level` is what the
+    next contest may spend."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -53,6 +52,7 @@ class DecisionInputs:
     seed: int
     chance: float
     has_writer: bool
+    level: float
     learned: str | None = None
     cut_short: CutShort | None = None
     is_forced: bool = False
@@ -130,13 +130,24 @@ def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
 
 def _opinion(inputs: DecisionInputs) -> Opinion:
     context, history, rules = inputs.context, inputs.history, inputs.config.decisions
-    short, promise = (
-        shortfall_of(inputs.config, inputs.data, context, history),
-        promised_gain(context, history, rules),
-    )
-    if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not short:
+    promise = promised_gain(context, history, rules)
+    unprovable = _out_of_reach(inputs, promise)
+    if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not unprovable:
         return Opinion(True, promise, "the budget that ended the last training was raised")
-    return opinion_of_rules(context, rules, promise, short)
+    return opinion_of_rules(context, rules, promise, unprovable)
+
+
+def _out_of_reach(inputs: DecisionInputs, promise: float) -> str:
+    """Why no contest could show the promised gain by its limits; "" where one could, or nobody knows."""
+    ahead, rules = prospect(inputs.history, inputs.config.decisions, inputs.level, promise), inputs.config.contest
+    if ahead is None:
+        return ""
+    in_hand = inputs.context.test_count
+    if ahead.labels - in_hand > rules.max_labels:
+        return f"{ahead.sentence}: more labels than contest.max_labels ({rules.max_labels})"
+    if ahead.answers - in_hand > rules.max_shadow_calls:
+        return f"{ahead.sentence}: more answers than contest.max_shadow_calls ({rules.max_shadow_calls})"
+    return ""
 
 
 def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
@@ -189,7 +200,7 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         train_ids=(),
         dev_ids=(),
         test_ids=(),
-        data_hash=inputs.data.sums.data_hash,
+        data_hash=inputs.data.data_hash,
         strategy=action.strategy,
         synthetic_count=_synthetic_count(inputs),
     )
@@ -208,19 +219,9 @@ def _with_examples(plan: Plan, data: Dataset) -> Plan:
 
 
 def _too_few(inputs: DecisionInputs) -> str | None:
-    config, data = inputs.config, inputs.data
-    needed, n_test = config.gate.min_test_examples, inputs.context.test_count
-    if n_test < needed:
-        return (
-            f"{needed - n_test} labelled test examples short: {n_test} of {data.sums.count()} labelled examples "
-            f"fall into the test split, the gate asks for {needed}"
-        )
+    config = inputs.config
+    if not 0 < inputs.level < 1:
+        return "nothing is left of the year's significance (gate.significance), so no contest can be opened"
     if inputs.context.real_sample_count == 0 and not (inputs.has_writer and config.use_synthetic_data):
         return "no labelled training examples, and no LM that writes synthetic ones"
-    trusted = data.sums.trusted_share(Split.TEST) or 0.0
-    if trusted < config.gate.min_trusted_share:
-        return (
-            f"only {percent(trusted)} of the test labels are from people or an independent annotator, "
-            f"the gate asks for {percent(config.gate.min_trusted_share)}: annotate more spans"
-        )
     return None

@@ -1,84 +1,300 @@
-"""evaluate: champion and challenger on the same sealed examples. The only stage that opens the test split."""
+"""evaluate: what champion and challenger of a contest answer to fresh questions, and what that comes to by now.
+
+The only stage that opens the test split. Answers are written down batch by batch, so a crash asks nothing twice.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
 
-from argotune.data.examples import Example
+from argotune.data.annotations import Annotation
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example, question_id
+from argotune.data.experiences import Experience, query_of
 from argotune.data.guards.leaks import leaks
+from argotune.data.near_texts import NearTexts
+from argotune.data.splitting import normalised
+from argotune.errors import BudgetSpent
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
-from argotune.pipeline.ports import Progress
-from argotune.programs.embedder import Embedder
-from argotune.programs.evaluation import Scored, score_side_by_side, to_dspy
+from argotune.pipeline.module_pass import Pass
+from argotune.programs.evaluation import Scored, ask_side_by_side, score_of
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
+from argotune.promotion.contests import Contest
+from argotune.promotion.drawing import in_lot_order
+from argotune.promotion.evidence import Answer, Evidence, Pair, Standing, weigh
+from argotune.promotion.gate import Terms, measure, outlook_of
+from argotune.promotion.verdicts import Drawn
 from argotune.promotion.versions import Version
+
+BATCH = 50
+"""Questions that are asked before their answers are written down."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The comparison for the gate, and both programs' answers for people."""
+    """The evidence of a contest as it stands, whether requests wait to be drawn in a later pass, and why asking ended
+    early, "" where it did not."""
 
-    comparison: Comparison
-    champion_answers: tuple[dict[str, str], ...]
-    challenger_answers: tuple[dict[str, str], ...]
+    evidence: Evidence
+    owes_answers: bool
+    cut_short: str = ""
 
 
 def evaluate(
-    program: Program,
-    champion: Version,
-    challenger: Version,
-    examples: Sequence[Example],
-    attempt: int,
-    lms: LMs,
-    embedder: Callable[[], Embedder],
-    progress: Progress,
+    this: Pass, program: Program, contest: Contest, data: Dataset, annotations: Sequence[Annotation], lms: LMs | None
 ) -> Evaluation:
-    """Score both versions example by example, and find what of the examples the challenger holds.
+    """Ask both versions the sealed examples and then requests by lot, as far as limits go, and weigh all answers.
+    Without LMs nothing is asked.
 
-    Both are asked each question one after the other, so that an LM that changes or fails for a while does so to both.
-    Where the champion's question met silence the pair is left out; the challenger's silence is a miss: what is missing
-    never speaks for the challenger. Raises BudgetSpent or Unavailable, and NoContent, ConfigInvalid or ProgramFailed
-    where no question at all was answered; nothing is judged then.
+    Raises Unavailable, and NoContent, ConfigInvalid or ProgramFailed where no question at all was answered: what was
+    answered before is kept.
     """
-    modules = [load(program, v.state, v.signature_hash, embedder) for v in (champion, challenger)]
-    what = f"{program.name}: champion and challenger on sealed examples"
-    asked = [to_dspy(example) for example in examples]
-    before, after = score_side_by_side(modules, program, asked, lms, lambda done, n: progress(what, done, n))
-    pairs = list(zip(examples, before, after, strict=True))
-    scores = tuple(_score(*pair) for pair in pairs if not (pair[1].lack and pair[1].lack.is_silence))
-    held = leaks(challenger.state, examples)
-    return Evaluation(
-        Comparison(program.name, champion.id, challenger.id, attempt, scores, held, _unusable(before, after)),
-        tuple(row.answers for row in before),
-        tuple(row.answers for row in after),
+    work = _Gathering(this, program, contest, data, annotations, lms)
+    if lms is None:
+        return Evaluation(work.evidence(), owes_answers=False)
+    try:
+        work.ask_sealed()
+        work.ask_drawn()
+    except BudgetSpent as error:
+        return Evaluation(work.evidence(), owes_answers=True, cut_short=str(error))
+    return Evaluation(work.evidence(), work.owes_answers)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One question of the contest; `said` is the champion's answer where a trace has it."""
+
+    id: str
+    span_id: str
+    inputs: Mapping[str, str]
+    slices: Mapping[str, str]
+    said: Mapping[str, str] | None = None
+
+
+class _Gathering:
+    def __init__(
+        self,
+        this: Pass,
+        program: Program,
+        contest: Contest,
+        data: Dataset,
+        annotations: Sequence[Annotation],
+        lms: LMs | None,
+    ) -> None:
+        self._this, self._program, self._contest, self._data, self._lms = this, program, contest, data, lms
+        self._annotations = annotations
+        self._pairs = this.contests.pairs(contest.id)
+        self._passed = this.contests.passed(contest.id)
+        self.owes_answers = False
+
+    def ask_sealed(self) -> None:
+        """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
+        asked = {pair.question for pair in self._pairs}
+        examples = self._data.pick(id for id in self._contest.sealed_ids if id not in asked)
+        held = set(leaks(self._challenger.state, examples))
+        fresh = [e for e in examples if e.id not in held and not self._is_near_seen(e.inputs)]
+        for start in range(0, len(fresh), BATCH):
+            self._ask([_sealed(example) for example in fresh[start : start + BATCH]], "sealed")
+
+    def ask_drawn(self) -> None:
+        """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
+        rules = self._this.config.contest
+        known = [pair.span_id for pair in self._pairs if pair.drawn == "lot"]
+        left = min(rules.shadow_calls_per_pass, rules.max_shadow_calls - len(known))
+        order = in_lot_order(self._contest.id, self._requests(), {*known, *self._passed}, self._since)
+        waiting = iter(order)
+        while left > 0 and self._wants_more():
+            batch, passed, is_over = self._next_batch(waiting, min(left, BATCH))
+            if batch or passed:
+                self._ask(batch, "lot", passed)
+            left -= len(batch)
+            if is_over:
+                return
+        self.owes_answers = left <= 0 < len(order) and len(known) < rules.max_shadow_calls and self._wants_more()
+
+    def evidence(self) -> Evidence:
+        """What all answers so far come to by the labels that stand."""
+        contest, now = self._contest, self._this.now
+        return weigh(
+            (contest.program, contest.champion, contest.challenger),
+            self._pairs,
+            self._standing,
+            self._scores,
+            now,
+            timedelta(days=self._this.config.contest.patience_days),
+            is_plain=self._program.is_metric_plain,
+        )
+
+    def _wants_more(self) -> bool:
+        """Whether more disagreements are needed than wait for a label already."""
+        found, config = self.evidence(), self._this.config
+        terms = Terms(self._contest.level, self._contest.opened_at, self._this.now, config)
+        ahead = outlook_of(measure(found.comparison, terms), len(found.wait), config)
+        return ahead is None or ahead.labels > len(found.wait)
+
+    def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[_Question], list[str], bool]:
+        """Questions to ask, spans passed over as the challenger may have seen the like, and whether none is left."""
+        batch, passed = list[_Question](), list[str]()
+        for span_id in waiting:
+            experience = self._this.archive.experience(self._program.name, span_id)
+            if experience is None or self._is_near_seen(experience.inputs):
+                passed.append(span_id)
+                continue
+            batch.append(self._drawn(experience))
+            if len(batch) == size:
+                return batch, passed, False
+        return batch, passed, True
+
+    def _drawn(self, experience: Experience) -> _Question:
+        is_own = experience.program_version == self._contest.champion and _is_closed(self._program)
+        return _Question(
+            question_id(self._program.name, experience.inputs),
+            experience.span_id,
+            experience.inputs,
+            {n: v for n, v in (("modality", experience.modality), ("language", experience.language)) if v},
+            experience.answers if is_own else None,
+        )
+
+    def _ask(self, batch: Sequence[_Question], drawn: Drawn, passed: Sequence[str] = ()) -> None:
+        self._this.check()
+        done, known = len(self._pairs), {pair.question: pair for pair in reversed(self._pairs)}
+        new = {question.id: question for question in batch if question.id not in known}
+        answers = self._answers(list(new.values()))
+        pairs = []
+        for question in batch:
+            first = known.get(question.id)
+            pair = _again(first, question, drawn) if first else self._pair(question, drawn, answers[question.id])
+            known.setdefault(question.id, pair)
+            pairs.append(pair)
+        self._this.contests.append(self._contest.id, pairs, self._this.now, passed)
+        self._pairs += pairs
+        what = f"{self._program.name}: champion and challenger on fresh questions"
+        self._this.ports.progress(what, done + len(pairs), done + len(pairs))
+
+    def _answers(self, questions: Sequence[_Question]) -> dict[str, tuple[Answer, Answer]]:
+        """Both answers by question. The champion is asked where no trace has what it said; both one after the other, so
+        that an LM that changes or fails for a while does so to both."""
+        unsaid, said = [q for q in questions if q.said is None], [q for q in questions if q.said is not None]
+        found: dict[str, tuple[Answer, Answer]] = {}
+        if unsaid:
+            before, after = self._asked([self._champion, self._challenger], unsaid)
+            found |= {q.id: (_answer(a), _answer(b)) for q, a, b in zip(unsaid, before, after, strict=True)}
+        if said:
+            (after,) = self._asked([self._challenger], said)
+            found |= {q.id: (self._said(q), _answer(b)) for q, b in zip(said, after, strict=True)}
+        return found
+
+    def _asked(self, versions: Sequence[Version], questions: Sequence[_Question]) -> list[list[Scored]]:
+        modules = [load(self._program, v.state, v.signature_hash, self._this.ports.embedder) for v in versions]
+        assert self._lms is not None
+        inputs = [question.inputs for question in questions]
+        return ask_side_by_side(modules, self._program, inputs, self._lms, lambda _done, _all: None)
+
+    def _said(self, question: _Question) -> Answer:
+        said = {name: (question.said or {}).get(name, "") for name in self._program.fields.answers}
+        return Answer(said, None if self._program.fields.allow(said) else Lack.OUTSIDE)
+
+    def _pair(self, question: _Question, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
+        pair = Pair(question.id, question.span_id, drawn, *answers, question.slices)
+        if self._program.is_metric_plain and pair.is_equal:
+            return pair
+        key = normalised(query_of(question.inputs))
+        repeats = next(iter(self._differing.groups_near(key)), None)
+        if repeats is None:
+            self._differing.add(key, question.id)
+        return Pair(question.id, question.span_id, drawn, *answers, question.slices, repeats)
+
+    @cached_property
+    def _differing(self) -> NearTexts:
+        """The questions on which the two differed so far, near-duplicates once."""
+        found = NearTexts()
+        for pair in self._pairs:
+            is_new = pair.repeats is None and not (self._program.is_metric_plain and pair.is_equal)
+            if is_new and (key := self._key(pair)):
+                found.add(key, pair.question)
+        return found
+
+    def _key(self, pair: Pair) -> str:
+        """The text of a question of which something is still stored."""
+        experience = self._this.archive.experience(self._program.name, pair.span_id)
+        example = None if experience else next(iter(self._data.pick([pair.question])), None)
+        found = experience.inputs if experience else example.inputs if example else None
+        return normalised(query_of(found)) if found else ""
+
+    def _is_near_seen(self, inputs: Mapping[str, str]) -> bool:
+        key = normalised(query_of(inputs))
+        return self._seen.equal(key) is not None or bool(self._seen.groups_near(key))
+
+    @cached_property
+    def _seen(self) -> NearTexts:
+        """What training and choosing of the challenger could see."""
+        examples = self._data.pick(self._contest.seen_ids)
+        return NearTexts({normalised(query_of(example.inputs)): "seen" for example in examples})
+
+    @property
+    def _since(self) -> datetime:
+        return self._contest.opened_at - timedelta(days=self._this.config.contest.lookback_days)
+
+    def _requests(self) -> Iterator[tuple[str, datetime]]:
+        questions = self._this.questions(self._program.name)
+        summary, first = questions.summary(), self._since.date().isoformat()
+        for day in sorted(summary.days if summary else ()):
+            if summary and day >= first:
+                for name in summary.days[day]:
+                    yield from questions.day(name)
+
+    @cached_property
+    def _standing(self) -> Standing:
+        queued = self._this.queue.items(self._program.name)
+        examples = {e.id: e for e in self._data.examples}
+        asked_at = {item.span_id: item.queued_at for item in queued if item.contest == self._contest.id}
+        return Standing(examples, _contradicted(self._annotations), asked_at)
+
+    def _scores(self, pair: Pair, example: Example) -> tuple[float, float]:
+        champion, challenger = (self._score(example, answer) for answer in (pair.champion, pair.challenger))
+        return champion, challenger
+
+    def _score(self, example: Example, answer: Answer) -> float:
+        return 0.0 if answer.lack else score_of(self._program, example, answer.answers)
+
+    @cached_property
+    def _champion(self) -> Version:
+        return self._this.registry.version(self._contest.champion)
+
+    @cached_property
+    def _challenger(self) -> Version:
+        return self._this.registry.version(self._contest.challenger)
+
+
+def _sealed(example: Example) -> _Question:
+    return _Question(example.id, example.span_id or "", example.inputs, dict(example.slices or {}))
+
+
+def _again(first: Pair, question: _Question, drawn: Drawn) -> Pair:
+    """A question that was answered before: it counts for how often it is asked, and for nothing else."""
+    return Pair(
+        question.id, question.span_id, drawn, first.champion, first.challenger, question.slices, repeats=first.question
     )
 
 
-def _score(example: Example, before: Scored, after: Scored) -> Score:
-    return Score(
-        example_id=example.id,
-        source=example.source,
-        slices=dict(example.slices or {}),
-        champion=before.score,
-        challenger=after.score,
-    )
+def _answer(row: Scored) -> Answer:
+    return Answer(row.answers, row.lack)
 
 
-def _unusable(before: Sequence[Scored], after: Sequence[Scored]) -> UnusableAnswers:
-    lacks = list(zip((row.lack for row in before), (row.lack for row in after), strict=True))
-    return UnusableAnswers(
-        asked=len(lacks),
-        champion=_counted(lack for lack, _ in lacks),
-        challenger=_counted(lack for _, lack in lacks),
-        champion_only=sum(lack is not None and other is None for lack, other in lacks),
-        challenger_only=sum(lack is None and other is not None for lack, other in lacks),
-    )
+def _is_closed(program: Program) -> bool:
+    """Whether a trace holds answers as they were given: texts that are not of a closed set may be masked there."""
+    return all(labels is not None for labels in program.fields.answers.values())
 
 
-def _counted(lacks: Iterable[Lack | None]) -> dict[str, int]:
-    return dict(Counter(str(lack) for lack in lacks if lack))
+def _contradicted(annotations: Sequence[Annotation]) -> frozenset[str]:
+    """Spans to which people gave different labels for one answer."""
+    given: dict[tuple[str, str], set[str]] = {}
+    for annotation in annotations:
+        if annotation.kind == "HUMAN" and annotation.label.strip():
+            given.setdefault((annotation.span_id, annotation.name), set()).add(annotation.label.strip())
+    return frozenset(span_id for (span_id, _), labels in given.items() if len(labels) > 1)

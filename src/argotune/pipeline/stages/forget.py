@@ -18,7 +18,8 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
-from argotune.promotion.attempts import Attempt
+from argotune.promotion.contests import Contest
+from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
@@ -113,7 +114,8 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
         Collection.RUNS: old_runs,
         Collection.SYNTHETIC: old_runs,
         Collection.VERSIONS: _old_versions(store, tenant_id, kept_versions, judged),
-        Collection.ATTEMPTS: _old_attempts(store, tenant_id, judged),
+        Collection.OPENINGS: _old_openings(store, tenant_id, judged),
+        **_old_contests(store, tenant_id, judged),
         Collection.LEDGER: _old(store, tenant_id, Collection.LEDGER, LedgerRow, lambda row: row.at < judged),
     }
     removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
@@ -150,13 +152,24 @@ def _old_versions(store: Store, tenant_id: str, kept: set[str], before: datetime
     return _old(store, tenant_id, Collection.VERSIONS, Version, is_old)
 
 
-def _old_attempts(store: Store, tenant_id: str, before: datetime) -> list[str]:
+def _old_contests(store: Store, tenant_id: str, before: datetime) -> dict[str, list[str]]:
+    """Contests that have ended, and their journals."""
+
+    def is_old(contest: Contest) -> bool:
+        return contest.ended_at is not None and contest.ended_at < before
+
+    old = _old(store, tenant_id, Collection.CONTESTS, Contest, is_old)
+    pages = [r.id for r in store.scan(tenant_id, Collection.SHADOW) if r.id.rpartition("/")[0] in old]
+    return {Collection.CONTESTS: old, Collection.SHADOW: pages}
+
+
+def _old_openings(store: Store, tenant_id: str, before: datetime) -> list[str]:
     log = ExperienceLog(store, tenant_id)
 
-    def is_old(attempt: Attempt) -> bool:
-        return attempt.at < before and not any(log.example(attempt.program, id) for id in attempt.example_ids)
+    def is_old(opening: Opening) -> bool:
+        return opening.at < before and not any(log.example(opening.program, id) for id in opening.example_ids)
 
-    return _old(store, tenant_id, Collection.ATTEMPTS, Attempt, is_old)
+    return _old(store, tenant_id, Collection.OPENINGS, Opening, is_old)
 
 
 def _forget_experiences(store: Store, config: RoutingConfigUnified, program: str, now: datetime) -> int:

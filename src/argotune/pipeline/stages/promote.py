@@ -1,57 +1,109 @@
-"""promote: the gate's verdict, and the compare-and-set of the champion pointer that follows from it."""
+"""promote: the gate's verdict on a contest, and the compare-and-set of the champion pointer that may follow from it."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from argotune.errors import Conflict
+from argotune.decisions.outlook import Outlook
 from argotune.pipeline.module_pass import Pass
-from argotune.promotion.gate import judge
-from argotune.promotion.registry import Registry
-from argotune.promotion.verdicts import Comparison, Objection, Promoted, Rejected, Verdict
+from argotune.programs.program import Program
+from argotune.promotion.champions import serving_version
+from argotune.promotion.contest_book import ended
+from argotune.promotion.contests import Contest, ContestState
+from argotune.promotion.gate import Terms, judge, outlook_of
+from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Undecided, Verdict
 from argotune.promotion.versions import Change
 from argotune.runs.run import Run, RunState
+from argotune.store.port import Record
+from argotune.store.turns import in_turn
+
+ENDS: dict[Objection, ContestState] = {
+    Objection.SLICE_WORSE: ContestState.WORSE,
+    Objection.NO_BETTER: ContestState.NO_BETTER,
+    Objection.OUT_OF_LABELS: ContestState.OUT_OF_LABELS,
+    Objection.OUT_OF_DAYS: ContestState.OUT_OF_DAYS,
+    Objection.CHAMPION_MOVED: ContestState.CHAMPION_MOVED,
+    Objection.STOPPED: ContestState.STOPPED,
+    Objection.BARRED: ContestState.STOPPED,
+}
+"""How a contest ends by what was objected to its challenger."""
+
+TURNS = 10
+"""How often the verdict is written anew where others write of the champion, the contest or the significance first."""
 
 
-def promote(this: Pass, run: Run, comparison: Comparison, *, seed: int) -> Run:
-    """The run with its verdict. Pointer, history and verdict are written in one step.
+def promote(this: Pass, program: Program, run: Run) -> Run:
+    """The run with its verdict. Verdict, the contest's end, pointer and history are written in one step.
 
-    A version that was rolled back is not promoted until its bar is lifted. Raises Conflict when the champion was moved
-    since the run looked; the run is then over, as rejected. A run that was taken up by somebody else is left as it is.
+    A champion that was moved meanwhile ends the contest, and so does a bar on the challenger. Raises Conflict where the
+    run was taken up by somebody else.
     """
+    return in_turn(f"the verdict of run {run.id}", lambda: _judged(this, program, run), TURNS)
+
+
+def _judged(this: Pass, program: Program, run: Run) -> Run:
+    contest = this.contests.contest(run.contest or "")
+    verdict = _verdict(this, program, run, contest)
+    judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict)
+    records = {} if not contest.is_open else _contest_records(this, contest, verdict)
+    if isinstance(verdict, Promoted):
+        _set_champion(this, judged, contest, verdict, records)
+        kept = this.book.kept(judged)
+    else:
+        kept = this.book.keep(judged, expecting=records)
+    this.contests.written(records)
+    return kept
+
+
+def _verdict(this: Pass, program: Program, run: Run, contest: Contest) -> Verdict:
+    assert run.comparison is not None
+    found = judge(run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config))
+    if not contest.is_open:
+        return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
+    if moved := champion_moved(this, program, contest):
+        return _rejected(moved, Objection.CHAMPION_MOVED, found.numbers)
+    bar = this.registry.bar(contest.challenger)
+    return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
+
+
+def _rejected(why: str, rule: Objection, numbers: Numbers) -> Rejected:
+    return Rejected(f"rejected: {why}", rule, numbers)
+
+
+def champion_moved(this: Pass, program: Program, contest: Contest) -> str:
+    """Who serves in place of the champion of a contest; "" where it still serves. Raises Corrupt."""
+    found = serving_version(this.registry, program, this.now)
+    if (found.version.id, found.tag) == (contest.champion, contest.champion_tag):
+        return ""
+    return f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
+
+
+def _contest_records(this: Pass, contest: Contest, verdict: Verdict) -> dict[Record, str | None]:
+    known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth})
+    if isinstance(verdict, Undecided):
+        return this.contests.changing(known.model_copy(update={"outlook": _outlook(this, contest, verdict)}))
+    state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED
+    return this.contests.ending(ended(known, state, verdict.reason.partition(": ")[2], this.now))
+
+
+def _outlook(this: Pass, contest: Contest, verdict: Undecided) -> Outlook | None:
+    return outlook_of(verdict.numbers, len(contest.wait), this.config)
+
+
+def _set_champion(
+    this: Pass, judged: Run, contest: Contest, verdict: Promoted, records: dict[Record, str | None]
+) -> None:
     book, registry = this.book, this.registry
-    verdict, barred = judge(comparison, this.config.gate, seed), registry.expected_bar(run.challenger or "")
-    bar = registry.bar(run.challenger or "")
-    if bar and isinstance(verdict, Promoted):
-        verdict = Rejected(f"rejected: {bar.sentence}", Objection.BARRED, verdict.numbers)
-    if isinstance(verdict, Rejected):
-        return book.advance(run, RunState.JUDGED, verdict=verdict)
-    judged = book.advanced(run, RunState.JUDGED, verdict=verdict)
-    try:
-        change = _change(registry, run, verdict, this.now)
-        registry.set_champion(
-            change, run.champion_tag, also=(book.record_of(judged),), expect={**book.expected(run), **barred}
-        )
-    except Conflict as error:
-        book.advance(run, RunState.JUDGED, verdict=_overtaken(verdict, error))
-        raise
-    return book.kept(judged)
-
-
-def _change(registry: Registry, run: Run, verdict: Promoted, now: datetime) -> Change:
-    champion, _ = registry.champion(run.program)
-    return Change(
-        program=run.program,
+    champion, _ = registry.champion(judged.program)
+    change = Change(
+        program=judged.program,
         sequence=champion.sequence + 1 if champion else 1,
-        version=run.challenger or "",
-        previous=run.champion,
-        at=now,
+        version=contest.challenger,
+        previous=contest.champion,
+        at=this.now,
         how="promoted",
-        who=f"run {run.id}",
+        who=f"run {judged.id}",
         reason=verdict.reason,
-        run_id=run.id,
+        run_id=judged.id,
     )
-
-
-def _overtaken(verdict: Promoted, error: Conflict) -> Verdict:
-    return Rejected(reason=f"rejected: {error}", rule=Objection.CHAMPION_MOVED, numbers=verdict.numbers)
+    expect = {(record.collection, record.id): tag for record, tag in records.items()}
+    expect |= {**book.expected(judged), **registry.expected_bar(contest.challenger)}
+    registry.set_champion(change, contest.champion_tag, also=(book.record_of(judged), *records), expect=expect)

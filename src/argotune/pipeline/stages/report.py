@@ -3,72 +3,88 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.pipeline.module_pass import Pass
+from argotune.promotion.contests import Contest
+from argotune.promotion.evidence import Pair
 from argotune.promotion.registry import Registry
-from argotune.promotion.verdicts import Comparison, Score, Verdict
+from argotune.promotion.verdicts import Comparison, Score, Undecided, Verdict
 from argotune.promotion.versions import Version
-from argotune.runs.closing import ledger_records
+from argotune.runs.closing import ledger_record_of_trainer, ledger_records
 from argotune.runs.run import Run, RunState
 from argotune.runs.tracker import TrackedExample, TrackedRun
 
-Answers = Mapping[str, Mapping[str, str]]
-"""Example id -> answer field -> label."""
+
+@dataclass(frozen=True)
+class Trained:
+    """The run that trained a challenger, its contest, and the examples that it was trained, chosen and judged on."""
+
+    run: Run
+    contest: Contest
+    examples: Sequence[Example]
 
 
-def report(this: Pass, run: Run, examples: Sequence[Example]) -> Run:
-    """Publish a judged run and end it. Publishing again after a crash changes nothing."""
-    now = this.now
-    links = this.ports.tracker.publish(_tracked(this.registry, run, examples, now))
-    pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
+def report(this: Pass, run: Run, trained: Trained) -> Run:
+    """Publish a judged run and end it. Publishing again after a crash changes nothing.
+
+    While a contest is open nothing of its answers is published: who saw them could tune to them.
+    """
+    now, pages = this.now, dict[str, str | None]()
+    if not isinstance(run.verdict, Undecided):
+        pairs = this.contests.pairs(trained.contest.id)
+        links = this.ports.tracker.publish(_tracked(this.registry, run, trained, pairs, now))
+        pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
     ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
-    return this.book.keep(ended, ledger_records(ended))
+    of_trainer = ledger_record_of_trainer(trained.run, ended) if trained.run.id != run.id else ()
+    return this.book.keep(ended, (*ledger_records(ended), *of_trainer))
 
 
-def _tracked(registry: Registry, run: Run, examples: Sequence[Example], now: datetime) -> TrackedRun:
+def _tracked(registry: Registry, run: Run, trained: Trained, pairs: Sequence[Pair], now: datetime) -> TrackedRun:
     comparison, verdict = run.comparison, run.verdict
     assert comparison is not None
     assert verdict is not None
     return TrackedRun(
         tenant_id=run.tenant_id,
         program=run.program,
-        run_id=run.id,
+        run_id=trained.contest.id,
         champion_version=comparison.champion_version,
         challenger_version=comparison.challenger_version,
-        examples=_rows(examples, comparison, run),
-        facts=_facts(run, registry.version(comparison.challenger_version), verdict),
+        examples=_rows(trained.examples, comparison, pairs),
+        facts=_facts(run, trained.run, registry.version(comparison.challenger_version), verdict),
         started_at=run.started_at,
         ended_at=now,
     )
 
 
-def _rows(examples: Sequence[Example], comparison: Comparison, run: Run) -> list[TrackedExample]:
-    """The examples, those of the test split with what was made of them."""
+def _rows(examples: Sequence[Example], comparison: Comparison, pairs: Sequence[Pair]) -> list[TrackedExample]:
+    """The examples, those that judged with what was made of them."""
     scores = {score.example_id: score for score in comparison.scores}
-    return [_row(example, example.id, scores, run) for example in examples]
+    answers = {pair.question: pair for pair in reversed(pairs)}
+    return [_row(example, example.id, scores, answers) for example in examples]
 
 
-def _row(example: Example, id: str, scores: Mapping[str, Score], run: Run) -> TrackedExample:
+def _row(example: Example, id: str, scores: Mapping[str, Score], answers: Mapping[str, Pair]) -> TrackedExample:
     """`id` is the example's: a digest, computed once."""
-    score = scores.get(id) if example.split is Split.TEST else None
+    score, pair = scores.get(id), answers.get(id)
     return TrackedExample(
         id=id,
         inputs=example.inputs,
         expected=example.expected,
-        split=example.split.value,
+        split=Split.TEST.value if score else example.split.value,
         label_source=example.source.value,
         span_id=example.span_id,
-        champion_answers=run.champion_answers.get(id) if score else None,
+        champion_answers=pair.champion.answers if score and pair else None,
         champion_score=score.champion if score else None,
-        challenger_answers=run.challenger_answers.get(id) if score else None,
+        challenger_answers=pair.challenger.answers if score and pair else None,
         challenger_score=score.challenger if score else None,
     )
 
 
-def _facts(run: Run, challenger: Version, verdict: Verdict) -> dict[str, str | float | int | bool | None]:
+def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> dict[str, str | float | int | bool | None]:
     numbers = verdict.numbers
     return {
         "run": run.id,
@@ -81,17 +97,21 @@ def _facts(run: Run, challenger: Version, verdict: Verdict) -> dict[str, str | f
         "optimizer": challenger.lineage.optimizer,
         "optimizer_reason": challenger.lineage.reason,
         "seed": challenger.lineage.seed,
-        "max_iterations": run.plan.max_iterations if run.plan else None,
+        "max_iterations": trained.plan.max_iterations if trained.plan else None,
         "data_hash": challenger.lineage.data_hash,
-        "trained_on": run.trained_on.value,
-        "synthetic_examples": run.synthetic.made if run.synthetic and run.synthetic.is_used else 0,
-        "train_examples": len(run.plan.train_ids) if run.plan else None,
+        "trained_on": trained.trained_on.value,
+        "synthetic_examples": trained.synthetic.made if trained.synthetic and trained.synthetic.is_used else 0,
+        "train_examples": len(trained.plan.train_ids) if trained.plan else None,
         "test_examples": numbers.n,
+        "labels": numbers.labels,
+        "shadow_answers": numbers.answers,
+        "answers_that_differ": numbers.differ,
         "effect": numbers.effect,
         "p_value": numbers.p_value,
         "interval_low": numbers.interval.low,
         "interval_high": numbers.interval.high,
-        "attempt": numbers.attempt,
+        "log_wealth": numbers.log_wealth,
+        "level": numbers.level,
         "lm_calls": run.lm_calls,
         "lm_tokens": run.lm_tokens,
         **{f"lm_{role}": name for role, name in challenger.lineage.lms.items()},

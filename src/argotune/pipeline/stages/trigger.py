@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from argotune.data.cursor import Cursor, Reading
 from argotune.data.source import TraceSource
-from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import Shortfall
 from argotune.errors import Conflict
 from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs.module_book import ModuleBook
@@ -108,9 +105,9 @@ def _conditions(
     state: ModuleState, config: RoutingConfigUnified, module: str, forced: bool, now: datetime
 ) -> Conditions:
     """Of a module without traces."""
-    passes = _believed(state.passes, now)
-    short = _shortfall(state.lessons, passes.last_run_at, config, now)
-    needed = max(config.min_samples_for_optimization, short.traces if short else 0)
+    passes, rules = _believed(state.passes, now), config.annotation
+    waiting = state.lessons.waiting.values()
+    needed = 1 if any(contest.wants_requests for contest in waiting) else config.min_samples_for_optimization
     return Conditions(
         tenant_id=config.tenant_id,
         module=module,
@@ -123,28 +120,8 @@ def _conditions(
         traces=0,
         traces_needed=needed,
         counted_up_to=max(needed, COUNT_AT_LEAST),
-        gain_asked=short.gain if short and needed == short.traces else None,
-        labels_needed=_labels_needed(short, config),
+        labels_needed=1 if any(contest.labels for contest in waiting) else rules.min_annotations_for_optimization,
+        contests=tuple(f"{name}: {state.lessons.waiting[name].told}" for name in sorted(state.lessons.waiting)),
         is_budget_raised=any(cut.has_more(config.budget) for cut in state.lessons.cut_short.values()),
         again_at=passes.again_at,
     )
-
-
-def _labels_needed(short: Shortfall | None, config: RoutingConfigUnified) -> int:
-    """While test examples are missing to show a gain: so many that the test split gets these, by its share."""
-    missing = math.ceil(short.test_examples / config.split.test) if short else 0
-    return max(config.annotation.min_annotations_for_optimization, missing)
-
-
-def _shortfall(
-    lessons: Lessons, last_run_at: datetime | None, config: RoutingConfigUnified, now: datetime
-) -> Shortfall | None:
-    """That of the program that lacks least, when all programs lack traces to show a gain.
-
-    It is forgotten after a while: what drifted meanwhile shows only in the traces themselves, and may promise more.
-    """
-    patience = timedelta(hours=config.decisions.look_again_hours)
-    is_waiting = last_run_at is not None and now - last_run_at < patience
-    if not is_waiting or not lessons.short or not lessons.history.keys() <= lessons.short.keys():
-        return None
-    return min(lessons.short.values(), key=lambda short: short.traces)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from argotune.promotion.attempts import Attempt
 from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
 from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
 from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some, is_borne_out
-from argotune.promotion.attempts import Attempt
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook

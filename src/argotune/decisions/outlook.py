@@ -1,0 +1,43 @@
+"""Outlook: how many labels and answers a contest takes until its verdict, told before they are asked for."""
+
+from __future__ import annotations
+
+import math
+
+from argotune.errors import ConfigInvalid
+from argotune.stats.power import labels_until_better, shadow_answers_needed
+from argotune.store.documents import Document
+
+
+class Outlook(Document):
+    """About how many labels of people, and answers of both versions, a true `gain` (in score) takes to be shown."""
+
+    gain: float
+    labels: int
+    answers: int
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return (
+            f"about {self.labels:,} labels and {self.answers:,} shadow answers until a verdict on "
+            f"{100 * self.gain:+.3g} points"
+        )
+
+
+def outlook(
+    gain: float, disagreement: float, level: float, chance: float, log_wealth: float = 0.0, in_hand: int = 0
+) -> Outlook | None:
+    """What is still needed to show `gain` with probability `chance` at `level` where both differ on the share
+    `disagreement` of requests, the bet stands at `log_wealth` and `in_hand` disagreements wait for their labels.
+
+    A bet that is behind has more to make up for: what is asked of it is that it grows from where it stands to
+    1 / level (stats/betting.py). None where no number of labels is enough.
+    """
+    asked = min(level * math.exp(min(log_wealth, 0.0 - math.log(level) - 1e-9)), 1 - 1e-9)
+    differing = max(disagreement, gain)
+    try:
+        labels = labels_until_better(gain, differing, asked, chance)
+    except ConfigInvalid:
+        return None
+    return Outlook(gain=gain, labels=labels, answers=shadow_answers_needed(max(labels - in_hand, 0), differing))

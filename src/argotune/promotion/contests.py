@@ -1,0 +1,131 @@
+"""Contests: a frozen challenger against the champion, over as many passes as the evidence takes.
+
+A contest opens when a challenger was trained and ends by one of the ways in `NEXT`. Its evidence is what neither
+training nor choosing could see: the test examples that were sealed when it opened, and requests drawn by lot since.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from argotune.decisions.outlook import Outlook
+from argotune.errors import Conflict
+from argotune.stats.error_control import next_level
+from argotune.store.documents import Document
+
+
+class ContestState(StrEnum):
+    """How a contest stands, or ended. The values are what people read."""
+
+    OPEN = "open"
+    PROMOTED = "promoted"
+    NO_BETTER = "no better"
+    WORSE = "worse in a slice"
+    OUT_OF_LABELS = "out of labels"
+    OUT_OF_DAYS = "out of days"
+    CHAMPION_MOVED = "champion moved"
+    STOPPED = "stopped by a person"
+
+
+NEXT: dict[ContestState, frozenset[ContestState]] = {
+    ContestState.OPEN: frozenset(ContestState) - {ContestState.OPEN},
+    **{state: frozenset() for state in ContestState if state is not ContestState.OPEN},
+}
+"""Which state may follow which."""
+
+
+class Contest(Document):
+    """One challenger against the version that it has to beat.
+
+    `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
+    `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
+    choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
+    pass: `labels` of people that count, pairs of `answers`, on how many of these both `differ`, the natural logarithm
+    of its wealth, the spans that `wait` to be labelled in the order in which they were drawn.
+    """
+
+    id: str
+    program: str
+    module: str
+    champion: str
+    champion_tag: str | None
+    challenger: str
+    opened_at: datetime
+    level: Annotated[float, Field(gt=0, lt=1)]
+    seen_ids: tuple[str, ...]
+    sealed_ids: tuple[str, ...]
+    state: ContestState = ContestState.OPEN
+    why: str = ""
+    who: str = ""
+    ended_at: datetime | None = None
+    spent: Annotated[float, Field(ge=0, lt=1)] | None = None
+    labels: int = 0
+    answers: int = 0
+    differ: int = 0
+    log_wealth: float = 0.0
+    wait: tuple[str, ...] = ()
+    owes_answers: bool = True
+    outlook: Outlook | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is ContestState.OPEN
+
+    def ended(self, state: ContestState, why: str, at: datetime, spent: float, who: str = "") -> Contest:
+        """The contest as it ends. Raises Conflict for one that has ended."""
+        if state not in NEXT[self.state]:
+            raise Conflict(f"contest {self.id} cannot go from {self.state} to {state}")
+        changes = {"state": state, "why": why, "ended_at": at, "spent": spent, "who": who}
+        return self.model_copy(update={**changes, "wait": (), "owes_answers": False, "outlook": None})
+
+    @property
+    def sentence(self) -> str:
+        """How it stands, for people."""
+        told = f"{self.labels} labels, {self.answers} answers of both, {self.differ} of them differ"
+        if not self.is_open:
+            return f"{self.state}: {self.why} ({told})"
+        return f"open: {told}" + (f"; {self.outlook.sentence}" if self.outlook else "")
+
+
+class OpenContest(Document):
+    """Which contest of a program is open, None for none: at most one is."""
+
+    contest: str | None
+
+
+class Share(Document):
+    """What a contest holds of a year's significance while it is open, and what it has spent when it has ended."""
+
+    contest: str
+    opened_at: datetime
+    level: float
+
+
+YEAR = timedelta(days=365)
+
+
+class Shares(Document):
+    """What all contests of a tenant hold and have spent. `since`, `who` and `why` tell of the last time that a person
+    set it back, if ever."""
+
+    shares: tuple[Share, ...] = ()
+    since: datetime | None = None
+    who: str = ""
+    why: str = ""
+
+    def of_year(self, now: datetime) -> list[float]:
+        """What counts: of the last 365 days, and what lies in the future, as a clock that was wrong frees nothing."""
+        return [share.level for share in self.shares if share.opened_at > now - YEAR]
+
+    def next_level(self, significance: float, now: datetime) -> float:
+        """What the next contest may spend; 0 where nothing is left of the year."""
+        return next_level(significance, self.of_year(now))
+
+    def with_share(self, share: Share) -> Shares:
+        """With what a contest holds or has spent; what is over a year older than it is left out."""
+        others = (x for x in self.shares if x.contest != share.contest and x.opened_at > share.opened_at - YEAR)
+        return self.model_copy(update={"shares": (*others, share)})

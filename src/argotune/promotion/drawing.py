@@ -1,0 +1,24 @@
+"""Drawing: which requests a contest asks both versions, by lot, each request alike."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+
+def lot_in(contest: str, span_id: str) -> float:
+    """The lot of a request in a contest, in [0, 1): it knows nothing of what was asked or answered.
+
+    A permanent random number (Ohlsson, "Coordination of samples using permanent random numbers", 1995).
+    """
+    digest = hashlib.sha256(f"contest\n{contest}\n{span_id}".encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def in_lot_order(
+    contest: str, requests: Iterable[tuple[str, datetime]], drawn: Collection[str], since: datetime
+) -> list[str]:
+    """The span ids of requests from `since` on that were not drawn yet, those with the lowest lots first."""
+    open_ = {span_id for span_id, at in requests if at >= since and span_id not in drawn}
+    return sorted(open_, key=lambda span_id: (lot_in(contest, span_id), span_id))

@@ -1,0 +1,229 @@
+"""Evidence: what both versions answered to the questions of a contest, and which of it counts by the labels that stand.
+
+Answers are kept, verdicts are not: each look weighs all answers anew by the labels of that moment. So a label that is
+corrected or withdrawn changes the evidence as if it had never been otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import ConfigDict
+
+from argotune.data.annotations import LabelSource
+from argotune.data.examples import Example
+from argotune.errors import ConfigInvalid
+from argotune.lm.lack import Lack
+from argotune.promotion.verdicts import Comparison, Drawn, Score, UnusableAnswers
+from argotune.store.documents import Document
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a version said to a question. `lack` is why it cannot be used; seconds and tokens are None where the answer
+    was taken from a trace, or where nobody measured."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    answers: Mapping[str, str]
+    lack: Lack | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both answers to one question, by the id that its example has or would have.
+
+    `repeats` names an earlier question of the contest that it is a near-duplicate of: it tells how often the two
+    differ, and nothing of which is right.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    question: str
+    span_id: str
+    drawn: Drawn
+    champion: Answer
+    challenger: Answer
+    slices: Mapping[str, str] = field(default_factory=dict)
+    repeats: str | None = None
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether both said the same, so that whatever is right they are equally right."""
+        a, b = self.champion, self.challenger
+        return (a.lack is None) == (b.lack is None) and dict(a.answers) == dict(b.answers)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the champion's question met silence: that says nothing for the challenger, the pair is left out."""
+        return self.champion.lack is not None and self.champion.lack.is_silence
+
+
+class Page(Document):
+    """A page of a contest's journal, written once. `passed` are spans that were drawn and not asked, as the challenger
+    may have seen what they ask."""
+
+    contest: str
+    number: int
+    at: datetime
+    pairs: tuple[Pair, ...]
+    passed: tuple[str, ...] = ()
+
+
+Scoring = Callable[[Pair, Example], tuple[float, float]]
+"""The scores in 0..1 of champion and challenger by a right answer. Raises ConfigInvalid where there is none."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a contest's questions now: their examples by question, the spans whose labels by people
+    contradict each other, and since when a span has been before people."""
+
+    examples: Mapping[str, Example]
+    contradicted: frozenset[str]
+    asked_at: Mapping[str, datetime]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What counts: `comparison` with its scores, the spans that `wait` for a label in the order in which they were
+    drawn, and how many pairs were left out, by reason."""
+
+    comparison: Comparison
+    wait: tuple[str, ...]
+    left_out: Mapping[str, int]
+
+
+NOT_ANSWERED = "asked and not answered in time"
+HELD_BACK = "labelled before questions that were drawn earlier"
+SILENT = "the champion's LM said nothing"
+REPEATED = "near-duplicate of an earlier question"
+WITHDRAWN = "sealed example without a label of people"
+CONTRADICTED = "labels of people contradict each other: no difference is counted"
+NO_SCORE = "the metric gives no number in 0..1: no difference is counted"
+
+
+def weigh(
+    versions: tuple[str, str, str],
+    pairs: Sequence[Pair],
+    standing: Standing,
+    scored: Scoring,
+    now: datetime,
+    patience: timedelta,
+    *,
+    is_plain: bool = True,
+) -> Evidence:
+    """What `pairs`, in the order in which they were drawn, come to by the labels that stand.
+
+    `versions` are the program, its champion and its challenger. Equal answers differ by 0 whatever is right, where the
+    metric `is_plain`, a function of example and prediction. Disagreements that were drawn by lot count up to the first
+    one that waits for its label, so that who answers what is easy first tilts nothing; one that people have had for
+    longer than `patience` is passed over.
+    """
+    return _Weighing(versions, standing, scored, now, patience, is_plain).evidence(pairs)
+
+
+class _Weighing:
+    def __init__(
+        self,
+        versions: tuple[str, str, str],
+        standing: Standing,
+        scored: Scoring,
+        now: datetime,
+        patience: timedelta,
+        is_plain: bool,
+    ) -> None:
+        self._versions, self._standing, self._scored = versions, standing, scored
+        self._now, self._patience, self._is_plain = now, patience, is_plain
+        self._scores: list[Score] = []
+        self._wait: list[str] = []
+        self._left_out: dict[str, int] = {}
+        self._answers = self._differ = 0
+
+    def evidence(self, pairs: Sequence[Pair]) -> Evidence:
+        for pair in pairs:
+            if pair.is_silent:
+                self._leave_out(SILENT)
+            else:
+                self._take(pair)
+        program, champion, challenger = self._versions
+        comparison = Comparison(
+            program,
+            champion,
+            challenger,
+            tuple(self._scores),
+            answers=self._answers,
+            differ=self._differ,
+            unusable=unusable(pairs),
+        )
+        return Evidence(comparison, tuple(self._wait), self._left_out)
+
+    def _leave_out(self, why: str) -> None:
+        self._left_out[why] = self._left_out.get(why, 0) + 1
+
+    def _take(self, pair: Pair) -> None:
+        is_open = not (self._is_plain and pair.is_equal)
+        self._answers += 1
+        self._differ += is_open
+        if pair.repeats is not None:
+            self._leave_out(REPEATED)
+        elif pair.drawn == "sealed":
+            self._take_sealed(pair)
+        elif is_open:
+            self._take_drawn(pair)
+
+    def _take_sealed(self, pair: Pair) -> None:
+        example = self._standing.examples.get(pair.question)
+        if example is None or not example.source.is_trusted:
+            return self._leave_out(WITHDRAWN)
+        self._count(pair, example)
+
+    def _take_drawn(self, pair: Pair) -> None:
+        example, asked_at = self._standing.examples.get(pair.question), self._standing.asked_at.get(pair.span_id)
+        is_labelled = example is not None and example.source is LabelSource.HUMAN
+        if is_labelled and self._wait:
+            self._leave_out(HELD_BACK)
+        elif example is not None and is_labelled:
+            self._count(pair, example)
+        elif asked_at is not None and self._now - asked_at > self._patience:
+            self._leave_out(NOT_ANSWERED)
+        else:
+            self._wait.append(pair.span_id)
+
+    def _count(self, pair: Pair, example: Example) -> None:
+        champion, challenger = self._scores_of(pair, example)
+        slices, differs = {**pair.slices, **(example.slices or {})}, not (self._is_plain and pair.is_equal)
+        score = Score(pair.question, example.source, slices, champion, challenger, pair.drawn, differs)
+        self._scores.append(score)
+
+    def _scores_of(self, pair: Pair, example: Example) -> tuple[float, float]:
+        if pair.span_id in self._standing.contradicted:
+            self._leave_out(CONTRADICTED)
+            return 0.0, 0.0
+        try:
+            return self._scored(pair, example)
+        except ConfigInvalid:
+            self._leave_out(NO_SCORE)
+            return 0.0, 0.0
+
+
+def unusable(pairs: Sequence[Pair]) -> UnusableAnswers:
+    """How many answers of each version cannot be used."""
+    lacks = [(pair.champion.lack, pair.challenger.lack) for pair in pairs]
+    return UnusableAnswers(
+        asked=len(lacks),
+        champion=_counted([lack for lack, _ in lacks]),
+        challenger=_counted([lack for _, lack in lacks]),
+        champion_only=sum(lack is not None and other is None for lack, other in lacks),
+        challenger_only=sum(lack is None and other is not None for lack, other in lacks),
+    )
+
+
+def _counted(lacks: Sequence[Lack | None]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for lack in filter(None, lacks):
+        found[str(lack)] = found.get(str(lack), 0) + 1
+    return found
