@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from argotune.decisions.gain_model import FOLDS, MAX_WEIGHT, Advisor, MetaModel, fit, fold_of, trainings_of
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import Action
+from argotune.stats.error_control import level_in_series
 from argotune.stats.interval import Interval
-from argotune.stats.power import level_of_attempt
 from argotune.stats.wording import confidence
 from argotune.store.documents import Document
 
@@ -77,25 +77,27 @@ class Backtest(Document):
 
 
 @dataclass(frozen=True)
-class Undecided:
+class NothingToCompare:
     """Why nothing can be compared yet; the rules go on."""
 
     reason: str
 
 
 def level_of_look(number: int) -> float:
-    """What look 1, 2, ... of a year may spend of SIGNIFICANCE, so that all together spend no more (stats/power.py)."""
-    return level_of_attempt(SIGNIFICANCE, number)
+    """What look 1, 2, ... of a year may spend of SIGNIFICANCE, so that all together spend no more (stats/error_control.py)."""
+    return level_in_series(SIGNIFICANCE, number)
 
 
-def backtest(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Backtest | Undecided:
+def backtest(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Backtest | NothingToCompare:
     """Compare at `level` on the rows in which something was chosen."""
     chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run))
     if len(chosen) < MIN_DECISIONS:
-        return Undecided(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
+        return NothingToCompare(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
     judged = list(_judged(chosen, seed))
     if len(judged) < MIN_DECISIONS / 2 or len({row.tenant for row, _ in judged}) < FOLDS:
-        return Undecided(f"only {len(judged)} decisions came after enough trainings of other tenants to learn from")
+        return NothingToCompare(
+            f"only {len(judged)} decisions came after enough trainings of other tenants to learn from"
+        )
     return _compared(judged, level)
 
 

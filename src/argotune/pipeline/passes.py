@@ -6,7 +6,7 @@ discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> p
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from argotune.data.annotations import Annotation
@@ -111,7 +111,7 @@ def _run_programs(
 
 def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     """Close the pass: what it has taken in counts as new no more, and what it taught is kept for the next decision."""
-    now, lessons = this.now, this.lessons
+    lessons = this.lessons
     open_ = [contest for name in collected.datasets if (contest := this.contests.open(name))]
     taught = Lessons(
         learned=lessons.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},

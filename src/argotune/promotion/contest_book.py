@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from argotune.data.examples import Example
 from argotune.errors import Conflict, NotFound
@@ -33,6 +34,8 @@ SHARES = "significance"
 """The id of a tenant's shares, in the collection of markers: several modules write them."""
 
 Expected = dict[tuple[str, str], str | None]
+
+D = TypeVar("D", bound=Document)
 
 
 class ContestBook:
@@ -177,14 +180,14 @@ class ContestBook:
         )
 
     def _expecting(self, *values: tuple[str, str, Document]) -> dict[Record, str | None]:
-        return {to_record(*place, value): self._tags.get(tuple(place)) for *place, value in values}
+        return {to_record(name, id, value): self._tags.get((name, id)) for name, id, value in values}
 
     def _write(self, records: Mapping[Record, str | None]) -> None:
         expect = {(record.collection, record.id): tag for record, tag in records.items()}
         self._store.write(self._tenant_id, list(records), expect)
         self.written(records)
 
-    def _find(self, collection: str, id: str, kind: type) -> Document | None:
+    def _find(self, collection: str, id: str, kind: type[D]) -> D | None:
         found, self._tags[collection, id] = find(self._store, self._tenant_id, collection, id, kind)
         return found
 

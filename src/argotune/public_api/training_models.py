@@ -10,7 +10,7 @@ from argotune.decisions.rules import opinion_of_rules, promised_gain, strategy_o
 from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
 from argotune.errors import ConfigInvalid
 from argotune.stats.wording import percent
-from argotune.tenants.config import DecisionRules, GateRules
+from argotune.tenants.config import DecisionRules
 
 
 class TrainingDecisionModel:
@@ -20,10 +20,8 @@ class TrainingDecisionModel:
     left to gain.
     """
 
-    def __init__(
-        self, rules: DecisionRules | None = None, model: MetaModel | None = None, gate: GateRules | None = None
-    ) -> None:
-        self._rules, self._gate = rules or DecisionRules(), gate or GateRules()
+    def __init__(self, rules: DecisionRules | None = None, model: MetaModel | None = None) -> None:
+        self._rules = rules or DecisionRules()
         self._advisor = Advisor(model) if model else None
 
     def train(self, contexts: Sequence[ModelingContext], targets: Sequence[float]) -> NotLearned | None:
@@ -63,11 +61,8 @@ class TrainingDecisionModel:
         return Opinion(advice.action.trains, advice.expected_gain, advice.reason)
 
     def _obstacle(self, context: ModelingContext) -> str | None:
-        trusted, asked = context.data_quality_score, self._gate.min_trusted_share
         if not context.real_sample_count and not context.dataset_size:
             return "no data: nobody labelled an example"
-        if trusted is not None and trusted < asked:
-            return f"only {percent(trusted)} of the labels are from people or another LM, {percent(asked)} are asked"
         if _room(context) < self._rules.detectable_gain:
             return f"nothing left to gain: {percent(1 - _room(context))} is right already"
         return None

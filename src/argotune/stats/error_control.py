@@ -46,3 +46,16 @@ def spent_by(level: float, log_wealth: float, *, is_promoted: bool) -> float:
     away from a game keeps their wealth: a contest that ends before anything was bet has spent nothing.
     """
     return 0.0 if is_promoted else level * (1 - math.exp(min(log_wealth, 0.0)))
+
+
+def level_in_series(significance: float, number: int) -> float:
+    """The share of `significance` that look or test 1, 2, ... may spend where nothing comes back:
+    significance * 6 / (pi k)^2.
+
+    The shares sum to `significance` (Euler's sum of 1 / k^2), so by Bonferroni's inequality the chance of any false
+    positive stays below it however many there are. Alpha spending after Lan and DeMets, Biometrika 70 (1983). Raises
+    ConfigInvalid for a number below 1 or a significance outside 0..1.
+    """
+    if number < 1 or not 0 < significance < 1:
+        raise ConfigInvalid(f"number {number} at significance {significance:g}: must be 1 or more, and within 0..1")
+    return significance * 6 / (math.pi * number) ** 2

@@ -15,7 +15,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.decisions import backtest as takeover
 from argotune.decisions import gain_model
 from argotune.decisions.active_model import POINTER, Activation, ActiveModel
-from argotune.decisions.backtest import SIGNIFICANCE, Backtest, Undecided, backtest, level_of_look
+from argotune.decisions.backtest import SIGNIFICANCE, Backtest, NothingToCompare, backtest, level_of_look
 from argotune.decisions.gain_model import Advisor, MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingDecision
@@ -136,7 +136,7 @@ def test_a_model_of_a_ledger_of_chance_does_not_win():
 def test_rows_in_which_nothing_could_be_chosen_are_no_evidence():
     forced = [r.model_copy(update={"decision": r.decision.model_copy(update={"by": "forced"})}) for r in LEDGER]
     found = backtest(forced, seed=7)
-    assert isinstance(found, Undecided)
+    assert isinstance(found, NothingToCompare)
     assert "0 decisions" in found.reason
 
 

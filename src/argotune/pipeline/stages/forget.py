@@ -1,8 +1,8 @@
 """forget: drop what a tenant's config says is too old, whether or not the tenant still has passes.
 
 What explains who serves stays: the last changes of each champion with their runs, the version that serves and the one
-before it, every version that a kept run names, and what is under way. So does every attempt on examples that there
-still are: it counts against the level of the next one.
+before it, every version that a kept run names, and what is under way. So does every opening of examples that there
+still are: they judge nobody any more.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import math
 from datetime import datetime
 
 from argotune.decisions.active_model import Activation, ActiveModel
-from argotune.decisions.backtest import MIN_GROWTH, Backtest, Undecided, backtest, level_of_look
+from argotune.decisions.backtest import MIN_GROWTH, Backtest, NothingToCompare, backtest, level_of_look
 from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.runs.tallies import tallies
@@ -71,7 +71,7 @@ def _push(newest: list[tuple[tuple[datetime, str, str], LedgerRow]], row: Ledger
         heapq.heapreplace(newest, entry)
 
 
-Found = Backtest | Undecided | NotLearned
+Found = Backtest | NothingToCompare | NotLearned
 
 
 def _judged(
@@ -86,20 +86,20 @@ def _judged(
     if wait:
         return wait, None, looks, looked_at
     found = backtest(rows, SEED, level_of_look(looks + 1))
-    if isinstance(found, Undecided):
+    if isinstance(found, NothingToCompare):
         return found, None, looks, looked_at
     return *_won(found, rows), looks + 1, now
 
 
-def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> Undecided | None:
+def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> NothingToCompare | None:
     """Why this is no time to look whether a model is worth more, if it is none."""
     new = sum(looked_at is None or row.at > looked_at for row in rows)
     missing = math.ceil(MIN_GROWTH * (len(rows) - new)) - new
-    return Undecided(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
+    return NothingToCompare(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
 
 
-def _won(found: Backtest | Undecided, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
-    if isinstance(found, Undecided) or not found.is_won:
+def _won(found: Backtest | NothingToCompare, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:
+    if isinstance(found, NothingToCompare) or not found.is_won:
         return found, None
     model = fit(trainings_of(rows), SEED)
     return (model, None) if isinstance(model, NotLearned) else (found, model)
