@@ -84,7 +84,7 @@ class NothingToCompare:
 
 
 def level_of_look(number: int) -> float:
-    """What look 1, 2, ... of a year may spend of SIGNIFICANCE, so that all together spend no more (stats/error_control.py)."""
+    """What look 1, 2, ... of a year may spend of SIGNIFICANCE, so that all together spend no more."""
     return level_in_series(SIGNIFICANCE, number)
 
 

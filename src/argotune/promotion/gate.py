@@ -33,6 +33,9 @@ from argotune.tenants.config import RoutingConfigUnified
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
 _ROUNDING = 1e-12
 _SHOWN_CHARS = 60
+_ANY_GAIN = 0.001
+"""What is told of where any gain will do."""
+
 _NO_INTERVAL = Interval(-1.0, 1.0)
 
 
@@ -101,9 +104,8 @@ def outlook_of(numbers: Numbers, waiting: int, config: RoutingConfigUnified) -> 
     if not numbers.answers:
         return None
     rules, share = config.decisions, numbers.differ / numbers.answers
-    return outlook(
-        rules.detectable_gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting
-    )
+    gain = max(rules.detectable_gain, config.gate.min_effect) or _ANY_GAIN
+    return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting)
 
 
 def _effect(comparison: Comparison, differences: Sequence[float]) -> float:

@@ -16,8 +16,7 @@ from argotune.tenants.config import DecisionRules
 class TrainingDecisionModel:
     """`should_train` of "Optimization Module": by a meta-model where there is one, else by the cold-start rules.
 
-    What no training can mend comes first, as in the pipeline: no data, labels that the gate does not trust, nothing
-    left to gain.
+    What no training can mend comes first, as in the pipeline: no data, nothing left to gain.
     """
 
     def __init__(self, rules: DecisionRules | None = None, model: MetaModel | None = None) -> None:

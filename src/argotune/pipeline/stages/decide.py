@@ -224,4 +224,6 @@ def _too_few(inputs: DecisionInputs) -> str | None:
         return "nothing is left of the year's significance (gate.significance), so no contest can be opened"
     if inputs.context.real_sample_count == 0 and not (inputs.has_writer and config.use_synthetic_data):
         return "no labelled training examples, and no LM that writes synthetic ones"
+    if not inputs.data.sums.trusted_share():
+        return "no label of a person or a trusted annotator yet, so nothing could be judged: annotate spans"
     return None
