@@ -241,7 +241,6 @@ def _config(tenant: Tenant, decisions: dict) -> RoutingConfigUnified:
         phoenix_lookback_hours=24 * 365,
         use_synthetic_data=False,
         split={"train": 0.5, "dev": 0.1, "test": 0.4},
-        gate={"min_test_examples": 10},
         annotation={"daily_limit": 0},
         decisions=decisions,
     )

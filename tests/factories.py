@@ -165,10 +165,11 @@ def make_verdict(outcome: str = "promoted", reason: str = "better") -> Verdict:
         level=0.03,
         wins=14,
         losses=2,
-        test="mcnemar",
-        trusted_share=1.0,
-        attempt=1,
         slices=(),
         slice_level=0.01,
+        labels=40,
+        answers=80,
+        differ=20,
+        log_wealth=6.2,
     )
-    return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Objection.NOT_SIGNIFICANT, numbers)
+    return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Objection.NO_BETTER, numbers)

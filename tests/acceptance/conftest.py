@@ -42,7 +42,7 @@ def sample_env(served: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     """The environment of a command: what was served, and a store of its own in which SAMPLE has a config."""
     folder = tmp_path_factory.mktemp("store")
     store_url = f"sqlite:///{folder}/store.db"
-    fields = {"modules": ["routing"], "min_samples_for_optimization": 20, "gate": {"min_test_examples": 5}}
+    fields = {"modules": ["routing"], "min_samples_for_optimization": 20}
     fields["decisions"] = {"exploration_share": 0}
     config = parse_config({"tenant_id": SAMPLE, "agents": sample.config(SAMPLE).agents, **fields})
     Configs(wiring.open_store(read_settings(store_url=store_url))).save(config)

@@ -22,6 +22,7 @@ from argotune.adapters.sqlite import SQLiteStore
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
@@ -58,7 +59,7 @@ def world_on(path: Path) -> World:
     """A world on a SQLite file; traces and tracker are rebuilt the same each time, as servers outlive a pod."""
     # The lease of a killed process lasts so long; renewing it may come late where the machine is busy.
     world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker(), lease_s=2.0)
-    world.new_config = world.tenant("acme", gate={"min_test_examples": 10})
+    world.new_config = world.tenant("acme")
     world.receive(N_DECISIONS)
     world.traces.record("acme", traffic("acme", 40, first=N_DECISIONS)[0])
     world.store.writes = world.store.answers = 0
@@ -93,7 +94,8 @@ def left(path: Path) -> dict[str, object]:
         "champion": champion.version if champion else None,
         "promotions": len(registry.history("routing")),
         "outcomes": [r.outcome for r in runs],
-        "attempts": len(book.attempts("routing")),
+        "contests": [c.state for c in ContestBook(world.store, "acme").contests()],
+        "answered": len(ContestBook(world.store, "acme").pairs(runs[0].contest or "")),
         "paid": sum(r.lm_calls for r in runs),
         "answers": sum(1 for _ in world.store.scan("acme", "answers")),
         "calls_again": world.lms.calls,

@@ -23,7 +23,7 @@ from argotune.wiring import new_id, open_store
 TENANT, MODULE = "acme", "routing"
 KINDS = (
     *(Collection.CONFIG, Collection.MARKERS, Collection.VERSIONS, Collection.CHAMPIONS, Collection.HISTORY),
-    *(Collection.ATTEMPTS, Collection.RUNS, Collection.LEDGER, Collection.QUEUE, Collection.LEASES, Collection.ANSWERS),
+    *(Collection.OPENINGS, Collection.RUNS, Collection.LEDGER, Collection.QUEUE, Collection.LEASES, Collection.ANSWERS),
     *(f"{kind}.{MODULE}" for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)),
 )
 
@@ -32,7 +32,7 @@ def world_on(store: Store) -> World:
     """A world with 150 labelled decisions on a store; the trace source is rebuilt the same each time."""
     world = World(store=store, lease_s=4.0)
     world.receive(150, TENANT)
-    world.config = world.tenant(TENANT, gate={"min_test_examples": 10})
+    world.config = world.tenant(TENANT)
     return world
 
 

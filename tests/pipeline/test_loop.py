@@ -9,14 +9,14 @@ from world import World, filled, run_once, traffic
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
-from argotune.errors import Conflict, ProjectMissing, Unavailable
+from argotune.errors import ProjectMissing, Unavailable
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Bar
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain
-from argotune.runs.run import RunState
 from argotune.tenants.config import BudgetLimits, RoutingConfigUnified
 
 
@@ -57,8 +57,8 @@ def test_a_tenant_with_too_few_traces_is_skipped_and_told_how_many_are_missing()
 def test_a_forced_run_passes_over_the_conditions_but_not_over_the_gate():
     world, config = filled(42)
     run = run_once(world, config, forced=True)
-    assert run.outcome == "skipped"
-    assert "test examples short" in run.sentence
+    assert run.outcome == "undecided"
+    assert "by 10 labels of people" in run.sentence
 
 
 def test_a_second_run_finds_nothing_new():
@@ -77,15 +77,18 @@ def test_a_second_run_within_the_interval_waits():
     assert "next run is due in 50 min" in run_module(world.ports, config, "routing", Request()).lines[0]
 
 
-def test_the_next_challenger_is_compared_with_the_new_champion_at_a_stricter_level():
+def test_the_next_challenger_is_compared_with_the_new_champion_on_fresh_examples_only():
     world, config = filled()
     first = run_once(world, config)
     world.later(hours=2)
     world.receive(150, first=1000)
     second = run_once(world, config)
     assert second.champion == first.challenger
-    assert (first.attempt, second.attempt) == (1, 2)
-    assert second.verdict.numbers.level < first.verdict.numbers.level
+    opened, sealed = (ContestBook(world.store, "acme").contest(run.contest).sealed_ids for run in (first, second))
+    assert opened
+    assert sealed
+    assert not set(opened) & set(sealed)
+    assert set(opened) & {*second.plan.train_ids, *second.plan.dev_ids}, "what was opened is training data"
 
 
 def test_training_never_sees_the_test_split():
@@ -105,7 +108,7 @@ def test_without_labels_from_people_nothing_is_spent():
     world.traces.record("acme", spans)
     run = run_once(world, config)
     assert run.outcome == "skipped"
-    assert "0.0 % of the test labels" in run.sentence
+    assert "no label of a person or a trusted annotator yet" in run.sentence
     assert world.lms.calls == 0
 
 
@@ -114,18 +117,20 @@ def test_an_optimizer_that_needs_a_writer_is_refused_with_a_sentence():
     assert "gepa needs an LM that writes instructions" in run_once(world, config).sentence
 
 
-def test_a_spent_budget_ends_the_run_without_a_promotion():
-    world, config = filled(budget={"max_lm_calls": 30})
+def test_a_spent_budget_leaves_the_contest_open_and_the_next_run_asks_on():
+    world, config = filled(budget={"max_lm_calls": 60}, contest={"min_people_labels": 30})
     run = run_once(world, config)
-    assert run.outcome == "rejected"
-    assert run.verdict.rule == "budget_spent"
-    assert run.lm_calls == 30
+    assert (run.outcome, run.lm_calls) == ("undecided", 60)
+    assert run.counts["contest: asking was cut short"] == 1
     assert Registry(world.store, "acme").champion("routing") == (None, None)
+    world.later(hours=2)
+    again = run_once(world, config)
+    assert (again.outcome, again.plan) == ("promoted", None), again.sentence
+    assert (again.contest, again.challenger) == (run.contest, run.challenger)
 
 
-@pytest.mark.parametrize("fields", [{}, {"preferred_optimizer": "bootstrap"}], ids=["in evaluation", "in training"])
-def test_what_ended_for_want_of_budget_is_done_again_with_more_and_only_then(fields: dict[str, str]):
-    world, config = filled(budget={"max_lm_calls": 5}, **fields)
+def test_a_training_that_ended_for_want_of_budget_is_done_again_with_more_and_only_then():
+    world, config = filled(budget={"max_lm_calls": 5}, preferred_optimizer="bootstrap")
     first = run_once(world, config)
     assert first.is_cut_short
     world.later(hours=2)
@@ -146,7 +151,7 @@ def test_a_search_that_the_budget_cuts_short_is_measured_and_done_again_with_mor
     )
     first = run_once(world, config)
     assert first.is_cut_short
-    assert first.verdict.numbers.n == len(first.plan.test_ids)
+    assert first.verdict.numbers.answers > 0
     world.later(hours=2)
     second = run_once(world, config.model_copy(update={"budget": BudgetLimits()}))
     assert second.decision.reason == "the budget that ended the last training was raised"
@@ -163,7 +168,7 @@ def test_a_run_publishes_how_many_candidates_it_tried_and_not_how_many_were_aske
     assert world.tracker.runs[run.id].facts["max_iterations"] == tried
 
 
-def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():
+def test_a_champion_that_moved_meanwhile_ends_the_contest_and_nothing_is_lost():
     world, config = filled()
     registry = Registry(world.store, "acme")
 
@@ -173,13 +178,12 @@ def test_a_champion_that_moved_meanwhile_is_a_conflict_and_nothing_is_lost():
             registry.override("routing", baseline.id, who="ann", reason="test", now=world.now)
 
     world.lms.on_call = somebody_overrides
-    with pytest.raises(Conflict):
-        run_once(world, config)
+    run = run_once(world, config)
+    assert (run.outcome, run.verdict.rule) == ("rejected", "champion_moved")
     champion, _ = registry.champion("routing")
     assert [change.how for change in registry.history("routing")] == ["overridden"]
     assert champion.sequence == 1
-    (run,) = RunBook(world.store, "acme").runs()
-    assert (run.state, run.verdict.rule) == (RunState.JUDGED, "champion_moved")
+    assert [c.state for c in ContestBook(world.store, "acme").contests()] == ["champion moved"]
 
 
 def test_rollback_brings_the_previous_version_back_and_keeps_the_history():
@@ -211,7 +215,7 @@ def test_a_version_that_was_rolled_back_is_not_tested_again_until_somebody_lifts
     run = run_once(world, config)
     assert run.sentence.startswith(f"skipped: {version} was rolled back at 2026-11-21 12:00 by ann: complaints;")
     assert "argotune lift" in run.sentence
-    assert (RunBook(world.store, "acme").attempts("routing"), run.challenger) == ([], None)
+    assert (ContestBook(world.store, "acme").contests(), run.challenger) == ([], None)
     Registry(world.store, "acme").lift(version, who="ann", reason="it was the network", now=world.now)
     assert Registry(world.store, "acme").bar(version) is None
 
@@ -224,20 +228,20 @@ def test_a_version_that_is_rolled_back_while_it_is_compared_is_rejected():
     assert Registry(world.store, "acme").champion("routing") == (None, None)
 
 
-def test_a_bar_that_comes_between_the_verdict_and_the_promotion_is_a_conflict(monkeypatch: pytest.MonkeyPatch):
+def test_a_bar_that_comes_between_the_verdict_and_the_promotion_ends_the_contest(monkeypatch: pytest.MonkeyPatch):
     world, config, version = barred_world(from_call=10**9)
     bar = Bar(program="routing", version=version, at=world.now, who="ann", reason="complaints")
     looked = Registry.bar
 
     def then_barred(registry: Registry, asked: str) -> Bar | None:
         found = looked(registry, asked)
-        if RunBook(world.store, "acme").attempts("routing"):
+        if ContestBook(world.store, "acme").contests():
             world.store.write("acme", [bar.record])
         return found
 
     monkeypatch.setattr(Registry, "bar", then_barred)
-    with pytest.raises(Conflict):
-        run_once(world, config)
+    run = run_once(world, config)
+    assert (run.challenger, run.verdict.rule) == (version, "barred")
     assert Registry(world.store, "acme").champion("routing") == (None, None)
 
 
@@ -286,12 +290,15 @@ def test_a_changed_label_set_sets_the_champion_aside_and_says_so():
     assert second.counts["champion set aside: its signature has changed"] == 1
 
 
-def test_new_traces_without_new_labels_do_not_open_the_test_split_again():
+def test_what_a_contest_has_opened_is_trained_on_and_never_opened_again():
     world, config = filled(noise=True)
-    run_once(world, config)
+    first = run_once(world, config)
+    assert first.outcome == "rejected"
     world.later(hours=2)
-    assert "nothing new to learn from" in run_once(world, config, seen=unlabelled(150)).sentence
-    assert len(RunBook(world.store, "acme").attempts("routing")) == 1
+    second = run_once(world, config, seen=unlabelled(150))
+    assert not second.plan.test_ids
+    assert len(second.plan.train_ids) > len(first.plan.train_ids)
+    assert ContestBook(world.store, "acme").contest(second.contest).sealed_ids == ()
 
 
 def test_a_run_whose_labels_were_changed_under_it_ends_and_the_next_one_goes_on():
@@ -305,6 +312,6 @@ def test_a_run_whose_labels_were_changed_under_it_ends_and_the_next_one_goes_on(
         run_once(world, config)
     world.lms.on_call = lambda: None
     wider = config.model_copy(update={"agents": {**config.agents, "maps": "finds maps"}})
-    assert "other inputs, answers or labels" in run_once(world, wider).sentence
+    assert "the champion moved" in run_once(world, wider).sentence
     world.later(hours=2)
     assert run_once(world, wider, forced=True).outcome == "promoted"

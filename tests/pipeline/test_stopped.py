@@ -9,6 +9,7 @@ from stopped_runner import MODULE, TENANT, documents, run, world_on
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ArgotuneError, Conflict
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.store.collections import Collection
@@ -62,7 +63,7 @@ def test_whoever_stood_still_before_any_of_its_writes_changes_nothing_that_anoth
         assert isinstance(error, Conflict) or (stop_at == first and error is None), stop_at
         assert documents(store) == store.after_other, stop_at
         assert [run.outcome for run in RunBook(store, TENANT).runs()] == ["promoted"], stop_at
-        assert len(RunBook(store, TENANT).attempts(MODULE)) == 1, stop_at
+        assert [c.state for c in ContestBook(store, TENANT).contests()] == ["promoted"], stop_at
         assert len(Registry(store, TENANT).history(MODULE)) == 1, stop_at
         stops += 1
     assert stops == len(early) + 1 + len(late)

@@ -114,7 +114,7 @@ def _settle(this: Pass, collected: Collected, runs: Sequence[Run]) -> None:
     lessons = this.lessons
     open_ = [contest for name in collected.datasets if (contest := this.contests.open(name))]
     taught = Lessons(
-        learned=lessons.learned | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out},
+        learned=_learned(lessons, runs),
         cut_short=_cut_short(this.config, lessons, runs),
         history=lessons.history | _histories(lessons, runs),
         waiting=_waiting(this, open_),
@@ -147,6 +147,13 @@ def _again_at(this: Pass, runs: Sequence[Run], contests: Sequence[Contest]) -> d
     last_day = timedelta(days=rules.contest.max_days)
     again += [now if contest.owes_answers else contest.opened_at + last_day for contest in contests]
     return min(again, default=None)
+
+
+def _learned(lessons: Lessons, runs: Sequence[Run]) -> dict[str, str]:
+    """Of each program the lesson of its last plan, not where doing that again is wanted."""
+    again = {run.program for run in runs if run.is_to_repeat}
+    known = {name: lesson for name, lesson in lessons.learned.items() if name not in again}
+    return known | {run.program: run.plan.lesson for run in runs if run.plan and run.is_carried_out}
 
 
 def _cut_short(config: RoutingConfigUnified, lessons: Lessons, runs: Sequence[Run]) -> dict[str, CutShort]:

@@ -56,6 +56,9 @@ from argotune.synthetic.values import SyntheticDataResponse
 
 log = logging.getLogger(__name__)
 
+AFTER_TRAINING = frozenset({RunState.COMPARED, RunState.JUDGED, RunState.REPORTED})
+"""Where a budget that is spent teaches nothing of the training: what was not asked is asked by the next run."""
+
 OPENINGS_AT_ONCE = 10
 """How often a contest is opened anew where others spend of the significance in between."""
 
@@ -260,7 +263,7 @@ class Work:
         comparison = found.evidence.comparison
         contest = contest.model_copy(
             update={
-                "labels": len(comparison.scores),
+                "judged": tuple(score.example_id for score in comparison.scores),
                 "answers": comparison.answers,
                 "differ": comparison.differ,
                 "wait": found.evidence.wait,
@@ -309,7 +312,7 @@ class Work:
         """The run in its next state, written together with `also`: records with the tags of what is there of them."""
         spent = self._meter.spent
         spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
-        spending["is_cut_short"] = self.run.is_cut_short or self._meter.is_spent
+        spending["is_cut_short"] = self.run.is_cut_short or (self._meter.is_spent and state not in AFTER_TRAINING)
         later = self._book.advanced(self.run, state, **spending, **changes)
         return self._book.keep(later, ledger_records(later), also)
 

@@ -51,9 +51,22 @@ class ContestBook:
         self._n_pages: dict[str, int] = {}
 
     def open(self, program: str) -> Contest | None:
-        """The program's open contest. Raises Corrupt, NewerRecord."""
-        pointed = self._find(Collection.MARKERS, f"{OPEN}{program}", OpenContest)
-        return self.contest(pointed.contest) if pointed and pointed.contest else None
+        """The program's open contest. One that cannot be read is told and open no more. Raises NewerRecord."""
+        pointed = self._pointed(program)
+        if pointed is None or pointed.contest is None:
+            return None
+        found, tag = find_renewable(self._store, self._tenant_id, Collection.CONTESTS, pointed.contest, Contest)
+        self._tags[Collection.CONTESTS, pointed.contest] = tag
+        return found if found and found.is_open else None
+
+    def _pointed(self, program: str) -> OpenContest | None:
+        """What names the program's open contest; where that is damaged, what the contests say."""
+        id = f"{OPEN}{program}"
+        found, tag = find_renewable(self._store, self._tenant_id, Collection.MARKERS, id, OpenContest)
+        self._tags[Collection.MARKERS, id] = tag
+        if found is None and tag:
+            return OpenContest(contest=next((c.id for c in self.contests(program) if c.is_open), None))
+        return found
 
     def contest(self, id: str) -> Contest:
         """Raises NotFound."""
@@ -80,12 +93,13 @@ class ContestBook:
         return self._expecting((Collection.CONTESTS, contest.id, contest))
 
     def ending(self, contest: Contest) -> dict[Record, str | None]:
-        """What is written when a contest has ended: its sealed examples are opened from then on."""
+        """What is written when a contest has ended: the examples that judged are training data from then on."""
+        self._pointed(contest.program)
         opening = Opening(
             program=contest.program,
             run_id=contest.id,
             at=contest.ended_at or contest.opened_at,
-            example_ids=contest.sealed_ids,
+            example_ids=contest.judged,
         )
         spent = Share(contest=contest.id, opened_at=contest.opened_at, level=contest.spent or 0.0)
         ended = self._records(contest, OpenContest(contest=None), self.shares().with_share(spent))
@@ -100,7 +114,6 @@ class ContestBook:
 
         def work() -> Contest:
             contest = ended(self.contest(id), ContestState.STOPPED, reason, now, who)
-            self._find(Collection.MARKERS, f"{OPEN}{contest.program}", OpenContest)
             self._write(self.ending(contest))
             return contest
 
@@ -121,7 +134,8 @@ class ContestBook:
         return in_turn(f"the significance of {self._tenant_id}", work)
 
     def pairs(self, contest: str) -> list[Pair]:
-        """The journal of a contest, in the order in which questions were drawn. Raises Corrupt."""
+        """The journal of a contest, in the order in which questions were drawn. A page that cannot be read is told, and
+        what stood in it is asked again."""
         return [pair for page in self._pages(contest) for pair in page.pairs]
 
     def passed(self, contest: str) -> list[str]:
@@ -139,11 +153,12 @@ class ContestBook:
     def _pages(self, contest: str) -> Iterator[Page]:
         number = 0
         while True:
-            page, _ = find(self._store, self._tenant_id, Collection.SHADOW, _page_id(contest, number), Page)
-            if page is None:
+            id = _page_id(contest, number)
+            page, tag = find_renewable(self._store, self._tenant_id, Collection.SHADOW, id, Page)
+            if tag is None:
                 self._n_pages[contest] = number
                 return
-            yield page
+            yield from [page] if page else []
             number += 1
 
     def opened(self, program: str) -> frozenset[str]:
@@ -153,8 +168,13 @@ class ContestBook:
 
     def has_lost_openings(self, program: str) -> bool:
         """Whether something cannot be read that says which examples were opened: each may have been."""
-        stored = [r for r in self._store.scan(self._tenant_id, Collection.OPENINGS) if r.id.startswith(f"{program}-")]
-        return len(stored) > sum(1 for _ in readable(self._tenant_id, stored, lambda text: from_text(Opening, text)))
+        return self._has_lost(Collection.OPENINGS, Opening, program) or self._has_lost(
+            Collection.CONTESTS, Contest, program
+        )
+
+    def _has_lost(self, collection: str, kind: type[D], program: str) -> bool:
+        stored = [r for r in self._store.scan(self._tenant_id, collection) if r.id.startswith(f"{program}-")]
+        return len(stored) > sum(1 for _ in readable(self._tenant_id, stored, lambda text: from_text(kind, text)))
 
     def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:
         """Let the program's contests and openings know examples by their old and new ids: what was seen stays seen,
@@ -167,10 +187,20 @@ class ContestBook:
                 records[to_record(Collection.OPENINGS, opening.run_id, new)] = tag
         contest = self.open(program)
         if contest:
-            seen, sealed = _both(contest.seen_ids, renamed), _both(contest.sealed_ids, renamed)
-            records |= self.changing(contest.model_copy(update={"seen_ids": seen, "sealed_ids": sealed}))
+            self._rename_pairs(contest.id, renamed)
+            new_ids = {name: _both(getattr(contest, name), renamed) for name in ("seen_ids", "sealed_ids", "judged")}
+            records |= self.changing(contest.model_copy(update=new_ids))
         if records:
             self._write(records)
+
+    def _rename_pairs(self, contest: str, renamed: Mapping[str, str]) -> None:
+        """A page at a time: done again after a crash it ends the same."""
+        for page in list(self._pages(contest)):
+            record = to_record(Collection.SHADOW, _page_id(contest, page.number), page)
+            pairs = tuple(pair.with_renamed(renamed) for pair in page.pairs)
+            if pairs != page.pairs:
+                new = to_record(Collection.SHADOW, record.id, page.model_copy(update={"pairs": pairs}))
+                self._store.write(self._tenant_id, [new], {(record.collection, record.id): tag_of(record.document)})
 
     def _records(self, contest: Contest, pointed: OpenContest, shares: Shares) -> dict[Record, str | None]:
         return self._expecting(

@@ -44,8 +44,8 @@ class Contest(Document):
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
     `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
-    pass: `labels` of people that count, pairs of `answers`, on how many of these both `differ`, the natural logarithm
-    of its wealth, the spans that `wait` to be labelled in the order in which they were drawn.
+    pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, the natural logarithm of
+    its wealth, the spans that `wait` to be labelled in the order in which they were drawn.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Contest(Document):
     who: str = ""
     ended_at: datetime | None = None
     spent: Annotated[float, Field(ge=0, lt=1)] | None = None
-    labels: int = 0
+    judged: tuple[str, ...] = ()
     answers: int = 0
     differ: int = 0
     log_wealth: float = 0.0
@@ -85,7 +85,7 @@ class Contest(Document):
     @property
     def sentence(self) -> str:
         """How it stands, for people."""
-        told = f"{self.labels} labels, {self.answers} answers of both, {self.differ} of them differ"
+        told = f"{len(self.judged)} labels, {self.answers} answers of both, {self.differ} of them differ"
         if not self.is_open:
             return f"{self.state}: {self.why} ({told})"
         return f"open: {told}" + (f"; {self.outlook.sentence}" if self.outlook else "")

@@ -6,8 +6,9 @@ corrected or withdrawn changes the evidence as if it had never been otherwise.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pydantic import ConfigDict
@@ -49,6 +50,11 @@ class Pair:
     challenger: Answer
     slices: Mapping[str, str] = field(default_factory=dict)
     repeats: str | None = None
+
+    def with_renamed(self, renamed: Mapping[str, str]) -> Pair:
+        """The pair with the new ids of questions."""
+        repeats = self.repeats and renamed.get(self.repeats, self.repeats)
+        return replace(self, question=renamed.get(self.question, self.question), repeats=repeats)
 
     @property
     def is_equal(self) -> bool:
@@ -100,7 +106,7 @@ class Evidence:
 NOT_ANSWERED = "asked and not answered in time"
 HELD_BACK = "labelled before questions that were drawn earlier"
 SILENT = "the champion's LM said nothing"
-REPEATED = "near-duplicate of an earlier question"
+REPEATED = "repeats an earlier question"
 WITHDRAWN = "sealed example without a label of people"
 CONTRADICTED = "labels of people contradict each other: no difference is counted"
 NO_SCORE = "the metric gives no number in 0..1: no difference is counted"
@@ -138,7 +144,8 @@ class _Weighing:
     ) -> None:
         self._versions, self._standing, self._scored = versions, standing, scored
         self._now, self._patience, self._is_plain = now, patience, is_plain
-        self._scores: list[Score] = []
+        self._scores: dict[str, Score] = {}
+        self._times: Counter[str] = Counter()
         self._wait: list[str] = []
         self._left_out: dict[str, int] = {}
         self._answers = self._differ = 0
@@ -154,7 +161,7 @@ class _Weighing:
             program,
             champion,
             challenger,
-            tuple(self._scores),
+            tuple(replace(score, times=max(self._times[id], 1)) for id, score in self._scores.items()),
             answers=self._answers,
             differ=self._differ,
             unusable=unusable(pairs),
@@ -168,6 +175,7 @@ class _Weighing:
         is_open = not (self._is_plain and pair.is_equal)
         self._answers += 1
         self._differ += is_open
+        self._times[pair.repeats or pair.question] += is_open and pair.drawn == "lot"
         if pair.repeats is not None:
             self._leave_out(REPEATED)
         elif pair.drawn == "sealed":
@@ -197,7 +205,7 @@ class _Weighing:
         champion, challenger = self._scores_of(pair, example)
         slices, differs = {**pair.slices, **(example.slices or {})}, not (self._is_plain and pair.is_equal)
         score = Score(pair.question, example.source, slices, champion, challenger, pair.drawn, differs)
-        self._scores.append(score)
+        self._scores[pair.question] = score
 
     def _scores_of(self, pair: Pair, example: Example) -> tuple[float, float]:
         if pair.span_id in self._standing.contradicted:

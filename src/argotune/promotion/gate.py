@@ -75,21 +75,21 @@ def judge(comparison: Comparison, terms: Terms) -> Verdict:
 def measure(comparison: Comparison, terms: Terms) -> Numbers:
     """The numbers of a comparison, without a verdict."""
     scores = comparison.scores
-    differences = [score.difference for score in scores if score.differs]
-    wealth = log_wealth(differences) if differences else 0.0
+    differing = [score for score in scores if score.differs]
+    wealth = _log_wealth(differing)
     slices, slice_level = _slice_results(scores, terms)
     champion_mean = _mean([score.champion for score in scores if score.drawn == "sealed"])
-    effect = _effect(comparison, differences)
+    effect = _effect(comparison, differing)
     return Numbers(
         n=len(scores),
         champion_mean=champion_mean,
         challenger_mean=None if champion_mean is None else min(max(champion_mean + effect, 0.0), 1.0),
         effect=effect,
-        interval=_interval(comparison, differences, terms),
+        interval=_interval(comparison, differing, terms),
         p_value=anytime_p(wealth),
         level=terms.level,
-        wins=sum(d > 0 for d in differences),
-        losses=sum(d < 0 for d in differences),
+        wins=sum(score.difference > 0 for score in differing),
+        losses=sum(score.difference < 0 for score in differing),
         slices=slices,
         slice_level=slice_level,
         labels=sum(score.source is LabelSource.HUMAN for score in scores),
@@ -108,9 +108,27 @@ def outlook_of(numbers: Numbers, waiting: int, config: RoutingConfigUnified) -> 
     return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting)
 
 
-def _effect(comparison: Comparison, differences: Sequence[float]) -> float:
+def _by_question(scores: Sequence[Score]) -> list[float]:
+    """The difference on each question once: however often one is asked, it is one piece of evidence."""
+    return [score.difference for score in scores]
+
+
+def _by_request(scores: Sequence[Score]) -> list[float]:
+    """The difference on each request: what is asked often counts often."""
+    return [score.difference for score in scores for _ in range(score.times)]
+
+
+def _log_wealth(differing: Sequence[Score]) -> float:
+    """The wealth against "no better over requests" and that against "no better over questions", the smaller of them:
+    neither a question that is asked all the time nor many that are asked once decide alone."""
+    if not differing:
+        return 0.0
+    return min(log_wealth(_by_question(differing)), log_wealth(_by_request(differing)))
+
+
+def _effect(comparison: Comparison, differing: Sequence[Score]) -> float:
     """The gain over all requests: how often the two differ, times the mean difference where they do."""
-    mean = _mean(differences)
+    mean = _mean(_by_request(differing))
     return 0.0 if mean is None else mean * _share(comparison)
 
 
@@ -118,13 +136,17 @@ def _share(comparison: Comparison) -> float:
     return comparison.differ / comparison.answers if comparison.answers else 0.0
 
 
-def _interval(comparison: Comparison, differences: Sequence[float], terms: Terms) -> Interval:
-    """The gains that are not refuted: the lower end is too high ever with a chance of `level` and half the chance to
-    give up wrongly, the upper end too low with that chance."""
+def _interval(comparison: Comparison, differing: Sequence[Score], terms: Terms) -> Interval:
+    """The gains over requests that are not refuted: the lower end is too high ever with a chance of `level` and half
+    the chance to give up wrongly, the upper end too low with that chance. The lower end is below 0 as long as the
+    wealth does not suffice."""
     if not comparison.answers:
         return _NO_INTERVAL
     half = terms.config.contest.give_up_significance / 2
-    mean = mean_interval(differences, terms.level, half) if differences else _NO_INTERVAL
+    mean = _NO_INTERVAL
+    if differing:
+        once, often = (mean_interval(ds, terms.level, half) for ds in (_by_question(differing), _by_request(differing)))
+        mean = Interval(min(once.low, often.low), often.high)
     return gain_interval(mean, share_interval(comparison.differ, comparison.answers, half))
 
 
@@ -155,8 +177,14 @@ def _slice_result(name: tuple[str, str], inside: Sequence[Score], is_judged: boo
         challenger_mean=_mean([score.challenger for score in inside]) or 0.0,
         wins=sum(d > 0 for d in differences),
         losses=sum(d < 0 for d in differences),
-        p_worse=anytime_p(log_wealth([-d for d in differences])) if is_judged else None,
+        p_worse=_p_worse(inside) if is_judged else None,
     )
+
+
+def _p_worse(inside: Sequence[Score]) -> float:
+    """Of the bets against the challenger over questions and over requests the one that says more: a guard may."""
+    lost = ([-d for d in ds] for ds in (_by_question(inside), _by_request(inside)))
+    return anytime_p(max(log_wealth(ds) for ds in lost))
 
 
 def _worse(case: _Case) -> str | None:

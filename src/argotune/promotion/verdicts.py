@@ -23,7 +23,7 @@ class Score:
     """Both versions on one labelled question, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score.
 
     `differs`: the two did not say the same, so that a right answer can tell them apart. `drawn` is how the question
-    came into the contest.
+    came into the contest, `times` how often it, or a near-duplicate of it, was drawn.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -35,6 +35,7 @@ class Score:
     challenger: float
     drawn: Drawn = "sealed"
     differs: bool = True
+    times: int = 1
 
     def __post_init__(self) -> None:
         for role, value in (("champion", self.champion), ("challenger", self.challenger)):

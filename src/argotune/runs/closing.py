@@ -18,6 +18,8 @@ def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
         trained = {"last_at": run.started_at, "last_train_count": len(run.plan.train_ids)}
         history = history.model_copy(update={"trainings": history.trainings + 1, **trained})
     verdict = run.verdict
+    if verdict and run.is_to_repeat:
+        history = history.model_copy(update={"last_at": None, "last_train_count": 0})
     if verdict is None or verdict.outcome == "undecided" or not verdict.numbers.answers:
         return history
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"

@@ -41,11 +41,13 @@ def promote(this: Pass, program: Program, run: Run) -> Run:
 
 def _judged(this: Pass, program: Program, run: Run) -> Run:
     contest = this.contests.contest(run.contest or "")
+    barred = this.registry.expected_bar(contest.challenger)
     verdict = _verdict(this, program, run, contest)
-    judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict)
+    is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
+    judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
     records = {} if not contest.is_open else _contest_records(this, contest, verdict)
     if isinstance(verdict, Promoted):
-        _set_champion(this, judged, contest, verdict, records)
+        _set_champion(this, judged, contest, verdict, records, barred)
         kept = this.book.kept(judged)
     else:
         kept = this.book.keep(judged, expecting=records)
@@ -89,7 +91,12 @@ def _outlook(this: Pass, contest: Contest, verdict: Undecided) -> Outlook | None
 
 
 def _set_champion(
-    this: Pass, judged: Run, contest: Contest, verdict: Promoted, records: dict[Record, str | None]
+    this: Pass,
+    judged: Run,
+    contest: Contest,
+    verdict: Promoted,
+    records: dict[Record, str | None],
+    barred: dict[tuple[str, str], str | None],
 ) -> None:
     book, registry = this.book, this.registry
     champion, _ = registry.champion(judged.program)
@@ -105,5 +112,5 @@ def _set_champion(
         run_id=judged.id,
     )
     expect = {(record.collection, record.id): tag for record, tag in records.items()}
-    expect |= {**book.expected(judged), **registry.expected_bar(contest.challenger)}
-    registry.set_champion(change, contest.champion_tag, also=(book.record_of(judged), *records), expect=expect)
+    also = (book.record_of(judged), *records)
+    registry.set_champion(change, contest.champion_tag, also, {**expect, **book.expected(judged), **barred})
