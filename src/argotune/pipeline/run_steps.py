@@ -250,8 +250,13 @@ class Work:
 
     def _take_up(self, contest: Contest) -> None:
         """Gather evidence in place of training."""
-        about = {"champion": contest.champion, "champion_tag": contest.champion_tag, "challenger": contest.challenger}
-        self._advance(RunState.OPENED, contest=contest.id, **about)
+        self._advance(
+            RunState.OPENED,
+            contest=contest.id,
+            champion=contest.champion,
+            champion_tag=contest.champion_tag,
+            challenger=contest.challenger,
+        )
 
     def _evaluate(self) -> None:
         contest = self._this.contests.contest(self.run.contest or "")

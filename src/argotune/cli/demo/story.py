@@ -124,7 +124,8 @@ def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
 def row(tenant_id: str, run: Run) -> list[str]:
     """A run as a line of the table: tenant, program, verdict, before, after, why."""
     numbers = run.verdict.numbers if run.verdict else None
-    before, after = (percent(numbers.champion_mean), percent(numbers.challenger_mean)) if numbers else ("", "")
+    means = (numbers.champion_mean, numbers.challenger_mean) if numbers else (None, None)
+    before, after = ("" if mean is None else percent(mean) for mean in means)
     return [tenant_id, run.program, run.outcome.capitalize(), before, after, run.sentence.partition(": ")[2]]
 
 

@@ -192,7 +192,7 @@ def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: 
     if state.contest is None:
         return 0
     asked = {"contest": state.contest.id, "reason": Reason.DIFFER, "queued_at": state.now, "done_at": None}
-    known, new = [], []
+    known, new = list[QueueItem](), list[QueueItem]()
     for place, experience in enumerate(state.experiences(state.contest.wait)):
         item = state.items.get(experience.span_id)
         if item is None and len(new) < places:

@@ -108,10 +108,10 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     }
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
-    load, read = partial(log.examples, fields.program), partial(log.example, fields.program)
+    load, one = partial(log.examples, fields.program), partial(log.example, fields.program)
     opened = this.contests.opened(fields.program)
     released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
-    dataset = Dataset(fields.program, found.sums, load, counts, accuracy, recent, released, read)
+    dataset = Dataset(fields.program, found.sums, load, counts, accuracy, recent, released, one)
     return dataset, annotations
 
 
