@@ -1,7 +1,6 @@
-"""Paired statistics: the tests and intervals of the gate, pure functions of numbers and a seed.
+"""Paired statistics: intervals of mean differences and of shares, and how far two annotators agree.
 
-A difference is challenger minus champion on one example. Numpy is imported where it is needed,
-because commands that judge nothing import this module too.
+Numpy is imported where it is needed, because commands that measure nothing import this module too.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.interval import Interval
@@ -19,60 +18,8 @@ from argotune.stats.interval import Interval
 if TYPE_CHECKING:
     import numpy as np
 
-Side = Literal["both", "better", "worse"]
-"""What counts as extreme: any difference, a better challenger, or a worse one."""
-
-MAX_ENUMERATED = 16
-"""Up to this many differences all 2^n sign flips are looked at; above it, flips are drawn."""
-
 _CELLS = 1_000_000
 _SLACK = 1e-9
-
-
-def mcnemar_exact(wins: int, losses: int, side: Side = "both") -> float:
-    """The p-value of `wins` against `losses` among the examples on which only one of the two was right.
-
-    Exact binomial test at one half, after McNemar, "Note on the sampling error of the difference between
-    correlated proportions", Psychometrika 12 (1947). Two-sided is twice the smaller tail. Raises ConfigInvalid
-    for a negative count.
-    """
-    if min(wins, losses) < 0:
-        raise ConfigInvalid(f"wins, losses: {wins}, {losses}: must not be negative")
-    if side == "both":
-        return min(1.0, 2 * _upper_tail(max(wins, losses), wins + losses))
-    return _upper_tail(wins if side == "better" else losses, wins + losses)
-
-
-def _upper_tail(at_least: int, n: int) -> float:
-    """The chance of `at_least` heads or more in n tosses of a fair coin, summed in whole numbers."""
-    ways, total = 1, 0
-    for tails in range(n - at_least + 1):
-        total += ways
-        ways = ways * (n - tails) // (tails + 1)
-    return total / (1 << n)
-
-
-def paired_permutation(differences: Sequence[float], seed: int, rounds: int = 10_000, *, side: Side = "both") -> float:
-    """The p-value of the mean difference when the sign of each difference could as well be the other one.
-
-    Fisher, "The Design of Experiments" (1935), section 21. Exact up to MAX_ENUMERATED differences that are not zero.
-    Above, `rounds` flips are drawn and the observed one is counted in: Phipson and Smyth, "Permutation p-values should
-    never be zero", Stat. Appl. Genet. Mol. Biol. 9 (2010). Where no draw reaches what was observed, Hoeffding's bound
-    (J. Amer. Statist. Assoc. 58, 1963) may say less than 1 / (rounds + 1): it is never below the exact p-value, so
-    the test keeps its level, and levels that are too fine for the draws can still be met.
-    Raises ConfigInvalid for a difference that is not finite or fewer than one round.
-    """
-    values = [float(d) for d in _finite(differences) if d != 0]
-    if rounds < 1:
-        raise ConfigInvalid(f"rounds: {rounds}: at least 1 is needed")
-    sizes = sorted(abs(value) for value in values)
-    observed = math.fsum(values)
-    reached = {"both": abs(observed), "better": observed, "worse": -observed}[side]
-    if len(sizes) <= MAX_ENUMERATED:
-        return float(_reaching(_all_flips(sizes), reached, sizes, side).mean())
-    hits = sum(int(_reaching(sums, reached, sizes, side).sum()) for sums in _drawn_flips(sizes, seed, rounds))
-    drawn = (hits + 1) / (rounds + 1)
-    return drawn if hits else min(drawn, _hoeffding(reached, sizes, side))
 
 
 def _finite(differences: Sequence[float]) -> Sequence[float]:
@@ -82,40 +29,11 @@ def _finite(differences: Sequence[float]) -> Sequence[float]:
     return differences
 
 
-def _reaching(sums: np.ndarray, reached: float, sizes: Sequence[float], side: Side) -> np.ndarray:
-    """Which sums are as extreme as the observed one; sums that differ by rounding only are ties."""
-    extremes = abs(sums) if side == "both" else sums
-    return extremes >= reached - _SLACK * math.fsum(sizes)
-
-
-def _all_flips(sizes: Sequence[float]) -> np.ndarray:
-    import numpy as np
-
-    sums = np.zeros(1)
-    for size in sizes:
-        sums = np.concatenate((sums - size, sums + size))
-    return sums
-
-
-def _drawn_flips(sizes: Sequence[float], seed: int, rounds: int) -> Iterator[np.ndarray]:
-    """Sums under random signs, in blocks."""
-    import numpy as np
-
-    rng = np.random.default_rng(seed)
-    for block in _blocks(rounds, len(sizes)):
-        yield (2.0 * rng.integers(0, 2, size=(block, len(sizes)), dtype=np.int8) - 1.0) @ np.asarray(sizes)
-
-
 def _blocks(rounds: int, width: int) -> Iterator[int]:
     """Rounds cut into blocks of at most _CELLS numbers, so that memory does not grow with the examples."""
     block = max(1, _CELLS // width)
     for start in range(0, rounds, block):
         yield min(block, rounds - start)
-
-
-def _hoeffding(reached: float, sizes: Sequence[float], side: Side) -> float:
-    tail = math.exp(-(max(reached, 0.0) ** 2) / (2 * math.fsum(size**2 for size in sizes)))
-    return min(1.0, 2 * tail if side == "both" else tail)
 
 
 def bootstrap_interval(differences: Sequence[float], level: float = 0.95) -> Interval:

@@ -8,10 +8,11 @@ from functools import cache
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import zeta
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import log_wealth
-from argotune.stats.error_control import next_level, spent_by
+from argotune.stats.error_control import level_in_series, next_level, spent_by
 
 ends = st.lists(st.tuples(st.floats(-50, 50), st.booleans()), max_size=40)
 
@@ -62,6 +63,24 @@ def test_nothing_left_leaves_no_level():
 def test_numbers_without_meaning_are_refused(call):
     with pytest.raises(ConfigInvalid):
         next_level(*call)
+
+
+@pytest.mark.parametrize(("number", "by_hand"), [(1, 0.0303964), (2, 0.0075991), (3, 0.0033774), (10, 0.000303964)])
+def test_a_level_in_a_series_shrinks_with_the_square_of_its_number(number, by_hand):
+    assert level_in_series(0.05, number) == pytest.approx(by_hand, abs=1e-7)
+
+
+@given(st.floats(0.001, 0.5), st.integers(1, 5000))
+def test_levels_in_a_series_are_the_terms_of_one_that_sums_to_the_significance(significance, number):
+    """Those from k on are significance * zeta(2, k) / zeta(2); one is a difference of two."""
+    share = (zeta(2, number) - zeta(2, number + 1)) / zeta(2)
+    assert level_in_series(significance, number) == pytest.approx(significance * share, rel=1e-8)
+
+
+@pytest.mark.parametrize("call", [(0.05, 0), (1.5, 1), (0.0, 1)])
+def test_a_series_without_meaning_is_refused(call):
+    with pytest.raises(ConfigInvalid):
+        level_in_series(*call)
 
 
 LABELS = 16

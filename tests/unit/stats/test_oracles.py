@@ -1,4 +1,4 @@
-"""Paired statistics and power against SciPy, scikit-learn and closed forms, for any numbers.
+"""Paired statistics against SciPy, scikit-learn and closed forms, for any numbers.
 
 Tolerances: sums of the same terms agree to about 1e-9 of their value. What is drawn is held to five standard errors
 of the draw, so that a right function fails less than once in a million runs.
@@ -7,91 +7,23 @@ of the draw, so that a right function fails less than once in a million runs.
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import zeta
 from sklearn.metrics import cohen_kappa_score
 
 from argotune.stats.interval import Interval
-from argotune.stats.paired import (
-    MAX_ENUMERATED,
-    Side,
-    bootstrap_interval,
-    cohen_kappa,
-    kappa_interval,
-    mcnemar_exact,
-    paired_permutation,
-    wilson_interval,
-)
-from argotune.stats.power import examples_needed, gain_detected, level_of_attempt
+from argotune.stats.paired import bootstrap_interval, cohen_kappa, kappa_interval, wilson_interval
 
-ALTERNATIVES: dict[Side, str] = {"both": "two-sided", "better": "greater", "worse": "less"}
-SIDES = st.sampled_from(list(ALTERNATIVES))
 LEVELS = st.floats(0.5, 0.9999)
 COUNTS = st.tuples(st.integers(0, 400), st.integers(1, 400)).map(lambda two: (min(two), max(two)))
 """Hits among n."""
 
 EXACT = 1e-9
 FIVE_ERRORS = 5.0
-ONE_IN_TEN_MILLION = 1e-7
-slow = settings(max_examples=40)
-
-
-@given(st.integers(0, 400), st.integers(1, 400), SIDES)
-def test_mcnemar_is_the_binomial_test_of_scipy(wins: int, losses: int, side: Side):
-    oracle = stats.binomtest(wins, wins + losses, 0.5, ALTERNATIVES[side]).pvalue
-    assert mcnemar_exact(wins, losses, side) == pytest.approx(oracle, rel=EXACT)
-
-
-@slow
-@given(st.lists(st.integers(-8, 8), min_size=2, max_size=9), SIDES)
-def test_few_differences_are_permuted_as_scipy_permutes_them(eighths: list[int], side: Side):
-    """Eighths are exact in floats, so both see the same ties."""
-    differences = np.array(eighths) / 8
-    oracle = stats.permutation_test(
-        (differences,),
-        lambda values, axis: values.mean(axis=axis),
-        permutation_type="samples",
-        alternative=ALTERNATIVES[side],
-        vectorized=True,
-        n_resamples=np.inf,
-    )
-    assert paired_permutation(list(differences), seed=0, side=side) == pytest.approx(oracle.pvalue, rel=EXACT)
-
-
-@given(st.lists(st.booleans(), min_size=2, max_size=MAX_ENUMERATED), SIDES)
-def test_permuting_signed_ranks_is_wilcoxons_test(signs: list[bool], side: Side):
-    signed = [float(rank if sign else -rank) for rank, sign in enumerate(signs, 1)]
-    oracle = stats.wilcoxon(signed, alternative=ALTERNATIVES[side], method="exact").pvalue
-    assert paired_permutation(signed, seed=0, side=side) == pytest.approx(oracle, rel=EXACT)
-
-
-def share_of_flips(sizes: list[int], at_least: int) -> float:
-    """How many of all 2^n sums of +-size reach it: the product of (x^-size + x^size), multiplied out in integers."""
-    ways = Counter({0: 1})
-    for size in sizes:
-        grown = Counter({total + size: n for total, n in ways.items()})
-        grown.update({total - size: n for total, n in ways.items()})
-        ways = grown
-    return sum(n for total, n in ways.items() if total >= at_least) / 2 ** len(sizes)
-
-
-@slow
-@given(
-    st.lists(st.integers(1, 9).flatmap(lambda n: st.sampled_from([n, -n])), min_size=17, max_size=40), st.integers(0)
-)
-def test_drawn_permutations_are_as_many_as_a_binomial_of_the_exact_value_draws(values: list[int], seed: int):
-    exact, rounds = share_of_flips([abs(value) for value in values], sum(values)), 10_000
-    drawn = paired_permutation([float(value) for value in values], seed, rounds, side="better")
-    fewest, most = stats.binom(rounds, exact).ppf([ONE_IN_TEN_MILLION, 1 - ONE_IN_TEN_MILLION])
-    # Where no draw reaches the sum, the bound that is told instead may be below 1 / rounds and never below the exact.
-    assert min(exact, (fewest + 1) / (rounds + 1)) <= drawn <= (most + 1) / (rounds + 1)
 
 
 @given(COUNTS, LEVELS)
@@ -165,54 +97,6 @@ def test_a_kappa_interval_of_many_pairs_is_that_of_the_large_sample_error(truth:
     found = kappa_interval(pairs, 1, level, rounds)
     expected = kappa - reach * error, kappa + reach * error
     assert _ends(found) == tuple(pytest.approx(end, abs=slack) for end in expected)
-
-
-@given(st.floats(0.001, 0.5), st.integers(1, 5000))
-def test_levels_are_the_terms_of_the_series_that_sums_to_the_significance(significance: float, attempt: int):
-    """The levels of all attempts from k on are significance * zeta(2, k) / zeta(2); one is a difference of two."""
-    share = (zeta(2, attempt) - zeta(2, attempt + 1)) / zeta(2)
-    assert level_of_attempt(significance, attempt) == pytest.approx(significance * share, rel=1e-8)
-
-
-PLANS = st.tuples(st.floats(0.01, 0.9), st.floats(0.01, 1), st.floats(0.0001, 0.2), st.floats(0.5, 0.99))
-
-
-def chance_to_find(n: float, gain: float, disagreement: float, level: float) -> float:
-    """Connor's power function, as the normal distribution of the mean difference gives it."""
-    asked = stats.norm.isf(level / 2) * math.sqrt(disagreement)
-    return float(stats.norm.cdf((gain * math.sqrt(n) - asked) / math.sqrt(disagreement - gain**2)))
-
-
-@given(PLANS)
-def test_so_many_examples_are_the_first_whose_power_is_enough(plan: tuple[float, float, float, float]):
-    gain, disagreement, level, power = plan
-    disagreement = max(gain, disagreement)
-    assume(disagreement - gain**2 > 1e-6)
-    root = brentq(lambda n: chance_to_find(n, gain, disagreement, level) - power, 1e-9, 1e9, xtol=1e-9)
-    found = examples_needed(gain, disagreement, level, power)
-    assert root - 1e-6 * root <= found < root + 1 + 1e-6 * root
-
-
-@given(st.integers(1, 20_000), st.floats(0, 1), st.floats(0.0005, 0.5), st.floats(0.5, 0.95))
-def test_the_gain_that_can_be_shown_is_found_by_trying_all(n: int, disagreement: float, level: float, power: float):
-    enough = (g / 1000 for g in range(1, 1001) if examples_needed(g / 1000, disagreement, level, power) <= n)
-    assert gain_detected(n, disagreement, level, power) == next(enough, None)
-
-
-@pytest.mark.parametrize(("gain", "disagreement"), [(0.05, 0.2), (0.1, 0.3), (0.15, 0.35), (0.1, 0.12)])
-def test_the_exact_test_finds_a_gain_about_as_often_as_planned(gain: float, disagreement: float):
-    """The power of mcnemar_exact, summed over all wins and losses. It is stricter than the formula's test, by the
-    discreteness of few disagreements: up to 6 points less, never more than 2 points above."""
-    n, level, power = examples_needed(gain, disagreement, 0.05, 0.8), 0.05, 0.8
-    wins_share = (disagreement + gain) / 2 / disagreement
-    differing = range(n + 1)
-    found = 0.0
-    for count, chance in zip(differing, stats.binom.pmf(differing, n, disagreement), strict=True):
-        if chance > 1e-9:
-            wins = range(count + 1)
-            shown = [mcnemar_exact(w, count - w) <= level for w in wins]
-            found += chance * float(stats.binom.pmf(wins, count, wins_share) @ np.array(shown))
-    assert power - 0.06 <= found <= power + 0.02
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

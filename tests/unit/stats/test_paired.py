@@ -12,114 +12,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
+from argotune.stats.error_control import level_in_series
 from argotune.stats.interval import Interval
-from argotune.stats.paired import (
-    bootstrap_interval,
-    cohen_kappa,
-    kappa_interval,
-    mcnemar_exact,
-    paired_permutation,
-    wilson_interval,
-)
-from argotune.stats.power import level_of_attempt
+from argotune.stats.paired import bootstrap_interval, cohen_kappa, kappa_interval, wilson_interval
 
-counts = st.integers(0, 300)
 differences = st.lists(st.floats(-1, 1), min_size=2, max_size=30)
 seeds = st.integers(0, 2**31 - 1)
 quick = settings(max_examples=60)
-
-
-@pytest.mark.parametrize(
-    ("wins", "losses", "side", "by_hand"),
-    [
-        (0, 0, "both", 1.0),
-        (3, 3, "both", 1.0),
-        (5, 0, "both", 2 / 32),
-        (0, 5, "both", 2 / 32),
-        (1, 9, "both", 2 * (1 + 10) / 1024),
-        (8, 2, "both", 2 * (1 + 10 + 45) / 1024),
-        (15, 5, "both", 2 * (1 + 20 + 190 + 1140 + 4845 + 15504) / 2**20),
-        (24, 2, "both", 2 * (1 + 26 + 325) / 2**26),
-        (0, 0, "better", 1.0),
-        (8, 2, "better", (1 + 10 + 45) / 1024),
-        (2, 8, "better", 1 - (1 + 10) / 1024),
-        (2, 8, "worse", (1 + 10 + 45) / 1024),
-        (0, 10, "worse", 1 / 1024),
-    ],
-)
-def test_mcnemar_agrees_with_binomials_summed_by_hand(wins, losses, side, by_hand):
-    assert mcnemar_exact(wins, losses, side) == pytest.approx(by_hand, abs=1e-5, rel=1e-5)
-
-
-@given(counts, counts)
-def test_mcnemar_is_a_probability_and_symmetric(wins, losses):
-    assert 0 <= mcnemar_exact(wins, losses) <= 1
-    assert mcnemar_exact(wins, losses) == mcnemar_exact(losses, wins)
-    assert mcnemar_exact(wins, losses, "better") == mcnemar_exact(losses, wins, "worse")
-
-
-@given(counts, counts)
-def test_both_tails_of_mcnemar_cover_everything_and_share_the_middle(wins, losses):
-    middle = math.comb(wins + losses, wins) / 2 ** (wins + losses)
-    tails = mcnemar_exact(wins, losses, "better") + mcnemar_exact(wins, losses, "worse")
-    assert tails == pytest.approx(1 + middle)
-
-
-def test_mcnemar_of_thousands_neither_overflows_nor_loses_the_tail():
-    assert mcnemar_exact(5000, 0) == 0.0
-    assert mcnemar_exact(3000, 3000) == 1.0
-    assert mcnemar_exact(1000, 0) == pytest.approx(2**-999)
-
-
-@pytest.mark.parametrize(
-    ("values", "side", "by_hand"),
-    [
-        ([], "both", 1.0),
-        ([0.0, 0.0], "better", 1.0),
-        ([1, 1, 1], "both", 2 / 8),
-        ([1, 1, 1], "better", 1 / 8),
-        ([1, 1, 1], "worse", 1.0),
-        ([0.5, 0.25, -0.25], "better", 3 / 8),
-        ([0.5, 0.25, -0.25], "both", 6 / 8),
-        ([0.1, 0.2, -0.3], "both", 1.0),
-        ([0.1, 0.2, -0.3], "better", 5 / 8),
-        ([0.3, 0.1, 0.0, 0.2], "better", 1 / 8),
-    ],
-)
-def test_few_differences_are_permuted_exactly(values, side, by_hand):
-    assert paired_permutation(values, seed=0, side=side) == pytest.approx(by_hand)
-
-
-@pytest.mark.parametrize(("wins", "losses"), [(7, 2), (10, 6), (4, 12), (0, 16)])
-@pytest.mark.parametrize("side", ["both", "better", "worse"])
-def test_permuting_few_hits_is_the_mcnemar_test(wins, losses, side):
-    values = [1.0] * wins + [-1.0] * losses
-    assert paired_permutation(values, seed=0, side=side) == pytest.approx(mcnemar_exact(wins, losses, side))
-
-
-@pytest.mark.parametrize(("wins", "losses"), [(20, 14), (30, 15), (12, 40), (25, 25)])
-def test_drawn_permutations_come_close_to_the_exact_value(wins, losses):
-    values = [1.0] * wins + [-1.0] * losses
-    assert paired_permutation(values, seed=3) == pytest.approx(mcnemar_exact(wins, losses), abs=0.015)
-
-
-def test_what_draws_cannot_resolve_is_bounded_by_hoeffding_and_never_below_the_exact_value():
-    values = [0.5] * 60
-    p_value = paired_permutation(values, seed=3)
-    assert p_value == pytest.approx(2 * math.exp(-30), abs=0)
-    assert mcnemar_exact(60, 0) < p_value < level_of_attempt(0.05, 1000)
-
-
-@quick
-@given(differences, seeds)
-def test_permutation_is_a_probability_symmetric_and_blind_to_order(values, seed):
-    shuffled = random.Random(seed).sample(values, len(values))
-    p_value = paired_permutation(values, seed, rounds=200)
-    assert 0 < p_value <= 1
-    assert paired_permutation(shuffled, seed, rounds=200) == p_value
-    assert paired_permutation([-v for v in values], seed, rounds=200) == p_value
-    better = paired_permutation(values, seed, rounds=200, side="better")
-    assert paired_permutation([-v for v in values], seed, rounds=200, side="worse") == better
 
 
 @quick
@@ -164,7 +63,7 @@ def test_an_interval_of_few_scores_is_that_of_all_their_resamples(level):
 def test_a_confidence_that_no_draws_could_carry_is_computed():
     """With 10,000 draws this was the most extreme of them: 16 points at a confidence of 99.9988 % and of 97 % alike."""
     values = [1.0] * 60 + [-1.0] * 20 + [0.0] * 120
-    lows = [bootstrap_interval(values, 1 - level_of_attempt(0.05, attempt)).low for attempt in (1, 10, 50, 500, 5000)]
+    lows = [bootstrap_interval(values, 1 - level_in_series(0.05, look)).low for look in (1, 10, 50, 500, 5000)]
     assert lows == sorted(lows, reverse=True)
     assert len(set(lows)) == 5
     assert lows[-1] == -1.0, "too fine to be computed: all that was seen"
@@ -195,16 +94,6 @@ def test_equal_differences_give_an_interval_without_width_that_contains_their_me
     assert interval.contains(math.fsum([0.1] * n) / n)
 
 
-@pytest.mark.parametrize(("attempt", "by_hand"), [(1, 0.0303964), (2, 0.0075991), (3, 0.0033774), (10, 0.000303964)])
-def test_level_shrinks_with_the_square_of_the_attempt(attempt, by_hand):
-    assert level_of_attempt(0.05, attempt) == pytest.approx(by_hand, abs=1e-7)
-
-
-def test_levels_of_all_attempts_sum_to_the_significance_and_not_beyond():
-    spent = math.fsum(level_of_attempt(0.05, attempt) for attempt in range(1, 20_001))
-    assert 0.04999 < spent < 0.05
-
-
 @pytest.mark.parametrize(
     ("hits", "n", "low", "high"),  # Newcombe, Statistics in Medicine 17 (1998), table I, method 3; and no observations
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718), (0, 0, 0, 1)],
@@ -217,14 +106,9 @@ def test_the_interval_of_a_share_is_that_of_the_literature(hits, n, low, high):
     "call",
     [
         lambda: wilson_interval(3, 2),
-        lambda: mcnemar_exact(-1, 3),
-        lambda: paired_permutation([0.1, float("nan")], 0),
-        lambda: paired_permutation([0.1], 0, rounds=0),
         lambda: bootstrap_interval([]),
         lambda: bootstrap_interval([0.1, float("inf")]),
         lambda: bootstrap_interval([0.1], level=1.0),
-        lambda: level_of_attempt(0.05, 0),
-        lambda: level_of_attempt(1.5, 1),
     ],
 )
 def test_numbers_without_meaning_are_refused(call):
