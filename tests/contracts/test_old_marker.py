@@ -12,7 +12,7 @@ from argotune.adapters.phoenix.place import Place, place_of
 from argotune.data.cursor import Reading
 from argotune.data.masked import Masked
 from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import CutShort, TrainingHistory
 from argotune.errors import Conflict, Unavailable
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
@@ -57,7 +57,6 @@ MASKED = Masked(rules="e3b0c44298fc1c14", counts={"email": 7})
 HISTORY = TrainingHistory(
     trainings=2,
     promotions=1,
-    attempts=2,
     compared=180,
     disagreed=21,
     last_at=NOON,
@@ -69,7 +68,6 @@ LESSONS = Lessons(
     learned={"routing": "3f2a"},
     cut_short={"routing": CutShort(lesson="9c1e", max_lm_calls=20_000, max_lm_tokens=20_000_000)},
     history={"routing": HISTORY},
-    short={"routing": Shortfall(gain=0.03, test_examples=50, traces=700)},
 )
 ALL = {PassState: PASSES, Reading: READING, Masked: MASKED, Lessons: LESSONS}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from argotune.decisions.values import CutShort, TrainingHistory, Waiting
+from argotune.decisions.values import CutShort, TrainingHistory, Awaited
 from argotune.store.documents import Document
 
 
@@ -15,4 +15,4 @@ class Lessons(Document):
     learned: dict[str, str] = Field(default_factory=dict)
     cut_short: dict[str, CutShort] = Field(default_factory=dict)
     history: dict[str, TrainingHistory] = Field(default_factory=dict)
-    waiting: dict[str, Waiting] = Field(default_factory=dict)
+    waiting: dict[str, Awaited] = Field(default_factory=dict)

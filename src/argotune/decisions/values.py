@@ -152,7 +152,7 @@ class Opinion:
     reason: str
 
 
-class Waiting(Document):
+class Awaited(Document):
     """What an open contest waits for: labels of people on so many spans, requests to be answered by both versions.
 
     `told` says how it stands.

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import CutShort, TrainingHistory, Waiting
+from argotune.decisions.values import CutShort, TrainingHistory, Awaited
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about
@@ -169,15 +169,15 @@ def _histories(lessons: Lessons, runs: Sequence[Run]) -> dict[str, TrainingHisto
     return {run.program: history_after(lessons.history.get(run.program, TrainingHistory()), run) for run in runs}
 
 
-def _waiting(this: Pass, contests: Sequence[Contest]) -> dict[str, Waiting]:
+def _waiting(this: Pass, contests: Sequence[Contest]) -> dict[str, Awaited]:
     """What the open contests of the module wait for."""
     return {contest.program: _waiting_of(this.config, contest) for contest in contests}
 
 
-def _waiting_of(config: RoutingConfigUnified, contest: Contest) -> Waiting:
+def _waiting_of(config: RoutingConfigUnified, contest: Contest) -> Awaited:
     ahead, in_hand = contest.outlook, len(contest.wait)
     has_room = contest.answers < config.contest.max_shadow_calls
-    return Waiting(
+    return Awaited(
         labels=in_hand,
         wants_requests=has_room and (ahead is None or ahead.labels > in_hand),
         told=contest.sentence,

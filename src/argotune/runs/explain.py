@@ -93,7 +93,7 @@ def _pairs(values: dict[str, str]) -> str:
 def _numbers(run: Run) -> list[str]:
     if not run.verdict:
         return []
-    shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "test", "attempt", "trusted_share")
+    shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "labels", "answers", "differ")
     return [f"          {name} = {getattr(run.verdict.numbers, name)}" for name in shown]
 
 

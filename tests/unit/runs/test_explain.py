@@ -82,9 +82,9 @@ def test_a_promoted_version_is_told_with_its_run_its_moves_and_its_diff():
         "          effect = 0.3",
         "          p_value = 0.002",
         "          level = 0.03",
-        "          test = mcnemar",
-        "          attempt = 1",
-        "          trusted_share = 1.0",
+        "          labels = 40",
+        "          answers = 80",
+        "          differ = 20",
         "history   2026-03-02 12:01:00 promoted by mover 1: reason 1",
         "history   2026-03-02 12:02:00 promoted by mover 2: reason 2",
         "",
@@ -145,7 +145,7 @@ def test_a_run_that_has_not_ended_is_told_as_far_as_it_came():
 
 def test_answers_that_could_not_be_used_are_told_of_each_version():
     store, lacks = promoted(), UnusableAnswers(20, {"cut off": 2, "no content": 1}, {}, 3, 0)
-    comparison = Comparison("routing", "v1", "v2", 1, (), unusable=lacks)
+    comparison = Comparison("routing", "v1", "v2", (), unusable=lacks)
     RunBook(store, "acme_corp").open(make_run(id="routing-pass-2", comparison=comparison))
     made = Registry(store, "acme_corp").keep(make_version("Made.", run_id="routing-pass-2"))
     assert "unusable  3 answers of the champion: 2 cut off, 1 no content" in story_of(store, made.id).lines()

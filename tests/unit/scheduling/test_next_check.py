@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -42,15 +41,6 @@ def looked(
 def test_a_look_is_written_down_as_when_a_module_can_be_due(modules, due_at, open_at) -> None:
     agenda = agenda_of("acme", modules, NOON)
     assert (agenda.looked_at, agenda.due_at, agenda.open_at) == (NOON, due_at, open_at)
-
-
-@pytest.mark.parametrize(
-    ("traces", "hours_ago", "open_in"),
-    [(0, 10, -9), (100, 10, 24), (1000, 10, 5), (1999, 0.5, 0.5)],
-)
-def test_a_long_wait_for_traces_is_looked_at_when_half_of_it_is_over(traces, hours_ago, open_in) -> None:
-    short = replace(looked(traces, NOON - HOUR * hours_ago), traces_needed=2000, gain_asked=0.03)
-    assert agenda_of("acme", [short], NOON).open_at == pytest.approx(NOON + HOUR * open_in, abs=HOUR / 100)
 
 
 @pytest.mark.parametrize(
