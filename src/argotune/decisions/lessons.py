@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from argotune.decisions.values import CutShort, TrainingHistory, Awaited
+from argotune.decisions.values import Awaited, CutShort, TrainingHistory
 from argotune.store.documents import Document
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.decisions.lessons import Lessons
-from argotune.decisions.values import CutShort, TrainingHistory, Awaited
+from argotune.decisions.values import Awaited, CutShort, TrainingHistory
 from argotune.errors import Corrupt
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about

@@ -35,7 +35,7 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
-from argotune.pipeline.stages.report import Trained, report
+from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, train
 from argotune.programs.program import Program
@@ -287,7 +287,7 @@ class Work:
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
         self.run = report(self._this, self.run, self._trained())
 
-    def _trained(self) -> Trained:
+    def _trained(self) -> Reported:
         """What the challenger was trained and chosen on, and what judged it."""
         contest = self._this.contests.contest(self.run.contest or "")
         trained = self.run if self.run.plan else self._trainer(contest.id)
@@ -295,7 +295,7 @@ class Work:
         if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
             made = self._kept_synthetic(contest.id)
             examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))
-        return Trained(trained or self.run, contest, examples)
+        return Reported(trained or self.run, contest, examples)
 
     def _trainer(self, id: str) -> Run | None:
         """The run that trained the challenger, None where it was forgotten or cannot be read."""

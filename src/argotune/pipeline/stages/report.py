@@ -20,7 +20,7 @@ from argotune.runs.tracker import TrackedExample, TrackedRun
 
 
 @dataclass(frozen=True)
-class Trained:
+class Reported:
     """The run that trained a challenger, its contest, and the examples that it was trained, chosen and judged on."""
 
     run: Run
@@ -28,7 +28,7 @@ class Trained:
     examples: Sequence[Example]
 
 
-def report(this: Pass, run: Run, trained: Trained) -> Run:
+def report(this: Pass, run: Run, trained: Reported) -> Run:
     """Publish a judged run and end it. Publishing again after a crash changes nothing.
 
     While a contest is open nothing of its answers is published: who saw them could tune to them.
@@ -43,7 +43,7 @@ def report(this: Pass, run: Run, trained: Trained) -> Run:
     return this.book.keep(ended, (*ledger_records(ended), *of_trainer))
 
 
-def _tracked(registry: Registry, run: Run, trained: Trained, pairs: Sequence[Pair], now: datetime) -> TrackedRun:
+def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pair], now: datetime) -> TrackedRun:
     comparison, verdict = run.comparison, run.verdict
     assert comparison is not None
     assert verdict is not None
