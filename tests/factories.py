@@ -11,6 +11,7 @@ from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.spans import Span
 from argotune.data.splitting import Split
+from argotune.promotion.contests import Contest
 from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Verdict
 from argotune.promotion.versions import Lineage, Version, version_id
 from argotune.runs.run import Run, RunState
@@ -152,6 +153,23 @@ def make_run(**overrides: Any) -> Run:
         "started_at": NOON,
     }
     return Run(**{**values, **overrides})
+
+
+def make_contest(**overrides: Any) -> Contest:
+    """An open contest of routing that was opened at noon."""
+    values = {
+        "id": "routing-pass-1",
+        "program": "routing",
+        "module": "routing",
+        "champion": "v1",
+        "champion_tag": None,
+        "challenger": "v2",
+        "opened_at": NOON,
+        "level": 0.0125,
+        "seen_ids": ("seen",),
+        "sealed_ids": ("sealed",),
+    }
+    return Contest(**{**values, **overrides})
 
 
 def make_verdict(outcome: str = "promoted", reason: str = "better") -> Verdict:

@@ -329,7 +329,7 @@ MEASURED = ModelingContext(
         ({"success_rate": 0.6}, (True, pytest.approx(0.15)), "right 15 points less often"),
         ({"current_performance_score": 0.9}, (True, pytest.approx(0.15)), "right 15 points less often"),
         ({"success_drop": 0.0, "success_rate": 0.5}, (False, 0.03), "little has changed"),
-        ({"days_since_last_training": 7, "data_quality_score": 0.49}, (False, 0.0), "only 49.0 % of the labels"),
+        ({"days_since_last_training": 7, "data_quality_score": 0.0}, (True, 0.03), "7 days old"),
         ({"days_since_last_training": 7, "data_quality_score": None}, (True, 0.03), "7 days old"),
         (
             {"days_since_last_training": 7, "success_rate": 0.98, "current_performance_score": 0.98},

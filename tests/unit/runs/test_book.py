@@ -7,28 +7,31 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
-from argotune.promotion.attempts import Attempt
 from factories import NOON, after, make_run, make_verdict
 from watched_store import Call, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
+from argotune.promotion.openings import Opening
+from argotune.promotion.verdicts import Undecided
 from argotune.runs.book import RunBook
 from argotune.runs.run import NEXT, Plan, RunState, Skip
 from argotune.store.collections import Collection
+from argotune.store.documents import to_record
 from argotune.store.port import Record
 from argotune.store.sealing import SCHEMA, digest, seal
 
 S = RunState
 LEGAL = {
     (S.STARTED, S.PLANNED),
+    (S.STARTED, S.OPENED),
     (S.STARTED, S.SKIPPED),
     (S.PLANNED, S.TRAINED),
     (S.PLANNED, S.SKIPPED),
     (S.TRAINED, S.OPENED),
+    (S.TRAINED, S.SKIPPED),
     (S.OPENED, S.COMPARED),
-    (S.OPENED, S.JUDGED),
     (S.OPENED, S.SKIPPED),
     (S.COMPARED, S.JUDGED),
     (S.JUDGED, S.REPORTED),
@@ -44,9 +47,12 @@ PLAN = Plan(
     data_hash="0" * 64,
 )
 
-ALSO = RunBook(MemoryStore(), "acme_corp").attempt_record(
-    Attempt(program="routing", run_id="routing-1", at=NOON, example_ids=("d",))
+ALSO = to_record(
+    Collection.OPENINGS, "routing-1", Opening(program="routing", run_id="routing-1", at=NOON, example_ids=("d",))
 )
+
+
+UNDECIDED = Undecided("undecided: few labels", make_verdict().numbers)
 
 
 def book_of(store: MemoryStore | None = None) -> RunBook:
@@ -66,12 +72,13 @@ def test_a_legal_step_is_written_down(state: RunState, following: RunState):
 
 @pytest.mark.parametrize(("state", "following"), [pair for pair in product(S, S) if pair not in LEGAL])
 def test_an_illegal_step_is_a_conflict_that_leaves_nothing(state: RunState, following: RunState):
-    book = book_of()
+    store = MemoryStore()
+    book = book_of(store)
     run = book.open(make_run(state=state))
     with pytest.raises(Conflict, match=f"routing-pass-1 cannot go from {state} to {following}"):
         book.advance(run, following, also=[ALSO], lm_calls=3)
     assert book.run(run.id) == run
-    assert book.attempts("routing") == []
+    assert store.read("acme_corp", ALSO.collection, ALSO.id) is None
 
 
 def test_every_state_is_in_the_table_and_leads_to_an_end():
@@ -86,10 +93,26 @@ def test_every_state_is_in_the_table_and_leads_to_an_end():
 
 
 def test_a_step_is_written_together_with_what_it_promises():
-    book = book_of()
-    attempt = Attempt(program="routing", run_id="routing-pass-1", at=NOON, example_ids=("d",))
-    book.advance(make_run(state=S.TRAINED), S.OPENED, also=[book.attempt_record(attempt)], attempt=1)
-    assert (book.run("routing-pass-1").attempt, book.attempts("routing")) == (1, [attempt])
+    store = MemoryStore()
+    book = book_of(store)
+    book.advance(make_run(state=S.TRAINED), S.OPENED, also=[ALSO], contest="routing-pass-1")
+    assert book.run("routing-pass-1").contest == "routing-pass-1"
+    assert store.read("acme_corp", ALSO.collection, ALSO.id) == ALSO.document
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_step_that_expects_other_records_is_written_with_all_of_them_or_with_none(is_there: bool):
+    store = MemoryStore()
+    book = book_of(store)
+    run = book.open(make_run(state=S.TRAINED))
+    if is_there:
+        store.write("acme_corp", [ALSO])
+        with pytest.raises(Conflict):
+            book.keep(book.advanced(run, S.OPENED), expecting={ALSO: None})
+        assert (book.run(run.id), book.sums()[0].latest.outcome) == (run, "unfinished")
+    else:
+        opened = book.keep(book.advanced(run, S.OPENED), expecting={ALSO: None})
+        assert (book.run(run.id), store.read("acme_corp", ALSO.collection, ALSO.id)) == (opened, ALSO.document)
 
 
 @pytest.mark.parametrize("changes", [{"lm_cals": 3}, {"lm_calls": "many"}, {"plan": {"optimizer": "x"}}])
@@ -106,6 +129,7 @@ def test_a_field_that_no_run_has_is_not_written(changes: dict[str, object]):
         ({"state": S.JUDGED, "verdict": make_verdict("promoted", "better")}, "unfinished", "better"),
         ({"state": S.REPORTED, "verdict": make_verdict("promoted", "better")}, "promoted", "better"),
         ({"state": S.REPORTED, "verdict": make_verdict("rejected", "no gain")}, "rejected", "no gain"),
+        ({"state": S.REPORTED, "verdict": UNDECIDED}, "undecided", "undecided: few labels"),
         ({"state": S.SKIPPED, "skip": Skip(reason="no labels")}, "skipped", "skipped: no labels"),
     ],
 )
@@ -126,7 +150,7 @@ def test_a_run_that_another_process_has_taken_further_is_not_written_over(has_en
         stale.advance(make_run(), S.PLANNED, also=[ALSO])
     with pytest.raises(Conflict):
         stale.keep(make_run())
-    assert (quick.runs(), quick.attempts("routing")) == ([run], [])
+    assert (quick.runs(), store.read("acme_corp", ALSO.collection, ALSO.id)) == ([run], None)
 
 
 def test_two_processes_that_begin_the_same_run_do_not_both_begin_it():
@@ -247,21 +271,6 @@ def test_what_a_run_has_spent_is_the_later_of_its_record_and_its_last_answer(
     if latest:
         store.write("acme_corp", [book.spending_record(make_run(id=latest[0]), latest[1])])
     assert book.spent(run) == found
-
-
-# Attempts
-
-
-def test_attempts_are_listed_oldest_first_of_their_program_only():
-    store = MemoryStore()
-    book = book_of(store)
-    made = [
-        Attempt(program=program, run_id=f"{program}-{n}", at=after(n), example_ids=("d",))
-        for n, program in [(3, "routing"), (1, "routing"), (2, "cross_modal")]
-    ]
-    store.write("acme_corp", [book.attempt_record(attempt) for attempt in (*made, made[0])])
-    assert book.attempts("routing") == [made[1], made[0]]
-    assert book.attempts("modality.video") == []
 
 
 def test_the_run_that_began_last_is_the_latest_whatever_its_clock_said():

@@ -1,8 +1,8 @@
 """forget: drop what a tenant's config says is too old, whether or not the tenant still has passes.
 
 What explains who serves stays: the last changes of each champion with their runs, the version that serves and the one
-before it, every version that a kept run names, and what is under way. So does every opening of examples that there
-still are: they judge nobody any more.
+before it, every version that a kept run or contest names, and what is under way. So does every opening of examples that
+there still are: they judge nobody any more.
 """
 
 from __future__ import annotations
@@ -102,10 +102,12 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
     skipped, judged = (now - timedelta(days=days) for days in (rules.skipped_run_days, rules.run_days))
     moved = {change.run_id for change in find_all(store, tenant_id, Collection.HISTORY, Change)}
     shown = {found.latest.id for found in sums if found.latest}
-    old_runs, kept_versions = list[str](), set[str]()
+    contests = [c for c in find_all(store, tenant_id, Collection.CONTESTS, Contest) if not _is_long_over(c, judged)]
+    trains = {contest.id for contest in contests if contest.is_open}
+    old_runs, kept_versions = list[str](), {id for c in contests for id in (c.champion, c.challenger)}
     for run in _runs(store, tenant_id):
         is_old = run.started_at < (skipped if run.outcome == "skipped" else judged)
-        if run.is_over and is_old and run.id not in moved and run.id not in shown:
+        if run.is_over and is_old and run.id not in moved | shown | trains:
             old_runs.append(run.id)
         else:
             kept_versions |= {version for version in (run.champion, run.challenger) if version}
@@ -152,15 +154,15 @@ def _old_versions(store: Store, tenant_id: str, kept: set[str], before: datetime
     return _old(store, tenant_id, Collection.VERSIONS, Version, is_old)
 
 
+def _is_long_over(contest: Contest, before: datetime) -> bool:
+    return contest.ended_at is not None and contest.ended_at < before
+
+
 def _old_contests(store: Store, tenant_id: str, before: datetime) -> dict[str, list[str]]:
-    """Contests that have ended, and their journals."""
-
-    def is_old(contest: Contest) -> bool:
-        return contest.ended_at is not None and contest.ended_at < before
-
-    old = _old(store, tenant_id, Collection.CONTESTS, Contest, is_old)
+    """Contests that have ended, and before them their journals, which nothing else names."""
+    old = _old(store, tenant_id, Collection.CONTESTS, Contest, lambda contest: _is_long_over(contest, before))
     pages = [r.id for r in store.scan(tenant_id, Collection.SHADOW) if r.id.rpartition("/")[0] in old]
-    return {Collection.CONTESTS: old, Collection.SHADOW: pages}
+    return {Collection.SHADOW: pages, Collection.CONTESTS: old}
 
 
 def _old_openings(store: Store, tenant_id: str, before: datetime) -> list[str]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from argotune.promotion.attempts import Attempt
-from factories import LATER, NOON, make_config, make_experience, make_run, make_verdict, make_version
+from factories import LATER, NOON, make_config, make_contest, make_experience, make_run, make_verdict, make_version
 from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
 from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some, is_borne_out
+from argotune.promotion.contests import ContestState
+from argotune.promotion.evidence import Page
+from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
@@ -38,7 +40,7 @@ def ids(store: MemoryStore, collection: str) -> set[str]:
 
 
 def a_store() -> MemoryStore:
-    """A tenant with runs, versions and attempts of many ages. Of the old ones `promoted` moved a champion."""
+    """A tenant with runs, versions and openings of many ages. Of the old ones `promoted` moved a champion."""
     store = MemoryStore()
     Configs(store).save(make_config())
     registry = Registry(store, "acme_corp")
@@ -61,8 +63,8 @@ def a_store() -> MemoryStore:
     ]
     store.write("acme_corp", [RunBook.record_of(one) for one in runs])
     for name, example_ids in (("gone", ("x",)), ("seen", ("x", "kept"))):
-        attempt = Attempt(program="routing", run_id=name, at=NOON - 400 * DAY, example_ids=example_ids)
-        store.write("acme_corp", [RunBook(store, "acme_corp").attempt_record(attempt)])
+        opening = Opening(program="routing", run_id=name, at=NOON - 400 * DAY, example_ids=example_ids)
+        store.write("acme_corp", [to_record(Collection.OPENINGS, name, opening)])
     return store
 
 
@@ -73,9 +75,40 @@ def test_what_is_too_old_goes_and_what_explains_who_serves_stays(monkeypatch: py
     found = forget_old(store, make_config(), NOON)
     assert found == {"runs": 2, "versions": 1, "attempts": 1}
     assert ids(store, Collection.RUNS) == {"promoted", "judged", "skipped", "unfinished", "latest"}
-    assert ids(store, Collection.ATTEMPTS) == {"seen"}
+    assert ids(store, Collection.OPENINGS) == {"seen"}
     assert keep_tally(store, "acme_corp", LATER) == before
     assert forget_old(store, make_config(), NOON) == {}
+
+
+def with_contest(store: MemoryStore, id: str, ended_days_ago: float | None, versions: tuple[str, str]) -> None:
+    ended = {"state": ContestState.NO_BETTER, "ended_at": NOON - (ended_days_ago or 0) * DAY, "spent": 0.001}
+    contest = make_contest(
+        id=id,
+        opened_at=NOON - 450 * DAY,
+        champion=versions[0],
+        challenger=versions[1],
+        **(ended if ended_days_ago is not None else {}),
+    )
+    page = Page(contest=id, number=0, at=contest.opened_at, pairs=())
+    records = [to_record(Collection.CONTESTS, id, contest), to_record(Collection.SHADOW, f"{id}/000000", page)]
+    store.write("acme_corp", records)
+
+
+def test_contests_that_ended_long_ago_go_with_their_journals_and_others_keep_what_they_name() -> None:
+    store = a_store()
+    named = [make_version(name, created_at=NOON - 500 * DAY) for name in "wxyz"]
+    for version in named:
+        Registry(store, "acme_corp").keep(version)
+    w, x, y, z = (version.id for version in named)
+    with_contest(store, "old-judged", None, (w, x))
+    with_contest(store, "contest-over", 100, (w, y))
+    with_contest(store, "contest-long-over", 400, (w, z))
+    found = forget_old(store, make_config(), NOON)
+    assert found == {"runs": 1, "versions": 1, "attempts": 2, "contests": 1, "shadow": 1}
+    assert ids(store, Collection.CONTESTS) == {"old-judged", "contest-over"}
+    assert ids(store, Collection.SHADOW) == {"old-judged/000000", "contest-over/000000"}
+    assert "old-judged" in ids(store, Collection.RUNS), "the run that trained a challenger under way"
+    assert {w, x, y} == {w, x, y, z} & ids(store, Collection.VERSIONS)
 
 
 def test_each_field_of_the_retention_changes_what_goes() -> None:
