@@ -1,4 +1,4 @@
-"""The cold-start rules, what is short of showing a gain, and how actions are drawn."""
+"""The cold-start rules, what the next contest takes, and how actions are drawn."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, shortfall, strategy_of_rules
+from argotune.decisions.outlook import Outlook
+from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingHistory
-from argotune.tenants.config import DecisionRules, GateRules
+from argotune.stats.power import labels_until_better, shadow_answers_needed
+from argotune.tenants.config import DecisionRules
 
-RULES, GATE = DecisionRules(), GateRules()
+RULES = DecisionRules()
 KNOWN = {"real_sample_count": 100, "test_count": 60, "days_since_last_training": 1.0, "growth": 0.0}
 TRAIN = Action(strategy=Strategy.PURE_REAL, optimizer="nearest")
 
@@ -54,18 +56,22 @@ def test_strategy_follows_the_documents_thresholds(count, strategy):
     assert strategy_of_rules(context(real_sample_count=count), RULES) == strategy
 
 
-HISTORY = TrainingHistory(trainings=1, attempts=1, compared=100, disagreed=30, last_at=NOON)
+HISTORY = TrainingHistory(trainings=1, compared=100, disagreed=30, last_at=NOON)
+LEVEL = 0.0125
 
 
-def test_what_is_missing_to_show_a_gain_is_told_in_traces():
-    short = shortfall(context(test_count=60), HISTORY, RULES, GATE, traces=400)
-    assert short is not None
-    assert short.test_examples > 1000
-    assert short.traces == math.ceil(short.test_examples * 400 / 60)
-    assert short.sentence == f"{short.traces:,} traces short of detecting +3 points"
-    opinion = opinion_of_rules(context(), RULES, 0.03, short)
-    assert not opinion.should_train
-    assert opinion.reason == short.sentence
+def test_what_the_next_contest_takes_follows_from_how_often_the_last_ones_differed():
+    found = prospect(HISTORY, RULES, LEVEL, 0.05)
+    labels = labels_until_better(0.05, 0.3, LEVEL, RULES.detection_power)
+    assert found == Outlook(gain=0.05, labels=labels, answers=shadow_answers_needed(labels, 0.3))
+    assert found.sentence == (
+        f"about {found.labels:,} labels and {found.answers:,} shadow answers until a verdict on +5 points"
+    )
+
+
+def test_what_no_contest_could_show_is_not_worth_a_training():
+    opinion = opinion_of_rules(context(days_since_last_training=None), RULES, 0.03, "too many labels")
+    assert (opinion.should_train, opinion.expected_gain, opinion.reason) == (False, 0.03, "too many labels")
 
 
 @pytest.mark.parametrize(
@@ -84,15 +90,25 @@ def test_more_is_promised_where_something_was_lost_or_not_proven(changes, histor
 
 
 @pytest.mark.parametrize(
-    ("rules", "history", "test_count"),
+    ("rules", "history", "level"),
     [
-        (RULES, TrainingHistory(), 5),
-        (RULES, HISTORY, 5000),
-        (DecisionRules(detectable_gain=0), HISTORY, 5),
+        (RULES, TrainingHistory(), LEVEL),
+        (RULES, HISTORY, 0.0),
+        (DecisionRules(detectable_gain=0), HISTORY, LEVEL),
     ],
+    ids=["nobody knows how often they differ", "nothing is left to spend", "not asked"],
 )
-def test_nothing_is_missing_where_nobody_knows_it_is_there_or_it_is_not_asked(rules, history, test_count):
-    assert shortfall(context(test_count=test_count), history, rules, GATE, 100) is None
+def test_nothing_is_told_of_a_contest_where_nobody_knows_or_asks(rules, history, level):
+    assert prospect(history, rules, level, 0.03) is None
+
+
+@pytest.mark.parametrize(
+    ("growth", "score", "gain"),
+    [(1.0, 0.5, 0.2), (3.0, 0.5, 0.2), (0.0, 0.5, 0.03), (-0.5, 0.5, 0.03), (1.0, None, 0.03), (1.0, 0.95, 0.03)],
+)
+def test_each_doubling_of_the_examples_promises_a_share_of_the_errors(growth, score, gain):
+    known = context(growth=growth, current_performance_score=score)
+    assert promised_gain(known, HISTORY, RULES) == pytest.approx(gain)
 
 
 @given(st.floats(0, 1), st.integers(1, 5), st.data())

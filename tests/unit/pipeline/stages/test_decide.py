@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, Split
 from argotune.decisions.context import context_of
+from argotune.decisions.outlook import outlook
 from argotune.decisions.values import (
     SKIP,
     Action,
@@ -26,14 +28,19 @@ from argotune.decisions.values import (
 )
 from argotune.pipeline.stages.decide import Decided, DecisionInputs, decide
 from argotune.runs.run import Plan
-from argotune.tenants.config import RoutingConfigUnified
+from argotune.tenants.config import DecisionRules, RoutingConfigUnified
 
 WITHOUT_WRITER = (
     "nearest: the task LM scores labels and no teacher is named, so nothing here writes instructions; of the methods "
     "that need none, examples near the question help most"
 )
-LATELY = TrainingHistory(trainings=1, attempts=1, last_at=after(-3600), last_train_count=60, champion_score=0.7)
-MEASURED = LATELY.model_copy(update={"compared": 100, "disagreed": 30})
+LATELY = TrainingHistory(trainings=1, last_at=after(-3600), last_train_count=60, champion_score=0.7)
+MEASURED = LATELY.model_copy(update={"compared": 1000, "disagreed": 120})
+SELDOM = LATELY.model_copy(update={"compared": 100, "disagreed": 90})
+OFTEN = MEASURED.model_copy(update={"last_at": NOON - timedelta(days=8)})
+LEVEL = 0.0125
+AHEAD = outlook(0.03, 0.12, LEVEL, DecisionRules().detection_power)
+assert AHEAD is not None
 
 
 def examples(split: Split, n: int, trusted: int | None = None) -> list[Example]:
@@ -54,8 +61,8 @@ def question(
 ) -> DecisionInputs:
     """One about 60 training and 40 test examples without a writer, never trained, in which chance has no say."""
     config, data, past = config or make_config(), data or dataset(), past or TrainingHistory()
-    usual = {"seed": 7, "chance": 1.0, "has_writer": False, **of}
-    return DecisionInputs(config, data, context_of(config, data, past, NOON), past, **usual)
+    usual = {"seed": 7, "chance": 1.0, "has_writer": False, "level": LEVEL, **of}
+    return DecisionInputs(config, data, context_of(config, data, past, usual["level"], NOON), past, **usual)
 
 
 def real(optimizer: str) -> Action:
@@ -76,7 +83,7 @@ def plan(of: DecisionInputs, **changes: Any) -> Plan:
         train_ids=ids[Split.TRAIN],
         dev_ids=ids[Split.DEV],
         test_ids=ids[Split.TEST],
-        data_hash=of.data.sums.data_hash,
+        data_hash=of.data.data_hash,
     )
     return usual.model_copy(update=changes)
 
@@ -247,21 +254,23 @@ def floor(reason: str) -> Decided:
     return Decided(TrainingDecision(action=SKIP, by="floor", reason=reason, by_rules=SKIP), None)
 
 
-FEW = "2 labelled test examples short: 18 of 86 labelled examples fall into the test split, the gate asks for 20"
-UNTRUSTED = "only 47.5 % of the test labels are from people or an independent annotator, the gate asks for 50.0 %: " + (
-    "annotate more spans"
-)
+SPENT = "nothing is left of the year's significance (gate.significance), so no contest can be opened"
+UNTRUSTED = "no label of a person or a trusted annotator yet, so nothing could be judged: annotate spans"
 NOTHING_NEW = "nothing new to learn from: the labelled examples are those of the last run"
 NO_EXAMPLES = "no labelled training examples, and no LM that writes synthetic ones"
+
+
+def of_outcomes(trusted: int = 0) -> Dataset:
+    """60 training examples of which so many have a label of a person."""
+    return Dataset.of("routing", examples(Split.TRAIN, 60, trusted), {}, 0.7)
 
 
 @pytest.mark.parametrize(
     ("data", "fields", "reason"),
     [
-        (dataset(test=18), {}, FEW),
-        (dataset(test=20), {}, None),
-        (dataset(test=40, trusted=19), {}, UNTRUSTED),
-        (dataset(test=40, trusted=20), {}, None),
+        (dataset(test=0), {}, None),
+        (of_outcomes(), {}, UNTRUSTED),
+        (of_outcomes(1), {}, None),
         (dataset(0), {}, NO_EXAMPLES),
         (dataset(7), {"preferred_optimizer": "nearest"}, "nearest needs 8 training examples, 7 are here"),
     ],
@@ -281,9 +290,9 @@ def test_without_real_examples_a_writer_may_make_some(has_writer: bool, used: bo
     assert is_possible or found == floor(NO_EXAMPLES)
 
 
-def test_a_gate_that_asks_for_no_trust_is_content_with_outcomes():
-    config = make_config(gate={"min_trusted_share": 0.0})
-    assert decide(question(config, dataset(trusted=0))).plan is not None
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_without_significance_that_is_left_no_challenger_is_made(is_forced: bool):
+    assert decide(question(level=0.0, is_forced=is_forced)) == floor(SPENT)
 
 
 def test_what_was_learned_before_is_skipped_but_for_force():
@@ -318,22 +327,51 @@ RAISED = "the budget that ended the last training was raised"
         (LATELY, {"calls": 9}, RAISED),
         (LATELY, {"tokens": 9}, RAISED),
         (LATELY, {"lesson": "another"}, "little has changed since the last training: +0.0 % training examples"),
-        (MEASURED, {"calls": 9}, None),
+        (MEASURED, {"calls": 9}, RAISED),
+        (SELDOM, {"calls": 9}, None),
     ],
 )
 def test_a_raised_budget_is_a_reason_where_enough_could_be_shown(past: TrainingHistory, limits, reason: str | None):
-    found = decide(cut(question(data=dataset(experiences=400), past=past), **limits)).decision
+    found = decide(cut(question(past=past), **limits)).decision
     assert found.by == "rules"
     assert (found.action == real("nearest")) is (reason == RAISED)
     assert found.expected_gain == 0.03
-    assert found.reason == reason if reason else found.reason.endswith("traces short of detecting +3 points")
+    assert found.reason == reason if reason else "more labels than contest.max_labels (400)" in found.reason
 
 
-def test_a_shortfall_is_told_in_the_traces_that_the_examples_came_from():
-    few, many = (decide(question(data=dataset(experiences=n), past=MEASURED)).decision for n in (400, 4000))
-    assert few.action == many.action == SKIP
-    n_few, n_many = (int(found.reason.split()[0].replace(",", "")) for found in (few, many))
-    assert n_many == 10 * n_few > 10_000
+def limits(**rules: int) -> RoutingConfigUnified:
+    return make_config(contest=rules)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        (limits(), None),
+        (limits(max_labels=AHEAD.labels - 40), None),
+        (limits(max_labels=AHEAD.labels - 41), f"more labels than contest.max_labels ({AHEAD.labels - 41})"),
+        (limits(max_shadow_calls=AHEAD.answers - 40), None),
+        (
+            limits(max_shadow_calls=AHEAD.answers - 41),
+            f"more answers than contest.max_shadow_calls ({AHEAD.answers - 41})",
+        ),
+    ],
+    ids=["usual", "just enough labels", "a label short", "just enough answers", "an answer short"],
+)
+def test_a_training_waits_that_no_contest_could_show_within_its_limits(config: RoutingConfigUnified, why: str | None):
+    """40 sealed test examples are labelled and will be answered already."""
+    found = decide(question(config, past=OFTEN)).decision
+    if why is None:
+        assert (found.action, found.reason) == (real("nearest"), "the last training is 8 days old")
+    else:
+        assert (found.action, found.reason) == (SKIP, f"{AHEAD.sentence}: {why}")
+    forced = decide(question(config, past=OFTEN, is_forced=True)).decision
+    assert forced.action == real("nearest")
+
+
+def test_what_is_told_of_the_next_contest_is_in_the_context():
+    known, unknown = (question(past=past).context for past in (OFTEN, LATELY))
+    assert (known.labels_to_verdict, known.answers_to_verdict) == (AHEAD.labels, AHEAD.answers)
+    assert (unknown.labels_to_verdict, unknown.answers_to_verdict) == (None, None)
 
 
 def test_weights_that_an_optimizer_does_not_look_at_are_told():

@@ -13,7 +13,7 @@ from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.cursor import Cursor, Reading
-from argotune.decisions.values import CutShort, Shortfall, TrainingHistory
+from argotune.decisions.values import Awaited, CutShort
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
@@ -223,57 +223,43 @@ def test_clocks_that_differ_by_little_are_believed(sent: Sent, ahead: timedelta)
     assert sent.look() == replace(ASKED, last_run_at=NOON + ahead)
 
 
-# What a run without enough to show waits for
+# What an open contest waits for
 
 
-HISTORY = {"routing": TrainingHistory()}
-
-
-def lacking(traces: int = 700, test_examples: int = 50) -> dict[str, Shortfall]:
-    return {"routing": Shortfall(gain=0.03, test_examples=test_examples, traces=traces)}
-
-
-def waiting(ago: timedelta = HOUR, **known: Any) -> dict[str, Any]:
-    return {"last_run_at": NOON - ago, "history": HISTORY, "short": lacking(), **known}
+LABELS = Awaited(labels=3, wants_requests=False, told="open: 3 labels are missing")
+REQUESTS = Awaited(labels=0, wants_requests=True, told="open: more requests are wanted")
+NOTHING = Awaited(labels=0, wants_requests=False, told="open: nothing is missing")
 
 
 @pytest.mark.parametrize(
-    ("known", "needed", "gain", "labels"),
+    ("waiting", "traces", "labels"),
     [
-        (waiting(), 700, 0.03, 167),
-        (waiting(24 * HOUR - SECOND), 700, 0.03, 167),
-        (waiting(24 * HOUR), 100, None, 50),
-        (waiting(short=lacking(1200)), 1200, 0.03, 167),
-        (waiting(short=lacking(100)), 100, 0.03, 167),
-        (waiting(short=lacking(99)), 100, None, 167),
-        (waiting(short=lacking(test_examples=3)), 700, 0.03, 50),
-        (waiting(short=lacking(test_examples=15)), 700, 0.03, 50),
-        (waiting(short=lacking(test_examples=16)), 700, 0.03, 54),
-        (waiting(short={}), 100, None, 50),
-        (waiting(history={}), 700, 0.03, 167),
-        (waiting(history={**HISTORY, "other": TrainingHistory()}), 100, None, 50),
-        (waiting(last_run_at=None), 100, None, 50),
-        (waiting(last_run_at=NOON + 48 * HOUR), 100, None, 50),
+        ({}, 100, 50),
+        ({"routing": LABELS}, 100, 1),
+        ({"routing": REQUESTS}, 1, 50),
+        ({"routing": NOTHING}, 100, 50),
+        ({"routing": LABELS, "other": REQUESTS}, 1, 1),
     ],
 )
-def test_so_much_is_asked_as_shows_a_gain_for_a_day(sent: Sent, known, needed: int, gain: float | None, labels: int):
-    found = sent.marked(**known).look()
-    assert (found.traces_needed, found.gain_asked, found.labels_needed) == (needed, gain, labels)
-    assert found.counted_up_to == max(needed, 1000)
+def test_one_label_or_trace_that_a_contest_waits_for_is_enough(sent: Sent, waiting, traces: int, labels: int):
+    found = sent.marked(waiting=waiting).look()
+    assert (found.traces_needed, found.labels_needed, found.counted_up_to) == (traces, labels, 1000)
+    assert found.contests == tuple(f"{name}: {waiting[name].told}" for name in sorted(waiting))
+    assert set(found.contests) <= set(found.remarks)
 
 
-def test_of_several_programs_the_one_that_lacks_least_is_waited_for(sent: Sent):
-    short = {**lacking(700), "other": Shortfall(gain=0.2, test_examples=9, traces=300)}
-    both = {name: TrainingHistory() for name in short}
-    found = sent.marked(**waiting(short=short, history=both)).look()
-    assert (found.traces_needed, found.gain_asked) == (300, 0.2)
+def test_a_label_on_what_a_contest_waits_for_makes_its_module_due(sent: Sent):
+    sent.send(3, labelled=1)
+    sent.marked(label_names=("agent",), waiting={"routing": NOTHING})
+    assert not sent.look().is_due
+    assert sent.marked(waiting={"routing": LABELS}).look().is_due
 
 
-def test_a_tenant_says_how_long_it_waits_and_how_much_is_put_to_the_test(sent: Sent):
-    sent.marked(**waiting(5 * HOUR))
-    assert sent.look(make_config(decisions={"look_again_hours": 5})).traces_needed == 100
-    split = {"train": 0.6, "dev": 0.2, "test": 0.2}
-    assert sent.look(make_config(split=split)).labels_needed == 250
+def test_a_request_that_a_contest_may_draw_makes_its_module_due(sent: Sent):
+    sent.send(1)
+    sent.marked(waiting={"routing": LABELS})
+    assert not sent.look().is_due
+    assert sent.marked(waiting={"routing": REQUESTS}).look().is_due
 
 
 @pytest.mark.parametrize(("calls", "is_raised"), [(20_000, False), (19_999, True)])
