@@ -229,12 +229,10 @@ def _past_run(number: int, at: datetime) -> Run:
     ids = [f"{number:012x}{place:012x}" for place in range(TEST_EXAMPLES)]
     scores = tuple(Score(id, LabelSource.HUMAN, {"label": AGENTS[0]}, 0.0, 1.0) for id in ids)
     numbers = Numbers(n=TEST_EXAMPLES, champion_mean=0.5, challenger_mean=0.5, effect=0.0, interval=Interval(-0.1, 0.1),
-        p_value=0.5, level=0.03, wins=10, losses=10, test="mcnemar", trusted_share=1.0, attempt=1, slices=(),
-        slice_level=0.05)  # fmt: skip
-    told = {id: {"agent": AGENTS[0]} for id in ids}
-    return run.model_copy(update={"state": RunState.REPORTED, "skip": None, "champion_answers": told,
-        "challenger_answers": told, "comparison": Comparison("routing", "v0", "v1", 1, scores),
-        "verdict": Rejected("rejected: +0.00 points", Objection.NOT_SIGNIFICANT, numbers)})  # fmt: skip
+        p_value=1.0, level=0.01, wins=10, losses=10, slices=(), slice_level=0.05)  # fmt: skip
+    return run.model_copy(update={"state": RunState.REPORTED, "skip": None,
+        "comparison": Comparison("routing", "v0", "v1", scores, TEST_EXAMPLES, TEST_EXAMPLES),
+        "verdict": Rejected("rejected: +0.00 points", Objection.NO_BETTER, numbers)})  # fmt: skip
 
 
 def main() -> None:
@@ -253,11 +251,22 @@ def main() -> None:
         measure(arguments, arguments.store_url or f"sqlite:///{Path(folder)}/growth.db")
 
 
+def config() -> RoutingConfigUnified:
+    """A tenant whose passes gather and decide: no LM here can carry out what they decide on."""
+    return RoutingConfigUnified(
+        tenant_id=TENANT,
+        agents=dict.fromkeys(AGENTS, "an agent"),
+        modules=["routing"],
+        min_trace_confidence=0.0,
+        phoenix_lookback_hours=24.0 * 90,
+        preferred_optimizer="gepa",
+    )
+
+
 def measure(arguments: argparse.Namespace, url: str) -> None:
     """Fill the store and print a line for each step."""
     store = wiring.open_store(read_settings(store_url=url))
-    Configs(store).save(RoutingConfigUnified(tenant_id=TENANT, agents=dict.fromkeys(AGENTS, "an agent"),
-        modules=["routing"], min_trace_confidence=0.0, phoenix_lookback_hours=24.0 * 90))  # fmt: skip
+    Configs(store).save(config())
     for name in arguments.steps:
         print(_line(_measured(name, url, arguments)), flush=True)
         if name == "first":

@@ -95,7 +95,7 @@ def left(path: Path) -> dict[str, object]:
         "promotions": len(registry.history("routing")),
         "outcomes": [r.outcome for r in runs],
         "contests": [c.state for c in ContestBook(world.store, "acme").contests()],
-        "answered": len(ContestBook(world.store, "acme").pairs(runs[0].contest or "")),
+        "answered": sum(len(page.pairs) for page in ContestBook(world.store, "acme").pages(runs[0].contest or "")),
         "paid": sum(r.lm_calls for r in runs),
         "answers": sum(1 for _ in world.store.scan("acme", "answers")),
         "calls_again": world.lms.calls,

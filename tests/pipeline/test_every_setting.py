@@ -25,7 +25,6 @@ from judge import Judge, annotator
 from loopback import Quiet, answering
 from marked import mark
 from pydantic import BaseModel
-from scripted_lm import like_the_nearest_demo
 from world import START, World, traffic
 
 from argotune import wiring
@@ -40,8 +39,8 @@ from argotune.data.splitting import Split
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
-from argotune.decisions.values import Action, ModelingContext, Shortfall, Strategy, TrainingHistory
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent
+from argotune.decisions.values import Action, ModelingContext, Strategy, TrainingHistory
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget
 from argotune.labels.queue import AnnotationQueue
@@ -58,7 +57,8 @@ from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs import programs_of
-from argotune.promotion.gate import judge, no_evidence
+from argotune.promotion.contest_book import ContestBook
+from argotune.promotion.gate import Terms, judge
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 from argotune.promotion.versions import Change
@@ -102,12 +102,14 @@ def decided(
     examples = tuple(make_example(f"{split} {n}", split=split) for split, size in sizes.items() for n in range(size))
     data = Dataset("routing", ExampleSums.of(examples), lambda: examples, {"experiences": 400}, 0.7, recent)
     past = TrainingHistory(**{"last_at": START - timedelta(days=days), **history}) if history else TrainingHistory()
-    context = context_of(config, data, past, START)
-    found = decide(DecisionInputs(config, data, context, past, seed=1, chance=chance, has_writer=has_writer))
+    context = context_of(config, data, past, 0.0125, START)
+    found = decide(
+        DecisionInputs(config, data, context, past, seed=1, chance=chance, has_writer=has_writer, level=0.0125)
+    )
     return found.decision, found.plan and found.plan.model_dump(exclude={"train_ids", "dev_ids", "test_ids"})
 
 
-AGAIN = {"trainings": 1, "attempts": 1, "last_train_count": 60, "champion_score": 0.6}
+AGAIN = {"trainings": 1, "last_train_count": 60, "champion_score": 0.6}
 MEASURED = {**AGAIN, "compared": 100, "disagreed": 30}
 many = partial(decided, n_train=60)
 
@@ -120,28 +122,43 @@ def optimizer(config: RoutingConfigUnified, **of: Any) -> str:
 def known(config: RoutingConfigUnified, **history: int) -> ModelingContext:
     """What models decide on."""
     test = tuple(make_example(f"test {n}", split=Split.TEST) for n in range(200))
-    return context_of(config, Dataset.of("routing", test, {}, None), TrainingHistory(**history), START)
+    return context_of(config, Dataset.of("routing", test, {}, None), TrainingHistory(**history), 0.0125, START)
 
 
 # The gate
 
 
-def judged(config: RoutingConfigUnified, *, wins: int, losses: int = 0, same: int = 0, **of: Any) -> Any:
-    """What the gate says; `trusted` of the labels are people's, and all but the losses are in one language."""
-    pairs = [(0.0, 1.0)] * wins + [(1.0, 0.0)] * losses + [(1.0, 1.0)] * same
-    trusted = of.get("trusted", len(pairs))
+def judged(
+    config: RoutingConfigUnified, *, wins: int = 0, losses: int = 0, same: int = 0, days: float = 0, **of: Any
+) -> Any:
+    """What the gate says of labels of people; all but the losses are in one language."""
+    pairs = [(0.0, 1.0)] * wins + [(1.0, 0.0)] * losses
     scores = tuple(
         Score(
             f"e{n}",
-            LabelSource.HUMAN if n < trusted else LabelSource.OUTCOME,
+            LabelSource.HUMAN,
             {"language": "de" if champion > challenger else "en"},
             champion,
             challenger,
+            drawn=of.get("drawn", "sealed"),
         )
         for n, (champion, challenger) in enumerate(pairs)
     )
-    comparison = Comparison("routing", "v1", "v2", 1, scores, unusable=of.get("unusable"))
-    return no_evidence(comparison, config.gate), judge(comparison, config.gate, seed=1)
+    differ = len(pairs)
+    comparison = Comparison("routing", "v1", "v2", scores, differ + same, differ, of.get("unusable"))
+    return judge(comparison, Terms(0.0125, START - timedelta(days=days), START, config))
+
+
+def gathering(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
+    """How a contest stands that people answer nothing in: level, answers, and what was left out."""
+    world = a_world(config)
+    new, _ = traffic(config.tenant_id, 60, first=2000)
+    world.traces.record(config.tenant_id, [replace(s, attributes={**s.attributes, **UNKNOWN}) for s in new])
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    world.now += later or timedelta(0)
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
+    contest = ContestBook(world.store, config.tenant_id).contest(run.contest or "")
+    return contest.level, contest.answers, {what: n for what, n in run.counts.items() if what.startswith("contest")}
 
 
 def silent(*, champion: int = 0, challenger: int = 0) -> UnusableAnswers:
@@ -205,15 +222,15 @@ def ran(config: RoutingConfigUnified, change: Callable[[World], None] = lambda w
 
 
 def again_at(config: RoutingConfigUnified) -> Any:
-    """When a run is repeated whose champion said nothing."""
-
-    def answer(inputs: Any, labels: Any, demos: Any) -> Any:
-        if not demos:
-            raise NoContent("silence")
-        return like_the_nearest_demo(inputs, labels, demos)
-
+    """When a training is repeated whose champion was moved meanwhile."""
     world = a_world(config)
-    world.lms.answer = answer
+    registry = Registry(world.store, config.tenant_id)
+
+    def override() -> None:
+        if world.lms.calls == 20:
+            registry.override("routing", registry.versions()[0].id, who="ann", reason="why not", now=world.now)
+
+    world.lms.on_call = override
     run_module(world.ports, config, "routing", Request(is_forced=True))
     return ModuleBook(world.store, config.tenant_id, "routing").read(PassState).again_at
 
@@ -361,10 +378,7 @@ def whose(config: RoutingConfigUnified) -> Any:
     return read_span(make_span(), config.tenant_id, {"routing": FIELDS})
 
 
-def waiting(traces: int) -> dict[str, Any]:
-    """What is left of a pass that ended five hours ago, short of so many traces."""
-    short = {"routing": Shortfall(gain=0.03, test_examples=50, traces=traces)}
-    return {"last_run_at": START - timedelta(hours=5), "history": {"routing": TrainingHistory()}, "short": short}
+FIVE_HOURS_AGO = {"last_run_at": START - timedelta(hours=5)}
 
 
 @dataclass(frozen=True)
@@ -380,6 +394,8 @@ class Row:
 LATE = replace(openai_server.completion("hi"), after_s=0.3)
 SMALL = {"decisions.detectable_gain": 0, "decisions.exploration_share": 0}
 ROUTED = {**WORLD, **SMALL, "use_synthetic_data": False}
+OPEN = {**ROUTED, "contest.min_people_labels": 1000, "annotation.daily_limit": 200}
+UNKNOWN = {"routing.agent_success": False}
 CONFIG = [
     Row(
         "tenant_id",
@@ -388,7 +404,7 @@ CONFIG = [
         {"tenant_id": "acme_corp"},
     ),
     Row("enable_auto_optimization", False, asked_to_run, ROUTED),
-    Row("optimization_interval_seconds", 90_000, partial(asked_to_run, known=waiting(0)), ROUTED),
+    Row("optimization_interval_seconds", 90_000, partial(asked_to_run, known=FIVE_HOURS_AGO), ROUTED),
     Row("min_samples_for_optimization", 121, asked_to_run, ROUTED),
     Row("preferred_optimizer", "bootstrap", optimizer),
     Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
@@ -412,17 +428,23 @@ CONFIG = [
     Row("reward.processing_time_scale_s", 8.0, gathered, ROUTED),
     Row("split.train", 0.6, partial(placed, split=Split.TRAIN), ROUTED, {"split.dev": 0.1}),
     Row("split.dev", 0.4, partial(placed, split=Split.DEV), ROUTED, {"split.test": 0.1}),
-    Row("split.test", 0.1, partial(asked_to_run, known=waiting(700)), ROUTED, {"split.dev": 0.4}),
-    Row("gate.min_effect", 0.2, partial(judged, wins=10, same=90)),
-    Row("gate.min_test_examples", 19, partial(judged, wins=19)),
-    Row("gate.significance", 0.01, partial(judged, wins=8, same=30)),
-    Row("gate.min_trusted_share", 0.4, partial(judged, wins=20, trusted=9)),
+    Row("split.test", 0.1, partial(placed, split=Split.TEST), ROUTED, {"split.dev": 0.4}),
+    Row("gate.min_effect", 0.2, partial(judged, wins=30, same=170)),
+    Row("gate.significance", 0.01, gathering, OPEN),
     Row("gate.min_slice_examples", 11, partial(judged, wins=40, losses=10)),
-    Row("gate.slice_significance", 0.001, partial(judged, wins=40, losses=8)),
+    Row("gate.slice_significance", 0.001, partial(judged, wins=40, losses=9)),
     Row("gate.max_unusable_share", 0.1, partial(judged, wins=30, unusable=silent(champion=15, challenger=15))),
-    Row("gate.unusable_significance", 0.0001, partial(judged, wins=30, unusable=silent(challenger=9))),
-    Row("budget.max_lm_calls", 20, lambda c: ran(c).is_cut_short, ROUTED),
-    Row("budget.max_lm_tokens", 150, lambda c: ran(c).is_cut_short, ROUTED),
+    Row("gate.unusable_significance", 0.0001, partial(judged, wins=30, unusable=silent(challenger=12))),
+    Row("contest.max_labels", 60, partial(judged, wins=30, losses=30, drawn="lot"), {"gate.min_slice_examples": 99}),
+    Row("contest.max_days", 3, partial(judged, wins=3, losses=3, days=4)),
+    Row("contest.min_people_labels", 31, partial(judged, wins=30)),
+    Row("contest.patience_days", 6, partial(gathering, later=timedelta(days=5)), OPEN),
+    Row("contest.max_shadow_calls", 10, gathering, OPEN),
+    Row("contest.shadow_calls_per_pass", 10, gathering, OPEN),
+    Row("contest.lookback_days", 0.01, gathering, OPEN),
+    Row("contest.give_up_significance", 0.2, partial(judged, wins=10, losses=10, same=300)),
+    Row("budget.max_lm_calls", 20, lambda c: ran(c).lm_calls, ROUTED),
+    Row("budget.max_lm_tokens", 150, lambda c: ran(c).lm_calls, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),
     Row("decisions.hybrid_threshold", 30, decided),
     Row("decisions.labeled_below", 61, partial(optimizer, has_writer=False)),
@@ -436,8 +458,6 @@ CONFIG = [
     Row("decisions.errors_less_by_doubling", 0, partial(decided, n_train=90, **AGAIN)),
     Row("decisions.detection_power", 0.9, partial(many, **MEASURED)),
     Row("decisions.detection_power", 0.9, partial(known, compared=100, disagreed=30)),
-    Row("gate.significance", 0.01, partial(known, compared=100, disagreed=30)),
-    Row("decisions.look_again_hours", 4, partial(asked_to_run, known=waiting(700)), ROUTED),
     Row("decisions.look_again_hours", 4, again_at, ROUTED),
     Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
     Row("decisions.explored_optimizers", ["simba"], many),

@@ -10,7 +10,6 @@ import pytest
 from argotune import wiring
 from argotune.settings import read_settings
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified
 
 GROWTH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "growth.py"))
 
@@ -21,11 +20,7 @@ def documents(found: dict) -> int:
 
 def costs(folder: Path, experiences: int, runs: int) -> dict[str, dict]:
     url = f"sqlite:///{folder}/{experiences}.db"
-    agents = dict.fromkeys(GROWTH["AGENTS"], "an agent")
-    config = RoutingConfigUnified(
-        tenant_id="old", agents=agents, modules=["routing"], min_trace_confidence=0.0, phoenix_lookback_hours=2160
-    )
-    Configs(wiring.open_store(read_settings(store_url=url))).save(config)
+    Configs(wiring.open_store(read_settings(store_url=url))).save(GROWTH["config"]())
     first = GROWTH["step"]("first", url, experiences, 0)
     GROWTH["fill_runs"](url, runs)
     steps = ("idle", "new", "trigger", "status", "annotate", "exporter")

@@ -19,6 +19,9 @@ from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
 from argotune.programs.program import Program, dspy_example
 
+ENOUGH = 10
+"""Of so many questions at least one is answered, where the LM and the program are well."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -71,6 +74,18 @@ def score_side_by_side(
 ) -> list[list[Scored]]:
     """The scores of each module, as `score` gives them. All modules are asked an example before any is asked the next,
     each first in its turn, so that an LM that changes or fails for a while does so to all of them alike."""
+    rows = _side_by_side(modules, program, examples, lms, progress)
+    _refuse_if_all_lack(program, [row for of_module in rows for row in of_module])
+    return rows
+
+
+def _side_by_side(
+    modules: Sequence[dspy.Module],
+    program: Program,
+    examples: Sequence[dspy.Example],
+    lms: LMs,
+    progress: Callable[[int, int], None],
+) -> list[list[Scored]]:
     jobs = [
         _Job(which, index, modules[which], program, example)
         for index, example in enumerate(examples)
@@ -78,7 +93,6 @@ def score_side_by_side(
     ]
     with dspy.context(lm=lms.task, adapter=lms.adapter):
         rows = _in_turn(jobs, progress) if lms.num_threads <= 1 else _in_threads(jobs, lms.num_threads, progress)
-    _refuse_if_all_lack(program, rows)
     of_module: list[list[Scored]] = [[] for _ in modules]
     for job, row in zip(jobs, rows, strict=True):
         of_module[job.which].append(row)
@@ -93,10 +107,13 @@ def ask_side_by_side(
     progress: Callable[[int, int], None],
 ) -> list[list[Scored]]:
     """What each module answers to questions whose right answer nobody has said, as `score_side_by_side`; all scores
-    are 0."""
+    are 0. Fewer than ENOUGH questions may all lack an answer: that tells of them and not of a server."""
     unscored = replace(program, metric=lambda _example, _prediction: 0.0)
     asked = [dspy_example(inputs, inputs) for inputs in questions]
-    return score_side_by_side(modules, unscored, asked, lms, progress)
+    rows = _side_by_side(modules, unscored, asked, lms, progress)
+    if len(questions) >= ENOUGH:
+        _refuse_if_all_lack(program, [row for of_module in rows for row in of_module])
+    return rows
 
 
 def score_of(program: Program, example: Example, answers: Mapping[str, str]) -> float:

@@ -133,14 +133,10 @@ class ContestBook:
 
         return in_turn(f"the significance of {self._tenant_id}", work)
 
-    def pairs(self, contest: str) -> list[Pair]:
+    def pages(self, contest: str) -> list[Page]:
         """The journal of a contest, in the order in which questions were drawn. A page that cannot be read is told, and
         what stood in it is asked again."""
-        return [pair for page in self._pages(contest) for pair in page.pairs]
-
-    def passed(self, contest: str) -> list[str]:
-        """The spans that were drawn and not asked."""
-        return [span_id for page in self._pages(contest) for span_id in page.passed]
+        return list(self._pages(contest))
 
     def append(self, contest: str, pairs: Sequence[Pair], at: datetime, passed: Sequence[str] = ()) -> None:
         """Write a page behind those that are there. Raises Conflict where somebody else did."""

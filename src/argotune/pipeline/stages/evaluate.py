@@ -88,8 +88,9 @@ class _Gathering:
     ) -> None:
         self._this, self._program, self._contest, self._data, self._lms = this, program, contest, data, lms
         self._annotations = annotations
-        self._pairs = this.contests.pairs(contest.id)
-        self._passed = this.contests.passed(contest.id)
+        pages = this.contests.pages(contest.id)
+        self._pairs = [pair for page in pages for pair in page.pairs]
+        self._passed = {span_id for page in pages for span_id in page.passed}
         self.owes_answers = False
 
     def ask_sealed(self) -> None:
