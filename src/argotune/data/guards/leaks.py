@@ -27,12 +27,20 @@ MIN_WIDTH = 20
 
 def leaks(state: Mapping[str, Any], examples: Sequence[Example]) -> tuple[str, ...]:
     """The ids of the examples of which a version with this state (programs/state.py) holds a near-duplicate, sorted."""
-    asked: dict[str, list[str]] = {}
-    for example in examples:
-        asked.setdefault(normalised(query_of(example.inputs)), []).append(example.id)
-    inputs = {name for example in examples for name in example.inputs}
     answers = {name for example in examples for name in example.expected}
-    held = _near_questions(asked, _questions(state, inputs)) | _near_stretches(asked, _written(state, inputs | answers))
+    return held_questions(state, {example.id: example.inputs for example in examples}, answers)
+
+
+def held_questions(
+    state: Mapping[str, Any], questions: Mapping[str, Mapping[str, str]], answers: Collection[str]
+) -> tuple[str, ...]:
+    """The names of the questions (name -> inputs) that a version holds, as `leaks`; `answers` are its answer fields."""
+    asked: dict[str, list[str]] = {}
+    for name, inputs_of in questions.items():
+        asked.setdefault(normalised(query_of(inputs_of)), []).append(name)
+    inputs = {field for inputs_of in questions.values() for field in inputs_of}
+    written = _written(state, inputs.union(answers))
+    held = _near_questions(asked, _questions(state, inputs)) | _near_stretches(asked, written)
     return tuple(sorted(id for question in held for id in asked[question]))
 
 

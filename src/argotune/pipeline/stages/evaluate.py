@@ -14,7 +14,7 @@ from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
-from argotune.data.guards.leaks import leaks
+from argotune.data.guards.leaks import held_questions
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 from argotune.errors import BudgetSpent
@@ -97,17 +97,18 @@ class _Gathering:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
         asked = {pair.question for pair in self._pairs}
         examples = self._data.pick(id for id in self._contest.sealed_ids if id not in asked)
-        held = set(leaks(self._challenger.state, examples))
-        fresh = [e for e in examples if e.id not in held and not self._is_near_seen(e.inputs)]
+        questions = [_sealed(example) for example in examples if not self._is_near_seen(example.inputs)]
+        fresh, _ = self._without_held(questions)
         for start in range(0, len(fresh), BATCH):
-            self._ask([_sealed(example) for example in fresh[start : start + BATCH]], "sealed")
+            self._ask(fresh[start : start + BATCH], "sealed")
 
     def ask_drawn(self) -> None:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
         rules = self._this.config.contest
         known = [pair.span_id for pair in self._pairs if pair.drawn == "lot"]
         left = min(rules.shadow_calls_per_pass, rules.max_shadow_calls - len(known))
-        order = in_lot_order(self._contest.id, self._requests(), {*known, *self._passed}, self._since)
+        asked = {*self._passed, *(pair.span_id for pair in self._pairs)}  # a request answers once, sealed or drawn
+        order = in_lot_order(self._contest.id, self._requests(), asked, self._since)
         waiting = iter(order)
         while left > 0 and self._wants_more():
             batch, passed, is_over = self._next_batch(waiting, min(left, BATCH))
@@ -148,8 +149,16 @@ class _Gathering:
                 continue
             batch.append(self._drawn(experience))
             if len(batch) == size:
-                return batch, passed, False
-        return batch, passed, True
+                break
+        is_over = len(batch) < size
+        batch, held = self._without_held(batch)
+        return batch, [*passed, *(question.span_id for question in held)], is_over
+
+    def _without_held(self, questions: Sequence[_Question]) -> tuple[list[_Question], list[_Question]]:
+        """The questions of which the challenger holds nothing by heart, and those of which it does."""
+        asked = {question.id: question.inputs for question in questions}
+        held = set(held_questions(self._challenger.state, asked, self._program.fields.answers))
+        return [q for q in questions if q.id not in held], [q for q in questions if q.id in held]
 
     def _drawn(self, experience: Experience) -> _Question:
         is_own = experience.program_version == self._contest.champion and _is_closed(self._program)
