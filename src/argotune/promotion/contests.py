@@ -107,6 +107,9 @@ class Share(Document):
 
 YEAR = timedelta(days=365)
 
+OLDER_KEPT = 100
+"""Shares that are over a year older than the newest: where its clock was wrong they still count."""
+
 
 class Shares(Document):
     """What all contests of a tenant hold and have spent. `since`, `who` and `why` tell of the last time that a person
@@ -126,6 +129,8 @@ class Shares(Document):
         return next_level(significance, self.of_year(now))
 
     def with_share(self, share: Share) -> Shares:
-        """With what a contest holds or has spent; what is over a year older than it is left out."""
-        others = (x for x in self.shares if x.contest != share.contest and x.opened_at > share.opened_at - YEAR)
-        return self.model_copy(update={"shares": (*others, share)})
+        """With what a contest holds or has spent. Of what is over a year older than it the last are kept."""
+        others = [x for x in self.shares if x.contest != share.contest]
+        older = [x for x in others if x.opened_at <= share.opened_at - YEAR]
+        gone = {x.contest for x in older[:-OLDER_KEPT]}
+        return self.model_copy(update={"shares": (*(x for x in others if x.contest not in gone), share)})
