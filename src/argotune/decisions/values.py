@@ -66,7 +66,7 @@ class ModelingContext(Document):
 class TrainingHistory(Document):
     """What a program's past trainings and contests left: enough to decide on the next one without reading all runs.
 
-    `compared` questions were answered by champion and challenger so far, on `disagreed` of them they differed.
+    `compared` questions were answered by the champion that serves and its challengers, on `disagreed` they differed.
     """
 
     trainings: int = 0

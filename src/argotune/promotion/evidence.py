@@ -103,7 +103,7 @@ class Evidence:
     left_out: Mapping[str, int]
 
 
-NOT_ANSWERED = "asked and not answered in time"
+NOT_ANSWERED = "passed over by people: counted as lost"
 HELD_BACK = "labelled before questions that were drawn earlier"
 SILENT = "the champion's LM said nothing"
 REPEATED = "repeats an earlier question"
@@ -127,7 +127,8 @@ def weigh(
     `versions` are the program, its champion and its challenger. Equal answers differ by 0 whatever is right, where the
     metric `is_plain`, a function of example and prediction. Disagreements that were drawn by lot count up to the first
     one that waits for its label, so that who answers what is easy first tilts nothing; one that people have had for
-    longer than `patience` is passed over.
+    longer than `patience`, and have passed over for later ones, counts as lost: what is missing may be missing for a
+    reason.
     """
     return _Weighing(versions, standing, scored, now, patience, is_plain).evidence(pairs)
 
@@ -146,6 +147,7 @@ class _Weighing:
         self._now, self._patience, self._is_plain = now, patience, is_plain
         self._scores: dict[str, Score] = {}
         self._times: Counter[str] = Counter()
+        self._passed_over: list[Pair] = []
         self._wait: list[str] = []
         self._left_out: dict[str, int] = {}
         self._answers = self._differ = 0
@@ -195,11 +197,19 @@ class _Weighing:
         if is_labelled and self._wait:
             self._leave_out(HELD_BACK)
         elif example is not None and is_labelled:
+            self._count_passed_over()
             self._count(pair, example)
         elif asked_at is not None and self._now - asked_at > self._patience:
-            self._leave_out(NOT_ANSWERED)
+            self._passed_over.append(pair)
         else:
             self._wait.append(pair.span_id)
+
+    def _count_passed_over(self) -> None:
+        """People have answered later questions and not these: for a reason of their own, so the worst is assumed."""
+        for pair in self._passed_over:
+            self._leave_out(NOT_ANSWERED)
+            self._scores[pair.question] = Score(pair.question, None, pair.slices, 1.0, 0.0, pair.drawn)
+        self._passed_over.clear()
 
     def _count(self, pair: Pair, example: Example) -> None:
         champion, challenger = self._scores_of(pair, example)

@@ -33,6 +33,9 @@ from argotune.tenants.config import RoutingConfigUnified
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
 _ROUNDING = 1e-12
 _SHOWN_CHARS = 60
+ENOUGH_TO_GUESS = 20
+"""With so many labels it is told what the gain that they show takes, where that is more than what is asked."""
+
 _ANY_GAIN = 0.001
 """What is told of where any gain will do."""
 
@@ -104,7 +107,8 @@ def outlook_of(numbers: Numbers, waiting: int, config: RoutingConfigUnified) -> 
     if not numbers.answers:
         return None
     rules, share = config.decisions, numbers.differ / numbers.answers
-    gain = max(rules.detectable_gain, config.gate.min_effect) or _ANY_GAIN
+    seems = numbers.effect if numbers.labels >= ENOUGH_TO_GUESS else 0.0
+    gain = max(rules.detectable_gain, config.gate.min_effect, seems) or _ANY_GAIN
     return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting)
 
 
@@ -158,7 +162,7 @@ def _mean(values: Sequence[float]) -> float | None:
 def _slice_results(scores: Sequence[Score], terms: Terms) -> tuple[tuple[SliceResult, ...], float]:
     """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
     members: dict[tuple[str, str], list[Score]] = {}
-    for score in scores:
+    for score in (score for score in scores if score.source):
         for name in score.slices.items():
             members.setdefault(name, []).append(score)
     rules = terms.config.gate

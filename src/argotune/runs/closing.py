@@ -25,8 +25,9 @@ def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"
     changes = {
         "promotions": history.promotions + promoted,
-        "compared": history.compared + numbers.answers,
-        "disagreed": history.disagreed + numbers.differ,
+        # Of challengers against the champion that serves: of a new one nobody knows yet.
+        "compared": 0 if promoted else history.compared + numbers.answers,
+        "disagreed": 0 if promoted else history.disagreed + numbers.differ,
         "last_gain": numbers.effect,
         "was_unproven": not promoted and numbers.p_value > numbers.level,
         "champion_score": numbers.challenger_mean if promoted else numbers.champion_mean,
