@@ -281,7 +281,7 @@ class Work:
         self._this.contests.written(changing)
 
     def _promote(self) -> None:
-        self.run = promote(self._this, self._program, self.run)
+        self.run = promote(self._this, self._program, self.run, self._data)
 
     def _report(self) -> None:
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)

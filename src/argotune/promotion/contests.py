@@ -27,6 +27,7 @@ class ContestState(StrEnum):
     WORSE = "worse in a slice"
     OUT_OF_LABELS = "out of labels"
     OUT_OF_DAYS = "out of days"
+    OVERTAKEN = "overtaken by new labels"
     CHAMPION_MOVED = "champion moved"
     STOPPED = "stopped by a person"
 

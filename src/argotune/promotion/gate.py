@@ -44,13 +44,14 @@ _NO_INTERVAL = Interval(-1.0, 1.0)
 
 @dataclass(frozen=True)
 class Terms:
-    """What a contest is judged by: the chance of a false promotion that it may spend, since when it is open, and the
-    tenant's rules."""
+    """What a contest is judged by: the chance of a false promotion that it may spend, since when it is open, the rules
+    of the tenant, and by what share the examples have grown that a new challenger could see."""
 
     level: float
     opened_at: datetime
     now: datetime
     config: RoutingConfigUnified
+    growth: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -265,10 +266,20 @@ def _out_of_days(case: _Case) -> str | None:
     return f"{_told(case.numbers)}, and {days:g} days are over (contest.max_days)"
 
 
+def _overtaken(case: _Case) -> str | None:
+    """A new challenger would know much more, and this one is not half way: wealth grows by multiplication."""
+    most, growth = case.terms.config.contest.overtaken_growth, case.terms.growth
+    is_half_way = case.numbers.log_wealth >= -math.log(case.terms.level) / 2
+    if growth < most or is_half_way:
+        return None
+    return f"{_told(case.numbers)}, and what a new challenger could learn from grew by {percent(growth)}"
+
+
 _ENDS: tuple[tuple[Objection, Callable[[_Case], str | None]], ...] = (
     (Objection.NO_BETTER, _no_better),
     (Objection.OUT_OF_LABELS, _out_of_labels),
     (Objection.OUT_OF_DAYS, _out_of_days),
+    (Objection.OVERTAKEN, _overtaken),
 )
 
 

@@ -22,8 +22,9 @@ Drawn = Literal["sealed", "lot"]
 class Score:
     """Both versions on one labelled question, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score.
 
-    `differs`: the two did not say the same, so that a right answer can tell them apart. `drawn` is how the question
-    came into the contest, `source` is None where nobody has said what is right and the worst is assumed, `times` how often it, or a near-duplicate of it, was drawn.
+    `differs`: the two did not say the same, so that a right answer can tell them apart. `source` is None where nobody
+    has said what is right and the worst is assumed. `drawn` is how the question came into the contest, `times` how often
+    it, or a near-duplicate of it, was drawn.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -141,6 +142,7 @@ class Objection(StrEnum):
     NO_BETTER = "no_better"
     OUT_OF_LABELS = "out_of_labels"
     OUT_OF_DAYS = "out_of_days"
+    OVERTAKEN = "overtaken"
     CHAMPION_MOVED = "champion_moved"
     STOPPED = "stopped"
     BARRED = "barred"

@@ -118,6 +118,11 @@ class ContestRules(_Config):
     max_labels: int = Field(400, ge=0, le=100_000, description="labels on drawn questions until it ends undecided")
     max_days: float = Field(30, gt=0, le=366, description="until it ends undecided")
     min_people_labels: int = Field(20, ge=0, le=100_000, description="labels of people without which none is promoted")
+    overtaken_growth: float = Field(
+        1.0,
+        gt=0,
+        description="it ends undecided when the training examples grew by this share and proof is not half way",
+    )
     patience_days: float = Field(3, gt=0, le=366, description="an asked question without a label is passed over then")
     max_shadow_calls: int = Field(5000, ge=0, le=1_000_000, description="requests that the challenger answers at most")
     shadow_calls_per_pass: int = Field(500, ge=0, le=1_000_000, description="of these in one pass")

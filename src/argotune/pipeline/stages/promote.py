@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argotune.data.dataset import Dataset
+from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
@@ -20,6 +22,7 @@ ENDS: dict[Objection, ContestState] = {
     Objection.NO_BETTER: ContestState.NO_BETTER,
     Objection.OUT_OF_LABELS: ContestState.OUT_OF_LABELS,
     Objection.OUT_OF_DAYS: ContestState.OUT_OF_DAYS,
+    Objection.OVERTAKEN: ContestState.OVERTAKEN,
     Objection.CHAMPION_MOVED: ContestState.CHAMPION_MOVED,
     Objection.STOPPED: ContestState.STOPPED,
     Objection.BARRED: ContestState.STOPPED,
@@ -30,19 +33,19 @@ TURNS = 10
 """How often the verdict is written anew where others write of the champion, the contest or the significance first."""
 
 
-def promote(this: Pass, program: Program, run: Run) -> Run:
+def promote(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     """The run with its verdict. Verdict, the contest's end, pointer and history are written in one step.
 
     A champion that was moved meanwhile ends the contest, and so does a bar on the challenger. Raises Conflict where the
     run was taken up by somebody else.
     """
-    return in_turn(f"the verdict of run {run.id}", lambda: _judged(this, program, run), TURNS)
+    return in_turn(f"the verdict of run {run.id}", lambda: _judged(this, program, run, data), TURNS)
 
 
-def _judged(this: Pass, program: Program, run: Run) -> Run:
+def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     contest = this.contests.contest(run.contest or "")
     barred = this.registry.expected_bar(contest.challenger)
-    verdict = _verdict(this, program, run, contest)
+    verdict = _verdict(this, program, run, contest, data)
     is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
     judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
     records = {} if not contest.is_open else _contest_records(this, contest, verdict)
@@ -55,15 +58,23 @@ def _judged(this: Pass, program: Program, run: Run) -> Run:
     return kept
 
 
-def _verdict(this: Pass, program: Program, run: Run, contest: Contest) -> Verdict:
+def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset) -> Verdict:
     assert run.comparison is not None
-    found = judge(run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config))
+    found = judge(
+        run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config, _growth(contest, data))
+    )
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):
         return _rejected(moved, Objection.CHAMPION_MOVED, found.numbers)
     bar = this.registry.bar(contest.challenger)
     return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
+
+
+def _growth(contest: Contest, data: Dataset) -> float:
+    """By what share of what the challenger saw the examples have grown that a new one could see."""
+    seen = len(contest.seen_ids)
+    return (data.count(Split.TRAIN, Split.DEV) - seen) / max(seen, 1)
 
 
 def _rejected(why: str, rule: Objection, numbers: Numbers) -> Rejected:
