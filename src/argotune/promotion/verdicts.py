@@ -23,8 +23,8 @@ class Score:
     """Both versions on one labelled question, in 0..1; 1.0 is a hit. Raises ConfigInvalid for any other score.
 
     `differs`: the two did not say the same, so that a right answer can tell them apart. `source` is None where nobody
-    has said what is right and the worst is assumed. `drawn` is how the question came into the contest, `times` how often
-    it, or a near-duplicate of it, was drawn.
+    has said what is right and the worst is assumed. `drawn` is how the question came into the contest, `times` how
+    often it, or a near-duplicate of it, was drawn.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
