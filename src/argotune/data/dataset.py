@@ -106,28 +106,29 @@ class Dataset:
         return {example.id: example for example in self.examples}
 
     @cached_property
-    def _known_released(self) -> Mapping[str, Split]:
+    def _known_released(self) -> Mapping[str, Example]:
         """Those of the released examples that there still are. Where all are not read yet, these few are."""
         read = self.read or self._by_id.get
         found = {id: read(id) for id in self.released}
-        return {id: self.released[id] for id, example in found.items() if example and example.split is Split.TEST}
+        return {id: example for id, example in found.items() if example and example.split is Split.TEST}
 
     def count(self, *splits: Split) -> int:
-        """The number of examples that belong to these splits by now."""
-        moved = [1 for split in self._known_released.values() if split in splits]
+        """The number of examples that belong to these splits by now, or to any."""
+        moved = [1 for id in self._known_released if self.released[id] in splits]
         gone = len(self._known_released) if Split.TEST in splits else 0
         return self.sums.count(*splits) + len(moved) - gone
 
     @property
     def data_hash(self) -> str:
         """That of the examples that training and choosing may see."""
-        if not self._known_released:
-            return self.sums.data_hash
-        return digest([self.sums.data_hash, sorted(self._known_released)])
+        return _sum(self.sums.data_hash, sum(map(_number, self._known_released.values())))
 
     def ids(self, split: Split) -> tuple[str, ...]:
         """Ids of the examples that belong to a split by now, sorted, so that equal data gives equal runs."""
-        return tuple(sorted(id for id, e in self._by_id.items() if self._known_released.get(id, e.split) is split))
+        return tuple(sorted(id for id, example in self._by_id.items() if self._split_of(id, example) is split))
+
+    def _split_of(self, id: str, example: Example) -> Split:
+        return self.released[id] if id in self._known_released else example.split
 
     def pick(self, ids: Iterable[str]) -> list[Example]:
         """The named examples in that order; those that expired meanwhile are left out."""

@@ -17,7 +17,15 @@ from scipy import stats
 from sklearn.metrics import jaccard_score
 
 from argotune.data.near_texts import NearTexts, are_near, shingles_of
-from argotune.data.splitting import Bridged, Split, Splitter, normalised, sealed_first, split_of_key
+from argotune.data.splitting import (
+    Bridged,
+    Split,
+    Splitter,
+    normalised,
+    sealed_first,
+    split_of_key,
+    split_when_opened,
+)
 from argotune.tenants.config import SplitShares
 
 SHARES = SplitShares()
@@ -256,3 +264,25 @@ def test_near_questions_of_one_split_all_keep_their_places() -> None:
 
 def test_a_question_with_half_a_character_has_a_place() -> None:
     assert split_of_key("\ud800 moon", SHARES) in Split
+
+
+# Opened examples
+
+
+@given(st.text())
+def test_an_opened_example_belongs_to_training_or_choosing_for_ever(id: str):
+    assert split_when_opened(id, SHARES) in (Split.TRAIN, Split.DEV)
+    assert split_when_opened(id, SHARES) is split_when_opened(id, SHARES)
+
+
+@pytest.mark.parametrize("shares", [SHARES, SplitShares(train=0.2, dev=0.6, test=0.2)])
+def test_opened_examples_are_shared_as_the_others_are_that_are_no_test(shares: SplitShares):
+    found = Counter(split_when_opened(f"{n:024x}", shares) for n in range(4000))
+    share = shares.dev / (shares.train + shares.dev)
+    assert stats.binomtest(found[Split.DEV], 4000, share).pvalue > 0.001
+
+
+def test_more_choosing_moves_opened_examples_one_way_only():
+    more = SplitShares(train=0.3, dev=0.4, test=0.3)
+    moved = {(split_when_opened(f"{n}", SHARES), split_when_opened(f"{n}", more)) for n in range(300)}
+    assert (Split.DEV, Split.TRAIN) not in moved
