@@ -64,7 +64,7 @@ class ContestBook:
         id = f"{OPEN}{program}"
         found, tag = find_renewable(self._store, self._tenant_id, Collection.MARKERS, id, OpenContest)
         self._tags[Collection.MARKERS, id] = tag
-        if found is None and tag:
+        if found is None and tag is not None:
             return OpenContest(contest=next((c.id for c in self.contests(program) if c.is_open), None))
         return found
 
@@ -112,14 +112,18 @@ class ContestBook:
     def stop(self, id: str, *, who: str, reason: str, now: datetime) -> Contest:
         """End an open contest because a person says so. Raises NotFound, and Conflict for one that has ended."""
 
-        def work() -> Contest:
-            contest = ended(self.contest(id), ContestState.STOPPED, reason, now, who)
-            self._write(self.ending(contest))
-            return contest
+        def work() -> tuple[Contest, bool]:
+            known = self.contest(id)
+            if not known.is_open:
+                return known, False
+            stopped = ended(known, ContestState.STOPPED, reason, now, who)
+            self._write(self.ending(stopped))
+            return stopped, True
 
-        if not self.contest(id).is_open:
-            raise Conflict(f"contest: {id} has ended: {self.contest(id).sentence}")
-        return in_turn(f"contest {id}", work)
+        found, is_stopped = in_turn(f"contest {id}", work)
+        if not is_stopped:
+            raise Conflict(f"contest: {id} has ended: {found.sentence}")
+        return found
 
     def set_back(self, *, who: str, reason: str, now: datetime) -> Shares:
         """Let a new year begin for the significance: what ended contests have spent counts no more."""
@@ -222,7 +226,7 @@ class ContestBook:
         found, self._tags[Collection.MARKERS, SHARES] = find_renewable(
             self._store, self._tenant_id, Collection.MARKERS, SHARES, Shares
         )
-        if found is None and self._tags[Collection.MARKERS, SHARES]:
+        if found is None and self._tags[Collection.MARKERS, SHARES] is not None:
             held = (
                 Share(contest=c.id, opened_at=c.opened_at, level=c.level if c.spent is None else c.spent)
                 for c in self.contests()
