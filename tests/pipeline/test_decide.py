@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from world import World, filled
+from world import World, filled, traffic
 
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import FEATURES, MetaModel, Training, fit
@@ -14,6 +14,7 @@ from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
+from argotune.promotion.contest_book import ContestBook
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain_decision
 from argotune.runs.run import Run
@@ -53,8 +54,23 @@ def test_what_a_training_left_is_known_when_the_next_is_decided_on():
     assert context.days_since_last_training == pytest.approx(2, abs=0.01)
     assert context.last_gain == pytest.approx(first.verdict.numbers.effect)
     assert context.current_performance_score == pytest.approx(first.verdict.numbers.challenger_mean)
-    assert 0 < context.growth < 0.2
-    assert context.detectable_gain > 0.03
+    opened = len(first.plan.test_ids) / len(first.plan.train_ids)
+    assert 0.3 < context.growth < opened + 0.2, "what the contest has opened is training data"
+    assert context.labels_to_verdict > 400
+
+
+def without_people(n: int) -> tuple[World, RoutingConfigUnified]:
+    """A tenant whose examples are what its application says of its own decisions."""
+    world = World()
+    world.traces.record("acme", traffic("acme", n)[0])
+    return world, world.tenant()
+
+
+def stop_contest(world: World) -> None:
+    """So that the next run decides anew."""
+    book = ContestBook(world.store, "acme")
+    if contest := book.open("routing"):
+        book.stop(contest.id, who="kim", reason="test", now=world.now)
 
 
 @pytest.mark.parametrize(
@@ -70,14 +86,17 @@ def test_a_plan_says_where_its_optimizer_does_not_look_at_the_reward(optimizer, 
     assert ("does not look at the weights of `reward`" in run_once(world, config).plan.reason) is is_told
 
 
-def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_how_many_traces_are_missing():
+def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_what_that_would_take():
     world, config = filled(**BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
     world.receive(120, first=1000)
     run = run_once(world, config)
     assert run.outcome == "skipped"
-    assert "traces short of detecting +3 points" in run.sentence
+    assert (
+        f"about {run.context.labels_to_verdict:,} labels and {run.context.answers_to_verdict:,} shadow" in run.sentence
+    )
+    assert "until a verdict on +3 points: more labels than contest.max_labels (400)" in run.sentence
     assert (run.decision.by, run.decision.action, run.lm_calls) == ("rules", SKIP, 0)
     assert [row.outcome for row in sorted(ledger_of(world.store, "acme"), key=lambda r: r.at)] == [
         "promoted",
@@ -85,22 +104,16 @@ def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_how_many_traces_ar
     ]
 
 
-def test_the_trigger_waits_for_those_traces_for_a_day_and_then_looks_again():
+def test_a_module_whose_training_was_skipped_is_due_again_when_something_new_came():
     world, config = filled(**BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
     world.receive(120, first=1000)
-
-    def look():
-        return world.look(config)
-
-    waiting = look()
-    assert not waiting.is_due
-    assert waiting.traces_needed > 1000
-    assert waiting.labels == 120 < waiting.labels_needed, "as many as the test split lacks, not any 50"
-    assert f"{waiting.traces_needed - 120:,} traces short of detecting +3 points: 120 new" in waiting.why_not
-    world.later(hours=23)
-    assert look().is_due
+    assert run_once(world, config).outcome == "skipped"
+    world.later(days=2)
+    assert not world.look(config).is_due
+    world.receive(120, first=2000)
+    assert world.look(config).is_due
 
 
 def test_training_that_is_forced_passes_over_what_is_not_worth_it():
@@ -110,14 +123,14 @@ def test_training_that_is_forced_passes_over_what_is_not_worth_it():
     run = run_once(world, config, is_training_forced=True)
     assert run.decision.by == "forced"
     assert run.plan is not None
-    assert run.outcome == "rejected"
+    assert (run.outcome, run.contest) == ("undecided", run.id), "all sealed examples were opened by the first"
 
 
 def test_force_does_not_pass_over_what_cannot_be_judged():
-    world, config = filled(20)
+    world, config = without_people(300)
     run = run_once(world, config, is_training_forced=True)
     assert run.decision.by == "floor"
-    assert "labelled test examples short" in run.sentence
+    assert "no label of a person or a trusted annotator yet, so nothing could be judged" in run.sentence
 
 
 def test_a_decision_that_explores_says_so_with_its_probability():
@@ -125,6 +138,7 @@ def test_a_decision_that_explores_says_so_with_its_probability():
     found = set()
     for _ in range(14):
         run = run_once(world, config)
+        stop_contest(world)
         found.add((run.decision.action.name, run.decision.by))
         assert run.decision.by == "floor" or run.decision.probability == pytest.approx(1 / 3)
     assert {"skip", "pure_real nearest", "pure_real labeled"} <= {name for name, _ in found}

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from world import World, filled
+from world import World, filled, traffic
 
 from argotune.errors import Unavailable
 from argotune.pipeline.module_pass import Request
@@ -113,19 +113,33 @@ def test_a_promotion_is_one_short_line_with_version_accuracies_and_p():
 def test_a_rejection_says_the_numbers_and_the_reason():
     world, config = filled(noise=True)
     line = outcome_of_reports([run_for(world, config)], {})
-    assert re.match(r"routing: rejected v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %: .* points on \d+ examples", line)
-
-
-def test_a_rejection_without_measurements_shows_no_accuracies():
-    world, config = filled(budget={"max_lm_calls": 30})
     assert re.match(
-        r"routing: rejected v[0-9a-f]{6}: not measured, .*30", outcome_of_reports([run_for(world, config)], {})
+        r"routing: rejected v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %: worse where label is video: "
+        r"\d+ won and \d+ lost of \d+ questions, p = 0\.\d+, at most 0\.\d+ rejects",
+        line,
     )
 
 
-def test_a_skip_and_a_module_that_is_not_due_say_why():
+def test_a_contest_without_measurements_shows_no_accuracies():
+    world, config = filled(budget={"max_lm_calls": 30})
+    line = outcome_of_reports([run_for(world, config)], {})
+    assert re.fullmatch(r"routing: undecided v[0-9a-f]{6}: nothing was answered yet", line)
+
+
+def test_a_contest_that_goes_on_says_what_it_stands_on():
     world, config = filled(42)
-    assert "test examples short" in outcome_of_reports([run_for(world, config)], {})
+    line = outcome_of_reports([run_for(world, config)], {})
+    assert re.match(r"routing: undecided v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %: .* labels of people, \d+ won and", line)
+    assert re.search(r"p = 0\.\d+, 0\.\d+ is asked$", line)
+
+
+def test_a_skip_and_a_module_that_is_not_due_say_why():
+    world = World()
+    config = world.tenant()
+    world.traces.record("acme", traffic("acme", 42)[0])
+    assert "skipped: no label of a person or a trusted annotator yet" in outcome_of_reports(
+        [run_for(world, config)], {}
+    )
     assert outcome_of_reports([run_for(world, config, Request())], {}).startswith("routing: skipped: ")
 
 

@@ -27,7 +27,6 @@ from argotune.pipeline.stages.annotate import label_by_lm
 from argotune.programs import programs_of
 from argotune.runs.book import RunBook
 from argotune.store.sealing import digest
-from argotune.tenants.config import RoutingConfigUnified
 
 
 def test_dev_and_test_questions_are_drawn_by_lot_and_training_questions_by_worth():
@@ -95,8 +94,13 @@ def test_a_span_that_the_trace_source_has_forgotten_does_not_stop_the_others():
     assert marked
 
 
-def with_judge(judge: Judge, n: int = 200, **rules) -> tuple[World, RoutingConfigUnified]:
-    world, config = unlabelled(n, annotation={"daily_limit": 40, "min_compared": 10, **rules})
+NO_QUESTIONS = {"max_shadow_calls": 0}
+"""Of a tenant whose contests ask people nothing, so that the queue is filled by worth and lot alone."""
+
+
+def with_judge(judge: Judge, n: int = 200, contest: dict[str, int] | None = None, **rules):
+    annotation = {"daily_limit": 40, "min_compared": 10, **rules}
+    world, config = unlabelled(n, annotation=annotation, contest=contest or {})
     world.annotator = annotator(judge)
     return world, config
 
@@ -149,7 +153,7 @@ def test_an_annotator_that_agrees_with_people_counts_on_the_test_split_and_one_t
     ],
 )
 def test_an_annotator_that_says_the_same_or_guesses_is_named_and_promotes_nothing(say, told: str):
-    world, config = with_judge(Judge(say))
+    world, config = with_judge(Judge(say), contest=NO_QUESTIONS)
     labelled_by_people(world, 60)
     run(world, config)
     (after,) = run(world, config).runs
@@ -303,12 +307,13 @@ def test_an_unsure_label_of_a_trusted_annotator_spares_people_training_questions
     run(world, config)
     run(world, config)
     assert report(world).agreements[0].is_trusted
-    assert {item.split for item in waiting(world)} <= {Split.DEV, Split.TEST}
-    assert any(item.is_waiting for item in queue(world))
+    labelled = {annotation.span_id for annotation in annotated(world, "LLM")}
+    assert {item.split for item in waiting(world) if not item.contest} <= {Split.DEV, Split.TEST}
+    assert any(item.contest and item.span_id in labelled for item in waiting(world)), "only people judge in a contest"
 
 
 def test_a_span_on_which_a_person_and_the_annotator_differ_comes_back_once():
-    world, config = with_judge(Judge())
+    world, config = with_judge(Judge(), contest=NO_QUESTIONS)
     labelled_by_people(world, 60)
     wrong = f"{7:016x}"
     other = next(agent for agent in AGENTS if agent != truth(wrong))

@@ -17,6 +17,7 @@ from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 
 SIGNS = {"now": "down outage lost breach urgent", "later": "idea wish typo color someday"}
@@ -79,7 +80,8 @@ def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop:
     asked(world)
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.outcome == "promoted", run.sentence
-    assert run.verdict.numbers.test in ("mcnemar", "permutation")
+    assert {score.champion for score in run.comparison.scores} == {0.0, 1.0}
+    assert 0.5 in {score.challenger for score in run.comparison.scores}, "a false alarm, by the program's own metric"
     assert Registry(world.store, "acme").champion("urgency")[0].version == run.challenger
 
 
@@ -91,8 +93,8 @@ def test_a_program_that_says_nothing_to_some_and_has_a_default_is_tuned_and_judg
     asked(world)
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.verdict is not None, run.sentence
-    missed = [answers for answers in run.challenger_answers.values() if answers == {"urgency": ""}]
-    assert 0 < len(missed) < len(run.challenger_answers)
+    answers = [pair.challenger.answers for pair in ContestBook(world.store, "acme").pairs(run.contest)]
+    assert 0 < answers.count({"urgency": ""}) < len(answers)
 
 
 def test_a_field_that_would_overwrite_a_span_attribute_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -150,7 +150,7 @@ def test_another_phoenix_database_is_noticed_and_read_from_the_last_pass_on(worl
     assert known(world) == ids(first, second)
     world.later(hours=2)
     report = look(world, config)
-    assert (report.runs, report.conditions.remarks) == ((), []), "that was told once"
+    assert (report.runs, BEGUN_ANEW in report.conditions.remarks) == ((), False), "that was told once"
 
 
 def test_a_last_run_in_the_future_puts_nothing_off_and_is_told(world, config):
@@ -204,14 +204,16 @@ def test_a_second_look_dated_in_the_future_is_answered_by_the_labels_there_are(w
     label = Annotation("span", "agent", "video", "HUMAN", "kim", START)
     (program,) = programs_of(config, "routing")
     log, questions = ExperienceLog(world.store, "acme"), QuestionLog(world.store, "acme", "routing")
-    now = LabelState("acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {})
+    now = LabelState(
+        "acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {}, None
+    )
     assert len(now.by_people(since=START + timedelta(days=days_ahead))) == found
 
 
 def test_a_training_dated_in_the_future_is_no_reason_to_wait(config):
     history = TrainingHistory(trainings=1, last_at=START + timedelta(days=730))
     data = Dataset.of("routing", (), {}, None)
-    assert context_of(config, data, history, START).days_since_last_training is None
+    assert context_of(config, data, history, 0.01, START).days_since_last_training is None
 
 
 @pytest.mark.parametrize("is_dry", [True, False])
