@@ -10,8 +10,9 @@ from world import START, World, traffic
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
-from argotune.labels.agreement import AnnotatorReport, reports_of
+from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.annotator import IDENTIFIER
+from argotune.labels.annotator_book import reports_of
 from argotune.labels.queue import AnnotationQueue, QueueItem
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module

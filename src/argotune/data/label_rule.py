@@ -87,11 +87,11 @@ def _from_outcome(
         return NoLabel.UNSURE
     if not fields.allow(experience.answers):
         return NoLabel.OUTDATED
-    worth = reward(experience, weights)
-    if not worth:
+    earned = reward(experience, weights)
+    if not earned:
         return NoLabel.WORTHLESS
     expected = shared(*((name, experience.answers[name]) for name in fields.answers))
-    return Labelled(expected, LabelSource.OUTCOME, worth, experience.at)
+    return Labelled(expected, LabelSource.OUTCOME, earned, experience.at)
 
 
 @dataclass(frozen=True)

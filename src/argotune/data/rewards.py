@@ -7,7 +7,7 @@ from argotune.tenants.config import RewardWeights
 
 
 def reward(experience: Experience, weights: RewardWeights) -> float | None:
-    """The worth of an experience in 0..1, None where no outcome was recorded.
+    """How well an experience went, in 0..1, None where no outcome was recorded.
 
     search_quality * w_sq + agent_success * w_as + user_satisfaction * w_us - time penalty
     ("Optimization Module", record_routing_experience). Weights of missing signals are shared among
@@ -22,6 +22,6 @@ def reward(experience: Experience, weights: RewardWeights) -> float | None:
     present = [(value * weight, weight) for value, weight in signals if value is not None and weight > 0]
     if not present:
         return None
-    worth = sum([value for value, _ in present]) / sum([weight for _, weight in present])
+    level = sum([value for value, _ in present]) / sum([weight for _, weight in present])
     slowness = min((experience.processing_time_s or 0.0) / weights.processing_time_scale_s, 1.0)
-    return min(max(worth - weights.processing_time_penalty * slowness, 0.0), 1.0)
+    return min(max(level - weights.processing_time_penalty * slowness, 0.0), 1.0)

@@ -162,7 +162,7 @@ def _cutoff(trainings: Sequence[Training]) -> float:
     return HURDLE * gain / max(calls, 1.0)
 
 
-def _worth(gains: Sequence[float], log_calls: Sequence[float]) -> list[float]:
+def _gain_per_call(gains: Sequence[float], log_calls: Sequence[float]) -> list[float]:
     return [gain / max(math.expm1(calls), 1.0) for gain, calls in zip(gains, log_calls, strict=True)]
 
 
@@ -233,10 +233,10 @@ class Advisor:
             return Advice(SKIP, 0.0, (), "nothing can be trained")
         rows = [features(context, action, self._model.features) for action in actions]
         gains = _predicted(self._gain, rows)
-        worth = _worth(gains, _predicted(self._calls, rows))
-        best = max(range(len(actions)), key=lambda i: (worth[i] >= self._model.cutoff, gains[i]))
-        is_worth_it = worth[best] >= self._model.cutoff
-        asked = f"{1000 * worth[best]:+.3f} points per 10 LM calls expected, {1000 * self._model.cutoff:+.3f} asked"
+        rates = _gain_per_call(gains, _predicted(self._calls, rows))
+        best = max(range(len(actions)), key=lambda i: (rates[i] >= self._model.cutoff, gains[i]))
+        is_worth_it = rates[best] >= self._model.cutoff
+        asked = f"{1000 * rates[best]:+.3f} points per 10 LM calls expected, {1000 * self._model.cutoff:+.3f} asked"
         verb = actions[best].name if is_worth_it else "not worth training"
         chosen = actions[best] if is_worth_it else SKIP
         return Advice(chosen, gains[best], self._contributions(rows[best]), f"{verb}: {asked} by model {self.id}")

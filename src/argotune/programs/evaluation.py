@@ -185,11 +185,11 @@ def _score_one(job: _Job) -> Scored:
     if lack := lack_in(program, prediction, answers):
         return Scored(job.index, answers, 0.0, confidence, lack, str(prediction.get("lack_told") or lack))
     try:
-        worth = float(program.metric(job.example, prediction))
+        score = float(program.metric(job.example, prediction))
     except Exception as error:  # noqa: BLE001 - so may its metric
         why = f"its metric failed: {in_short(error)}"
         return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
-    return Scored(job.index, answers, _in_range(program, worth), confidence)
+    return Scored(job.index, answers, _in_range(program, score), confidence)
 
 
 def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:

@@ -26,14 +26,16 @@ from argotune.data.fields import Fields
 from argotune.data.span_format import OUTCOMES, as_text
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.errors.lines import in_short
-from argotune.lm.port import LMs
+from argotune.lm.kept_answers import NothingKept
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs, LMSource
 from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedder
 from argotune.serving.decision import Decision
 from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import LMChoice, RoutingConfigUnified
+from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 log = logging.getLogger(__name__)
 
@@ -248,19 +250,16 @@ def _listen_to_forks() -> None:
 def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     """The champions of a tenant, by the settings in the environment. Raises NotFound or Unavailable."""
     from argotune import wiring
-    from argotune.lm.kept_answers import NothingKept
-    from argotune.lm.meter import Meter
     from argotune.settings import read_settings
-    from argotune.tenants.config import BudgetLimits
 
     settings = read_settings()
     store = wiring.open_store(settings)
     config = Configs(store).get(tenant_id)
-    unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
-    source = wiring.open_lms(settings)
-
-    def open_lms(choice: LMChoice) -> LMs:
-        return source.open(choice, unlimited, NothingKept())
-
+    open_lms = functools.partial(serving_lms, wiring.open_lms(settings))
     lms = open_lms(config.lm)
     return Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s, open_lms=open_lms)
+
+
+def serving_lms(source: LMSource, choice: LMChoice) -> LMs:
+    """LMs as an application asks them: without a limit, and no answer is kept."""
+    return source.open(choice, Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62)), NothingKept())

@@ -37,8 +37,8 @@ def labels_until_no_better(
     """
     if min_effect >= disagreement:
         return 0
-    outcomes = {-d: share for d, share in _hits(gain, disagreement).items()}
-    return labels_needed(outcomes, level, chance, claim=-min_effect / disagreement)
+    differences = {-d: share for d, share in _hits(gain, disagreement).items()}
+    return labels_needed(differences, level, chance, claim=-min_effect / disagreement)
 
 
 def shadow_answers_needed(labels: int, disagreement: float) -> int:
@@ -59,15 +59,15 @@ def people_needed(
     if not 0 <= judge_accuracy <= 1 or not 0 < asked_share <= 1:
         raise ConfigInvalid(f"judge accuracy {judge_accuracy:g}, share {asked_share:g}: not in 0..1")
     reach = 2 / asked_share - 1
-    outcomes = _corrected(_hits(gain, max(disagreement, gain)), judge_accuracy, asked_share)
-    judged = labels_needed(outcomes, level, chance, within=Interval(-reach, reach))
+    differences = _corrected(_hits(gain, max(disagreement, gain)), judge_accuracy, asked_share)
+    judged = labels_needed(differences, level, chance, within=Interval(-reach, reach))
     if judged is None:
         raise ConfigInvalid(f"gain {gain:g} at disagreement {disagreement:g}: too small to be shown")
     return math.ceil(judged * asked_share)
 
 
 def labels_needed(
-    outcomes: Mapping[float, float],
+    differences: Mapping[float, float],
     level: float,
     chance: float,
     *,
@@ -76,16 +76,17 @@ def labels_needed(
 ) -> int | None:
     """Labels until betting.log_wealth against "the mean is at most `claim`" reaches 1 / `level` with this `chance`.
 
-    `outcomes` are differences and their probabilities. None when MOST_LABELS are not enough, as where the claim is
-    true. The log of each stake's capital is taken for a random walk with drift; the best stake grows at Kelly's rate
-    (Breiman, "Optimal gambling systems for favorable games", 1961), where the variance is twice the drift, so that the
-    time to the bound is that of a Brownian motion (Siegmund, "Sequential Analysis", 1985, chapter III). Within 10 % of
-    simulated bets where 10 labels or more are needed. Raises ConfigInvalid for a level or chance outside 0..1.
+    `differences` are those that can occur, with their probabilities. None when MOST_LABELS are not enough, as where
+    the claim is true. The log of each stake's capital is taken for a random walk with drift; the best stake grows
+    at Kelly's rate (Breiman, "Optimal gambling systems for favorable games", 1961), where the variance is twice the
+    drift, so that the time to the bound is that of a Brownian motion (Siegmund, "Sequential Analysis", 1985,
+    chapter III). Within 10 % of simulated bets where 10 labels or more are needed. Raises ConfigInvalid for a level
+    or chance outside 0..1.
     """
     if not 0 < level < 1 or not 0 < chance < 1:
         raise ConfigInvalid(f"level {level:g}, chance {chance:g}: not in 0..1")
     asked, luck = -math.log(level), _luck_of(chance, -math.log(level))
-    walks = [(math.log(share), *_walk(stake, outcomes, claim, within.low)) for stake, share in STAKES.items()]
+    walks = [(math.log(share), *_walk(stake, differences, claim, within.low)) for stake, share in STAKES.items()]
 
     def is_enough(labels: int) -> bool:
         logs = [first + labels * drift + luck * math.sqrt(labels) * spread for first, drift, spread in walks]
@@ -95,9 +96,9 @@ def labels_needed(
     return bisect_left(range(MOST_LABELS), True, key=is_enough) if is_enough(MOST_LABELS) else None
 
 
-def _walk(stake: float, outcomes: Mapping[float, float], claim: float, low: float) -> tuple[float, float]:
+def _walk(stake: float, differences: Mapping[float, float], claim: float, low: float) -> tuple[float, float]:
     """Mean and standard deviation of what one label adds to the log of the capital."""
-    steps = [(math.log1p(stake * (d - claim) / (claim - low)), share) for d, share in outcomes.items()]
+    steps = [(math.log1p(stake * (d - claim) / (claim - low)), share) for d, share in differences.items()]
     drift = math.fsum(step * share for step, share in steps)
     return drift, math.sqrt(math.fsum(share * (step - drift) ** 2 for step, share in steps))
 
@@ -129,10 +130,10 @@ def _hits(gain: float, disagreement: float) -> dict[float, float]:
     return {1.0: wins, -1.0: 1 - wins}
 
 
-def _corrected(outcomes: Mapping[float, float], accuracy: float, asked_share: float) -> dict[float, float]:
+def _corrected(differences: Mapping[float, float], accuracy: float, asked_share: float) -> dict[float, float]:
     """What betting.corrected_differences makes of hits, with probabilities."""
     mixed: dict[float, float] = {}
-    for d, share in outcomes.items():
+    for d, share in differences.items():
         for judged, likely in ((d, accuracy), (-d, 1 - accuracy)):
             for value, asked in ((judged, 1 - asked_share), (judged + (d - judged) / asked_share, asked_share)):
                 mixed[value] = mixed.get(value, 0.0) + share * likely * asked

@@ -15,7 +15,8 @@ from watched_store import Meanwhile, WatchedStore
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.data.fields import Fields
-from argotune.labels.agreement import AnnotatorReport, compare, disputed, keep_report, report_of, reports_of
+from argotune.labels.agreement import AnnotatorReport, compare, disputed
+from argotune.labels.annotator_book import keep_report, report_of, reports_of
 from argotune.tenants.config import AnnotationRules
 
 RULES = AnnotationRules()

@@ -39,6 +39,7 @@ from argotune.store.port import Record, Store
 from argotune.store.sealing import digest, seal
 from argotune.store.turns import TURNS
 from argotune.tenants.catalog import Configs
+from argotune.tenants.config import MODULES
 
 PROMOTED = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
 REJECTED = {"state": RunState.REPORTED, "verdict": make_verdict("rejected"), "ended_at": after(60)}
@@ -238,7 +239,7 @@ def test_a_damaged_round_is_passed_over_and_told():
 
 def test_an_empty_store_shows_every_module_with_zeros():
     overview = read_overview(MemoryStore(), LATER)
-    assert overview.modules == dict.fromkeys(("modality", "cross_modal", "routing", "own"), ModuleTally())
+    assert overview.modules == dict.fromkeys((*MODULES, "own"), ModuleTally())
     assert (overview.enabled, overview.disabled, overview.rounds, overview.last_round) == (0, 0, 0, None)
 
 
@@ -250,7 +251,7 @@ def test_tenants_are_summed_and_their_own_modules_share_a_name():
     overview = read_overview(store, LATER)
     assert overview.modules["routing"].runs == {"promoted": 2, "unfinished": 1}
     assert overview.modules["own"].runs == {"skipped": 2}
-    assert set(overview.modules) == {"modality", "cross_modal", "routing", "own"}
+    assert set(overview.modules) == {*MODULES, "own"}
     assert (overview.enabled, overview.disabled, overview.last_ended_at) == (2, 1, after(90.5))
 
 

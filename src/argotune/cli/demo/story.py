@@ -12,8 +12,6 @@ from argotune.cli.demo import sample
 from argotune.cli.demo.application import serve
 from argotune.cli.demo.next_round import next_round
 from argotune.cli.output import say, table
-from argotune.lm.kept_answers import NothingKept
-from argotune.lm.meter import Meter
 from argotune.pipeline.operations.rounds import wanting_optimization
 from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.pipeline.operations.tenants import add_missing, get_tenant
@@ -21,10 +19,9 @@ from argotune.pipeline.ports import Ports, Progress
 from argotune.runs.explain import explain_decision
 from argotune.runs.run import Run
 from argotune.runs.tenant_report import TenantReport
-from argotune.serving.client import Serving
+from argotune.serving.client import Serving, serving_lms
 from argotune.settings import Settings, read_settings
 from argotune.stats.wording import percent
-from argotune.tenants.config import BudgetLimits
 
 COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
 
@@ -81,8 +78,7 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
     if done.exists():
         return say(f"{tenant_id}: its sample queries were served by an earlier demo")
     config = get_tenant(ports.store, tenant_id)
-    unlimited = Meter(BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62))
-    lms = ports.lms.open(config.lm, unlimited, NothingKept())
+    lms = serving_lms(ports.lms, config.lm)
     prefix = settings.phoenix_project_prefix
     with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
         spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)

@@ -10,7 +10,8 @@ from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.fields import Fields
 from argotune.errors import ConfigInvalid, NotFound
-from argotune.labels.agreement import AnnotatorReport, reports_of
+from argotune.labels.agreement import AnnotatorReport
+from argotune.labels.annotator_book import reports_of
 from argotune.labels.queue import AnnotationQueue, QueueItem
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import checked_who, modules_of, programs_named

@@ -21,16 +21,9 @@ from argotune.data.gathering import near_examples, own_spans, trusted_examples
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter, split_when_opened
 from argotune.errors import Corrupt, NotFound
-from argotune.labels.agreement import (
-    Agreement,
-    AnnotatorReport,
-    compare,
-    disputed,
-    keep_report,
-    labels_by_span,
-    report_of,
-)
+from argotune.labels.agreement import Agreement, AnnotatorReport, compare, disputed, labels_by_span
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
+from argotune.labels.annotator_book import keep_report, report_of
 from argotune.labels.disagreement import doubts_about
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select

@@ -1,0 +1,66 @@
+"""The glossary: each word once and in order, none that the code does not use, and every name of a module explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "src" / "argotune"
+ROWS = re.findall(r"^\| (.+?) \| .+ \|$", (ROOT / "docs/glossary.md").read_text("utf-8"), re.MULTILINE)[1:]
+
+
+def words_of(text: str) -> set[str]:
+    """Its words, in small letters."""
+    return set(re.findall(r"[a-z]+", text.lower()))
+
+
+PRODUCTS = words_of(
+    """
+    argo copro cpp gepa litellm llama mipro phoenix prometheus redis simba sqlite tfidf vespa
+    """
+)
+"""Products, and methods under the name that their papers gave them."""
+
+PLAIN = words_of(
+    """
+    addresses aggregate api application asked bootstrap causes check checkup choice cli client cluster command
+    commands compiling config connection credentials cross data decide demo disagreement discover documented
+    documents evaluate evaluation explain exporter failures features files flags forget format host hosts ids
+    inspect inspecting instructions interval known learn lines main marker memory mending named names nearest next
+    old on once open output own paired parser personal place progress public quiet random reasons removal report
+    reports retrying right sample scheduling search secrets selection service shared showing stats step steps store
+    story streams up validation values watching who
+    """
+)
+"""Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""
+
+
+def stem(word: str) -> str:
+    """What the forms of a word share: pass, passes; split, splitting; annotate, annotations, annotator."""
+    end = r"(at(e|es|ing|ions?|ors?)|it(y|ies)|i[sz](e|ing)|ed|e?s|is|ic|(er)?ings?|ions?|ers?|ors?|ies|e|y)$"
+    return re.sub(r"(.)\1$", r"\1", re.sub(end, "", word.lower()))
+
+
+def words_of_modules() -> set[str]:
+    """The words of which the names of packages and modules are made; __init__ and __main__ are Python's names."""
+    paths = [path.relative_to(SOURCES).with_suffix("") for path in SOURCES.rglob("*.py")]
+    return {word for path in paths for part in path.parts if part[0] != "_" for word in part.split("_")}
+
+
+def test_every_term_stands_once_and_in_order():
+    terms = [term for row in ROWS for term in row.split(", ")]
+    assert len(terms) == len({term.casefold() for term in terms})
+    assert sorted(ROWS, key=str.casefold) == ROWS
+
+
+def test_every_term_is_a_word_of_the_code():
+    code = {stem(w) for path in SOURCES.rglob("*.py") for w in re.findall("[A-Za-z][a-z]+|LM", path.read_text("utf-8"))}
+    assert [row for row in ROWS if not all(stem(word) in code for word in words_of(row))] == []
+
+
+def test_the_name_of_a_module_is_plain_or_explained():
+    explained = {stem(word) for row in ROWS for word in words_of(row)}
+    known = PRODUCTS | PLAIN
+    assert sorted(w for w in words_of_modules() - known if stem(w) not in explained) == []
+    assert sorted(word for word in known if word not in words_of_modules() or stem(word) in explained) == []
