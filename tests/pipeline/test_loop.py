@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from factories import make_run, make_verdict
 from world import World, filled, run_once, traffic
 
 from argotune.data.archive import ExperienceLog
@@ -14,9 +15,13 @@ from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
+from argotune.promotion.verdicts import Comparison
 from argotune.promotion.versions import Bar
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain
+from argotune.runs.module_book import ModuleBook
+from argotune.runs.progress import PassState
+from argotune.runs.run import RunState
 from argotune.tenants.config import BudgetLimits, RoutingConfigUnified
 
 
@@ -315,3 +320,21 @@ def test_a_run_whose_labels_were_changed_under_it_ends_and_the_next_one_goes_on(
     assert "the champion moved" in run_once(world, wider).sentence
     world.later(hours=2)
     assert run_once(world, wider, forced=True).outcome == "promoted"
+
+
+@pytest.mark.parametrize(
+    ("state", "known", "outcome"),
+    [
+        (RunState.OPENED, {}, "skipped"),
+        (RunState.COMPARED, {"comparison": Comparison("routing", "v1", "v2", ())}, "skipped"),
+        (RunState.JUDGED, {"verdict": make_verdict()}, "promoted"),
+    ],
+)
+def test_a_run_that_a_release_before_contests_began_to_judge_is_ended(state: RunState, known: dict, outcome: str):
+    world, config = filled()
+    ModuleBook(world.store, "acme", "routing").write(PassState(pass_id="id-old"))
+    book = RunBook(world.store, "acme")
+    book.open(make_run(id="routing-id-old", tenant_id="acme", state=state, started_at=world.now, **known))
+    assert run_once(world, config).id == "routing-id-old"
+    assert book.run("routing-id-old").outcome == outcome
+    assert ContestBook(world.store, "acme").contests() == []

@@ -56,6 +56,8 @@ from argotune.synthetic.values import SyntheticDataResponse
 
 log = logging.getLogger(__name__)
 
+AFTER_OPENING = frozenset({RunState.OPENED, RunState.COMPARED, RunState.JUDGED})
+
 AFTER_TRAINING = frozenset({RunState.COMPARED, RunState.JUDGED, RunState.REPORTED})
 """Where a budget that is spent teaches nothing of the training: what was not asked is asked by the next run."""
 
@@ -94,10 +96,19 @@ class Work:
             RunState.COMPARED: self._promote,
             RunState.JUDGED: self._report,
         }
+        if self.run.contest is None and self.run.state in AFTER_OPENING:
+            return self._end_without_contest()
         try:
             steps[self.run.state]()
         except ProgramChanged as error:
             self._skip(str(error))
+
+    def _end_without_contest(self) -> None:
+        """A run that a release before contests has begun to judge: its verdict stands where it has one. What it opened
+        is training data."""
+        if self.run.verdict:
+            return self._advance(RunState.REPORTED, ended_at=self._this.now)
+        self._end_unmeasured("an earlier release of argotune began to judge it: another run opens a contest")
 
     def _begin(self) -> None:
         contest = self._this.contests.open(self._program.name)

@@ -35,7 +35,7 @@ NEXT: dict[RunState, frozenset[RunState]] = {
     RunState.PLANNED: frozenset({RunState.TRAINED, RunState.SKIPPED}),
     RunState.TRAINED: frozenset({RunState.OPENED, RunState.SKIPPED}),
     RunState.OPENED: frozenset({RunState.COMPARED, RunState.SKIPPED}),
-    RunState.COMPARED: frozenset({RunState.JUDGED}),
+    RunState.COMPARED: frozenset({RunState.JUDGED, RunState.SKIPPED}),
     RunState.JUDGED: frozenset({RunState.REPORTED}),
     RunState.REPORTED: frozenset(),
     RunState.SKIPPED: frozenset(),
