@@ -211,11 +211,12 @@ def test_a_label_that_is_withdrawn_or_corrected_counts_as_if_it_had_never_been_o
 
 
 def test_a_near_duplicate_tells_how_often_both_differ_and_nothing_of_which_is_right():
-    repeats = [pair("q"), pair("q2", repeats="q"), pair("q", repeats="q"), pair("r")]
+    alike = pair("q3", "a", "a", repeats="q")
+    repeats = [pair("q"), pair("q2", repeats="q"), pair("q", repeats="q"), alike, pair("r")]
     evidence = found(repeats, {"q": "b", "q2": "a", "r": "a"})
     assert counted(evidence) == {"q": 1.0, "r": -1.0}
-    assert evidence.left_out == {REPEATED: 2}
-    assert (evidence.comparison.answers, evidence.comparison.differ) == (4, 4)
+    assert evidence.left_out == {REPEATED: 3}
+    assert (evidence.comparison.answers, evidence.comparison.differ) == (5, 4)
     assert [score.times for score in evidence.comparison.scores] == [3, 1]
 
 

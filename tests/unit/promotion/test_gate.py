@@ -297,6 +297,13 @@ def test_what_may_still_turn_goes_on(comparison: Comparison, asked: Terms):
     assert isinstance(judge(comparison, asked), Undecided)
 
 
+@pytest.mark.parametrize(("finer", "is_promoted"), [(1.0, True), (0.999, False)])
+def test_a_p_value_that_is_just_the_level_is_enough(finer: float, is_promoted: bool):
+    better = compared(BETTER, equal=64)
+    level = measure(better, terms()).p_value * finer
+    assert isinstance(judge(better, terms(level)), Promoted) is is_promoted
+
+
 def test_a_guard_against_failing_answers_can_be_switched_off():
     failing = compared(BETTER, equal=64, unusable=lacking({}, {"no content": 10}, (0, 10)))
     assert isinstance(judge(failing, terms(gate={"unusable_significance": 0})), Promoted)
