@@ -273,6 +273,7 @@ class Work:
         contest = self._this.contests.contest(self.run.contest or "")
         if not contest.is_open:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=contest.sentence), ended_at=self._this.now)
+        contest = contest.dated(self._this.now)
         asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
         found = evaluate(self._this, self._program, contest, self._data, self._annotations, asked)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}

@@ -16,6 +16,7 @@ from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
 from argotune.stats.error_control import next_level
 from argotune.store.documents import Document
+from argotune.store.moments import believed
 
 
 class ContestState(StrEnum):
@@ -71,6 +72,11 @@ class Contest(Document):
     wait: tuple[str, ...] = ()
     owes_answers: bool = True
     outlook: Outlook | None = None
+
+    def dated(self, now: datetime) -> Contest:
+        """The contest; one that a wrong clock has opened in the future as if it were opened now, or it would draw
+        nothing and never be out of days until then."""
+        return self if believed(self.opened_at, now) else self.model_copy(update={"opened_at": now})
 
     @property
     def is_open(self) -> bool:

@@ -168,10 +168,12 @@ def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str],
 def _fill(this: Pass, state: LabelState, n_programs: int, budget: DayBudget) -> None:
     """Second looks, then new questions, as far as the limit of the day goes."""
     places = _places(this, state, n_programs)
-    if not places:
+    if not places and not (state.contest and state.contest.wait):
         return
     splitter = _splitter(this.config, state)
     places -= _ask_for_contest(this, state, splitter, places)
+    if not places:
+        return
     second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
     chosen = _chosen(this, state, splitter, places - len(second), budget)
     items = [*second, *(_item(choice, state) for choice in chosen)]
@@ -192,6 +194,8 @@ def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: 
             new.append(_differing(experience, state, splitter, this.config).model_copy(update={"place": place}))
         elif item is not None and item.contest != state.contest.id:
             known.append(item.model_copy(update={**asked, "place": place, "is_marked": False}))
+        elif item is not None and not item.is_waiting:  # its label was withdrawn, or names nothing that is offered
+            known.append(item.model_copy(update={"done_at": None, "is_marked": False}))
     state.change(known)
     queued = state.queue.add(new, state.now.date(), this.config.annotation.daily_limit)
     state.items.update((item.span_id, item) for item in queued)

@@ -105,8 +105,7 @@ class _Gathering:
     def ask_drawn(self) -> None:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
         rules = self._this.config.contest
-        known = [pair.span_id for pair in self._pairs if pair.drawn == "lot"]
-        left = min(rules.shadow_calls_per_pass, rules.max_shadow_calls - len(known))
+        left = min(rules.shadow_calls_per_pass, self._room)
         asked = {*self._passed, *(pair.span_id for pair in self._pairs)}  # a request answers once, sealed or drawn
         order = in_lot_order(self._contest.id, self._requests(), asked, self._since)
         waiting = iter(order)
@@ -117,7 +116,13 @@ class _Gathering:
             left -= len(batch)
             if is_over:
                 return
-        self.owes_answers = left <= 0 < len(order) and len(known) < rules.max_shadow_calls and self._wants_more()
+        has_more = rules.shadow_calls_per_pass > 0 < self._room and next(waiting, None) is not None
+        self.owes_answers = has_more and self._wants_more()
+
+    @property
+    def _room(self) -> int:
+        """How many requests may still be drawn."""
+        return self._this.config.contest.max_shadow_calls - sum(pair.drawn == "lot" for pair in self._pairs)
 
     def evidence(self) -> Evidence:
         """What all answers so far come to by the labels that stand."""
