@@ -1,0 +1,464 @@
+"""Contests over many passes: what counts as evidence, what is asked of whom, how a contest ends and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from judge import Judge, annotator
+from labelling import annotated, waiting
+from world import AGENTS, START, World, filled, traffic
+
+from argotune.data.annotations import Annotation
+from argotune.data.archive import ExperienceLog
+from argotune.data.spans import Span
+from argotune.errors import Conflict
+from argotune.labels.queue import AnnotationQueue
+from argotune.labels.selection import Reason
+from argotune.pipeline.module_pass import Request
+from argotune.pipeline.passes import run_module
+from argotune.promotion.contest_book import ContestBook
+from argotune.promotion.contests import Contest, ContestState
+from argotune.promotion.drawing import lot_in
+from argotune.promotion.evidence import CONTRADICTED, HELD_BACK, Pair
+from argotune.promotion.openings import Opening
+from argotune.promotion.registry import Registry
+from argotune.runs.run import Run
+from argotune.store.collections import Collection
+from argotune.store.documents import to_record
+from argotune.tenants.config import RoutingConfigUnified
+
+FORCED = Request(is_forced=True)
+TRUTH = {a.span_id: a.label for a in traffic("acme", 4000)[1]}
+
+
+def contested(n: int = 40, **fields) -> tuple[World, RoutingConfigUnified]:
+    """A tenant whose first pass has opened a contest that its few labels cannot decide."""
+    world, config = filled(n, **{"annotation": {"daily_limit": 15}, **fields})
+    assert one_pass(world, config).outcome == "undecided"
+    return world, config
+
+
+def one_pass(world: World, config: RoutingConfigUnified, request: Request = FORCED) -> Run:
+    (run,) = run_module(world.ports, config, "routing", request).runs
+    return run
+
+
+def book(world: World) -> ContestBook:
+    return ContestBook(world.store, "acme")
+
+
+def contest_of(world: World) -> Contest:
+    contest = book(world).open("routing")
+    assert contest is not None
+    return contest
+
+
+def pairs_of(world: World, contest: str) -> list[Pair]:
+    return [pair for page in book(world).pages(contest) for pair in page.pairs]
+
+
+def drawn(world: World, contest: str) -> list[Pair]:
+    return [pair for pair in pairs_of(world, contest) if pair.drawn == "lot"]
+
+
+def asked(world: World, n: int, first: int = 1000, **attributes: str) -> list[Span]:
+    """Requests of which nobody says anything come in now."""
+    at = world.now - timedelta(minutes=5)
+    named = {"routing.agent_success": None, **{f"routing.{name}": value for name, value in attributes.items()}}
+    plain, _ = traffic("acme", n, first=first)
+    spans = [replace(s, started_at=at, ended_at=at, attributes={**s.attributes, **named}) for s in plain]
+    world.traces.record("acme", spans)
+    return spans
+
+
+def says(
+    world: World, span_ids: Sequence[str], label: str | None = None, who: str = "kim", kind: str = "HUMAN"
+) -> None:
+    given = [Annotation(id, "agent", label or TRUTH[id], kind, who, world.now) for id in span_ids]
+    world.traces.annotate("acme", given)
+
+
+def people_answer(world: World) -> list[str]:
+    """People label what waits for them, as it is; which spans these were."""
+    spans = [item.span_id for item in waiting(world)]
+    says(world, spans)
+    return spans
+
+
+def a_day(world: World, config: RoutingConfigUnified, first: int, n: int = 60) -> Run:
+    """People answer what was asked, requests come in, and a pass takes both in."""
+    world.later(days=1)
+    people_answer(world)
+    asked(world, n, first)
+    return one_pass(world, config)
+
+
+def until_its_end(world: World, config: RoutingConfigUnified, days: int = 12) -> list[Run]:
+    runs = []
+    for day in range(days):
+        runs.append(a_day(world, config, 1000 + 60 * day))
+        if runs[-1].outcome != "undecided":
+            return runs
+    raise AssertionError(runs[-1].sentence)
+
+
+def test_evidence_of_several_passes_promotes_by_what_people_were_asked():
+    world, config = contested()
+    contest = contest_of(world)
+    runs = until_its_end(world, config)
+    assert [run.outcome for run in runs] == [*["undecided"] * (len(runs) - 1), "promoted"]
+    assert len(runs) >= 3
+    assert {(run.contest, run.challenger, run.plan) for run in runs} == {(contest.id, contest.challenger, None)}
+    labels = [run.verdict.numbers.labels for run in runs]
+    assert labels == sorted(labels)
+    assert labels[-1] > labels[0]
+    assert Registry(world.store, "acme").champion("routing")[0].version == contest.challenger
+    ended = book(world).contest(contest.id)
+    assert (ended.state, ended.wait, ended.spent) == (ContestState.PROMOTED, (), 0.0)
+    assert book(world).open("routing") is None
+    (page,) = world.tracker.runs.values()
+    assert page.run_id == contest.id, "one page of all its passes, when it has ended"
+
+
+def test_an_undecided_pass_trains_nothing_and_asks_each_version_once():
+    world, config = contested()
+    contest = contest_of(world)
+    for day in range(2):
+        paid, before = world.lms.calls, len(drawn(world, contest.id))
+        run = a_day(world, config, 1000 + 60 * day)
+        assert (run.outcome, run.plan, run.decision) == ("undecided", None, None)
+        assert world.lms.calls - paid == run.lm_calls == 2 * (len(drawn(world, contest.id)) - before)
+    assert drawn(world, contest.id)
+    paid = world.lms.calls
+    assert one_pass(world, config).lm_calls == world.lms.calls - paid == 0, "nothing new, nothing asked"
+    assert world.tracker.runs == {}, "who saw the answers of an open contest could tune to them"
+
+
+def test_a_contest_makes_its_module_due_for_one_label_or_request_and_else_costs_a_round_nothing():
+    world, config = contested()
+    a_day(world, config, 1000)
+    world.later(hours=2)
+    assert not world.look(config).is_due
+    says(world, [waiting(world)[0].span_id])
+    assert world.look(config).is_due
+    one_pass(world, config, Request())
+    world.later(hours=2)
+    assert not world.look(config).is_due
+    asked(world, 1, 3000)
+    assert world.look(config).is_due
+
+
+def test_the_champions_answer_comes_from_the_trace_when_that_version_gave_it_and_else_both_are_asked():
+    world, config = contested()
+    contest = contest_of(world)
+    own = {s.span_id for s in asked(world, 20, 1000, program_version=contest.champion, chosen_agent="audio")}
+    others = {s.span_id for s in asked(world, 20, 1100, program_version="another", chosen_agent="audio")}
+    paid = world.lms.calls
+    one_pass(world, config)
+    said = {pair.span_id: pair.champion.answers["agent"] for pair in drawn(world, contest.id)}
+    assert {said[span_id] for span_id in own} == {"audio"}, "as the trace has it"
+    assert {said[span_id] for span_id in others} == {"video"}, "as the champion says now"
+    assert world.lms.calls - paid == 20 + 2 * 20
+
+
+def test_disagreements_come_first_in_the_queue_in_drawn_order_and_blind():
+    world, config = contested(annotation={"daily_limit": 30})
+    contest = contest_of(world)
+    asked(world, 60)
+    run = one_pass(world, config)
+    wait = contest_of(world).wait
+    assert wait == tuple(sorted(wait, key=lambda span_id: lot_in(contest.id, span_id)))
+    differing = {pair.span_id for pair in drawn(world, contest.id) if not pair.is_equal}
+    assert set(wait) == differing
+    first = AnnotationQueue(world.store, "acme").items("routing")[:30]
+    assert [(item.span_id, item.reason) for item in first] == [(span_id, Reason.DIFFER) for span_id in wait[:30]]
+    marks = [a for a in annotated(world, "CODE", "argotune.queue") if a.span_id in differing]
+    assert len(marks) == 30
+    shown = " ".join(f"{mark.label} {mark.explanation}" for mark in marks) + " ".join(
+        i.model_dump_json() for i in first
+    )
+    assert not [word for word in (*AGENTS, run.champion, run.challenger) if word in shown]
+
+
+def test_what_waited_for_another_reason_judges_once_the_lot_has_drawn_it():
+    world, config = contested(contest={"max_shadow_calls": 0}, annotation={"daily_limit": 30})
+    asked(world, 60)
+    one_pass(world, config)
+    before = {item.span_id for item in waiting(world)}
+    drawing = world.tenant(annotation={"daily_limit": 30})
+    one_pass(world, drawing)
+    differing = [item for item in waiting(world) if item.contest]
+    assert before & {item.span_id for item in differing}
+    places = [item.place for item in AnnotationQueue(world.store, "acme").items("routing") if item.contest]
+    assert places == sorted(places)
+
+
+def test_labels_that_were_given_for_other_reasons_never_judge():
+    world, config = contested(contest={"shadow_calls_per_pass": 20})
+    contest = contest_of(world)
+    spans = {s.span_id for s in asked(world, 60)}
+    one_pass(world, config)
+    pairs = drawn(world, contest.id)
+    equal = {pair.span_id for pair in pairs if pair.is_equal}
+    never = spans - {pair.span_id for pair in pairs}
+    before = contest_of(world)
+    says(world, sorted(equal | never))
+    still = config.model_copy(update={"contest": config.contest.model_copy(update={"shadow_calls_per_pass": 0})})
+    run = one_pass(world, still)
+    assert equal
+    assert len(never) == 40
+    assert run.counts["examples"] == 40 + len(equal | never), "they are examples, to train on"
+    assert run.verdict.numbers.n == len(before.judged) == len(contest.sealed_ids)
+
+
+def test_an_lm_annotator_judges_no_disagreement_alone():
+    world, config = contested()
+    world.annotator = annotator(Judge())
+    asked(world, 60)
+    one_pass(world, config)
+    world.later(days=1)
+    run = one_pass(world, config)
+    assert {item.span_id for item in waiting(world) if item.contest} <= {a.span_id for a in annotated(world, "LLM")}
+    assert run.verdict.numbers.n == len(contest_of(world).sealed_ids)
+
+
+def test_repeated_requests_and_near_duplicates_are_asked_as_often_as_they_come_and_judge_once():
+    world, config = contested()
+    contest = contest_of(world)
+    plain = asked(world, 10)
+    again = [replace(s, span_id=f"a{s.span_id[1:]}", trace_id="a" * 32) for s in plain]
+    near = [
+        replace(
+            s,
+            span_id=f"b{s.span_id[1:]}",
+            attributes={**s.attributes, "routing.query": s.attributes["routing.query"] + "7"},
+        )
+        for s in plain
+    ]
+    world.traces.record("acme", [*again, *near])
+    TRUTH.update({f"{x}{s.span_id[1:]}": TRUTH[s.span_id] for x in "ab" for s in plain})
+    assert one_pass(world, config).lm_calls == 2 * 20, "the same words are asked once"
+    pairs = drawn(world, contest.id)
+    assert len(pairs) == 30
+    world.later(days=1)
+    says(world, [pair.span_id for pair in pairs])
+    run = one_pass(world, config)
+    differing = {pair.question for pair in pairs if not pair.is_equal and pair.repeats is None}
+    assert 0 < len(differing) <= 10
+    judging = {score.example_id for score in run.comparison.scores} - set(contest.sealed_ids)
+    assert judging == differing
+    assert run.verdict.numbers.answers == len(contest.sealed_ids) + 30, "a question that is asked often weighs more"
+
+
+def served_by_a_promoted_one(**fields) -> tuple[World, RoutingConfigUnified, str]:
+    """A tenant with a promoted champion, and a contest that is open against it."""
+    world, config = filled(300, annotation={"daily_limit": 15}, **fields)
+    champion = one_pass(world, config).challenger
+    world.later(hours=2)
+    world.receive(60, first=500)
+    run = one_pass(world, config, Request(is_forced=True, is_training_forced=True))
+    assert (run.outcome, run.champion) == ("undecided", champion), run.sentence
+    return world, config, champion
+
+
+def test_a_champion_that_is_rolled_back_in_the_middle_ends_the_contest_and_nothing_is_asked():
+    world, config, champion = served_by_a_promoted_one()
+    contest = contest_of(world)
+    Registry(world.store, "acme").roll_back("routing", leaving=champion, who="kim", reason="worse", now=world.now)
+    world.later(hours=2)
+    asked(world, 60, 3000)
+    run = one_pass(world, config)
+    assert (run.outcome, run.verdict.rule, run.lm_calls) == ("rejected", "champion_moved", 0)
+    assert f"{champion} did when the contest opened" in run.sentence
+    assert book(world).contest(contest.id).state is ContestState.CHAMPION_MOVED
+    assert set(contest.sealed_ids) <= book(world).opened("routing"), "its evidence is training data"
+    world.later(hours=2)
+    asked(world, 120, 3100)
+    assert one_pass(world, config).decision is not None, "the next run decides anew"
+
+
+def with_a_label_that_won() -> SimpleNamespace:
+    """A contest with labels that count, the first drawn of which was a win."""
+    world, config = contested()
+    contest = contest_of(world)
+    a_day(world, config, 1000)
+    run = a_day(world, config, 1060)
+    scores = {score.example_id: score for score in run.comparison.scores}
+    pair = next(p for p in drawn(world, contest.id) if p.question in scores and scores[p.question].difference == 1.0)
+    return SimpleNamespace(world=world, config=config, pair=pair, before=run.verdict.numbers)
+
+
+def test_a_label_that_another_person_contradicts_counts_as_no_difference():
+    it = with_a_label_that_won()
+    says(it.world, [it.pair.span_id], it.pair.champion.answers["agent"], who="ann")
+    run = one_pass(it.world, it.config)
+    after = run.verdict.numbers
+    assert run.counts[f"contest: {CONTRADICTED}"] == 1
+    assert (after.n, after.wins, after.losses) == (it.before.n, it.before.wins - 1, it.before.losses)
+    assert after.log_wealth < it.before.log_wealth
+
+
+def test_a_label_that_is_corrected_counts_as_it_stands_now():
+    it = with_a_label_that_won()
+    says(it.world, [it.pair.span_id], it.pair.champion.answers["agent"])
+    after = one_pass(it.world, it.config).verdict.numbers
+    assert (after.n, after.wins, after.losses) == (it.before.n, it.before.wins - 1, it.before.losses + 1)
+    says(it.world, [it.pair.span_id])
+    assert one_pass(it.world, it.config).verdict.numbers == it.before, "as if it had never been otherwise"
+
+
+def test_a_label_that_is_withdrawn_is_asked_for_again_and_holds_back_what_was_drawn_later_until_patience_is_over():
+    it = with_a_label_that_won()
+    del it.world.traces._annotations["acme"][it.pair.span_id, "agent", "kim"]
+    run = one_pass(it.world, it.config)
+    assert contest_of(it.world).wait[0] == it.pair.span_id
+    assert it.pair.span_id in {item.span_id for item in waiting(it.world)}, "people are asked again"
+    assert run.counts[f"contest: {HELD_BACK}"] > 0
+    assert run.verdict.numbers.n < it.before.n
+    it.world.later(days=it.config.contest.patience_days)
+    after = one_pass(it.world, it.config).verdict.numbers
+    assert (after.wins, after.losses) == (it.before.wins - 1, it.before.losses + 1), "the worst is assumed"
+
+
+@pytest.mark.parametrize("leap", [timedelta(days=400), timedelta(days=-400)], ids=["ahead", "back"])
+def test_a_pass_whose_clock_leaps_promotes_nothing_and_loses_no_evidence(leap: timedelta):
+    world, config = contested()
+    a_day(world, config, 1000)
+    contest, right = contest_of(world), world.now
+    pairs = pairs_of(world, contest.id)
+    examples = {e.id for e in ExperienceLog(world.store, "acme").examples("routing")}
+    world.now += leap
+    run = one_pass(world, config)
+    assert run.outcome in ("undecided", "rejected")
+    world.now = right
+    assert Registry(world.store, "acme").champion("routing") == (None, None)
+    assert pairs_of(world, contest.id)[: len(pairs)] == pairs
+    assert {e.id for e in ExperienceLog(world.store, "acme").examples("routing")} == examples
+
+
+def test_a_contest_that_opened_with_a_clock_far_ahead_draws_and_ends_as_others():
+    world = World(now=START + timedelta(days=400))
+    config = world.tenant(annotation={"daily_limit": 15})
+    says(world, [span.span_id for span in asked(world, 40, 0)])
+    assert one_pass(world, config).outcome == "undecided"
+    world.now = START + timedelta(hours=2)
+    runs = until_its_end(world, config)
+    assert runs[-1].outcome == "promoted"
+
+
+def test_a_contest_without_verdict_ends_when_its_labels_are_used():
+    world, config = contested(contest={"max_labels": 14, "min_people_labels": 1000})
+    run = until_its_end(world, config)[-1]
+    assert (run.outcome, run.verdict.rule) == ("rejected", "out_of_labels")
+    assert "all 14 labels are used (contest.max_labels)" in run.sentence
+    assert book(world).contests()[-1].state is ContestState.OUT_OF_LABELS
+
+
+def test_a_contest_without_verdict_ends_when_its_days_are_over_though_nothing_comes():
+    world, config = contested(contest={"max_days": 2})
+    a_day(world, config, 1000)
+    world.later(hours=23)
+    assert not world.look(config).is_due
+    world.later(hours=1)
+    assert world.look(config).is_due
+    run = one_pass(world, config, Request())
+    assert (run.outcome, run.verdict.rule) == ("rejected", "out_of_days")
+    assert "2 days are over (contest.max_days)" in run.sentence
+    assert not [item for item in waiting(world) if item.contest], "nobody is asked for it any more"
+
+
+def test_evidence_of_an_ended_contest_is_training_data_and_is_never_tested_again():
+    world, config = contested(annotation={"daily_limit": 60}, contest={"max_labels": 14, "min_people_labels": 1000})
+    first = contest_of(world)
+    rejected = until_its_end(world, config)[-1]
+    judged = {score.example_id for score in rejected.comparison.scores}
+    assert judged > set(first.sealed_ids)
+    world.later(hours=2)
+    run = one_pass(world, config, Request(is_forced=True, is_training_forced=True))
+    second = contest_of(world)
+    assert second.id != first.id
+    assert judged <= {*run.plan.train_ids, *run.plan.dev_ids} == set(second.seen_ids)
+    assert not judged & {*run.plan.test_ids, *second.sealed_ids}
+    assert not judged & {pair.question for pair in pairs_of(world, second.id)}
+
+
+def test_what_the_queue_had_chosen_for_the_test_split_is_not_tested_again_once_it_has_judged():
+    world, config = contested(contest={"max_shadow_calls": 0}, annotation={"daily_limit": 60, "random_share": 1.0})
+    asked(world, 60)
+    one_pass(world, config)
+    drawing = world.tenant(annotation={"daily_limit": 60}, contest={"max_labels": 14, "min_people_labels": 1000})
+    rejected = until_its_end(world, drawing)[-1]
+    judged = {score.example_id for score in rejected.comparison.scores}
+    in_test = {e.id for e in ExperienceLog(world.store, "acme").examples("routing") if e.split == "test"}
+    assert judged & in_test - set(contest_of_first(world).sealed_ids), "the case that this is about"
+    world.later(hours=2)
+    run = one_pass(world, drawing, Request(is_forced=True, is_training_forced=True))
+    assert not judged & set(run.plan.test_ids)
+
+
+def contest_of_first(world: World) -> Contest:
+    return book(world).contests("routing")[0]
+
+
+def test_what_attempts_of_the_release_before_have_opened_is_training_data_and_judges_nobody():
+    world, config = filled(40, annotation={"daily_limit": 0})
+    plan = contest_free_plan(world, config)
+    spent, void = plan.test_ids[:4], plan.test_ids[4:6]
+    for n, (ids, why) in enumerate([(spent, ""), (void, "measured nothing")]):
+        attempt = Opening(program="routing", run_id=f"routing-old-{n}", at=START, example_ids=ids, void=why)
+        record = to_record(Collection.OPENINGS, attempt.run_id, attempt)
+        assert '"Attempt"' in record.document
+        world.store.write("acme", [record])
+    run = one_pass(world, config, Request(is_forced=True, is_training_forced=True))
+    contest = book(world).contest(run.contest)
+    assert set(contest.sealed_ids) == set(plan.test_ids) - set(spent)
+    assert set(spent) <= set(contest.seen_ids)
+
+
+def contest_free_plan(world: World, config: RoutingConfigUnified):
+    """What a run would train and judge on, in a world of its own."""
+    twin, _ = filled(40, annotation={"daily_limit": 0})
+    return one_pass(twin, config).plan
+
+
+def test_answers_are_limited_by_pass_and_by_contest():
+    world, config = contested(contest={"shadow_calls_per_pass": 10, "max_shadow_calls": 25})
+    contest = contest_of(world)
+    asked(world, 60)
+    made, due = [], []
+    for _ in range(4):
+        before = len(drawn(world, contest.id))
+        one_pass(world, config)
+        made.append(len(drawn(world, contest.id)) - before)
+        world.later(hours=1)
+        due.append(world.look(config).is_due)
+    assert made == [10, 10, 5, 0]
+    assert due == [True, True, False, False], "what is owed is asked at the next interval"
+
+
+def test_fifty_passes_of_one_tenant_at_once_promote_once():
+    world, config = contested(annotation={"daily_limit": 60})
+    asked(world, 60)
+    one_pass(world, config)
+    contest = contest_of(world)
+    world.later(days=1)
+    people_answer(world)
+
+    def try_it(_n: int) -> str:
+        try:
+            return one_pass(world, config).outcome
+        except Conflict:
+            return "conflict"
+
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(try_it, range(50)))
+    assert found.count("promoted") == 1, found
+    assert set(found) <= {"promoted", "conflict", "skipped", "undecided"}
+    (change,) = Registry(world.store, "acme").history("routing")
+    assert (change.version, change.how) == (contest.challenger, "promoted")
+    assert book(world).contest(contest.id).state is ContestState.PROMOTED
