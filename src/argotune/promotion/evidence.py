@@ -104,6 +104,7 @@ class Evidence:
 
 
 NOT_ANSWERED = "passed over by people: counted as lost"
+LONG_ASKED = "asked for long, and nothing later is answered"
 HELD_BACK = "labelled before questions that were drawn earlier"
 SILENT = "the champion's LM said nothing"
 REPEATED = "repeats an earlier question"
@@ -158,6 +159,8 @@ class _Weighing:
                 self._leave_out(SILENT)
             else:
                 self._take(pair)
+        for _ in self._passed_over:
+            self._leave_out(LONG_ASKED)
         program, champion, challenger = self._versions
         comparison = Comparison(
             program,

@@ -18,6 +18,7 @@ from argotune.lm.lack import Lack
 from argotune.promotion.evidence import (
     CONTRADICTED,
     HELD_BACK,
+    LONG_ASKED,
     NO_SCORE,
     NOT_ANSWERED,
     REPEATED,
@@ -86,7 +87,7 @@ def counted(evidence: Evidence) -> dict[str, float]:
     [
         pytest.param({}, {}, {}, True, {}, id="nobody was asked yet"),
         pytest.param({}, {"asked": {"q": 3}}, {}, True, {}, id="people have had it for as long as they may"),
-        pytest.param({}, {"asked": {"q": 3.01}}, {}, False, {NOT_ANSWERED: 1}, id="people were asked for too long"),
+        pytest.param({}, {"asked": {"q": 3.01}}, {}, False, {LONG_ASKED: 1}, id="people were asked for too long"),
         pytest.param({"q": "b"}, {}, {"q": 1.0}, False, {}, id="won"),
         pytest.param({"q": "a"}, {"asked": {"q": 99}}, {"q": -1.0}, False, {}, id="lost, and labelled late"),
         pytest.param({"q": "c"}, {}, {"q": 0.0}, False, {}, id="both are wrong"),
@@ -186,13 +187,24 @@ def test_what_is_labelled_before_what_was_drawn_earlier_is_held_back():
     assert (list(counted(evidence)), evidence.wait, evidence.left_out) == (["q"], ("span r",), {HELD_BACK: 2})
 
 
-def test_a_question_that_nobody_answers_holds_up_the_others_no_longer_than_patience_lasts():
+def test_a_question_that_people_passed_over_holds_up_the_others_no_longer_than_patience_and_counts_as_lost():
     labels = {"q": "b", "s": "b", "t": "b"}
     assert list(counted(found(DRAWN, labels, asked={"r": 3}))) == ["q"]
     evidence = found(DRAWN, labels, asked={"r": 3.5})
-    assert (list(counted(evidence)), evidence.left_out) == (["q", "s", "t"], {NOT_ANSWERED: 1})
-    late = found(DRAWN, {**labels, "r": "a"}, asked={"r": 3.5})
-    assert counted(late) == {"q": 1.0, "r": -1.0, "s": 1.0, "t": 1.0}
+    assert counted(evidence) == {"q": 1.0, "r": -1.0, "s": 1.0, "t": 1.0}
+    assert (evidence.wait, evidence.left_out) == ((), {NOT_ANSWERED: 1})
+    assert [score.source for score in evidence.comparison.scores if score.example_id == "r"] == [None]
+    late = found(DRAWN, {**labels, "r": "b"}, asked={"r": 3.5})
+    assert (counted(late), late.left_out) == (dict.fromkeys("qrst", 1.0), {})
+
+
+def test_what_nobody_answers_is_lost_only_when_something_later_is_answered():
+    asked = dict.fromkeys("rst", 9)
+    evidence = found(DRAWN, {"q": "b"}, asked=asked)
+    assert (counted(evidence), evidence.wait, evidence.left_out) == ({"q": 1.0}, (), {LONG_ASKED: 3})
+    later = found(DRAWN, {"q": "b", "s": "b"}, asked=asked)
+    assert counted(later) == {"q": 1.0, "r": -1.0, "s": 1.0}
+    assert later.left_out == {NOT_ANSWERED: 1, LONG_ASKED: 1}
 
 
 def test_sealed_examples_wait_for_nobody():
@@ -206,7 +218,7 @@ def test_a_label_that_is_withdrawn_or_corrected_counts_as_if_it_had_never_been_o
     without = {question: agent for question, agent in labels.items() if question != "r"}
     withdrawn = found(DRAWN, without, asked={"r": 1})
     assert (list(counted(withdrawn)), withdrawn.wait) == (["q"], ("span r",))
-    assert list(counted(found(DRAWN, without, asked={"r": 9}))) == ["q", "s", "t"]
+    assert counted(found(DRAWN, without, asked={"r": 9})) == {"q": 1.0, "r": -1.0, "s": 1.0, "t": 1.0}
     assert found(DRAWN, labels) == found(DRAWN, labels, asked={"r": 9})
 
 
@@ -281,7 +293,9 @@ def test_every_pair_counts_once_waits_or_is_left_out_for_a_reason(pairs, labels,
     agreed = [
         of for of in pairs if is_plain and of.is_equal and not of.is_silent and of.repeats is None and of.drawn == "lot"
     ]
-    assert len(scores) + len(evidence.wait) + sum(evidence.left_out.values()) + len(agreed) == len(pairs)
+    lost = evidence.left_out.get(NOT_ANSWERED, 0)
+    assert len(scores) + len(evidence.wait) + sum(evidence.left_out.values()) + len(agreed) == len(pairs) + lost
+    assert lost == sum(score.source is None for score in scores)
 
 
 @given(journals(), LABELS, LABELS, ASKED)
@@ -301,5 +315,7 @@ def test_of_the_disagreements_that_were_drawn_those_count_that_lie_before_the_fi
     spans = [of.span_id for of in open_]
     first = spans.index(evidence.wait[0]) if evidence.wait else len(spans)
     before = {of.question for of in open_[:first] if of.question in labels}
-    assert before == {score.example_id for score in evidence.comparison.scores if score.drawn == "lot"}
+    scores = [score for score in evidence.comparison.scores if score.drawn == "lot"]
+    assert before == {score.example_id for score in scores if score.source}
+    assert all(score.difference == -1 for score in scores if score.source is None)
     assert list(evidence.wait) == [span for span in spans if span in evidence.wait]

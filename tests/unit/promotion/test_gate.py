@@ -72,8 +72,8 @@ def compared(
     return Comparison("routing", "v1", "v2", scores, len(scores) + equal, differ, unusable)
 
 
-def terms(level: float = 0.0125, now: datetime = NOON + DAY, **config: Any) -> Terms:
-    return Terms(level, NOON, now, make_config(**config))
+def terms(level: float = 0.0125, now: datetime = NOON + DAY, growth: float = 0.0, **config: Any) -> Terms:
+    return Terms(level, NOON, now, make_config(**config), growth)
 
 
 def easy(level: float = 0.49) -> Terms:
@@ -188,6 +188,7 @@ def test_what_just_meets_the_rules_is_promoted(comparison: Comparison, asked: Te
     assert isinstance(judge(comparison, asked), Promoted)
 
 
+MUCH = make_config().contest.overtaken_growth
 UNSURE = [WIN] * 12 + [LOSS] * 8
 WORSE = [WIN] * 6 + [LOSS] * 30
 
@@ -259,6 +260,20 @@ WORSE = [WIN] * 6 + [LOSS] * 30
             id="labels before days",
         ),
         pytest.param(
+            compared(UNSURE, equal=20),
+            terms(growth=MUCH),
+            Objection.OVERTAKEN,
+            f"and what a new challenger could learn from grew by {100 * MUCH:.1f} %",
+            id="much more to learn from, and not half way",
+        ),
+        pytest.param(
+            compared(UNSURE, equal=20),
+            terms(now=NOON + 30 * DAY, growth=MUCH),
+            Objection.OUT_OF_DAYS,
+            "30 days are over",
+            id="days before growth",
+        ),
+        pytest.param(
             compared(WORSE, slices=[{"language": "en"}] * 36),
             terms(),
             Objection.SLICE_WORSE,
@@ -290,8 +305,19 @@ def test_a_challenger_is_rejected(comparison: Comparison, asked: Terms, rule: Ob
         (compared(UNSURE, equal=20), terms(now=NOON - 99 * DAY)),
         (compared(UNSURE, equal=20), terms(now=NOON + 30 * DAY, contest={"max_days": 31})),
         (compared(UNSURE, equal=20, unusable=lacking({}, {"cut off": 5}, (0, 5))), terms()),
+        (compared(UNSURE, equal=20), terms(growth=0.99 * MUCH)),
+        (compared([WIN] * 14 + [LOSS] * 4, equal=20), terms(growth=MUCH)),
     ],
-    ids=["a label left", "sealed labels are not asked for", "a second left", "a clock gone back", "more days", "luck"],
+    ids=[
+        "a label left",
+        "sealed labels are not asked for",
+        "a second left",
+        "a clock gone back",
+        "more days",
+        "luck",
+        "little growth",
+        "half way",
+    ],
 )
 def test_what_may_still_turn_goes_on(comparison: Comparison, asked: Terms):
     assert isinstance(judge(comparison, asked), Undecided)
@@ -360,6 +386,15 @@ def test_the_interval_is_that_of_both_confidence_sequences(wins: int, losses: in
     mean = mean_interval([1.0] * wins + [-1.0] * losses, 0.0125, 0.025)
     assert numbers.interval == gain_interval(mean, share_interval(wins + losses, wins + losses + equal, 0.025))
     assert numbers.interval.contains(numbers.effect)
+
+
+def test_what_people_passed_over_is_bet_as_lost_and_is_nobodys_label_nor_of_a_slice():
+    plain = compared([WIN] * 3 + [LOSS] * 2, slices=languages(5))
+    lost = replace(plain, scores=(*plain.scores[:4], replace(plain.scores[4], source=None)))
+    found, before = measure(lost, terms()), measure(plain, terms())
+    assert (found.log_wealth, found.effect, found.losses) == (before.log_wealth, before.effect, 2)
+    assert (found.labels, before.labels) == (4, 5)
+    assert (found.slices[0].n, found.slices[0].losses) == (4, 1)
 
 
 # Slices
@@ -482,7 +517,7 @@ def test_a_real_gain_is_seldom_missed():
 
 
 def test_what_is_still_needed_shrinks_as_the_bet_grows_and_labels_wait():
-    numbers, config = measure(compared([WIN] * 14 + [LOSS] * 7, equal=29), terms()), make_config()
+    numbers, config = measure(compared([WIN] * 12 + [LOSS] * 7, equal=26), terms()), make_config()
     ahead = outlook_of(numbers, 0, config)
     assert ahead is not None
     behind = outlook_of(replace(numbers, log_wealth=-1.0), 0, config)
@@ -490,7 +525,7 @@ def test_what_is_still_needed_shrinks_as_the_bet_grows_and_labels_wait():
     assert behind is not None
     assert waiting is not None
     assert (behind.labels > ahead.labels, behind.gain) == (True, 0.03)
-    assert (waiting.labels, waiting.answers) == (ahead.labels, math.ceil((ahead.labels - 10) / 0.42))
+    assert (waiting.labels, waiting.answers) == (ahead.labels, math.ceil((ahead.labels - 10) / (19 / 45)))
 
 
 @pytest.mark.parametrize(
@@ -498,9 +533,18 @@ def test_what_is_still_needed_shrinks_as_the_bet_grows_and_labels_wait():
 )
 def test_the_outlook_is_on_the_gain_that_is_worth_a_training_and_useful(gain: float, effect: float, told: float):
     config = make_config(decisions={"detectable_gain": gain}, gate={"min_effect": effect})
-    found = outlook_of(measure(compared([WIN] * 14 + [LOSS] * 7, equal=4000), terms()), 0, config)
+    found = outlook_of(measure(compared([WIN] * 12 + [LOSS] * 7, equal=4000), terms()), 0, config)
     assert found is not None
     assert found.gain == told
+
+
+def test_with_enough_labels_the_outlook_is_on_the_gain_that_they_show_where_that_is_more():
+    seen = measure(compared([WIN] * 12 + [LOSS] * 7, equal=19), terms())
+    enough = measure(compared([WIN] * 14 + [LOSS] * 7, equal=21), terms())
+    before, after = (outlook_of(numbers, 0, make_config()) for numbers in (seen, enough))
+    assert before is not None
+    assert after is not None
+    assert (before.gain, after.gain) == (0.03, pytest.approx(7 / 42))
 
 
 def test_nothing_is_foretold_before_anything_was_answered():
