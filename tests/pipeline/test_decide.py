@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -56,7 +57,7 @@ def test_what_a_training_left_is_known_when_the_next_is_decided_on():
     assert context.current_performance_score == pytest.approx(first.verdict.numbers.challenger_mean)
     opened = len(first.plan.test_ids) / len(first.plan.train_ids)
     assert 0.3 < context.growth < opened + 0.2, "what the contest has opened is training data"
-    assert context.labels_to_verdict > 400
+    assert context.labels_to_verdict is None, "how often challengers differ from the new champion nobody knows yet"
 
 
 def without_people(n: int) -> tuple[World, RoutingConfigUnified]:
@@ -87,25 +88,23 @@ def test_a_plan_says_where_its_optimizer_does_not_look_at_the_reward(optimizer, 
 
 
 def test_a_run_that_could_not_show_a_gain_is_skipped_and_says_what_that_would_take():
-    world, config = filled(**BY_DEFAULT)
+    world, config = filled(noise=True, contest={"max_labels": 30}, **BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
     world.receive(120, first=1000)
     run = run_once(world, config)
     assert run.outcome == "skipped"
-    assert (
-        f"about {run.context.labels_to_verdict:,} labels and {run.context.answers_to_verdict:,} shadow" in run.sentence
-    )
-    assert "until a verdict on +3 points: more labels than contest.max_labels (400)" in run.sentence
+    told = r"about \d+ labels and \d+ shadow answers until a verdict on \+\d+\.\d points: "
+    assert re.search(told + r"more labels than contest\.max_labels \(30\)$", run.sentence)
     assert (run.decision.by, run.decision.action, run.lm_calls) == ("rules", SKIP, 0)
     assert [row.outcome for row in sorted(ledger_of(world.store, "acme"), key=lambda r: r.at)] == [
-        "promoted",
+        "rejected",
         "skipped",
     ]
 
 
 def test_a_module_whose_training_was_skipped_is_due_again_when_something_new_came():
-    world, config = filled(**BY_DEFAULT)
+    world, config = filled(noise=True, contest={"max_labels": 30}, **BY_DEFAULT)
     run_once(world, config)
     world.later(hours=2)
     world.receive(120, first=1000)

@@ -93,7 +93,8 @@ def test_a_program_that_says_nothing_to_some_and_has_a_default_is_tuned_and_judg
     asked(world)
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.verdict is not None, run.sentence
-    answers = [pair.challenger.answers for pair in ContestBook(world.store, "acme").pairs(run.contest)]
+    pages = ContestBook(world.store, "acme").pages(run.contest)
+    answers = [pair.challenger.answers for page in pages for pair in page.pairs]
     assert 0 < answers.count({"urgency": ""}) < len(answers)
 
 
