@@ -42,7 +42,6 @@ from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.contest_book import unseen
 from argotune.promotion.contests import Contest
-from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection
@@ -346,10 +345,6 @@ class Work:
     def _serving(self) -> ServingVersion:
         """Whom a challenger has to beat, as it was when this was decided on."""
         return serving_version(self._registry, self._program, self._this.now)
-
-    def _version(self, id: str | None) -> Version:
-        assert id is not None
-        return self._registry.version(id)
 
     @property
     def _seed(self) -> int:

@@ -54,10 +54,6 @@ class RunBook:
         opened = known.model_copy(update={"group": run.group or known.group}) if known else run
         return opened if opened == known else self.keep(opened)
 
-    def advance(self, run: Run, state: RunState, also: Iterable[Record] = (), **changes: Any) -> Run:
-        """Write the run down in its next state, together with `also`. Raises Conflict for an illegal step."""
-        return self.keep(self.advanced(run, state, **changes), also)
-
     def keep(self, run: Run, also: Iterable[Record] = (), expecting: Mapping[Record, str | None] | None = None) -> Run:
         """Write an advanced run down, together with `also`, the sum of the program's runs, and records `expecting` what
         these tags say is there of them.

@@ -276,7 +276,7 @@ def test_a_store_of_an_earlier_release_is_summed_once_and_then_no_old_run_is_rea
     before, book = keep_tally(store, "acme_corp", LATER), RunBook(store, "acme_corp")
     run = book.open(make_run(id="new", started_at=after(60)))
     store.calls.clear()
-    run = book.advance(run, RunState.SKIPPED, ended_at=after(61))
+    run = book.keep(book.advanced(run, RunState.SKIPPED, ended_at=after(61)))
     assert [found.latest.id for found in book.sums()] == ["else", "new"]
     told = keep_tally(store, "acme_corp", LATER).modules
     assert "scan runs" not in map(str, store.calls)
@@ -299,7 +299,7 @@ def test_status_and_the_latest_challenger_read_no_run():
 def test_a_run_is_summed_once_however_often_it_is_written():
     book = RunBook(MemoryStore(), "acme_corp")
     run = book.open(make_run(lm_calls=2))
-    ended = book.advance(book.open(run), RunState.SKIPPED, ended_at=after(1), lm_calls=5)
+    ended = book.keep(book.advanced(book.open(run), RunState.SKIPPED, ended_at=after(1), lm_calls=5))
     book.open(ended.model_copy(update={"group": "asked again"}))
     (found,) = book.sums()
     assert (found.tally.runs, found.tally.lm_calls, found.latest.group) == ({"skipped": 1}, 5, "asked again")
@@ -308,7 +308,7 @@ def test_a_run_is_summed_once_however_often_it_is_written():
 def test_a_damaged_sum_is_counted_anew_from_the_runs():
     store = MemoryStore()
     book = RunBook(store, "acme_corp")
-    book.advance(book.open(make_run()), RunState.SKIPPED, ended_at=after(1))
+    book.keep(book.advanced(book.open(make_run()), RunState.SKIPPED, ended_at=after(1)))
     store.write("acme_corp", [Record(Collection.RUN_SUMS, "routing", "{}")])
     assert keep_tally(store, "acme_corp", LATER).modules["routing"].runs == {"skipped": 1}
     book.open(make_run(id="next", started_at=after(5)))
@@ -349,4 +349,4 @@ def test_a_run_that_is_dated_in_the_future_hides_none_that_ended_later(wrong: st
 
 def ended(store: Store, tenant_id: str, id: str, at: datetime, **fields) -> None:
     book = RunBook(store, tenant_id)
-    book.advance(book.open(make_run(id=id, tenant_id=tenant_id, **fields)), RunState.SKIPPED, ended_at=at)
+    book.keep(book.advanced(book.open(make_run(id=id, tenant_id=tenant_id, **fields)), RunState.SKIPPED, ended_at=at))
