@@ -44,6 +44,7 @@ def sample_env(served: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     store_url = f"sqlite:///{folder}/store.db"
     fields = {"modules": ["routing"], "min_samples_for_optimization": 20}
     fields["decisions"] = {"exploration_share": 0}
+    fields["contest"] = {"max_labels": 0}  # the sealed examples alone judge, at once
     config = parse_config({"tenant_id": SAMPLE, "agents": sample.config(SAMPLE).agents, **fields})
     Configs(wiring.open_store(read_settings(store_url=store_url))).save(config)
     return {"PATH": "/usr/bin:/bin", "HOME": str(folder), "CONFIG_STORE_URL": store_url, **served}
