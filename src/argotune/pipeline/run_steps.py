@@ -284,6 +284,7 @@ class Work:
                 "differ": comparison.differ,
                 "wait": found.evidence.wait,
                 "owes_answers": found.owes_answers,
+                "is_plain": found.is_plain,
             }
         )
         changing = self._this.contests.changing(contest)

@@ -99,21 +99,51 @@ def _side_by_side(
     return of_module
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What each module said, in the order of the questions, and why the metric gave no number in 0..1 to one of them,
+    by the question's place."""
+
+    rows: list[list[Scored]]
+    faults: Mapping[int, str]
+
+
 def ask_side_by_side(
     modules: Sequence[dspy.Module],
     program: Program,
-    questions: Sequence[Mapping[str, str]],
+    questions: Sequence[Mapping[str, str] | Example],
     lms: LMs,
     progress: Callable[[int, int], None],
-) -> list[list[Scored]]:
-    """What each module answers to questions whose right answer nobody has said, as `score_side_by_side`; all scores
-    are 0. Fewer than ENOUGH questions may all lack an answer: that tells of them and not of a server."""
-    unscored = replace(program, metric=lambda _example, _prediction: 0.0)
-    asked = [dspy_example(inputs, inputs) for inputs in questions]
-    rows = _side_by_side(modules, unscored, asked, lms, progress)
+) -> Asked:
+    """What each module answers, as `score_side_by_side`. Where nobody has said what is right the scores are 0.
+
+    A metric that fails, or gives no number in 0..1, ends nothing: its question is named among the faults.
+    Fewer than ENOUGH questions may all lack an answer: that tells of them and not of a server.
+    """
+    asked = [to_dspy(q) if isinstance(q, Example) else dspy_example(q, q) for q in questions]
+    metric = _Forgiving(program, [x for x, q in zip(asked, questions, strict=True) if isinstance(q, Example)])
+    rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, progress)
     if len(questions) >= ENOUGH:
         _refuse_if_all_lack(program, [row for of_module in rows for row in of_module])
-    return rows
+    return Asked(rows, {place: metric.faults[id(x)] for place, x in enumerate(asked) if id(x) in metric.faults})
+
+
+class _Forgiving:
+    """A program's metric on those examples that have a right answer; `faults` say by an example's `id()` why there is
+    no number for it."""
+
+    def __init__(self, program: Program, labelled: Sequence[dspy.Example]) -> None:
+        self._program, self._labelled = program, {id(example) for example in labelled}
+        self.faults: dict[int, str] = {}
+
+    def __call__(self, example: dspy.Example, prediction: dspy.Prediction) -> float:
+        if id(example) not in self._labelled:
+            return 0.0
+        try:
+            return hit_share(self._program, example, prediction)
+        except (ConfigInvalid, ProgramFailed) as error:
+            self.faults[id(example)] = in_short(error)
+            return 0.0
 
 
 def score_of(program: Program, example: Example, answers: Mapping[str, str]) -> float:

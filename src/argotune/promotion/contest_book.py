@@ -9,7 +9,7 @@ from typing import TypeVar
 from argotune.data.examples import Example
 from argotune.errors import Conflict, NotFound
 from argotune.promotion.contests import Contest, ContestState, OpenContest, Share, Shares
-from argotune.promotion.evidence import Page, Pair
+from argotune.promotion.evidence import Marks, Page, Pair
 from argotune.promotion.openings import Opening, opened_ids
 from argotune.stats.error_control import spent_by
 from argotune.store.collections import Collection
@@ -142,10 +142,17 @@ class ContestBook:
         what stood in it is asked again."""
         return list(self._pages(contest))
 
-    def append(self, contest: str, pairs: Sequence[Pair], at: datetime, passed: Sequence[str] = ()) -> None:
+    def append(
+        self,
+        contest: str,
+        pairs: Sequence[Pair],
+        at: datetime,
+        passed: Sequence[str] = (),
+        marks: Sequence[Marks] = (),
+    ) -> None:
         """Write a page behind those that are there. Raises Conflict where somebody else did."""
         number = self._n_pages[contest] if contest in self._n_pages else sum(1 for _ in self._pages(contest))
-        page = Page(contest=contest, number=number, at=at, pairs=tuple(pairs), passed=tuple(passed))
+        page = Page(contest=contest, number=number, at=at, pairs=tuple(pairs), passed=tuple(passed), marks=tuple(marks))
         record = to_record(Collection.SHADOW, _page_id(contest, number), page)
         self._store.write(self._tenant_id, [record], {(record.collection, record.id): None})
         self._n_pages[contest] = number + 1
@@ -198,8 +205,10 @@ class ContestBook:
         for page in list(self._pages(contest)):
             record = to_record(Collection.SHADOW, _page_id(contest, page.number), page)
             pairs = tuple(pair.with_renamed(renamed) for pair in page.pairs)
-            if pairs != page.pairs:
-                new = to_record(Collection.SHADOW, record.id, page.model_copy(update={"pairs": pairs}))
+            marks = tuple(each.with_renamed(renamed) for each in page.marks)
+            if (pairs, marks) != (page.pairs, page.marks):
+                changed = page.model_copy(update={"pairs": pairs, "marks": marks})
+                new = to_record(Collection.SHADOW, record.id, changed)
                 self._store.write(self._tenant_id, [new], {(record.collection, record.id): tag_of(record.document)})
 
     def _records(self, contest: Contest, pointed: OpenContest, shares: Shares) -> dict[Record, str | None]:

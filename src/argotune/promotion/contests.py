@@ -47,7 +47,8 @@ class Contest(Document):
     `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
     pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, the natural logarithm of
-    its wealth, the spans that `wait` to be labelled in the order in which they were drawn.
+    its wealth, the spans that `wait` to be labelled in the order in which they were drawn. `is_plain`: it was not
+    refuted that the metric gives equal answers equal scores.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Contest(Document):
     log_wealth: float = 0.0
     wait: tuple[str, ...] = ()
     owes_answers: bool = True
+    is_plain: bool = True
     outlook: Outlook | None = None
 
     def dated(self, now: datetime) -> Contest:
@@ -93,6 +95,8 @@ class Contest(Document):
     def sentence(self) -> str:
         """How it stands, for people."""
         told = f"{len(self.judged)} labels, {self.answers} answers of both, {self.differ} of them differ"
+        if not self.is_plain:
+            told += "; the metric gives another number for equal answers, so every question may be asked"
         if not self.is_open:
             return f"{self.state}: {self.why} ({told})"
         return f"open: {told}" + (f"; {self.outlook.sentence}" if self.outlook else "")

@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid
+from argotune.errors.lines import in_short
 from argotune.lm.lack import Lack
 from argotune.promotion.verdicts import Comparison, Drawn, Score, UnusableAnswers
 from argotune.store.documents import Document
@@ -68,19 +69,40 @@ class Pair:
         return self.champion.lack is not None and self.champion.lack.is_silence
 
 
+@dataclass(frozen=True)
+class Marks:
+    """The scores of both versions on a question, given to predictions that were made with its right answer known.
+
+    `label` is the digest of that answer: by another one both are asked again.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    question: str
+    label: str
+    champion: float
+    challenger: float
+
+    def with_renamed(self, renamed: Mapping[str, str]) -> Marks:
+        """The scores under the new id of the question."""
+        return replace(self, question=renamed.get(self.question, self.question))
+
+
 class Page(Document):
     """A page of a contest's journal, written once. `passed` are spans that were drawn and not asked, as the challenger
-    may have seen what they ask."""
+    may have seen what they ask. `marks` are of this page's pairs or earlier ones."""
 
     contest: str
     number: int
     at: datetime
     pairs: tuple[Pair, ...]
     passed: tuple[str, ...] = ()
+    marks: tuple[Marks, ...] = ()
 
 
-Scoring = Callable[[Pair, Example], tuple[float, float]]
-"""The scores in 0..1 of champion and challenger by a right answer. Raises ConfigInvalid where there is none."""
+Scoring = Callable[[Pair, Example], tuple[float, float] | None]
+"""The scores in 0..1 of champion and challenger by a right answer, None where both have to be asked again for them.
+Raises ConfigInvalid where the metric gives none."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +132,9 @@ SILENT = "the champion's LM said nothing"
 REPEATED = "repeats an earlier question"
 WITHDRAWN = "sealed example without a label of people"
 CONTRADICTED = "labels of people contradict each other: no difference is counted"
-NO_SCORE = "the metric gives no number in 0..1: no difference is counted"
+NO_SCORE = "the metric gives no number in 0..1"
+NOT_PLAIN = "the metric gives another number for equal answers"
+UNMARKED = "labelled, and to be asked again for its score"
 
 
 def weigh(
@@ -126,7 +150,9 @@ def weigh(
     """What `pairs`, in the order in which they were drawn, come to by the labels that stand.
 
     `versions` are the program, its champion and its challenger. Equal answers differ by 0 whatever is right, where the
-    metric `is_plain`, a function of example and prediction. Disagreements that were drawn by lot count up to the first
+    metric `is_plain`, a function of example and answers; labelled ones are scored all the same, and NOT_PLAIN counts
+    those that show that it is none. One question without a number is reason enough to promote nothing: who fails on
+    what is lost would win otherwise. Disagreements that were drawn by lot count up to the first
     one that waits for its label, so that who answers what is easy first tilts nothing; one that people have had for
     longer than `patience`, and have passed over for later ones, counts as lost: what is missing may be missing for a
     reason.
@@ -151,6 +177,7 @@ class _Weighing:
         self._passed_over: list[Pair] = []
         self._wait: list[str] = []
         self._left_out: dict[str, int] = {}
+        self._is_held, self._fault = False, ""
         self._answers = self._differ = 0
 
     def evidence(self, pairs: Sequence[Pair]) -> Evidence:
@@ -170,8 +197,13 @@ class _Weighing:
             answers=self._answers,
             differ=self._differ,
             unusable=unusable(pairs),
+            doubt=self._doubt(),
         )
         return Evidence(comparison, tuple(self._wait), self._left_out)
+
+    def _doubt(self) -> str:
+        count = self._left_out.get(NO_SCORE)
+        return f"{NO_SCORE} on {count} of the labelled questions ({self._fault})" if count else ""
 
     def _leave_out(self, why: str) -> None:
         self._left_out[why] = self._left_out.get(why, 0) + 1
@@ -187,6 +219,8 @@ class _Weighing:
             self._take_sealed(pair)
         elif is_open:
             self._take_drawn(pair)
+        elif (example := self._standing.examples.get(pair.question)) and example.source.is_trusted:
+            self._scores_of(pair, example)
 
     def _take_sealed(self, pair: Pair) -> None:
         example = self._standing.examples.get(pair.question)
@@ -197,11 +231,11 @@ class _Weighing:
     def _take_drawn(self, pair: Pair) -> None:
         example, asked_at = self._standing.examples.get(pair.question), self._standing.asked_at.get(pair.span_id)
         is_labelled = example is not None and example.source is LabelSource.HUMAN
-        if is_labelled and self._wait:
+        if is_labelled and (self._wait or self._is_held):
             self._leave_out(HELD_BACK)
         elif example is not None and is_labelled:
             self._count_passed_over()
-            self._count(pair, example)
+            self._is_held = not self._count(pair, example)
         elif asked_at is not None and self._now - asked_at > self._patience:
             self._passed_over.append(pair)
         else:
@@ -214,21 +248,32 @@ class _Weighing:
             self._scores[pair.question] = Score(pair.question, None, pair.slices, 1.0, 0.0, pair.drawn)
         self._passed_over.clear()
 
-    def _count(self, pair: Pair, example: Example) -> None:
-        champion, challenger = self._scores_of(pair, example)
+    def _count(self, pair: Pair, example: Example) -> bool:
+        """Whether its scores are known."""
+        found = self._scores_of(pair, example)
+        if found is None:
+            return False
+        champion, challenger = found
         slices, differs = {**pair.slices, **(example.slices or {})}, not (self._is_plain and pair.is_equal)
         score = Score(pair.question, example.source, slices, champion, challenger, pair.drawn, differs)
         self._scores[pair.question] = score
+        return True
 
-    def _scores_of(self, pair: Pair, example: Example) -> tuple[float, float]:
+    def _scores_of(self, pair: Pair, example: Example) -> tuple[float, float] | None:
         if pair.span_id in self._standing.contradicted:
             self._leave_out(CONTRADICTED)
             return 0.0, 0.0
         try:
-            return self._scored(pair, example)
-        except ConfigInvalid:
+            found = self._scored(pair, example)
+        except ConfigInvalid as error:
             self._leave_out(NO_SCORE)
+            self._fault = self._fault or in_short(error)
             return 0.0, 0.0
+        if found is None:
+            self._leave_out(UNMARKED)
+        elif self._is_plain and pair.is_equal and found[0] != found[1]:
+            self._leave_out(NOT_PLAIN)
+        return found
 
 
 def unusable(pairs: Sequence[Pair]) -> UnusableAnswers:

@@ -227,6 +227,8 @@ def _lacking(case: _Case) -> str | None:
     numbers, config = case.numbers, case.terms.config
     if not numbers.answers:
         return "nothing was answered yet"
+    if case.comparison.doubt:
+        return f"{case.comparison.doubt}: nothing is promoted"
     if too_many := _unusable(case.comparison.unusable, config.gate.max_unusable_share):
         return too_many
     if numbers.p_value > numbers.level:

@@ -69,7 +69,8 @@ class Comparison:
     """Champion and challenger on the labelled questions that judge, each of them once.
 
     Both gave `answers` pairs of answers, of which so many `differ`. In records of releases that judged sealed examples
-    at once these are 0. `unusable` is None in records of releases that did not count them.
+    at once these are 0. `unusable` is None in records of releases that did not count them. `doubt` says why nothing may
+    be promoted by it, "" where nothing is the matter with the metric.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -81,6 +82,7 @@ class Comparison:
     answers: int = 0
     differ: int = 0
     unusable: UnusableAnswers | None = None
+    doubt: str = ""
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))

@@ -6,30 +6,31 @@ The only stage that opens the test split. Answers are written down batch by batc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from argotune.data.annotations import Annotation
+from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.guards.leaks import held_questions
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
-from argotune.errors import BudgetSpent
+from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.programs.evaluation import Scored, ask_side_by_side, score_of
+from argotune.programs.evaluation import Asked, Scored, ask_side_by_side, score_of
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order
-from argotune.promotion.evidence import Answer, Evidence, Pair, Standing, weigh
+from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Marks, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.verdicts import Drawn
 from argotune.promotion.versions import Version
+from argotune.store.sealing import digest
 
 BATCH = 20
 """Questions that are asked before their answers are written down: so many are lost where the budget ends in between."""
@@ -38,10 +39,11 @@ BATCH = 20
 @dataclass(frozen=True)
 class Evaluation:
     """The evidence of a contest as it stands, whether requests wait to be drawn in a later pass, and why asking ended
-    early, "" where it did not."""
+    early, "" where it did not. `is_plain`: nothing refuted that the metric gives equal answers equal scores."""
 
     evidence: Evidence
     owes_answers: bool
+    is_plain: bool
     cut_short: str = ""
 
 
@@ -56,24 +58,27 @@ def evaluate(
     """
     work = _Gathering(this, program, contest, data, annotations, lms)
     if lms is None:
-        return Evaluation(work.evidence(), owes_answers=False)
+        return Evaluation(work.evidence(), False, work.is_plain)
     try:
         work.ask_sealed()
+        work.ask_labelled()
         work.ask_drawn()
     except BudgetSpent as error:
-        return Evaluation(work.evidence(), owes_answers=True, cut_short=str(error))
-    return Evaluation(work.evidence(), work.owes_answers)
+        return Evaluation(work.evidence(), True, work.is_plain, str(error))
+    return Evaluation(work.evidence(), work.owes_answers, work.is_plain)
 
 
 @dataclass(frozen=True)
 class _Question:
-    """One question of the contest; `said` is the champion's answer where a trace has it."""
+    """One question of the contest; `said` is the champion's answer where a trace has it, `example` says what is right
+    where that is known before it is asked."""
 
     id: str
     span_id: str
     inputs: Mapping[str, str]
     slices: Mapping[str, str]
     said: Mapping[str, str] | None = None
+    example: Example | None = None
 
 
 class _Gathering:
@@ -91,7 +96,11 @@ class _Gathering:
         pages = this.contests.pages(contest.id)
         self._pairs = [pair for page in pages for pair in page.pairs]
         self._passed = {span_id for page in pages for span_id in page.passed}
+        marked = (marks for page in pages for marks in page.marks)
+        self._marks = {(marks.question, marks.label): marks for marks in marked}
+        self._faults: dict[str, str] = {}
         self.owes_answers = False
+        self.is_plain = contest.is_plain
 
     def ask_sealed(self) -> None:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
@@ -101,6 +110,27 @@ class _Gathering:
         fresh, _ = self._without_held(questions)
         for start in range(0, len(fresh), BATCH):
             self._ask(fresh[start : start + BATCH], "sealed")
+
+    def ask_labelled(self) -> None:
+        """Ask both again what people have labelled since, where the metric must see predictions to score them."""
+        self.evidence()  # which may find that it must
+        if self._is_metric_plain:
+            return
+        owed = [example for pair in self._pairs if (example := self._unmarked(pair))]
+        for start in range(0, len(owed), BATCH):
+            self._this.check()
+            questions = [_sealed(example) for example in owed[start : start + BATCH]]
+            self._asked([self._champion, self._challenger], questions)
+            marks = [marks for q in questions if (marks := self._marks.get((q.id, _label_of(q.example))))]
+            self._this.contests.append(self._contest.id, (), self._this.now, marks=marks)
+
+    def _unmarked(self, pair: Pair) -> Example | None:
+        """The right answer of a pair that judges, where no score by it is known."""
+        example = self._standing.examples.get(pair.question)
+        if example is None or pair.repeats or pair.is_silent or pair.span_id in self._standing.contradicted:
+            return None
+        judges = example.source.is_trusted if pair.drawn == "sealed" else example.source is LabelSource.HUMAN
+        return example if judges and (pair.question, _label_of(example)) not in self._marks else None
 
     def ask_drawn(self) -> None:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
@@ -125,17 +155,43 @@ class _Gathering:
         return self._this.config.contest.max_shadow_calls - sum(pair.drawn == "lot" for pair in self._pairs)
 
     def evidence(self) -> Evidence:
-        """What all answers so far come to by the labels that stand."""
+        """What all answers so far come to by the labels that stand. Where they show that the metric is not plain, they
+        are weighed, and asked, as those of one that is not."""
+        found = self._weighed()
+        if not self._is_metric_plain or NOT_PLAIN not in found.left_out:
+            return found
+        self.is_plain = False
+        return self._weighed()
+
+    @property
+    def _is_metric_plain(self) -> bool:
+        return self._program.is_metric_plain and self.is_plain
+
+    def _weighed(self) -> Evidence:
         contest, now = self._contest, self._this.now
         return weigh(
             (contest.program, contest.champion, contest.challenger),
-            self._pairs,
+            self._told_apart(),
             self._standing,
             self._scores,
             now,
             timedelta(days=self._this.config.contest.patience_days),
-            is_plain=self._program.is_metric_plain,
+            is_plain=self._is_metric_plain,
         )
+
+    def _told_apart(self) -> list[Pair]:
+        """The pairs. Where equal answers were taken for equally right at first, near-duplicates among them are found
+        here."""
+        if self._is_metric_plain or not self._program.is_metric_plain:
+            return self._pairs
+        known, found = NearTexts(), list[Pair]()
+        for pair in self._pairs:
+            key = self._key(pair) if pair.repeats is None else ""
+            first = next(iter(known.groups_near(key)), None) if key else None
+            if key and first is None:
+                known.add(key, pair.question)
+            found.append(pair if first is None else replace(pair, repeats=first))
+        return found
 
     def _wants_more(self) -> bool:
         """Whether more disagreements are needed than wait for a label already."""
@@ -166,7 +222,7 @@ class _Gathering:
         return [q for q in questions if q.id not in held], [q for q in questions if q.id in held]
 
     def _drawn(self, experience: Experience) -> _Question:
-        is_own = experience.program_version == self._contest.champion and _is_closed(self._program)
+        is_own = experience.program_version == self._contest.champion and self._is_in_trace
         return _Question(
             question_id(self._program.name, experience.inputs),
             experience.span_id,
@@ -179,6 +235,7 @@ class _Gathering:
         self._this.check()
         done, known = len(self._pairs), {pair.question: pair for pair in reversed(self._pairs)}
         new = {question.id: question for question in batch if question.id not in known}
+        before = set(self._marks)
         answers = self._answers(list(new.values()))
         pairs = []
         for question in batch:
@@ -186,7 +243,8 @@ class _Gathering:
             pair = _again(first, question, drawn) if first else self._pair(question, drawn, answers[question.id])
             known.setdefault(question.id, pair)
             pairs.append(pair)
-        self._this.contests.append(self._contest.id, pairs, self._this.now, passed)
+        marks = [self._marks[key] for key in self._marks if key not in before]
+        self._this.contests.append(self._contest.id, pairs, self._this.now, passed, marks)
         self._pairs += pairs
         what = f"{self._program.name}: champion and challenger on fresh questions"
         self._this.ports.progress(what, done + len(pairs), done + len(pairs))
@@ -207,8 +265,23 @@ class _Gathering:
     def _asked(self, versions: Sequence[Version], questions: Sequence[_Question]) -> list[list[Scored]]:
         modules = [load(self._program, v.state, v.signature_hash, self._this.ports.embedder) for v in versions]
         assert self._lms is not None
-        inputs = [question.inputs for question in questions]
-        return ask_side_by_side(modules, self._program, inputs, self._lms, lambda _done, _all: None)
+        told = [question.example or question.inputs for question in questions]
+        found = ask_side_by_side(modules, self._program, told, self._lms, lambda _done, _all: None)
+        if len(versions) > 1:
+            self._mark(questions, found)
+        return found.rows
+
+    def _mark(self, questions: Sequence[_Question], found: Asked) -> None:
+        """Keep the scores of both versions by what is right. A champion that met silence has none."""
+        for place, (question, before, after) in enumerate(zip(questions, *found.rows, strict=True)):
+            if question.example is None or (before.lack and before.lack.is_silence):
+                continue
+            self._faults.pop(question.id, None)
+            if place in found.faults:
+                self._faults[question.id] = found.faults[place]
+            else:
+                marks = Marks(question.id, _label_of(question.example), before.score, after.score)
+                self._marks[marks.question, marks.label] = marks
 
     def _said(self, question: _Question) -> Answer:
         said = {name: (question.said or {}).get(name, "") for name in self._program.fields.answers}
@@ -216,7 +289,7 @@ class _Gathering:
 
     def _pair(self, question: _Question, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
         pair = Pair(question.id, question.span_id, drawn, *answers, question.slices)
-        if self._program.is_metric_plain and pair.is_equal:
+        if self._is_metric_plain and pair.is_equal:
             return pair
         key = normalised(query_of(question.inputs))
         repeats = next(iter(self._differing.groups_near(key)), None)
@@ -229,7 +302,7 @@ class _Gathering:
         """The questions on which the two differed so far, near-duplicates once."""
         found = NearTexts()
         for pair in self._pairs:
-            is_new = pair.repeats is None and not (self._program.is_metric_plain and pair.is_equal)
+            is_new = pair.repeats is None and not (self._is_metric_plain and pair.is_equal)
             if is_new and (key := self._key(pair)):
                 found.add(key, pair.question)
         return found
@@ -263,6 +336,12 @@ class _Gathering:
                 for name in summary.days[day]:
                     yield from questions.day(name)
 
+    @property
+    def _is_in_trace(self) -> bool:
+        """Whether a trace holds answers as they were given, and they are all that the metric looks at: texts that are
+        not of a closed set may be masked there."""
+        return self._is_metric_plain and all(labels is not None for labels in self._program.fields.answers.values())
+
     @cached_property
     def _standing(self) -> Standing:
         queued = self._this.queue.items(self._program.name)
@@ -270,7 +349,15 @@ class _Gathering:
         asked_at = {item.span_id: item.queued_at for item in queued if item.contest == self._contest.id}
         return Standing(examples, _contradicted(self._annotations), asked_at)
 
-    def _scores(self, pair: Pair, example: Example) -> tuple[float, float]:
+    def _scores(self, pair: Pair, example: Example) -> tuple[float, float] | None:
+        """By the answers as they were kept; where the metric looks at more, by what it made of predictions."""
+        marks = self._marks.get((pair.question, _label_of(example)))
+        if not self._is_metric_plain:
+            if pair.question in self._faults:
+                raise ConfigInvalid(self._faults[pair.question])
+            return (marks.champion, marks.challenger) if marks else None
+        if marks and pair.is_equal and marks.champion != marks.challenger:
+            return marks.champion, marks.challenger
         champion, challenger = (self._score(example, answer) for answer in (pair.champion, pair.challenger))
         return champion, challenger
 
@@ -287,7 +374,12 @@ class _Gathering:
 
 
 def _sealed(example: Example) -> _Question:
-    return _Question(example.id, example.span_id or "", example.inputs, dict(example.slices or {}))
+    return _Question(example.id, example.span_id or "", example.inputs, dict(example.slices or {}), example=example)
+
+
+def _label_of(example: Example | None) -> str:
+    """The digest of what is right."""
+    return digest(dict(example.expected))[:16] if example else ""
 
 
 def _again(first: Pair, question: _Question, drawn: Drawn) -> Pair:
@@ -299,11 +391,6 @@ def _again(first: Pair, question: _Question, drawn: Drawn) -> Pair:
 
 def _answer(row: Scored) -> Answer:
     return Answer(row.answers, row.lack)
-
-
-def _is_closed(program: Program) -> bool:
-    """Whether a trace holds answers as they were given: texts that are not of a closed set may be masked there."""
-    return all(labels is not None for labels in program.fields.answers.values())
 
 
 def _contradicted(annotations: Sequence[Annotation]) -> frozenset[str]:
