@@ -16,6 +16,9 @@ from argotune.data.label_rule import Labelled, Labels, NoLabel, label
 from argotune.data.splitting import Bridged, Split, Splitter
 from argotune.tenants.config import RoutingConfigUnified
 
+LABEL_SLICE = "label"
+"""The slice that a question is in by its right answer."""
+
 
 class Merged(StrEnum):
     """Why a labelled experience, or an example of an earlier run, is no example of its own."""
@@ -149,5 +152,5 @@ def example_of(settled: Settled, inputs: Mapping[str, str], fields: Fields) -> E
 def _slices(answer: PastAnswer, expected: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     slices = [("modality", answer.modality), ("language", answer.language)]
     if fields.sliced:
-        slices.append(("label", expected[fields.sliced]))
+        slices.append((LABEL_SLICE, expected[fields.sliced]))
     return shared(*[(name, value) for name, value in slices if value])

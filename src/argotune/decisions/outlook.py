@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 from argotune.errors import ConfigInvalid
-from argotune.stats.power import labels_until_better, shadow_answers_needed
+from argotune.stats.power import people_needed, shadow_answers_needed
 from argotune.store.documents import Document
+
+ALONE = (1.0, 1.0)
+"""People decide alone: a judge that knows what they say, and they are asked about everything."""
 
 
 class Outlook(Document):
@@ -26,18 +29,26 @@ class Outlook(Document):
 
 
 def outlook(
-    gain: float, disagreement: float, level: float, chance: float, log_wealth: float = 0.0, in_hand: int = 0
+    gain: float,
+    disagreement: float,
+    level: float,
+    chance: float,
+    log_wealth: float = 0.0,
+    in_hand: int = 0,
+    beside: tuple[float, float] = ALONE,
 ) -> Outlook | None:
     """What is still needed to show `gain` with probability `chance` at `level` where both differ on the share
     `disagreement` of requests, the bet stands at `log_wealth` and `in_hand` disagreements wait for their labels.
 
     A bet that is behind has more to make up for: what is asked of it is that it grows from where it stands to
-    1 / level (stats/betting.py). None where no number of labels is enough.
+    1 / level (stats/betting.py). `beside` is how often a judge says what people say, and the share of disagreements
+    that people are asked about: what is `in_hand` are these. None where no number of labels is enough.
     """
     asked = min(level * math.exp(min(log_wealth, 0.0 - math.log(level) - 1e-9)), 1 - 1e-9)
     differing = max(disagreement, gain)
     try:
-        labels = labels_until_better(gain, differing, asked, chance)
+        labels = people_needed(gain, differing, *beside, asked, chance)
     except ConfigInvalid:
         return None
-    return Outlook(gain=gain, labels=labels, answers=shadow_answers_needed(max(labels - in_hand, 0), differing))
+    differ = math.ceil(max(labels - in_hand, 0) / beside[1])
+    return Outlook(gain=gain, labels=labels, answers=shadow_answers_needed(differ, differing))

@@ -124,13 +124,18 @@ def compare(
 
 
 def labels_by_span(annotations: Iterable[Annotation], fields: Fields) -> dict[str, str]:
-    """Span id -> the strongest of its labels, all answers as one text, where they are complete and allowed."""
+    """As `answers_by_span`, all answers as one text."""
+    found = answers_by_span(annotations, fields)
+    return {id: "; ".join(given[name] for name in fields.answers) for id, given in found.items()}
+
+
+def answers_by_span(annotations: Iterable[Annotation], fields: Fields) -> dict[str, dict[str, str]]:
+    """Span id -> the strongest of its labels by answer, where they are complete and allowed."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for (span_id, name), annotation in strongest(annotations).items():
         if name in fields.answers and (label := fields.meant(name, annotation.label)):
             found[span_id][name] = label
-    complete = {id: given for id, given in found.items() if len(given) == len(fields.answers)}
-    return {id: "; ".join(given[name] for name in fields.answers) for id, given in complete.items()}
+    return {id: given for id, given in found.items() if len(given) == len(fields.answers)}
 
 
 def disputed(annotations: Iterable[Annotation], fields: Fields, refuted: Collection[str]) -> frozenset[str]:

@@ -38,10 +38,12 @@ from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, train
+from argotune.pipeline.standing import judge_beside_people
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.contest_book import unseen
 from argotune.promotion.contests import Contest
+from argotune.promotion.judges import Judge
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection
@@ -245,11 +247,17 @@ class Work:
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
             sealed_ids=self._sealed(plan),
+            judge=self._judge(level),
         )
         opening = book.opening(contest, shares)
         kept = self._kept(RunState.OPENED, also=opening, contest=contest.id)
         book.written(opening)
         return kept
+
+    def _judge(self, level: float) -> Judge | None:
+        """The LM annotator beside people, where what is known of it says that this saves labels of theirs."""
+        history = self._this.lessons.history.get(self._program.name) or TrainingHistory()
+        return judge_beside_people(self._this, self._program, self._annotations, history.disagreement, level)
 
     def _sealed(self, plan: Plan) -> tuple[str, ...]:
         """The test examples that may judge: none while it cannot be read which were opened before."""
@@ -285,6 +293,7 @@ class Work:
                 "wait": found.evidence.wait,
                 "owes_answers": found.owes_answers,
                 "is_plain": found.is_plain,
+                "wait_for_judge": found.evidence.wait_for_judge,
             }
         )
         changing = self._this.contests.changing(contest)

@@ -142,6 +142,15 @@ class ContestBook:
         what stood in it is asked again."""
         return list(self._pages(contest))
 
+    def pairs(self, contest: str) -> list[Pair]:
+        """What the pages of a contest hold."""
+        return [pair for page in self._pages(contest) for pair in page.pairs]
+
+    def let_people_decide(self, contest: Contest) -> None:
+        """Take the judge from an open contest: what it was to judge alone people are asked about. Raises Conflict."""
+        alone = {"judge": None, "wait_for_judge": (), "owes_answers": True}
+        self._write(self.changing(contest.model_copy(update=alone)))
+
     def append(
         self,
         contest: str,

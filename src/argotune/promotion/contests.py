@@ -14,6 +14,7 @@ from pydantic import Field
 
 from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
+from argotune.promotion.judges import Judge
 from argotune.stats.error_control import next_level
 from argotune.store.documents import Document
 from argotune.store.moments import believed
@@ -48,7 +49,8 @@ class Contest(Document):
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
     pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, the natural logarithm of
     its wealth, the spans that `wait` to be labelled in the order in which they were drawn. `is_plain`: it was not
-    refuted that the metric gives equal answers equal scores.
+    refuted that the metric gives equal answers equal scores. `judge` stands beside people, None: they decide alone;
+    what `wait_for_judge` it has not said anything of yet.
     """
 
     id: str
@@ -73,6 +75,8 @@ class Contest(Document):
     wait: tuple[str, ...] = ()
     owes_answers: bool = True
     is_plain: bool = True
+    judge: Judge | None = None
+    wait_for_judge: tuple[str, ...] = ()
     outlook: Outlook | None = None
 
     def dated(self, now: datetime) -> Contest:
@@ -89,7 +93,8 @@ class Contest(Document):
         if state not in NEXT[self.state]:
             raise Conflict(f"contest {self.id} cannot go from {self.state} to {state}")
         changes = {"state": state, "why": why, "ended_at": at, "spent": spent, "who": who}
-        return self.model_copy(update={**changes, "wait": (), "owes_answers": False, "outlook": None})
+        over = {"wait": (), "wait_for_judge": (), "owes_answers": False, "outlook": None}
+        return self.model_copy(update={**changes, **over})
 
     @property
     def sentence(self) -> str:
@@ -97,6 +102,8 @@ class Contest(Document):
         told = f"{len(self.judged)} labels, {self.answers} answers of both, {self.differ} of them differ"
         if not self.is_plain:
             told += "; the metric gives another number for equal answers, so every question may be asked"
+        if self.judge:
+            told += f"; {self.judge.sentence}"
         if not self.is_open:
             return f"{self.state}: {self.why} ({told})"
         return f"open: {told}" + (f"; {self.outlook.sentence}" if self.outlook else "")

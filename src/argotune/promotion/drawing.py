@@ -12,7 +12,17 @@ def lot_in(contest: str, span_id: str) -> float:
 
     A permanent random number (Ohlsson, "Coordination of samples using permanent random numbers", 1995).
     """
-    digest = hashlib.sha256(f"contest\n{contest}\n{span_id}".encode("utf-8", "surrogatepass")).digest()
+    return _lot("contest", contest, span_id)
+
+
+def is_for_people(contest: str, question: str, share: float) -> bool:
+    """Whether people are asked about a question that a judge says something of: with the chance `share`, by a lot that
+    knows neither answers nor judge, nor the one by which the question was drawn."""
+    return _lot("people", contest, question) < share
+
+
+def _lot(purpose: str, contest: str, id: str) -> float:
+    digest = hashlib.sha256(f"{purpose}\n{contest}\n{id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 

@@ -106,23 +106,36 @@ Raises ConfigInvalid where the metric gives none."""
 
 
 @dataclass(frozen=True)
+class Bench:
+    """A judge beside people: whether they are asked about a pair, a draw of the chance `asked_share`; the difference
+    that the judge sees in it, None while it has said nothing; and when spans were drawn."""
+
+    asked_share: float
+    asks: Callable[[Pair], bool]
+    judged: Callable[[Pair], float | None]
+    drawn_at: Mapping[str, datetime]
+
+
+@dataclass(frozen=True)
 class Standing:
     """What is known of a contest's questions now: their examples by question, the spans whose labels by people
-    contradict each other, and since when a span has been before people."""
+    contradict each other, and since when a span has been before people. `bench` is None where people decide alone."""
 
     examples: Mapping[str, Example]
     contradicted: frozenset[str]
     asked_at: Mapping[str, datetime]
+    bench: Bench | None = None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What counts: `comparison` with its scores, the spans that `wait` for a label in the order in which they were
-    drawn, and how many pairs were left out, by reason."""
+    """What counts: `comparison` with its scores, the spans that `wait` for a label of people in the order in which they
+    were drawn, those that wait for the judge, and how many pairs were left out, by reason."""
 
     comparison: Comparison
     wait: tuple[str, ...]
     left_out: Mapping[str, int]
+    wait_for_judge: tuple[str, ...] = ()
 
 
 NOT_ANSWERED = "passed over by people: counted as lost"
@@ -152,10 +165,12 @@ def weigh(
     `versions` are the program, its champion and its challenger. Equal answers differ by 0 whatever is right, where the
     metric `is_plain`, a function of example and answers; labelled ones are scored all the same, and NOT_PLAIN counts
     those that show that it is none. One question without a number is reason enough to promote nothing: who fails on
-    what is lost would win otherwise. Disagreements that were drawn by lot count up to the first
-    one that waits for its label, so that who answers what is easy first tilts nothing; one that people have had for
-    longer than `patience`, and have passed over for later ones, counts as lost: what is missing may be missing for a
-    reason.
+    what is lost would win otherwise.
+
+    Disagreements that were drawn by lot count up to the first one that waits for its label, so that who answers what
+    is easy first tilts nothing; one that people have had for longer than `patience`, and have passed over for later
+    ones, counts as lost: what is missing may be missing for a reason. A judge that has said nothing for as long is
+    taken to see no difference, which people's answers correct as any other error.
     """
     return _Weighing(versions, standing, scored, now, patience, is_plain).evidence(pairs)
 
@@ -176,11 +191,17 @@ class _Weighing:
         self._times: Counter[str] = Counter()
         self._passed_over: list[Pair] = []
         self._wait: list[str] = []
+        self._wait_for_judge: list[str] = []
         self._left_out: dict[str, int] = {}
         self._is_held, self._fault = False, ""
+        self._before_answered: set[str] = set()
         self._answers = self._differ = 0
 
     def evidence(self, pairs: Sequence[Pair]) -> Evidence:
+        if bench := self._bench:
+            drawn = [pair for pair in pairs if pair.drawn == "lot"]
+            answered = [n for n, pair in enumerate(drawn) if bench.asks(pair) and self._by_people(pair)]
+            self._before_answered = {pair.question for pair in drawn[: max(answered, default=0)]}
         for pair in pairs:
             if pair.is_silent:
                 self._leave_out(SILENT)
@@ -198,8 +219,14 @@ class _Weighing:
             differ=self._differ,
             unusable=unusable(pairs),
             doubt=self._doubt(),
+            asked_share=self._bench.asked_share if self._bench else 1.0,
         )
-        return Evidence(comparison, tuple(self._wait), self._left_out)
+        return Evidence(comparison, tuple(self._wait), self._left_out, tuple(self._wait_for_judge))
+
+    @property
+    def _bench(self) -> Bench | None:
+        """A metric that is not plain has no score for what a judge says is right: people decide alone."""
+        return self._standing.bench if self._is_plain else None
 
     def _doubt(self) -> str:
         count = self._left_out.get(NO_SCORE)
@@ -229,33 +256,76 @@ class _Weighing:
         self._count(pair, example)
 
     def _take_drawn(self, pair: Pair) -> None:
-        example, asked_at = self._standing.examples.get(pair.question), self._standing.asked_at.get(pair.span_id)
-        is_labelled = example is not None and example.source is LabelSource.HUMAN
-        if is_labelled and (self._wait or self._is_held):
+        if self._bench:
+            return self._take_judged(pair, self._bench)
+        example = self._by_people(pair)
+        if example and self._is_held:
             self._leave_out(HELD_BACK)
-        elif example is not None and is_labelled:
+        elif example:
             self._count_passed_over()
             self._is_held = not self._count(pair, example)
-        elif asked_at is not None and self._now - asked_at > self._patience:
+        elif self._is_late(self._standing.asked_at.get(pair.span_id)):
             self._passed_over.append(pair)
         else:
-            self._wait.append(pair.span_id)
+            self._wait_for(pair, self._wait)
 
     def _count_passed_over(self) -> None:
         """People have answered later questions and not these: for a reason of their own, so the worst is assumed."""
         for pair in self._passed_over:
-            self._leave_out(NOT_ANSWERED)
-            self._scores[pair.question] = Score(pair.question, None, pair.slices, 1.0, 0.0, pair.drawn)
+            self._count_lost(pair)
         self._passed_over.clear()
 
-    def _count(self, pair: Pair, example: Example) -> bool:
+    def _count_lost(self, pair: Pair, judged: float | None = None) -> None:
+        self._leave_out(NOT_ANSWERED)
+        score = Score(pair.question, None, pair.slices, 1.0, 0.0, pair.drawn, judged=judged)
+        self._scores[pair.question] = score
+
+    def _take_judged(self, pair: Pair, bench: Bench) -> None:
+        judged, is_asked = bench.judged(pair), bench.asks(pair)
+        example = self._by_people(pair) if is_asked else None
+        if judged is None and not self._is_late(bench.drawn_at.get(pair.span_id)):
+            self._wait_for(pair, self._wait_for_judge)
+        if is_asked and example is None and not self._is_passed_over(pair):
+            self._wait_for(pair, self._wait)
+        if self._is_held:
+            self._leave_out(HELD_BACK) if example else None
+        elif example:
+            self._is_held = not self._count(pair, example, judged or 0.0)
+        elif is_asked:
+            self._count_lost(pair, judged or 0.0)
+        else:
+            self._count_judged(pair, judged or 0.0)
+
+    def _count_judged(self, pair: Pair, judged: float) -> None:
+        """What only the judge says something of."""
+        scores = max(-judged, 0.0), max(judged, 0.0)
+        by, slices = LabelSource.LLM, dict(pair.slices)
+        score = Score(pair.question, by, slices, *scores, "lot", judged=judged, is_asked=False)
+        self._scores[pair.question] = score
+
+    def _is_passed_over(self, pair: Pair) -> bool:
+        """Whether people have had it for long, and have answered what was drawn later."""
+        return pair.question in self._before_answered and self._is_late(self._standing.asked_at.get(pair.span_id))
+
+    def _by_people(self, pair: Pair) -> Example | None:
+        example = self._standing.examples.get(pair.question)
+        return example if example and example.source is LabelSource.HUMAN else None
+
+    def _is_late(self, since: datetime | None) -> bool:
+        return since is not None and self._now - since > self._patience
+
+    def _wait_for(self, pair: Pair, whom: list[str]) -> None:
+        whom.append(pair.span_id)
+        self._is_held = True
+
+    def _count(self, pair: Pair, example: Example, judged: float | None = None) -> bool:
         """Whether its scores are known."""
         found = self._scores_of(pair, example)
         if found is None:
             return False
         champion, challenger = found
         slices, differs = {**pair.slices, **(example.slices or {})}, not (self._is_plain and pair.is_equal)
-        score = Score(pair.question, example.source, slices, champion, challenger, pair.drawn, differs)
+        score = Score(pair.question, example.source, slices, champion, challenger, pair.drawn, differs, judged=judged)
         self._scores[pair.question] = score
         return True
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from argotune.data.annotations import LabelSource
-from argotune.decisions.outlook import Outlook, outlook
+from argotune.data.questions import LABEL_SLICE
+from argotune.decisions.outlook import ALONE, Outlook, outlook
+from argotune.promotion.judges import Judge
 from argotune.promotion.verdicts import (
     Comparison,
     Numbers,
@@ -25,7 +27,16 @@ from argotune.promotion.verdicts import (
     UnusableAnswers,
     Verdict,
 )
-from argotune.stats.betting import anytime_p, gain_interval, log_wealth, mean_interval, share_interval
+from argotune.stats.betting import (
+    Bets,
+    anytime_p,
+    corrected_differences,
+    gain_interval,
+    joint_log_wealth,
+    joint_mean_interval,
+    log_wealth,
+    share_interval,
+)
 from argotune.stats.interval import Interval
 from argotune.stats.wording import chance, percent, points
 from argotune.tenants.config import RoutingConfigUnified
@@ -80,16 +91,17 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
     """The numbers of a comparison, without a verdict."""
     scores = comparison.scores
     differing = [score for score in scores if score.differs]
-    wealth = _log_wealth(differing)
-    slices, slice_level = _slice_results(scores, terms)
+    once, often = _by_question(differing, comparison.asked_share), _by_request(differing, comparison.asked_share)
+    wealth = min(joint_log_wealth(once), joint_log_wealth(often))
+    slices, slice_level = _slice_results(comparison, terms)
     champion_mean = _mean([score.champion for score in scores if score.drawn == "sealed"])
-    effect = _effect(comparison, differing)
+    effect = _effect(comparison, often)
     return Numbers(
         n=len(scores),
         champion_mean=champion_mean,
         challenger_mean=None if champion_mean is None else min(max(champion_mean + effect, 0.0), 1.0),
         effect=effect,
-        interval=_interval(comparison, differing, terms),
+        interval=_interval(comparison, once, often, terms),
         p_value=anytime_p(wealth),
         level=terms.level,
         wins=sum(score.difference > 0 for score in differing),
@@ -103,37 +115,41 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
     )
 
 
-def outlook_of(numbers: Numbers, waiting: int, config: RoutingConfigUnified) -> Outlook | None:
-    """What is still needed where `waiting` disagreements have no label yet; None before anything was answered."""
+def outlook_of(
+    numbers: Numbers, waiting: int, config: RoutingConfigUnified, judge: Judge | None = None
+) -> Outlook | None:
+    """What is still needed where `waiting` disagreements have no label of people yet; None before anything was
+    answered."""
     if not numbers.answers:
         return None
     rules, share = config.decisions, numbers.differ / numbers.answers
     seems = numbers.effect if numbers.labels >= ENOUGH_TO_GUESS else 0.0
     gain = max(rules.detectable_gain, config.gate.min_effect, seems) or _ANY_GAIN
-    return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, in_hand=waiting)
+    beside = (judge.accuracy, judge.asked_share) if judge else ALONE
+    return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, waiting, beside)
 
 
-def _by_question(scores: Sequence[Score]) -> list[float]:
-    """The difference on each question once: however often one is asked, it is one piece of evidence."""
-    return [score.difference for score in scores]
+def _by_question(scores: Sequence[Score], asked_share: float) -> list[Bets]:
+    """The difference on each question once: however often one is asked, it is one piece of evidence. Those by people,
+    and those by a judge whom people correct.
+
+    A contest needs the wealth against "no better over questions" and that over requests: neither a question that is
+    asked all the time nor many that are asked once decide alone.
+    """
+    alone, judged = [s for s in scores if s.judged is None], [s for s in scores if s.judged is not None]
+    people = [score.difference if score.is_asked else None for score in judged]
+    corrected, within = corrected_differences([score.judged or 0.0 for score in judged], people, asked_share)
+    return [Bets([score.difference for score in alone]), Bets(corrected, within)]
 
 
-def _by_request(scores: Sequence[Score]) -> list[float]:
+def _by_request(scores: Sequence[Score], asked_share: float) -> list[Bets]:
     """The difference on each request: what is asked often counts often."""
-    return [score.difference for score in scores for _ in range(score.times)]
+    return _by_question([score for score in scores for _ in range(score.times)], asked_share)
 
 
-def _log_wealth(differing: Sequence[Score]) -> float:
-    """The wealth against "no better over requests" and that against "no better over questions", the smaller of them:
-    neither a question that is asked all the time nor many that are asked once decide alone."""
-    if not differing:
-        return 0.0
-    return min(log_wealth(_by_question(differing)), log_wealth(_by_request(differing)))
-
-
-def _effect(comparison: Comparison, differing: Sequence[Score]) -> float:
+def _effect(comparison: Comparison, often: Sequence[Bets]) -> float:
     """The gain over all requests: how often the two differ, times the mean difference where they do."""
-    mean = _mean(_by_request(differing))
+    mean = _mean([difference for kind in often for difference in kind.differences])
     return 0.0 if mean is None else mean * _share(comparison)
 
 
@@ -141,17 +157,15 @@ def _share(comparison: Comparison) -> float:
     return comparison.differ / comparison.answers if comparison.answers else 0.0
 
 
-def _interval(comparison: Comparison, differing: Sequence[Score], terms: Terms) -> Interval:
+def _interval(comparison: Comparison, once: Sequence[Bets], often: Sequence[Bets], terms: Terms) -> Interval:
     """The gains over requests that are not refuted: the lower end is too high ever with a chance of `level` and half
     the chance to give up wrongly, the upper end too low with that chance. The lower end is below 0 as long as the
     wealth does not suffice."""
     if not comparison.answers:
         return _NO_INTERVAL
     half = terms.config.contest.give_up_significance / 2
-    mean = _NO_INTERVAL
-    if differing:
-        once, often = (mean_interval(ds, terms.level, half) for ds in (_by_question(differing), _by_request(differing)))
-        mean = Interval(min(once.low, often.low), often.high)
+    questions, requests = (joint_mean_interval(bets, terms.level, half) for bets in (once, often))
+    mean = Interval(min(questions.low, requests.low), requests.high)
     return gain_interval(mean, share_interval(comparison.differ, comparison.answers, half))
 
 
@@ -160,19 +174,19 @@ def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _slice_results(scores: Sequence[Score], terms: Terms) -> tuple[tuple[SliceResult, ...], float]:
+def _slice_results(comparison: Comparison, terms: Terms) -> tuple[tuple[SliceResult, ...], float]:
     """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
     members: dict[tuple[str, str], list[Score]] = {}
-    for score in (score for score in scores if score.source):
+    for score in (score for score in comparison.scores if score.source):
         for name in score.slices.items():
             members.setdefault(name, []).append(score)
     rules = terms.config.gate
     judged = {name for name, inside in members.items() if len(inside) >= rules.min_slice_examples}
-    results = (_slice_result(name, members[name], name in judged) for name in sorted(members))
+    results = (_slice_result(name, members[name], comparison.asked_share, name in judged) for name in sorted(members))
     return tuple(results), rules.slice_significance / max(len(judged), 1)
 
 
-def _slice_result(name: tuple[str, str], inside: Sequence[Score], is_judged: bool) -> SliceResult:
+def _slice_result(name: tuple[str, str], inside: Sequence[Score], share: float, is_judged: bool) -> SliceResult:
     differences = [score.difference for score in inside]
     return SliceResult(
         key=name[0],
@@ -182,14 +196,22 @@ def _slice_result(name: tuple[str, str], inside: Sequence[Score], is_judged: boo
         challenger_mean=_mean([score.challenger for score in inside]) or 0.0,
         wins=sum(d > 0 for d in differences),
         losses=sum(d < 0 for d in differences),
-        p_worse=_p_worse(inside) if is_judged else None,
+        p_worse=_p_worse(name[0], inside, share) if is_judged else None,
     )
 
 
-def _p_worse(inside: Sequence[Score]) -> float:
-    """Of the bets against the challenger over questions and over requests the one that says more: a guard may."""
-    lost = ([-d for d in ds] for ds in (_by_question(inside), _by_request(inside)))
-    return anytime_p(max(log_wealth(ds) for ds in lost))
+def _p_worse(key: str, inside: Sequence[Score], share: float) -> float:
+    """Of the bets against the challenger over questions and over requests the one that says more: a guard may.
+
+    In which label's slice a question lies only people say, who were asked about it: there is no judge to correct.
+    """
+    seen = [replace(score, judged=None) for score in inside] if key == LABEL_SLICE else inside
+    both = (_against(_by_question(seen, share)), _against(_by_request(seen, share)))
+    return anytime_p(max(map(joint_log_wealth, both)))
+
+
+def _against(bets: Sequence[Bets]) -> list[Bets]:
+    return [Bets([-d for d in kind.differences], kind.within) for kind in bets]
 
 
 def _worse(case: _Case) -> str | None:
@@ -256,7 +278,7 @@ def _no_better(case: _Case) -> str | None:
 
 
 def _out_of_labels(case: _Case) -> str | None:
-    drawn = sum(score.drawn == "lot" for score in case.comparison.scores)
+    drawn = sum(score.drawn == "lot" and score.is_asked for score in case.comparison.scores)
     most = case.terms.config.contest.max_labels
     return f"{_told(case.numbers)}, and all {most} labels are used (contest.max_labels)" if drawn >= most else None
 

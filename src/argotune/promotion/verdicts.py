@@ -24,7 +24,8 @@ class Score:
 
     `differs`: the two did not say the same, so that a right answer can tell them apart. `source` is None where nobody
     has said what is right and the worst is assumed. `drawn` is how the question came into the contest, `times` how
-    often it, or a near-duplicate of it, was drawn.
+    often it, or a near-duplicate of it, was drawn. `judged` is the difference by the LM that stands beside people, None
+    where there is none; without `is_asked` people were not asked, and the scores are the judge's.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -37,6 +38,8 @@ class Score:
     drawn: Drawn = "sealed"
     differs: bool = True
     times: int = 1
+    judged: float | None = None
+    is_asked: bool = True
 
     def __post_init__(self) -> None:
         for role, value in (("champion", self.champion), ("challenger", self.challenger)):
@@ -70,7 +73,8 @@ class Comparison:
 
     Both gave `answers` pairs of answers, of which so many `differ`. In records of releases that judged sealed examples
     at once these are 0. `unusable` is None in records of releases that did not count them. `doubt` says why nothing may
-    be promoted by it, "" where nothing is the matter with the metric.
+    be promoted by it, "" where nothing is the matter with the metric. Of what a judge says something of, people were
+    asked the share `asked_share`.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -83,6 +87,7 @@ class Comparison:
     differ: int = 0
     unusable: UnusableAnswers | None = None
     doubt: str = ""
+    asked_share: float = 1.0
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from argotune.errors import ConfigInvalid
@@ -76,6 +77,40 @@ def anytime_p(log_wealth: float) -> float:
     Below a with a chance of at most a over all looks together (Ville's inequality; Ramdas et al. 2023, section 2).
     """
     return min(1.0, math.exp(-max(log_wealth, 0.0)))
+
+
+@dataclass(frozen=True)
+class Bets:
+    """Differences with where they lie."""
+
+    differences: Sequence[float]
+    within: Interval = DIFFERENCES
+
+
+def joint_log_wealth(bets: Sequence[Bets], mean: float = 0.0) -> float:
+    """The wealth of who plays against "the mean is at most `mean`" with several kinds of differences, as logarithm.
+
+    What was won with one kind is staked on the next: a product of martingales over one order of questions is one.
+    Kinds of a narrow range are not thinned by those of a wide one, as they would be in one bet. Raises ConfigInvalid as
+    `log_wealth`.
+    """
+    return math.fsum(log_wealth(kind.differences, mean, kind.within) for kind in bets if kind.differences)
+
+
+def joint_mean_interval(bets: Sequence[Bets], low_level: float, high_level: float) -> Interval:
+    """The means in -1..1 that the bets on several kinds of differences together do not refute, as `mean_interval`."""
+    mirrored = [Bets([-d for d in b.differences], Interval(-b.within.high, -b.within.low)) for b in bets]
+    return Interval(_joint_lower_end(bets, _level(low_level)), -_joint_lower_end(mirrored, _level(high_level)))
+
+
+def _joint_lower_end(bets: Sequence[Bets], level: float) -> float:
+    kinds = [(*_distinct(b.differences, b.within), b.within.low) for b in bets if b.differences]
+    asked = -math.log(level)
+
+    def refuted(mean: float) -> bool:
+        return math.fsum(_log_wealth(values, counts, mean, low) for values, counts, low in kinds) >= asked
+
+    return _last(DIFFERENCES, refuted)
 
 
 def mean_interval(

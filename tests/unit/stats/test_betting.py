@@ -16,9 +16,12 @@ from scipy.special import betaln
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import (
     STAKES,
+    Bets,
     anytime_p,
     corrected_differences,
     gain_interval,
+    joint_log_wealth,
+    joint_mean_interval,
     log_wealth,
     log_wealth_path,
     mean_interval,
@@ -287,3 +290,18 @@ def test_the_numbers_of_10_000_pieces_of_evidence_take_less_than_a_second():
     log_wealth(scores)
     gain_interval(mean_interval(scores, 0.01, 0.05), share_interval(10_000, 90_000, 0.01))
     assert time.process_time() - started < 1
+
+
+def test_bets_on_several_kinds_multiply_their_wealth_and_their_interval_ends_where_it_suffices():
+    wide = Interval(-7.0, 7.0)
+    kinds = [Bets([1.0] * 9 + [-1.0] * 2), Bets([1.0] * 60 + [-7.0] * 2, wide), Bets([])]
+    alone = [log_wealth(kind.differences, 0.0, kind.within) for kind in kinds[:2]]
+    assert joint_log_wealth(kinds) == pytest.approx(sum(alone))
+    for wealth, is_above in ((joint_log_wealth(kinds) - 1e-6, True), (joint_log_wealth(kinds) + 1e-6, False)):
+        assert (joint_mean_interval(kinds, math.exp(-wealth), 0.05).low > 0) is is_above
+
+
+def test_the_joint_interval_of_one_kind_is_that_of_the_kind_and_of_none_is_everything():
+    differences = [1.0] * 30 + [0.0] * 5 + [-1.0] * 12
+    assert joint_mean_interval([Bets(differences)], 0.02, 0.03) == mean_interval(differences, 0.02, 0.03)
+    assert joint_mean_interval([Bets([])], 0.02, 0.03) == Interval(-1.0, 1.0)

@@ -20,7 +20,7 @@ from argotune.data.fields import Fields
 from argotune.data.gathering import near_examples, own_spans, trusted_examples
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter, split_when_opened
-from argotune.errors import Corrupt, NotFound
+from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.labels.agreement import Agreement, AnnotatorReport, compare, disputed, labels_by_span
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.annotator_book import keep_report, report_of
@@ -304,8 +304,21 @@ def _label(this: Pass, state: LabelState, budget: DayBudget) -> AnnotatorReport:
         agreements = compare([*state.annotations, *labels], state.program.fields, this.config.annotation, hard)
     else:
         report = report.model_copy(update={"off": annotator})
+    _take_judge_away(this, state, "" if isinstance(annotator, str) else annotator.identifier)
     report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
     return keep_report(this.store, state.tenant_id, report)
+
+
+def _take_judge_away(this: Pass, state: LabelState, identifier: str) -> None:
+    """Let people decide alone where the annotator that a contest counts on is not there any more."""
+    contest = state.contest
+    if contest is None or contest.judge is None or contest.judge.identifier == identifier:
+        return
+    log.warning("contest %s: people decide alone, as %s is not there any more", contest.id, contest.judge.identifier)
+    try:
+        this.contests.let_people_decide(contest)
+    except Conflict:
+        log.info("contest %s was changed meanwhile: the next pass looks again", contest.id)
 
 
 def _without_label_today(store: Store, state: LabelState) -> tuple[str, ...]:
@@ -320,8 +333,9 @@ def _for_lm(config: RoutingConfigUnified, state: LabelState, identifier: str) ->
     wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
     both = set(state.by_people()) - set(known) - hard_spans(state.items.values())
     to_compare = sorted(both, key=lambda span_id: lot_of(span_id, state.tenant_id))[: max(0, wanted)]
+    judging = [span_id for span_id in (state.contest.wait_for_judge if state.contest else ()) if span_id not in known]
     waiting = [item.span_id for item in state.items.values() if item.is_waiting and item.span_id not in known]
-    return list(dict.fromkeys((*to_compare, *waiting)))
+    return list(dict.fromkeys((*judging, *to_compare, *waiting)))
 
 
 def _show(this: Pass, state: LabelState) -> None:

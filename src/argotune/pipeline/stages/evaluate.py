@@ -21,7 +21,8 @@ from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.programs.evaluation import Asked, Scored, ask_side_by_side, score_of
+from argotune.pipeline.standing import score_of_answer, standing_of
+from argotune.programs.evaluation import Asked, Scored, ask_side_by_side
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.contests import Contest
@@ -197,7 +198,7 @@ class _Gathering:
         """Whether more disagreements are needed than wait for a label already."""
         found, config = self.evidence(), self._this.config
         terms = Terms(self._contest.level, self._contest.opened_at, self._this.now, config)
-        ahead = outlook_of(measure(found.comparison, terms), len(found.wait), config)
+        ahead = outlook_of(measure(found.comparison, terms), len(found.wait), config, self._contest.judge)
         return ahead is None or ahead.labels > len(found.wait)
 
     def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[_Question], list[str], bool]:
@@ -344,10 +345,7 @@ class _Gathering:
 
     @cached_property
     def _standing(self) -> Standing:
-        queued = self._this.queue.items(self._program.name)
-        examples = {e.id: e for e in self._data.examples}
-        asked_at = {item.span_id: item.queued_at for item in queued if item.contest == self._contest.id}
-        return Standing(examples, _contradicted(self._annotations), asked_at)
+        return standing_of(self._this, self._program, self._contest, self._data, self._annotations)
 
     def _scores(self, pair: Pair, example: Example) -> tuple[float, float] | None:
         """By the answers as they were kept; where the metric looks at more, by what it made of predictions."""
@@ -358,11 +356,8 @@ class _Gathering:
             return (marks.champion, marks.challenger) if marks else None
         if marks and pair.is_equal and marks.champion != marks.challenger:
             return marks.champion, marks.challenger
-        champion, challenger = (self._score(example, answer) for answer in (pair.champion, pair.challenger))
+        champion, challenger = (score_of_answer(self._program, example, a) for a in (pair.champion, pair.challenger))
         return champion, challenger
-
-    def _score(self, example: Example, answer: Answer) -> float:
-        return 0.0 if answer.lack else score_of(self._program, example, answer.answers)
 
     @cached_property
     def _champion(self) -> Version:
@@ -391,12 +386,3 @@ def _again(first: Pair, question: _Question, drawn: Drawn) -> Pair:
 
 def _answer(row: Scored) -> Answer:
     return Answer(row.answers, row.lack)
-
-
-def _contradicted(annotations: Sequence[Annotation]) -> frozenset[str]:
-    """Spans to which people gave different labels for one answer."""
-    given: dict[tuple[str, str], set[str]] = {}
-    for annotation in annotations:
-        if annotation.kind == "HUMAN" and annotation.label.strip():
-            given.setdefault((annotation.span_id, annotation.name), set()).add(annotation.label.strip())
-    return frozenset(span_id for (span_id, _), labels in given.items() if len(labels) > 1)

@@ -98,7 +98,7 @@ def _contest_records(this: Pass, contest: Contest, verdict: Verdict) -> dict[Rec
 
 
 def _outlook(this: Pass, contest: Contest, verdict: Undecided) -> Outlook | None:
-    return outlook_of(verdict.numbers, len(contest.wait), this.config)
+    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge)
 
 
 def _set_champion(

@@ -1,0 +1,115 @@
+"""Standing: what is known of a contest's questions in a pass: right answers, who was asked, what a judge says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
+from argotune.errors import ConfigInvalid
+from argotune.labels.agreement import answers_by_span, compare
+from argotune.labels.annotator import IDENTIFIER
+from argotune.labels.annotator_book import report_of
+from argotune.labels.selection import Reason
+from argotune.pipeline.module_pass import Pass
+from argotune.programs.evaluation import score_of
+from argotune.programs.program import Program
+from argotune.promotion.contests import Contest
+from argotune.promotion.drawing import is_for_people
+from argotune.promotion.evidence import Answer, Bench, Pair, Standing
+from argotune.promotion.judges import Judge, judge_that_saves
+
+
+def standing_of(
+    this: Pass, program: Program, contest: Contest, data: Dataset, annotations: Sequence[Annotation]
+) -> Standing:
+    """By the dataset and the annotations of the pass. Raises what the store raises."""
+    queued = this.queue.items(program.name)
+    examples = {example.id: example for example in data.examples}
+    asked_at = {item.span_id: item.queued_at for item in queued if item.contest == contest.id}
+    return Standing(examples, _contradicted(annotations), asked_at, _bench(this, program, contest, annotations))
+
+
+def score_of_answer(program: Program, example: Example, answer: Answer) -> float:
+    """In 0..1, by the text that was kept. Raises ConfigInvalid where the metric gives no such number."""
+    return 0.0 if answer.lack else score_of(program, example, answer.answers)
+
+
+def judge_beside_people(
+    this: Pass, program: Program, annotations: Sequence[Annotation], disagreement: float | None, level: float
+) -> Judge | None:
+    """The annotator that is to stand beside people in a contest of this level, None where they decide alone.
+
+    How often it says what people say is told by the questions of earlier contests, where there are enough of them, as
+    versions differ on what is hard; else by all that both have labelled. The lower end counts, and one that is not
+    trusted, as it always says the same, does not.
+    """
+    report = report_of(this.store, this.tenant_id, program.name)
+    if report is None or report.off or not report.annotator or not program.is_metric_plain:
+        return None
+    identifier, rules = f"{IDENTIFIER} {report.annotator}", this.config.annotation
+    found = {agreement.identifier: agreement for agreement in report.agreements}.get(identifier)
+    if found is None or not found.is_trusted:
+        return None
+    differing = {item.span_id for item in this.queue.items(program.name) if item.reason is Reason.DIFFER}
+    hard = compare([a for a in annotations if a.span_id in differing], program.fields, rules).get(identifier)
+    best = hard if hard and hard.is_compared else found
+    decisions, gate = this.config.decisions, this.config.gate
+    gain = max(decisions.detectable_gain, gate.min_effect)
+    if not gain:
+        return None
+    power, most = decisions.detection_power, this.config.contest.max_shadow_calls
+    return judge_that_saves(identifier, best.share.low, gain, disagreement, level, power, most)
+
+
+def _bench(this: Pass, program: Program, contest: Contest, annotations: Sequence[Annotation]) -> Bench | None:
+    if contest.judge is None:
+        return None
+    share, by = contest.judge.asked_share, contest.judge.identifier
+    said = answers_by_span([a for a in annotations if a.kind == "LLM" and a.identifier == by], program.fields)
+    return Bench(
+        share,
+        lambda pair: is_for_people(contest.id, pair.question, share),
+        _judged(this, program, said),
+        {pair.span_id: page.at for page in reversed(this.contests.pages(contest.id)) for pair in page.pairs},
+    )
+
+
+def _judged(this: Pass, program: Program, said: Mapping[str, Mapping[str, str]]) -> Callable[[Pair], float | None]:
+    """The difference by what the judge says is right, None where it has said nothing."""
+
+    @cache
+    def difference(span_id: str, champion: _Texts, challenger: _Texts) -> float:
+        experience = this.archive.experience(program.name, span_id)
+        inputs = experience.inputs if experience else {}
+        example = Example(program.name, inputs, said[span_id], LabelSource.LLM, 1.0, Split.TRAIN)
+        try:
+            before, after = (
+                0.0 if texts is None else score_of(program, example, dict(texts)) for texts in (champion, challenger)
+            )
+        except ConfigInvalid:
+            return 0.0  # a judge may err as it likes, as long as it knows nothing of the lot
+        return after - before
+
+    return lambda pair: (
+        difference(pair.span_id, _texts(pair.champion), _texts(pair.challenger)) if (pair.span_id in said) else None
+    )
+
+
+_Texts = tuple[tuple[str, str], ...] | None
+
+
+def _texts(answer: Answer) -> _Texts:
+    return None if answer.lack else tuple(sorted(answer.answers.items()))
+
+
+def _contradicted(annotations: Sequence[Annotation]) -> frozenset[str]:
+    """Spans to which people gave different labels for one answer."""
+    given: dict[tuple[str, str], set[str]] = {}
+    for annotation in annotations:
+        if annotation.kind == "HUMAN" and annotation.label.strip():
+            given.setdefault((annotation.span_id, annotation.name), set()).add(annotation.label.strip())
+    return frozenset(span_id for (span_id, _), labels in given.items() if len(labels) > 1)
