@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from argotune.data.preferences import CHOICES, preference_name
+
 
 def meant(said: str, labels: Collection[str] | None) -> str | None:
     """The label that is meant: exactly that, else the one that differs in outer white space or in how its characters
@@ -29,6 +31,7 @@ class Fields:
 
     An input that is missing is "", or left out where it is one of the `optional` ones: the program has a default.
     `required` are those that an application must give; None: the query, or any where there is no query.
+    `by_preference`: people say which of two answers is better, not what is right.
     """
 
     program: str
@@ -36,6 +39,22 @@ class Fields:
     answers: Mapping[str, tuple[str, ...] | None]
     required: tuple[str, ...] | None = field(default=None, compare=False)
     optional: frozenset[str] = frozenset()
+    by_preference: bool = field(default=False, compare=False)
+
+    @property
+    def preference(self) -> str:
+        """The name of annotations that say which of two answers is better."""
+        return preference_name(self.program)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The names of all annotations that say something of this program's answers."""
+        return (*self.answers, self.preference) if self.by_preference else tuple(self.answers)
+
+    @property
+    def compared(self) -> Fields:
+        """What annotators are compared on: what they choose of two answers where people do."""
+        return Fields(self.program, self.inputs, {self.preference: CHOICES}) if self.by_preference else self
 
     def asked(self, given: Mapping[str, str]) -> dict[str, str]:
         """What the program is asked, from the inputs that were given."""

@@ -107,8 +107,10 @@ def compare(
 
     `left_out` are spans that were chosen because they are hard, on which anybody agrees less. Labels that are
     incomplete or outside the closed sets are no labels. All answers of a span must be equal to agree. Answers in free
-    text are not compared, as two right ones need not be equal, so an LM's never count on the test split.
+    text are not compared, as two right ones need not be equal, so an LM's never count on the test split; where people
+    say which of two answers is better, that is compared, on all spans, as only a contest asks it.
     """
+    fields, left_out = fields.compared, frozenset() if fields.by_preference else left_out
     people: list[Annotation] = []
     by_annotator: dict[str, list[Annotation]] = defaultdict(list)
     for annotation in annotations:

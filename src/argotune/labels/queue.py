@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from enum import StrEnum
 
 from argotune.data.splitting import Split
 from argotune.errors import Conflict, NewerRecord
@@ -19,6 +20,13 @@ from argotune.store.sealing import tag_of
 
 TRIES = 5
 """How often a write is tried while others change the same day or item."""
+
+
+class ItemKind(StrEnum):
+    """What a person is asked: what is right, or which of two answers is better."""
+
+    LABEL = "label"
+    PAIR = "pair"
 
 
 class QueueItem(Document):
@@ -41,6 +49,7 @@ class QueueItem(Document):
     is_marked: bool = False
     contest: str = ""
     place: int = 0
+    kind: ItemKind = ItemKind.LABEL
 
     @property
     def is_waiting(self) -> bool:

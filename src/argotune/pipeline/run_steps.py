@@ -153,6 +153,7 @@ class Work:
             learned=None if self.run.forced else lessons.learned.get(self._program.name),
             cut_short=None if self.run.forced else lessons.cut_short.get(self._program.name),
             is_forced=self._this.request.is_training_forced,
+            by_preference=self._program.is_by_preference,
             model=self._model(),
         )
 
@@ -260,7 +261,10 @@ class Work:
         return judge_beside_people(self._this, self._program, self._annotations, history.disagreement, level)
 
     def _sealed(self, plan: Plan) -> tuple[str, ...]:
-        """The test examples that may judge: none while it cannot be read which were opened before."""
+        """The test examples that may judge: none while it cannot be read which were opened before, and none where
+        people say which of two answers is better."""
+        if self._program.is_by_preference:
+            return ()
         if self._this.contests.has_lost_openings(self.run.program):
             log.warning("%s: no sealed example judges: it cannot be read which were opened", self.run.program)
             return ()

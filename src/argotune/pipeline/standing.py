@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
-from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.annotations import Annotation, LabelSource, strongest
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
+from argotune.data.preferences import SUFFIX
 from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import answers_by_span, compare
@@ -15,12 +16,14 @@ from argotune.labels.annotator import IDENTIFIER
 from argotune.labels.annotator_book import report_of
 from argotune.labels.selection import Reason
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.preferring import fresh_preferences
 from argotune.programs.evaluation import score_of
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import is_for_people
 from argotune.promotion.evidence import Answer, Bench, Pair, Standing
 from argotune.promotion.judges import Judge, judge_that_saves
+from argotune.promotion.preferences import preferred
 
 
 def standing_of(
@@ -29,8 +32,32 @@ def standing_of(
     """By the dataset and the annotations of the pass. Raises what the store raises."""
     queued = this.queue.items(program.name)
     examples = {example.id: example for example in data.examples}
+    if program.is_by_preference:
+        examples = said_of_pairs(this, program, contest, annotations)
     asked_at = {item.span_id: item.queued_at for item in queued if item.contest == contest.id}
     return Standing(examples, _contradicted(annotations), asked_at, _bench(this, program, contest, annotations))
+
+
+def scores_of_preference(pair: Pair, example: Example) -> tuple[float, float]:
+    """Both scores by what was said of the two answers."""
+    difference = preferred(pair, example.expected[SUFFIX])
+    return max(-difference, 0.0), max(difference, 0.0)
+
+
+def said_of_pairs(
+    this: Pass, program: Program, contest: Contest, annotations: Sequence[Annotation]
+) -> dict[str, Example]:
+    """What people said of the pairs of a contest, by question, as if it were the right answer to which is better."""
+    queued = {item.span_id: item for item in this.queue.items(program.name)}
+    given = strongest(fresh_preferences(program.fields, annotations, queued))
+    said = {span_id: annotation.label for (span_id, _), annotation in given.items() if annotation.kind == "HUMAN"}
+    return {
+        pair.question: Example(
+            program.name, {}, {SUFFIX: said[pair.span_id]}, LabelSource.HUMAN, 1.0, Split.TRAIN, pair.span_id
+        )
+        for pair in this.contests.pairs(contest.id)
+        if pair.span_id in said and not pair.is_equal and pair.repeats is None
+    }
 
 
 def score_of_answer(program: Program, example: Example, answer: Answer) -> float:
@@ -69,7 +96,10 @@ def _bench(this: Pass, program: Program, contest: Contest, annotations: Sequence
     if contest.judge is None:
         return None
     share, by = contest.judge.asked_share, contest.judge.identifier
-    said = answers_by_span([a for a in annotations if a.kind == "LLM" and a.identifier == by], program.fields)
+    own = [a for a in annotations if a.kind == "LLM" and a.identifier == by]
+    if program.is_by_preference:  # what was said before was said of two other answers
+        own = [a for a in own if a.updated_at >= contest.opened_at.replace(microsecond=0)]
+    said = answers_by_span(own, program.fields.compared)
     return Bench(
         share,
         lambda pair: is_for_people(contest.id, pair.question, share),
@@ -80,6 +110,10 @@ def _bench(this: Pass, program: Program, contest: Contest, annotations: Sequence
 
 def _judged(this: Pass, program: Program, said: Mapping[str, Mapping[str, str]]) -> Callable[[Pair], float | None]:
     """The difference by what the judge says is right, None where it has said nothing."""
+
+    if program.is_by_preference:
+        chosen = {span_id: choice for span_id, given in said.items() for choice in given.values()}
+        return lambda pair: preferred(pair, chosen[pair.span_id]) if pair.span_id in chosen else None
 
     @cache
     def difference(span_id: str, champion: _Texts, challenger: _Texts) -> float:

@@ -153,7 +153,7 @@ def score_of(program: Program, example: Example, answers: Mapping[str, str]) -> 
     or gives no number in 0..1.
     """
     with raising_as(ConfigInvalid, f"{program.name}: its metric failed"):
-        found = float(program.metric(to_dspy(example), prediction_of(program, answers)))
+        found = program.worth(to_dspy(example), prediction_of(program, answers))
     return _in_range(program, found)
 
 
@@ -215,7 +215,7 @@ def _score_one(job: _Job) -> Scored:
     if lack := lack_in(program, prediction, answers):
         return Scored(job.index, answers, 0.0, confidence, lack, str(prediction.get("lack_told") or lack))
     try:
-        score = float(program.metric(job.example, prediction))
+        score = program.worth(job.example, prediction)
     except Exception as error:  # noqa: BLE001 - so may its metric
         why = f"its metric failed: {in_short(error)}"
         return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
@@ -239,7 +239,7 @@ def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:
     """The program's own metric. Raises ProgramFailed when it fails, ConfigInvalid when it gives no number in 0..1."""
     with raising_as(ProgramFailed, f"{program.name}: its metric failed"):
-        found = float(program.metric(example, prediction))
+        found = program.worth(example, prediction)
     return _in_range(program, found)
 
 

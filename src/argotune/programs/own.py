@@ -26,7 +26,8 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
     """The program that `config.programs[name]` ("package.module:factory") makes.
 
     `factory(config)` returns a Program, or a pair (dspy.Module, metric) from which names, inputs and answers
-    are read. Raises ConfigInvalid, naming `programs.<name>`, for whatever goes wrong on the way.
+    are read, or a dspy.Module alone, whose answers people judge by preference. Raises ConfigInvalid, naming
+    `programs.<name>`, for whatever goes wrong on the way.
     """
     what = f"programs.{name}"
     path = config.programs[name]
@@ -35,13 +36,21 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
         made = factory(config)
     if isinstance(made, Program):
         return _without_reserved(_checked(made, name))
-    if not _is_pair(made):
-        raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not a Program or (dspy.Module, metric)")
-    module, metric = made
+    if not (isinstance(made, dspy.Module) or _is_pair(made)):
+        offered = "a Program, (dspy.Module, metric) or a dspy.Module"
+        raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not {offered}")
+    module, metric = (made, None) if isinstance(made, dspy.Module) else made
     with raising_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
         fields = read_fields(name, module)
-    made_program = Program(name=name, module=name, fields=fields, build=lambda: factory(config)[0], metric=metric)
+    made_program = Program(
+        name=name, module=name, fields=fields, build=lambda: _module_of(factory(config)), metric=metric
+    )
     return _without_reserved(made_program)
+
+
+def _module_of(made: Any) -> dspy.Module:
+    module: dspy.Module = made if isinstance(made, dspy.Module) else made[0]
+    return module
 
 
 def _without_reserved(program: Program) -> Program:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args, get_origin
 
 import dspy
 
 from argotune.data.fields import Fields
+from argotune.programs.likeness import likeness
 from argotune.store.sealing import digest
 
 Metric = Callable[[dspy.Example, dspy.Prediction], float]
@@ -17,7 +18,8 @@ Metric = Callable[[dspy.Example, dspy.Prediction], float]
 
 @dataclass(frozen=True)
 class Program:
-    """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time.
+    """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time. Without a
+    metric people say which of two answers is better, and training chooses by what is like the better ones.
 
     `is_metric_plain`: the metric is a function of the example and the answers in the prediction, so that equal answers
     are equally right whatever is right. One that is not, as it draws by chance, asks an LM or looks at more than the
@@ -28,8 +30,22 @@ class Program:
     module: str
     fields: Fields
     build: Callable[[], dspy.Module]
-    metric: Metric
+    metric: Metric | None
     is_metric_plain: bool = True
+
+    def __post_init__(self) -> None:
+        if self.is_by_preference and not self.fields.by_preference:
+            object.__setattr__(self, "fields", replace(self.fields, by_preference=True))
+
+    @property
+    def is_by_preference(self) -> bool:
+        return self.metric is None
+
+    def worth(self, example: dspy.Example, prediction: dspy.Prediction) -> float:
+        """What the metric gives."""
+        if self.metric is None:
+            return likeness(example, prediction, self.fields.answers)
+        return float(self.metric(example, prediction))
 
     @cached_property
     def answer_types(self) -> Mapping[str, Any]:

@@ -21,6 +21,11 @@ def is_for_people(contest: str, question: str, share: float) -> bool:
     return _lot("people", contest, question) < share
 
 
+def lot_of_order(contest: str, question: str) -> float:
+    """The lot that says in which order two answers to a question are shown."""
+    return _lot("order", contest, question)
+
+
 def _lot(purpose: str, contest: str, id: str) -> float:
     digest = hashlib.sha256(f"{purpose}\n{contest}\n{id}".encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

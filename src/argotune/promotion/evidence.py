@@ -39,7 +39,8 @@ class Pair:
     """Both answers to one question, by the id that its example has or would have.
 
     `repeats` names an earlier question of the contest that it is a near-duplicate of: it tells how often the two
-    differ, and nothing of which is right.
+    differ, and nothing of which is right. `is_champion_first` is the order in which people see both answers, where they
+    say which is better.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -51,6 +52,7 @@ class Pair:
     challenger: Answer
     slices: Mapping[str, str] = field(default_factory=dict)
     repeats: str | None = None
+    is_champion_first: bool = True
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Pair:
         """The pair with the new ids of questions."""

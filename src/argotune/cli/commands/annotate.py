@@ -85,7 +85,7 @@ def _list(ports: Ports, arguments: Namespace) -> None:
     for span in found:
         item = span.item
         say(f"{item.span_id}  {item.program}  {item.why}  since {item.asked_at:%Y-%m-%d %H:%M}")
-        _say_inputs(span.inputs or {})
+        _say_span(span)
     say(f"{len(found)} spans wait for a label")
 
 
@@ -100,10 +100,18 @@ def _span_json(span: WaitingSpan) -> dict[str, object]:
         "since": item.asked_at.isoformat(),
         "inputs": dict(span.inputs or {}),
         "answers": {name: list(labels or ()) for name, labels in span.fields.answers.items()},
+        "pair": {"first": dict(span.pair.first), "second": dict(span.pair.second)} if span.pair else None,
     }
 
 
-def _say_inputs(inputs: Mapping[str, str]) -> None:
+def _say_span(span: WaitingSpan) -> None:
+    """What was asked, and two answers where the better one is asked for."""
+    _say_texts(span.inputs or {})
+    if span.pair:
+        _say_texts(dict(span.pair.texts))
+
+
+def _say_texts(inputs: Mapping[str, str]) -> None:
     for name, text in inputs.items():
         if text:
             shown = text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}..."
@@ -131,7 +139,7 @@ def _ask(ports: Ports, arguments: Namespace) -> None:
             if span.inputs is None:
                 continue
             say(f"[{number}/{len(found.spans)}] {span.item.program}: {span.item.why}")
-            _say_inputs(span.inputs)
+            _say_span(span)
             labelled += _ask_about(ports, arguments.tenant_id, span, found.purposes, who)
     except _Stop:
         pass

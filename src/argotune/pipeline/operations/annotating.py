@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache, partial
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
@@ -12,12 +13,14 @@ from argotune.data.fields import Fields
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.annotator_book import reports_of
-from argotune.labels.queue import AnnotationQueue, QueueItem
+from argotune.labels.queue import AnnotationQueue, ItemKind, QueueItem
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import checked_who, modules_of, programs_named
 from argotune.pipeline.ports import Ports
+from argotune.pipeline.preferring import ShownPair, shown_pairs
 from argotune.pipeline.stages.annotate import label_by_lm
 from argotune.programs import programs_of
+from argotune.promotion.contest_book import ContestBook
 from argotune.store.port import Store
 from argotune.store.texts import storable
 from argotune.tenants.agenda import forget_agenda
@@ -26,11 +29,13 @@ from argotune.tenants.catalog import Configs
 
 @dataclass(frozen=True)
 class WaitingSpan:
-    """A queued span without a label: what was asked (None: it was forgotten meanwhile), and what can be answered."""
+    """A queued span without a label: what was asked (None: it was forgotten meanwhile), and what can be answered.
+    `pair` are the two answers of which the better one is asked for, None where it is what is right."""
 
     item: QueueItem
     inputs: Mapping[str, str] | None
     fields: Fields
+    pair: ShownPair | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,13 @@ def waiting(store: Store, tenant_id: str, program: str | None = None, limit: int
         raise ConfigInvalid(f"{limit} is less than 1", argument="limit")
     programs, log = programs_named(config, program), ExperienceLog(store, tenant_id)
     queued = [i for i in AnnotationQueue(store, tenant_id).items() if i.is_waiting and i.program in programs]
+    shown = cache(partial(shown_pairs, ContestBook(store, tenant_id), config))
     found = []
     for item in queued[:limit]:
-        experience = log.experience(item.program, item.span_id)
-        found.append(WaitingSpan(item, experience.inputs if experience else None, programs[item.program].fields))
+        experience, fields = log.experience(item.program, item.span_id), programs[item.program].fields
+        inputs = experience.inputs if experience else None
+        pair = shown(item.contest).get(item.span_id) if item.kind is ItemKind.PAIR else None
+        found.append(WaitingSpan(item, inputs, fields.compared if pair else fields, pair))
     return Waiting(tuple(found), config.agents)
 
 
@@ -87,13 +95,25 @@ def label_span(ports: Ports, asked: Labelling) -> StoredLabel:
     program = next((p for p in programs.values() if log.experience(p.name, asked.span_id)), None)
     if program is None:
         raise NotFound(f"no decision is stored under the span id {asked.span_id[:60]!r}", argument="span_id")
-    answers, who = answers_meant(program.fields, asked.answers), checked_who(asked.who)
+    fields = _asked_for(ports.store, program.fields, asked)
+    answers, who = answers_meant(fields, asked.answers), checked_who(asked.who)
     now = ports.clock()
     labels = [Annotation(asked.span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
     ports.traces.annotate(asked.tenant_id, labels)
     AnnotationQueue(ports.store, asked.tenant_id).close(asked.span_id, now)
     forget_agenda(ports.store, asked.tenant_id)
     return StoredLabel(asked.span_id, program.name, answers, who)
+
+
+def _asked_for(store: Store, fields: Fields, asked: Labelling) -> Fields:
+    """What is answered: which of two answers is better, or what is right. Raises ConfigInvalid where a span shows no
+    two answers."""
+    if not fields.by_preference or fields.preference not in dict(asked.answers):
+        return fields
+    item = next((i for i in AnnotationQueue(store, asked.tenant_id).items() if i.span_id == asked.span_id), None)
+    if item is None or item.kind is not ItemKind.PAIR:
+        raise ConfigInvalid(f"span {asked.span_id[:60]!r} shows no two answers to choose from", argument="answers")
+    return fields.compared
 
 
 def answers_meant(fields: Fields, given: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 
 from argotune.data.annotations import Annotation
-from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Reading
 from argotune.data.experiences import Experience
-from argotune.data.fields import Fields
-from argotune.data.gathering import near_examples, own_spans, trusted_examples
-from argotune.data.question_log import QuestionLog
+from argotune.data.gathering import near_examples, trusted_examples
+from argotune.data.preferences import CHOICES
 from argotune.data.splitting import Split, Splitter, split_when_opened
 from argotune.errors import Conflict, Corrupt, NotFound
-from argotune.labels.agreement import Agreement, AnnotatorReport, compare, disputed, labels_by_span
+from argotune.labels.agreement import AnnotatorReport, compare, disputed
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.annotator_book import keep_report, report_of
 from argotune.labels.disagreement import doubts_about
-from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.labels.queue import ItemKind, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
+from argotune.pipeline.label_state import LabelState, label_state, own_annotations
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
-from argotune.promotion.contests import Contest
 from argotune.promotion.versions import Version
 from argotune.runs.module_book import ModuleBook
-from argotune.store.moments import believed
 from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -56,7 +51,7 @@ def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, 
     ends nothing but its own part, and its report says so.
     """
     for program in programs:
-        state, budget = _state(this, program, annotations[program.name]), _budget(this)
+        state, budget = label_state(this, program, annotations[program.name]), _budget(this)
         _close(this, state)
         _fill(this, state, len(programs), budget)
         _label(this, state, budget)
@@ -66,81 +61,14 @@ def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, 
 def label_by_lm(this: Pass, programs: Sequence[Program]) -> list[AnnotatorReport]:
     """Let the LM annotator label now what people have labelled of a module's programs, to be compared, and what waits;
     its stored reports."""
-    names = list(dict.fromkeys(name for program in programs for name in program.fields.answers))
+    names = list(dict.fromkeys(name for program in programs for name in program.fields.label_names))
     read = list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
-    found = ((program, _own_annotations(this, program.fields, read)) for program in programs)
-    return [_label(this, _state(this, program, own), _budget(this)) for program, own in found]
+    found = ((program, own_annotations(this, program.fields, read)) for program in programs)
+    return [_label(this, label_state(this, program, own), _budget(this)) for program, own in found]
 
 
 def _budget(this: Pass) -> DayBudget:
     return DayBudget(this.store, this.ports.lms, this.ports.clock, this.config, this.module)
-
-
-@dataclass
-class LabelState:
-    """A program's decisions, labels and queue items (by span id) as they are now; `elsewhere` is the number of items of
-    the tenant's other programs that wait, `contest` the program's open one.
-    """
-
-    tenant_id: str
-    program: Program
-    now: datetime
-    log: ExperienceLog
-    questions: QuestionLog
-    annotations: Sequence[Annotation]
-    queue: AnnotationQueue
-    items: dict[str, QueueItem]
-    elsewhere: int
-    agreements: dict[str, Agreement]
-    contest: Contest | None
-
-    @property
-    def contest_id(self) -> str:
-        return self.contest.id if self.contest else ""
-
-    def experiences(self, span_ids: Iterable[str]) -> list[Experience]:
-        """Those of the named spans that are kept. All are read only where questions are chosen among them."""
-        found = (self.log.experience(self.program.name, span_id) for span_id in span_ids)
-        return [experience for experience in found if experience is not None]
-
-    def by_people(self, since: datetime | None = None) -> Collection[str]:
-        """Spans that people have labelled, `since` then if that is not in the future. Sources tell whole seconds."""
-        since = believed(since, self.now)
-        second = since.replace(microsecond=0) if since else None
-        given = [a for a in self.annotations if a.kind == "HUMAN" and (second is None or a.updated_at >= second)]
-        return labels_by_span(given, self.program.fields).keys()
-
-    def by_lms(self, identifiers: Collection[str]) -> Collection[str]:
-        """Spans that one of these annotators has labelled."""
-        given = [a for a in self.annotations if a.kind == "LLM" and a.identifier in identifiers]
-        return labels_by_span(given, self.program.fields).keys()
-
-    def by_trusted(self) -> Collection[str]:
-        """Spans that an LM has labelled which agrees with people."""
-        return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
-
-    def change(self, items: Sequence[QueueItem]) -> None:
-        """Store items in their new state; those that somebody else has changed meanwhile are for the next state."""
-        self.items.update((item.span_id, item) for item in self.queue.change(items))
-
-
-def _own_annotations(this: Pass, fields: Fields, read: Sequence[Annotation]) -> list[Annotation]:
-    """Of those of the whole module the ones on the program's own spans."""
-    asked = [annotation for annotation in read if annotation.name in fields.answers]
-    own = own_spans(this.archive, this.questions(fields.program), fields, {a.span_id for a in asked})
-    return [annotation for annotation in asked if annotation.span_id in own]
-
-
-def _state(this: Pass, program: Program, annotations: Sequence[Annotation]) -> LabelState:
-    queued = this.queue.items()
-    items = {item.span_id: item for item in queued if item.program == program.name}
-    agreements = compare(annotations, program.fields, this.config.annotation, hard_spans(items.values()))
-    elsewhere = sum(item.is_waiting and item.program != program.name for item in queued)
-    log, questions = this.archive, this.questions(program.name)
-    contest, queue = this.contests.open(program.name), this.queue
-    return LabelState(
-        this.tenant_id, program, this.now, log, questions, annotations, queue, items, elsewhere, agreements, contest
-    )
 
 
 def _close(this: Pass, state: LabelState) -> None:
@@ -158,7 +86,10 @@ def _close(this: Pass, state: LabelState) -> None:
 
 
 def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str], by_lms: Collection[str]) -> bool:
-    """A person has answered, since the second look where it is one; a trusted LM's answer will do for training."""
+    """A person has answered, since the second look where it is one; a trusted LM's answer will do for training. Which
+    of two answers is better nobody says but people."""
+    if item.kind is ItemKind.PAIR:
+        return item.span_id in state.by_choice()
     if item.second_look_at:
         return item.span_id in state.by_people(since=item.second_look_at)
     will_an_lm_do = item.split is Split.TRAIN and not item.contest
@@ -186,14 +117,17 @@ def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: 
     place. A span that waits for another reason judges as well."""
     if state.contest is None:
         return 0
+    kind = ItemKind.PAIR if state.program.is_by_preference else ItemKind.LABEL
     asked = {"contest": state.contest.id, "reason": Reason.DIFFER, "queued_at": state.now, "done_at": None}
     known, new = list[QueueItem](), list[QueueItem]()
     for place, experience in enumerate(state.experiences(state.contest.wait)):
         item = state.items.get(experience.span_id)
         if item is None and len(new) < places:
-            new.append(_differing(experience, state, splitter, this.config).model_copy(update={"place": place}))
+            new.append(
+                _differing(experience, state, splitter, this.config).model_copy(update={"place": place, "kind": kind})
+            )
         elif item is not None and item.contest != state.contest.id:
-            known.append(item.model_copy(update={**asked, "place": place, "is_marked": False}))
+            known.append(item.model_copy(update={**asked, "place": place, "kind": kind, "is_marked": False}))
         elif item is not None and not item.is_waiting:  # its label was withdrawn, or names nothing that is offered
             known.append(item.model_copy(update={"done_at": None, "is_marked": False}))
     state.change(known)
@@ -255,7 +189,10 @@ def _splitter(config: RoutingConfigUnified, state: LabelState) -> Splitter:
 
 
 def _second_looks(state: LabelState, splitter: Splitter) -> list[QueueItem]:
-    """Spans on which annotators disagree, in the order of their lots; each comes back once."""
+    """Spans on which annotators disagree, in the order of their lots; each comes back once. Of two answers each may
+    prefer another."""
+    if state.program.is_by_preference:
+        return []
     refuted = [name for name, agreement in state.agreements.items() if agreement.is_refuted]
     spans = disputed(state.annotations, state.program.fields, refuted)
     found = []
@@ -298,7 +235,7 @@ def _label(this: Pass, state: LabelState, budget: DayBudget) -> AnnotatorReport:
     if isinstance(annotator, LMAnnotator):
         before = _without_label_today(this.store, state)
         spans = [span for span in _for_lm(this.config, state, annotator.identifier) if span not in before]
-        report, labels = annotator.label(state.experiences(spans), report)
+        report, labels = _said_by(annotator, state, spans, report)
         _upsert(this, labels)
         hard = hard_spans(state.items.values())
         agreements = compare([*state.annotations, *labels], state.program.fields, this.config.annotation, hard)
@@ -321,6 +258,18 @@ def _take_judge_away(this: Pass, state: LabelState, identifier: str) -> None:
         log.info("contest %s was changed meanwhile: the next pass looks again", contest.id)
 
 
+def _said_by(
+    annotator: LMAnnotator, state: LabelState, spans: Sequence[str], report: AnnotatorReport
+) -> tuple[AnnotatorReport, list[Annotation]]:
+    """What is right on the spans, or which of the two answers is better that they show."""
+    experiences = state.experiences(spans)
+    if not state.program.is_by_preference:
+        return annotator.label(experiences, report)
+    shown = [(x, state.pairs[x.span_id]) for x in experiences if x.span_id in state.pairs]
+    pairs = [(x, (first, second)) for x, pair in shown for (_, first), (_, second) in [pair.texts]]
+    return annotator.prefer(pairs, report)
+
+
 def _without_label_today(store: Store, state: LabelState) -> tuple[str, ...]:
     """Spans that the annotator was asked about today in vain: each is paid for once a day."""
     known = report_of(store, state.tenant_id, state.program.name)
@@ -331,7 +280,8 @@ def _for_lm(config: RoutingConfigUnified, state: LabelState, identifier: str) ->
     """Spans without a label of this annotator: some that people have labelled, then what waits."""
     known, agreement = state.by_lms([identifier]), state.agreements.get(identifier)
     wanted = COMPARED_ENOUGH * config.annotation.min_compared - (agreement.compared if agreement else 0)
-    both = set(state.by_people()) - set(known) - hard_spans(state.items.values())
+    hard = frozenset() if state.program.is_by_preference else hard_spans(state.items.values())
+    both = set(state.by_people_compared()) - set(known) - hard
     to_compare = sorted(both, key=lambda span_id: lot_of(span_id, state.tenant_id))[: max(0, wanted)]
     judging = [span_id for span_id in (state.contest.wait_for_judge if state.contest else ()) if span_id not in known]
     waiting = [item.span_id for item in state.items.values() if item.is_waiting and item.span_id not in known]
@@ -347,9 +297,17 @@ def _show(this: Pass, state: LabelState) -> None:
 
 def _mark(item: QueueItem, state: LabelState) -> Annotation:
     label = str(item.why) if item.is_waiting else DONE
-    told = f"Say what is right by annotations of the names {', '.join(state.program.fields.answers)}."
-    explanation = told if item.is_waiting else ""
+    explanation = _told(item, state) if item.is_waiting else ""
     return Annotation(item.span_id, MARK, label, "CODE", MARKED_BY, state.now, explanation, item.probability)
+
+
+def _told(item: QueueItem, state: LabelState) -> str:
+    """What people are asked to do, where they look for it. Two answers are shown blind."""
+    fields, pair = state.program.fields, state.pairs.get(item.span_id)
+    if item.kind is ItemKind.LABEL or pair is None:
+        return f"Say what is right by annotations of the names {', '.join(fields.answers)}."
+    asked = f"Say which answer is better by an annotation of the name {fields.preference}: {', '.join(CHOICES)}."
+    return "\n\n".join((asked, *(f"{name.upper()}\n{text}" for name, text in pair.texts)))
 
 
 def _upsert(this: Pass, annotations: Sequence[Annotation]) -> None:

@@ -19,6 +19,7 @@ from argotune.data.splitting import split_when_opened
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.preferring import what_won
 from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
@@ -55,7 +56,7 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     spans.read_new()
     if this.request.reach is not None:
         spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
-    names = tuple(dict.fromkeys(name for f in fields for name in f.answers))
+    names = tuple(dict.fromkeys(name for f in fields for name in f.label_names))
     labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.reading.read_since)
     beside = _beside(this, names, spans.counts)
     found = {f.program: _dataset(this, f, beside) for f in fields}
@@ -85,10 +86,11 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     """What the program's experiences and labels come to, and the annotations on them. Reads those experiences of which
     something is new."""
     config, log, questions = this.config, this.archive, this.questions(fields.program)
-    read, kept = [a for a in beside.annotations if a.name in fields.answers], beside.kept
+    read, kept = [a for a in beside.annotations if a.name in fields.label_names], beside.kept
+    queued = {item.span_id: item for item in beside.queued if item.program == fields.program}
+    read += what_won(this.contests, fields, read, queued)
     own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
-    queued = {item.span_id: item for item in beside.queued if item.program == fields.program}
     hard = hard_spans(queued.values())
     annotators = compare(annotations, fields, config.annotation, hard)
     labels = _believed(annotations, annotators.values())

@@ -43,7 +43,7 @@ class DecisionInputs:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
     where the rules decide; `level` is what the
-    next contest may spend."""
+    next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -56,6 +56,7 @@ class DecisionInputs:
     learned: str | None = None
     cut_short: CutShort | None = None
     is_forced: bool = False
+    by_preference: bool = False
     model: DecisionModel | None = None
 
 
@@ -224,6 +225,6 @@ def _too_few(inputs: DecisionInputs) -> str | None:
         return "nothing is left of the year's significance (gate.significance), so no contest can be opened"
     if inputs.context.real_sample_count == 0 and not (inputs.has_writer and config.use_synthetic_data):
         return "no labelled training examples, and no LM that writes synthetic ones"
-    if not inputs.data.sums.trusted_share():
+    if not inputs.by_preference and not inputs.data.sums.trusted_share():
         return "no label of a person or a trusted annotator yet, so nothing could be judged: annotate spans"
     return None

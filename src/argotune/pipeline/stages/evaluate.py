@@ -21,7 +21,7 @@ from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.standing import score_of_answer, standing_of
+from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of
 from argotune.programs.evaluation import Asked, Scored, ask_side_by_side
 from argotune.programs.program import Program
 from argotune.programs.state import load
@@ -29,6 +29,7 @@ from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Marks, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
+from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Drawn
 from argotune.promotion.versions import Version
 from argotune.store.sealing import digest
@@ -289,14 +290,15 @@ class _Gathering:
         return Answer(said, None if self._program.fields.allow(said) else Lack.OUTSIDE)
 
     def _pair(self, question: _Question, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
-        pair = Pair(question.id, question.span_id, drawn, *answers, question.slices)
+        first = is_champion_first(self._contest.id, question.id)
+        pair = Pair(question.id, question.span_id, drawn, *answers, question.slices, is_champion_first=first)
         if self._is_metric_plain and pair.is_equal:
             return pair
         key = normalised(query_of(question.inputs))
         repeats = next(iter(self._differing.groups_near(key)), None)
         if repeats is None:
             self._differing.add(key, question.id)
-        return Pair(question.id, question.span_id, drawn, *answers, question.slices, repeats)
+        return replace(pair, repeats=repeats)
 
     @cached_property
     def _differing(self) -> NearTexts:
@@ -349,6 +351,8 @@ class _Gathering:
 
     def _scores(self, pair: Pair, example: Example) -> tuple[float, float] | None:
         """By the answers as they were kept; where the metric looks at more, by what it made of predictions."""
+        if self._program.is_by_preference:
+            return scores_of_preference(pair, example)
         marks = self._marks.get((pair.question, _label_of(example)))
         if not self._is_metric_plain:
             if pair.question in self._faults:
