@@ -43,7 +43,7 @@ class WritingLMs:
         def write(prompt: str) -> str:
             self.calls.append(prompt)
             asked = prompt.rpartition("[[ ## message ## ]]")[2].strip().split("\n")[0]
-            return json.dumps({"reply": (POLITE if POLITE.strip() in prompt else CURT) + asked})
+            return json.dumps({"reply": (POLITE if "Dear customer" in prompt else CURT) + asked})
 
         lm, _ = scripted_writer(write)
         return LMs(task=lm, teacher=None, adapter=dspy.JSONAdapter(), names={"task": "scripted/writer"})

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from collections import Counter
 from datetime import timedelta
+from types import ModuleType
 
+import dspy
 import pytest
 from replies import POLITE, PREFERENCE, pairs, passed, politer, replying
+from world import World
 
 from argotune import wiring
 from argotune.cli import main
@@ -17,6 +21,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.errors import ConfigInvalid
 from argotune.labels.queue import AnnotationQueue, ItemKind
 from argotune.pipeline.operations.annotating import Labelling, label_span
+from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 
@@ -142,3 +147,46 @@ def test_a_person_sees_both_answers_in_the_terminal_and_says_which_is_better(mon
     (row, *_) = json.loads(capsys.readouterr().out)
     assert set(row["pair"]) == {"first", "second"}
     assert row["answers"] == {PREFERENCE: ["first", "second", "neither"]}
+
+
+def test_what_people_see_and_what_won_is_masked_as_all_that_is_kept(monkeypatch):
+    monkeypatch.setattr("replies.POLITE", "Dear customer, write to kim@acme.com: ")
+    world, config = replying(monkeypatch)
+    passed(world, config)
+    _, shown = said(world, config, politer)
+    seen = [text for span in shown for answer in (span.pair.first, span.pair.second) for text in answer.values()]
+    learned = [example.expected["reply"] for example in ExperienceLog(world.store, "acme").examples("replies")]
+    marks = world.traces.annotations("acme", "replies", ["argotune.queue"], world.now - timedelta(days=9))
+    told = [*seen, *learned, *(mark.explanation for mark in marks)]
+    assert any("<EMAIL>" in text for text in seen)
+    assert any("<EMAIL>" in text for text in learned)
+    assert not [text for text in told if "kim@acme.com" in text]
+
+
+def test_long_answers_are_cut_where_people_look_for_them(monkeypatch):
+    monkeypatch.setattr("replies.CURT", "No. " * 5000)
+    world, config = replying(monkeypatch)
+    passed(world, config)
+    assert pairs(world)
+    marks = world.traces.annotations("acme", "replies", ["argotune.queue"], world.now - timedelta(days=9))
+    assert max(len(mark.explanation) for mark in marks) < 12_000
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda: dspy.Predict("message -> reply"), id="a module"),
+        pytest.param(lambda: (dspy.Predict("message -> reply"), lambda _example, _prediction: 1.0), id="with a metric"),
+    ],
+)
+def test_a_program_is_judged_by_preference_where_it_has_no_metric(monkeypatch, made):
+    module = ModuleType("reply_programs")
+    module.replies = lambda _config: made()
+    monkeypatch.setitem(sys.modules, "reply_programs", module)
+    (program,) = programs_of(World().tenant(programs={"replies": "reply_programs:replies"}), "replies")
+    is_alone = isinstance(made(), dspy.Module)
+    assert (program.is_by_preference, program.fields.by_preference) == (is_alone, is_alone)
+    assert isinstance(program.build(), dspy.Module)
+    assert program.fields.label_names == (("reply", PREFERENCE) if is_alone else ("reply",))
+    half = program.worth(dspy.Example(reply="dear kim"), dspy.Prediction(reply="dear anna"))
+    assert half == (0.5 if is_alone else 1.0)

@@ -15,7 +15,7 @@ from argotune.data.question_log import QuestionLog
 from argotune.labels.agreement import Agreement, compare, labels_by_span
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.preferring import ShownPair, fresh_preferences, shown_pairs
+from argotune.pipeline.preferences import ShownPair, fresh_preferences, shown_pairs
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.store.moments import believed

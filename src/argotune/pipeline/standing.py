@@ -16,7 +16,7 @@ from argotune.labels.annotator import IDENTIFIER
 from argotune.labels.annotator_book import report_of
 from argotune.labels.selection import Reason
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.preferring import fresh_preferences
+from argotune.pipeline.preferences import fresh_preferences
 from argotune.programs.evaluation import score_of
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest

@@ -99,7 +99,8 @@ class Contest(Document):
     @property
     def sentence(self) -> str:
         """How it stands, for people."""
-        told = f"{len(self.judged)} labels, {self.answers} answers of both, {self.differ} of them differ"
+        what = "labels of people and judge" if self.judge else "labels"
+        told = f"{len(self.judged)} {what}, {self.answers} answers of both, {self.differ} of them differ"
         if not self.is_plain:
             told += "; the metric gives another number for equal answers, so every question may be asked"
         if self.judge:

@@ -17,7 +17,7 @@ from argotune.labels.queue import AnnotationQueue, ItemKind, QueueItem
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import checked_who, modules_of, programs_named
 from argotune.pipeline.ports import Ports
-from argotune.pipeline.preferring import ShownPair, shown_pairs
+from argotune.pipeline.preferences import ShownPair, shown_pairs
 from argotune.pipeline.stages.annotate import label_by_lm
 from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook

@@ -37,6 +37,9 @@ MARK = "argotune.queue"
 MARKED_BY = "argotune"
 DONE = "done"
 
+SHOWN_CHARS = 5_000
+"""Of each answer that people compare, in a span's annotation."""
+
 SECOND_LOOKS = 0.2
 """The share of a program's places that may go to spans on which annotators disagree."""
 
@@ -307,7 +310,11 @@ def _told(item: QueueItem, state: LabelState) -> str:
     if item.kind is ItemKind.LABEL or pair is None:
         return f"Say what is right by annotations of the names {', '.join(fields.answers)}."
     asked = f"Say which answer is better by an annotation of the name {fields.preference}: {', '.join(CHOICES)}."
-    return "\n\n".join((asked, *(f"{name.upper()}\n{text}" for name, text in pair.texts)))
+    return "\n\n".join((asked, *(f"{name.upper()}\n{_cut(text)}" for name, text in pair.texts)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}..."
 
 
 def _upsert(this: Pass, annotations: Sequence[Annotation]) -> None:

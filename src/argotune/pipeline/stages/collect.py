@@ -19,7 +19,7 @@ from argotune.data.splitting import split_when_opened
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.preferring import what_won
+from argotune.pipeline.preferences import what_won
 from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader

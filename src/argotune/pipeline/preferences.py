@@ -1,4 +1,4 @@
-"""Preferring: what people said of two answers, as labels: the answer that won becomes the expected one."""
+"""Preferences: what people said of two answers, as labels: the answer that won becomes the expected one."""
 
 from __future__ import annotations
 
