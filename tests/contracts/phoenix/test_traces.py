@@ -217,6 +217,18 @@ def test_annotations_come_back_by_name_module_and_time(
     assert list(traces.annotations(tenant, "routing", ["unused"], now - LONG)) == []
 
 
+def test_two_answers_in_an_explanation_and_what_is_preferred_come_back_as_they_were(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+) -> None:
+    span, told = make_span(), "FIRST\nDear customer,\n<b>no</b>\n\nSECOND\n" + "ä" * 5000
+    traces.record(tenant, [span])
+    shown = replace(make_annotation(span.span_id, "differ", "argotune.queue", "CODE", "argotune"), explanation=told)
+    traces.annotate(tenant, [shown, make_annotation(span.span_id, "second", "replies.preference")])
+    found = list(traces.annotations(tenant, "routing", ["argotune.queue", "replies.preference"], now - LONG))
+    assert {(a.name, a.label) for a in found} == {("argotune.queue", "differ"), ("replies.preference", "second")}
+    assert told in {annotation.explanation for annotation in found}
+
+
 def test_annotations_are_upserted_by_span_name_and_identifier(
     traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
 ) -> None:
