@@ -25,7 +25,8 @@ from argotune.tenants.config import RoutingConfigUnified
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 CONFIG = RoutingConfigUnified(tenant_id="acme", use_synthetic_data=False)
-HISTORY = TrainingHistory(trainings=3, attempts=3, compared=900, disagreed=200, last_at=NOW - timedelta(days=2))
+LEVEL = 0.01
+HISTORY = TrainingHistory(trainings=3, compared=900, disagreed=200, last_at=NOW - timedelta(days=2))
 
 
 def main() -> None:
@@ -56,8 +57,10 @@ def _say(what: str, runs: int, call: Callable[[], object]) -> None:
 
 
 def _decide(data: Dataset, model) -> object:
-    context = context_of(CONFIG, data, HISTORY, NOW)
-    question = DecisionInputs(CONFIG, data, context, HISTORY, seed=1, chance=0.5, has_writer=False, model=model)
+    context = context_of(CONFIG, data, HISTORY, LEVEL, NOW)
+    question = DecisionInputs(
+        CONFIG, data, context, HISTORY, seed=1, chance=0.5, has_writer=False, level=LEVEL, model=model
+    )
     return decide(question)
 
 

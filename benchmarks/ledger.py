@@ -276,7 +276,7 @@ def _answers(world: World, tenant: Tenant, config: RoutingConfigUnified, queries
     module, lms = load(program, version.state, version.signature_hash, wiring.open_embedder), world.lms()
     empty = dict.fromkeys(program.fields.inputs, "")
     for query in queries:
-        yield answer(module, program, {**empty, "query": query}, lms)[0]["agent"]
+        yield answer(module, program, {**empty, "query": query}, lms).answers["agent"]
 
 
 def _serve(world: World, tenant: Tenant, config: RoutingConfigUnified, day: int) -> None:

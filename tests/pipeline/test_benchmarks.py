@@ -1,0 +1,102 @@
+"""The benchmarks of contests run, each at a tiny size: they print the numbers that docs/benchmarks.md quotes."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch):
+    """Load a benchmark by its name, without running it."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return lambda name: vars(importlib.import_module(name))
+
+
+def main(loaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
+    loaded["main"]()
+
+
+def clinc(folder: Path) -> Path:
+    """A data set of CLINC150's form: of each of ten domains an intent, told by a word of its own."""
+    from clinc150 import AGENTS
+
+    rng = random.Random(1)
+    words = [f"w{number}" for number in range(40)]
+    rows = [
+        [[f"{agent} {' '.join(rng.sample(words, 5))} {number}", f"{agent} intent"] for number in range(30)]
+        for agent in AGENTS
+    ]
+    data = {name: [row for of_agent in rows for row in of_agent] for name in ("train", "val", "test")}
+    (folder / "data_full.json").write_text(json.dumps(data))
+    (folder / "domains.json").write_text(json.dumps({agent: [f"{agent} intent"] for agent in AGENTS}))
+    return folder
+
+
+def test_tenant_years_are_judged_by_the_real_contest(benchmark, monkeypatch, capsys, tmp_path: Path) -> None:
+    plot = tmp_path / "labels.svg"
+    sizes = {"years": 2, "days": 14, "orders": 20, "processes": 1}
+    flags = [f"--{name}={value}" for name, value in sizes.items()]
+    main(benchmark("tenant_years"), monkeypatch, *flags, "--plot", str(plot))
+    told = capsys.readouterr().out
+    assert "| no change |" in told
+    assert "| the release before |" in told
+    assert "a contest, the year's first (level 0.0125)" in told
+    assert plot.read_text().count("<polyline") == 3
+
+
+def test_a_simulated_year_holds_its_bound_and_finds_gains(benchmark) -> None:
+    year = benchmark("simulated_year")
+    null, mixed = year["SCENARIOS"][0], year["SCENARIOS"][2]
+    found = [year["year"](null, 30, seed) for seed in range(4)]
+    assert sum(tally.false for tally in found) <= 1
+    assert all(tally.contests >= 7 for tally in found)
+    assert sum(year["year"](mixed, 60, seed).true for seed in range(2)) > 0
+
+
+def test_a_verdict_on_many_answers_takes_less_than_a_second(benchmark, monkeypatch, capsys) -> None:
+    main(benchmark("verdict"), monkeypatch, "--pairs", "2000", "--repeat", "1")
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.endswith(" s |")]
+    assert [row[1].strip() for row in rows] == ["hits", "all differ", "scores"]
+    assert all(float(row[5].split()[0]) < 1 for row in rows)
+
+
+def test_a_tenants_life_is_lived_by_passes_and_by_what_wins_on_dev(benchmark, monkeypatch, capsys, tmp_path) -> None:
+    from argotune.adapters.llama_cpp.scorer import LabelScorer
+
+    monkeypatch.setattr(LabelScorer, "_score", LabelScorer._score)  # the script's is put in its place
+    loaded = benchmark("lifetime")
+    flags = ["--scripted", "--tenants=0", "--days=2", "--held-out=10"]
+    main(loaded, monkeypatch, str(clinc(tmp_path)), str(tmp_path / "memo.sqlite"), *flags)
+    told = capsys.readouterr().out
+    assert "| contests | " in told
+    assert "| ceiling | " in told
+    assert "labels=80" in told
+
+
+def test_a_contest_needs_fewer_labels_than_the_release_before(benchmark, capsys) -> None:
+    labels = benchmark("labels")
+    make, agents = labels["Asked"], list(labels["AGENTS"])
+    from clinc150 import _stratified
+
+    from argotune.data.splitting import Split
+
+    pool = {agent: [f"{agent} question {number}" for number in range(30)] for agent in agents}
+    examples, rng = _stratified(pool, 0, 30, Split.TRAIN), random.Random(2)
+    traffic = [
+        make(e, *(e.expected["agent"] if rng.random() < share else rng.choice(agents) for share in (0.3, 0.6)))
+        for e in examples
+    ]
+    labels["say"](labels["with_useless"](traffic), 10, 60)
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    medians = [float(row[2].split("/")[0]) for row in rows]
+    assert medians[0] < medians[1] < medians[2]
