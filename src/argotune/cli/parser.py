@@ -7,6 +7,7 @@ import argparse
 from argotune.cli.commands import (
     annotate,
     argo,
+    contests,
     decisions,
     exporter,
     inspect,
@@ -27,6 +28,19 @@ def build_parser() -> argparse.ArgumentParser:
         description="Keeps DSPy programs tuned on production traces, and only what has shown to be better serves.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (tenants, trigger, run, argo, inspect, annotate, synthesize, decisions, versions, exporter, demo):
+    for group in (
+        tenants,
+        trigger,
+        run,
+        argo,
+        inspect,
+        annotate,
+        synthesize,
+        decisions,
+        versions,
+        contests,
+        exporter,
+        demo,
+    ):
         group.add_commands(commands)
     return parser

@@ -68,6 +68,12 @@ class ContestBook:
             return OpenContest(contest=next((c.id for c in self.contests(program) if c.is_open), None))
         return found
 
+    def all_open(self) -> list[Contest]:
+        """The open contests of all programs, oldest first."""
+        ids = [record.id for record in self._store.scan(self._tenant_id, Collection.MARKERS)]
+        found = [self.open(id.removeprefix(OPEN)) for id in ids if id.startswith(OPEN)]
+        return sorted(filter(None, found), key=lambda contest: (contest.opened_at, contest.id))
+
     def contest(self, id: str) -> Contest:
         """Raises NotFound."""
         found = self._find(Collection.CONTESTS, id, Contest)

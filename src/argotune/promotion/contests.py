@@ -48,9 +48,9 @@ class Contest(Document):
     `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
     pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, the natural logarithm of
-    its wealth, the spans that `wait` to be labelled in the order in which they were drawn. `is_plain`: it was not
-    refuted that the metric gives equal answers equal scores. `judge` stands beside people, None: they decide alone;
-    what `wait_for_judge` it has not said anything of yet.
+    its wealth, the spans that `wait` to be labelled in the order in which they were drawn, and the run that it was
+    `judged_by`, "" before the first. `is_plain`: it was not refuted that the metric gives equal answers equal scores.
+    `judge` stands beside people, None: they decide alone; what `wait_for_judge` it has not said anything of yet.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Contest(Document):
     judge: Judge | None = None
     wait_for_judge: tuple[str, ...] = ()
     outlook: Outlook | None = None
+    judged_by: str = ""
 
     def dated(self, now: datetime) -> Contest:
         """The contest; one that a wrong clock has opened in the future as if it were opened now, or it would draw

@@ -9,23 +9,30 @@ from typing import Any
 from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
+from argotune.promotion.contest_book import ContestBook
+from argotune.promotion.contests import Contest
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run
-from argotune.stats.wording import points
+from argotune.stats.wording import chance, points
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A version, the run that made it, the moves of the champion pointer that concern it, and its prompt changes."""
+    """A version, the run that made it, the moves of the champion pointer that concern it, and its prompt changes.
+
+    `contest` is the one that it was the challenger of, and `judged` the run that judged it last.
+    """
 
     version: Version
     run: Run | None
     changes: tuple[Change, ...]
     prompt_diff: tuple[str, ...]
     bar: Bar | None = None
+    contest: Contest | None = None
+    judged: Run | None = None
 
     def lines(self) -> list[str]:
         """The story in lines of text."""
@@ -37,8 +44,9 @@ class Explanation:
             f"with      {_pairs(lineage.lms)}; {_pairs(lineage.packages)}",
         ]
         if self.run:
-            story += [f"run       {self.run.id}", f"verdict   {self.run.sentence}", *_numbers(self.run)]
-            story += _unusable(self.run)
+            judge = self.judged or self.run
+            story += [f"run       {self.run.id}", *_contest(self.contest)]
+            story += [f"verdict   {judge.sentence}", *_numbers(judge), *_unusable(judge)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []
@@ -49,25 +57,50 @@ class Explanation:
         return {
             "version": self.version.model_dump(mode="json"),
             "run": run_json(self.run) if self.run else None,
+            "contest": _contest_json(self.contest),
+            "judged": run_json(self.judged) if self.judged else None,
             "history": [change.model_dump(mode="json") for change in self.changes],
             "prompt_diff": list(self.prompt_diff),
             "barred": self.bar.model_dump(mode="json") if self.bar else None,
         }
 
 
-def explain(registry: Registry, book: RunBook, version_id: str) -> Explanation:
+def explain(registry: Registry, book: RunBook, contests: ContestBook, version_id: str) -> Explanation:
     """Everything that is known of a version. Raises NotFound."""
     version = registry.version(version_id)
     changes = [c for c in registry.history(version.program) if version_id in (c.version, c.previous)]
-    story = (_run(book, version), tuple(changes), tuple(_diff(registry, version)))
-    return Explanation(version, *story, registry.bar(version_id))
+    story = (_run(book, version.lineage.run_id), tuple(changes), tuple(_diff(registry, version)))
+    contest = _contest_of(contests, version.lineage.run_id)
+    judged = _run(book, contest.judged_by) if contest else None
+    return Explanation(version, *story, registry.bar(version_id), contest, judged)
 
 
-def _run(book: RunBook, version: Version) -> Run | None:
+def _run(book: RunBook, id: str | None) -> Run | None:
     try:
-        return book.run(version.lineage.run_id) if version.lineage.run_id else None
+        return book.run(id) if id else None
     except NotFound:
         return None
+
+
+def _contest_of(contests: ContestBook, run_id: str | None) -> Contest | None:
+    """A contest has the id of the run that trained its challenger."""
+    try:
+        return contests.contest(run_id) if run_id else None
+    except NotFound:
+        return None
+
+
+def _contest(found: Contest | None) -> list[str]:
+    if found is None:
+        return []
+    opened = f"{found.opened_at:%Y-%m-%d %H:%M:%S} against {found.champion}, level {chance(found.level)}"
+    return [f"contest   {found.sentence}", f"          opened {opened}"]
+
+
+def _contest_json(found: Contest | None) -> dict[str, Any] | None:
+    """The ids of examples say nothing to anybody."""
+    told = found.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "wait"}) if found else {}
+    return {**told, "sentence": found.sentence} if found else None
 
 
 def _diff(registry: Registry, version: Version) -> list[str]:
@@ -93,8 +126,10 @@ def _pairs(values: dict[str, str]) -> str:
 def _numbers(run: Run) -> list[str]:
     if not run.verdict:
         return []
-    shown = ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level", "labels", "answers", "differ")
-    return [f"          {name} = {getattr(run.verdict.numbers, name)}" for name in shown]
+    numbers, shown = run.verdict.numbers, ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level")
+    told = [f"          {name} = {getattr(numbers, name)}" for name in (*shown, "labels", "answers", "differ")]
+    low, high = points(numbers.interval.low), points(numbers.interval.high)
+    return [*told, f"          interval = {low} to {high} points"]
 
 
 def _unusable(run: Run) -> list[str]:

@@ -54,8 +54,12 @@ def _status(arguments: Namespace) -> None:
         note(words)
     rows = [_row(status) for status in found.programs]
     if arguments.json:
-        return say_json([dict(zip(STATUS, row, strict=True)) for row in rows])
+        told = zip(rows, found.programs, strict=True)
+        return say_json([{**dict(zip(STATUS, row, strict=True)), "contest": each.contest or "-"} for row, each in told])
     table([name.upper().replace("_", " ") for name in STATUS], rows)
+    for each in found.programs:
+        if each.contest:
+            say(f"contest of {each.tenant_id} {each.program}: {each.contest}")
 
 
 STATUS = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.pipeline.operations.asked import tenant_ids_of
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
@@ -17,8 +18,8 @@ from argotune.tenants.catalog import Configs
 
 @dataclass(frozen=True)
 class ServedProgram:
-    """What serves for a program and since when (None: the program as written), versions that were rolled back, and the
-    latest run (None: there was none)."""
+    """What serves for a program and since when (None: the program as written), versions that were rolled back, the
+    latest run (None: there was none), and how its open contest stands (None: there is none)."""
 
     tenant_id: str
     program: str
@@ -28,11 +29,13 @@ class ServedProgram:
     last_run_at: datetime | None
     outcome: str | None
     sentence: str | None
+    contest: str | None
 
 
 @dataclass(frozen=True)
 class Status:
-    """Programs of the asked tenants that a champion serves or that were run, and records that were left out."""
+    """Programs of the asked tenants that a champion serves, that were run or have a contest, and records that were left
+    out."""
 
     programs: tuple[ServedProgram, ...]
     left_out: tuple[Unreadable, ...]
@@ -48,8 +51,8 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
     registry, book = Registry(store, tenant_id), RunBook(store, tenant_id)
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
-    bars = registry.bars()
-    for program in sorted(champions | latest):
+    bars, contests = registry.bars(), {each.program: each for each in ContestBook(store, tenant_id).all_open()}
+    for program in sorted(champions.keys() | latest.keys() | contests.keys()):
         champion, run = champions.get(program), latest.get(program)
         yield ServedProgram(
             tenant_id=tenant_id,
@@ -60,6 +63,7 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
             last_run_at=run.started_at if run else None,
             outcome=run.outcome if run else None,
             sentence=run.sentence if run else None,
+            contest=contests[program].sentence if program in contests else None,
         )
 
 

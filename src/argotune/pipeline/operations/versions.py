@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from argotune.pipeline.operations.asked import Deed
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry, RolledBack
 from argotune.promotion.versions import Bar, Champion, Version
 from argotune.runs.book import RunBook
@@ -39,7 +40,8 @@ def explain_version(store: Store, tenant_id: str, version_id: str) -> Explanatio
     """Why a version was made, and promoted or not. Raises NotFound."""
     from argotune.runs.explain import explain  # brings DSPy
 
-    return explain(_registry(store, tenant_id), RunBook(store, tenant_id), version_id)
+    registry = _registry(store, tenant_id)
+    return explain(registry, RunBook(store, tenant_id), ContestBook(store, tenant_id), version_id)
 
 
 def roll_back(

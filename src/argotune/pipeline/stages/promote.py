@@ -48,7 +48,7 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     verdict = _verdict(this, program, run, contest, data)
     is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
     judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
-    records = {} if not contest.is_open else _contest_records(this, contest, verdict)
+    records = {} if not contest.is_open else _contest_records(this, contest, judged)
     if isinstance(verdict, Promoted):
         _set_champion(this, judged, contest, verdict, records, barred)
         kept = this.book.kept(judged)
@@ -67,8 +67,14 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):
         return _rejected(moved, Objection.CHAMPION_MOVED, found.numbers)
-    bar = this.registry.bar(contest.challenger)
-    return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
+    if bar := this.registry.bar(contest.challenger):
+        return _rejected(bar.sentence, Objection.BARRED, found.numbers)
+    return _with_outlook(found, _outlook(this, contest, found)) if isinstance(found, Undecided) else found
+
+
+def _with_outlook(found: Undecided, ahead: Outlook | None) -> Undecided:
+    """The verdict that says what it still takes, where any number of labels is enough."""
+    return Undecided(f"{found.reason}; {ahead.sentence}", found.numbers) if ahead else found
 
 
 def _growth(contest: Contest, data: Dataset) -> float:
@@ -89,8 +95,10 @@ def champion_moved(this: Pass, program: Program, contest: Contest) -> str:
     return f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
 
 
-def _contest_records(this: Pass, contest: Contest, verdict: Verdict) -> dict[Record, str | None]:
-    known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth})
+def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, str | None]:
+    verdict = judged.verdict
+    assert verdict is not None
+    known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth, "judged_by": judged.id})
     if isinstance(verdict, Undecided):
         return this.contests.changing(known.model_copy(update={"outlook": _outlook(this, contest, verdict)}))
     state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED
