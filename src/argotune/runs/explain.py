@@ -99,8 +99,8 @@ def _contest(found: Contest | None) -> list[str]:
 
 def _contest_json(found: Contest | None) -> dict[str, Any] | None:
     """The ids of examples say nothing to anybody."""
-    told = found.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "wait"}) if found else {}
-    return {**told, "sentence": found.sentence} if found else None
+    told = found.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "wait"}) if found else {}
+    return {**told, "labels": len(found.judged), "sentence": found.sentence} if found else None
 
 
 def _diff(registry: Registry, version: Version) -> list[str]:

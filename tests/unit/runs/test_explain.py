@@ -9,6 +9,8 @@ from factories import after, make_run, make_verdict, make_version
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
+from argotune.promotion.contest_book import ContestBook
+from argotune.promotion.contests import Contest, Shares
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, UnusableAnswers
 from argotune.promotion.versions import Change, Version
@@ -65,7 +67,9 @@ def promoted() -> Store:
 
 
 def story_of(store: Store, version_id: str) -> Explanation:
-    return explain(Registry(store, "acme_corp"), RunBook(store, "acme_corp"), version_id)
+    return explain(
+        Registry(store, "acme_corp"), RunBook(store, "acme_corp"), ContestBook(store, "acme_corp"), version_id
+    )
 
 
 def test_a_promoted_version_is_told_with_its_run_its_moves_and_its_diff():
@@ -85,6 +89,7 @@ def test_a_promoted_version_is_told_with_its_run_its_moves_and_its_diff():
         "          labels = 40",
         "          answers = 80",
         "          differ = 20",
+        "          interval = +10.0 to +50.0 points",
         "history   2026-03-02 12:01:00 promoted by mover 1: reason 1",
         "history   2026-03-02 12:02:00 promoted by mover 2: reason 2",
         "",
@@ -151,6 +156,25 @@ def test_answers_that_could_not_be_used_are_told_of_each_version():
     assert "unusable  3 answers of the champion: 2 cut off, 1 no content" in story_of(store, made.id).lines()
 
 
+def test_a_challenger_is_told_with_its_contest_and_by_the_run_that_judged_it_last():
+    store = promoted()
+    book, contests = RunBook(store, "acme_corp"), ContestBook(store, "acme_corp")
+    last = make_run(id="routing-pass-9", state=RunState.REPORTED, verdict=make_verdict("rejected", "rejected: worse"))
+    book.open(last)
+    contest = Contest(
+        id=RUN.id, program="routing", module="routing", champion=WRITTEN.id, champion_tag=None, challenger=TUNED.id,
+        opened_at=after(0), level=0.0125, seen_ids=("a",), sealed_ids=("b",), judged=("b",), answers=80, differ=20,
+        judged_by=last.id,
+    )  # fmt: skip
+    store.write("acme_corp", list(contests.opening(contest, Shares())))
+    story = story_of(store, TUNED.id)
+    lines, found = story.lines(), story.as_json()
+    assert "contest   open: 1 labels, 80 answers of both, 20 of them differ" in lines
+    assert f"          opened 2026-03-02 12:00:00 against {WRITTEN.id}, level 0.013" in lines
+    assert "verdict   rejected: worse" in lines
+    assert (found["contest"]["labels"], found["judged"]["id"]) == (1, last.id)
+
+
 @pytest.mark.parametrize("version_id", [TUNED.id, WRITTEN.id])
 def test_the_json_says_the_same(version_id: str):
     story = story_of(promoted(), version_id)
@@ -170,4 +194,4 @@ def test_an_unknown_version_is_not_found(version_id: str):
 def test_another_tenants_version_is_not_found():
     store = promoted()
     with pytest.raises(NotFound):
-        explain(Registry(store, "globex"), RunBook(store, "globex"), TUNED.id)
+        explain(Registry(store, "globex"), RunBook(store, "globex"), ContestBook(store, "globex"), TUNED.id)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
-from argotune.cli.flags import add_json, add_store, add_tenant, command, some_text
+from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.who import who_of
@@ -31,19 +31,19 @@ SHOWN_SPANS = 10
 """Spans that wait, named in the text; the JSON has all."""
 
 
-def add_commands(commands) -> None:
+def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     listed = command(commands, "contests", _contests, "open contests, and those that ended within 30 days")
-    add_tenant(listed, required=False)
+    add_tenant_flag(listed, required=False)
     contest = commands.add_parser("contest", help="one contest: show, stop; and reset what a year may spend")
     verbs = contest.add_subparsers(dest="verb", required=True, metavar="VERB")
     shown = command(verbs, "show", _show, "how a contest stands: numbers, what it waits for, what it still takes")
     stopped = command(verbs, "stop", _stop, "end an open contest without a verdict; its labels become training data")
     for parser in (shown, stopped):
         parser.add_argument("contest", type=some_text, help="its id, as `argotune contests` lists it")
-        add_tenant(parser, required=False)
+        add_tenant_flag(parser, required=False)
     reset = command(verbs, "reset", _reset, "let a new year begin for what a tenant's contests may spend")
-    add_tenant(reset)
+    add_tenant_flag(reset)
     for parser in (stopped, reset):
         parser.add_argument("--reason", required=True, help="kept with it")
         parser.add_argument("--who", default=None, help="kept with it (default: the user's login name)")
@@ -90,7 +90,7 @@ def _year_json(year: YearOfTenant) -> dict[str, object]:
 def _contest_json(found: TenantContest) -> dict[str, object]:
     """The ids of examples are counted: they say nothing to anybody."""
     contest = found.contest
-    told = contest.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "champion_tag", "outlook"})
+    told = contest.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "champion_tag", "outlook"})
     ahead = contest.outlook
     return {
         "tenant_id": found.tenant_id,
@@ -98,6 +98,7 @@ def _contest_json(found: TenantContest) -> dict[str, object]:
         "sentence": contest.sentence,
         "seen": len(contest.seen_ids),
         "sealed": len(contest.sealed_ids),
+        "labels": len(contest.judged),
         "outlook": {**ahead.model_dump(mode="json"), "sentence": ahead.sentence} if ahead else None,
     }
 
