@@ -11,7 +11,6 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from argotune.data.annotations import Annotation
-from argotune.data.cursor import Reading
 from argotune.data.experiences import Experience
 from argotune.data.gathering import near_examples, trusted_examples
 from argotune.data.preferences import CHOICES
@@ -23,11 +22,11 @@ from argotune.labels.annotator_book import keep_report, report_of
 from argotune.labels.disagreement import doubts_about
 from argotune.labels.queue import ItemKind, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
+from argotune.pipeline.day_shares import day_shares
 from argotune.pipeline.label_state import LabelState, label_state, own_annotations
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
 from argotune.promotion.versions import Version
-from argotune.runs.module_book import ModuleBook
 from argotune.store.port import Store
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -53,10 +52,11 @@ def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, 
     `annotations` are those on each program's own spans, by its name. Raises what store and traces raise. A failing LM
     ends nothing but its own part, and its report says so.
     """
+    shares = day_shares(this, [program.name for program in programs])
     for program in programs:
         state, budget = label_state(this, program, annotations[program.name]), _budget(this)
         _close(this, state)
-        _fill(this, state, len(programs), budget)
+        _fill(this, state, shares[program.name], budget)
         _label(this, state, budget)
         _show(this, state)
 
@@ -99,44 +99,51 @@ def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str],
     return item.span_id in by_people or (will_an_lm_do and item.span_id in by_lms)
 
 
-def _fill(this: Pass, state: LabelState, n_programs: int, budget: DayBudget) -> None:
-    """Second looks, then new questions, as far as the limit of the day goes."""
-    places = _places(this, state, n_programs)
-    if not places and not (state.contest and state.contest.wait):
+def _fill(this: Pass, state: LabelState, share: int, budget: DayBudget) -> None:
+    """What the open contest waits for, second looks, then new questions, as far as the limit of the day goes."""
+    _judge_known(state)
+    for_contest = _places_for_contest(this, state, share)
+    if not for_contest and not _places(this, state, share):
         return
     splitter = _splitter(this.config, state)
-    places -= _ask_for_contest(this, state, splitter, places)
-    if not places:
+    _ask_for_contest(this, state, splitter, for_contest)
+    if not (places := _places(this, state, share)):
         return
     second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
     chosen = _chosen(this, state, splitter, places - len(second), budget)
-    items = [*second, *(_item(choice, state) for choice in chosen)]
+    _queue(this, state, [*second, *(_item(choice, state) for choice in chosen)])
+
+
+def _queue(this: Pass, state: LabelState, items: Sequence[QueueItem]) -> None:
     queued = state.queue.add(items, state.now.date(), this.config.annotation.daily_limit)
     state.items.update((item.span_id, item) for item in queued)
 
 
-def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: int) -> int:
-    """Put the disagreements of the open contest before people, in the order in which they were drawn; how many took a
-    place. A span that waits for another reason judges as well."""
+def _judge_known(state: LabelState) -> None:
+    """A disagreement that is before people for another reason judges as well."""
     if state.contest is None:
-        return 0
-    kind = ItemKind.PAIR if state.program.is_by_preference else ItemKind.LABEL
-    asked = {"contest": state.contest.id, "reason": Reason.DIFFER, "queued_at": state.now, "done_at": None}
-    known, new = list[QueueItem](), list[QueueItem]()
-    for place, experience in enumerate(state.experiences(state.contest.wait)):
-        item = state.items.get(experience.span_id)
-        if item is None and len(new) < places:
-            new.append(
-                _differing(experience, state, splitter, this.config).model_copy(update={"place": place, "kind": kind})
-            )
-        elif item is not None and item.contest != state.contest.id:
-            known.append(item.model_copy(update={**asked, "place": place, "kind": kind, "is_marked": False}))
+        return
+    about = {"contest": state.contest.id, "kind": _kind(state), "is_marked": False}
+    known = list[QueueItem]()
+    for place, span_id in enumerate(state.contest.wait):
+        item = state.items.get(span_id)
+        if item is not None and item.contest != state.contest.id:
+            asked = {"reason": Reason.DIFFER, "queued_at": state.now, "done_at": None, "place": place}
+            known.append(item.model_copy(update={**about, **asked}))
         elif item is not None and not item.is_waiting:  # its label was withdrawn, or names nothing that is offered
             known.append(item.model_copy(update={"done_at": None, "is_marked": False}))
     state.change(known)
-    queued = state.queue.add(new, state.now.date(), this.config.annotation.daily_limit)
-    state.items.update((item.span_id, item) for item in queued)
-    return len(queued)
+
+
+def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: int) -> None:
+    """Put the disagreements of the open contest before people, in the order in which they were drawn."""
+    if state.contest is None or not places:
+        return
+    new = list[QueueItem]()
+    for place, experience in enumerate(state.experiences(state.contest.wait)):
+        if len(new) < places and experience.span_id not in state.items:
+            new.append(_differing(experience, state, splitter, this.config).model_copy(update={"place": place}))
+    _queue(this, state, new)
 
 
 def _differing(
@@ -148,7 +155,11 @@ def _differing(
     if not isinstance(split, Split) or split is Split.TEST:
         split = split_when_opened(experience.span_id, config.split)
     item = _item(Selection(experience, split, Reason.DIFFER, 1.0), state)
-    return item.model_copy(update={"contest": state.contest.id})
+    return item.model_copy(update={"contest": state.contest.id, "kind": _kind(state)})
+
+
+def _kind(state: LabelState) -> ItemKind:
+    return ItemKind.PAIR if state.program.is_by_preference else ItemKind.LABEL
 
 
 def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budget: DayBudget) -> list[Selection]:
@@ -168,21 +179,27 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
     )
 
 
-def _places(this: Pass, state: LabelState, n_programs: int) -> int:
-    """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans.
-
-    Modules that ever had traces share the day's limit, and the programs of a module its part.
-    """
-    limit, today = this.config.annotation.daily_limit, state.now.date()
-    active = sum(_was_read(this, module) for module in this.config.modules)
-    share = math.ceil(limit / max(active, 1) / n_programs)
-    own = sum(item.is_waiting or item.asked_at.date() == today for item in state.items.values())
-    waiting = state.elsewhere + sum(item.is_waiting for item in state.items.values())
-    return max(0, min(share - own, limit - waiting, limit - state.queue.queued_on(today)))
+def _places(this: Pass, state: LabelState, share: int) -> int:
+    """How many spans of this program may be queued now; what waits counts too, so that nobody is buried in spans."""
+    limit, items = this.config.annotation.daily_limit, state.items.values()
+    waiting = state.elsewhere + sum(item.is_waiting for item in items)
+    return max(0, min(share - _taken(items, state), limit - waiting, _left_today(this, state)))
 
 
-def _was_read(this: Pass, module: str) -> bool:
-    return ModuleBook(this.store, this.tenant_id, module).read(Reading).cursor is not None
+def _places_for_contest(this: Pass, state: LabelState, share: int) -> int:
+    """How many of its disagreements may be queued now. What else waits does not hold them up: people see them first."""
+    if state.contest is None:
+        return 0
+    own = [item for item in state.items.values() if item.contest == state.contest_id]
+    return max(0, min(share - _taken(own, state), _left_today(this, state)))
+
+
+def _taken(items: Iterable[QueueItem], state: LabelState) -> int:
+    return sum(item.is_waiting or item.asked_at.date() == state.now.date() for item in items)
+
+
+def _left_today(this: Pass, state: LabelState) -> int:
+    return this.config.annotation.daily_limit - state.queue.queued_on(state.now.date())
 
 
 def _splitter(config: RoutingConfigUnified, state: LabelState) -> Splitter:
