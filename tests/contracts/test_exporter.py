@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from factories import LATER, NOON, after, make_config, make_run, make_verdict
+from factories import LATER, NOON, after, make_config, make_contest, make_run, make_verdict
 from prometheus_client import openmetrics
 from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,6 +27,7 @@ from argotune.adapters.prometheus import MetricsServer
 from argotune.adapters.redis import RedisStore
 from argotune.cli import main
 from argotune.errors import AccessDenied, ArgotuneError, ConfigInvalid, Unavailable
+from argotune.promotion.contest_book import ContestBook
 from argotune.runs.book import RunBook
 from argotune.runs.run import RunState
 from argotune.runs.tallies import RoundRecord, keep_round, keep_tally
@@ -41,6 +42,8 @@ SHOWN = {
     'argotune_run_seconds_sum{module="routing",outcome="promoted"}': 90.5,
     'argotune_run_seconds_count{module="routing",outcome="promoted"}': 1,
     'argotune_runs_unfinished{module="own"}': 1,
+    'argotune_contests_open{module="routing"}': 1,
+    'argotune_contests_open{module="modality"}': 0,
     'argotune_unfinished_run_started_timestamp_seconds{module="own"}': NOON.timestamp(),
     "argotune_run_ended_timestamp_seconds": after(90.5).timestamp(),
     'argotune_lm_calls_total{module="routing"}': 7,
@@ -63,7 +66,7 @@ SHOWN = {
 
 
 def fill(store: Store) -> None:
-    """One tenant with a promotion and an unfinished run of its own module, one that is off, and a round."""
+    """A tenant with a promotion, an open contest and an unfinished run of its own, one that is off, and a round."""
     Configs(store).save(make_config())
     Configs(store).save(make_config(tenant_id="sleeping", enable_auto_optimization=False))
     ended = {"state": RunState.REPORTED, "verdict": make_verdict(), "ended_at": after(90.5)}
@@ -72,7 +75,10 @@ def fill(store: Store) -> None:
         make_run(id="r2", module="support_bot", program="support_bot"),
     ]
     store.write("acme_corp", [RunBook.record_of(run) for run in runs])
-    keep_tally(store, "acme_corp", LATER)
+    for tenant_id in ("acme_corp", "sleeping"):
+        book = ContestBook(store, tenant_id)
+        store.write(tenant_id, list(book.opening(make_contest(), book.shares())))
+        keep_tally(store, tenant_id, LATER)
     numbers = {"tenants": 5, "submitted": 2, "failed": 1, "skipped": {"not due": 2}, "is_complete": True}
     keep_round(store, RoundRecord(name="round-1", started_at=NOON, ended_at=after(30), **numbers))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from factories import make_experience, make_run
+from factories import make_contest, make_experience, make_run
 from world import START, World
 
 from argotune.data.cursor import Reading
@@ -24,12 +24,9 @@ from argotune.runs.module_book import ModuleBook
 
 
 def contest(program: str, module: str, waiting: int, needed: int) -> Contest:
-    return Contest(
-        id=f"{program}-pass-1", program=program, module=module, champion="v1", champion_tag=None, challenger="v2",
-        opened_at=START, level=0.01, seen_ids=(), sealed_ids=(), answers=100, differ=waiting,
-        wait=tuple(f"{program}-{number}" for number in range(waiting)),
-        outlook=Outlook(gain=0.03, labels=needed, answers=10 * needed),
-    )  # fmt: skip
+    about = {"id": f"{program}-pass-1", "program": program, "module": module, "opened_at": START, "level": 0.01}
+    outlook = Outlook(gain=0.03, labels=needed, answers=10 * needed)
+    return make_contest(**about, wait=tuple(f"{program}-{number}" for number in range(waiting)), outlook=outlook)
 
 
 def tenant(*contests: Contest, limit: int = 20) -> World:

@@ -93,6 +93,11 @@ def _run_families(overview: Overview) -> Iterator[Metric]:
         "When the oldest of the unfinished runs began",
         ((n, m.unfinished_since.timestamp()) for n, m in modules.items() if m.unfinished_since),
     )
+    yield _by_module(
+        "argotune_contests_open",
+        "Contests of enabled tenants that wait for labels or answers, as of the last tally",
+        overview.open_contests.items(),
+    )
     if overview.last_ended_at is not None:
         at = overview.last_ended_at.timestamp()
         yield _gauge("argotune_run_ended_timestamp_seconds", "When the last run ended", at)

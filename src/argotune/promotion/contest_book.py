@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from argotune.data.examples import Example
-from argotune.errors import Conflict, NotFound
+from argotune.errors import Conflict, NewerRecord, NotFound
 from argotune.promotion.contests import Contest, ContestState, OpenContest, Share, Shares
 from argotune.promotion.evidence import Marks, Page, Pair
 from argotune.promotion.openings import Opening, opened_ids
@@ -15,12 +15,14 @@ from argotune.stats.error_control import spent_by
 from argotune.store.collections import Collection
 from argotune.store.documents import (
     Document,
+    Unreadable,
     find,
     find_all,
     find_renewable,
     find_tagged,
     from_text,
     readable,
+    tell,
     to_record,
 )
 from argotune.store.port import Record, Store
@@ -69,9 +71,14 @@ class ContestBook:
         return found
 
     def all_open(self) -> list[Contest]:
-        """The open contests of all programs, oldest first."""
+        """The open contests of all programs that can be read, oldest first."""
         ids = [record.id for record in self._store.scan(self._tenant_id, Collection.MARKERS)]
-        found = [self.open(id.removeprefix(OPEN)) for id in ids if id.startswith(OPEN)]
+        found = list[Contest | None]()
+        for id in ids:
+            try:
+                found += [self.open(id.removeprefix(OPEN))] if id.startswith(OPEN) else []
+            except NewerRecord as error:
+                tell(Unreadable(self._tenant_id, Collection.MARKERS, id, str(error)))
         return sorted(filter(None, found), key=lambda contest: (contest.opened_at, contest.id))
 
     def contest(self, id: str) -> Contest:

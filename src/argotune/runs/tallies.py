@@ -6,7 +6,7 @@ run records and never added to: what a crash kept from being counted is counted 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import TypeVar
 from pydantic import BaseModel, Field
 
 from argotune.errors import Corrupt
+from argotune.promotion.contest_book import ContestBook
 from argotune.runs.run import Run
 from argotune.runs.sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.store.collections import EVERYONE, Collection
@@ -42,10 +43,12 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class Tally(Document):
-    """All runs of a tenant, by module. `unreadable` run records are damaged; they are in none of the other numbers."""
+    """All runs of a tenant, and how many of its contests are open, by module. `unreadable` run records are damaged;
+    they are in none of the other numbers."""
 
     tenant_id: str
     modules: dict[str, ModuleTally] = Field(default_factory=dict)
+    open_contests: dict[str, int] = Field(default_factory=dict)
     last_ended_at: datetime | None = None
     unreadable: int = 0
 
@@ -74,11 +77,12 @@ class Overview:
     """The whole installation: what an exporter shows. `modules` has every shipped module and `own`, zeros included.
 
     Ended runs and what was paid count for all tenants there ever were, so that removing one lowers nothing.
-    Unfinished runs count for enabled tenants only: nobody takes up the others. `last_round` is the last that ended;
-    `unreadable` counts damaged records by collection.
+    Unfinished runs and open contests count for enabled tenants only: nobody takes up the others. `last_round` is the
+    last that ended; `unreadable` counts damaged records by collection.
     """
 
     modules: dict[str, ModuleTally]
+    open_contests: dict[str, int]
     last_ended_at: datetime | None
     enabled: int
     disabled: int
@@ -155,9 +159,12 @@ def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Ta
     reader = _CountingReader()
     sums = list(reader.values(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
     if sums and not reader.damaged:
-        return tally_of(tenant_id, sums, now, _unreadable(known))
-    runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
-    return tally_of(tenant_id, sums_of(runs).values(), now, reader.damaged.get(Collection.RUNS, 0))
+        found = tally_of(tenant_id, sums, now, _unreadable(known))
+    else:
+        runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
+        found = tally_of(tenant_id, sums_of(runs).values(), now, reader.damaged.get(Collection.RUNS, 0))
+    contests = Counter(contest.module for contest in ContestBook(store, tenant_id).all_open())
+    return found.model_copy(update={"open_contests": dict(contests)})
 
 
 def _unreadable(document: str | None) -> int:
@@ -249,8 +256,11 @@ def read_overview(store: Store, now: datetime) -> Overview:
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
     sums: dict[str, ModuleTally] = {name: ModuleTally() for name in (*MODULES, OWN)}
+    contests = dict.fromkeys(sums, 0)
     last_ended_at, damaged_runs = None, 0
     for tally in reader.values(store, EVERYONE, Collection.TALLIES, Tally):
+        for name, number in tally.open_contests.items() if tally.tenant_id in enabled else ():
+            contests[name if name in MODULES else OWN] += number
         for name, module in tally.modules.items():
             shown = name if name in MODULES else OWN
             own = total([module], with_unfinished=tally.tenant_id in enabled)
@@ -260,6 +270,7 @@ def read_overview(store: Store, now: datetime) -> Overview:
     known = _in_order(reader.values(store, EVERYONE, Collection.ROUNDS, RoundRecord))
     return Overview(
         modules=sums,
+        open_contests=contests,
         last_ended_at=last_ended_at,
         enabled=len(enabled),
         disabled=len(entries) - len(enabled),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from factories import after, make_run, make_verdict, make_version
+from factories import after, make_contest, make_run, make_verdict, make_version
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
 from argotune.promotion.contest_book import ContestBook
-from argotune.promotion.contests import Contest, Shares
+from argotune.promotion.contests import Shares
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, UnusableAnswers
 from argotune.promotion.versions import Change, Version
@@ -161,11 +161,8 @@ def test_a_challenger_is_told_with_its_contest_and_by_the_run_that_judged_it_las
     book, contests = RunBook(store, "acme_corp"), ContestBook(store, "acme_corp")
     last = make_run(id="routing-pass-9", state=RunState.REPORTED, verdict=make_verdict("rejected", "rejected: worse"))
     book.open(last)
-    contest = Contest(
-        id=RUN.id, program="routing", module="routing", champion=WRITTEN.id, champion_tag=None, challenger=TUNED.id,
-        opened_at=after(0), level=0.0125, seen_ids=("a",), sealed_ids=("b",), judged=("b",), answers=80, differ=20,
-        judged_by=last.id,
-    )  # fmt: skip
+    judged = {"judged": ("b",), "answers": 80, "differ": 20, "judged_by": last.id}
+    contest = make_contest(id=RUN.id, champion=WRITTEN.id, challenger=TUNED.id, sealed_ids=("b",), **judged)
     store.write("acme_corp", list(contests.opening(contest, Shares())))
     story = story_of(store, TUNED.id)
     lines, found = story.lines(), story.as_json()
