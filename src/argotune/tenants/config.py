@@ -156,7 +156,7 @@ class DecisionRules(_Config):
         0.4, ge=0, le=1, description="share of the champion's errors that twice the training examples may take away"
     )
     detection_power: float = Field(0.6, gt=0, lt=1)
-    look_again_hours: float = Field(24.0, gt=0, description="traces are looked at this often, however short they are")
+    look_again_hours: float = Field(24.0, gt=0, description="a run that has to be repeated is, after so long")
     exploration_share: float = Field(0.05, ge=0, le=1, description="decisions drawn at random, to learn from them")
     explored_optimizers: list[MethodName] = Field(default=["nearest", "labeled", "bootstrap"])
     use_meta_models: bool = True
@@ -166,7 +166,7 @@ class RetentionRules(_Config):
     """How long records are kept that nothing needs any more (pipeline/stages/forget.py says what is needed)."""
 
     run_days: float = Field(
-        365, ge=30, le=36600, description="judged runs, and versions, ledger rows and attempts that no run needs"
+        365, ge=30, le=36600, description="judged runs, and versions, ledger rows and ended contests that no run needs"
     )
     skipped_run_days: float = Field(90, ge=1, le=36600, description="runs that ended before anything was trained")
     changes_kept: int = Field(
