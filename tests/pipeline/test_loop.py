@@ -12,13 +12,13 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
 from argotune.errors import ProjectMissing, Unavailable
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison
 from argotune.promotion.versions import Bar
 from argotune.runs.book import RunBook
-from argotune.runs.explain import explain
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
 from argotune.runs.run import RunState
@@ -35,10 +35,9 @@ def test_a_better_challenger_is_promoted_and_can_be_explained():
     world, config = filled()
     run = run_once(world, config)
     assert run.outcome == "promoted", run.sentence
-    registry, book = Registry(world.store, "acme"), RunBook(world.store, "acme")
-    champion, _ = registry.champion("routing")
+    champion, _ = Registry(world.store, "acme").champion("routing")
     assert (champion.version, champion.previous) == (run.challenger, run.champion)
-    story = explain(registry, book, champion.version)
+    story = explain_version(world.store, "acme", champion.version)
     assert story.run == run
     assert [change.how for change in story.changes] == ["promoted"]
     assert any("nearest" in line for line in story.prompt_diff)

@@ -22,6 +22,7 @@ from argotune.decisions.values import Strategy
 from argotune.errors import Unavailable
 from argotune.pipeline import run_steps
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.decide import decide
 from argotune.pipeline.stages.synthesize import synthesize
@@ -30,8 +31,7 @@ from argotune.programs.state import dump
 from argotune.promotion.champions import untuned
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import new_version
-from argotune.runs.book import RunBook
-from argotune.runs.explain import explain, explain_decision
+from argotune.runs.explain import explain_decision
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run
 from argotune.runs.step_outcomes import outcome_of_run
@@ -113,7 +113,7 @@ def test_examples_that_help_on_dev_are_used_and_the_record_says_so(world: World)
     assert report.sentence.startswith("24 of 24 synthetic examples made")
     assert report.sentence.endswith(f"; used: {report.why}")
     assert run_json(run)["synthetic"]["sentence"] == report.sentence
-    story = explain(Registry(world.store, "acme"), RunBook(world.store, "acme"), run.challenger)
+    story = explain_version(world.store, "acme", run.challenger)
     assert f"synthetic {report.sentence}" in story.lines()
     assert "with 24 synthetic examples" in story.version.lineage.reason
     assert run.verdict is not None
