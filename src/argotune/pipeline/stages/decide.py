@@ -6,11 +6,12 @@ Rules decide until a model has shown that its decisions are worth more (decision
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
+from argotune.decisions.outlook import Outlook
 from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import (
     SKIP,
@@ -132,18 +133,20 @@ def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
 def _opinion(inputs: DecisionInputs) -> Opinion:
     context, history, rules = inputs.context, inputs.history, inputs.config.decisions
     promise = promised_gain(context, history, rules)
-    unprovable = _out_of_reach(inputs, promise)
+    ahead = prospect(history, rules, inputs.level, promise)
+    unprovable = _out_of_reach(inputs, ahead) if ahead else ""
     if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not unprovable:
-        return Opinion(True, promise, "the budget that ended the last training was raised")
-    return opinion_of_rules(context, rules, promise, unprovable)
+        opinion = Opinion(True, promise, "the budget that ended the last training was raised")
+    else:
+        opinion = opinion_of_rules(context, rules, promise, unprovable)
+    if not opinion.should_train or ahead is None:
+        return opinion
+    return replace(opinion, reason=f"{opinion.reason}; {ahead.sentence}")
 
 
-def _out_of_reach(inputs: DecisionInputs, promise: float) -> str:
-    """Why no contest could show the promised gain by its limits; "" where one could, or nobody knows."""
-    ahead, rules = prospect(inputs.history, inputs.config.decisions, inputs.level, promise), inputs.config.contest
-    if ahead is None:
-        return ""
-    in_hand = inputs.context.test_count
+def _out_of_reach(inputs: DecisionInputs, ahead: Outlook) -> str:
+    """Why no contest could show the promised gain by its limits; "" where one could."""
+    rules, in_hand = inputs.config.contest, inputs.context.test_count
     if ahead.labels - in_hand > rules.max_labels:
         return f"{ahead.sentence}: more labels than contest.max_labels ({rules.max_labels})"
     if ahead.answers - in_hand > rules.max_shadow_calls:
