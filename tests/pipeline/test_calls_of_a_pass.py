@@ -101,7 +101,7 @@ OF_A_CONTEST = {
     "read shadow": 10,  # a page each for twenty questions, as they are asked and as they are published
     "scan attempts": 2,
     "scan contests": 1,
-    "scan queue": 3,
+    "scan queue": 4,
 }
 OF_A_TRAINING = {
     "read versions": 2,
@@ -124,14 +124,15 @@ OF_A_CLOSE = {
     "read markers spent/routing": 1,
     "read tallies": 1,
     "scan answers": 1,
-    "scan queue": 2,
-    "scan run_sums": 2,
+    "scan markers": 2,  # which contests are open, for the day's questions and for the tally
+    "scan queue": 3,
+    "scan run_sums": 3,
 }
 OF_GOING_ON = {
     "read annotators": 5,
     "read bars": 3,
     "read champions": 3,
-    "read contests": 5,
+    "read contests": 7,
     "read examples": 300,
     "read experiences": 530,
     "read gathered": 8,
@@ -173,7 +174,14 @@ PASSES = {
             5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 3, "scan runs": 1}
         )
         | {f"read markers {what}/modality.{modality}": 1 for what in ("spent", "contest") for modality in MODALITIES}
-        | {"read leases": 11, "read tallies": 1, "scan answers": 1, "scan queue": 6, "scan run_sums": 6},
+        | {
+            "read leases": 11,
+            "read tallies": 1,
+            "scan answers": 1,
+            "scan markers": 2,
+            "scan queue": 7,
+            "scan run_sums": 7,
+        },
         OF_A_FIRST_READING,
     ),
 }

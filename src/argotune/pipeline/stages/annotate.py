@@ -102,12 +102,14 @@ def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str],
 def _fill(this: Pass, state: LabelState, share: int, budget: DayBudget) -> None:
     """What the open contest waits for, second looks, then new questions, as far as the limit of the day goes."""
     _judge_known(state)
-    for_contest = _places_for_contest(this, state, share)
-    if not for_contest and not _places(this, state, share):
+    for_contest, places = _places_for_contest(this, state, share), _places(this, state, share)
+    if not for_contest and not places:
         return
     splitter = _splitter(this.config, state)
-    _ask_for_contest(this, state, splitter, for_contest)
-    if not (places := _places(this, state, share)):
+    if for_contest:
+        _ask_for_contest(this, state, splitter, for_contest)
+        places = _places(this, state, share)
+    if not places:
         return
     second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
     chosen = _chosen(this, state, splitter, places - len(second), budget)
@@ -137,7 +139,7 @@ def _judge_known(state: LabelState) -> None:
 
 def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: int) -> None:
     """Put the disagreements of the open contest before people, in the order in which they were drawn."""
-    if state.contest is None or not places:
+    if state.contest is None:
         return
     new = list[QueueItem]()
     for place, experience in enumerate(state.experiences(state.contest.wait)):
@@ -188,7 +190,7 @@ def _places(this: Pass, state: LabelState, share: int) -> int:
 
 def _places_for_contest(this: Pass, state: LabelState, share: int) -> int:
     """How many of its disagreements may be queued now. What else waits does not hold them up: people see them first."""
-    if state.contest is None:
+    if state.contest is None or not state.contest.wait:
         return 0
     own = [item for item in state.items.values() if item.contest == state.contest_id]
     return max(0, min(share - _taken(own, state), _left_today(this, state)))
