@@ -10,10 +10,11 @@ from typing import get_args
 import pytest
 import yaml
 from factories import make_run
+from pydantic import BaseModel
 
 from argotune.cli.parser import build_parser
 from argotune.runs.reports import run_json, summary_json
-from argotune.tenants.config import MaskedKind
+from argotune.tenants.config import ContestRules, GateRules, MaskedKind
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {
@@ -93,6 +94,12 @@ def named(page: str, row: str) -> set[str]:
 
 def test_operate_names_every_masked_kind_and_no_other():
     assert named("docs/operate.md", "kinds") == set(get_args(MaskedKind))
+
+
+@pytest.mark.parametrize(("name", "rules"), [("gate", GateRules), ("contest", ContestRules)])
+def test_operate_names_every_setting_of_contests_with_its_default(name: str, rules: type[BaseModel]):
+    rows = dict(re.findall(rf"^\| `{name}\.(\w+)` \| (\S+) \|", TEXTS["docs/operate.md"], re.M))
+    assert {setting: float(default) for setting, default in rows.items()} == rules().model_dump()
 
 
 def test_operate_names_every_field_of_a_report():

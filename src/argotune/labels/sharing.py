@@ -15,7 +15,7 @@ GUARANTEED = 0.25
 
 
 @dataclass(frozen=True)
-class Claim:
+class DayClaim:
     """A program's `share` where all were alike, in places a day. `waiting` disagreements of its open contest wait to be
     labelled or were asked about today; about `needed` labels are needed until the verdict, None where nobody knows."""
 
@@ -25,7 +25,7 @@ class Claim:
     needed: int | None = None
 
 
-def shared(claims: Sequence[Claim], limit: int, day: date) -> dict[str, int]:
+def share_day(claims: Sequence[DayClaim], limit: int, day: date) -> dict[str, int]:
     """The places of each program on that day, together at most `limit`.
 
     First each gets what is guaranteed; then contests get what they want, the nearest to a verdict first; what is left
@@ -40,14 +40,14 @@ def shared(claims: Sequence[Claim], limit: int, day: date) -> dict[str, int]:
     return {claim.program: handing.given.get(claim.program, 0) for claim in claims}
 
 
-def _in_turn(claims: Sequence[Claim], limit: int, day: date) -> list[Claim]:
+def _in_turn(claims: Sequence[DayClaim], limit: int, day: date) -> list[DayClaim]:
     """By name, beginning each day behind those who were first the day before."""
     names = sorted(claims, key=lambda claim: claim.program)
     first = day.toordinal() * limit % len(names) if names else 0
     return names[first:] + names[:first]
 
 
-def _distance(claim: Claim) -> tuple[float, str]:
+def _distance(claim: DayClaim) -> tuple[float, str]:
     return math.inf if claim.needed is None else claim.needed, claim.program
 
 
@@ -58,7 +58,7 @@ class _Handing:
         self._left = limit
         self.given: dict[str, int] = {}
 
-    def give(self, claims: Iterable[Claim], up_to: Callable[[Claim], int]) -> None:
+    def give(self, claims: Iterable[DayClaim], up_to: Callable[[DayClaim], int]) -> None:
         """To each in this order, as far as it has less than it may have."""
         for claim in claims:
             known = self.given.get(claim.program, 0)

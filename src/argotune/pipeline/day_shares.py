@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from argotune.data.cursor import Reading
 from argotune.labels.queue import QueueItem
-from argotune.labels.sharing import Claim, shared
+from argotune.labels.sharing import DayClaim, share_day
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.contests import Contest
 from argotune.runs.module_book import ModuleBook
@@ -27,16 +27,16 @@ def day_shares(this: Pass, programs: Sequence[str]) -> dict[str, int]:
         _claim(this, name, limit / n_modules / sizes[module], contests.get(name), items)
         for name, module in modules.items()
     ]
-    found = shared(claims, limit, this.now.date())
+    found = share_day(claims, limit, this.now.date())
     return {name: found[name] for name in programs}
 
 
-def _claim(this: Pass, name: str, share: float, contest: Contest | None, items: Sequence[QueueItem]) -> Claim:
+def _claim(this: Pass, name: str, share: float, contest: Contest | None, items: Sequence[QueueItem]) -> DayClaim:
     if contest is None:
-        return Claim(name, share)
+        return DayClaim(name, share)
     own = {item.span_id for item in items if item.contest == contest.id and item.asked_at.date() == this.now.date()}
     needed = contest.outlook.labels if contest.outlook else None
-    return Claim(name, share, len(own.union(contest.wait)), needed)
+    return DayClaim(name, share, len(own.union(contest.wait)), needed)
 
 
 def _modules(this: Pass, programs: Sequence[str]) -> dict[str, str]:
