@@ -29,7 +29,7 @@ PLAIN = words_of(
     documents evaluate evaluation explain exporter failures features files flags forget format host hosts ids
     inspect inspecting instructions interval known learn lines main marker memory mending named names nearest next
     old on once output own paired parser personal place progress public quiet random reasons removal report
-    reports retrying right sample scheduling search secrets selection service shared showing stats step steps store
+    reports retrying right sample scheduling search secrets selection service showing stats step steps store
     story streams up validation values watching who
     """
 )
