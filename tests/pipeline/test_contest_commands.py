@@ -19,6 +19,7 @@ from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest
 from argotune.runs.module_book import ModuleBook
+from argotune.runs.tallies import read_tally
 from argotune.tenants.config import RoutingConfigUnified
 
 Told = Callable[..., tuple[int, str, str]]
@@ -108,7 +109,9 @@ def test_status_and_explain_tell_the_contest(open_contest, told: Told):
 
 def test_a_person_stops_a_contest_and_the_next_pass_trains_again(open_contest, told: Told):
     world, config, contest = open_contest
+    assert read_tally(world.store, "acme").open_contests == {"routing": 1}
     code, out, _ = told("contest", "stop", contest.id, "--reason", "the labels are wrong", "--who", "bo")
+    assert read_tally(world.store, "acme").open_contests == {}
     assert (code, out.startswith("acme routing: stopped by a person: the labels are wrong")) == (0, True)
     assert ModuleBook(world.store, "acme", "routing").read(Lessons).waiting == {}
     assert world.look(config).contests == ()
