@@ -141,11 +141,9 @@ def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: 
     """Put the disagreements of the open contest before people, in the order in which they were drawn."""
     if state.contest is None:
         return
-    new = list[QueueItem]()
-    for place, experience in enumerate(state.experiences(state.contest.wait)):
-        if len(new) < places and experience.span_id not in state.items:
-            new.append(_differing(experience, state, splitter, this.config).model_copy(update={"place": place}))
-    _queue(this, state, new)
+    place_of = {span_id: place for place, span_id in enumerate(state.contest.wait) if span_id not in state.items}
+    new = [_differing(x, state, splitter, this.config) for x in state.experiences(place_of)[:places]]
+    _queue(this, state, [item.model_copy(update={"place": place_of[item.span_id]}) for item in new])
 
 
 def _differing(
