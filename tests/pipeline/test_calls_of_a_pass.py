@@ -95,6 +95,7 @@ OF_A_RUN = {
     "read markers significance": 1,  # other modules write it
 }
 OF_A_CONTEST = {
+    "read annotators": 5,  # one to know whether an annotator is to stand beside people
     "read contests": 3,
     "read markers contest/routing": 1,
     "read markers significance": 3,
@@ -129,7 +130,7 @@ OF_A_CLOSE = {
     "scan run_sums": 3,
 }
 OF_GOING_ON = {
-    "read annotators": 5,
+    "read annotators": 6,
     "read bars": 3,
     "read champions": 3,
     "read contests": 7,
