@@ -194,7 +194,7 @@ def _raise(config: RoutingConfigUnified) -> None:
         (None, "'shop_programs:support' cannot be loaded: AttributeError"),
         (_raise, "cannot be loaded: RuntimeError: no database"),
         (lambda config: 3, "returned int, not a Program, (dspy.Module, metric) or a dspy.Module"),
-        (lambda config: Support, "returned type, not a Program, "),
+        (lambda config: Support, "returned ProgramMeta, not a Program, "),
         (lambda config: (Support(), "metric"), "returned tuple, not a Program, "),
         (lambda config: (dspy.Module(), share_right("x")), "has no dspy.Predict"),
         (lambda config: ROUTING, "calls itself 'routing'"),
