@@ -34,6 +34,11 @@ class Answer:
     seconds: float | None = None
 
 
+def are_equal(a: Answer, b: Answer) -> bool:
+    """Whether both say the same, or neither anything that can be used."""
+    return (a.lack is None) == (b.lack is None) and dict(a.answers) == dict(b.answers)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Both answers to one question, by the id that its example has or would have.
@@ -62,8 +67,7 @@ class Pair:
     @property
     def is_equal(self) -> bool:
         """Whether both said the same, so that whatever is right they are equally right."""
-        a, b = self.champion, self.challenger
-        return (a.lack is None) == (b.lack is None) and dict(a.answers) == dict(b.answers)
+        return are_equal(self.champion, self.challenger)
 
     @property
     def is_silent(self) -> bool:

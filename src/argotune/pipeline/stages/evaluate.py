@@ -27,7 +27,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order
-from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Marks, Pair, Standing, weigh
+from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Marks, Pair, Standing, are_equal, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Drawn
@@ -252,8 +252,8 @@ class _Gathering:
         self._this.ports.progress(what, done + len(pairs), done + len(pairs))
 
     def _answers(self, questions: Sequence[_Question]) -> dict[str, tuple[Answer, Answer]]:
-        """Both answers by question. The champion is asked where no trace has what it said; both one after the other, so
-        that an LM that changes or fails for a while does so to both."""
+        """Both answers by question. The champion is asked where no trace has what it said, and again where that is not
+        what the challenger says: an LM that changed under its name since would make a win of it."""
         unsaid, said = [q for q in questions if q.said is None], [q for q in questions if q.said is not None]
         found: dict[str, tuple[Answer, Answer]] = {}
         if unsaid:
@@ -262,6 +262,9 @@ class _Gathering:
         if said:
             (after,) = self._asked([self._challenger], said)
             found |= {q.id: (self._said(q), _answer(b)) for q, b in zip(said, after, strict=True)}
+        if differing := [q for q in said if not are_equal(*found[q.id])]:
+            (again,) = self._asked([self._champion], differing)
+            found |= {q.id: (_answer(a), found[q.id][1]) for q, a in zip(differing, again, strict=True)}
         return found
 
     def _asked(self, versions: Sequence[Version], questions: Sequence[_Question]) -> list[list[Scored]]:

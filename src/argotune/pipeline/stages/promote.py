@@ -11,7 +11,7 @@ from argotune.promotion.champions import serving_version
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import Contest, ContestState
 from argotune.promotion.gate import Terms, judge, outlook_of
-from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Undecided, Verdict
+from argotune.promotion.verdicts import Comparison, Numbers, Objection, Promoted, Rejected, Undecided, Verdict
 from argotune.promotion.versions import Change
 from argotune.runs.run import Run, RunState
 from argotune.store.port import Record
@@ -60,9 +60,8 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
 
 def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset) -> Verdict:
     assert run.comparison is not None
-    found = judge(
-        run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config, _growth(contest, data))
-    )
+    growth = _growth(contest, run.comparison, data)
+    found = judge(run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config, growth))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):
@@ -77,10 +76,12 @@ def _with_outlook(found: Undecided, ahead: Outlook | None) -> Undecided:
     return Undecided(f"{found.reason}; {ahead.sentence}", found.numbers) if ahead else found
 
 
-def _growth(contest: Contest, data: Dataset) -> float:
-    """By what share of what the challenger saw the examples have grown that a new one could see."""
+def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
+    """By what share of what the challenger saw the examples have grown that a new one could see, those left out that
+    people labelled for this contest: it must not be overtaken by its own evidence."""
     seen = len(contest.seen_ids)
-    return (data.count(Split.TRAIN, Split.DEV) - seen) / max(seen, 1)
+    own = sum(score.drawn == "lot" and score.source is not None for score in comparison.scores)
+    return (data.count(Split.TRAIN, Split.DEV) - own - seen) / max(seen, 1)
 
 
 def _rejected(why: str, rule: Objection, numbers: Numbers) -> Rejected:
