@@ -7,25 +7,20 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.who import who_of
 from argotune.pipeline.operations.asked import Deed
-from argotune.pipeline.operations.contests import (
-    ContestStory,
-    TenantContest,
-    YearOfTenant,
-    list_contests,
-    reset_significance,
-    show_contest,
-    stop_contest,
-)
 from argotune.promotion.contests import Contest
 from argotune.promotion.verdicts import Numbers
 from argotune.runs.reports import unreadable_words
 from argotune.stats.wording import chance, points
+
+if TYPE_CHECKING:
+    from argotune.pipeline.operations.contests import ContestStory, TenantContest, YearOfTenant
 
 SHOWN_SPANS = 10
 """Spans that wait, named in the text; the JSON has all."""
@@ -54,6 +49,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _contests(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.contests import list_contests
     from argotune.wiring import utc_now
 
     found = list_contests(store_of(arguments), utc_now(), arguments.tenant_id)
@@ -61,7 +57,12 @@ def _contests(arguments: Namespace) -> None:
         note(words)
     if arguments.json:
         years = [_year_json(year) for year in found.years]
-        return say_json({"contests": [_contest_json(each) for each in found.contests], "significance": years})
+        return say_json(
+            {
+                "contests": [_contest_json(each.tenant_id, each.contest) for each in found.contests],
+                "significance": years,
+            }
+        )
     table(["TENANT", "PROGRAM", "CONTEST", "OPENED", "HOW IT STANDS"], [_row(each) for each in found.contests])
     for year in found.years:
         say(f"{year.tenant_id}: {_year_told(year)}")
@@ -87,13 +88,12 @@ def _year_json(year: YearOfTenant) -> dict[str, object]:
     return {"tenant_id": year.tenant_id, **numbers, **told}
 
 
-def _contest_json(found: TenantContest) -> dict[str, object]:
+def _contest_json(tenant_id: str, contest: Contest) -> dict[str, object]:
     """The ids of examples are counted: they say nothing to anybody."""
-    contest = found.contest
     told = contest.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "champion_tag", "outlook"})
     ahead = contest.outlook
     return {
-        "tenant_id": found.tenant_id,
+        "tenant_id": tenant_id,
         **told,
         "sentence": contest.sentence,
         "seen": len(contest.seen_ids),
@@ -104,6 +104,8 @@ def _contest_json(found: TenantContest) -> dict[str, object]:
 
 
 def _show(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.contests import show_contest
+
     story = show_contest(store_of(arguments), arguments.contest, arguments.tenant_id)
     if arguments.json:
         return say_json(_story_json(story))
@@ -113,7 +115,7 @@ def _show(arguments: Namespace) -> None:
 
 def _story_json(story: ContestStory) -> dict[str, object]:
     told = asdict(story.numbers) if story.numbers else None
-    contest = _contest_json(TenantContest(story.tenant_id, story.contest))
+    contest = _contest_json(story.tenant_id, story.contest)
     return {**contest, "numbers": told, "left_out": dict(story.left_out)}
 
 
@@ -154,6 +156,7 @@ def _wealth(log_wealth: float) -> str:
 
 
 def _stop(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.contests import stop_contest
     from argotune.wiring import utc_now
 
     deed = Deed(who_of(arguments), arguments.reason)
@@ -162,6 +165,7 @@ def _stop(arguments: Namespace) -> None:
 
 
 def _reset(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.contests import reset_significance
     from argotune.wiring import utc_now
 
     deed = Deed(who_of(arguments), arguments.reason)

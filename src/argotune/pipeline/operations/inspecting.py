@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.pipeline.operations.asked import tenant_ids_of
-from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
@@ -48,6 +47,8 @@ def status_of(store: Store, tenant_id: str | None = None) -> Status:
 
 
 def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
+    from argotune.promotion.contest_book import ContestBook  # brings NumPy
+
     registry, book = Registry(store, tenant_id), RunBook(store, tenant_id)
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
