@@ -109,9 +109,8 @@ def test_phoenix_shows_one_dataset_and_both_programs_side_by_side(
     assert count(http, f"{path}/experiments") == 2
     found = experiments(http, links)
     assert list(found) == ["champion", "challenger"]
-    assert {role: e["name"] for role, e in found.items()} == {
-        role: f"modality.video run-1 {role}" for role in ("champion", "challenger")
-    }
+    names = {role: experiment["name"] for role, experiment in found.items()}
+    assert names == {"champion": "modality.video v-old champion", "challenger": "modality.video v-new challenger"}
     assert scores(http, found["champion"]) == {f"query {n}": [n % 2] for n in range(6)}
     assert scores(http, found["challenger"]) == {f"query {n}": [1.0] for n in range(6)}
     for experiment in found.values():
@@ -119,6 +118,15 @@ def test_phoenix_shows_one_dataset_and_both_programs_side_by_side(
     assert found["challenger"]["metadata"] == FACTS | {
         "p_value": None, "role": "challenger", "version": "v-new", "run": "run-1"
     }  # fmt: skip
+
+
+@pytest.mark.phoenix
+def test_the_same_two_versions_met_again_are_experiments_of_their_own(
+    phoenix_tracker: PhoenixTracker, http: PhoenixHttp, run: TrackedRun
+) -> None:
+    phoenix_tracker.publish(run)
+    links = phoenix_tracker.publish(replace(run, run_id="run-2"))
+    assert count(http, f"v1/datasets/{dataset_id(links)}/experiments") == 4
 
 
 @pytest.mark.phoenix

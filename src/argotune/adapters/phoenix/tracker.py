@@ -19,6 +19,9 @@ SCORE = "score"
 
 UPLOAD_ROWS = 2000
 LIST_ROWS = 500
+SHOWN_CHARS = 7
+"""Of a version, in a list that people read."""
+
 EXPERIMENT_ROWS = 50
 
 CLOCKS_APART = timedelta(days=1)
@@ -54,8 +57,8 @@ class PhoenixTracker:
         """
         dataset_id, version_id = self._upload(run)
         node_ids = self._node_ids(dataset_id, _scored_splits(run))
-        names = {role: f"{run.program} {run.run_id} {role}" for role, _, _ in _roles(run)}
-        known = self._experiments(dataset_id, frozenset(names.values()), run.started_at - CLOCKS_APART)
+        names = {role: f"{run.program} {version[:SHOWN_CHARS]} {role}" for role, version, _ in _roles(run)}
+        known = self._experiments(dataset_id, run.run_id, frozenset(names.values()), run.started_at - CLOCKS_APART)
         ids = []
         for role, version, answered in _roles(run):
             name = names[role]
@@ -96,14 +99,15 @@ class PhoenixTracker:
         examples = _object(self._http.get(path, {"split": list(splits)}), path).get("examples")
         return {_id(row, "id"): _id(row, "node_id") for row in rows({"data": examples}, path)}
 
-    def _experiments(self, dataset_id: str, names: frozenset[str], since: datetime) -> dict[str, str]:
-        """Ids of the named experiments that were made since then. Phoenix lists the newest first, so that of thousands
-        one page is read."""
+    def _experiments(self, dataset_id: str, run_id: str, names: frozenset[str], since: datetime) -> dict[str, str]:
+        """Ids of the named experiments of a run that were made since then: a version meets several others. Phoenix
+        lists the newest first, so that of thousands one page is read."""
         path, found = f"v1/datasets/{segment(dataset_id)}/experiments", dict[str, str]()
         for row in self._http.pages(path, {}, EXPERIMENT_ROWS):
             if len(found) == len(names) or _is_before(row.get("created_at"), since):
                 break
-            if row.get("name") in names:
+            metadata = row.get("metadata")
+            if row.get("name") in names and isinstance(metadata, dict) and metadata.get("run") == run_id:
                 found[str(row["name"])] = _id(row, "id")
         return found
 
