@@ -32,6 +32,7 @@ def open_contest(monkeypatch: pytest.MonkeyPatch) -> tuple[World, RoutingConfigU
     monkeypatch.setattr(wiring, "open_store", lambda _settings: world.store)
     monkeypatch.setattr(wiring, "utc_now", lambda: world.now)
     monkeypatch.setattr("getpass.getuser", lambda: "kim")
+    monkeypatch.setenv("CONFIG_STORE_URL", "sqlite:///never-opened.db")
     run_once(world, config)
     spans, _ = traffic("acme", 100, first=1000)
     world.later(hours=2)
@@ -164,7 +165,7 @@ def test_what_is_wrong_is_said_and_nothing_is_changed(
     world, _, contest = open_contest
     before = ContestBook(world.store, "acme").shares()
     found, _, err = told("contest", *(contest.id if a == "ID" else a for a in arguments))
-    assert (found, said in err, len(err.splitlines())) == (code, True, 1)
+    assert (found, said in err, len(err.splitlines())) == (code, True, 1), err
     assert ContestBook(world.store, "acme").open("routing") == contest
     assert ContestBook(world.store, "acme").shares() == before
 

@@ -130,7 +130,7 @@ def test_a_contest_that_goes_on_says_what_it_stands_on():
     world, config = filled(42)
     line = outcome_of_reports([run_for(world, config)], {})
     assert re.match(r"routing: undecided v[0-9a-f]{6}, \d+\.\d % -> \d+\.\d %: .* labels of people, \d+ won and", line)
-    assert re.search(r"p = 0\.\d+, 0\.\d+ is asked$", line)
+    assert re.search(r"p = 0\.\d+, 0\.\d+ is asked; about [\d,]+ labels and [\d,]+ shadow answers", line)
 
 
 def test_a_skip_and_a_module_that_is_not_due_say_why():

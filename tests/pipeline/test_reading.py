@@ -205,7 +205,7 @@ def test_a_second_look_dated_in_the_future_is_answered_by_the_labels_there_are(w
     (program,) = programs_of(config, "routing")
     log, questions = ExperienceLog(world.store, "acme"), QuestionLog(world.store, "acme", "routing")
     now = LabelState(
-        "acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {}, None
+        "acme", program, START, log, questions, [label], AnnotationQueue(world.store, "acme"), {}, 0, {}, None, {}
     )
     assert len(now.by_people(since=START + timedelta(days=days_ahead))) == found
 
