@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from multiprocessing import Pool
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,8 @@ def main() -> None:
     args = parser.parse_args()
     started = time.perf_counter()
     seeds = [int(x) for x in np.random.SeedSequence(args.seed).generate_state(max(args.years, args.orders))]
-    with Pool(args.processes) as pool:
+    # One process is this one: a fork of a process with threads, as a test is, may never come to its work.
+    with Pool(args.processes) if args.processes > 1 else ThreadPool(1) as pool:
         levels = _say_years(pool, args.years, args.days, seeds)
         _say_rules(pool, args.years, seeds)
         _say_orders(pool, levels, seeds[: args.orders], args.plot)
