@@ -24,7 +24,7 @@ PRODUCTS = words_of(
 
 PLAIN = words_of(
     """
-    addresses aggregate api application asked bootstrap causes check checkup choice cli client cluster command
+    addresses aggregate api application asked bootstrap both causes check checkup choice cli client cluster command
     commands compiling config connection credentials cross data decide demo disagreement discover documented
     documents evaluate evaluation explain exporter failures features files flags forget format host hosts ids
     inspect inspecting instructions interval known learn lines main marker memory mending named names nearest next

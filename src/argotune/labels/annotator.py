@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import dspy
 from dspy.signatures.signature import make_signature
@@ -28,7 +28,7 @@ from argotune.lm.lack import Lack
 from argotune.lm.meter import Meter
 from argotune.lm.names import is_same_model
 from argotune.lm.port import LMs, LMSource
-from argotune.programs.closed_set import Confidence, with_labels
+from argotune.programs.closed_set import Confidence, SignatureField, with_labels
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Program
 from argotune.store.collections import Collection
@@ -241,10 +241,10 @@ class LMAnnotator:
     def _inputs(self, experience: Experience) -> dict[str, str]:
         return {name: quoted(experience.inputs.get(name, "")) for name in self.program.fields.inputs}
 
-    def _said(self, ask: dspy.Predict, inputs: Mapping[str, str]) -> dict[str, Any] | Lack:
+    def _said(self, ask: dspy.Predict, inputs: Mapping[str, str]) -> dspy.Prediction | Lack:
         with raising_as(ArgotuneError, f"{self.program.name}: annotator"):
             try:
-                said: dict[str, Any] = ask(**inputs).toDict()
+                said: dspy.Prediction = ask(**inputs)
             except NO_ANSWER as error:
                 return lack_of(error)
         return said
@@ -258,7 +258,7 @@ class LMAnnotator:
 def annotation_signature(program: Program) -> type[dspy.Signature]:
     """The program's inputs -> reason, its answers as Literals with what each label is for, confidence."""
     asked = program.build().predictors()[-1].signature
-    fields: dict[str, Any] = {name: (str, dspy.InputField(desc=f"JSON text: {name}")) for name in program.fields.inputs}
+    fields = _shown(program)
     fields[_REASON] = (str, dspy.OutputField(desc="Why, in one sentence"))
     for name, labels in program.fields.answers.items():
         known = asked.output_fields.get(name)
@@ -271,12 +271,16 @@ def annotation_signature(program: Program) -> type[dspy.Signature]:
 def preference_signature(program: Program) -> type[dspy.Signature]:
     """The program's inputs and two answers -> reason, which is better."""
     asked = program.build().predictors()[-1].signature
-    shown = {name: (str, dspy.InputField(desc=f"JSON text: {name}")) for name in program.fields.inputs}
-    shown |= {name: (str, dspy.InputField(desc="JSON text: an answer")) for name in (_FIRST, _SECOND)}
-    fields: dict[str, Any] = dict(shown)
+    fields = _shown(program)
+    fields |= {name: (str, dspy.InputField(desc="JSON text: an answer")) for name in (_FIRST, _SECOND)}
     fields[_REASON] = (str, dspy.OutputField(desc="Why, in one sentence"))
     fields[_BETTER] = (Literal[CHOICES], dspy.OutputField(desc="Which answer is better"))
     return make_signature(fields, PREFERRING.format(task=asked.instructions))
+
+
+def _shown(program: Program) -> dict[str, SignatureField]:
+    """What the program is asked, as an annotator is shown it."""
+    return {name: (str, dspy.InputField(desc=f"JSON text: {name}")) for name in program.fields.inputs}
 
 
 def quoted(text: str) -> str:

@@ -21,10 +21,10 @@ from argotune.decisions.values import TrainingHistory
 from argotune.errors import (
     BudgetSpent,
     ConfigInvalid,
-    Conflict,
     Corrupt,
     NewerRecord,
     NotFound,
+    Overtaken,
     ProgramChanged,
     Unanswered,
 )
@@ -41,7 +41,6 @@ from argotune.pipeline.stages.train import Origin, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
-from argotune.promotion.contest_book import unseen
 from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
 from argotune.runs.closing import ledger_records
@@ -233,7 +232,7 @@ class Work:
         shares, others = book.shares(), book.open(run.program)
         level = shares.next_level(self._config.gate.significance, now)
         if others is not None:
-            raise Conflict(f"contest {others.id} of {run.program} was opened by somebody else first")
+            raise Overtaken(f"contest {others.id} of {run.program} was opened by somebody else first")
         if not 0 < level < 1:
             skip = Skip(reason="nothing is left of the year's significance (gate.significance): no contest is opened")
             return self._kept(RunState.SKIPPED, skip=skip, is_to_repeat=True, ended_at=now)
@@ -268,7 +267,7 @@ class Work:
         if self._this.contests.has_lost_openings(self.run.program):
             log.warning("%s: no sealed example judges: it cannot be read which were opened", self.run.program)
             return ()
-        return unseen(self._data.pick(plan.test_ids), frozenset())
+        return tuple(sorted(e.id for e in self._data.pick(plan.test_ids) if e.source.is_trusted))
 
     def _take_up(self, contest: Contest) -> None:
         """Gather evidence in place of training."""
@@ -291,7 +290,7 @@ class Work:
         comparison = found.evidence.comparison
         contest = contest.model_copy(
             update={
-                "judged": tuple(score.example_id for score in comparison.scores),
+                "judged": tuple(score.example_id for score in comparison.scores if score.source),
                 "answers": comparison.answers,
                 "differ": comparison.differ,
                 "wait": found.evidence.wait,
@@ -310,9 +309,9 @@ class Work:
 
     def _report(self) -> None:
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
-        self.run = report(self._this, self.run, self._trained())
+        self.run = report(self._this, self.run, self._to_report())
 
-    def _trained(self) -> Reported:
+    def _to_report(self) -> Reported:
         """What the challenger was trained and chosen on, and what judged it."""
         contest = self._this.contests.contest(self.run.contest or "")
         trained = self.run if self.run.plan else self._trainer(contest.id)

@@ -24,6 +24,9 @@ from argotune.data.span_format import as_text
 from argotune.programs.failures import NO_ANSWER, missed
 from argotune.programs.program import Metric, signature_in
 
+SignatureField = tuple[Any, FieldInfo]
+"""What a signature's field holds, and what DSPy is told of it. DSPy asks for a type, which a Literal is not."""
+
 NOTHING_KNOWN = 0.5
 """Confidence of an LM that gave none, or gave something that is no number."""
 
@@ -40,7 +43,7 @@ def signature_of(
     instructions: str, inputs: Mapping[str, str], answers: Mapping[str, ClosedSet]
 ) -> type[dspy.Signature]:
     """A signature of text inputs (name -> description) and closed answers, with the labels as decision criteria."""
-    fields: dict[str, Any] = {name: (str, dspy.InputField(desc=about)) for name, about in inputs.items()}
+    fields: dict[str, SignatureField] = {n: (str, dspy.InputField(desc=about)) for n, about in inputs.items()}
     for name, answer in answers.items():
         criteria = Choice.__class_getitem__(tuple((label, about or None) for label, about in answer.labels.items()))
         fields[name] = (Annotated[Literal[tuple(answer.labels)], criteria], dspy.OutputField(desc=answer.about))
@@ -114,7 +117,7 @@ def read_confidence(value: object) -> float:
 @lru_cache(maxsize=128)
 def written_signature(signature: type[dspy.Signature]) -> type[dspy.Signature]:
     """The same question for an LM that writes: criteria become text, and `confidence` is asked last."""
-    fields: dict[str, Any] = {name: (field.annotation, field) for name, field in signature.input_fields.items()}
+    fields: dict[str, SignatureField] = {n: (field.annotation, field) for n, field in signature.input_fields.items()}
     for name, field in signature.output_fields.items():
         fields[name] = (field.annotation, dspy.OutputField(desc=with_labels(field)))
     fields["confidence"] = (Confidence, dspy.OutputField(desc="How sure the answer is right, from 0 to 1"))

@@ -113,7 +113,6 @@ def ask_side_by_side(
     program: Program,
     questions: Sequence[Mapping[str, str] | Example],
     lms: LMs,
-    progress: Callable[[int, int], None],
 ) -> Asked:
     """What each module answers, as `score_side_by_side`. Where nobody has said what is right the scores are 0.
 
@@ -122,7 +121,7 @@ def ask_side_by_side(
     """
     asked = [to_dspy(q) if isinstance(q, Example) else dspy_example(q, q) for q in questions]
     metric = _Forgiving(program, [x for x, q in zip(asked, questions, strict=True) if isinstance(q, Example)])
-    rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, progress)
+    rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, lambda _done, _all: None)
     if len(questions) >= ENOUGH:
         _refuse_if_all_lack(program, [row for of_module in rows for row in of_module])
     return Asked(rows, {place: metric.faults[id(x)] for place, x in enumerate(asked) if id(x) in metric.faults})

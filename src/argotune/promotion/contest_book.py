@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from argotune.data.examples import Example
 from argotune.errors import Conflict, NewerRecord, NotFound
 from argotune.promotion.contests import Contest, ContestState, OpenContest, Share, Shares
 from argotune.promotion.evidence import Marks, Page, Pair
@@ -270,11 +269,6 @@ def ended(contest: Contest, state: ContestState, why: str, at: datetime, who: st
     """The contest as it ends, with what it has spent."""
     spent = spent_by(contest.level, contest.log_wealth, is_promoted=state is ContestState.PROMOTED)
     return contest.ended(state, why, at, spent, who)
-
-
-def unseen(examples: Iterable[Example], opened: frozenset[str]) -> tuple[str, ...]:
-    """The ids of test examples with a label of people or a trusted annotator that nobody has opened, sorted."""
-    return tuple(sorted(e.id for e in examples if e.source.is_trusted and e.id not in opened))
 
 
 def _page_id(contest: str, number: int) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from argotune.data.spans import Json
 from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
 from argotune.promotion.judges import Judge
@@ -96,6 +97,18 @@ class Contest(Document):
         changes = {"state": state, "why": why, "ended_at": at, "spent": spent, "who": who}
         over = {"wait": (), "wait_for_judge": (), "owes_answers": False, "outlook": None}
         return self.model_copy(update={**changes, **over})
+
+    def as_json(self) -> dict[str, Json]:
+        """For programs. The ids of examples are counted: they say nothing to anybody."""
+        ahead = self.outlook
+        return {
+            **self.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "champion_tag", "outlook"}),
+            "sentence": self.sentence,
+            "seen": len(self.seen_ids),
+            "sealed": len(self.sealed_ids),
+            "labels": len(self.judged),
+            "outlook": {**ahead.model_dump(mode="json"), "sentence": ahead.sentence} if ahead else None,
+        }
 
     @property
     def sentence(self) -> str:

@@ -24,14 +24,12 @@ from argotune.store.documents import Document
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version said to a question. `lack` is why it cannot be used; seconds and tokens are None where the answer
-    was taken from a trace, or where nobody measured."""
+    """What a version said to a question. `lack` is why it cannot be used."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     answers: Mapping[str, str]
     lack: Lack | None = None
-    seconds: float | None = None
 
 
 def are_equal(a: Answer, b: Answer) -> bool:

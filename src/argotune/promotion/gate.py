@@ -1,6 +1,6 @@
 """The gate: whether a challenger may serve, is given up, or is undecided, said in a sentence with its numbers.
 
-They may be asked after every label: what they rest on holds at all times together (stats/betting.py;
+Its rules may be asked after every label: what they rest on holds at all times together (stats/betting.py;
 docs/decisions/0006-contests.md).
 """
 
@@ -206,12 +206,8 @@ def _p_worse(key: str, inside: Sequence[Score], share: float) -> float:
     In which label's slice a question lies only people say, who were asked about it: there is no judge to correct.
     """
     seen = [replace(score, judged=None) for score in inside] if key == LABEL_SLICE else inside
-    both = (_against(_by_question(seen, share)), _against(_by_request(seen, share)))
-    return anytime_p(max(map(joint_log_wealth, both)))
-
-
-def _against(bets: Sequence[Bets]) -> list[Bets]:
-    return [Bets([-d for d in kind.differences], kind.within) for kind in bets]
+    both = (_by_question(seen, share), _by_request(seen, share))
+    return anytime_p(max(joint_log_wealth([kind.mirrored for kind in bets]) for bets in both))
 
 
 def _worse(case: _Case) -> str | None:

@@ -57,7 +57,7 @@ class Explanation:
         return {
             "version": self.version.model_dump(mode="json"),
             "run": run_json(self.run) if self.run else None,
-            "contest": _contest_json(self.contest),
+            "contest": self.contest.as_json() if self.contest else None,
             "judged": run_json(self.judged) if self.judged else None,
             "history": [change.model_dump(mode="json") for change in self.changes],
             "prompt_diff": list(self.prompt_diff),
@@ -95,12 +95,6 @@ def _contest(found: Contest | None) -> list[str]:
         return []
     opened = f"{found.opened_at:%Y-%m-%d %H:%M:%S} against {found.champion}, level {chance(found.level)}"
     return [f"contest   {found.sentence}", f"          opened {opened}"]
-
-
-def _contest_json(found: Contest | None) -> dict[str, Any] | None:
-    """The ids of examples say nothing to anybody."""
-    told = found.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "wait"}) if found else {}
-    return {**told, "labels": len(found.judged), "sentence": found.sentence} if found else None
 
 
 def _diff(registry: Registry, version: Version) -> list[str]:

@@ -86,6 +86,11 @@ class Bets:
     differences: Sequence[float]
     within: Interval = DIFFERENCES
 
+    @property
+    def mirrored(self) -> Bets:
+        """The differences of a game with the sides changed."""
+        return Bets([-d for d in self.differences], Interval(-self.within.high, -self.within.low))
+
 
 def joint_log_wealth(bets: Sequence[Bets], mean: float = 0.0) -> float:
     """The wealth of who plays against "the mean is at most `mean`" with several kinds of differences, as logarithm.
@@ -98,12 +103,20 @@ def joint_log_wealth(bets: Sequence[Bets], mean: float = 0.0) -> float:
 
 
 def joint_mean_interval(bets: Sequence[Bets], low_level: float, high_level: float) -> Interval:
-    """The means in -1..1 that the bets on several kinds of differences together do not refute, as `mean_interval`."""
-    mirrored = [Bets([-d for d in b.differences], Interval(-b.within.high, -b.within.low)) for b in bets]
-    return Interval(_joint_lower_end(bets, _level(low_level)), -_joint_lower_end(mirrored, _level(high_level)))
+    """The means in -1..1 that the bets on several kinds of differences together do not refute: a confidence sequence,
+    whose ends hold at all times together.
+
+    The lower end is ever above the true mean with a chance of at most `low_level`, the upper end ever below it with at
+    most `high_level` (WSR, hedged capital confidence sequence: bets against "at most m" and, mirrored, "at least m" are
+    inverted). The lower end lies above m exactly where joint_log_wealth(bets, m) reaches log(1 / low_level), rounding
+    apart. Wealth falls as m grows for every stake, as (d - m) / (m - low) does; so the ends are found by halving.
+    Raises ConfigInvalid for a level outside 0..1, and as `log_wealth`.
+    """
+    mirrored = [kind.mirrored for kind in bets]
+    return Interval(_lower_end(bets, _level(low_level)), -_lower_end(mirrored, _level(high_level)))
 
 
-def _joint_lower_end(bets: Sequence[Bets], level: float) -> float:
+def _lower_end(bets: Sequence[Bets], level: float) -> float:
     kinds = [(*_distinct(b.differences, b.within), b.within.low) for b in bets if b.differences]
     asked = -math.log(level)
 
@@ -111,28 +124,6 @@ def _joint_lower_end(bets: Sequence[Bets], level: float) -> float:
         return math.fsum(_log_wealth(values, counts, mean, low) for values, counts, low in kinds) >= asked
 
     return _last(DIFFERENCES, refuted)
-
-
-def mean_interval(
-    differences: Sequence[float], low_level: float, high_level: float, within: Interval = DIFFERENCES
-) -> Interval:
-    """The means that the bets do not refute: a confidence sequence, whose ends hold at all times together.
-
-    The lower end is ever above the true mean with a chance of at most `low_level`, the upper end ever below it with at
-    most `high_level` (WSR, hedged capital confidence sequence: bets against "at most m" and, mirrored, "at least m" are
-    inverted). The lower end lies above m exactly where log_wealth(differences, m) reaches log(1 / low_level), rounding
-    apart. Wealth falls as m grows for every stake, as (d - m) / (m - low) does; so the ends are found by halving.
-    Raises ConfigInvalid for a level outside 0..1, and as `log_wealth`.
-    """
-    mirror = Interval(-within.high, -within.low)
-    low = _lower_end(differences, _level(low_level), within)
-    return Interval(low, -_lower_end([-d for d in differences], _level(high_level), mirror))
-
-
-def _lower_end(differences: Sequence[float], level: float, within: Interval) -> float:
-    values, counts = _distinct(differences, within)
-    asked = -math.log(level)
-    return _last(within, lambda mean: _log_wealth(values, counts, mean, within.low) >= asked)
 
 
 def _last(within: Interval, is_refuted: Callable[[float], bool]) -> float:

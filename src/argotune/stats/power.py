@@ -14,33 +14,6 @@ from argotune.stats.interval import Interval
 MOST_LABELS = 10_000_000
 
 
-def labels_until_better(gain: float, disagreement: float, level: float, chance: float) -> int:
-    """Labelled disagreements until a bet at `level` has shown a true `gain`, with probability `chance`.
-
-    `gain` is the difference of two hit rates, `disagreement` the share of requests on which only one of the two is
-    right; it cannot be below the gain. Raises ConfigInvalid for numbers outside 0..1 or a gain too small to be shown
-    with MOST_LABELS.
-    """
-    labels = labels_needed(_hits(gain, max(disagreement, gain)), level, chance)
-    if labels is None:
-        raise ConfigInvalid(f"gain {gain:g} at disagreement {disagreement:g}: too small to be shown")
-    return labels
-
-
-def labels_until_no_better(
-    gain: float, disagreement: float, min_effect: float, level: float, chance: float
-) -> int | None:
-    """Labelled disagreements until the upper end of the gain lies below `min_effect`, with probability `chance`.
-
-    None where that cannot be expected: the true `gain` is `min_effect` or more. 0 where too few disagree for such a
-    gain, whatever the labels say. Raises ConfigInvalid for numbers that cannot be.
-    """
-    if min_effect >= disagreement:
-        return 0
-    differences = {-d: share for d, share in _hits(gain, disagreement).items()}
-    return labels_needed(differences, level, chance, claim=-min_effect / disagreement)
-
-
 def shadow_answers_needed(labels: int, disagreement: float) -> int:
     """Answers of both programs to unlabelled requests until so many disagreements were met, on average."""
     if not 0 < disagreement <= 1:
@@ -51,10 +24,14 @@ def shadow_answers_needed(labels: int, disagreement: float) -> int:
 def people_needed(
     gain: float, disagreement: float, judge_accuracy: float, asked_share: float, level: float, chance: float
 ) -> int:
-    """Labels of people among `labels_until_better` disagreements that a judge labels all of, people `asked_share`.
+    """Labels of people until a bet at `level` has shown a true `gain`, with probability `chance`, where a judge labels
+    all disagreements and people the share `asked_share` of them; with a share of 1 people decide alone.
 
+    `gain` is the difference of two hit rates, `disagreement` the share of requests on which only one of the two is
+    right; it cannot be below the gain.
     `judge_accuracy` is the share of disagreements on which the judge says what people say; the bet is that on
-    betting.corrected_differences. With a share of 1 people decide alone. Raises ConfigInvalid as `labels_until_better`.
+    betting.corrected_differences. Raises ConfigInvalid for numbers outside 0..1 or a gain too small to be shown with
+    MOST_LABELS.
     """
     if not 0 <= judge_accuracy <= 1 or not 0 < asked_share <= 1:
         raise ConfigInvalid(f"judge accuracy {judge_accuracy:g}, share {asked_share:g}: not in 0..1")

@@ -30,7 +30,7 @@ from argotune.promotion.verdicts import (
     Verdict,
 )
 from argotune.runs.run import Run
-from argotune.stats.betting import anytime_p, gain_interval, log_wealth, mean_interval, share_interval
+from argotune.stats.betting import Bets, anytime_p, gain_interval, joint_mean_interval, log_wealth, share_interval
 from argotune.stats.interval import Interval
 from argotune.store.collections import Collection
 from argotune.store.documents import from_text, to_record
@@ -383,7 +383,7 @@ def test_a_question_that_is_asked_often_weighs_in_the_gain_and_is_one_piece_of_e
 @pytest.mark.parametrize(("wins", "losses", "equal"), [(30, 6, 64), (10, 9, 5), (3, 20, 200), (1, 0, 0)])
 def test_the_interval_is_that_of_both_confidence_sequences(wins: int, losses: int, equal: int):
     numbers = measure(compared([WIN] * wins + [LOSS] * losses, equal=equal), terms())
-    mean = mean_interval([1.0] * wins + [-1.0] * losses, 0.0125, 0.025)
+    mean = joint_mean_interval([Bets([1.0] * wins + [-1.0] * losses)], 0.0125, 0.025)
     assert numbers.interval == gain_interval(mean, share_interval(wins + losses, wins + losses + equal, 0.025))
     assert numbers.interval.contains(numbers.effect)
 

@@ -13,11 +13,14 @@ from argotune.errors import ConfigInvalid
 from argotune.stats.betting import DIFFERENCES, corrected_differences, log_wealth_path
 from argotune.stats.power import (
     labels_needed,
-    labels_until_better,
-    labels_until_no_better,
     people_needed,
     shadow_answers_needed,
 )
+
+
+def labels_until_better(gain, disagreement, level, chance):
+    """Where people decide alone."""
+    return people_needed(gain, disagreement, 1.0, 1.0, level, chance)
 
 
 def simulated(draw, level, chance, *, most, mean=0.0, within=DIFFERENCES):
@@ -47,13 +50,6 @@ def test_about_as_many_labels_as_told_show_a_gain(gain, disagreement, level, cha
     assert told == pytest.approx(simulated(hits((1 + gain / disagreement) / 2), level, chance, most=most), rel=0.1)
 
 
-@pytest.mark.parametrize(("gain", "disagreement", "most"), [(0.0, 0.15, 900), (-0.05, 0.15, 300), (-0.03, 0.41, 3000)])
-def test_about_as_many_labels_as_told_show_that_a_challenger_is_no_better(gain, disagreement, most):
-    told = labels_until_no_better(gain, disagreement, 0.02, 0.05, 0.8)
-    lost = hits((1 - gain / disagreement) / 2)
-    assert told == pytest.approx(simulated(lost, 0.05, 0.8, most=most, mean=-0.02 / disagreement), rel=0.1)
-
-
 def test_scores_need_as_many_labels_as_told():
     outcomes = {0.5: 0.5, 0.0: 0.2, -0.25: 0.3}
     rng = np.random.default_rng(2)
@@ -81,11 +77,6 @@ def test_finer_levels_surer_chances_and_smaller_gains_need_more_labels(gain, dis
     assert labels_until_better(gain, disagreement, level, (1 + chance) / 2) >= told
     assert labels_until_better(gain * 0.8, max(disagreement, gain), level, chance) >= told
     assert people_needed(gain, disagreement, 0.3, 1.0, level, chance) == told
-
-
-def test_a_useful_challenger_is_never_expected_to_end_as_no_better():
-    assert labels_until_no_better(0.03, 0.1, 0.02, 0.05, 0.8) is None
-    assert labels_until_no_better(0.0, 0.01, 0.02, 0.05, 0.8) == 0
 
 
 def test_shadow_answers_are_asked_until_enough_of_them_disagree():

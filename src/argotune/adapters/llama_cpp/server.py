@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
 from argotune.errors.lines import told
@@ -76,8 +76,56 @@ class Reply:
     answer_tokens: int
 
 
-_Body = dict[str, Any]
-"""A request or an answer as llama.cpp spells it, in JSON."""
+class _Piece(TypedDict):
+    """A piece that may come next, in llama.cpp's words."""
+
+    id: int
+    bytes: list[int]
+    logprob: float
+
+
+class _Place(TypedDict):
+    top_logprobs: list[_Piece]
+
+
+class _Logprobs(TypedDict, total=False):
+    content: list[_Place]
+
+
+class _Message(TypedDict, total=False):
+    content: str | None
+
+
+class _Choice(TypedDict):
+    """`logprobs` of a completion, `message` and `finish_reason` of a chat."""
+
+    logprobs: _Logprobs | None
+    message: _Message
+    finish_reason: str
+
+
+class _Usage(TypedDict):
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class _Timings(TypedDict):
+    prompt_n: int
+
+
+class _Refusal(TypedDict, total=False):
+    type: str
+    message: str
+    n_prompt_tokens: int
+
+
+class _Answer(TypedDict):
+    """An answer of llama.cpp, or its `error`."""
+
+    choices: list[_Choice]
+    usage: _Usage
+    timings: _Timings
+    error: NotRequired[_Refusal]
 
 
 class LlamaServer:
@@ -113,7 +161,7 @@ class LlamaServer:
         pieces = {bytes(token["bytes"]): float(token["logprob"]) for token in _likeliest(body)}
         return NextPieces(pieces, int(body["usage"]["prompt_tokens"]), int(body["timings"]["prompt_n"]))
 
-    def _completed(self, prompt: list[str | int], n_pieces: int) -> _Body:
+    def _completed(self, prompt: list[str | int], n_pieces: int) -> _Answer:
         """The server's answer to one piece more, with the probabilities of so many."""
         asked = {"prompt": prompt, "n_predict": 1, "temperature": 0, "cache_prompt": True, "n_probs": n_pieces}
         body = self._ask("handle_completions", asked)
@@ -123,7 +171,7 @@ class LlamaServer:
             body = self._ask("handle_completions", {**asked, "grammar": WHOLE_CHARACTERS})
         return body
 
-    def write(self, body: Mapping[str, Any]) -> Reply:
+    def write(self, body: Mapping[str, object]) -> Reply:
         """The answer to a chat. Raises PromptTooLong."""
         found = self._ask("handle_chat_completions", {"cache_prompt": True, **body})
         choice, usage = found["choices"][0], found["usage"]
@@ -131,12 +179,12 @@ class LlamaServer:
         is_cut = choice["finish_reason"] == "length"
         return Reply(text, is_cut, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
 
-    def _ask(self, method: str, body: _Body) -> _Body:
+    def _ask(self, method: str, body: Mapping[str, object]) -> _Answer:
         server = self._server
         if server is None:
             raise Unavailable(f"{NAME}: the embedded LM was closed")
         try:
-            found: _Body = getattr(server, method)(body)
+            found: _Answer = getattr(server, method)(body)
         except (RuntimeError, ValueError, TypeError) as error:
             raise BadAnswer(f"{NAME}: llama.cpp refused the request: {told(str(error), 200)}") from error
         if "error" not in found:
@@ -146,11 +194,11 @@ class LlamaServer:
         raise BadAnswer(f"{NAME}: llama.cpp: {told(str(found['error'].get('message')), 200)}")
 
 
-def _likeliest(body: _Body) -> Sequence[_Body]:
+def _likeliest(body: _Answer) -> Sequence[_Piece]:
     """The pieces that may come next, with their bytes, numbers and log-probabilities; none where it tells none."""
-    told_of = (body["choices"][0]["logprobs"] or {}).get("content") or [{"top_logprobs": []}]
-    likeliest: Sequence[_Body] = told_of[0]["top_logprobs"]
-    return likeliest
+    logprobs = body["choices"][0]["logprobs"]
+    places = logprobs.get("content") if logprobs else None
+    return places[0]["top_logprobs"] if places else []
 
 
 def load_runtime() -> Any:

@@ -56,13 +56,8 @@ def _contests(arguments: Namespace) -> None:
     if words := unreadable_words(found.left_out):
         note(words)
     if arguments.json:
-        years = [_year_json(year) for year in found.years]
-        return say_json(
-            {
-                "contests": [_contest_json(each.tenant_id, each.contest) for each in found.contests],
-                "significance": years,
-            }
-        )
+        contests = [{"tenant_id": each.tenant_id, **each.contest.as_json()} for each in found.contests]
+        return say_json({"contests": contests, "significance": [_year_json(year) for year in found.years]})
     table(["TENANT", "PROGRAM", "CONTEST", "OPENED", "HOW IT STANDS"], [_row(each) for each in found.contests])
     for year in found.years:
         say(f"{year.tenant_id}: {_year_told(year)}")
@@ -88,21 +83,6 @@ def _year_json(year: YearOfTenant) -> dict[str, object]:
     return {"tenant_id": year.tenant_id, **numbers, **told}
 
 
-def _contest_json(tenant_id: str, contest: Contest) -> dict[str, object]:
-    """The ids of examples are counted: they say nothing to anybody."""
-    told = contest.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "champion_tag", "outlook"})
-    ahead = contest.outlook
-    return {
-        "tenant_id": tenant_id,
-        **told,
-        "sentence": contest.sentence,
-        "seen": len(contest.seen_ids),
-        "sealed": len(contest.sealed_ids),
-        "labels": len(contest.judged),
-        "outlook": {**ahead.model_dump(mode="json"), "sentence": ahead.sentence} if ahead else None,
-    }
-
-
 def _show(arguments: Namespace) -> None:
     from argotune.pipeline.operations.contests import show_contest
 
@@ -115,8 +95,8 @@ def _show(arguments: Namespace) -> None:
 
 def _story_json(story: ContestStory) -> dict[str, object]:
     told = asdict(story.numbers) if story.numbers else None
-    contest = _contest_json(story.tenant_id, story.contest)
-    return {**contest, "numbers": told, "left_out": dict(story.left_out)}
+    contest = story.contest.as_json()
+    return {"tenant_id": story.tenant_id, **contest, "numbers": told, "left_out": dict(story.left_out)}
 
 
 def _lines(story: ContestStory) -> Iterator[str]:

@@ -18,21 +18,17 @@ from argotune.data.guards.leaks import held_questions
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 from argotune.errors import BudgetSpent, ConfigInvalid
-from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
+from argotune.pipeline.both_versions import BothVersions, ContestQuestion, label_digest, labelled_question
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of
-from argotune.programs.evaluation import Asked, Scored, ask_side_by_side
 from argotune.programs.program import Program
-from argotune.programs.state import load
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order
-from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Marks, Pair, Standing, are_equal, weigh
+from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Drawn
-from argotune.promotion.versions import Version
-from argotune.store.sealing import digest
 
 BATCH = 20
 """Questions that are asked before their answers are written down: so many are lost where the budget ends in between."""
@@ -70,19 +66,6 @@ def evaluate(
     return Evaluation(work.evidence(), work.owes_answers, work.is_plain)
 
 
-@dataclass(frozen=True)
-class _Question:
-    """One question of the contest; `said` is the champion's answer where a trace has it, `example` says what is right
-    where that is known before it is asked."""
-
-    id: str
-    span_id: str
-    inputs: Mapping[str, str]
-    slices: Mapping[str, str]
-    said: Mapping[str, str] | None = None
-    example: Example | None = None
-
-
 class _Gathering:
     def __init__(
         self,
@@ -93,14 +76,12 @@ class _Gathering:
         annotations: Sequence[Annotation],
         lms: LMs | None,
     ) -> None:
-        self._this, self._program, self._contest, self._data, self._lms = this, program, contest, data, lms
+        self._this, self._program, self._contest, self._data = this, program, contest, data
         self._annotations = annotations
         pages = this.contests.pages(contest.id)
         self._pairs = [pair for page in pages for pair in page.pairs]
         self._passed = {span_id for page in pages for span_id in page.passed}
-        marked = (marks for page in pages for marks in page.marks)
-        self._marks = {(marks.question, marks.label): marks for marks in marked}
-        self._faults: dict[str, str] = {}
+        self._both = BothVersions(this, program, contest, lms, [marks for page in pages for marks in page.marks])
         self.owes_answers = False
         self.is_plain = contest.is_plain
 
@@ -108,7 +89,7 @@ class _Gathering:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
         asked = {pair.question for pair in self._pairs}
         examples = self._data.pick(id for id in self._contest.sealed_ids if id not in asked)
-        questions = [_sealed(example) for example in examples if not self._is_near_seen(example.inputs)]
+        questions = [labelled_question(example) for example in examples if not self._is_near_seen(example.inputs)]
         fresh, _ = self._without_held(questions)
         for start in range(0, len(fresh), BATCH):
             self._ask(fresh[start : start + BATCH], "sealed")
@@ -121,9 +102,9 @@ class _Gathering:
         owed = [example for pair in self._pairs if (example := self._unmarked(pair))]
         for start in range(0, len(owed), BATCH):
             self._this.check()
-            questions = [_sealed(example) for example in owed[start : start + BATCH]]
-            self._asked([self._champion, self._challenger], questions)
-            marks = [marks for q in questions if (marks := self._marks.get((q.id, _label_of(q.example))))]
+            questions = [labelled_question(example) for example in owed[start : start + BATCH]]
+            self._both.ask(questions)
+            marks = [marks for q in questions if (marks := self._both.marks.get((q.id, label_digest(q.example))))]
             self._this.contests.append(self._contest.id, (), self._this.now, marks=marks)
 
     def _unmarked(self, pair: Pair) -> Example | None:
@@ -132,7 +113,7 @@ class _Gathering:
         if example is None or pair.repeats or pair.is_silent or pair.span_id in self._standing.contradicted:
             return None
         judges = example.source.is_trusted if pair.drawn == "sealed" else example.source is LabelSource.HUMAN
-        return example if judges and (pair.question, _label_of(example)) not in self._marks else None
+        return example if judges and (pair.question, label_digest(example)) not in self._both.marks else None
 
     def ask_drawn(self) -> None:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
@@ -202,9 +183,9 @@ class _Gathering:
         ahead = outlook_of(measure(found.comparison, terms), len(found.wait), config, self._contest.judge)
         return ahead is None or ahead.labels > len(found.wait)
 
-    def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[_Question], list[str], bool]:
+    def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[ContestQuestion], list[str], bool]:
         """Questions to ask, spans passed over as the challenger may have seen the like, and whether none is left."""
-        batch, passed = list[_Question](), list[str]()
+        batch, passed = list[ContestQuestion](), list[str]()
         for span_id in waiting:
             experience = self._this.archive.experience(self._program.name, span_id)
             if experience is None or self._is_near_seen(experience.inputs):
@@ -217,15 +198,17 @@ class _Gathering:
         batch, held = self._without_held(batch)
         return batch, [*passed, *(question.span_id for question in held)], is_over
 
-    def _without_held(self, questions: Sequence[_Question]) -> tuple[list[_Question], list[_Question]]:
+    def _without_held(
+        self, questions: Sequence[ContestQuestion]
+    ) -> tuple[list[ContestQuestion], list[ContestQuestion]]:
         """The questions of which the challenger holds nothing by heart, and those of which it does."""
         asked = {question.id: question.inputs for question in questions}
-        held = set(held_questions(self._challenger.state, asked, self._program.fields.answers))
+        held = set(held_questions(self._both.challenger.state, asked, self._program.fields.answers))
         return [q for q in questions if q.id not in held], [q for q in questions if q.id in held]
 
-    def _drawn(self, experience: Experience) -> _Question:
+    def _drawn(self, experience: Experience) -> ContestQuestion:
         is_own = experience.program_version == self._contest.champion and self._is_in_trace
-        return _Question(
+        return ContestQuestion(
             question_id(self._program.name, experience.inputs),
             experience.span_id,
             experience.inputs,
@@ -233,66 +216,25 @@ class _Gathering:
             experience.answers if is_own else None,
         )
 
-    def _ask(self, batch: Sequence[_Question], drawn: Drawn, passed: Sequence[str] = ()) -> None:
+    def _ask(self, batch: Sequence[ContestQuestion], drawn: Drawn, passed: Sequence[str] = ()) -> None:
         self._this.check()
         done, known = len(self._pairs), {pair.question: pair for pair in reversed(self._pairs)}
         new = {question.id: question for question in batch if question.id not in known}
-        before = set(self._marks)
-        answers = self._answers(list(new.values()))
+        before = set(self._both.marks)
+        answers = self._both.answers(list(new.values()))
         pairs = []
         for question in batch:
             first = known.get(question.id)
             pair = _again(first, question, drawn) if first else self._pair(question, drawn, answers[question.id])
             known.setdefault(question.id, pair)
             pairs.append(pair)
-        marks = [self._marks[key] for key in self._marks if key not in before]
+        marks = [self._both.marks[key] for key in self._both.marks if key not in before]
         self._this.contests.append(self._contest.id, pairs, self._this.now, passed, marks)
         self._pairs += pairs
         what = f"{self._program.name}: champion and challenger on fresh questions"
         self._this.ports.progress(what, done + len(pairs), done + len(pairs))
 
-    def _answers(self, questions: Sequence[_Question]) -> dict[str, tuple[Answer, Answer]]:
-        """Both answers by question. The champion is asked where no trace has what it said, and again where that is not
-        what the challenger says: an LM that changed under its name since would make a win of it."""
-        unsaid, said = [q for q in questions if q.said is None], [q for q in questions if q.said is not None]
-        found: dict[str, tuple[Answer, Answer]] = {}
-        if unsaid:
-            before, after = self._asked([self._champion, self._challenger], unsaid)
-            found |= {q.id: (_answer(a), _answer(b)) for q, a, b in zip(unsaid, before, after, strict=True)}
-        if said:
-            (after,) = self._asked([self._challenger], said)
-            found |= {q.id: (self._said(q), _answer(b)) for q, b in zip(said, after, strict=True)}
-        if differing := [q for q in said if not are_equal(*found[q.id])]:
-            (again,) = self._asked([self._champion], differing)
-            found |= {q.id: (_answer(a), found[q.id][1]) for q, a in zip(differing, again, strict=True)}
-        return found
-
-    def _asked(self, versions: Sequence[Version], questions: Sequence[_Question]) -> list[list[Scored]]:
-        modules = [load(self._program, v.state, v.signature_hash, self._this.ports.embedder) for v in versions]
-        assert self._lms is not None
-        told = [question.example or question.inputs for question in questions]
-        found = ask_side_by_side(modules, self._program, told, self._lms, lambda _done, _all: None)
-        if len(versions) > 1:
-            self._mark(questions, found)
-        return found.rows
-
-    def _mark(self, questions: Sequence[_Question], found: Asked) -> None:
-        """Keep the scores of both versions by what is right. A champion that met silence has none."""
-        for place, (question, before, after) in enumerate(zip(questions, *found.rows, strict=True)):
-            if question.example is None or (before.lack and before.lack.is_silence):
-                continue
-            self._faults.pop(question.id, None)
-            if place in found.faults:
-                self._faults[question.id] = found.faults[place]
-            else:
-                marks = Marks(question.id, _label_of(question.example), before.score, after.score)
-                self._marks[marks.question, marks.label] = marks
-
-    def _said(self, question: _Question) -> Answer:
-        said = {name: (question.said or {}).get(name, "") for name in self._program.fields.answers}
-        return Answer(said, None if self._program.fields.allow(said) else Lack.OUTSIDE)
-
-    def _pair(self, question: _Question, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
+    def _pair(self, question: ContestQuestion, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
         first = is_champion_first(self._contest.id, question.id)
         pair = Pair(question.id, question.span_id, drawn, *answers, question.slices, is_champion_first=first)
         if self._is_metric_plain and pair.is_equal:
@@ -356,40 +298,19 @@ class _Gathering:
         """By the answers as they were kept; where the metric looks at more, by what it made of predictions."""
         if self._program.is_by_preference:
             return scores_of_preference(pair, example)
-        marks = self._marks.get((pair.question, _label_of(example)))
+        marks = self._both.marks.get((pair.question, label_digest(example)))
         if not self._is_metric_plain:
-            if pair.question in self._faults:
-                raise ConfigInvalid(self._faults[pair.question])
+            if pair.question in self._both.faults:
+                raise ConfigInvalid(self._both.faults[pair.question])
             return (marks.champion, marks.challenger) if marks else None
         if marks and pair.is_equal and marks.champion != marks.challenger:
             return marks.champion, marks.challenger
         champion, challenger = (score_of_answer(self._program, example, a) for a in (pair.champion, pair.challenger))
         return champion, challenger
 
-    @cached_property
-    def _champion(self) -> Version:
-        return self._this.registry.version(self._contest.champion)
 
-    @cached_property
-    def _challenger(self) -> Version:
-        return self._this.registry.version(self._contest.challenger)
-
-
-def _sealed(example: Example) -> _Question:
-    return _Question(example.id, example.span_id or "", example.inputs, dict(example.slices or {}), example=example)
-
-
-def _label_of(example: Example | None) -> str:
-    """The digest of what is right."""
-    return digest(dict(example.expected))[:16] if example else ""
-
-
-def _again(first: Pair, question: _Question, drawn: Drawn) -> Pair:
+def _again(first: Pair, question: ContestQuestion, drawn: Drawn) -> Pair:
     """A question that was answered before: it counts for how often it is asked, and for nothing else."""
     return Pair(
         question.id, question.span_id, drawn, first.champion, first.challenger, question.slices, repeats=first.question
     )
-
-
-def _answer(row: Scored) -> Answer:
-    return Answer(row.answers, row.lack)

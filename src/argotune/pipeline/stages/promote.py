@@ -46,9 +46,12 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     contest = this.contests.contest(run.contest or "")
     barred = this.registry.expected_bar(contest.challenger)
     verdict = _verdict(this, program, run, contest, data)
+    ahead = _outlook(this, contest, verdict)
+    if isinstance(verdict, Undecided) and ahead:
+        verdict = Undecided(f"{verdict.reason}; {ahead.sentence}", verdict.numbers)
     is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
     judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
-    records = {} if not contest.is_open else _contest_records(this, contest, judged)
+    records = _contest_records(this, contest, judged, ahead) if contest.is_open else {}
     if isinstance(verdict, Promoted):
         _set_champion(this, judged, contest, verdict, records, barred)
         kept = this.book.kept(judged)
@@ -66,14 +69,15 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):
         return _rejected(moved, Objection.CHAMPION_MOVED, found.numbers)
-    if bar := this.registry.bar(contest.challenger):
-        return _rejected(bar.sentence, Objection.BARRED, found.numbers)
-    return _with_outlook(found, _outlook(this, contest, found)) if isinstance(found, Undecided) else found
+    bar = this.registry.bar(contest.challenger)
+    return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
 
 
-def _with_outlook(found: Undecided, ahead: Outlook | None) -> Undecided:
-    """The verdict that says what it still takes, where any number of labels is enough."""
-    return Undecided(f"{found.reason}; {ahead.sentence}", found.numbers) if ahead else found
+def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
+    """What an undecided contest still takes; None where no number of labels is enough."""
+    if not isinstance(verdict, Undecided):
+        return None
+    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge)
 
 
 def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
@@ -96,18 +100,14 @@ def champion_moved(this: Pass, program: Program, contest: Contest) -> str:
     return f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
 
 
-def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, str | None]:
+def _contest_records(this: Pass, contest: Contest, judged: Run, ahead: Outlook | None) -> dict[Record, str | None]:
     verdict = judged.verdict
     assert verdict is not None
     known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth, "judged_by": judged.id})
     if isinstance(verdict, Undecided):
-        return this.contests.changing(known.model_copy(update={"outlook": _outlook(this, contest, verdict)}))
+        return this.contests.changing(known.model_copy(update={"outlook": ahead}))
     state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED
     return this.contests.ending(ended(known, state, verdict.reason.partition(": ")[2], this.now))
-
-
-def _outlook(this: Pass, contest: Contest, verdict: Undecided) -> Outlook | None:
-    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge)
 
 
 def _set_champion(

@@ -35,7 +35,7 @@ def report(this: Pass, run: Run, trained: Reported) -> Run:
     """
     now, pages = this.now, dict[str, str | None]()
     if not isinstance(run.verdict, Undecided):
-        pairs = [pair for page in this.contests.pages(trained.contest.id) for pair in page.pairs]
+        pairs = this.contests.pairs(trained.contest.id)
         links = this.ports.tracker.publish(_tracked(this.registry, run, trained, pairs, now))
         pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
     ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
