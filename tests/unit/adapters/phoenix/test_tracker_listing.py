@@ -35,7 +35,7 @@ class Phoenix:
                 self.rows_read += 1
                 name = self.names[number] if number < len(self.names) else f"other {number}"
                 at = NOON + timedelta(minutes=5) - timedelta(hours=number)
-                yield {"name": name, "id": f"x{number}", "created_at": at.isoformat()}
+                yield {"name": name, "id": f"x{number}", "created_at": at.isoformat(), "metadata": {"run": "run-1"}}
 
 
 def publish(phoenix: Phoenix, answers: dict[str, str] | None = None) -> str:
@@ -52,7 +52,7 @@ def test_of_thousands_of_experiments_those_of_a_day_are_read() -> None:
 
 
 def test_experiments_that_are_there_are_taken_and_no_more_are_read() -> None:
-    names = ("other", "routing run-1 challenger", "routing run-1 champion")
+    names = ("other", "routing v1 challenger", "routing v0 champion")
     phoenix = Phoenix(5000, names)
     assert publish(phoenix, {"agent": "a"}).endswith("experimentId=x2&experimentId=x1")
     assert phoenix.rows_read <= 4
