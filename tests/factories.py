@@ -17,6 +17,7 @@ from argotune.promotion.versions import Lineage, Version, version_id
 from argotune.runs.run import Run, RunState
 from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.interval import Interval
+from argotune.stats.power import people_needed
 from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -191,3 +192,8 @@ def make_verdict(outcome: str = "promoted", reason: str = "better") -> Verdict:
         log_wealth=6.2,
     )
     return Promoted(reason, numbers) if outcome == "promoted" else Rejected(reason, Objection.NO_BETTER, numbers)
+
+
+def labels_until_better(gain: float, disagreement: float, level: float, chance: float) -> int:
+    """Labels until a bet has shown a gain, where people decide alone."""
+    return people_needed(gain, disagreement, 1.0, 1.0, level, chance)

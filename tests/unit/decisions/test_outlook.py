@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
+from factories import labels_until_better
 from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.decisions.outlook import Outlook, outlook
 from argotune.stats.betting import log_wealth_path
-from argotune.stats.power import labels_until_better
 
 LEVEL, CHANCE = 0.0125, 0.8
 

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from factories import NOON, after
+from factories import NOON, after, labels_until_better
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from argotune.decisions.outlook import Outlook
 from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingHistory
-from argotune.stats.power import labels_until_better, shadow_answers_needed
+from argotune.stats.power import shadow_answers_needed
 from argotune.tenants.config import DecisionRules
 
 RULES = DecisionRules()

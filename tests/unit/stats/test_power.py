@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from factories import labels_until_better
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,11 +17,6 @@ from argotune.stats.power import (
     people_needed,
     shadow_answers_needed,
 )
-
-
-def labels_until_better(gain, disagreement, level, chance):
-    """Where people decide alone."""
-    return people_needed(gain, disagreement, 1.0, 1.0, level, chance)
 
 
 def simulated(draw, level, chance, *, most, mean=0.0, within=DIFFERENCES):
