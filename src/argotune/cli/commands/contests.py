@@ -14,13 +14,13 @@ from argotune.cli.open import store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.cli.who import who_of
 from argotune.pipeline.operations.asked import Deed
-from argotune.promotion.contests import Contest
-from argotune.promotion.verdicts import Numbers
 from argotune.runs.reports import unreadable_words
 from argotune.stats.wording import chance, points
 
 if TYPE_CHECKING:
     from argotune.pipeline.operations.contests import ContestStory, TenantContest, YearOfTenant
+    from argotune.promotion.contests import Contest
+    from argotune.promotion.verdicts import Numbers
 
 SHOWN_SPANS = 10
 """Spans that wait, named in the text; the JSON has all."""
