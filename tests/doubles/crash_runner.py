@@ -1,18 +1,20 @@
 """Runs the loop in a process that is killed (SIGKILL) at a chosen write, then again to its end; prints what is left.
 
-    crash_runner.py FOLDER
+    crash_runner.py FOLDER [gathering]
 
 Kills before and after every write of one run, each on a fresh SQLite file, in forked children; the parent then
-finishes the run and prints one JSON line for each kill.
+finishes the run and prints one JSON line for each kill. With `gathering` it is a later run of an open contest.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from world import START, ScriptedLMs, World, traffic
@@ -66,15 +68,31 @@ def world_on(path: Path) -> World:
     return world
 
 
+def gathering_on(path: Path) -> World:
+    """A world two hours after a run that opened a contest, with requests that nobody has labelled."""
+    base = path.with_name("base.db")
+    if path != base and not path.exists():
+        for part in path.parent.glob(f"{base.name}*"):
+            shutil.copy(part, path.with_name(part.name.replace(base.name, path.name)))
+    world = world_on(path)
+    world.new_config = world.tenant("acme", contest={"min_people_labels": 1000}, min_samples_for_optimization=30)
+    if path != base:
+        world.traces.record("acme", traffic("acme", 40, first=1000)[0])
+        world.later(hours=2)
+        world._ids = itertools.count(100)
+    world.store.writes = world.store.answers = 0
+    return world
+
+
 def run(world: World) -> None:
     run_module(world.ports, world.new_config, "routing", Request())
 
 
-def killed(path: Path, kill_at: int, kill_after: bool) -> bool:
+def killed(path: Path, kill_at: int, kill_after: bool, start: Callable[[Path], World]) -> bool:
     """Run in a child; whether it was killed."""
     child = os.fork()
     if child == 0:
-        world = world_on(path)
+        world = start(path)
         world.store.kill_at, world.store.kill_after = kill_at, kill_after
         run(world)
         os._exit(0)
@@ -82,9 +100,9 @@ def killed(path: Path, kill_at: int, kill_after: bool) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def left(path: Path) -> dict[str, object]:
+def left(path: Path, start: Callable[[Path], World]) -> dict[str, object]:
     """Finish the run and say what is there."""
-    world = world_on(path)
+    world = start(path)
     world.later(seconds=5)
     run(world)
     registry, book = Registry(world.store, "acme"), RunBook(world.store, "acme")
@@ -105,16 +123,18 @@ def left(path: Path) -> dict[str, object]:
     }
 
 
-def main(folder: Path) -> None:
-    whole = left(folder / "whole.db")
+def main(folder: Path, start: Callable[[Path], World]) -> None:
+    if start is gathering_on:
+        run(start(folder / "base.db"))
+    whole = left(folder / "whole.db", start)
     sys.stdout.write(json.dumps({"whole": whole, "start": START.isoformat()}) + "\n")
     for kill_after in (False, True):
         kill_at = 1
-        while killed(path := folder / f"{kill_at}-{kill_after}.db", kill_at, kill_after):
-            sys.stdout.write(json.dumps({"kill_at": kill_at, "after": kill_after, **left(path)}) + "\n")
+        while killed(path := folder / f"{kill_at}-{kill_after}.db", kill_at, kill_after, start):
+            sys.stdout.write(json.dumps({"kill_at": kill_at, "after": kill_after, **left(path, start)}) + "\n")
             sys.stdout.flush()
             kill_at += 1
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), gathering_on if sys.argv[2:] == ["gathering"] else world_on)
