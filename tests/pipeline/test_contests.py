@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from judge import Judge, annotator
 from labelling import annotated, waiting
+from scripted_lm import like_the_nearest_demo
 from world import AGENTS, START, World, filled, traffic
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
-from argotune.errors import Conflict
+from argotune.errors import Conflict, NoContent
 from argotune.labels.queue import AnnotationQueue
 from argotune.labels.selection import Reason
 from argotune.pipeline.module_pass import Request
@@ -151,6 +153,37 @@ def test_a_contest_makes_its_module_due_for_one_label_or_request_and_else_costs_
     assert not world.look(config).is_due
     asked(world, 1, 3000)
     assert world.look(config).is_due
+
+
+def silent_without_demos(inputs: Mapping[str, str], labels: Sequence[str], demos: Sequence[Mapping[str, Any]]) -> str:
+    if not demos:
+        raise NoContent("nothing")
+    return like_the_nearest_demo(inputs, labels, demos)
+
+
+@pytest.mark.parametrize(
+    ("limits", "requests", "is_champion_silent", "is_due"),
+    [
+        ({"max_shadow_calls": 5}, 3, False, True),
+        ({"max_shadow_calls": 5}, 5, False, False),
+        ({"max_shadow_calls": 15}, 10, True, True),
+        ({"max_shadow_calls": 15}, 15, True, False),
+        ({"shadow_calls_per_pass": 0}, 3, False, False),
+    ],
+)
+def test_a_new_request_makes_a_module_due_as_long_as_the_contest_may_draw_it(
+    limits, requests: int, is_champion_silent: bool, is_due: bool
+):
+    world, config = contested(contest=limits, annotation={"daily_limit": 0})
+    assert len(contest_of(world).sealed_ids) > 5, "which are no drawn requests"
+    asked(world, requests)
+    if is_champion_silent:
+        world.lms.answer = silent_without_demos
+    one_pass(world, config)
+    world.later(hours=2)
+    assert not world.look(config).is_due
+    asked(world, 1, 3000)
+    assert world.look(config).is_due == is_due
 
 
 def test_the_champions_answer_comes_from_the_trace_where_that_version_gave_it_and_the_challenger_agrees():
@@ -444,6 +477,35 @@ def test_answers_are_limited_by_pass_and_by_contest():
         due.append(world.look(config).is_due)
     assert made == [10, 10, 5, 0]
     assert due == [True, True, False, False], "what is owed is asked at the next interval"
+
+
+@pytest.mark.parametrize(
+    ("n", "limits", "told"),
+    [
+        (60, {"budget": {"max_lm_calls": 1}}, "nothing was answered yet; asking ended early (budget.max_lm_calls: "),
+        (60, {"contest": {"max_shadow_calls": 25}}, "(contest.max_shadow_calls: 25 requests may be drawn, 25 were)"),
+        (60, {"contest": {"shadow_calls_per_pass": 0}}, "(contest.shadow_calls_per_pass: no pass may draw a request)"),
+        (9, {}, ""),
+    ],
+    ids=["budget", "of the contest", "of a pass", "none"],
+)
+def test_an_undecided_contest_names_the_limit_that_ended_its_asking(n: int, limits, told: str):
+    world, config = contested(**limits)
+    asked(world, n)
+    one_pass(world, config)
+    run = one_pass(world, config)
+    assert told in run.sentence
+    for sentence in (run.sentence, contest_of(world).sentence):
+        assert told.partition("; ")[2] in sentence
+        assert ("asking ended early" in sentence) == ("raise that limit" in sentence) == bool(told)
+
+
+def test_a_budget_below_a_batch_pays_for_answers_that_are_kept():
+    world, config = contested(budget={"max_lm_calls": 6})
+    contest = contest_of(world)
+    known = len(pairs_of(world, contest.id))
+    one_pass(world, config)
+    assert 0 < known < len(pairs_of(world, contest.id))
 
 
 def test_fifty_passes_of_one_tenant_at_once_promote_once():

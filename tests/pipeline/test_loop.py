@@ -122,7 +122,7 @@ def test_an_optimizer_that_needs_a_writer_is_refused_with_a_sentence():
 
 
 def test_a_spent_budget_leaves_the_contest_open_and_the_next_run_asks_on():
-    world, config = filled(budget={"max_lm_calls": 60}, contest={"min_people_labels": 30})
+    world, config = filled(budget={"max_lm_calls": 60}, contest={"min_people_labels": 40})
     run = run_once(world, config)
     assert (run.outcome, run.lm_calls) == ("undecided", 60)
     assert run.counts["contest: asking was cut short"] == 1

@@ -178,8 +178,8 @@ def _waiting(this: Pass, contests: Sequence[Contest]) -> dict[str, Awaited]:
 
 
 def _waiting_of(config: RoutingConfigUnified, contest: Contest) -> Awaited:
-    ahead, in_hand = contest.outlook, len(contest.wait)
-    has_room = contest.answers < config.contest.max_shadow_calls
+    ahead, in_hand, limits = contest.outlook, len(contest.wait), config.contest
+    has_room = limits.shadow_calls_per_pass > 0 and contest.drawn < limits.max_shadow_calls
     return Awaited(
         labels=in_hand,
         wants_requests=has_room and (ahead is None or ahead.labels > in_hand),

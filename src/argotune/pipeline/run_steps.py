@@ -293,6 +293,8 @@ class Work:
                 "judged": tuple(score.example_id for score in comparison.scores if score.source),
                 "answers": comparison.answers,
                 "differ": comparison.differ,
+                "drawn": found.drawn,
+                "cut_short": found.cut_short,
                 "wait": found.evidence.wait,
                 "owes_answers": found.owes_answers,
                 "is_plain": found.is_plain,

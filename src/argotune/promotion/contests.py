@@ -48,9 +48,10 @@ class Contest(Document):
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
     `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
-    pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, the natural logarithm of
-    its wealth, the spans that `wait` to be labelled in the order in which they were drawn, and the run that it was
-    `judged_by`, "" before the first. `is_plain`: it was not refuted that the metric gives equal answers equal scores.
+    pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, how many requests were
+    `drawn` (silent ones too), the natural logarithm of its wealth, the spans that `wait` to be labelled in the order in
+    which they were drawn, and the run that it was `judged_by`, "" before the first. `cut_short`: which limit ended the
+    asking of the last pass. `is_plain`: it was not refuted that the metric gives equal answers equal scores.
     `judge` stands beside people, None: they decide alone; what `wait_for_judge` it has not said anything of yet.
     """
 
@@ -72,9 +73,11 @@ class Contest(Document):
     judged: tuple[str, ...] = ()
     answers: int = 0
     differ: int = 0
+    drawn: int = 0
     log_wealth: float = 0.0
     wait: tuple[str, ...] = ()
     owes_answers: bool = True
+    cut_short: str = ""
     is_plain: bool = True
     judge: Judge | None = None
     wait_for_judge: tuple[str, ...] = ()
@@ -95,7 +98,7 @@ class Contest(Document):
         if state not in NEXT[self.state]:
             raise Conflict(f"contest {self.id} cannot go from {self.state} to {state}")
         changes = {"state": state, "why": why, "ended_at": at, "spent": spent, "who": who}
-        over = {"wait": (), "wait_for_judge": (), "owes_answers": False, "outlook": None}
+        over = {"wait": (), "wait_for_judge": (), "owes_answers": False, "cut_short": "", "outlook": None}
         return self.model_copy(update={**changes, **over})
 
     def as_json(self) -> dict[str, Json]:
@@ -121,7 +124,13 @@ class Contest(Document):
             told += f"; {self.judge.sentence}"
         if not self.is_open:
             return f"{self.state}: {self.why} ({told})"
-        return f"open: {told}" + (f"; {self.outlook.sentence}" if self.outlook else "")
+        return "; ".join([f"open: {told}", *self.ahead])
+
+    @property
+    def ahead(self) -> list[str]:
+        """What keeps it from going on and how that is mended, and what it still takes, as far as that is known."""
+        limit = [f"asking ended early ({self.cut_short}): raise that limit"] if self.cut_short else []
+        return [*limit, *([self.outlook.sentence] if self.outlook else [])]
 
 
 class OpenContest(Document):

@@ -36,11 +36,13 @@ BATCH = 20
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evidence of a contest as it stands, whether requests wait to be drawn in a later pass, and why asking ended
-    early, "" where it did not. `is_plain`: nothing refuted that the metric gives equal answers equal scores."""
+    """The evidence of a contest as it stands, whether requests wait to be drawn in a later pass, how many were `drawn`
+    so far, and why asking ended early, "" where it did not. `is_plain`: nothing refuted that the metric gives equal
+    answers equal scores."""
 
     evidence: Evidence
     owes_answers: bool
+    drawn: int
     is_plain: bool
     cut_short: str = ""
 
@@ -56,14 +58,14 @@ def evaluate(
     """
     work = _Gathering(this, program, contest, data, annotations, lms)
     if lms is None:
-        return Evaluation(work.evidence(), False, work.is_plain)
+        return work.evaluation(owes_answers=False)
     try:
         work.ask_sealed()
         work.ask_labelled()
         work.ask_drawn()
     except BudgetSpent as error:
-        return Evaluation(work.evidence(), True, work.is_plain, str(error))
-    return Evaluation(work.evidence(), work.owes_answers, work.is_plain)
+        return work.evaluation(owes_answers=True, cut_short=str(error))
+    return work.evaluation(owes_answers=work.owes_answers, cut_short=work.limit_met)
 
 
 class _Gathering:
@@ -82,8 +84,12 @@ class _Gathering:
         self._pairs = [pair for page in pages for pair in page.pairs]
         self._passed = {span_id for page in pages for span_id in page.passed}
         self._both = BothVersions(this, program, contest, lms, [marks for page in pages for marks in page.marks])
-        self.owes_answers = False
+        self.owes_answers, self.limit_met = False, ""
         self.is_plain = contest.is_plain
+
+    def evaluation(self, *, owes_answers: bool, cut_short: str = "") -> Evaluation:
+        evidence = self.evidence()  # which may find that the metric is not plain
+        return Evaluation(evidence, owes_answers, self._drawn_so_far, self.is_plain, cut_short)
 
     def ask_sealed(self) -> None:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
@@ -91,8 +97,8 @@ class _Gathering:
         examples = self._data.pick(id for id in self._contest.sealed_ids if id not in asked)
         questions = [labelled_question(example) for example in examples if not self._is_near_seen(example.inputs)]
         fresh, _ = self._without_held(questions)
-        for start in range(0, len(fresh), BATCH):
-            self._ask(fresh[start : start + BATCH], "sealed")
+        for start in range(0, len(fresh), self._batch):
+            self._ask(fresh[start : start + self._batch], "sealed")
 
     def ask_labelled(self) -> None:
         """Ask both again what people have labelled since, where the metric must see predictions to score them."""
@@ -100,9 +106,9 @@ class _Gathering:
         if self._is_metric_plain:
             return
         owed = [example for pair in self._pairs if (example := self._unmarked(pair))]
-        for start in range(0, len(owed), BATCH):
+        for start in range(0, len(owed), self._batch):
             self._this.check()
-            questions = [labelled_question(example) for example in owed[start : start + BATCH]]
+            questions = [labelled_question(example) for example in owed[start : start + self._batch]]
             self._both.ask(questions)
             marks = [marks for q in questions if (marks := self._both.marks.get((q.id, label_digest(q.example))))]
             self._this.contests.append(self._contest.id, (), self._this.now, marks=marks)
@@ -119,11 +125,12 @@ class _Gathering:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
         rules = self._this.config.contest
         left = min(rules.shadow_calls_per_pass, self._room)
+        self.limit_met = self._limit_told() if left <= 0 and self._wants_more() else ""
         asked = {*self._passed, *(pair.span_id for pair in self._pairs)}  # a request answers once, sealed or drawn
         order = in_lot_order(self._contest.id, self._requests(), asked, self._since)
         waiting = iter(order)
         while left > 0 and self._wants_more():
-            batch, passed, is_over = self._next_batch(waiting, min(left, BATCH))
+            batch, passed, is_over = self._next_batch(waiting, min(left, self._batch))
             if batch or passed:
                 self._ask(batch, "lot", passed)
             left -= len(batch)
@@ -135,7 +142,23 @@ class _Gathering:
     @property
     def _room(self) -> int:
         """How many requests may still be drawn."""
-        return self._this.config.contest.max_shadow_calls - sum(pair.drawn == "lot" for pair in self._pairs)
+        return self._this.config.contest.max_shadow_calls - self._drawn_so_far
+
+    def _limit_told(self) -> str:
+        most = self._this.config.contest.max_shadow_calls
+        full = f"contest.max_shadow_calls: {most} requests may be drawn, {self._drawn_so_far} were"
+        return full if self._room <= 0 else "contest.shadow_calls_per_pass: no pass may draw a request"
+
+    @property
+    def _drawn_so_far(self) -> int:
+        return sum(pair.drawn == "lot" for pair in self._pairs)
+
+    @cached_property
+    def _batch(self) -> int:
+        """Questions of a batch, of which the budget of a run pays for two: one that ended within the first would
+        be spent on nothing, pass after pass."""
+        calls = 2 * max(len(self._program.build().predictors()), 1)
+        return max(1, min(BATCH, self._this.config.budget.max_lm_calls // (2 * calls)))
 
     def evidence(self) -> Evidence:
         """What all answers so far come to by the labels that stand. Where they show that the metric is not plain, they

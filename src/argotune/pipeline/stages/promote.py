@@ -47,11 +47,12 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     barred = this.registry.expected_bar(contest.challenger)
     verdict = _verdict(this, program, run, contest, data)
     ahead = _outlook(this, contest, verdict)
-    if isinstance(verdict, Undecided) and ahead:
-        verdict = Undecided(f"{verdict.reason}; {ahead.sentence}", verdict.numbers)
+    if isinstance(verdict, Undecided):
+        contest = contest.model_copy(update={"outlook": ahead})
+        verdict = Undecided("; ".join([verdict.reason, *contest.ahead]), verdict.numbers)
     is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
     judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
-    records = _contest_records(this, contest, judged, ahead) if contest.is_open else {}
+    records = _contest_records(this, contest, judged) if contest.is_open else {}
     if isinstance(verdict, Promoted):
         _set_champion(this, judged, contest, verdict, records, barred)
         kept = this.book.kept(judged)
@@ -100,12 +101,12 @@ def champion_moved(this: Pass, program: Program, contest: Contest) -> str:
     return f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
 
 
-def _contest_records(this: Pass, contest: Contest, judged: Run, ahead: Outlook | None) -> dict[Record, str | None]:
+def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, str | None]:
     verdict = judged.verdict
     assert verdict is not None
     known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth, "judged_by": judged.id})
     if isinstance(verdict, Undecided):
-        return this.contests.changing(known.model_copy(update={"outlook": ahead}))
+        return this.contests.changing(known)
     state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED
     return this.contests.ending(ended(known, state, verdict.reason.partition(": ")[2], this.now))
 
