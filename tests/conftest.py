@@ -1,4 +1,4 @@
-"""What several suites share: one Phoenix server per session."""
+"""What several suites share: one Phoenix server and one MLflow server per session."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from mlflow_server import mlflow_serving
 from required import lacking
 
 from argotune.adapters.phoenix.server import PhoenixServer
@@ -58,3 +59,20 @@ def phoenix_server(phoenix_python: Path, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def phoenix_url(phoenix_server: PhoenixServer) -> str:
     return phoenix_server.url
+
+
+@pytest.fixture(scope="session")
+def mlflow_python() -> Path:
+    """An interpreter that has mlflow installed."""
+    named = os.environ.get("ARGOTUNE_MLFLOW_PYTHON")
+    python = Path(named) if named else REPOSITORY / ".venv-mlflow/bin/python"
+    if not python.exists():
+        lacking(f"no MLflow at {python}: `make .venv-mlflow/.ready`, or set ARGOTUNE_MLFLOW_PYTHON")
+    return python
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(mlflow_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of our own on loopback, empty at first."""
+    with mlflow_serving(mlflow_python, tmp_path_factory.mktemp("mlflow")) as url:
+        yield url

@@ -17,7 +17,7 @@ def words_of(text: str) -> set[str]:
 
 PRODUCTS = words_of(
     """
-    argo copro cpp gepa litellm llama mipro phoenix prometheus redis simba sqlite tfidf vespa
+    argo copro cpp gepa litellm llama mipro mlflow phoenix prometheus redis simba sqlite tfidf vespa
     """
 )
 """Products, and methods under the name that their papers gave them."""
@@ -26,10 +26,10 @@ PLAIN = words_of(
     """
     addresses aggregate api application asked bootstrap both causes check checkup choice cli client cluster command
     commands compiling config connection credentials cross data decide demo disagreement discover documented
-    documents evaluate evaluation explain exporter failures features files flags forget format host hosts ids
-    inspect inspecting instructions interval known learn lines main marker memory mending named names nearest next
-    old on once output own paired parser personal place progress public quiet random reasons removal report
-    reports retrying right sample scheduling search secrets selection service showing stats step steps store
+    documents evaluate evaluation explain exporter failures features files flags forget format host hosts http
+    ids inspect inspecting instructions interval json known learn lines main marker memory mending named names
+    nearest next old on once output own paired parser personal place progress public quiet random reasons removal
+    report reports retrying right sample scheduling search secrets selection service showing stats step steps store
     story streams up validation values watching who
     """
 )

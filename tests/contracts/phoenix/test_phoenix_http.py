@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, TooLarge
+from argotune.adapters.json_http import ServerRefused, TooLarge
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.phoenix.tracker import PhoenixTracker
@@ -41,7 +42,7 @@ FAILURES = {
     "429": ({"status": 429}, RateLimited, "429", 3),
     "500": ({"status": 500, "body": b"Internal"}, Unavailable, "500: Internal", 3),
     "503": ({"status": 503}, Unavailable, "503", 3),
-    "418": ({"status": 418, "body": b"teapot"}, PhoenixRefused, "418: teapot", 1),
+    "418": ({"status": 418, "body": b"teapot"}, ServerRefused, "418: teapot", 1),
     "redirect": ({"status": 302, "headers": {"Location": "https://in"}}, ConfigInvalid, "redirects to 'https://in'", 1),
     "cut off": ({"body": b'{"data": [' + b" " * 99, "cut_to_bytes": 20}, BadAnswer, "breaks off", 3),
     "empty": ({"body": b""}, BadAnswer, "not JSON", 1),

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 import pytest
 from contracts.phoenix.span_ids import ids, own_ids
 
+from argotune.adapters.json_http import segment
 from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
 from argotune.adapters.phoenix import traces as phoenix_traces
-from argotune.adapters.phoenix.connection import PhoenixHttp, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.names import project_name
 from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.traces import PhoenixTraces

@@ -162,7 +162,7 @@ def test_a_query_route_that_does_not_heed_times_is_given_up(start: Start, monkey
 
 
 def test_a_body_that_drips_is_given_up_after_its_limit(bad_server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("argotune.adapters.phoenix.connection.PIECE_LIMIT", 0)
+    monkeypatch.setattr("argotune.adapters.json_http.PIECE_LIMIT", 0)
     bad_server.script[0].body = b'{"data": []}'
     with closing(PhoenixHttp(bad_server.url, patience=Patience(sleep=lambda _s: None))) as http:
         with pytest.raises(Unavailable, match="took longer than 0 s"):

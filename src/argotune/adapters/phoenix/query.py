@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from argotune.adapters.phoenix.connection import PhoenixHttp, TooLarge, TooSlow
+from argotune.adapters.json_http import TooLarge, TooSlow
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.errors import BadAnswer
 
 MAX_ROWS = 20_000

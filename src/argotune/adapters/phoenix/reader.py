@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from argotune.adapters.phoenix.connection import Params, PhoenixHttp, TooLarge, TooSlow, rows, segment
+from argotune.adapters.json_http import Params, TooLarge, TooSlow, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.query import Query, Table, Traffic, Window, windows
 from argotune.adapters.phoenix.spans import (

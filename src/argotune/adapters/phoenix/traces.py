@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
-from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, TooLarge, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.names import project_name, span_name, tenant_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
@@ -255,7 +256,7 @@ class PhoenixTraces:
         """Send spans, without those that Phoenix says it has: it takes all or none."""
         try:
             self._http.post(path, {"data": [body_of(span) for span in spans.values()]})
-        except PhoenixRefused as refused:
+        except ServerRefused as refused:
             known = _duplicates(refused)
             if not known:
                 raise
@@ -359,7 +360,7 @@ def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]
         raise BadAnswer(told(f"Phoenix: graphql: a page of projects is not as documented: {error!r}")) from error
 
 
-def _duplicates(refused: PhoenixRefused) -> set[str]:
+def _duplicates(refused: ServerRefused) -> set[str]:
     """The span ids that Phoenix names as known; none when it refused for another reason."""
     try:
         detail = json.loads(refused.detail)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from argotune.adapters.phoenix.connection import PhoenixHttp, PhoenixRefused, rows, segment
+from argotune.adapters.json_http import ServerRefused, segment
+from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.names import project_name
 from argotune.adapters.phoenix.spans import storable_json
 from argotune.errors import BadAnswer
@@ -142,7 +143,7 @@ class PhoenixTracker:
     def _post_once(self, path: str, body: Mapping[str, Any]) -> None:
         try:
             self._http.post(path, body)
-        except PhoenixRefused as refused:
+        except ServerRefused as refused:
             if refused.status != ALREADY_THERE:
                 raise
 
