@@ -1,7 +1,8 @@
 # Everything runs in .venv (locked by uv.lock); the Phoenix server has an environment of its own, .venv-phoenix,
-# as it would cost every command 16 s and 390 MB.
+# as it would cost every command 16 s and 390 MB. So has MLflow, which only tests and benchmarks start.
 PYTHON ?= python3
 PHOENIX_VERSION ?= 20.26.1
+MLFLOW_VERSION ?= 3.17.2
 UV = .venv/bin/uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
@@ -22,6 +23,11 @@ setup: .venv/.ready .venv-phoenix/.ready
 	$(UV) pip install -q --compile-bytecode --python .venv-phoenix/bin/python "arize-phoenix==$(PHOENIX_VERSION)"
 	touch $@
 
+.venv-mlflow/.ready: Makefile | .venv/.ready
+	test -x .venv-mlflow/bin/python || $(PYTHON) -m venv --without-pip .venv-mlflow
+	$(UV) pip install -q --compile-bytecode --python .venv-mlflow/bin/python "mlflow==$(MLFLOW_VERSION)"
+	touch $@
+
 demo: setup
 	.venv/bin/argotune demo
 
@@ -31,7 +37,7 @@ check: .venv/.ready
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 
-test: setup check
+test: setup .venv-mlflow/.ready check
 	.venv/bin/python -m pytest -n auto --dist loadfile --ignore tests/cluster
 
 # Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.
