@@ -29,6 +29,7 @@ from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
@@ -87,19 +88,16 @@ class MadeUpTraces:
     def __init__(self, count: int) -> None:
         self._count = count
 
-    def spans_after(
-        self, _tenant_id: str, _module: str, cursor: Cursor | None, _since: datetime | None = None
-    ) -> Iterator[SpanRead]:
+    def spans_after(self, _stream: Stream, cursor: Cursor | None, _since: datetime | None = None) -> Iterator[SpanRead]:
         for number in range(int(cursor or 0), self._count):
             yield SpanRead(span(number, self._count), Cursor(str(number + 1)))
 
-    def holds(self, _tenant_id: str, _cursor: Cursor) -> bool:
+    def holds(self, _stream: Stream, _cursor: Cursor) -> bool:
         return True
 
     def count_after(
         self,
-        _tenant_id: str,
-        _module: str,
+        _stream: Stream,
         cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
@@ -107,9 +105,7 @@ class MadeUpTraces:
     ) -> int:
         return 0 if until and not since else min(max(self._count - int(cursor or 0), 0), limit)
 
-    def annotations(
-        self, _tenant_id: str, _module: str, names: Sequence[str], _since: datetime
-    ) -> Iterator[Annotation]:
+    def annotations(self, _stream: Stream, names: Sequence[str], _since: datetime) -> Iterator[Annotation]:
         for number in range(0, self._count, LABELLED_EVERY):
             yield Annotation(f"{number:016x}", names[0], AGENTS[number % 4], "HUMAN", "ann", NOW)
 

@@ -37,6 +37,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.data.annotations import Annotation
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.gain_model import MetaModel, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
@@ -298,7 +299,7 @@ def _serve(world: World, tenant: Tenant, config: RoutingConfigUnified, day: int)
         given = rng.choice(tenant.agents) if rng.random() < tenant.noise else right
         labels.append(Annotation(span_id, "agent", given, "HUMAN", "benchmark", world.now))
     world.traces.record(tenant.id, spans)
-    world.traces.annotate(tenant.id, labels)
+    world.traces.annotate(Stream(tenant.id, "routing"), labels)
 
 
 def _hidden_accuracy(world: World, tenant: Tenant, config: RoutingConfigUnified, day: int) -> float:

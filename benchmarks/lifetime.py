@@ -42,6 +42,7 @@ from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.examples import Example
 from argotune.data.spans import Span
 from argotune.data.splitting import Split
+from argotune.data.stream import Stream
 from argotune.labels.queue import AnnotationQueue
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Request
@@ -184,7 +185,7 @@ def _label(world: World, case: Case, truth: Mapping[str, str], day: int) -> int:
         waiting = [item.span_id for item in AnnotationQueue(world.store, case.tenant.id).items() if item.is_waiting]
         span_ids = waiting[: case.labels_a_day]
     labels = [Annotation(id, "agent", truth[id], "HUMAN", "benchmark", world.now) for id in span_ids]
-    world.traces.annotate(case.tenant.id, labels)
+    world.traces.annotate(Stream(case.tenant.id, "routing"), labels)
     return len(labels)
 
 

@@ -32,16 +32,17 @@ from argotune.data.examples import examples_from
 from argotune.data.experiences import Fields, Unusable, read_span
 from argotune.data.guards.masking import Mask
 from argotune.tenants.config import RoutingConfigUnified
+from argotune.data.stream import Stream
 config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0)
 fields = Fields("routing", ("query", "entities", "relationships", "enhanced_query"), {"agent": tuple(config.agents)})
 traces = PhoenixTraces(PhoenixHttp(sys.argv[1], timeout_s=300), "bench")
 before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
 since = datetime.now(UTC) - timedelta(hours=25)
-read = traces.spans_after("bench", "routing", None, since)
+read = traces.spans_after(Stream("bench", "routing"), None, since)
 found = (read_span(span, "bench", {"routing": fields}) for span, _ in read)
 mask = Mask(config.masking)
 experiences = (mask.experience(e, fields) for e in found if not isinstance(e, Unusable))
-annotations = strongest(traces.annotations("bench", "routing", ["agent"], since))
+annotations = strongest(traces.annotations(Stream("bench", "routing"), ["agent"], since))
 gathered = examples_from(experiences, annotations, fields, config)
 print(json.dumps({"rows": len(gathered.examples) + sum(gathered.counts.values()), "examples": len(gathered.examples),
     "s": time.perf_counter() - started, "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))

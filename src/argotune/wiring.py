@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from argotune.data.bound_sources import BoundSources
 from argotune.data.source import TraceSink, TraceSource
 from argotune.errors import ConfigInvalid
 from argotune.lm.names import Defaults, Keys, annotator_of_key
@@ -58,8 +59,8 @@ def open_sink(settings: Settings) -> TraceSink:
 
 
 def open_traces(settings: Settings) -> TraceSource:
-    """The tenant traces in Phoenix."""
-    return _phoenix_traces(settings)
+    """Where tenants' traces are: in Phoenix, and where a tenant's config binds them to."""
+    return BoundSources(_phoenix_traces(settings), {})
 
 
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:

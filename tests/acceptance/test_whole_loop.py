@@ -14,6 +14,7 @@ import pytest
 
 from argotune import ModalitySpanCollector, create_default_config_manager, wiring
 from argotune.adapters.phoenix.names import project_name
+from argotune.data.stream import Stream
 from argotune.settings import read_settings
 from tests.acceptance.conftest import SAMPLE, SCRIPTS
 
@@ -102,7 +103,7 @@ def test_what_a_run_has_queued_is_found_in_phoenix_and_labelled_in_a_terminal(sa
             phoenix_endpoint=sample_env["PHOENIX_ENDPOINT"], phoenix_project_prefix=sample_env["PHOENIX_PROJECT_PREFIX"]
         )
     )
-    labels = traces.annotations(SAMPLE, "routing", ["agent"], wiring.utc_now() - timedelta(days=99))
+    labels = traces.annotations(Stream(SAMPLE, "routing"), ["agent"], wiring.utc_now() - timedelta(days=99))
     (given,) = [label for label in labels if label.identifier == "kim"]
     assert (given.span_id, given.kind) == (queued[1]["span_id"], "HUMAN")
 

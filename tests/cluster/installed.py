@@ -19,6 +19,7 @@ from world import AGENTS, START, traffic
 from argotune import wiring
 from argotune.adapters.argo import ArgoRunner
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import Unavailable
 from argotune.promotion.registry import Registry
 from argotune.scheduling.workflow import Node, Workflow
@@ -98,7 +99,10 @@ class Installed:
         decisions, labels = traffic(tenant_id, spans, first=first)
         later, sink = wiring.utc_now() - START, wiring.open_sink(self.settings)
         sink.record(tenant_id, [_moved(span, tenant_id, later) for span in decisions])
-        sink.annotate(tenant_id, [replace(label, span_id=_own_id(tenant_id, label.span_id)) for label in labels])
+        sink.annotate(
+            Stream(tenant_id, "routing"),
+            [replace(label, span_id=_own_id(tenant_id, label.span_id)) for label in labels],
+        )
 
     def submit(self, tenant_id: str, *more: str, template: str = TEMPLATE, **parameters: str) -> str:
         """The name of a run that a person started with the documented command."""

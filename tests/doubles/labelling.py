@@ -10,6 +10,7 @@ from world import START, World, traffic
 
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
+from argotune.data.stream import Stream
 from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.annotator import IDENTIFIER
 from argotune.labels.annotator_book import reports_of
@@ -54,7 +55,9 @@ def query(world: World, span_id: str) -> str:
 
 def label(world: World, items: list[QueueItem], who: str = "kim", agent: str | None = None) -> None:
     given = [(item.span_id, agent or right(query(world, item.span_id))) for item in items]
-    world.traces.annotate("acme", [Annotation(id, "agent", name, "HUMAN", who, world.now) for id, name in given])
+    world.traces.annotate(
+        Stream("acme", "routing"), [Annotation(id, "agent", name, "HUMAN", who, world.now) for id, name in given]
+    )
 
 
 def report(world: World) -> AnnotatorReport:
@@ -63,5 +66,5 @@ def report(world: World) -> AnnotatorReport:
 
 
 def annotated(world: World, kind: str, name: str = "agent") -> list[Annotation]:
-    found = world.traces.annotations("acme", "routing", [name], START - timedelta(days=9))
+    found = world.traces.annotations(Stream("acme", "routing"), [name], START - timedelta(days=9))
     return [annotation for annotation in found if annotation.kind == kind]

@@ -16,6 +16,7 @@ from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.lm.kept_answers import KeptAnswers, PaidAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
@@ -141,7 +142,7 @@ class World:
         """Labelled decisions come in, as `traffic` makes them."""
         spans, annotations = traffic(tenant_id, n, first=first, noise=noise)
         self.traces.record(tenant_id, spans)
-        self.traces.annotate(tenant_id, annotations)
+        self.traces.annotate(Stream(tenant_id, "routing"), annotations)
 
     def look(self, config: RoutingConfigUnified, module: str = "routing") -> Conditions:
         """What the trigger says of a module that nobody forces."""

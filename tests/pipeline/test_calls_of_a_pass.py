@@ -12,6 +12,7 @@ from world import World, decision, traffic
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.annotating import label_by_annotator
 from argotune.pipeline.passes import run_module
@@ -54,7 +55,7 @@ def world() -> World:
     config = world.tenant(modules=["routing", "modality", "cross_modal"])
     spans, annotations = traffic(config.tenant_id, 300)
     world.traces.record(config.tenant_id, [*spans, *of_modalities(config)])
-    world.traces.annotate(config.tenant_id, annotations)
+    world.traces.annotate(Stream(config.tenant_id, "routing"), annotations)
     return world
 
 

@@ -18,6 +18,7 @@ from world import AGENTS, START, World, filled, traffic
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import Conflict, NoContent
 from argotune.labels.queue import AnnotationQueue
 from argotune.labels.selection import Reason
@@ -82,7 +83,7 @@ def says(
     world: World, span_ids: Sequence[str], label: str | None = None, who: str = "kim", kind: str = "HUMAN"
 ) -> None:
     given = [Annotation(id, "agent", label or TRUTH[id], kind, who, world.now) for id in span_ids]
-    world.traces.annotate("acme", given)
+    world.traces.annotate(Stream("acme", "routing"), given)
 
 
 def people_answer(world: World) -> list[str]:

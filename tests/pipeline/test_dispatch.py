@@ -19,6 +19,7 @@ from argotune.store.documents import unreadable
 from argotune.store.port import Record
 from argotune.store.sealing import digest
 from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
+from argotune.tenants.binding import TraceProject
 from argotune.tenants.catalog import Configs
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -45,6 +46,21 @@ class Cluster:
 
 def reasons(done) -> dict[str, str]:
     return {line.tenant_id: f"{line.outcome}: {line.reason}" for line in done.lines}
+
+
+def test_new_traces_in_the_project_that_a_tenant_is_bound_to_submit_it() -> None:
+    cluster, programs = Cluster("other"), {"routing": {"span": "Route"}}
+    for tenant_id, project in (("bound", "shop"), ("idle", "empty")):
+        config = make_config(tenant_id=tenant_id, traces={"project": project, "programs": programs})
+        Configs(cluster.store).save(config)
+    for tenant_id in ("bound", "idle", "other"):
+        cluster.looked_at(tenant_id)
+    cluster.traces.record("", [make_span(started_at=NOON, ended_at=NOON)], TraceProject(project="shop"))
+    assert reasons(cluster.round()) == {
+        "bound": "submitted: new traces",
+        "idle": "skipped: no traces since the last look",
+        "other": "skipped: no traces since the last look",
+    }
 
 
 def test_every_tenant_gets_what_its_state_asks_for() -> None:

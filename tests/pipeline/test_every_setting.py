@@ -36,11 +36,12 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset, ExampleSums
 from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
+from argotune.data.stream import Stream
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
 from argotune.decisions.values import Action, ModelingContext, Strategy, TrainingHistory
-from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
+from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, ProjectMissing
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget
 from argotune.labels.queue import AnnotationQueue
@@ -177,7 +178,7 @@ def a_world(config: RoutingConfigUnified, n: int = 120, *, labelled: bool = True
     spans = [replace(s, attributes={**s.attributes, **told}) for s in spans]
     world.traces.record(config.tenant_id, spans)
     if labelled:
-        world.traces.annotate(config.tenant_id, labels)
+        world.traces.annotate(Stream(config.tenant_id, "routing"), labels)
     return world
 
 
@@ -189,10 +190,15 @@ def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None =
     return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
 
 
+def read_from(config: RoutingConfigUnified) -> Any:
+    with suppress(ProjectMissing):
+        return asked_to_run(config)
+
+
 def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
     """The examples of unlabelled decisions, and after a while those that are left."""
     world = a_world(config, labelled=False)
-    *_, (span, _) = world.traces.spans_after(config.tenant_id, "routing", None)
+    *_, (span, _) = world.traces.spans_after(Stream(config.tenant_id, "routing"), None)
     texts = "acme.com mail bo@acme.com or +1 202 456 1111 or 030 901820 now"
     span = replace(span, span_id="f" * 16, attributes={**span.attributes, "routing.query": texts})
     world.traces.record(config.tenant_id, [span])
@@ -305,7 +311,7 @@ def compared_on(config: RoutingConfigUnified) -> int:
     world = a_world(config)
     world.annotator = annotator(Judge())
     run_module(world.ports, config, "routing", Request(is_forced=True))
-    given = world.traces.annotations(config.tenant_id, "routing", ["agent"], START - timedelta(days=9))
+    given = world.traces.annotations(Stream(config.tenant_id, "routing"), ["agent"], START - timedelta(days=9))
     return sum(annotation.kind == "LLM" for annotation in given)
 
 
@@ -419,6 +425,7 @@ CONFIG = [
     Row("agents", {"a": "", "b": ""}, partial(answers_of, module="routing")),
     Row("fusion_modalities", ["video+text"], partial(answers_of, module="cross_modal")),
     Row("fusion_strategies", ["score", "mine"], partial(answers_of, module="cross_modal")),
+    Row("traces", {"project": "shop", "programs": {"routing": {"span": "Route"}}}, read_from, ROUTED),
     Row("modules", ["routing"], lambda c: modules_of(c, "all")),
     Row("programs", {"writer": QUERY_GENERATION}, has_program),
     Row("reward.search_quality_weight", 0.1, gathered, ROUTED),
@@ -537,7 +544,7 @@ def phoenix(environment: Mapping[str, str], late_s: float = 0.0) -> Any:
     with seen(late_s) as server:
         settings = read(**{"PHOENIX_ENDPOINT": server.url, **environment})
         try:
-            told = str(wiring.open_traces(settings).count_after("acme", "routing", None, 10))
+            told = str(wiring.open_traces(settings).count_after(Stream("acme", "routing"), None, 10))
         except ArgotuneError as error:
             told = type(error).__name__
         return told, server.asked

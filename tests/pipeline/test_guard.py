@@ -12,6 +12,7 @@ from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.fields import Fields
 from argotune.data.splitting import Split
+from argotune.data.stream import Stream
 from argotune.errors import Unavailable
 from argotune.optimizers import OPTIMIZERS
 from argotune.optimizers.task import bare_student
@@ -34,7 +35,7 @@ def world_with_mails(n: int = 300, **fields) -> tuple[World, object]:
         span.attributes["routing.query"] += f" for {PRIVATE}"
         span.attributes["routing.entities"] = [PRIVATE, "alps"]
     world.traces.record(config.tenant_id, spans)
-    world.traces.annotate(config.tenant_id, annotations)
+    world.traces.annotate(Stream(config.tenant_id, "routing"), annotations)
     return world, config
 
 
@@ -128,7 +129,9 @@ def test_labels_in_free_text_are_masked_too():
     world = World()
     config = world.tenant()
     world.traces.record("acme", [decision("acme", "a" * 16, "who knows", "nobody", success=False)])
-    world.traces.annotate("acme", [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)])
+    world.traces.annotate(
+        Stream("acme", "routing"), [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)]
+    )
     datasets = collect(Pass(world.ports, config, "routing"), [Fields("routing", ("query",), {"agent": None})]).datasets
     (example,) = datasets["routing"].examples
     assert example.expected == {"agent": "ask <EMAIL>"}

@@ -11,6 +11,7 @@ from labelling import JUDGE
 from world import World, run_once, traffic
 
 from argotune.data.annotations import LabelSource
+from argotune.data.stream import Stream
 from argotune.labels.queue import AnnotationQueue
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest
@@ -39,7 +40,7 @@ def begun(judge: Judge, **fields) -> tuple[World, RoutingConfigUnified]:
     world.annotator = annotator(judge)
     spans, labels = traffic("acme", 100)
     world.traces.record("acme", spans)
-    world.traces.annotate("acme", labels)
+    world.traces.annotate(Stream("acme", "routing"), labels)
     run_once(world, config)
     book = ContestBook(world.store, "acme")
     book.stop(book.open("routing").id, who="ann", reason="a test", now=world.now)
@@ -60,7 +61,7 @@ def asked(world: World) -> set[str]:
 def answered(world: World, config: RoutingConfigUnified):
     truth = {label.span_id: label for label in traffic("acme", 150, first=FIRST)[1]}
     given = [replace(truth[id], updated_at=world.now) for id in sorted(asked(world)) if id in truth]
-    world.traces.annotate("acme", given)
+    world.traces.annotate(Stream("acme", "routing"), given)
     world.later(hours=2)
     return run_once(world, config, forced=True)
 

@@ -17,6 +17,7 @@ from argotune.adapters.sqlite import SQLiteStore
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.splitting import Split
+from argotune.data.stream import Stream
 from argotune.errors import BudgetSpent, RequestRefused, Unavailable
 from argotune.labels.annotator import DayBudget
 from argotune.labels.selection import Reason
@@ -83,9 +84,9 @@ def test_a_span_that_the_trace_source_has_forgotten_does_not_stop_the_others():
     plain = world.traces.annotate
 
     class Forgetful(MemoryTraces):
-        def annotate(self, tenant_id, annotations):
+        def annotate(self, stream, annotations):
             self.__dict__["_spans"]["acme"] = {k: v for k, v in self._spans["acme"].items() if k not in gone}
-            plain(tenant_id, annotations)
+            plain(stream, annotations)
 
     world.traces.__class__ = Forgetful
     run(world, config)
@@ -108,7 +109,9 @@ def with_judge(judge: Judge, n: int = 200, contest: dict[str, int] | None = None
 def labelled_by_people(world: World, n: int) -> None:
     """The first n decisions get a person's label, however they are split."""
     spans = [f"{number:016x}" for number in range(n)]
-    world.traces.annotate("acme", [Annotation(id, "agent", truth(id), "HUMAN", "kim", world.now) for id in spans])
+    world.traces.annotate(
+        Stream("acme", "routing"), [Annotation(id, "agent", truth(id), "HUMAN", "kim", world.now) for id in spans]
+    )
 
 
 def truth(span_id: str) -> str:
@@ -317,14 +320,14 @@ def test_a_span_on_which_a_person_and_the_annotator_differ_comes_back_once():
     labelled_by_people(world, 60)
     wrong = f"{7:016x}"
     other = next(agent for agent in AGENTS if agent != truth(wrong))
-    world.traces.annotate("acme", [Annotation(wrong, "agent", other, "HUMAN", "kim", world.now)])
+    world.traces.annotate(Stream("acme", "routing"), [Annotation(wrong, "agent", other, "HUMAN", "kim", world.now)])
     run(world, config)
     world.later(days=1)
     run(world, config)
     (again,) = [item for item in queue(world) if item.span_id == wrong]
     assert (again.is_waiting, again.why) == (True, Reason.ANNOTATORS)
     world.later(minutes=1)
-    world.traces.annotate("acme", [Annotation(wrong, "agent", other, "HUMAN", "kim", world.now)])
+    world.traces.annotate(Stream("acme", "routing"), [Annotation(wrong, "agent", other, "HUMAN", "kim", world.now)])
     world.later(days=1)
     run(world, config)
     assert wrong not in {item.span_id for item in waiting(world)}, "who stays with the label is not asked again"
@@ -355,8 +358,8 @@ def test_a_label_given_during_a_pass_counts_in_the_next_one():
     read = world.traces.annotations
     late = waiting(world)[1:2]
 
-    def slow(tenant_id, module, names, since):
-        found = list(read(tenant_id, module, names, since))
+    def slow(stream, names, since):
+        found = list(read(stream, names, since))
         world.traces.annotations = read
         label(world, late)
         return iter(found)

@@ -10,6 +10,7 @@ from world import World, filled, run_once, traffic
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import ProjectMissing, Unavailable
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.versions import explain_version
@@ -280,7 +281,7 @@ def test_late_labels_on_old_spans_reach_the_next_run():
     world.traces.record("acme", spans)
     assert run_once(world, config).outcome == "skipped"
     world.later(hours=2)
-    world.traces.annotate("acme", annotations)
+    world.traces.annotate(Stream("acme", "routing"), annotations)
     assert run_once(world, config, forced=True).outcome == "promoted"
 
 

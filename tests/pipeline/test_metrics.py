@@ -17,6 +17,7 @@ from world import START, World
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
@@ -78,13 +79,13 @@ def begun(monkeypatch: pytest.MonkeyPatch, metric: Metric, *, is_plain: bool, an
     )
     spans, labels = spans_of(0, 40, START - timedelta(minutes=20))
     world.traces.record("acme", spans)
-    world.traces.annotate("acme", labels)
+    world.traces.annotate(Stream("acme", "routing"), labels)
     return world, config
 
 
 def passed(world: World, config, spans=(), labels=()):
     world.traces.record("acme", spans)
-    world.traces.annotate("acme", labels)
+    world.traces.annotate(Stream("acme", "routing"), labels)
     world.later(hours=2)
     (run,) = run_module(world.ports, config, "urgency", Request(is_forced=True)).runs
     return run, ContestBook(world.store, "acme").contests("urgency")[0]

@@ -13,6 +13,7 @@ from argotune.cli import main, run_command
 from argotune.cli.commands import trigger
 from argotune.cli.commands.run import optimization_parser
 from argotune.cli.commands.trigger import trigger_parser
+from argotune.data.stream import Stream
 from argotune.errors import ProjectMissing
 from argotune.runs.book import RunBook
 
@@ -26,10 +27,10 @@ class Projects:
         self._of, self._missing = world.traces._module, missing
         world.traces._module = self.module  # type: ignore[method-assign]
 
-    def module(self, tenant_id: str, module: str):
-        if module in self._missing:
-            raise ProjectMissing(f"no project of {module}")
-        return self._of(tenant_id, module)
+    def module(self, stream: Stream):
+        if stream.module in self._missing:
+            raise ProjectMissing(f"no project of {stream.module}")
+        return self._of(stream)
 
 
 @pytest.fixture

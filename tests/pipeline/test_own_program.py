@@ -12,6 +12,7 @@ from world import START, World
 
 from argotune.data.annotations import Annotation
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
@@ -71,7 +72,9 @@ def asked(world: World) -> None:
         attributes = {"routing.program": "urgency", "routing.query": query, "routing.urgency": "later"}
         span = Span(f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)
         world.traces.record("acme", [span])
-        world.traces.annotate("acme", [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)])
+        world.traces.annotate(
+            Stream("acme", "urgency"), [Annotation(span.span_id, "urgency", label, "HUMAN", "ann", START)]
+        )
 
 
 def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop: str):

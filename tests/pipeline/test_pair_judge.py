@@ -11,6 +11,7 @@ from labelling import JUDGE
 from replies import PREFERENCE, JudgeOfPairs, pairs, passed, politer, replying
 
 from argotune.data.annotations import Annotation, LabelSource
+from argotune.data.stream import Stream
 from argotune.labels.annotator_book import reports_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.drawing import is_for_people
@@ -20,7 +21,7 @@ HOPEFUL = {"detectable_gain": 0.3, "growth_share": 0.001, "exploration_share": 0
 
 
 def judged(world) -> dict[str, str]:
-    given = world.traces.annotations("acme", "replies", [PREFERENCE], world.now - timedelta(days=9))
+    given = world.traces.annotations(Stream("acme", "replies"), [PREFERENCE], world.now - timedelta(days=9))
     return {a.span_id: a.label for a in given if a.kind == "LLM" and a.identifier == JUDGE}
 
 
@@ -56,7 +57,7 @@ def test_a_judge_that_agreed_with_people_stands_beside_them_in_the_next_contest(
     world.annotator = annotator(JudgeOfPairs())
     passed(world, config)
     labels = [Annotation(s.item.span_id, PREFERENCE, politer(s), "HUMAN", "kim", world.now) for s in pairs(world)]
-    world.traces.annotate("acme", labels)
+    world.traces.annotate(Stream("acme", "replies"), labels)
     passed(world, config)
     (report,) = reports_of(world.store, "acme")
     assert report.agreements[0].agreed == report.agreements[0].compared == len(labels)
@@ -75,7 +76,7 @@ def test_a_judge_that_agreed_with_people_stands_beside_them_in_the_next_contest(
         q for q in of_span.values() if is_for_people(contest.id, q, share)
     }
     labels = [Annotation(s.item.span_id, PREFERENCE, politer(s), "HUMAN", "kim", world.now) for s in asked]
-    world.traces.annotate("acme", labels)
+    world.traces.annotate(Stream("acme", "replies"), labels)
     scores = passed(world, config).comparison.scores
     by = Counter((score.source, score.is_asked, score.difference, score.judged) for score in scores)
     people, alone = (LabelSource.HUMAN, True, 1.0, 1.0), (LabelSource.LLM, False, 1.0, 1.0)

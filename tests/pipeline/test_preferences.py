@@ -18,6 +18,7 @@ from argotune import wiring
 from argotune.cli import main
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
+from argotune.data.stream import Stream
 from argotune.errors import ConfigInvalid
 from argotune.labels.queue import AnnotationQueue, ItemKind
 from argotune.pipeline.operations.annotating import Labelling, label_span
@@ -62,7 +63,7 @@ def test_pairs_are_shown_blind_in_either_order_and_the_same_in_the_trace(monkeyp
     orders = Counter(span.pair.first["reply"].startswith(POLITE) for span in shown)
     assert set(orders) == {True, False}
     assert all(span.item.kind is ItemKind.PAIR for span in shown)
-    given = world.traces.annotations("acme", "replies", ["argotune.queue"], world.now - timedelta(days=9))
+    given = world.traces.annotations(Stream("acme", "replies"), ["argotune.queue"], world.now - timedelta(days=9))
     marks = {annotation.span_id: annotation.explanation for annotation in given}
     for span in shown:
         told = marks[span.item.span_id]
@@ -94,7 +95,9 @@ def test_people_who_contradict_each_other_count_as_no_difference_and_teach_nothi
     world, config = replying(monkeypatch)
     passed(world, config)
     first = pairs(world)[0]
-    world.traces.annotate("acme", [Annotation(first.item.span_id, PREFERENCE, "neither", "HUMAN", "ann", world.now)])
+    world.traces.annotate(
+        Stream("acme", "replies"), [Annotation(first.item.span_id, PREFERENCE, "neither", "HUMAN", "ann", world.now)]
+    )
     run, _ = said(world, config, politer)
     journal = ContestBook(world.store, "acme").pairs(contest_of(world).id)
     question = next(pair.question for pair in journal if pair.span_id == first.item.span_id)
@@ -107,7 +110,7 @@ def test_people_who_contradict_each_other_count_as_no_difference_and_teach_nothi
 def test_what_was_said_of_another_pair_counts_for_nothing(monkeypatch):
     world, config = replying(monkeypatch)
     early = [Annotation(f"{n:016x}", PREFERENCE, "first", "HUMAN", "kim", world.now) for n in range(60, 120)]
-    world.traces.annotate("acme", early)
+    world.traces.annotate(Stream("acme", "replies"), early)
     run = passed(world, config)
     run = passed(world, config)
     assert [score for score in run.comparison.scores if score.source is LabelSource.HUMAN] == []
@@ -141,7 +144,7 @@ def test_a_person_sees_both_answers_in_the_terminal_and_says_which_is_better(mon
     assert (
         shown.index("message: ") < shown.index("    first: ") < shown.index("    second: ") < shown.index("  1  first")
     )
-    given = world.traces.annotations("acme", "replies", [PREFERENCE], world.now - timedelta(days=9))
+    given = world.traces.annotations(Stream("acme", "replies"), [PREFERENCE], world.now - timedelta(days=9))
     assert {a.span_id: (a.label, a.identifier) for a in given} == {first: ("second", "kim"), second: ("neither", "kim")}
     main(["annotate", "--tenant", "acme", "--json"])
     (row, *_) = json.loads(capsys.readouterr().out)
@@ -156,7 +159,7 @@ def test_what_people_see_and_what_won_is_masked_as_all_that_is_kept(monkeypatch)
     _, shown = said(world, config, politer)
     seen = [text for span in shown for answer in (span.pair.first, span.pair.second) for text in answer.values()]
     learned = [example.expected["reply"] for example in ExperienceLog(world.store, "acme").examples("replies")]
-    marks = world.traces.annotations("acme", "replies", ["argotune.queue"], world.now - timedelta(days=9))
+    marks = world.traces.annotations(Stream("acme", "replies"), ["argotune.queue"], world.now - timedelta(days=9))
     told = [*seen, *learned, *(mark.explanation for mark in marks)]
     assert any("<EMAIL>" in text for text in seen)
     assert any("<EMAIL>" in text for text in learned)
@@ -168,7 +171,7 @@ def test_long_answers_are_cut_where_people_look_for_them(monkeypatch):
     world, config = replying(monkeypatch)
     passed(world, config)
     assert pairs(world)
-    marks = world.traces.annotations("acme", "replies", ["argotune.queue"], world.now - timedelta(days=9))
+    marks = world.traces.annotations(Stream("acme", "replies"), ["argotune.queue"], world.now - timedelta(days=9))
     assert max(len(mark.explanation) for mark in marks) < 12_000
 
 

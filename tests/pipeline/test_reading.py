@@ -15,6 +15,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import Dataset
 from argotune.data.question_log import QuestionLog
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.decisions.context import context_of
 from argotune.decisions.values import TrainingHistory
 from argotune.labels.queue import AnnotationQueue
@@ -45,7 +46,7 @@ def send(world: World, n: int, *, hours_ago: float, first: int = 0, **attributes
     named = {f"routing.{name}": value for name, value in attributes.items()}
     sent = [replace(s, started_at=at, ended_at=at, attributes={**s.attributes, **named}) for s in spans]
     world.traces.record("acme", sent)
-    world.traces.annotate("acme", annotations)
+    world.traces.annotate(Stream("acme", "routing"), annotations)
     return sent
 
 

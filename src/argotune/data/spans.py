@@ -10,10 +10,20 @@ Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
 
 
 @dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A span in which another one lies. `attributes`: those of them that tell whose a decision is."""
+
+    name: str
+    kind: str
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values.
 
-    None where a source left out what no stage reads.
+    None where a source left out what no stage reads. `parent_id`: the span in which it began, None for the first of a
+    trace. `above`: the spans in which it lies, the nearest first, where its stream is bound.
     """
 
     span_id: str
@@ -23,3 +33,5 @@ class Span:
     ended_at: datetime | None
     attributes: Mapping[str, Json]
     status: str = "UNSET"
+    parent_id: str | None = None
+    above: tuple[Ancestor, ...] = ()

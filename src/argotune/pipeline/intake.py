@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.cursor import Cursor, Reading
 from argotune.data.source import TraceSource
+from argotune.data.stream import Stream
 from argotune.runs.progress import PassState
 from argotune.store.moments import believed
 from argotune.tenants.config import RoutingConfigUnified
@@ -25,12 +26,12 @@ def since_of(passes: PassState, config: RoutingConfigUnified, now: datetime) -> 
     return (believed(passes.first_look_at, now) or now) - timedelta(hours=config.phoenix_lookback_hours)
 
 
-def is_lost(traces: TraceSource, tenant_id: str, cursor: Cursor | None) -> bool:
+def is_lost(traces: TraceSource, stream: Stream, cursor: Cursor | None) -> bool:
     """Whether a cursor belongs to another database. Raises what the trace source raises.
 
     A deleted span may look the same; reading what was read before changes nothing.
     """
-    return cursor is not None and not traces.holds(tenant_id, cursor)
+    return cursor is not None and not traces.holds(stream, cursor)
 
 
 def begun_anew(passes: PassState, reading: Reading, now: datetime) -> tuple[PassState, Reading]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Reading
 from argotune.data.question_log import QuestionLog
+from argotune.data.stream import Stream, stream_of
 from argotune.decisions.lessons import Lessons
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
@@ -54,6 +55,11 @@ class Pass:
     @property
     def tenant_id(self) -> str:
         return self.config.tenant_id
+
+    @cached_property
+    def stream(self) -> Stream:
+        """The module's decisions, wherever they are traced."""
+        return stream_of(self.config, self.module)
 
     @cached_property
     def store(self) -> Store:

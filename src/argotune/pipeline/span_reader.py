@@ -33,7 +33,7 @@ class SpanReader:
     """Takes a module's spans in, one batch with the cursor behind it at a time. `reading` is as it is stored."""
 
     def __init__(self, this: Pass, fields: Sequence[Fields]) -> None:
-        self._ports, self._config, self._module = this.ports, this.config, this.module
+        self._ports, self._config, self._stream = this.ports, this.config, this.stream
         self._fields_of = {f.program: f for f in fields}
         self._log, self._book = this.archive, ModuleBook(this.store, this.tenant_id, this.module)
         self.reading, self._masked = self._book.read(Reading), self._book.read(Masked)
@@ -56,7 +56,7 @@ class SpanReader:
         for batch, cursor in _batches(self._spans_after(self.reading.cursor, since)):
             self._take(batch, cursor=cursor or self.reading.cursor, newest_at=_newest(self.reading, batch, now))
             count += len(batch)
-            self._ports.progress(f"{self._module}: spans read", count, count)
+            self._ports.progress(f"{self._stream.module}: spans read", count, count)
         passed = {} if since is None else {"read_since": since, "passed_over": self._count_before(since)}
         kept = retention(self.reading, self._passes.last_run_at, self._config, now)
         self._keep(**passed, doubted_at=kept.doubted_at)
@@ -77,17 +77,17 @@ class SpanReader:
         self._found["read again: not known before"] = len(known) - taken
 
     def _begin_anew_if_lost(self, now: datetime) -> None:
-        if is_lost(self._ports.traces, self._config.tenant_id, self.reading.cursor):
+        if is_lost(self._ports.traces, self._stream, self.reading.cursor):
             self._found[BEGUN_ANEW] = 1
             self._passes, self.reading = begun_anew(self._passes, self.reading, now)
             self._masked = self._masked.model_copy(update={"counts": {}})
             self._book.write(self._passes, self.reading, self._masked)
 
     def _spans_after(self, cursor: Cursor | None, since: datetime | None) -> Iterator[SpanRead]:
-        return self._ports.traces.spans_after(self._config.tenant_id, self._module, cursor, since)
+        return self._ports.traces.spans_after(self._stream, cursor, since)
 
     def _count_before(self, until: datetime) -> int:
-        return self._ports.traces.count_after(self._config.tenant_id, self._module, None, COUNT_OLDER, until=until)
+        return self._ports.traces.count_after(self._stream, None, COUNT_OLDER, until=until)
 
     def _take(self, batch: Sequence[Span], counted: Sequence[Span] = (), **changes: Any) -> set[str]:
         """Store a batch's experiences, count what is unusable (but for `counted`), and move the cursor, in one step;

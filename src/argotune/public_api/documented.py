@@ -10,6 +10,7 @@ from argotune import wiring
 from argotune.data.experiences import Experience
 from argotune.data.source import TraceSource
 from argotune.data.span_format import UnusableSpan, read_span
+from argotune.data.stream import stream_of
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
@@ -79,10 +80,10 @@ class ModalitySpanCollector:
     def _experiences(self, lookback_hours: float) -> list[Experience]:
         from argotune.programs import programs_of
 
-        tenant_id = self._config.tenant_id
+        tenant_id, stream = self._config.tenant_id, stream_of(self._config, "modality")
         fields_of = {program.name: program.fields for program in programs_of(self._config, "modality")}
         since = wiring.utc_now() - timedelta(hours=lookback_hours)
-        spans = self._traces.spans_after(tenant_id, "modality", None, since)
+        spans = self._traces.spans_after(stream, None, since)
         found = (read_span(span, tenant_id, fields_of) for span, _ in spans)
         return [experience for experience in found if not isinstance(experience, UnusableSpan)]
 

@@ -12,15 +12,19 @@ from argotune.store.port import ANY, Record, Store
 from argotune.store.sealing import digest, unseal
 from argotune.store.turns import in_turn
 from argotune.tenants.agenda import drop_agenda, forget_agenda
+from argotune.tenants.binding import TraceProject
 from argotune.tenants.config import RoutingConfigUnified, stored_config
 from argotune.tenants.ids import check_tenant_id, record_id
 
 
 class TenantEntry(Document):
-    """A line in the list of tenants. `is_enabled` is a copy from the config, so that a round need not read it."""
+    """A line in the list of tenants. All but the id is a copy from the config, so that a round need not read it.
+
+    `traces`: the project of its traces, None where that is by the tenant's name."""
 
     tenant_id: str
     is_enabled: bool = True
+    traces: TraceProject | None = None
 
 
 class Configs:
@@ -173,7 +177,8 @@ def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
 
 
 def _entry(config: RoutingConfigUnified) -> TenantEntry:
-    return TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization)
+    traces = config.traces.place if config.traces else None
+    return TenantEntry(tenant_id=config.tenant_id, is_enabled=config.enable_auto_optimization, traces=traces)
 
 
 def _record(entry: TenantEntry) -> Record:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from argotune.errors import ConfigInvalid, first_problem
+from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
 
 Modality = Literal["video", "image", "audio", "document", "text"]
@@ -280,6 +281,7 @@ class RoutingConfigUnified(_Config):
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:factory"'
     )
+    traces: TraceBinding | None = Field(None, description="where traces are; None: as docs/traces.md asks for them")
     reward: RewardWeights = Field(default_factory=RewardWeights)
     split: SplitShares = Field(default_factory=SplitShares)
     gate: GateRules = Field(default_factory=GateRules)
@@ -314,6 +316,15 @@ class RoutingConfigUnified(_Config):
         unknown = [m for m in self.modules if m not in MODULES and m not in self.programs]
         if unknown:
             raise ValueError(f"modules: {unknown} are neither shipped ({', '.join(MODULES)}) nor in `programs`")
+        return self
+
+    @model_validator(mode="after")
+    def _bound_modules(self) -> RoutingConfigUnified:
+        bound = self.traces.programs if self.traces else {}
+        if "modality" in bound:
+            raise ValueError("traces.programs: 'modality' has a program for each modality; a span's class tells none")
+        if unknown := [m for m in bound if m not in MODULES and m not in self.programs]:
+            raise ValueError(f"traces.programs: {unknown} are neither shipped ({', '.join(MODULES)}) nor in `programs`")
         return self
 
 

@@ -16,6 +16,7 @@ from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.phoenix.tracker import PhoenixTracker
 from argotune.adapters.retrying import Patience
+from argotune.data.stream import Stream
 from argotune.errors import AccessDenied, BadAnswer, ConfigInvalid, RateLimited, Unavailable
 from argotune.runs.tracker import TrackedRun
 
@@ -25,11 +26,11 @@ CURSOR = Place(3, 3, "ab").cursor
 RUN = TrackedRun("acme", "routing", "run", "a", "b", [], {}, NOW, NOW)
 
 CALLS: dict[str, Callable[[PhoenixTraces, PhoenixTracker], object]] = {
-    "spans": lambda traces, _: list(traces.spans_after("acme", "routing", CURSOR)),
-    "first read": lambda traces, _: list(traces.spans_after("acme", "routing", None, NOW)),
-    "count": lambda traces, _: traces.count_after("acme", "routing", CURSOR, 10),
-    "cursor": lambda traces, _: traces.holds("acme", CURSOR),
-    "annotations": lambda traces, _: list(traces.annotations("acme", "routing", ["agent"], NOW)),
+    "spans": lambda traces, _: list(traces.spans_after(Stream("acme", "routing"), CURSOR)),
+    "first read": lambda traces, _: list(traces.spans_after(Stream("acme", "routing"), None, NOW)),
+    "count": lambda traces, _: traces.count_after(Stream("acme", "routing"), CURSOR, 10),
+    "cursor": lambda traces, _: traces.holds(Stream("acme", "routing"), CURSOR),
+    "annotations": lambda traces, _: list(traces.annotations(Stream("acme", "routing"), ["agent"], NOW)),
     "ping": lambda traces, _: traces.ping(),
     "publish": lambda _, tracker: tracker.publish(RUN),
     "project link": lambda _, tracker: tracker.project_link("acme"),

@@ -25,6 +25,7 @@ from argotune.data.cursor import Cursor
 from argotune.data.fields import Fields
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import Corrupt, RateLimited, Unavailable
 
 pytestmark = pytest.mark.phoenix
@@ -56,12 +57,12 @@ def test_more_than_a_thousand_spans_are_read_and_counted_completely(
     phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime
 ) -> None:
     tenant, sent = crowd
-    assert ids(phoenix.spans_after(tenant, "routing", None)) == sent
-    at_once = ids(phoenix.spans_after(tenant, "routing", None, now - DAY))
+    assert ids(phoenix.spans_after(Stream(tenant, "routing"), None)) == sent
+    at_once = ids(phoenix.spans_after(Stream(tenant, "routing"), None, now - DAY))
     assert len(at_once) == MANY
     assert set(at_once) == set(sent)
-    assert phoenix.count_after(tenant, "routing", None, 5_000) == MANY
-    assert phoenix.count_after(tenant, "routing", None, 1_100) == 1_100
+    assert phoenix.count_after(Stream(tenant, "routing"), None, 5_000) == MANY
+    assert phoenix.count_after(Stream(tenant, "routing"), None, 1_100) == 1_100
 
 
 def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
@@ -69,7 +70,7 @@ def test_windows_are_cut_until_nothing_is_truncated_even_at_one_moment(
 ) -> None:
     tenant, sent = crowd
     monkeypatch.setattr(phoenix_query, "MAX_ROWS", 100)
-    found = ids(phoenix.spans_after(tenant, "routing", None, now - 30 * DAY))
+    found = ids(phoenix.spans_after(Stream(tenant, "routing"), None, now - 30 * DAY))
     assert len(found) == MANY
     assert set(found) == set(sent)
 
@@ -81,7 +82,7 @@ def test_spans_that_arrive_while_pages_are_read_are_not_lost(
     monkeypatch.setattr(phoenix_reader, "PAGE_ROWS", 4)
     before, during = [make_span(n) for n in range(11)], [make_span(n) for n in range(5)]
     phoenix.record(tenant, before)
-    reading = phoenix.spans_after(tenant, "routing", None)
+    reading = phoenix.spans_after(Stream(tenant, "routing"), None)
     found = [next(reading) for _ in range(6)]
     phoenix.record(tenant, during)
     assert ids([*found, *reading]) == own_ids(before + during)
@@ -91,9 +92,9 @@ def test_of_what_the_query_route_gives_the_last_span_alone_has_a_cursor(
     phoenix: PhoenixTraces, crowd: tuple[str, list[str]], now: datetime
 ) -> None:
     tenant, _ = crowd
-    *others, last = [read.cursor for read in phoenix.spans_after(tenant, "routing", None, now - DAY)]
+    *others, last = [read.cursor for read in phoenix.spans_after(Stream(tenant, "routing"), None, now - DAY)]
     assert set(others) == {None}
-    *_, newest = phoenix.spans_after(tenant, "routing", None)
+    *_, newest = phoenix.spans_after(Stream(tenant, "routing"), None)
     assert last == newest.cursor
 
 
@@ -111,18 +112,20 @@ def test_a_cursor_is_held_while_its_span_is_where_it_was(
     is_held: bool,
 ) -> None:
     tenant, _ = crowd
-    read = next(phoenix.spans_after(tenant, "routing", None))
+    read = next(phoenix.spans_after(Stream(tenant, "routing"), None))
     place = place_of(read.cursor or "")
     assert place is not None
     span_row = 0 if span_row_off is None else place.row_id + span_row_off
     cursor = Place(place.row_id + row_off, span_row, place.span_id if is_same_span else "00" * 8).cursor
-    assert phoenix.holds(tenant, cursor) is is_held
+    assert phoenix.holds(Stream(tenant, "routing"), cursor) is is_held
 
 
 def test_a_cursor_of_another_source_is_read_from_by_nobody(phoenix: PhoenixTraces, tenant: str) -> None:
     with pytest.raises(Corrupt, match="'mlflow:7' is none of Phoenix's"):
-        phoenix.count_after(tenant, "routing", Cursor("mlflow:7"), 10)
-    assert phoenix.holds(tenant, Place(7, 0, "").cursor), "nothing is known by which it could be told"
+        phoenix.count_after(Stream(tenant, "routing"), Cursor("mlflow:7"), 10)
+    assert phoenix.holds(Stream(tenant, "routing"), Place(7, 0, "").cursor), (
+        "nothing is known by which it could be told"
+    )
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -132,11 +135,11 @@ def test_hostile_tenant_ids_are_names_and_nothing_else(
     tenant = f"{name[:180]} {os.urandom(6).hex()}"
     span = make_span()
     phoenix.record(tenant, [span])
-    phoenix.annotate(tenant, [make_annotation(span.span_id, name, identifier=name)])
-    assert ids(phoenix.spans_after(tenant, "routing", None)) == [span.span_id]
-    assert ids(phoenix.spans_after(tenant, "routing", None, now - DAY)) == [span.span_id]
-    assert phoenix.count_after(tenant, "routing", None, 10) == 1
-    assert [a.label for a in phoenix.annotations(tenant, "routing", ["agent"], now - DAY)] == [name]
+    phoenix.annotate(Stream(tenant, "routing"), [make_annotation(span.span_id, name, identifier=name)])
+    assert ids(phoenix.spans_after(Stream(tenant, "routing"), None)) == [span.span_id]
+    assert ids(phoenix.spans_after(Stream(tenant, "routing"), None, now - DAY)) == [span.span_id]
+    assert phoenix.count_after(Stream(tenant, "routing"), None, 10) == 1
+    assert [a.label for a in phoenix.annotations(Stream(tenant, "routing"), ["agent"], now - DAY)] == [name]
 
 
 UNUSABLE = [
@@ -165,7 +168,7 @@ def test_what_cannot_be_used_gets_its_named_reason_on_both_routes(
     phoenix.record(tenant, sent)
     expected = {span.span_id: reason for span, (_, reason) in zip(sent, UNUSABLE, strict=True)}
     for since in (None, now - DAY):
-        found = phoenix.spans_after(tenant, "routing", None, since)
+        found = phoenix.spans_after(Stream(tenant, "routing"), None, since)
         assert {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found} == expected
 
 
@@ -182,7 +185,11 @@ def test_nul_bytes_and_lone_surrogates_are_taken_out(
     http.post(f"v1/projects/{segment(project_id)}/spans", {"data": [raw]})
     phoenix.record(tenant, [make_span(2, chosen_agent="d\x00\ud800e", confidence=float("nan"))])
     for since in (None, now - DAY):
-        found = {k: v for s, _ in phoenix.spans_after(tenant, "routing", None, since) for k, v in s.attributes.items()}
+        found = {
+            k: v
+            for s, _ in phoenix.spans_after(Stream(tenant, "routing"), None, since)
+            for k, v in s.attributes.items()
+        }
         assert found["routing.chosen_agent"] == "d?e"
         assert found["routing.tags"] == ["c"]
         assert "routing.confidence" not in found
@@ -194,7 +201,7 @@ def test_megabytes_in_attributes_do_not_fill_the_memory(
     monkeypatch.setattr(phoenix_query, "MAX_BYTES", 3 * 2**20)
     phoenix.record(tenant, [make_span(number, context="x" * 2 * 2**20) for number in range(12)])
     tracemalloc.start()
-    spans = list(phoenix.spans_after(tenant, "routing", None, now - DAY))
+    spans = list(phoenix.spans_after(Stream(tenant, "routing"), None, now - DAY))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [len(span.attributes["routing.context"]) for span, _ in spans] == [20_001] * 12
@@ -207,7 +214,7 @@ def test_pages_that_are_too_long_are_asked_for_in_pieces(
     monkeypatch.setattr(phoenix_reader, "PAGE_BYTES", 100_000)
     sent = [make_span(number, context="x" * (1 if number % 4 else 90_000)) for number in range(24)]
     phoenix.record(tenant, sent)
-    assert ids(phoenix.spans_after(tenant, "routing", None)) == own_ids(sent)
+    assert ids(phoenix.spans_after(Stream(tenant, "routing"), None)) == own_ids(sent)
 
 
 def test_attributes_that_collide_are_all_read(
@@ -216,7 +223,7 @@ def test_attributes_that_collide_are_all_read(
     span = make_span(1, chosen_agent="video")
     phoenix.record(tenant, [replace(span, attributes={**span.attributes, "routing": "taken"})])
     for since in (None, now - DAY):
-        ((found, _),) = phoenix.spans_after(tenant, "routing", None, since)
+        ((found, _),) = phoenix.spans_after(Stream(tenant, "routing"), None, since)
         assert found.attributes["routing.chosen_agent"] == "video"
         assert found.attributes["routing"] == "taken"
 
@@ -231,10 +238,10 @@ def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
     stray = make_span(2, trace_id=mine.trace_id, tenant_id=intruder)
     with pytest.raises(Unavailable, match=f"1 spans, e.g. '{stray.span_id}', did not arrive"):
         phoenix.record(intruder, [stray])
-    found = phoenix.spans_after(tenant, "routing", None)
+    found = phoenix.spans_after(Stream(tenant, "routing"), None)
     reasons = {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found}
     assert reasons == {mine.span_id: UnusableSpan.NO_PROGRAM, stray.span_id: UnusableSpan.OTHER_TENANT}
-    assert list(phoenix.spans_after(intruder, "routing", None)) == []
+    assert list(phoenix.spans_after(Stream(intruder, "routing"), None)) == []
 
 
 def test_a_score_without_a_label_is_no_annotation(
@@ -245,7 +252,7 @@ def test_a_score_without_a_label_is_no_annotation(
     row = {"span_id": span.span_id, "annotator_kind": "HUMAN", "identifier": ""}
     data = [{**row, "name": "agent", "result": {"score": 1.0}}, {**row, "name": "other", "result": {"label": "b"}}]
     http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
-    found = list(phoenix.annotations(tenant, "routing", ["agent", "other"], now - DAY))
+    found = list(phoenix.annotations(Stream(tenant, "routing"), ["agent", "other"], now - DAY))
     assert [(a.name, a.label) for a in found] == [("other", "b")]
 
 
@@ -254,8 +261,8 @@ def test_thousands_of_annotations_are_read_completely(
 ) -> None:
     tenant, span_ids = crowd
     some = span_ids[:700]
-    phoenix.annotate(tenant, [make_annotation(id, f"label {n}") for n, id in enumerate(some)])
-    found = {a.span_id: a.label for a in phoenix.annotations(tenant, "routing", ["agent"], now - DAY)}
+    phoenix.annotate(Stream(tenant, "routing"), [make_annotation(id, f"label {n}") for n, id in enumerate(some)])
+    found = {a.span_id: a.label for a in phoenix.annotations(Stream(tenant, "routing"), ["agent"], now - DAY)}
     assert found == {id: f"label {n}" for n, id in enumerate(some)}
 
 
@@ -275,11 +282,11 @@ def test_without_the_query_route_pages_are_read(
 ) -> None:
     tenant, sent = crowd
     bad_server.script[0].status, bad_server.script[0].body = status, body
-    found = list(without_queries.spans_after(tenant, "routing", None, now - DAY))
+    found = list(without_queries.spans_after(Stream(tenant, "routing"), None, now - DAY))
     assert ids(found) == sent
     rows = [place.row_id for read in found if (place := place_of(read.cursor or ""))]
     assert (len(rows), rows) == (len(found), sorted(rows))
-    labelled = {a.span_id for a in without_queries.annotations(tenant, "routing", ["agent"], now - DAY)}
+    labelled = {a.span_id for a in without_queries.annotations(Stream(tenant, "routing"), ["agent"], now - DAY)}
     assert labelled <= set(sent)
     assert bad_server.asked
 
@@ -289,4 +296,4 @@ def test_a_limited_query_route_is_not_pestered_by_pages(
 ) -> None:
     bad_server.script[0].status = 429
     with pytest.raises(RateLimited):
-        list(without_queries.spans_after(crowd[0], "routing", None, now - DAY))
+        list(without_queries.spans_after(Stream(crowd[0], "routing"), None, now - DAY))

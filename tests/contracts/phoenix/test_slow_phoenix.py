@@ -19,6 +19,7 @@ from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.spans import page_cursor, row_id_of
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.retrying import Patience
+from argotune.data.stream import Stream
 from argotune.errors import Unavailable
 
 NOW = datetime.now(UTC)
@@ -102,7 +103,7 @@ def start(bad_server) -> Iterator[Start]:
 def test_after_two_slow_answers_of_the_query_route_the_rest_is_read_by_pages(start: Start) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans")
     began_s = time.monotonic()
-    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
+    found = list(traces.spans_after(Stream(TENANT, "routing"), None, SINCE))
     assert time.monotonic() - began_s < 20 * LIMIT_S
     assert [read.span.span_id for read in found] == [row["context"]["span_id"] for row in phoenix.rows]
     places = [place_of(read.cursor or "") for read in found]
@@ -113,19 +114,19 @@ def test_after_two_slow_answers_of_the_query_route_the_rest_is_read_by_pages(sta
 def test_a_slow_query_route_is_left_alone_by_the_readings_that_follow(start: Start) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans")
     for _ in range(3):
-        assert len(list(traces.annotations(TENANT, "routing", ["agent"], SINCE))) == len(phoenix.rows)
+        assert len(list(traces.annotations(Stream(TENANT, "routing"), ["agent"], SINCE))) == len(phoenix.rows)
     assert phoenix.queries == phoenix_query.MOST_TIMEOUTS
 
 
 def test_one_slow_answer_is_asked_for_again_in_a_narrower_window(start: Start) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans" and phoenix.queries == 0)
-    assert list(traces.spans_after(TENANT, "routing", None, SINCE)) == []
+    assert list(traces.spans_after(Stream(TENANT, "routing"), None, SINCE)) == []
     assert phoenix.queries > phoenix_query.MOST_TIMEOUTS
 
 
 def test_pages_that_are_slow_are_asked_for_once_at_each_size(start: Start, bad_server) -> None:
     traces, phoenix = start(lambda path, params: path == "/v1/spans" or int(params.get("limit", ["0"])[0]) > 20)
-    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
+    found = list(traces.spans_after(Stream(TENANT, "routing"), None, SINCE))
     assert len(found) == len(phoenix.rows)
     sizes = [int(parse_qs(urlsplit(path).query)["limit"][0]) for path in bad_server.asked if "cursor" in path]
     assert sizes
@@ -136,8 +137,8 @@ def test_a_server_that_is_slow_on_every_route_is_unavailable_soon(start: Start) 
     traces, _ = start(lambda path, _: path != "/graphql")
     began_s = time.monotonic()
     for call in (
-        lambda: list(traces.spans_after(TENANT, "routing", None, SINCE)),
-        lambda: list(traces.annotations(TENANT, "routing", ["agent"], SINCE)),
+        lambda: list(traces.spans_after(Stream(TENANT, "routing"), None, SINCE)),
+        lambda: list(traces.annotations(Stream(TENANT, "routing"), ["agent"], SINCE)),
     ):
         with pytest.raises(Unavailable, match=r"no answer within 0\.2 s"):
             call()
@@ -146,17 +147,19 @@ def test_a_server_that_is_slow_on_every_route_is_unavailable_soon(start: Start) 
 
 def test_a_slow_answer_about_spans_is_never_taken_for_their_absence(start: Start, make_annotation, bad_server) -> None:
     traces, phoenix = start(lambda path, _: path == "/v1/spans")
-    traces.annotate(TENANT, [make_annotation(row["context"]["span_id"], "video") for row in phoenix.rows[:250]])
+    traces.annotate(
+        Stream(TENANT, "routing"), [make_annotation(row["context"]["span_id"], "video") for row in phoenix.rows[:250]]
+    )
     assert bad_server.asked[-1].startswith("/v1/span_annotations")
     traces, _ = start(lambda path, _: path.endswith("/spans"))
     with pytest.raises(Unavailable):
-        traces.annotate(TENANT, [make_annotation("00" * 8, "video")])
+        traces.annotate(Stream(TENANT, "routing"), [make_annotation("00" * 8, "video")])
 
 
 def test_a_query_route_that_does_not_heed_times_is_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     traces, phoenix = start(lambda _path, _params: False)
     monkeypatch.setattr(phoenix_query, "MAX_ROWS", -1)
-    found = list(traces.spans_after(TENANT, "routing", None, SINCE))
+    found = list(traces.spans_after(Stream(TENANT, "routing"), None, SINCE))
     assert len({read.span.span_id for read in found}) == len(phoenix.rows)
     assert phoenix.queries <= 2 * phoenix_query.MOST_TOO_FULL
 

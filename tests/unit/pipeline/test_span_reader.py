@@ -19,6 +19,7 @@ from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
 from argotune.data.masked import Masked
 from argotune.data.source import SpanRead
+from argotune.data.stream import Stream
 from argotune.errors import Conflict, Unavailable
 from argotune.pipeline import span_reader
 from argotune.pipeline.intake import BEGUN_ANEW, OLDER
@@ -107,7 +108,7 @@ def test_nothing_to_read_leaves_only_since_when(world: World):
 
 
 class _Empty(MemoryTraces):
-    def _module(self, tenant_id: str, module: str) -> list[Any]:
+    def _module(self, stream: Stream) -> list[Any]:
         return []
 
 
@@ -296,6 +297,6 @@ def test_reading_again_where_all_was_read_counts_nothing_anew(passed: World):
 
 def test_reading_again_goes_on_by_batches_without_taking_anything_twice(passed: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(span_reader, "BATCH_SPANS", 1)
-    spans = list(passed.traces.spans_after("acme_corp", "routing", None))
+    spans = list(passed.traces.spans_after(Stream("acme_corp", "routing"), None))
     monkeypatch.setattr(passed.traces, "spans_after", lambda *_: iter([*spans, *spans]))
     assert read_again(passed, NOON - 99 * HOUR).counts[AGAIN] == 2

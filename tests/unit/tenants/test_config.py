@@ -33,6 +33,14 @@ def test_defaults_are_the_documented_ones() -> None:
     assert config.min_trace_confidence == 0.7
 
 
+def bound(module: str = "routing", **of: str) -> dict[str, Any]:
+    """A binding of one module."""
+    return {"project": "shop", "programs": {module: {"span": "Route", **of}}}
+
+
+BOUND = bound()
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -52,6 +60,15 @@ def test_defaults_are_the_documented_ones() -> None:
         ({"reward": NO_WEIGHT}, "reward: .* at least one weight must be above 0 .*"),
         ({"modules": ["routing", "teleport"]}, ".*'teleport'.*"),
         ({"programs": {"routing": "a:b"}}, "programs: .*'routing' is a shipped module.*"),
+        ({"traces": {"project": ""}}, "traces.project: .* (got '')"),
+        ({"traces": {"project": "shop"}}, "traces.programs: .*"),
+        ({"traces": {**BOUND, "source": "jaeger"}}, "traces.source: .* (got 'jaeger')"),
+        ({"traces": {**BOUND, "tenant_key": "a\nb"}}, "traces.tenant_key: .*"),
+        ({"traces": {"project": "shop", "programs": {}}}, "traces.programs: .*"),
+        ({"traces": bound(span="Route.forward")}, "traces.programs.routing.span: .*without `.forward`.*"),
+        ({"traces": bound(signature="a -> b")}, "traces.programs.routing.signature: .* (got 'a -> b')"),
+        ({"traces": bound("modality")}, ".*traces.programs: 'modality' has a program for each modality.*"),
+        ({"traces": bound("support")}, ".*traces.programs: ['support'] are neither shipped .*"),
         ({"programs": {"support": "os.system('x')"}}, "programs: .* not of the form package.module:factory .*"),
     ],
 )

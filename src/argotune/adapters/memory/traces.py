@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -11,8 +11,10 @@ from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import TrackedLinks, TrackedRun
+from argotune.tenants.binding import TraceProject
 
 
 class _NumberedSpan(NamedTuple):
@@ -30,60 +32,60 @@ class MemoryTraces:
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
-    _spans: dict[str, dict[str, _NumberedSpan]] = field(default_factory=dict)
-    _annotations: dict[str, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
+    _spans: dict[str | TraceProject, dict[str, _NumberedSpan]] = field(default_factory=dict)
+    _annotations: dict[str | TraceProject, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
     _count: int = 0
 
-    def spans_after(
-        self, tenant_id: str, module: str, cursor: Cursor | None, since: datetime | None = None
-    ) -> Iterator[SpanRead]:
-        """Spans of a module behind a cursor, in the order in which they came. That of the last one is behind all."""
-        behind = self._behind(tenant_id, module, cursor)
+    def spans_after(self, stream: Stream, cursor: Cursor | None, since: datetime | None = None) -> Iterator[SpanRead]:
+        """Spans of a stream behind a cursor, in the order in which they came. That of the last one is behind all."""
+        behind = self._behind(stream, cursor)
         found = [kept for kept in behind if since is None or kept.span.started_at >= since]
-        newest = next(reversed(self._spans.get(tenant_id, {}).values()), None)
+        newest = next(reversed(self._spans.get(_place(stream), {}).values()), None)
         for kept in found:
             yield SpanRead(kept.span, newest.cursor if newest and kept is found[-1] else kept.cursor)
 
     def count_after(
         self,
-        tenant_id: str,
-        module: str,
+        stream: Stream,
         cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """Spans of a module behind a cursor that started in [since, until), at most `limit`."""
-        at = [kept.span.started_at for kept in self._behind(tenant_id, module, cursor)]
+        """Spans of a stream behind a cursor that started in [since, until), at most `limit`."""
+        at = [kept.span.started_at for kept in self._behind(stream, cursor)]
         return min(sum((since is None or since <= t) and (until is None or t < until) for t in at), limit)
 
-    def holds(self, tenant_id: str, cursor: Cursor) -> bool:
+    def holds(self, stream: Stream, cursor: Cursor) -> bool:
         """Whether the cursor's span is there, at its place."""
         self.ping()
-        kept = self._spans.get(tenant_id, {}).get(cursor.partition(":")[2])
+        kept = self._spans.get(_place(stream), {}).get(cursor.partition(":")[2])
         return kept is not None and kept.cursor == cursor
 
-    def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """Annotations of these names, with a label, on the module's spans since then."""
-        spans = {k.span.span_id for k in self._module(tenant_id, module) if k.span.started_at >= since}
-        found = self._annotations.get(tenant_id, {}).values()
+    def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        """Annotations of these names, with a label, on the stream's spans since then."""
+        spans = {k.span.span_id for k in self._module(stream) if k.span.started_at >= since}
+        found = self._annotations.get(_place(stream), {}).values()
         yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
 
-    def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
-        """Labels on the module's spans since then under the name that has the most."""
-        kept = [k.span for k in self._module(tenant_id, module)]
+    def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
+        """Labels on the stream's spans since then under the name that has the most."""
+        kept = [k.span for k in self._module(stream)]
         spans = {span.span_id for span in kept if since is None or span.started_at >= since}
-        found = [a for a in self._annotations.get(tenant_id, {}).values() if a.label and a.span_id in spans]
+        found = [a for a in self._annotations.get(_place(stream), {}).values() if a.label and a.span_id in spans]
         return max((sum(a.name == name for a in found) for name in names), default=0)
 
-    def newest(self) -> dict[str, datetime]:
+    def newest(self, bound: Mapping[str, TraceProject]) -> dict[str, datetime]:
         """When each tenant's newest span ended."""
         self.ping()
-        return {
-            tenant_id: max(kept.span.ended_at or kept.span.started_at for kept in spans.values())
-            for tenant_id, spans in self._spans.items()
+        ends = {
+            place: max(kept.span.ended_at or kept.span.started_at for kept in spans.values())
+            for place, spans in self._spans.items()
             if spans
         }
+        own = {place: end for place, end in ends.items() if isinstance(place, str)}
+        theirs = {id: ends[place] for id, place in bound.items() if place in ends}
+        return own | {id: max(end, own.get(id, end)) for id, end in theirs.items()}
 
     def ping(self) -> str:
         """Raises what `fail_with` says."""
@@ -91,32 +93,38 @@ class MemoryTraces:
             raise self.fail_with
         return "memory"
 
-    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
-        """Store spans; known span ids keep their first state."""
-        project = self._spans.setdefault(tenant_id, {})
+    def record(self, tenant_id: str, spans: Sequence[Span], project: TraceProject | None = None) -> None:
+        """Store spans, in a project that is not by the tenant's name where one is given; known span ids keep their
+        first state."""
+        kept = self._spans.setdefault(project or tenant_id, {})
         for span in spans:
-            if span.span_id not in project:
+            if span.span_id not in kept:
                 self._count += 1
-                project[span.span_id] = _NumberedSpan(self._count, span)
+                kept[span.span_id] = _NumberedSpan(self._count, span)
 
-    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+    def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier). Raises NotFound when a span is not there."""
-        absent = {a.span_id for a in annotations} - set(self._spans.get(tenant_id, {}))
+        absent = {a.span_id for a in annotations} - set(self._spans.get(_place(stream), {}))
         if absent:
             raise NotFound(f"{len(absent)} spans are not there, e.g. {min(absent)!r}")
-        project = self._annotations.setdefault(tenant_id, {})
+        project = self._annotations.setdefault(_place(stream), {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
 
-    def _module(self, tenant_id: str, module: str) -> list[_NumberedSpan]:
+    def _module(self, stream: Stream) -> list[_NumberedSpan]:
         self.ping()
-        if tenant_id not in self._spans:
-            raise ProjectMissing(f"no project of tenant {tenant_id!r}")
-        kept = self._spans[tenant_id].values()
-        return [each for each in kept if each.span.name == f"{self.prefix}.{module}"]
+        if _place(stream) not in self._spans:
+            raise ProjectMissing(f"no project of tenant {stream.tenant_id!r}")
+        kept, names = self._spans[_place(stream)].values(), stream.span_names(self.prefix)
+        return [each for each in kept if each.span.name in names]
 
-    def _behind(self, tenant_id: str, module: str, cursor: Cursor | None) -> list[_NumberedSpan]:
+    def _behind(self, stream: Stream, cursor: Cursor | None) -> list[_NumberedSpan]:
         number = int(cursor.partition(":")[0]) if cursor else 0
-        return [each for each in self._module(tenant_id, module) if each.number > number]
+        return [each for each in self._module(stream) if each.number > number]
+
+
+def _place(stream: Stream) -> str | TraceProject:
+    """Where a stream's spans lie: in the project by its tenant's name, or in the one that it is bound to."""
+    return stream.binding.place if stream.binding else stream.tenant_id
 
 
 @dataclass

@@ -13,8 +13,3 @@ def tenant_of(prefix: str, project: str) -> str | None:
     head, tail = f"{prefix}-", f"-{prefix}.routing"
     is_ours = project.startswith(head) and project.endswith(tail) and len(project) > len(head) + len(tail)
     return project[len(head) : -len(tail)] if is_ours else None
-
-
-def span_name(prefix: str, module: str) -> str:
-    """The name of the spans that hold a module's decisions."""
-    return f"{prefix}.{module}"

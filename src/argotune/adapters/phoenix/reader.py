@@ -72,10 +72,10 @@ class Project:
 
 
 class ModuleSpans:
-    """The spans with one name in one project. Raises what PhoenixHttp raises."""
+    """The spans with certain names in one project. Raises what PhoenixHttp raises."""
 
-    def __init__(self, http: PhoenixHttp, project: Project, span_name: str, routes: QueryRoutes) -> None:
-        self._http, self._project, self._span_name, self._routes = http, project, span_name, routes
+    def __init__(self, http: PhoenixHttp, project: Project, names: Sequence[str], routes: QueryRoutes) -> None:
+        self._http, self._project, self._names, self._routes = http, project, names, routes
         self.project_path = f"v1/projects/{segment(project.id)}"
         self._path = f"{self.project_path}/spans"
 
@@ -116,7 +116,7 @@ class ModuleSpans:
     def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
         for window, table in self._windows(self._condition, QUERY_COLUMNS, since):
             if table is not None and not any(is_split(row) for row in table):
-                yield from (SpanRead(span_of_query(row, self._span_name), None) for row in table)
+                yield from (SpanRead(span_of_query(row, self._names[0]), None) for row in table)
             elif window.end is None:
                 found = self._paged(since=window.start)
                 yield from (SpanRead(span, _cursor_up_to(newest, place)) for place, span in found)
@@ -138,7 +138,7 @@ class ModuleSpans:
         size, most = FIRST_PAGE_ROWS, PAGE_ROWS
         cursor = page_cursor(row_id + 1) if row_id else None
         while True:
-            asked = {**params, "name": self._span_name, "limit": size, **({"cursor": cursor} if cursor else {})}
+            asked = {**params, "name": list(self._names), "limit": size, **({"cursor": cursor} if cursor else {})}
             try:
                 answer = self._http.get(self._path, asked, PAGE_BYTES if size > 1 else None)
             except TooLarge as error:
@@ -188,7 +188,12 @@ class ModuleSpans:
 
     @property
     def _condition(self) -> str:
-        return f"name == {self._span_name!r}"
+        return named(self._names)
+
+
+def named(names: Sequence[str]) -> str:
+    """Of spans with one of the names, in Phoenix's query language."""
+    return f"name == {names[0]!r}" if len(names) == 1 else f"name in {list(names)!r}"
 
 
 def _cursor_up_to(newest: Place | None, place: Place) -> Cursor | None:

@@ -18,17 +18,19 @@ from typing import Any
 from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.names import project_name, span_name, tenant_of
+from argotune.adapters.phoenix.names import project_name, tenant_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
+from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes, named
 from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
 from argotune.errors.lines import told
+from argotune.tenants.binding import TraceProject
 
 SPAN_IDS_AT_ONCE = 200
 """They are in the URL, of which a proxy may take no more than 8 kB."""
@@ -86,10 +88,8 @@ class PhoenixTraces:
         self._http, self._prefix, self._sleep = http, prefix, sleep
         self._routes = QueryRoutes()
 
-    def spans_after(
-        self, tenant_id: str, module: str, cursor: Cursor | None, since: datetime | None = None
-    ) -> Iterator[SpanRead]:
-        """Spans of a module behind a cursor, in order of row id, in constant memory.
+    def spans_after(self, stream: Stream, cursor: Cursor | None, since: datetime | None = None) -> Iterator[SpanRead]:
+        """Spans of a stream behind a cursor, in order of row id, in constant memory.
 
         The first read (no cursor, and `since` given) takes a route that is several times as fast and does not tell row
         ids: of its spans the last one alone has a cursor, behind all there were when reading began, and they hold
@@ -97,21 +97,21 @@ class PhoenixTraces:
         are known. Raises Corrupt for a cursor that Phoenix did not give.
         """
         row_id = _row_id(cursor)
-        with self._spans(tenant_id, module) as spans:
-            yield from spans.after(row_id, since) if row_id or since is None else spans.at_once(since)
+        with self._spans(stream) as spans:
+            at_once = since if stream.binding is None and not row_id else None
+            yield from spans.after(row_id, since) if at_once is None else spans.at_once(at_once)
 
     def count_after(
         self,
-        tenant_id: str,
-        module: str,
+        stream: Stream,
         cursor: Cursor | None,
         limit: int,
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> int:
-        """The number of a module's spans behind a cursor that started in [since, until), `limit` at most. Reads ids
+        """The number of a stream's spans behind a cursor that started in [since, until), `limit` at most. Reads ids
         only, through GraphQL."""
-        name, condition = project_name(self._prefix, tenant_id), f"name == {span_name(self._prefix, module)!r}"
+        name, condition = self._project_of(stream), named(self._names(stream))
         row_id = _row_id(cursor)
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
@@ -129,42 +129,48 @@ class PhoenixTraces:
                 break
         return count
 
-    def holds(self, tenant_id: str, cursor: Cursor) -> bool:
-        """Whether the tenant's project holds the cursor's span in the row in which it was. One GraphQL query."""
+    def holds(self, stream: Stream, cursor: Cursor) -> bool:
+        """Whether the stream's project holds the cursor's span in the row in which it was. One GraphQL query."""
         place = place_of(cursor)
         if place is None or not place.span_id:
             return place is not None
-        row_id = self._row_of(tenant_id, place.span_id)
+        row_id = self._row_of(self._project_of(stream), place.span_id)
         return row_id is not None and place.span_row in (0, row_id)
 
-    def _row_of(self, tenant_id: str, span_id: str) -> int | None:
+    def _row_of(self, project: str, span_id: str) -> int | None:
         span = self._http.graphql("getSpanByOtelId", _SPAN, {"id": span_id})
         if span is None:
             return None
         try:
-            is_here = span["project"]["name"] == project_name(self._prefix, tenant_id)
+            is_here = span["project"]["name"] == project
             return row_id_of(span["id"]) if is_here else None
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(told(f"Phoenix: graphql: a span is not as documented: {error!r}")) from error
 
-    def newest(self) -> dict[str, datetime]:
+    def newest(self, bound: Mapping[str, TraceProject]) -> dict[str, datetime]:
         """When the newest trace of each tenant ended, by the projects' names; Phoenix rounds up to the minute."""
-        found: dict[str, datetime] = {}
+        ends = dict(self._ends())
+        found = {tenant_id: end for name, end in ends.items() if (tenant_id := tenant_of(self._prefix, name))}
+        for tenant_id, place in bound.items():
+            if end := ends.get(place.project):
+                found[tenant_id] = max(end, found.get(tenant_id, end))
+        return found
+
+    def _ends(self) -> Iterator[tuple[str, datetime]]:
+        """Each project that has traces, and when its newest one ended."""
         after: str | None = None
         while True:
             page = self._http.graphql("projects", _PROJECTS, {"first": PAGE_ROWS, "after": after})
             rows, after = _projects(page)
-            for name, ended_at in rows:
-                if (tenant_id := tenant_of(self._prefix, name)) and ended_at:
-                    found[tenant_id] = ended_at
+            yield from ((name, ended_at) for name, ended_at in rows if ended_at)
             if after is None:
-                return found
+                return
 
-    def annotations(self, tenant_id: str, module: str, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """Annotations with a label and one of the names on a module's spans that started at `since` or later."""
+    def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        """Annotations with a label and one of the names on a stream's spans that started at `since` or later."""
         if not names:
             return
-        with self._spans(tenant_id, module) as spans:
+        with self._spans(stream) as spans:
             for span_ids in spans.annotated(names, since):
                 for start in range(0, len(span_ids), SPAN_IDS_AT_ONCE):
                     params = {
@@ -174,12 +180,12 @@ class PhoenixTraces:
                     found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
                     yield from (a for a in map(annotation_of_row, found) if a is not None)
 
-    def count_labels(self, tenant_id: str, module: str, names: Sequence[str], since: datetime | None = None) -> int:
-        """The number of labels on a module's spans since then under the name that has the most. One GraphQL query a
+    def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
+        """The number of labels on a stream's spans since then under the name that has the most. One GraphQL query a
         name."""
-        name, count = project_name(self._prefix, tenant_id), 0
+        name, count = self._project_of(stream), 0
         # Phoenix keeps a summary for an hour under the text of its condition: a new text is counted anew.
-        condition = f"name == {span_name(self._prefix, module)!r} and span_id != {secrets.token_hex(8)!r}"
+        condition = f"{named(self._names(stream))} and span_id != {secrets.token_hex(8)!r}"
         for answer in names:
             variables = {"name": name, "answer": answer, "condition": condition, "times": _times(since)}
             count = max(count, _label_count(self._project(_COUNT_LABELS, variables)))
@@ -211,12 +217,12 @@ class PhoenixTraces:
         for start in range(0, len(spans), WRITE_ROWS):
             self._deliver(name, path, {span.span_id: span for span in spans[start : start + WRITE_ROWS]})
 
-    def annotate(self, tenant_id: str, annotations: Sequence[Annotation]) -> None:
+    def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier), 500 at a time; Phoenix sets their time.
 
-        Raises NotFound when a span is not in the tenant's project: Phoenix itself would look into all projects.
+        Raises NotFound when a span is not in the stream's project: Phoenix itself would look into all projects.
         """
-        name = project_name(self._prefix, tenant_id)
+        name = self._project_of(stream)
         for start in range(0, len(annotations), WRITE_ROWS):
             batch = annotations[start : start + WRITE_ROWS]
             span_ids = {annotation.span_id for annotation in batch}
@@ -227,16 +233,22 @@ class PhoenixTraces:
             self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
 
     @contextmanager
-    def _spans(self, tenant_id: str, module: str) -> Iterator[ModuleSpans]:
-        """A module's spans. ProjectMissing when there is no project, or when it vanishes while we read."""
-        name = project_name(self._prefix, tenant_id)
+    def _spans(self, stream: Stream) -> Iterator[ModuleSpans]:
+        """A stream's spans. ProjectMissing when there is no project, or when it vanishes while we read."""
+        name = self._project_of(stream)
         project_id = self._http.project_id(name)
         if project_id is None:
             raise _missing(name)
         try:
-            yield ModuleSpans(self._http, Project(name, project_id), span_name(self._prefix, module), self._routes)
+            yield ModuleSpans(self._http, Project(name, project_id), self._names(stream), self._routes)
         except NotFound as error:
             raise _missing(name) from error
+
+    def _names(self, stream: Stream) -> tuple[str, ...]:
+        return stream.span_names(self._prefix)
+
+    def _project_of(self, stream: Stream) -> str:
+        return stream.binding.project if stream.binding else project_name(self._prefix, stream.tenant_id)
 
     def _made_project(self, name: str) -> str:
         project_id = self._http.project_id(name)

@@ -9,6 +9,7 @@ from argotune.cli.demo.sample import SampleQuery, annotated_share, queries
 from argotune.data.annotations import Annotation
 from argotune.data.source import TraceSink
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
 from argotune.pipeline.ports import Progress
 from argotune.serving.client import Serving
 from argotune.serving.decision import Decision
@@ -27,7 +28,7 @@ def serve(tenant_id: str, serving: Serving, sink: TraceSink, prefix: str, now: d
     for first in range(0, len(spans), SINK_SPANS):
         progress(f"{tenant_id}: spans written", first, len(spans))
         sink.record(tenant_id, spans[first : first + SINK_SPANS])
-    sink.annotate(tenant_id, list(_annotations(asked, now)))
+    sink.annotate(Stream(tenant_id, "routing"), list(_annotations(asked, now)))
     return len(spans)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from argotune.cli.demo.application import annotations_of, span_id_of
 from argotune.cli.demo.sample import queries
 from argotune.cli.output import say
+from argotune.data.stream import Stream
 from argotune.pipeline.operations.annotating import WaitingSpan, count_labelled, waiting
 from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.pipeline.ports import Ports
@@ -41,4 +42,4 @@ def _label(ports: Ports, spans: Sequence[WaitingSpan]) -> None:
     labels = [
         label for item in items for label in annotations_of(asked[item.span_id], item.program, "demo-expert", now)
     ]
-    ports.traces.annotate(LABELLED, labels)
+    ports.traces.annotate(Stream(LABELLED, items[0].module), labels)

@@ -10,6 +10,7 @@ from functools import cache, partial
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.fields import Fields
+from argotune.data.stream import stream_of
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.annotator_book import reports_of
@@ -99,7 +100,7 @@ def label_span(ports: Ports, asked: Labelling) -> StoredLabel:
     answers, who = answers_meant(fields, asked.answers), checked_who(asked.who)
     now = ports.clock()
     labels = [Annotation(asked.span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
-    ports.traces.annotate(asked.tenant_id, labels)
+    ports.traces.annotate(stream_of(config, program.module), labels)
     AnnotationQueue(ports.store, asked.tenant_id).close(asked.span_id, now)
     forget_agenda(ports.store, asked.tenant_id)
     return StoredLabel(asked.span_id, program.name, answers, who)

@@ -77,7 +77,9 @@ def _changed(document: dict[str, JsonValue], changes: Changes) -> dict[str, Json
         *parents, last = path.split(".")
         target = document
         for parent in parents:
-            inner = target.setdefault(parent, {})
+            inner = target.get(parent)
+            if inner is None:
+                inner = target[parent] = {}
             if not isinstance(inner, dict):
                 raise ConfigInvalid(f"{path}: {parent} has no fields")
             target = inner

@@ -65,7 +65,7 @@ def label_by_lm(this: Pass, programs: Sequence[Program]) -> list[AnnotatorReport
     """Let the LM annotator label now what people have labelled of a module's programs, to be compared, and what waits;
     its stored reports."""
     names = list(dict.fromkeys(name for program in programs for name in program.fields.label_names))
-    read = list(this.ports.traces.annotations(this.tenant_id, this.module, names, this.kept.oldest))
+    read = list(this.ports.traces.annotations(this.stream, names, this.kept.oldest))
     found = ((program, own_annotations(this, program.fields, read)) for program in programs)
     return [_label(this, label_state(this, program, own), _budget(this)) for program, own in found]
 
@@ -339,7 +339,7 @@ def _upsert(this: Pass, annotations: Sequence[Annotation]) -> None:
     if not annotations:
         return
     try:
-        this.ports.traces.annotate(this.tenant_id, annotations)
+        this.ports.traces.annotate(this.stream, annotations)
     except NotFound:
         if len(annotations) > 1:
             for half in (annotations[: len(annotations) // 2], annotations[len(annotations) // 2 :]):

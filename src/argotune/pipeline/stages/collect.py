@@ -57,7 +57,7 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     if this.request.reach is not None:
         spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
     names = tuple(dict.fromkeys(name for f in fields for name in f.label_names))
-    labels = this.ports.traces.count_labels(this.tenant_id, this.module, names, spans.reading.read_since)
+    labels = this.ports.traces.count_labels(this.stream, names, spans.reading.read_since)
     beside = _beside(this, names, spans.counts)
     found = {f.program: _dataset(this, f, beside) for f in fields}
     datasets = {program: dataset for program, (dataset, _) in found.items()}
@@ -78,7 +78,7 @@ class _Beside:
 
 def _beside(this: Pass, names: Sequence[str], spans: Mapping[str, int]) -> _Beside:
     kept = this.kept
-    annotations = this.ports.traces.annotations(this.tenant_id, this.module, names, kept.oldest)
+    annotations = this.ports.traces.annotations(this.stream, names, kept.oldest)
     return _Beside(list(annotations), this.queue.items(), spans, kept)
 
 

@@ -13,6 +13,7 @@ from argotune.scheduling.runner import WorkflowRunner
 from argotune.scheduling.workflow import Submission, manifest, workflow_name
 from argotune.store.port import Store
 from argotune.tenants.agenda import Agenda, agendas
+from argotune.tenants.binding import TraceProject
 from argotune.tenants.catalog import Configs, TenantEntry
 from argotune.tenants.ids import label_value
 
@@ -35,7 +36,7 @@ def dispatch(
     lines = [
         Line.skipped(entry.tenant_id, "its optimization is off") for entry in entries if not _wants(entry, request)
     ]
-    wanted = [entry.tenant_id for entry in entries if _wants(entry, request)]
+    wanted = {entry.tenant_id: entry.traces for entry in entries if _wants(entry, request)}
     busy = runner.unfinished() if wanted else frozenset()
     needs = _needs(store, traces, wanted, request, now)
     chosen: list[tuple[Need, str]] = []
@@ -71,13 +72,18 @@ def _wants(entry: TenantEntry, request: RoundRequest) -> bool:
 
 
 def _needs(
-    store: Store, traces: TraceSource, tenant_ids: Sequence[str], request: RoundRequest, now: datetime
+    store: Store,
+    traces: TraceSource,
+    wanted: Mapping[str, TraceProject | None],
+    request: RoundRequest,
+    now: datetime,
 ) -> Mapping[str, Need | str]:
     if request.is_forced:
-        return dict.fromkeys(tenant_ids, Need(0, now, "forced"))
+        return dict.fromkeys(wanted, Need(0, now, "forced"))
     found: Mapping[str, Agenda] = agendas(store)
-    newest = traces.newest() if any(tenant_id in found for tenant_id in tenant_ids) else {}
-    return {tenant_id: need_of(found.get(tenant_id), newest.get(tenant_id), now) for tenant_id in tenant_ids}
+    bound = {tenant_id: place for tenant_id, place in wanted.items() if place and tenant_id in found}
+    newest = traces.newest(bound) if any(tenant_id in found for tenant_id in wanted) else {}
+    return {tenant_id: need_of(found.get(tenant_id), newest.get(tenant_id), now) for tenant_id in wanted}
 
 
 def _submitted(

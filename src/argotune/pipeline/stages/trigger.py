@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.cursor import Cursor, Reading
 from argotune.data.source import TraceSource
+from argotune.data.stream import stream_of
 from argotune.errors import Conflict
 from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs.module_book import ModuleBook
@@ -37,7 +38,7 @@ def trigger(
     """
     found, notes = _conditions(state, config, module, forced, now), _notes(state.passes, now)
     passes, reading = state.passes, state.reading
-    if is_lost(traces, config.tenant_id, reading.cursor):
+    if is_lost(traces, stream_of(config, module), reading.cursor):
         (passes, reading), notes = begun_anew(passes, reading, now), (*notes, BEGUN_ANEW)
     counted = _count(traces, config, module, passes, reading, found.counted_up_to, now, reach)
     return replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
@@ -77,14 +78,16 @@ def _count(
     now: datetime,
     reach: timedelta | None,
 ) -> _Counted:
+    stream = stream_of(config, module)
+
     def count(cursor: Cursor | None, since: datetime | None, until: datetime | None = None) -> int:
-        return traces.count_after(config.tenant_id, module, cursor, limit, since, until)
+        return traces.count_after(stream, cursor, limit, since, until)
 
     since, names = since_of(passes, config, now), passes.label_names
     new = count(passes.settled_cursor, since)
     if reach and since is None and reading.read_since and now - reach < reading.read_since:
         new = min(limit, new + count(None, now - reach, reading.read_since))
-    labels = traces.count_labels(config.tenant_id, module, names, reading.read_since) if names else 0
+    labels = traces.count_labels(stream, names, reading.read_since) if names else 0
     return _Counted(new, count(None, None, since) if since else 0, max(0, labels - passes.settled_labels))
 
 

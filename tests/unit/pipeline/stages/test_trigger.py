@@ -13,6 +13,7 @@ from watched_store import Fails, WatchedStore
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.cursor import Cursor, Reading
+from argotune.data.stream import Stream
 from argotune.decisions.values import Awaited, CutShort
 from argotune.errors import Conflict, ProjectMissing, Unavailable
 from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
@@ -46,13 +47,13 @@ class Sent:
         at = NOON - ago
         spans = [make_span(span_id=id, name=f"cogniverse.{module}", started_at=at, ended_at=at) for id in ids]
         self.traces.record("acme_corp", [*spans, replace(spans[0], span_id=f"p{self.n}", name="cogniverse.profiles")])
-        self.traces.annotate("acme_corp", [make_annotation(span_id=id) for id in ids[:labelled]])
+        self.traces.annotate(Stream("acme_corp", "routing"), [make_annotation(span_id=id) for id in ids[:labelled]])
         self.traces.record("globex", [make_span(span_id=ids[0], name="cogniverse.routing", started_at=at)])
         return ids
 
     def behind(self, id: str) -> Cursor | None:
         """The cursor behind a span."""
-        found = self.traces.spans_after("acme_corp", "routing", None)
+        found = self.traces.spans_after(Stream("acme_corp", "routing"), None)
         return next(read.cursor for read in found if read.span.span_id == id)
 
     def marked(self, **fields: Any) -> Sent:
@@ -317,7 +318,7 @@ def test_the_lookback_reaches_back_from_the_first_look_until_something_is_settle
 def test_a_cursor_is_lost_where_the_last_span_read_is_gone_or_elsewhere(cursor: Cursor | None, lost: bool):
     traces = MemoryTraces()
     traces.record("acme_corp", [make_span(span_id=id) for id in ("first", "known")])
-    assert is_lost(traces, "acme_corp", cursor) is lost
+    assert is_lost(traces, Stream("acme_corp", "routing"), cursor) is lost
 
 
 @pytest.mark.parametrize(("ran_at", "looked"), [(NOON - HOUR, NOON - HOUR), (None, NOON), (NOON + HOUR, NOON)])

@@ -1,0 +1,66 @@
+"""Binding: where a tenant's traces are and by what its programs are known, where not as docs/traces.md asks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+SourceName = Literal["phoenix", "mlflow"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _class_name(name: str) -> str:
+    if not name.isidentifier():
+        raise ValueError("it is no name of a Python class, such as RouteTicket; without `.forward`")
+    return name
+
+
+ClassName = Annotated[str, Field(max_length=200), AfterValidator(_class_name)]
+
+
+Name = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line of text."""
+
+
+class TraceProject(_Frozen):
+    """Where traces are: a Phoenix project, or an MLflow experiment, by its name."""
+
+    source: SourceName = "phoenix"
+    project: Name
+
+
+class BoundProgram(_Frozen):
+    """By which spans a program's decisions are known: those of the module's class, `<span>.forward` or `.aforward`.
+
+    `signature`: the name of the signature that the module asks first, where programs of one class are to be told apart.
+    """
+
+    span: ClassName
+    signature: ClassName | None = None
+
+    @property
+    def span_names(self) -> tuple[str, str]:
+        """The names of the module's spans."""
+        return f"{self.span}.forward", f"{self.span}.aforward"
+
+
+class TraceBinding(TraceProject):
+    """The project that a tenant's traces are in, and the programs in it, by module name.
+
+    `tenant_key`: the attribute of a decision that says whose it is: `metadata.<key>`, `user.id`, `session.id` (which
+    then begins with the tenant), or any attribute of the root span. None: all of the project is this tenant's.
+    `tenant_value`: what is found there; None: the tenant's id.
+    """
+
+    tenant_key: Name | None = None
+    tenant_value: Name | None = None
+    programs: dict[str, BoundProgram] = Field(min_length=1)
+
+    @property
+    def place(self) -> TraceProject:
+        """The project alone."""
+        return TraceProject(source=self.source, project=self.project)
