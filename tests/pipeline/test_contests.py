@@ -31,7 +31,8 @@ from argotune.promotion.evidence import CONTRADICTED, HELD_BACK, Pair
 from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.runs.run import Run
-from argotune.store.collections import Collection
+from argotune.runs.tallies import RoundRecord
+from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import to_record
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -364,20 +365,70 @@ def test_a_label_that_is_withdrawn_is_asked_for_again_and_holds_back_what_was_dr
     assert (after.wins, after.losses) == (it.before.wins - 1, it.before.losses + 1), "the worst is assumed"
 
 
-@pytest.mark.parametrize("leap", [timedelta(days=400), timedelta(days=-400)], ids=["ahead", "back"])
-def test_a_pass_whose_clock_leaps_promotes_nothing_and_loses_no_evidence(leap: timedelta):
-    world, config = contested()
+@pytest.mark.parametrize("days", [40, 400, -400])
+def test_a_pass_whose_clock_leaps_ends_no_contest_and_loses_no_evidence(days: int):
+    world, config = contested(contest={"max_shadow_calls": 60})
     a_day(world, config, 1000)
+    before, leap = a_day(world, config, 1060).verdict.numbers, timedelta(days=days)
+    _, *others = [item.span_id for item in waiting(world) if item.contest]
+    says(world, others)  # the first one they pass over
     contest, right = contest_of(world), world.now
     pairs = pairs_of(world, contest.id)
     examples = {e.id for e in ExperienceLog(world.store, "acme").examples("routing")}
     world.now += leap
+    assert not world.look(config).is_unfinished
     run = one_pass(world, config)
-    assert run.outcome in ("undecided", "rejected")
+    assert run.outcome == "undecided", run.sentence
+    assert run.verdict.numbers == before, "nobody has passed over anything by that clock"
+    assert contest_of(world).id == contest.id
     world.now = right
+    assert one_pass(world, config).outcome == "undecided"
     assert Registry(world.store, "acme").champion("routing") == (None, None)
     assert pairs_of(world, contest.id)[: len(pairs)] == pairs
-    assert {e.id for e in ExperienceLog(world.store, "acme").examples("routing")} == examples
+    assert {e.id for e in ExperienceLog(world.store, "acme").examples("routing")} >= examples
+
+
+def with_rounds(world: World, days: int) -> None:
+    """Rounds have followed the clock until so many days later."""
+    for day in range(days):
+        record = RoundRecord(name=f"round-{day}", started_at=world.now + timedelta(days=day))
+        world.store.write(EVERYONE, [to_record(Collection.ROUNDS, record.name, record)])
+
+
+@pytest.mark.parametrize("are_rounds_there", [True, False])
+def test_the_days_of_an_idle_tenant_are_over_where_rounds_have_followed_the_clock(are_rounds_there: bool):
+    world, config = contested()
+    with_rounds(world, 41 if are_rounds_there else 0)
+    world.later(days=40)
+    assert world.look(config).is_due
+    run = one_pass(world, config, Request())
+    assert run.outcome == ("rejected" if are_rounds_there else "undecided")
+    world.later(hours=23)
+    assert not world.look(config).is_due, "at most once a day while the clock is doubted"
+    world.later(days=7)
+    if not are_rounds_there:
+        one_pass(world, config, Request())
+        assert one_pass(world, config).verdict.rule == "out_of_days", "passes have said the same for a week"
+
+
+@pytest.mark.parametrize(("are_rounds_there", "level"), [(True, 0.0125), (False, 0.05 * 3 / 20)])
+def test_a_year_is_over_where_rounds_have_followed_the_clock(are_rounds_there: bool, level: float):
+    world, config = contested(min_samples_for_optimization=1)
+    contest = contest_of(world)
+    held = replace_contest(world, log_wealth=-99.0)
+    book(world).stop(held.id, who="kim", reason="why not", now=world.now)
+    with_rounds(world, 401 if are_rounds_there else 0)
+    world.later(days=400)
+    one_pass(world, config, Request(is_forced=True, is_training_forced=True))
+    assert contest_of(world).id != contest.id
+    assert contest_of(world).level == pytest.approx(level)
+
+
+def replace_contest(world: World, **changes) -> Contest:
+    """The open contest, written as if it stood so."""
+    contest = contest_of(world).model_copy(update=changes)
+    world.store.write("acme", [to_record(Collection.CONTESTS, contest.id, contest)])
+    return contest
 
 
 def test_a_contest_that_opened_with_a_clock_far_ahead_draws_and_ends_as_others():

@@ -13,12 +13,13 @@ from argotune.data.stream import Stream, stream_of
 from argotune.decisions.lessons import Lessons
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.ports import Ports
-from argotune.pipeline.retention import Retention, retention
+from argotune.pipeline.retention import Retention, is_borne_out, is_followed, retention
 from argotune.promotion.contest_book import SHARES, ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.book import SPENT, RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
+from argotune.runs.tallies import rounds
 from argotune.store.collections import Collection
 from argotune.store.leases import Lease
 from argotune.store.port import Store
@@ -124,6 +125,14 @@ class Pass:
     @property
     def now(self) -> datetime:
         return self.ports.clock()
+
+    @property
+    def sure_now(self) -> datetime | None:
+        """The present, None where neither traces nor rounds have followed the clock: it may have leapt, and nothing is
+        over by it."""
+        now, reading = self.now, self.module_book.read(Reading)
+        is_sure = is_followed(reading, self.passes.last_run_at, now) or is_borne_out(now, rounds(self.store))
+        return now if is_sure else None
 
     def check(self) -> None:
         """Raises Overtaken where another process has taken the module up, Unavailable where the lease only lapsed."""

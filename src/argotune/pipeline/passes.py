@@ -142,13 +142,13 @@ def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], contests: S
 def _again_at(this: Pass, runs: Sequence[Run], contests: Sequence[Contest]) -> datetime | None:
     """When the module is due though nothing new came. A run that has to be repeated is, not at once, as it costs what
     the first one did; a contest at the next interval where requests wait to be drawn or a judge was asked, else when
-    its days are over."""
+    its days are over, and after a while where they are by a clock that is not believed."""
     now, rules = this.now, this.config
-    again = [now + timedelta(hours=rules.decisions.look_again_hours)] if any(r.is_to_repeat for r in runs) else []
-    last_day = timedelta(days=rules.contest.max_days)
+    later = now + timedelta(hours=rules.decisions.look_again_hours)
+    again = [later] if any(r.is_to_repeat for r in runs) else []
     for contest in contests:
-        is_owed = contest.owes_answers or contest.wait_for_judge
-        again.append(now if is_owed else contest.opened_at + last_day)
+        is_owed, last_day = contest.owes_answers or contest.wait_for_judge, contest.last_day(rules.contest.max_days)
+        again.append(now if is_owed else last_day if last_day > now else later)
     return min(again, default=None)
 
 

@@ -139,7 +139,7 @@ class Work:
         lessons = self._this.lessons
         known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
-        level = self._this.contests.shares().next_level(self._config.gate.significance, self._this.now)
+        level = self._this.contests.shares().next_level(self._config.gate.significance, self._this.sure_now)
         return DecisionInputs(
             config=self._config,
             data=self._data,
@@ -230,7 +230,7 @@ class Work:
         plan, run, now, book = self.run.plan, self.run, self._this.now, self._this.contests
         assert plan is not None
         shares, others = book.shares(), book.open(run.program)
-        level = shares.next_level(self._config.gate.significance, now)
+        level = shares.next_level(self._config.gate.significance, self._this.sure_now)
         if others is not None:
             raise Overtaken(f"contest {others.id} of {run.program} was opened by somebody else first")
         if not 0 < level < 1:
@@ -283,9 +283,10 @@ class Work:
         contest = self._this.contests.contest(self.run.contest or "")
         if not contest.is_open:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=contest.sentence), ended_at=self._this.now)
-        contest = contest.dated(self._this.now)
+        dated = contest.dated(self._this.now)
+        contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
         asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
-        found = evaluate(self._this, self._program, contest, self._data, self._annotations, asked)
+        found = evaluate(self._this, self._program, dated, self._data, self._annotations, asked)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}
         comparison = found.evidence.comparison
         contest = contest.model_copy(

@@ -89,6 +89,10 @@ class Contest(Document):
         nothing and never be out of days until then."""
         return self if believed(self.opened_at, now) else self.model_copy(update={"opened_at": now})
 
+    def last_day(self, max_days: float) -> datetime:
+        """When its days are over."""
+        return self.opened_at + timedelta(days=max_days)
+
     @property
     def is_open(self) -> bool:
         return self.state is ContestState.OPEN
@@ -162,12 +166,13 @@ class Shares(Document):
     who: str = ""
     why: str = ""
 
-    def of_year(self, now: datetime) -> list[float]:
-        """What counts: of the last 365 days, and what lies in the future, as a clock that was wrong frees nothing."""
-        return [share.level for share in self.shares if share.opened_at > now - YEAR]
+    def of_year(self, now: datetime | None) -> list[float]:
+        """What counts: of the last 365 days, and what lies in the future, as a clock that was wrong frees nothing; all
+        where nobody is sure of the present."""
+        return [share.level for share in self.shares if now is None or share.opened_at > now - YEAR]
 
-    def next_level(self, significance: float, now: datetime) -> float:
-        """What the next contest may spend; 0 where nothing is left of the year."""
+    def next_level(self, significance: float, now: datetime | None) -> float:
+        """What the next contest may spend; 0 where nothing is left of the year. None: nobody is sure of the present."""
         return next_level(significance, self.of_year(now))
 
     def with_share(self, share: Share) -> Shares:

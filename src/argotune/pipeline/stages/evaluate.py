@@ -181,9 +181,14 @@ class _Gathering:
             self._standing,
             self._scores,
             now,
-            timedelta(days=self._this.config.contest.patience_days),
+            self._patience,
             is_plain=self._is_metric_plain,
         )
+
+    @cached_property
+    def _patience(self) -> timedelta:
+        """How long people and judge may take; for ever by a clock that may have leapt."""
+        return timedelta(days=self._this.config.contest.patience_days) if self._this.sure_now else timedelta.max
 
     def _told_apart(self) -> list[Pair]:
         """The pairs. Where equal answers were taken for equally right at first, near-duplicates among them are found

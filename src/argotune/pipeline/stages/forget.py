@@ -8,23 +8,23 @@ there still are: they judge nobody any more.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import pairwise
 from typing import TypeVar
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
+from argotune.pipeline.retention import is_borne_out
 from argotune.promotion.contests import Contest
 from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
-from argotune.runs.tallies import RoundRecord, rounds
+from argotune.runs.tallies import rounds
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.documents import Document, find_all, find_renewable, from_text, to_record
 from argotune.store.port import Store
@@ -33,13 +33,6 @@ from argotune.tenants.config import RoutingConfigUnified
 
 PER_ROUND = 100
 """Tenants that a round looks after: with one round an hour 2,400 a day, and what is kept is kept for months."""
-
-WITNESSES = timedelta(days=7)
-"""A clock is believed that rounds have followed for so long."""
-
-GAP = timedelta(days=3)
-"""Between two rounds; a clock that went further is not believed yet."""
-
 
 IDLE = timedelta(days=7)
 """Experiences that are older than kept by so much are of a program that has no passes."""
@@ -83,15 +76,6 @@ def forget_some(store: Store, now: datetime, count: int = PER_ROUND) -> dict[str
 def _cursor(store: Store) -> tuple[Forgotten, str | None]:
     known, tag = find_renewable(store, EVERYONE, Collection.FORGETTING, "cursor", Forgotten)
     return known or Forgotten(), tag
-
-
-def is_borne_out(now: datetime, known: Iterable[RoundRecord]) -> bool:
-    """Whether rounds have followed the clock for a week, without a leap."""
-    times = sorted({*(record.started_at for record in known), now})
-    if times[-1] > now or now - times[0] < WITNESSES:
-        return False
-    recent = [at for at in times if at >= now - WITNESSES - GAP]
-    return recent[0] <= now - WITNESSES and all(b - a <= GAP for a, b in pairwise(recent))
 
 
 def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dict[str, int]:

@@ -65,7 +65,8 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
 def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset) -> Verdict:
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
-    found = judge(run.comparison, Terms(contest.level, contest.opened_at, this.now, this.config, growth))
+    now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
+    found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):

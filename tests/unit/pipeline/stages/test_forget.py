@@ -10,7 +10,7 @@ from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
-from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some, is_borne_out
+from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some
 from argotune.promotion.contests import ContestState
 from argotune.promotion.evidence import Page
 from argotune.promotion.openings import Opening
@@ -161,22 +161,6 @@ def gathered(store: MemoryStore):
 
 def hourly(*days: float) -> list[RoundRecord]:
     return [RoundRecord(name=f"{day}", started_at=NOON + day * DAY) for day in days]
-
-
-@pytest.mark.parametrize(
-    ("rounds", "at", "expected"),
-    [
-        ((), 0, False),
-        (range(8), 8, True),
-        (range(3), 3, False),
-        (range(8), 400, False),
-        ((*range(8), 400), 401, False),
-        ((*range(8), 400), 8, False),
-        ((0, 1, 2, 7, 8), 8, False),
-    ],
-)
-def test_a_clock_counts_when_rounds_have_followed_it_for_a_week(rounds, at: float, expected: bool) -> None:
-    assert is_borne_out(NOON + at * DAY, hourly(*rounds)) is expected
 
 
 def test_rounds_look_after_all_tenants_in_turn_and_pass_over_damage(monkeypatch: pytest.MonkeyPatch) -> None:
