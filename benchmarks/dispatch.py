@@ -26,7 +26,7 @@ from argotune.scheduling.rounds import RoundRequest
 from argotune.scheduling.workflow import TEMPLATE
 from argotune.settings import read_settings
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
+from argotune.store.records import to_record
 from argotune.store.sealing import digest
 from argotune.tenants.agenda import Agenda
 from argotune.tenants.catalog import Configs, TenantEntry

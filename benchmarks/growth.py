@@ -42,7 +42,7 @@ from argotune.runs.sums import sums_of
 from argotune.settings import read_settings
 from argotune.stats.interval import Interval
 from argotune.store.collections import Collection
-from argotune.store.documents import to_record
+from argotune.store.records import to_record
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -117,7 +117,7 @@ class MadeUpTraces:
 
 
 class Counted:
-    """A store that counts calls, and the documents that scans gave."""
+    """A store that counts calls, and the records that scans gave."""
 
     def __init__(self, inner: object) -> None:
         self._inner, self.calls = inner, Counter[str]()

@@ -14,7 +14,7 @@ from required import lacking
 from argotune.adapters.phoenix.server import PhoenixServer
 from argotune.errors.known_secrets import forget_all
 from argotune.settings import environment_names
-from argotune.store import documents
+from argotune.store import records
 
 # How long one example takes says how busy the machine is; tests have a limit of their own.
 settings.register_profile("argotune", deadline=None)
@@ -26,7 +26,7 @@ def _nothing_of_other_tests() -> Iterator[None]:
     """A process remembers secrets and records that it could not read; a test is a process of its own."""
     yield
     forget_all()
-    documents._told.clear()
+    records._told.clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ The pipeline is ten verbs in one direction (pipeline/passes.py knows their order
     discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
 
 Every package is a room with a rule of admission, its docstring; what may import what is in pyproject.toml. The names
-below are what the documents promise; they are loaded when they are first used.
+below are those of the documentation; they are loaded when they are first used.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from argotune.promotion.evidence import Answer, Pair
 from argotune.promotion.openings import Opening
 from argotune.store import sealing
 from argotune.store.collections import Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import to_record
 
 TENANT, DAY = "acme_corp", timedelta(days=1)
 OVER = ContestState.NO_BETTER
@@ -49,7 +49,7 @@ def begun(store: Store, **fields: Any) -> tuple[ContestBook, Contest]:
 
 def everything(store: Store) -> dict[tuple[str, str], str]:
     kinds = (Collection.CONTESTS, Collection.MARKERS, Collection.OPENINGS, Collection.SHADOW)
-    return {(kind, record.id): record.document for kind in kinds for record in store.scan(TENANT, kind)}
+    return {(kind, record.id): record.text for kind in kinds for record in store.scan(TENANT, kind)}
 
 
 def damage(store: Store, collection: str, id: str) -> None:

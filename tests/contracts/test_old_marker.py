@@ -83,17 +83,17 @@ def book_of(store: Store) -> ModuleBook:
     return ModuleBook(store, "acme_corp", "routing")
 
 
-def documents(store: Store) -> dict[str, str]:
-    return {record.id: record.document for record in store.scan("acme_corp", Collection.MARKERS)}
+def texts(store: Store) -> dict[str, str]:
+    return {record.id: record.text for record in store.scan("acme_corp", Collection.MARKERS)}
 
 
 @pytest.mark.parametrize("first", ALL)
 def test_an_old_record_becomes_four_at_the_first_look_whatever_is_asked_first(old_store: Store, first) -> None:
     assert book_of(old_store).read(first) == ALL[first]
-    written = documents(old_store)
+    written = texts(old_store)
     assert written.keys() == {f"{name}/routing" for name in ("module", "reading", "masked", "lessons")}
     assert {kind: book_of(old_store).read(kind) for kind in ALL} == ALL
-    assert documents(old_store) == written, "that is done once"
+    assert texts(old_store) == written, "that is done once"
 
 
 def test_what_is_taken_over_can_be_changed_at_once(old_store: Store) -> None:
@@ -124,7 +124,7 @@ def test_an_outage_in_between_leaves_the_old_record(old_store: Store, monkeypatc
         patch.setattr(old_store, "write", down)
         with pytest.raises(Unavailable):
             book_of(old_store).read(Reading)
-    assert documents(old_store) == {"module/routing": OLD}
+    assert texts(old_store) == {"module/routing": OLD}
     assert book_of(old_store).read(Reading) == READING
 
 

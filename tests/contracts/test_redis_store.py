@@ -134,11 +134,11 @@ def test_a_call_that_was_lost_is_repeated_only_where_that_changes_nothing(redis_
         store = stack.enter_context(closing(RedisStore.from_url(f"redis://127.0.0.1:{port}")))
         store.write(ACME, [made("r1")])
         for call, answer in (
-            (lambda: store.read(ACME, "runs", "r1"), made("r1").document),
+            (lambda: store.read(ACME, "runs", "r1"), made("r1").text),
             (lambda: list(store.scan(ACME, "runs")), [made("r1")]),
             (lambda: store.write(ACME, [made("r2")]), None),
-            (lambda: store.read(ACME, "runs", "r2"), made("r2").document),
-            (lambda: store.write(ACME, [made("r3")], {("runs", "r1"): tag_of(made("r1").document)}), None),
+            (lambda: store.read(ACME, "runs", "r2"), made("r2").text),
+            (lambda: store.write(ACME, [made("r3")], {("runs", "r1"): tag_of(made("r1").text)}), None),
             (lambda: store.hold(ACME, "routing", "me", 60), True),
             (lambda: store.renew(ACME, "routing", "me", 60), True),
             (lambda: store.let_go(ACME, "routing", "me"), None),
@@ -149,7 +149,7 @@ def test_a_call_that_was_lost_is_repeated_only_where_that_changes_nothing(redis_
         lose.set()
         with pytest.raises(Unavailable):
             store.write(ACME, [made("p")], {("runs", "p"): None})
-        assert store.read(ACME, "runs", "p") == (None if lost == "question" else made("p").document)
+        assert store.read(ACME, "runs", "p") == (None if lost == "question" else made("p").text)
 
 
 @pytest.mark.redis
@@ -178,7 +178,7 @@ def test_a_full_or_read_only_redis_is_unavailable_for_writing(new_redis: Callabl
     with closing(RedisStore.from_url(server.url)) as store:
         store.write(ACME, [made("r1")])
         server.call(*trouble)
-        for expect in (None, {("runs", "r1"): tag_of(made("r1").document)}):
+        for expect in (None, {("runs", "r1"): tag_of(made("r1").text)}):
             with pytest.raises(Unavailable):
                 store.write(ACME, [made("r1", 2), made("r2")], expect)
         assert list(store.scan(ACME, "runs")) == [made("r1")]

@@ -28,7 +28,7 @@ def test_a_locked_database_is_unavailable_for_writing_only(
         for call in writing:
             with pytest.raises(Unavailable, match=r"store\.db' is locked"):
                 call(store)
-        assert [call(store) for call in reading] == [made("r1").document, [made("r1")]]
+        assert [call(store) for call in reading] == [made("r1").text, [made("r1")]]
         other.rollback()
         store.write(ACME, [made("r1", 2)])
 
@@ -46,7 +46,7 @@ def test_sqlite_keeps_one_file_in_a_folder_that_it_makes(tmp_path: Path, monkeyp
         with closing(sqlite3.connect(path)) as file:
             assert file.execute("PRAGMA journal_mode").fetchone() == ("wal",)
             assert file.execute("SELECT tenant, id FROM records").fetchall() == [(ACME, "r1")]
-        assert store.read(ACME, "runs", "r1") == made("r1").document
+        assert store.read(ACME, "runs", "r1") == made("r1").text
         store.close()
 
 

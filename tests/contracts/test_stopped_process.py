@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import stopped_runner
-from stopped_runner import TENANT, documents, run, world_on
+from stopped_runner import TENANT, run, texts, world_on
 
 from argotune.errors import Conflict
 from argotune.runs.book import RunBook
@@ -46,8 +46,8 @@ def test_a_process_that_was_stopped_by_sigstop_leaves_the_finished_run_alone(
         request.getfixturevalue("redis_server").call("FLUSHALL")
     with closing(open_store(Settings(CONFIG_STORE_URL=url))) as store, stopped_process(url, call) as process:
         run(world_on(store))
-        finished = documents(store)
+        finished = texts(store)
         assert [run.outcome for run in RunBook(store, TENANT).runs()] == ["promoted"]
         process.send_signal(signal.SIGCONT)
         assert process.wait(60) == Conflict.exit_code
-        assert documents(store) == finished
+        assert texts(store) == finished

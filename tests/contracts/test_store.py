@@ -12,8 +12,8 @@ from made import ACME, made
 
 from argotune.errors import Conflict
 from argotune.store.collections import EVERYONE
-from argotune.store.documents import tag_there
 from argotune.store.port import ANY, Record, Store
+from argotune.store.records import tag_there
 from argotune.store.sealing import tag_of
 
 HOSTILE = [
@@ -35,17 +35,17 @@ def test_what_is_not_there_is_none(store: Store) -> None:
     store.let_go(ACME, "routing", "nobody")
 
 
-def test_a_document_is_read_as_it_was_written_and_can_be_overwritten(store: Store) -> None:
+def test_a_record_is_read_as_it_was_written_and_can_be_overwritten(store: Store) -> None:
     for record in (made("r1", "first"), made("r1", "second")):
         store.write(ACME, [record])
-        assert store.read(ACME, "runs", "r1") == record.document
+        assert store.read(ACME, "runs", "r1") == record.text
     assert list(store.scan(ACME, "runs")) == [made("r1", "second")]
 
 
 def test_records_of_several_collections_are_written_in_one_step(store: Store) -> None:
     records = [made("r1", n, collection) for n, collection in enumerate(("runs", "markers", "experiences.routing"))]
     store.write(ACME, records)
-    assert [store.read(ACME, record.collection, "r1") for record in records] == [r.document for r in records]
+    assert [store.read(ACME, record.collection, "r1") for record in records] == [r.text for r in records]
     store.write(ACME, [])
 
 
@@ -53,19 +53,19 @@ def test_records_of_several_collections_are_written_in_one_step(store: Store) ->
 def test_a_met_expectation_lets_the_write_through(store: Store, expected: str) -> None:
     now, later = made("p", 1), made("p", 2)
     store.write(ACME, [now], {("runs", "p"): None})
-    store.write(ACME, [later], {("runs", "p"): tag_of(now.document) if expected == "the tag" else ANY})
-    assert store.read(ACME, "runs", "p") == later.document
+    store.write(ACME, [later], {("runs", "p"): tag_of(now.text) if expected == "the tag" else ANY})
+    assert store.read(ACME, "runs", "p") == later.text
 
 
 @pytest.mark.parametrize(
     ("damaged", "is_seen"),
     [
-        (made("p", 1).document[:-3], True),
-        (made("p", 1).document[:40], True),
+        (made("p", 1).text[:-3], True),
+        (made("p", 1).text[:40], True),
         ("no record at all, but one of more than seventy-three characters, as most of them have", True),
         ("{}", True),
         ("", True),
-        (f"\u00e9{made('p', 1).document}", False),
+        (f"\u00e9{made('p', 1).text}", False),
         ('{"hash":"0\x001', False),
     ],
 )
@@ -77,13 +77,13 @@ def test_of_two_that_mend_a_damaged_record_the_second_finds_the_work_of_the_firs
     store.write(ACME, [made("p", 2)], {("runs", "p"): tag})
     with pytest.raises(Conflict) if is_seen else nullcontext():
         store.write(ACME, [made("p", 3)], {("runs", "p"): tag})
-    assert store.read(ACME, "runs", "p") == made("p", 2 if is_seen else 3).document
+    assert store.read(ACME, "runs", "p") == made("p", 2 if is_seen else 3).text
 
 
 def test_an_expectation_may_be_about_a_record_that_is_not_written(store: Store) -> None:
     store.write(ACME, [made("p", 1)])
-    store.write(ACME, [made("q")], {("runs", "p"): tag_of(made("p", 1).document), ("markers", "none"): None})
-    store.write(ACME, [], {("runs", "q"): tag_of(made("q").document)})
+    store.write(ACME, [made("q")], {("runs", "p"): tag_of(made("p", 1).text), ("markers", "none"): None})
+    store.write(ACME, [], {("runs", "q"): tag_of(made("q").text)})
     with pytest.raises(Conflict):
         store.write(ACME, [], {("runs", "q"): None})
 
@@ -96,7 +96,7 @@ def test_an_expectation_may_be_about_a_record_that_is_not_written(store: Store) 
         {("runs", "p"): ""},
         {("runs", "p"): "nothing"},
         {("runs", "absent"): "0" * 64},
-        {("markers", "p"): tag_of(made("p", 1).document)},
+        {("markers", "p"): tag_of(made("p", 1).text)},
         {("runs", "absent"): None, ("runs", "p"): "0" * 64},
     ],
 )
@@ -112,7 +112,7 @@ def test_hostile_ids_stay_apart_and_come_back_as_they_were(store: Store) -> None
     records = [made(id, id) for id in HOSTILE]
     store.write(ACME, records, {("runs", id): None for id in HOSTILE})
     assert {record.id: record for record in store.scan(ACME, "runs")} == {record.id: record for record in records}
-    assert [store.read(ACME, "runs", id) for id in HOSTILE] == [record.document for record in records]
+    assert [store.read(ACME, "runs", id) for id in HOSTILE] == [record.text for record in records]
     assert store.remove(ACME, "runs", HOSTILE) == len(HOSTILE)
 
 
@@ -126,7 +126,7 @@ def test_a_tenant_never_sees_or_touches_another(store: Store, tenant_id: str) ->
         assert ids(store, other) == []
         assert store.remove(other, "runs") == 0
         assert store.hold(other, "routing", "somebody else", 60)
-    assert store.read(tenant_id, "runs", "mine") == made("mine", 1).document
+    assert store.read(tenant_id, "runs", "mine") == made("mine", 1).text
     assert not store.hold(tenant_id, "routing", "somebody else", 60)
 
 
@@ -139,16 +139,16 @@ def test_collections_do_not_run_into_leases_or_each_other(store: Store) -> None:
     assert ids(store, EVERYONE, "tenants") == [ACME]
 
 
-def test_a_document_of_5_mb_is_stored_whole(store: Store) -> None:
+def test_a_record_of_5_mb_is_stored_whole(store: Store) -> None:
     big = made("big", "ä\u0000" * 1_800_000)
-    assert len(big.document.encode()) > 5_000_000
+    assert len(big.text.encode()) > 5_000_000
     store.write(ACME, [big, made("small")])
-    assert store.read(ACME, "runs", "big") == big.document
-    store.write(ACME, [made("big")], {("runs", "big"): tag_of(big.document)})
+    assert store.read(ACME, "runs", "big") == big.text
+    store.write(ACME, [made("big")], {("runs", "big"): tag_of(big.text)})
     assert len(list(store.scan(ACME, "runs"))) == 2
 
 
-def test_scan_gives_each_of_5000_documents_once(store: Store) -> None:
+def test_scan_gives_each_of_5000_records_once(store: Store) -> None:
     records = [made(f"r{n}", n) for n in range(5_000)]
     store.write(ACME, records)
     found = list(store.scan(ACME, "runs"))
@@ -156,12 +156,12 @@ def test_scan_gives_each_of_5000_documents_once(store: Store) -> None:
     assert set(found) == set(records)
 
 
-def test_scan_holds_a_few_documents_at_a_time(store: Store) -> None:
+def test_scan_holds_a_few_records_at_a_time(store: Store) -> None:
     for n in range(200):
         store.write(ACME, [made(f"r{n}", "x" * 100_000)])
     tracemalloc.start()
     try:
-        assert sum(len(record.document) for record in store.scan(ACME, "runs")) > 20_000_000
+        assert sum(len(record.text) for record in store.scan(ACME, "runs")) > 20_000_000
         assert tracemalloc.get_traced_memory()[1] < 6_000_000
     finally:
         tracemalloc.stop()
@@ -238,7 +238,7 @@ def test_threads_lose_nothing(store: Store) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert store.read(ACME, "runs", "counter") == made("counter", 100).document
+    assert store.read(ACME, "runs", "counter") == made("counter", 100).text
 
 
 def _add_one(store: Store) -> bool:
@@ -252,14 +252,14 @@ def _add_one(store: Store) -> bool:
 
 
 @pytest.mark.parametrize("names", [None, ["r1", "r2", "none"]])
-def test_documents_are_removed_only_where_what_is_expected_is_there(store: Store, names: list[str] | None) -> None:
+def test_records_are_removed_only_where_what_is_expected_is_there(store: Store, names: list[str] | None) -> None:
     claim = made("routing", 1, "leases")
     store.write(ACME, [claim, made("r1"), made("r2")])
     for unmet in ({("leases", "routing"): "0" * 64}, {("leases", "routing"): None}, {("runs", "r1"): "0" * 64}):
         with pytest.raises(Conflict):
             store.remove(ACME, "runs", names, unmet)
         assert ids(store) == ["r1", "r2"]
-    met = {("leases", "routing"): tag_of(claim.document), ("runs", "none"): None, ("runs", "r1"): ANY}
+    met = {("leases", "routing"): tag_of(claim.text), ("runs", "none"): None, ("runs", "r1"): ANY}
     assert store.remove(ACME, "runs", names, met) == 2
-    assert (ids(store), store.read(ACME, "leases", "routing")) == ([], claim.document)
+    assert (ids(store), store.read(ACME, "leases", "routing")) == ([], claim.text)
     assert store.remove(ACME, "runs", [], met) == 0

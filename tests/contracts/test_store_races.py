@@ -38,9 +38,9 @@ def reopened(url: str) -> closing:
 
 
 def pointer(store: Store) -> object:
-    document = store.read(TENANT, *POINTER)
-    assert document is not None
-    return unseal("pointer", document)
+    text = store.read(TENANT, *POINTER)
+    assert text is not None
+    return unseal("pointer", text)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_fifty_processes_that_retry_lose_nothing(store_url: str, folder: Path) -
     assert any(seen), "nobody met anybody"
     with reopened(store_url) as store:
         names = pointer(store)
-        history = {r.id: unseal("pointer", r.document) for r in store.scan(TENANT, Collection.HISTORY)}
+        history = {r.id: unseal("pointer", r.text) for r in store.scan(TENANT, Collection.HISTORY)}
     assert sorted(names) == list(range(PROCESSES))
     assert history == {str(n): names[: n + 1] for n in range(PROCESSES)}
 

@@ -17,8 +17,8 @@ def made(id: str, body: object = 0, collection: str = "runs") -> Record:
 
 def only_r1_is_corrupt(store: Store) -> None:
     """Of the runs r1 and r2, read and scanned."""
-    documents = {record.id: record.document for record in store.scan(ACME, "runs")}
-    for document in (documents["r1"], store.read(ACME, "runs", "r1")):
+    texts = {record.id: record.text for record in store.scan(ACME, "runs")}
+    for text in (texts["r1"], store.read(ACME, "runs", "r1")):
         with pytest.raises(Corrupt):
-            unseal("made", document or "")
-    assert unseal("made", documents["r2"]) == 0
+            unseal("made", text or "")
+    assert unseal("made", texts["r2"]) == 0

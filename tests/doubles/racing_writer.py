@@ -61,8 +61,8 @@ def set_champion(url: str, folder: Path, number: int) -> list[str]:
         gather(folder, number, f"read-{turn}")
         there = store.read(TENANT, *POINTER)
         gather(folder, number, f"write-{turn}")
-        document = seal("pointer", {"round": turn, "winner": number})
-        records = [Record(*POINTER, document), Record(Collection.HISTORY, f"{turn}/{number}", document)]
+        text = seal("pointer", {"round": turn, "winner": number})
+        records = [Record(*POINTER, text), Record(Collection.HISTORY, f"{turn}/{number}", text)]
         try:
             store.write(TENANT, records, {POINTER: None if there is None else tag_of(there)})
             outcomes.append("won")
@@ -82,8 +82,8 @@ def append(url: str, folder: Path, number: int) -> list[str]:
         there = store.read(TENANT, *POINTER)
         names = [] if there is None else unseal("pointer", there)
         time.sleep(0.003)  # thinking: others read the same pointer now
-        document = seal("pointer", [*names, number])
-        records = [Record(*POINTER, document), Record(Collection.HISTORY, f"{len(names)}", document)]
+        text = seal("pointer", [*names, number])
+        records = [Record(*POINTER, text), Record(Collection.HISTORY, f"{len(names)}", text)]
         expect = {POINTER: None if there is None else tag_of(there), (Collection.HISTORY, f"{len(names)}"): None}
         try:
             store.write(TENANT, records, expect)
@@ -98,8 +98,8 @@ def pairs(url: str, folder: Path, number: int) -> list[str]:
     """Write the same number into two records, for ever: somebody is going to kill this process."""
     store = open_store(url)
     for turn in range(1_000_000):
-        document = seal("pointer", [number, turn, "x" * 20_000])
-        store.write(TENANT, [Record(*POINTER, document), Record(Collection.HISTORY, "same", document)])
+        text = seal("pointer", [number, turn, "x" * 20_000])
+        store.write(TENANT, [Record(*POINTER, text), Record(Collection.HISTORY, "same", text)])
         if turn == 20:
             (folder / "busy").touch()
     return []

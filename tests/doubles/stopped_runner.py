@@ -41,9 +41,9 @@ def run(world: World) -> None:
     run_module(replace(world.ports, new_id=new_id), world.config, MODULE, Request())
 
 
-def documents(store: Store) -> dict[tuple[str, str], str]:
+def texts(store: Store) -> dict[tuple[str, str], str]:
     """Everything that the store holds of the tenant."""
-    return {(kind, record.id): record.document for kind in KINDS for record in store.scan(TENANT, kind)}
+    return {(kind, record.id): record.text for kind in KINDS for record in store.scan(TENANT, kind)}
 
 
 def main(url: str, call: int) -> int:

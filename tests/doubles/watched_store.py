@@ -18,12 +18,12 @@ CHANGES = ("write", "remove")
 
 @dataclass(frozen=True)
 class Call:
-    """`places` are its collections, or the name of a lease; `documents` how many it reads or writes."""
+    """`places` are its collections, or the name of a lease; `records` how many it reads or writes."""
 
     verb: str
     tenant_id: str
     places: tuple[str, ...]
-    documents: int = 1
+    records: int = 1
 
     def __str__(self) -> str:
         return " ".join([self.verb, *self.places])
@@ -50,17 +50,17 @@ class WatchedStore(MemoryStore):
         """How many calls there were."""
         return sum(call.verb in verbs for call in self.calls)
 
-    def documents(self, *verbs: str) -> int:
-        """How many documents these calls were about."""
-        return sum(call.documents for call in self.calls if call.verb in verbs)
+    def records(self, *verbs: str) -> int:
+        """How many records these calls were about."""
+        return sum(call.records for call in self.calls if call.verb in verbs)
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         return self._told(Call("read", tenant_id, (collection,)), super().read, tenant_id, collection, id)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        documents = len(self._documents.get((tenant_id, collection), {}))
+        records = len(self._texts.get((tenant_id, collection), {}))
         found = super().scan(tenant_id, collection)
-        yield from self._told(Call("scan", tenant_id, (collection,), documents), list, found)
+        yield from self._told(Call("scan", tenant_id, (collection,), records), list, found)
 
     def write(self, tenant_id: str, records: Sequence[Record], expect: Expect | None = None) -> None:
         call = Call("write", tenant_id, tuple(record.collection for record in records), len(records))

@@ -33,7 +33,7 @@ from argotune.promotion.registry import Registry
 from argotune.runs.run import Run
 from argotune.runs.tallies import RoundRecord
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
+from argotune.store.records import to_record
 from argotune.tenants.config import RoutingConfigUnified
 
 FORCED = Request(is_forced=True)
@@ -502,7 +502,7 @@ def test_what_attempts_of_the_release_before_have_opened_is_training_data_and_ju
     for n, (ids, why) in enumerate([(spent, ""), (void, "measured nothing")]):
         attempt = Opening(program="routing", run_id=f"routing-old-{n}", at=START, example_ids=ids, void=why)
         record = to_record(Collection.OPENINGS, attempt.run_id, attempt)
-        assert '"Attempt"' in record.document
+        assert '"Attempt"' in record.text
         world.store.write("acme", [record])
     run = one_pass(world, config, Request(is_forced=True, is_training_forced=True))
     contest = book(world).contest(run.contest)

@@ -26,7 +26,7 @@ from argotune.runs.step_outcomes import outcome_of_reports
 from argotune.runs.tallies import keep_round, read_overview, rounds
 from argotune.scheduling.next_check import agenda_of
 from argotune.scheduling.rounds import RoundRequest
-from argotune.store import documents
+from argotune.store import records
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record, Store
 from argotune.store.sealing import digest, seal, unseal
@@ -36,7 +36,7 @@ from argotune.tenants.catalog import Configs
 
 @pytest.fixture(autouse=True)
 def _nothing_told():
-    documents._told.clear()
+    records._told.clear()
 
 
 DAMAGES = {
@@ -87,7 +87,7 @@ def damage(store: Store, tenant_id: str, collection: str, how: str) -> list[str]
     """Damage every record of a collection; their ids."""
     stored = list(store.scan(tenant_id, collection))
     for record in stored:
-        store.write(tenant_id, [Record(collection, record.id, DAMAGES[how](record.document))])
+        store.write(tenant_id, [Record(collection, record.id, DAMAGES[how](record.text))])
     return [record.id for record in stored]
 
 
@@ -119,7 +119,7 @@ def test_a_round_goes_on_past_damaged_records_that_all_share(collection: str, ho
     stored = [r for r in world.store.scan(EVERYONE, collection) if only in (None, r.id)]
     assert stored
     for record in stored:
-        world.store.write(EVERYONE, [Record(collection, record.id, DAMAGES[how](record.document))])
+        world.store.write(EVERYONE, [Record(collection, record.id, DAMAGES[how](record.text))])
     submitted = {line.tenant_id for line in round_of(world).of("submitted")}
     assert submitted == ({"acme", "globex"} if collection == Collection.AGENDA else {"globex"})
     assert discover(world.store) == (["globex"] if collection == Collection.TENANTS else ["acme", "globex"])
@@ -188,8 +188,8 @@ def sealed_anew(store: Store, tenant_id: str) -> int:
     count = 0
     for kind in (*kinds, "experiences.routing", "examples.routing"):
         for record in list(store.scan(tenant_id, kind)):
-            kind_name = json.loads(record.document)["kind"]
-            body = {**unseal(kind_name, record.document), "later_field": {"deep": 1}}
+            kind_name = json.loads(record.text)["kind"]
+            body = {**unseal(kind_name, record.text), "later_field": {"deep": 1}}
             store.write(tenant_id, [Record(kind, record.id, seal(kind_name, body))])
             count += 1
     return count

@@ -15,8 +15,8 @@ from argotune.pipeline.stages.dispatch import dispatch
 from argotune.scheduling.rounds import OVER_LIMIT, RoundRequest
 from argotune.scheduling.workflow import TEMPLATE
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import unreadable
 from argotune.store.port import Record
+from argotune.store.records import unreadable
 from argotune.store.sealing import digest
 from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 from argotune.tenants.binding import TraceProject

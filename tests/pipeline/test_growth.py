@@ -14,7 +14,7 @@ from argotune.tenants.catalog import Configs
 GROWTH = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "growth.py"))
 
 
-def documents(found: dict) -> int:
+def records(found: dict) -> int:
     return found["store"].get("read", 0) + found["store"].get("scanned", 0)
 
 
@@ -34,14 +34,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, dict],
 
 
 @pytest.mark.parametrize("step", ["idle", "trigger", "status", "annotate", "exporter"])
-def test_four_times_the_past_costs_no_document_more(measured, step: str) -> None:
+def test_four_times_the_past_costs_no_record_more(measured, step: str) -> None:
     small, large = measured
     # The annotations of a hundredth of the spans are the only thing that grows, and they are read from the traces.
-    assert documents(large[step]) <= documents(small[step]) + 3
+    assert records(large[step]) <= records(small[step]) + 3
     assert large[step]["store"].get("write", 0) == small[step]["store"].get("write", 0)
 
 
 def test_what_is_new_costs_what_it_is_not_what_is_old(measured) -> None:
     small, large = measured
-    assert documents(small["first"]) < documents(large["first"]) / 2
-    assert documents(large["new"]) < documents(small["new"]) + 50
+    assert records(small["first"]) < records(large["first"]) / 2
+    assert records(large["new"]) < records(small["new"]) + 50

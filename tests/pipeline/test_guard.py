@@ -43,7 +43,7 @@ def stored(world: World) -> str:
     names = [name for name in vars(Collection) if name.isupper()]
     kinds = [getattr(Collection, name) for name in names]
     kinds += [f"{kind}.routing" for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)]
-    return "\n".join(record.document for kind in kinds for record in world.store.scan("acme", kind))
+    return "\n".join(record.text for kind in kinds for record in world.store.scan("acme", kind))
 
 
 def splits_of(world: World) -> dict[str, Split]:
@@ -81,7 +81,7 @@ def test_stored_experiences_are_masked_once_when_the_rules_change_and_keep_their
     masking = world.tenant(masking={"enabled": True})
     (second,) = run_module(world.ports, masking, "routing", Request(is_forced=True, is_training_forced=True)).runs
     assert PRIVATE not in "".join(
-        record.document
+        record.text
         for kind in (Collection.EXPERIENCES, Collection.EXAMPLES)
         for record in world.store.scan("acme", f"{kind}.routing")
     )

@@ -15,12 +15,12 @@ from argotune.store.sealing import digest
 
 
 def left_of(store: MemoryStore, tenant_id: str) -> list[tuple[str, str]]:
-    """The places of all documents that are the tenant's, or name it."""
+    """The places of all records that are the tenant's, or name it."""
     return [
         (owner, f"{collection}/{id}")
-        for (owner, collection), documents in store._documents.items()
-        for id, document in documents.items()
-        if owner == tenant_id or (owner == EVERYONE and (tenant_id in document or digest(tenant_id) == id))
+        for (owner, collection), texts in store._texts.items()
+        for id, text in texts.items()
+        if owner == tenant_id or (owner == EVERYONE and (tenant_id in text or digest(tenant_id) == id))
     ]
 
 
@@ -60,5 +60,5 @@ def test_what_a_crash_leaves_is_removed_by_removing_again(at: str) -> None:
 
 def moved(store: MemoryStore) -> WatchedStore:
     found = WatchedStore()
-    found._documents = store._documents
+    found._texts = store._texts
     return found

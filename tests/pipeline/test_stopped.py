@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from stopped_runner import MODULE, TENANT, documents, run, world_on
+from stopped_runner import MODULE, TENANT, run, texts, world_on
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ArgotuneError, Conflict
@@ -36,7 +36,7 @@ class StandsStill(MemoryStore):
         if self.writes == self.stop_at:
             self.jumped_s += 3600
             run(world_on(self))
-            self.after_other = documents(self)
+            self.after_other = texts(self)
         super().write(tenant_id, records, expect)
 
 
@@ -61,7 +61,7 @@ def test_whoever_stood_still_before_any_of_its_writes_changes_nothing_that_anoth
         store, error = stands_still(stop_at)
         # At first it only notes when it looked; it looks anew and nothing is due any more.
         assert isinstance(error, Conflict) or (stop_at == first and error is None), stop_at
-        assert documents(store) == store.after_other, stop_at
+        assert texts(store) == store.after_other, stop_at
         assert [run.outcome for run in RunBook(store, TENANT).runs()] == ["promoted"], stop_at
         assert [c.state for c in ContestBook(store, TENANT).contests()] == ["promoted"], stop_at
         assert len(Registry(store, TENANT).history(MODULE)) == 1, stop_at

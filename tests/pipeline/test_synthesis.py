@@ -281,7 +281,7 @@ def test_made_examples_are_for_training_and_marked():
         assert not e.source.is_trusted
 
 
-def test_the_service_of_the_document_works_as_it_is_shown():
+def test_the_service_of_the_documentation_works_as_it_is_shown():
     bench = Bench()
     service = SyntheticDataService(backend=MemoryContent({"default": CONTENT}), lms=bench.lms)
     request = SyntheticDataRequest(optimizer="modality", count=10, modalities=["video", "image"])

@@ -26,11 +26,11 @@ PLAIN = words_of(
     """
     addresses aggregate api application asked bootstrap both bound causes check checkup choice cli client
     cluster command commands compiling config connection credentials cross data decide demo disagreement
-    discover documented documents evaluate evaluation explain exporter failures features files flags forget
+    discover evaluate evaluation explain exporter failures features files flags forget
     format host hosts http ids inspect inspecting instructions interval json known learn lines main marker
     memory mending named names nearest next old on once output own paired parser personal place progress public
     quiet random reasons removal report reports retrying right sample scheduling search secrets selection
-    service showing stats step steps store story streams up validation values watching who
+    service showing stats step steps store story up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

@@ -28,7 +28,7 @@ PATH = re.compile(f"{_FILE}|{_FOLDER}")
 ABSENT = {
     # A reader's own package.
     "docs/extend.md": {"shop/programs.py", "shop/replies.py", "shop/shortest.py", "shop/shared_words.py"},
-    # The document names it; the page says what there is in its place.
+    # The documentation names it; the page says what there is in its place.
     "docs/kubernetes.md": {"scripts/phoenix_dashboard.py"},
     # What the command writes.
     "scripts/README.md": {"results/all.json"},

@@ -1,7 +1,7 @@
 """The Store port in Redis: what an installation uses, as one server or as a cluster.
 
-A collection of a tenant is the hash `argotune:{<tenant>}:<collection>` of id -> document. The braces put all keys of
-a tenant into one slot, so that one script can change several of its collections in one step. Documents are bytes here,
+A collection of a tenant is the hash `argotune:{<tenant>}:<collection>` of id -> text. The braces put all keys of
+a tenant into one slot, so that one script can change several of its collections in one step. Texts are bytes here,
 because they may hold lone surrogates (a trace can carry any JSON string).
 """
 
@@ -62,7 +62,7 @@ while at < #ARGV do
 end
 return 0
 """
-"""After the expectations: (index of key, id, document) of each record. Answers the number of the first expectation that
+"""After the expectations: (index of key, id, text) of each record. Answers the number of the first expectation that
 is not met, or 0 when everything was stored."""
 
 _REMOVE = f"""
@@ -131,11 +131,11 @@ class RedisStore:
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         """See Store."""
-        document = self._again(lambda: self._client.hget(_key(tenant_id, collection), _raw(id)))
-        return None if document is None else _text(document)
+        text = self._again(lambda: self._client.hget(_key(tenant_id, collection), _raw(id)))
+        return None if text is None else _text(text)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """See Store. Remembers the ids, never the documents: Redis may name an id twice while a hash grows."""
+        """See Store. Remembers the ids, never the records: Redis may name an id twice while a hash grows."""
         key, seen = _key(tenant_id, collection), set[bytes]()
         cursor, count = 0, 10
         while True:
@@ -157,7 +157,7 @@ class RedisStore:
         would see its own work and report a conflict. Unavailable then leaves open whether the records were stored.
         """
         expected = _expected(expect)
-        written = [(record.collection, record.id, record.document) for record in records]
+        written = [(record.collection, record.id, record.text) for record in records]
         collections = list(dict.fromkeys(collection for collection, _, _ in (*expected, *written)))
         if not collections:
             return
@@ -178,7 +178,7 @@ class RedisStore:
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """See Store. Named documents go in steps of REMOVED_AT_ONCE. Raises Conflict."""
+        """See Store. Named records go in steps of REMOVED_AT_ONCE. Raises Conflict."""
         expected = _expected(expect)
         if ids is None:
             return self._remove(tenant_id, collection, expected, [])
@@ -190,7 +190,7 @@ class RedisStore:
     def _remove(
         self, tenant_id: str, collection: str, expected: Sequence[tuple[str, str, str]], ids: Sequence[bytes]
     ) -> int:
-        """All documents where no ids are given."""
+        """All records where no ids are given."""
         collections = list(dict.fromkeys((collection, *(c for c, _, _ in expected))))
         keys = [_key(tenant_id, name) for name in collections]
         flat = [part for c, id, tag in expected for part in (collections.index(c) + 1, _raw(id), _raw(tag))]

@@ -1,6 +1,6 @@
 """The Store port in one SQLite file: for a laptop, a demo, or one machine.
 
-Text goes in and out as bytes, because a document may hold lone surrogates (a trace can carry any JSON string)
+Text goes in and out as bytes, because a text may hold lone surrogates (a trace can carry any JSON string)
 that the driver would refuse. Every write is one transaction that begins by taking the write lock, so that
 what an expectation saw cannot change before it is acted on.
 """
@@ -26,7 +26,7 @@ SCHEMA_VERSION = 1
 BUSY_TIMEOUT_S = 10.0
 
 PAGE_BYTES = 1_000_000
-"""A scan holds about this much at once, or one document where that is bigger."""
+"""A scan holds about this much at once, or one record where that is bigger."""
 
 _TABLES = (
     """CREATE TABLE records (
@@ -121,8 +121,8 @@ class SQLiteStore:
         start: bytes | None = b""
         while start is not None:
             page, start = self._page(tenant_id, collection, start)
-            for id, document in page:
-                yield Record(collection, _text(id), _text(document))
+            for id, text in page:
+                yield Record(collection, _text(id), _text(text))
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -130,7 +130,7 @@ class SQLiteStore:
         """See Store. Raises Conflict."""
         with self._transaction() as connection:
             _check(connection, tenant_id, expect)
-            rows = (_raw(tenant_id, record.collection, record.id, record.document) for record in records)
+            rows = (_raw(tenant_id, record.collection, record.id, record.text) for record in records)
             connection.executemany(_WRITE, rows)
 
     def remove(

@@ -52,7 +52,7 @@ def complain(program: str, error: ArgotuneError) -> None:
     leave_last_words(shown)
 
 
-SPELLED: Mapping[str, str] = {"documents": "file", "span_id": "--label", "answers": "--answer", "rate_per_s": "--rate"}
+SPELLED: Mapping[str, str] = {"given": "file", "span_id": "--label", "answers": "--answer", "rate_per_s": "--rate"}
 """Arguments of operations -> what users know them as, where that is not the flag of the same name."""
 
 

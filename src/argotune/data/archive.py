@@ -13,8 +13,8 @@ from argotune.data.experiences import Experience
 from argotune.data.question_log import fresh_record
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
-from argotune.store.documents import readable
 from argotune.store.port import Record, Store
+from argotune.store.records import readable
 from argotune.store.sealing import digest, seal, unseal
 
 BATCH_EXPERIENCES = 1000
@@ -45,19 +45,19 @@ class ExperienceLog:
     def experiences(self, program: str) -> Iterator[Experience]:
         """All stored experiences of a program that can be read, in no particular order."""
         stored = self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program))
-        return readable(self._tenant_id, stored, lambda document: _experience(unseal("experience", document)))
+        return readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text)))
 
     def experience(self, program: str, span_id: str) -> Experience | None:
         """One stored experience, None when it was forgotten or cannot be read."""
         collection = _collection(Collection.EXPERIENCES, program)
-        document = self._store.read(self._tenant_id, collection, span_id)
-        stored = [] if document is None else [Record(collection, span_id, document)]
+        text = self._store.read(self._tenant_id, collection, span_id)
+        stored = [] if text is None else [Record(collection, span_id, text)]
         return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
 
     def example(self, program: str, id: str) -> Example | None:
         """One stored example, None where there is none. Raises Corrupt."""
-        document = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
-        return None if document is None else example_from_json(unseal("example", document))
+        text = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
+        return None if text is None else example_from_json(unseal("example", text))
 
     def collections(self, program: str, experiences: list[str], examples: list[str]) -> dict[str, list[str]]:
         """The ids by the collection in which they lie."""
@@ -69,7 +69,7 @@ class ExperienceLog:
     def examples(self, program: str) -> list[Example]:
         """All stored examples of a program that can be read."""
         stored = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
-        return list(readable(self._tenant_id, stored, lambda document: example_from_json(unseal("example", document))))
+        return list(readable(self._tenant_id, stored, lambda text: example_from_json(unseal("example", text))))
 
     def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
         """Make the stored examples equal to `examples`, writing and removing only what differs from `known`.

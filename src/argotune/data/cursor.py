@@ -7,14 +7,14 @@ from typing import NewType
 
 from pydantic import Field
 
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 Cursor = NewType("Cursor", str)
 """Text that a trace source gave with a span. Nobody else reads it, compares it or makes one; it is kept, and given back
 to the source. Where nothing was read there is none: None."""
 
 
-class Reading(Document):
+class Reading(StoredValue):
     """How far a module's spans were read: `cursor` is behind the last one.
 
     `unusable` counts those that were refused, by reason. `read_since`: spans that started earlier were passed over, so

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
-class Masked(Document):
+class Masked(StoredValue):
     """What is stored of a module is masked by the rules with the digest `rules`; `counts` by kind what they masked."""
 
     rules: str = ""

@@ -1,7 +1,7 @@
 """Question log: what a program was asked, in a form in which a pass reads only the questions that something is new of.
 
 Beside the experiences and examples lie, in one collection of the program: a summary; the questions with the labels of
-their answers, in documents by the beginning of their ids; the sketches of all examples, by which near-duplicates are
+their answers, in records by the beginning of their ids; the sketches of all examples, by which near-duplicates are
 found; the spans of each day, by which old ones are forgotten; and the annotated spans. The names of new spans lie in a
 collection of their own until they are taken in. All of it can be made anew from experiences, examples and annotations.
 """
@@ -24,8 +24,8 @@ from argotune.data.near_texts import NearTexts, Sketches, is_wide
 from argotune.data.questions import PastAnswer
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find_renewable, to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, find_renewable, to_record
 from argotune.store.sealing import seal, unseal
 
 WRITE_AT_ONCE = 1000
@@ -33,16 +33,16 @@ WRITE_AT_ONCE = 1000
 anew when it does not come to its end."""
 
 CHUNK = 1000
-"""Sketches of one document."""
+"""Sketches of one record."""
 
 BRIDGED = "bridged"
 
 
-class Summary(Document):
+class Summary(StoredValue):
     """What all questions of a program come to under the rules with the digest `edition`, "" while they are made anew.
 
-    `reasons` counts answers that are no examples, `days` names the documents that list a day's spans, `chunks` counts
-    documents of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection.
+    `reasons` counts answers that are no examples, `days` names the records that list a day's spans, `chunks` counts
+    records of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection.
     """
 
     edition: str
@@ -54,14 +54,14 @@ class Summary(Document):
     pending: dict[str, list[str]] = Field(default_factory=dict)
 
 
-class Judged(Document):
+class Judged(StoredValue):
     """Whether the decision of a span met the trusted label that its example has."""
 
     at: datetime
     is_hit: bool
 
 
-class AnnotatedSpans(Document):
+class AnnotatedSpans(StoredValue):
     """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged."""
 
     sealed_as: ClassVar[str] = "Annotated"
@@ -134,9 +134,9 @@ class QuestionLog:
         return found or AnnotatedSpans()
 
     def fresh(self) -> dict[str, list[str]]:
-        """The spans that are not taken in yet, by the name of the document that lists them."""
+        """The spans that are not taken in yet, by the name of the record that lists them."""
         found = self._store.scan(self._tenant_id, self.fresh_collection)
-        return {record.id: unseal("fresh", record.document)["spans"] for record in found}
+        return {record.id: unseal("fresh", record.text)["spans"] for record in found}
 
     def clear(self) -> None:
         """Forget everything, to begin anew."""
@@ -161,16 +161,16 @@ class QuestionLog:
 
     def _shard(self, name: str) -> dict[str, Any]:
         if name not in self._shards:
-            document = self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if self._tag else None
-            self._shards[name] = unseal("asked", document) if document else {}
+            text = self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if self._tag else None
+            self._shards[name] = unseal("asked", text) if text else {}
         return self._shards[name]
 
     # Days
 
     def day(self, name: str) -> list[tuple[str, datetime]]:
-        """The spans that a document lists, with their times."""
-        document = self._store.read(self._tenant_id, self._gathered, f"day/{name}")
-        return [(id, datetime.fromisoformat(at)) for id, at in unseal("day", document)] if document else []
+        """The spans that a record lists, with their times."""
+        text = self._store.read(self._tenant_id, self._gathered, f"day/{name}")
+        return [(id, datetime.fromisoformat(at)) for id, at in unseal("day", text)] if text else []
 
     def put_day(self, name: str, spans: Iterable[tuple[str, datetime]]) -> None:
         """List the spans of a day under a name."""
@@ -231,10 +231,10 @@ class QuestionLog:
         return self._chunks
 
     def _chunk(self, name: str) -> _Chunk:
-        document = self._store.read(self._tenant_id, self._gathered, name)
-        if document is None:
+        text = self._store.read(self._tenant_id, self._gathered, name)
+        if text is None:
             raise Corrupt(f"{self._gathered}: {name} is gone")
-        body = unseal("near", document)
+        body = unseal("near", text)
         return _Chunk(name, body["ids"], body["splits"], body["sizes"], bytearray(b64decode(body["words"])))
 
     # Writing
@@ -262,7 +262,7 @@ class QuestionLog:
     def _write(self, records: Sequence[Record], summary: Summary) -> None:
         record = to_record(self._gathered, "summary", summary)
         self._store.write(self._tenant_id, [*records, record], {(record.collection, record.id): self._tag})
-        self._tag = record.document[9:73]
+        self._tag = record.text[9:73]
 
 
 def fresh_record(program: str, spans: Sequence[str], name: str) -> Record:

@@ -87,7 +87,7 @@ class Settling:
         fresh: Iterable[str],
         over: Iterable[str] = (),
     ) -> Gathered:
-        """Write everything down. `over` are documents of days that list nothing any more."""
+        """Write everything down. `over` are records of days that list nothing any more."""
         chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
         pending = {
             **log.collections(self._fields.program, list(expired), sorted(self.gone)),

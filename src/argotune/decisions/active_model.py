@@ -14,9 +14,9 @@ from argotune.decisions.backtest import Backtest
 from argotune.decisions.gain_model import MetaModel
 from argotune.errors import NotFound
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find, to_record
 from argotune.store.pointer import Move, Pointer
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find, to_record
 
 POINTER = "in-charge"
 
@@ -24,7 +24,7 @@ KEPT = 1000
 """Activations in the history: as many days, where a round learns once a day."""
 
 
-class Activation(Document):
+class Activation(StoredValue):
     """Who decides from `at` on: the model of this id, or the rules where it is None. `number` counts from 1.
 
     `looks` is how often in its year a model was compared to take over, `looked_at` when last.

@@ -17,7 +17,7 @@ from argotune.decisions.values import Action
 from argotune.stats.error_control import level_in_series
 from argotune.stats.interval import Interval
 from argotune.stats.wording import confidence
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 STARTS = (0.4, 0.6, 0.8)
 """Shares of the ledger after which the model is fitted anew, to decide on what came next."""
@@ -36,7 +36,7 @@ MIN_GROWTH = 0.5
 """The ledger must have grown by this share of what the last look saw: the same rows again are no new evidence."""
 
 
-class Worth(Document):
+class Worth(StoredValue):
     """What decisions brought (in score) and cost (in LM calls), estimated over all tenants."""
 
     gain: float
@@ -47,7 +47,7 @@ class Worth(Document):
         return 1000 * self.gain / self.calls if self.calls else 0.0
 
 
-class Backtest(Document):
+class Backtest(StoredValue):
     """Model and rules on the same decisions. `low` and `high` hold the difference of gain per thousand calls with
 
     confidence 1 - `level`.

@@ -16,7 +16,7 @@ from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.errors.lines import in_short
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 from argotune.store.sealing import digest
 from argotune.tenants.config import METHODS, MODALITIES, MODULES
 
@@ -80,7 +80,7 @@ class NotLearned:
     reason: str
 
 
-class MetaModel(Document):
+class MetaModel(StoredValue):
     """A fitted pair of models under its content address, with what it was made of.
 
     `gain` and `calls` are XGBoost's JSON. A training is worth it when its expected gain per call reaches `cutoff`.

@@ -13,13 +13,13 @@ from pydantic import Field
 
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find_all
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find_all
 
 Amount = Annotated[int, Field(ge=0)]
 
 
-class LedgerRow(Document):
+class LedgerRow(StoredValue):
     """One run. `gain` is what the tenant got (in score): the measured effect when promoted, else 0.
 
     `effect` is what the challenger measured, None where none was. LM calls are those paid for. What was decided is what

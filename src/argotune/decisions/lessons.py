@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from argotune.decisions.values import Awaited, CutShort, TrainingHistory
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
-class Lessons(Document):
+class Lessons(StoredValue):
     """By program: `learned` is the lesson of its last plan that was carried out, `cut_short` its last plan where the
     budget ended that, `history` what its trainings left, and `waiting` what its open contest waits for."""
 

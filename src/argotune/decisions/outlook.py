@@ -6,13 +6,13 @@ import math
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.power import people_needed, shadow_answers_needed
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 ALONE = (1.0, 1.0)
 """People decide alone: a judge that knows what they say, and they are asked about everything."""
 
 
-class Outlook(Document):
+class Outlook(StoredValue):
     """About how many labels of people, and answers of both versions, a true `gain` (in score) takes to be shown."""
 
     gain: float

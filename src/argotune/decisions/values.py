@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 from argotune.tenants.config import BudgetLimits
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -33,7 +33,7 @@ class Strategy(StrEnum):
     PURE_REAL = "pure_real"
 
 
-class ModelingContext(Document):
+class ModelingContext(StoredValue):
     """What is known of a program's data and past when training is decided on. None: nobody knows.
 
     The first six fields are those of "Optimization Module"; the others are what "Optimizer Selection Strategy" of the
@@ -63,7 +63,7 @@ class ModelingContext(Document):
     iteration_budget: Count = 0
 
 
-class TrainingHistory(Document):
+class TrainingHistory(StoredValue):
     """What a program's past trainings and contests left: enough to decide on the next one without reading all runs.
 
     `compared` questions were answered by the champion that serves and its challengers, on `disagreed` they differed.
@@ -85,7 +85,7 @@ class TrainingHistory(Document):
         return self.disagreed / self.compared if self.compared else None
 
 
-class CutShort(Document):
+class CutShort(StoredValue):
     """A plan that ended for want of budget: what it would have taught (its lesson) and the limits that it had."""
 
     lesson: str
@@ -97,7 +97,7 @@ class CutShort(Document):
         return budget.max_lm_calls > self.max_lm_calls or budget.max_lm_tokens > self.max_lm_tokens
 
 
-class Action(Document):
+class Action(StoredValue):
     """What can be decided: to skip, or to train on some data by some optimizer."""
 
     strategy: Strategy
@@ -116,7 +116,7 @@ class Action(Document):
 SKIP = Action(strategy=Strategy.SKIP)
 
 
-class Contribution(Document):
+class Contribution(StoredValue):
     """What one feature added to a model's expected gain (SHAP value, in score)."""
 
     feature: str
@@ -124,7 +124,7 @@ class Contribution(Document):
     gain: float
 
 
-class TrainingDecision(Document):
+class TrainingDecision(StoredValue):
     """What was decided, by whom and why, kept with the run.
 
     `by`: `floor` where nothing could be chosen, `forced` by a person, `rules`, `model`, or `chance` where the share
@@ -152,7 +152,7 @@ class Opinion:
     reason: str
 
 
-class Awaited(Document):
+class Awaited(StoredValue):
     """What an open contest waits for: labels of people on so many spans, requests to be answered by both versions.
 
     `told` says how it stands.

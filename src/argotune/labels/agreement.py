@@ -17,13 +17,13 @@ from argotune.data.fields import Fields
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
 from argotune.stats.wording import percent, percent_between
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 from argotune.tenants.config import AnnotationRules
 
 SEED = 20260
 
 
-class Agreement(Document):
+class Agreement(StoredValue):
     """What comparing one annotator with people gave. Shares are in 0..1, intervals hold with 95 % confidence.
 
     `kappa` is None where it is not defined: people and the annotator gave one and the same label. `labels` are all the
@@ -69,7 +69,7 @@ class Agreement(Document):
         return "counts on the test split" if self.is_trusted else f"not used on the test split: {self.obstacle}"
 
 
-class AnnotatorReport(Document):
+class AnnotatorReport(StoredValue):
     """What the last look at the labels of a program gave. `annotator` names the LM that was used, "" for none.
 
     `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels, by reason in

@@ -32,8 +32,8 @@ from argotune.programs.closed_set import Confidence, SignatureField, with_labels
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Program
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find_renewable, to_record
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find_renewable, to_record
 from argotune.store.turns import in_turn
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
@@ -62,7 +62,7 @@ _FIRST, _SECOND, _BETTER = "first_answer", "second_answer", "better_answer"
 _SWAPPED = {FIRST: SECOND, SECOND: FIRST, NEITHER: NEITHER}
 
 
-class DaySpending(Document):
+class DaySpending(StoredValue):
     """What annotation has spent on a day, calls that are being made included."""
 
     day: date

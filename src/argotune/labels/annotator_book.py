@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from argotune.labels.agreement import AnnotatorReport
 from argotune.store.collections import Collection
-from argotune.store.documents import find_renewable, from_text, readable, to_record
 from argotune.store.port import Store
+from argotune.store.records import find_renewable, from_text, readable, to_record
 from argotune.store.turns import in_turn
 
 
@@ -34,5 +34,5 @@ def report_of(store: Store, tenant_id: str, program: str) -> AnnotatorReport | N
 def reports_of(store: Store, tenant_id: str) -> list[AnnotatorReport]:
     """The stored reports of a tenant's programs, by name."""
     stored = (r for r in store.scan(tenant_id, Collection.ANNOTATORS) if r.id.startswith("program/"))
-    found = readable(tenant_id, stored, lambda document: from_text(AnnotatorReport, document))
+    found = readable(tenant_id, stored, lambda text: from_text(AnnotatorReport, text))
     return sorted(found, key=lambda report: report.program)

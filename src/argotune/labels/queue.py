@@ -14,8 +14,8 @@ from argotune.data.splitting import Split
 from argotune.errors import Conflict, NewerRecord
 from argotune.labels.selection import Reason, lot_of
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find_renewable, find_tagged, to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, find_renewable, find_tagged, to_record
 from argotune.store.sealing import tag_of
 
 TRIES = 5
@@ -29,7 +29,7 @@ class ItemKind(StrEnum):
     PAIR = "pair"
 
 
-class QueueItem(Document):
+class QueueItem(StoredValue):
     """One span that a person is asked about. `probability` is that with which it was chosen (selection.py).
 
     `second_look_at`: when it came back because annotators disagreed, which it does once. `is_marked`: whether the
@@ -76,7 +76,7 @@ class QueueItem(Document):
         return Reason.ANNOTATORS if self.second_look_at else self.reason
 
 
-class QueueDay(Document):
+class QueueDay(StoredValue):
     """How many items were put before people on a day (UTC), the only thing that all modules of a tenant share."""
 
     day: date
@@ -181,7 +181,7 @@ class AnnotationQueue:
             self._store.write(self._tenant_id, [*records, *([counted] if counted else [])], {**expect, **day})
         except Conflict:
             return False
-        self._tags.update((record.id, tag_of(record.document)) for record in records)
+        self._tags.update((record.id, tag_of(record.text)) for record in records)
         return True
 
 

@@ -46,13 +46,13 @@ class KeptAnswers:
 
     def find(self, question: Any) -> Mapping[str, Any] | None:
         """The stored answer, or None. Raises Corrupt when it was tampered with or is of another shape."""
-        document = self._store.read(self._tenant_id, Collection.ANSWERS, self._id(question))
-        return None if document is None else _kept(document)[0]
+        text = self._store.read(self._tenant_id, Collection.ANSWERS, self._id(question))
+        return None if text is None else _kept(text)[0]
 
     def keep(self, question: Any, answer: Mapping[str, Any], at: str) -> None:
         """Store an answer. `at` is an ISO time, used to forget the oldest first."""
-        document = seal("answer", {"answer": dict(answer), "at": at})
-        record = Record(Collection.ANSWERS, self._id(question), document)
+        text = seal("answer", {"answer": dict(answer), "at": at})
+        record = Record(Collection.ANSWERS, self._id(question), text)
         self._store.write(self._tenant_id, [record, *self._also()])
 
     def lose(self) -> None:
@@ -87,7 +87,7 @@ def _prefix(run: str) -> str:
 def _given_at(record: Record) -> str:
     """When the answer was given, as an ISO time; "" where nobody can tell any more."""
     try:
-        return _kept(record.document)[1]
+        return _kept(record.text)[1]
     except Corrupt:
         return ""
 
@@ -130,9 +130,9 @@ def note_cut() -> None:
         found.is_cut = True
 
 
-def _kept(document: str) -> tuple[Mapping[str, Any], str]:
+def _kept(text: str) -> tuple[Mapping[str, Any], str]:
     """An answer and its ISO time. Raises Corrupt."""
-    body = unseal("answer", document)
+    body = unseal("answer", text)
     if not isinstance(body, dict) or not isinstance(body.get("answer"), dict) or not isinstance(body.get("at"), str):
         raise Corrupt("an answer record holds no answer and time")
     return body["answer"], body["at"]

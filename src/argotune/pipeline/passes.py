@@ -31,8 +31,8 @@ from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
 from argotune.runs.tallies import keep_tally
 from argotune.scheduling.trigger_check import Conditions
-from argotune.store.documents import unreadable
 from argotune.store.leases import leased
+from argotune.store.records import unreadable
 from argotune.store.turns import in_turn
 from argotune.tenants.config import RoutingConfigUnified
 

@@ -46,8 +46,8 @@ from argotune.promotion.judges import Judge
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.store.collections import Collection
-from argotune.store.documents import Unreadable, find_renewable, tell, to_record
 from argotune.store.port import Record
+from argotune.store.records import Unreadable, find_renewable, tell, to_record
 from argotune.store.sealing import digest
 from argotune.store.turns import in_turn
 from argotune.synthetic.mixing import weighed

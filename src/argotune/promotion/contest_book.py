@@ -12,8 +12,9 @@ from argotune.promotion.evidence import Marks, Page, Pair
 from argotune.promotion.openings import Opening, opened_ids
 from argotune.stats.error_control import spent_by
 from argotune.store.collections import Collection
-from argotune.store.documents import (
-    Document,
+from argotune.store.port import Record, Store
+from argotune.store.records import (
+    StoredValue,
     Unreadable,
     find,
     find_all,
@@ -24,7 +25,6 @@ from argotune.store.documents import (
     tell,
     to_record,
 )
-from argotune.store.port import Record, Store
 from argotune.store.sealing import tag_of
 from argotune.store.turns import in_turn
 
@@ -36,7 +36,7 @@ SHARES = "significance"
 
 Expected = dict[tuple[str, str], str | None]
 
-D = TypeVar("D", bound=Document)
+D = TypeVar("D", bound=StoredValue)
 
 
 class ContestBook:
@@ -119,7 +119,7 @@ class ContestBook:
 
     def written(self, records: Iterable[Record]) -> None:
         """Take note that records were written, together with something else."""
-        self._tags |= {(record.collection, record.id): tag_of(record.document) for record in records}
+        self._tags |= {(record.collection, record.id): tag_of(record.text) for record in records}
 
     def stop(self, id: str, *, who: str, reason: str, now: datetime) -> Contest:
         """End an open contest because a person says so. Raises NotFound, and Conflict for one that has ended."""
@@ -230,7 +230,7 @@ class ContestBook:
             if (pairs, marks) != (page.pairs, page.marks):
                 changed = page.model_copy(update={"pairs": pairs, "marks": marks})
                 new = to_record(Collection.SHADOW, record.id, changed)
-                self._store.write(self._tenant_id, [new], {(record.collection, record.id): tag_of(record.document)})
+                self._store.write(self._tenant_id, [new], {(record.collection, record.id): tag_of(record.text)})
 
     def _records(self, contest: Contest, pointed: OpenContest, shares: Shares) -> dict[Record, str | None]:
         return self._expecting(
@@ -239,7 +239,7 @@ class ContestBook:
             (Collection.MARKERS, SHARES, shares),
         )
 
-    def _expecting(self, *values: tuple[str, str, Document]) -> dict[Record, str | None]:
+    def _expecting(self, *values: tuple[str, str, StoredValue]) -> dict[Record, str | None]:
         return {to_record(name, id, value): self._tags.get((name, id)) for name, id, value in values}
 
     def _write(self, records: Mapping[Record, str | None]) -> None:

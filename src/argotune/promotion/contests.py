@@ -17,8 +17,8 @@ from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
 from argotune.promotion.judges import Judge
 from argotune.stats.error_control import next_level
-from argotune.store.documents import Document
 from argotune.store.moments import believed
+from argotune.store.records import StoredValue
 
 
 class ContestState(StrEnum):
@@ -42,7 +42,7 @@ NEXT: dict[ContestState, frozenset[ContestState]] = {
 """Which state may follow which."""
 
 
-class Contest(Document):
+class Contest(StoredValue):
     """One challenger against the version that it has to beat.
 
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
@@ -137,13 +137,13 @@ class Contest(Document):
         return [*limit, *([self.outlook.sentence] if self.outlook else [])]
 
 
-class OpenContest(Document):
+class OpenContest(StoredValue):
     """Which contest of a program is open, None for none: at most one is."""
 
     contest: str | None
 
 
-class Share(Document):
+class Share(StoredValue):
     """What a contest holds of a year's significance while it is open, and what it has spent when it has ended."""
 
     contest: str
@@ -157,7 +157,7 @@ OLDER_KEPT = 100
 """Shares that are over a year older than the newest: where its clock was wrong they still count."""
 
 
-class Shares(Document):
+class Shares(StoredValue):
     """What all contests of a tenant hold and have spent. `since`, `who` and `why` tell of the last time that a person
     set it back, if ever."""
 

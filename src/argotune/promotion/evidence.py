@@ -19,7 +19,7 @@ from argotune.errors import ConfigInvalid
 from argotune.errors.lines import in_short
 from argotune.lm.lack import Lack
 from argotune.promotion.verdicts import Comparison, Drawn, Score, UnusableAnswers
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Marks:
         return replace(self, question=renamed.get(self.question, self.question))
 
 
-class Page(Document):
+class Page(StoredValue):
     """A page of a contest's journal, written once. `passed` are spans that were drawn and not asked, as the challenger
     may have seen what they ask. `marks` are of this page's pairs or earlier ones."""
 

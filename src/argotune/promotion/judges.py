@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from argotune.stats.power import people_needed, shadow_answers_needed
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
 """The shares of disagreements that people may be asked about."""
@@ -27,7 +27,7 @@ RIVALRY = 3
 """Disagreements to a gain of one where nobody knows how often the two differ: two wins to one loss."""
 
 
-class Judge(Document):
+class Judge(StoredValue):
     """The LM annotator that stands beside people in a contest, and of which share of disagreements they are asked.
 
     `accuracy` is the share on which it says what people say, as it was known when the contest opened.

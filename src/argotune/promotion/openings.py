@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
-class Opening(Document):
+class Opening(StoredValue):
     """That test examples were opened, by a contest that has ended or by an attempt of an earlier release.
 
     `void` says why an attempt measured nothing and told nobody what was right: its examples are as good as sealed.

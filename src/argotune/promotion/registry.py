@@ -14,9 +14,9 @@ from typing import Literal
 from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.promotion.versions import Bar, Champion, Change, Version
 from argotune.store.collections import Collection
-from argotune.store.documents import find, find_all, to_record
 from argotune.store.pointer import Move, Pointer
 from argotune.store.port import Record, Store
+from argotune.store.records import find, find_all, to_record
 
 
 @dataclass(frozen=True)

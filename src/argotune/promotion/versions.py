@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, to_record
 from argotune.store.port import Record
+from argotune.store.records import StoredValue, to_record
 from argotune.store.sealing import digest
 
 
-class Lineage(Document):
+class Lineage(StoredValue):
     """Where a version comes from."""
 
     parent: str | None
@@ -25,7 +25,7 @@ class Lineage(Document):
     created_at: datetime
 
 
-class Version(Document):
+class Version(StoredValue):
     """One immutable state of a program. `state` is what programs.state dumps; no LM is in it."""
 
     id: str
@@ -35,7 +35,7 @@ class Version(Document):
     lineage: Lineage
 
 
-class Champion(Document):
+class Champion(StoredValue):
     """The version that serves, and the one before it."""
 
     program: str
@@ -45,7 +45,7 @@ class Champion(Document):
     sequence: int
 
 
-class Change(Document):
+class Change(StoredValue):
     """One line of history: why a champion pointer moved."""
 
     program: str
@@ -59,7 +59,7 @@ class Change(Document):
     run_id: str | None = None
 
 
-class Bar(Document):
+class Bar(StoredValue):
     """That a version was rolled back: the gate does not promote it until somebody lifts the bar."""
 
     program: str

@@ -1,1 +1,1 @@
-"""Public API: the Python names that the documents promise, as thin objects over the same code."""
+"""Public API: the Python names that the documentation promises, as thin objects over the same code."""

@@ -111,8 +111,8 @@ def VespaBackend(config: Settings | None = None) -> ContentSource:
 class SyntheticDataService:
     """Makes examples from a backend's content. Nothing is stored; the pipeline makes its own where a run needs some.
 
-    `config` says which agents and labels there are (default: the document's), `lms` who writes and who reads (default:
-    those of the environment, ARGOTUNE_TEACHER_MODEL writes), `limits` what one request may spend on them.
+    `config` says which agents and labels there are (default: the documentation's), `lms` who writes and who reads
+    (default: those of the environment, ARGOTUNE_TEACHER_MODEL writes), `limits` what one request may spend on them.
     """
 
     def __init__(

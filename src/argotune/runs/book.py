@@ -12,22 +12,22 @@ from argotune.lm.meter import Spent
 from argotune.runs.run import NEXT, Run, RunState
 from argotune.runs.sums import ProgramSum, RunSummary, sums_of
 from argotune.store.collections import Collection
-from argotune.store.documents import (
-    Document,
+from argotune.store.port import Record, Store
+from argotune.store.records import (
+    StoredValue,
     find,
     find_all,
     find_renewable,
     find_tagged,
     to_record,
 )
-from argotune.store.port import Record, Store
 from argotune.store.sealing import tag_of
 
 SPENT = "spent/"
 """How the ids of spendings begin, in the collection of markers."""
 
 
-class Spending(Document):
+class Spending(StoredValue):
     """What the program's latest run has spent, written with every paid answer, so that a crash forgets nothing."""
 
     run_id: str
@@ -73,7 +73,7 @@ class RunBook:
 
     def kept(self, run: Run) -> Run:
         """Take note that a run was written, together with something else."""
-        self._tags[run.id] = tag_of(self.record_of(run).document)
+        self._tags[run.id] = tag_of(self.record_of(run).text)
         return run
 
     def _sum(self, run: Run) -> tuple[ProgramSum, str | None]:

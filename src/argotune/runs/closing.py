@@ -6,8 +6,8 @@ from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import TrainingHistory
 from argotune.runs.run import Run
 from argotune.store.collections import Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 from argotune.store.sealing import digest
 from argotune.tenants.ids import pseudonym
 

@@ -11,13 +11,13 @@ from argotune.decisions.lessons import Lessons
 from argotune.runs.old_marker import divide
 from argotune.runs.progress import ModuleState, PassState
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, find_renewable, to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, find_renewable, to_record
 from argotune.store.sealing import tag_of
 
 K = TypeVar("K", PassState, Reading, Masked, Lessons)
 
-_NAMES: Mapping[type[Document], str] = {
+_NAMES: Mapping[type[StoredValue], str] = {
     PassState: "module",
     Reading: "reading",
     Masked: "masked",
@@ -61,7 +61,7 @@ class ModuleBook:
         """Change fields of what is stored of a kind. Raises Conflict."""
         self.write(kind.model_validate({**self.read(kind).model_dump(), **changes}))
 
-    def write(self, *values: Document) -> None:
+    def write(self, *values: StoredValue) -> None:
         """Store values of several kinds in one step. Raises Conflict."""
         expect = self.expecting(*values)
         self._store.write(
@@ -69,14 +69,14 @@ class ModuleBook:
         )
         self.written(expect)
 
-    def expecting(self, *values: Document) -> dict[Record, str | None]:
+    def expecting(self, *values: StoredValue) -> dict[Record, str | None]:
         """The records of values, each with the tag of what it is to be written in place of."""
         records = [to_record(Collection.MARKERS, self._id(type(value)), value) for value in values]
         return {record: self._tags.get(record.id) for record in records}
 
     def written(self, records: Mapping[Record, str | None]) -> None:
         """Take note that records were written, together with something else."""
-        self._tags |= {record.id: tag_of(record.document) for record in records}
+        self._tags |= {record.id: tag_of(record.text) for record in records}
 
-    def _id(self, kind: type[Document]) -> str:
+    def _id(self, kind: type[StoredValue]) -> str:
         return f"{_NAMES[kind]}/{self._module}"

@@ -14,12 +14,12 @@ from argotune.decisions.values import CutShort, TrainingHistory
 from argotune.errors import Conflict, Corrupt
 from argotune.runs.progress import PassState
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, from_text, to_record
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, from_text, to_record
 from argotune.store.sealing import tag_of
 
 
-class Marker(Document):
+class Marker(StoredValue):
     """Where a module stood. `row_id` is a row of Phoenix, which alone was read; the span `last_span_id` was in row
     `last_span_row`."""
 
@@ -63,7 +63,7 @@ class Marker(Document):
     def lessons(self) -> Lessons:
         return Lessons(**self._shared(Lessons))
 
-    def _shared(self, kind: type[Document]) -> dict[str, object]:
+    def _shared(self, kind: type[StoredValue]) -> dict[str, object]:
         """The fields that both have, by the same name."""
         return {name: getattr(self, name) for name in kind.model_fields.keys() & type(self).model_fields.keys()}
 
@@ -79,16 +79,16 @@ def divide(store: Store, tenant_id: str, module: str) -> None:
     Where an older release wrote one after that, only what its passes took in is taken over.
     """
     id = f"module/{module}"
-    document = store.read(tenant_id, Collection.MARKERS, id)
+    text = store.read(tenant_id, Collection.MARKERS, id)
     try:
-        old = None if document is None else from_text(Marker, document)
+        old = None if text is None else from_text(Marker, text)
     except Corrupt:  # of this release, or damaged, which whoever reads it tells
         old = None
-    if document is None or old is None:
+    if text is None or old is None:
         return
     others = {f"reading/{module}": old.reading, f"masked/{module}": old.masked_by, f"lessons/{module}": old.lessons}
     new = {name: value for name, value in others.items() if store.read(tenant_id, Collection.MARKERS, name) is None}
-    expect = {(Collection.MARKERS, name): None for name in new} | {(Collection.MARKERS, id): tag_of(document)}
+    expect = {(Collection.MARKERS, name): None for name in new} | {(Collection.MARKERS, id): tag_of(text)}
     records = [to_record(Collection.MARKERS, name, value) for name, value in {id: old.passes, **new}.items()]
     with suppress(Conflict):  # somebody else does it
         store.write(tenant_id, records, expect)

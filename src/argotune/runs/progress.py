@@ -7,10 +7,10 @@ from datetime import datetime
 
 from argotune.data.cursor import Cursor, Reading
 from argotune.decisions.lessons import Lessons
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
-class PassState(Document):
+class PassState(StoredValue):
     """What the passes over a module have taken in, and when the next one is due.
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up.

@@ -14,7 +14,7 @@ from typing import Any
 from argotune.errors import ArgotuneError
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
-from argotune.store.documents import Unreadable
+from argotune.store.records import Unreadable
 
 SCHEMA = "argotune.report/1"
 

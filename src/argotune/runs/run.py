@@ -11,8 +11,8 @@ from pydantic import Field
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.sums import RunSummary
-from argotune.store.documents import (
-    Document,
+from argotune.store.records import (
+    StoredValue,
 )
 from argotune.synthetic.report import SyntheticReport
 
@@ -43,7 +43,7 @@ NEXT: dict[RunState, frozenset[RunState]] = {
 """Which state may follow which."""
 
 
-class Plan(Document):
+class Plan(StoredValue):
     """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`.
 
     `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
@@ -76,13 +76,13 @@ def _renamed(ids: Iterable[str], renamed: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(renamed.get(id, id) for id in ids))
 
 
-class Skip(Document):
+class Skip(StoredValue):
     """Why a run ended early. An outcome, not an error."""
 
     reason: str
 
 
-class Run(Document):
+class Run(StoredValue):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
     budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or its
     program, so a later pass may do the same again. `contest` is the one that it opened, or gathered evidence for."""

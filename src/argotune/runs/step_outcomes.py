@@ -14,7 +14,7 @@ from argotune.runs.reports import ModuleReport, unreadable_words
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.wording import chance, percent, points
-from argotune.store.documents import Unreadable
+from argotune.store.records import Unreadable
 from argotune.tenants.config import MODULES
 
 MAX_OUTCOME_CHARS = 1500

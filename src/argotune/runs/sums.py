@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from argotune.store.documents import Document
 from argotune.store.moments import believed
+from argotune.store.records import StoredValue
 
 VERDICTS = ("promoted", "rejected", "undecided", "skipped")
 """How a run can end."""
 
 
-class ModuleTally(Document):
+class ModuleTally(StoredValue):
     """Runs by outcome (`Run.outcome`), the milliseconds that those which ended took, and what all of them have spent.
 
     Milliseconds are whole numbers, so that the sum is the same in whatever order the records come: a counter that
@@ -35,7 +35,7 @@ class ModuleTally(Document):
     unfinished_since: datetime | None = None
 
 
-class RunSummary(Document):
+class RunSummary(StoredValue):
     """What is told of a run where its answers are not asked for."""
 
     id: str
@@ -69,7 +69,7 @@ class RunSummary(Document):
         )
 
 
-class ProgramSum(Document):
+class ProgramSum(StoredValue):
     """All runs of a program: the sum of those that ended, those that did not by id, and the one that began last.
 
     `challenger` is that of the latest run that made one.

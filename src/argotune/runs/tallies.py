@@ -1,6 +1,6 @@
 """Tallies: what all runs of a tenant came to, what each round did, and the sum of it over all tenants.
 
-Small documents under EVERYONE, so that 10,000 tenants are read in a few pages. A tally is recomputed from the tenant's
+Small records under EVERYONE, so that 10,000 tenants are read in a few pages. A tally is recomputed from the tenant's
 run records and never added to: what a crash kept from being counted is counted by the next pass.
 """
 
@@ -20,8 +20,8 @@ from argotune.promotion.contest_book import ContestBook
 from argotune.runs.run import Run
 from argotune.runs.sums import ModuleTally, ProgramSum, latest, sums_of, total
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find_renewable, from_text, tag_there, to_record
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find_renewable, from_text, tag_there, to_record
 from argotune.store.turns import in_turn
 from argotune.tenants.catalog import TenantEntry
 from argotune.tenants.config import MODULES
@@ -42,7 +42,7 @@ _SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
 D = TypeVar("D", bound=BaseModel)
 
 
-class Tally(Document):
+class Tally(StoredValue):
     """All runs of a tenant, and how many of its contests are open, by module. `unreadable` run records are damaged;
     they are in none of the other numbers."""
 
@@ -53,7 +53,7 @@ class Tally(Document):
     unreadable: int = 0
 
 
-class RoundRecord(Document):
+class RoundRecord(StoredValue):
     """What a round did. Reasons in `skipped` are words from a short list, as each becomes a series of a metric.
 
     `is_complete`: every tenant that had to be submitted was, or was refused; False when a limit or the end of the
@@ -147,11 +147,11 @@ def leave_tally(store: Store, tenant_id: str, now: datetime) -> None:
 
 def _stored(store: Store, id: str) -> tuple[Tally, str | None]:
     """The tally under an id, an empty one in the place of none or a damaged one, and the tag to expect."""
-    document = store.read(EVERYONE, Collection.TALLIES, id)
+    text = store.read(EVERYONE, Collection.TALLIES, id)
     known = Tally(tenant_id="")
     with suppress(Corrupt):
-        known = from_text(Tally, document) if document else known
-    return known, tag_there(document)
+        known = from_text(Tally, text) if text else known
+    return known, tag_there(text)
 
 
 def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Tally:
@@ -167,9 +167,9 @@ def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Ta
     return found.model_copy(update={"open_contests": dict(contests)})
 
 
-def _unreadable(document: str | None) -> int:
+def _unreadable(text: str | None) -> int:
     with suppress(Corrupt):
-        return 0 if document is None else from_text(Tally, document).unreadable
+        return 0 if text is None else from_text(Tally, text).unreadable
     return 0
 
 
@@ -182,15 +182,15 @@ class _CountingReader:
     def values(self, store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[D]:
         for record in store.scan(tenant_id, collection):
             try:
-                yield from_text(kind, record.document)
+                yield from_text(kind, record.text)
             except Corrupt:
                 self.damaged[collection] = self.damaged.get(collection, 0) + 1
 
 
 def read_tally(store: Store, tenant_id: str) -> Tally:
     """The stored tally of a tenant; an empty one before its first pass has ended. Raises Corrupt."""
-    document = store.read(EVERYONE, Collection.TALLIES, record_id(tenant_id))
-    return Tally(tenant_id=tenant_id) if document is None else from_text(Tally, document)
+    text = store.read(EVERYONE, Collection.TALLIES, record_id(tenant_id))
+    return Tally(tenant_id=tenant_id) if text is None else from_text(Tally, text)
 
 
 def tallies(store: Store) -> Iterator[Tally]:
@@ -198,7 +198,7 @@ def tallies(store: Store) -> Iterator[Tally]:
     return _CountingReader().values(store, EVERYONE, Collection.TALLIES, Tally)
 
 
-class RoundCount(Document):
+class RoundCount(StoredValue):
     """The number of the round that was kept last for the first time."""
 
     last: int

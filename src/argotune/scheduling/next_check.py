@@ -1,6 +1,6 @@
 """Next check: what the last look at a tenant's modules says about when they can be due next.
 
-One small document per tenant, all in one collection, so that a round can pass over thousands of tenants after reading a
+One small record per tenant, all in one collection, so that a round can pass over thousands of tenants after reading a
 few pages. It only ever saves looks: whatever it cannot rule out is looked at.
 """
 

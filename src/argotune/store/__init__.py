@@ -1,1 +1,1 @@
-"""Store: sealed documents, leases, the Store port and the list of collections. It knows no noun of ours."""
+"""Store: sealed records, leases, the Store port and the list of collections. It knows no noun of ours."""

@@ -15,16 +15,16 @@ from dataclasses import dataclass
 
 from argotune.errors import ArgotuneError, Conflict, Overtaken, Unavailable
 from argotune.store.collections import Collection
-from argotune.store.documents import Document, tag_there, to_record
 from argotune.store.passing_on import PassingOn
 from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, tag_there, to_record
 from argotune.store.sealing import tag_of
 
 RENEWALS = 5
 """In the time that a lease lasts: an outage of half that time loses nothing."""
 
 
-class Claim(Document):
+class Claim(StoredValue):
     """Who took a lease last."""
 
     holder: str
@@ -114,7 +114,7 @@ class FencedStore(PassingOn):
     def __init__(self, store: Store, tenant_id: str, claim: Record) -> None:
         super().__init__(store)
         self._tenant_id, self._claim = tenant_id, claim
-        self._fence = {(claim.collection, claim.id): tag_of(claim.document)}
+        self._fence = {(claim.collection, claim.id): tag_of(claim.text)}
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -146,7 +146,7 @@ class FencedStore(PassingOn):
 
     def check(self) -> None:
         """Raises Overtaken when the claim is somebody else's."""
-        if self._store.read(self._tenant_id, self._claim.collection, self._claim.id) != self._claim.document:
+        if self._store.read(self._tenant_id, self._claim.collection, self._claim.id) != self._claim.text:
             raise Overtaken(
                 f"{self._claim.id} of tenant {self._tenant_id!r} was taken up by another process while this one stood "
                 "still; nothing more is written here"

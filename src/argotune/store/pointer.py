@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from argotune.errors import Corrupt, NewerRecord
-from argotune.store.documents import Document, find, find_renewable, from_text, readable, tag_there, to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, find, find_renewable, from_text, readable, tag_there, to_record
 
-P = TypeVar("P", bound=Document)
-L = TypeVar("L", bound=Document)
+P = TypeVar("P", bound=StoredValue)
+L = TypeVar("L", bound=StoredValue)
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,16 @@ class Pointer(Generic[P, L]):
 
     def restore(self) -> P | None:
         """Make the pointer again where it is damaged or lost; None where there is nothing to do. Raises Conflict."""
-        document = self.store.read(self.tenant_id, *self.place)
-        if (document is not None and self._is_whole(document)) or (last := self.by_history()) is None:
+        text = self.store.read(self.tenant_id, *self.place)
+        if (text is not None and self._is_whole(text)) or (last := self.by_history()) is None:
             return None
-        self.store.write(self.tenant_id, [to_record(*self.place, last)], {self.place: tag_there(document)})
+        self.store.write(self.tenant_id, [to_record(*self.place, last)], {self.place: tag_there(text)})
         return last
 
     def history(self) -> list[L]:
         """Every move that is kept and can be read, oldest first."""
         records = sorted(self._records(), key=self._number)
-        return list(readable(self.tenant_id, records, lambda document: from_text(self.line_kind, document)))
+        return list(readable(self.tenant_id, records, lambda text: from_text(self.line_kind, text)))
 
     def next_number(self, known: int = 0) -> int:
         """The number of the next move: above that of the pointer and of all lines, those that cannot be read too."""
@@ -98,9 +98,9 @@ class Pointer(Generic[P, L]):
     def _id(self, number: int) -> str:
         return f"{self.prefix}{number:08d}"
 
-    def _is_whole(self, document: str) -> bool:
+    def _is_whole(self, text: str) -> bool:
         try:
-            from_text(self.kind, document)
+            from_text(self.kind, text)
         except NewerRecord:
             return True
         except Corrupt:

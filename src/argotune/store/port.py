@@ -12,25 +12,25 @@ ANY = "*"
 
 @dataclass(frozen=True)
 class Record:
-    """One stored document. `document` is JSON text sealed by `records.seal`."""
+    """One stored record: `text` is JSON, sealed by `sealing.seal`."""
 
     collection: str
     id: str
-    document: str
+    text: str
 
 
 class Store(Protocol):
-    """Documents of tenants: (tenant, collection, id) -> JSON text.
+    """Records of tenants: (tenant, collection, id) -> JSON text.
 
-    A tag is the content hash of a document. Adapters raise Unavailable when the product is down and
-    Conflict when an expectation fails; they know nothing of what the documents mean.
+    A tag is the content hash of a record. Adapters raise Unavailable when the product is down and
+    Conflict when an expectation fails; they know nothing of what the records mean.
     """
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
-        """The document, or None."""
+        """The record, or None."""
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
-        """All documents of a collection, in no particular order, in constant memory."""
+        """All records of a collection, in no particular order, in constant memory."""
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -48,9 +48,9 @@ class Store(Protocol):
         ids: Iterable[str] | None = None,
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
-        """Forget the named documents, or the whole collection; the number that was there.
+        """Forget the named records, or the whole collection; the number that was there.
 
-        Raises Conflict when something that is expected, as by `write`, is not met. Of many documents some may be gone
+        Raises Conflict when something that is expected, as by `write`, is not met. Of many records some may be gone
         then: they go in steps, and each expects it.
         """
 

@@ -1,7 +1,7 @@
-"""Read once: a store that remembers what was read of documents that nobody else changes meanwhile.
+"""Read once: a store that remembers what was read of records that nobody else changes meanwhile.
 
 Whoever holds a lease is alone in changing what belongs to it, and asks for it again and again on its way. Writes expect
-what was read, as ever: where somebody did change a document, they are a Conflict, after which it is read again.
+what was read, as ever: where somebody did change a record, they are a Conflict, after which it is read again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Key = tuple[str, str]
 
 
 class ReadOnce(PassingOn):
-    """A store in which one tenant's documents that `is_kept` says, by collection and id, are read once.
+    """A store in which one tenant's records that `is_kept` says, by collection and id, are read once.
 
     What is written through it is kept in their place. They must be few, as all are kept as long as this is, and changed
-    by one thread; the other documents may be anything, and
+    by one thread; the other records may be anything, and
     what a scan finds is not kept.
     """
 
@@ -40,7 +40,7 @@ class ReadOnce(PassingOn):
         """See Store. A write that fails leaves open what is there now: it is read again."""
         if tenant_id != self._tenant_id:
             return self._store.write(tenant_id, records, expect)
-        written = {(r.collection, r.id): r.document for r in records if self._is_kept(r.collection, r.id)}
+        written = {(r.collection, r.id): r.text for r in records if self._is_kept(r.collection, r.id)}
         met = self._forgotten((*written, *(expect or {})))
         self._store.write(tenant_id, records, expect)
         self._known |= met | written
@@ -58,5 +58,5 @@ class ReadOnce(PassingOn):
         return self._store.remove(tenant_id, collection, ids, expect)
 
     def _forgotten(self, keys: Iterable[Key]) -> dict[Key, str | None]:
-        """Forget documents; what was known of them."""
+        """Forget records; what was known of them."""
         return {key: self._known.pop(key) for key in keys if key in self._known}

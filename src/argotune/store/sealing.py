@@ -1,8 +1,8 @@
 """Sealing: how anything is written into a store.
 
-A document is one line of JSON: {"hash", "schema", "kind", "body"}. `hash` is the SHA-256 of the
+A record is one line of JSON: {"hash", "schema", "kind", "body"}. `hash` is the SHA-256 of the
 canonical JSON of the rest and comes first, so that a store can compare tags without parsing bodies.
-Keys of the Redis adapter are `argotune:{<tenant>}:<collection>`, hashes of id -> document.
+Keys of the Redis adapter are `argotune:{<tenant>}:<collection>`, hashes of id -> text.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ def _hash(text: str) -> str:
 
 
 def seal(kind: str, body: Any) -> str:
-    """The document for a body, without the secrets that this process was given."""
+    """The text of a record for a body, without the secrets that this process was given."""
     inner = masked_json({"body": body, "kind": kind, "schema": SCHEMA}, canonical)
     return f'{{"hash":"{_hash(inner)}",{inner[1:]}'
 
 
-def tag_of(document: str) -> str:
-    """The content hash at the head of a document. Raises Corrupt when it is not there."""
-    if document[:9] != '{"hash":"' or document[73:75] != '",':
-        raise Corrupt(f"a record does not begin with its hash: {document[:40]!r}")
-    return document[9:73]
+def tag_of(text: str) -> str:
+    """The content hash at the head of a record's text. Raises Corrupt when it is not there."""
+    if text[:9] != '{"hash":"' or text[73:75] != '",':
+        raise Corrupt(f"a record does not begin with its hash: {text[:40]!r}")
+    return text[9:73]
 
 
-def unseal(kind: str, document: str) -> Any:
-    """The body of a document. Raises Corrupt when hash, schema or kind is not what it should be, a NewerRecord for a
+def unseal(kind: str, text: str) -> Any:
+    """The body of a record. Raises Corrupt when hash, schema or kind is not what it should be, a NewerRecord for a
     later schema.
     """
-    tag = tag_of(document)
+    tag = tag_of(text)
     # The hash is that of the rest as it is written, so that nothing has to be written again to compare it.
-    if _hash(f"{{{document[75:]}") != tag:
+    if _hash(f"{{{text[75:]}") != tag:
         raise Corrupt(f"a {kind} record does not match its hash {tag[:12]}")
     try:
-        inner = json.loads(document)
+        inner = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"a {kind} record is not JSON: {error}") from error
     if isinstance(inner.get("schema"), int) and inner["schema"] > SCHEMA:

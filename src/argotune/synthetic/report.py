@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 
 
-class Trial(Document):
+class Trial(StoredValue):
     """The challenger trained with and without synthetic examples, both measured on the same dev examples."""
 
     with_mean: float
@@ -23,7 +23,7 @@ class Trial(Document):
         return self.with_mean - self.without_mean
 
 
-class SyntheticReport(Document):
+class SyntheticReport(StoredValue):
     """What came of one request. `goals` are the examples that were tried for, `writes` the queries that were written.
 
     `refused` counts documents and queries under their reasons; a goal may be refused several times. `masked` counts

@@ -1,4 +1,4 @@
-"""Values of synthesis: what is asked for, aimed at and made. Names follow the document "Synthetic Data Generation"."""
+"""Values of synthesis: what is asked for, aimed at and made. Names are those of "Synthetic Data Generation"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from argotune.errors import ConfigInvalid, first_problem
-from argotune.store.documents import Document
+from argotune.store.records import StoredValue
 from argotune.synthetic.content import Content
 from argotune.synthetic.report import SyntheticReport
 from argotune.tenants.config import MODALITIES, Modality, Module
@@ -30,7 +30,7 @@ class Augmentation(StrEnum):
     NEGATIVE = "negative"
 
 
-class SyntheticDataRequest(Document):
+class SyntheticDataRequest(StoredValue):
     """What to make. Fields that a generator does not know are ignored by it.
 
     `quality_threshold` is how sure the independent reader must be of the label, in 0..1. `profiles` are kinds of index
@@ -64,7 +64,7 @@ def parse_request(**fields: Any) -> SyntheticDataRequest:
         raise ConfigInvalid(first_problem(error)) from None
 
 
-class QueryFeatures(Document):
+class QueryFeatures(StoredValue):
     """What stands in a query, by simple rules that know English best."""
 
     words: int
@@ -73,7 +73,7 @@ class QueryFeatures(Document):
     temporal_references: tuple[str, ...] = ()
 
 
-class Fusion(Document):
+class Fusion(StoredValue):
     """What a cross-modal query needs. `relevance` is the share of the query's telling words, in 0..1, that the content
 
     of each modality holds (wording.share_in); it is measured when the query is written, and shown to no reader.
@@ -85,7 +85,7 @@ class Fusion(Document):
     relevance: dict[str, float] = Field(default_factory=dict)
 
 
-class Route(Document):
+class Route(StoredValue):
     """How a query should be routed: the agents in order, and who steps in for the first where only one other can.
 
     For which error is not said: no content tells it.
@@ -124,7 +124,7 @@ class Goal:
     parts: tuple[Content, ...] = ()
 
 
-class SyntheticExample(Document):
+class SyntheticExample(StoredValue):
     """One made question with its answers. `confidence` is the reader's that these are the answers, in 0..1."""
 
     program: str
@@ -146,7 +146,7 @@ class SyntheticExample(Document):
         return self.expected.get("agent")
 
 
-class SyntheticDataResponse(Document):
+class SyntheticDataResponse(StoredValue):
     """What came of a request."""
 
     examples: tuple[SyntheticExample, ...]
@@ -158,5 +158,5 @@ class SyntheticDataResponse(Document):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The report as the document shows it: `metadata["success_rate"]`, `metadata["refused"]`, ..."""
+        """The report as the documentation shows it: `metadata["success_rate"]`, `metadata["refused"]`, ..."""
         return {"success_rate": self.report.success_rate, **self.report.model_dump(mode="json", exclude={"trial"})}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 from argotune.errors import Conflict
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find_all, find_renewable, to_record
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find_all, find_renewable, to_record
 from argotune.store.turns import in_turn
 from argotune.tenants.ids import record_id
 
@@ -17,7 +17,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 """When a look was whose agenda was forgotten."""
 
 
-class Agenda(Document):
+class Agenda(StoredValue):
     """What a look at all modules of a tenant found.
 
     `due_at`: when a module will be due that has traces enough (None: none has). `open_at`: from when on new traces can

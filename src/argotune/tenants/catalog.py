@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, Unreadable, find_all, tag_there, tell, to_record
 from argotune.store.port import ANY, Record, Store
+from argotune.store.records import StoredValue, Unreadable, find_all, tag_there, tell, to_record
 from argotune.store.sealing import digest, unseal
 from argotune.store.turns import in_turn
 from argotune.tenants.agenda import drop_agenda, forget_agenda
@@ -17,7 +17,7 @@ from argotune.tenants.config import RoutingConfigUnified, stored_config
 from argotune.tenants.ids import check_tenant_id, record_id
 
 
-class TenantEntry(Document):
+class TenantEntry(StoredValue):
     """A line in the list of tenants. All but the id is a copy from the config, so that a round need not read it.
 
     `traces`: the project of its traces, None where that is by the tenant's name."""
@@ -41,33 +41,33 @@ class Configs:
 
     def get(self, tenant_id: str) -> RoutingConfigUnified:
         """Raises NotFound when the tenant has none, ConfigInvalid for one that this release does not take, Corrupt."""
-        document = self._document(tenant_id)
-        self._tags[tenant_id] = tag_there(document)
-        return _config(tenant_id, document)
+        text = self._text(tenant_id)
+        self._tags[tenant_id] = tag_there(text)
+        return _config(tenant_id, text)
 
     def look(self, tenant_id: str) -> bool:
         """Whether the tenant has a config, readable or not; the next `save` expects the one that is there now."""
-        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
-        self._tags[tenant_id] = tag_there(document)
-        return document is not None
+        text = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        self._tags[tenant_id] = tag_there(text)
+        return text is not None
 
     def readable(self) -> list[RoutingConfigUnified]:
         """The configs of all listed tenants that can be read, by tenant id; the others are told."""
         found = []
         for tenant_id in self.tenant_ids():
             try:
-                found.append(_config(tenant_id, self._document(tenant_id)))
+                found.append(_config(tenant_id, self._text(tenant_id)))
             except (Corrupt, ConfigInvalid, NotFound) as error:
                 tell(Unreadable(tenant_id, Collection.CONFIG, "routing", str(error)))
         return found
 
-    def _document(self, tenant_id: str) -> str:
-        document = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
-        if document is None:
+    def _text(self, tenant_id: str) -> str:
+        text = self._store.read(check_tenant_id(tenant_id), Collection.CONFIG, "routing")
+        if text is None:
             raise NotFound(
                 f"tenant_id: no tenant {tenant_id!r} has a routing config; `argotune tenants list` shows all"
             )
-        return document
+        return text
 
     def add(self, config: RoutingConfigUnified) -> None:
         """Store the config of a new tenant. Raises Conflict for one that has a config."""
@@ -88,7 +88,7 @@ class Configs:
             raise Conflict(
                 f"config of tenant {tenant_id!r}: somebody else changed it since it was read; read it again"
             ) from None
-        self._tags[tenant_id] = tag_there(record.document)
+        self._tags[tenant_id] = tag_there(record.text)
         self.settle(tenant_id)
         forget_agenda(self._store, tenant_id)
 
@@ -125,13 +125,13 @@ class Configs:
 
     def _line(self, tenant_id: str) -> Record | None:
         """The line that the config asks for, None without a config."""
-        document = self._store.read(tenant_id, Collection.CONFIG, "routing")
-        return None if document is None else _record(_entry(_config(tenant_id, document)))
+        text = self._store.read(tenant_id, Collection.CONFIG, "routing")
+        return None if text is None else _record(_entry(_config(tenant_id, text)))
 
     def check_known(self, tenant_id: str) -> None:
         """Raises NotFound for a tenant that has no config and is not on the list."""
         if self._store.read(EVERYONE, Collection.TENANTS, digest(check_tenant_id(tenant_id))) is None:
-            self._document(tenant_id)
+            self._text(tenant_id)
 
     def remove(self, tenant_id: str) -> None:
         """Forget a tenant's config and take it off the list; `removal.remove_tenant` removes the rest too.
@@ -155,9 +155,9 @@ class Configs:
 
         Raises NotFound.
         """
-        document = self._document(tenant_id)
+        text = self._text(tenant_id)
         try:
-            return _entry(_config(tenant_id, document))
+            return _entry(_config(tenant_id, text))
         except (ConfigInvalid, Corrupt):
             return TenantEntry(tenant_id=tenant_id)
 
@@ -166,10 +166,10 @@ class Configs:
         return sorted(find_all(self._store, EVERYONE, Collection.TENANTS, TenantEntry), key=lambda e: e.tenant_id)
 
 
-def _config(tenant_id: str, document: str) -> RoutingConfigUnified:
+def _config(tenant_id: str, text: str) -> RoutingConfigUnified:
     """Raises ConfigInvalid or Corrupt that names the tenant."""
     try:
-        return stored_config(unseal(RoutingConfigUnified.__name__, document))
+        return stored_config(unseal(RoutingConfigUnified.__name__, text))
     except ConfigInvalid as error:
         raise ConfigInvalid(f"config of tenant {tenant_id!r}: {error}") from None
     except Corrupt as error:

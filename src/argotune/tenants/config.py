@@ -62,7 +62,7 @@ Labels = Annotated[list[Label], Field(min_length=1), AfterValidator(_once)]
 
 
 class RewardWeights(_Config):
-    """Weights of the reward (document "Optimization Module", AdvancedOptimizerConfig).
+    """Weights of the reward (documentation "Optimization Module", AdvancedOptimizerConfig).
 
     A reward is what an example counts in training that was labelled by its outcome. Optimizers that draw examples to
     show look at it (bootstrap, random_search, mipro, labeled); simba, gepa, copro and nearest do not.
@@ -72,7 +72,7 @@ class RewardWeights(_Config):
     agent_success_weight: float = Field(0.3, ge=0, le=1)
     user_satisfaction_weight: float = Field(0.3, ge=0, le=1)
     processing_time_penalty: float = Field(0.1, ge=0, le=1)
-    # With 4 s the document's own example (1.2 s) gives its 0.923.
+    # With 4 s the documentation's own example (1.2 s) gives its 0.923.
     processing_time_scale_s: float = Field(4.0, gt=0, description="seconds at which the whole penalty is due")
 
     @model_validator(mode="after")

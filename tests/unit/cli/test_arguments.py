@@ -14,7 +14,7 @@ from argotune.errors import ConfigInvalid, NotFound
         (ConfigInvalid("'x' is none", argument="module"), "ConfigInvalid: --module: 'x' is none"),
         (ConfigInvalid("0 is below 1", argument="max_lm_calls"), "ConfigInvalid: --max-lm-calls: 0 is below 1"),
         (NotFound("nothing is stored", argument="span_id"), "NotFound: --label: nothing is stored"),
-        (ConfigInvalid("twice", argument="documents"), "ConfigInvalid: file: twice"),
+        (ConfigInvalid("twice", argument="given"), "ConfigInvalid: file: twice"),
         (ConfigInvalid("lm: wrong"), "ConfigInvalid: lm: wrong"),
     ],
 )

@@ -105,13 +105,13 @@ def test_whatever_is_new_the_examples_are_those_of_all_experiences(seed: int) ->
         before = tenant.stored()
 
 
-def test_a_pass_with_nothing_new_reads_a_few_documents_and_writes_nothing() -> None:
+def test_a_pass_with_nothing_new_reads_a_few_records_and_writes_nothing() -> None:
     tenant, rng = Tenant(), random.Random(1)
     tenant.ask(some_experiences(rng, 1500, 0))
     first = tenant.gather()
     tenant.store.calls.clear()
     assert (tenant.gather().sums, tenant.store.count("write")) == (first.sums, 0)
-    assert tenant.store.documents("read", "scan") < 10
+    assert tenant.store.records("read", "scan") < 10
 
 
 def test_what_a_pass_reads_grows_with_what_is_new() -> None:
@@ -123,7 +123,7 @@ def test_what_a_pass_reads_grows_with_what_is_new() -> None:
         tenant.ask(make_experience(f"new {n}", span_id=f"f{n:015x}", at=after(5)) for n in range(10))
         tenant.store.calls.clear()
         assert tenant.gather().experiences == old + 10
-        read.append(tenant.store.documents("read", "scan"))
+        read.append(tenant.store.records("read", "scan"))
     assert read[0] < 50
     assert read[1] < read[0] + 10
 
@@ -186,14 +186,14 @@ def test_what_a_newer_release_gathered_is_left_to_it(monkeypatch: pytest.MonkeyP
     before = [r for r in tenant.store.scan("acme_corp", "gathered.routing") if r.id.startswith(begins)]
     with monkeypatch.context() as newer:
         newer.setattr(sealing, "SCHEMA", sealing.SCHEMA + 1)
-        stored = [(record, json.loads(record.document)) for record in before]
+        stored = [(record, json.loads(record.text)) for record in before]
         after = [Record(r.collection, r.id, sealing.seal(told["kind"], told["body"])) for r, told in stored]
     tenant.store.write("acme_corp", after)
     tenant.ask(some_experiences(random.Random(1), 20, 100))
     with pytest.raises(NewerRecord):
         tenant.gather()
     assert after
-    assert [tenant.store.read("acme_corp", r.collection, r.id) for r in after] == [r.document for r in after]
+    assert [tenant.store.read("acme_corp", r.collection, r.id) for r in after] == [r.text for r in after]
 
 
 def test_a_damaged_summary_that_somebody_else_made_anew_is_not_written_over() -> None:

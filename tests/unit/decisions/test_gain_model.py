@@ -25,8 +25,8 @@ from argotune.pipeline.stages.learn import learn
 from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
 from argotune.runs.tallies import Tally
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 from argotune.store.sealing import digest, seal
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified

@@ -85,10 +85,10 @@ def test_a_login_in_a_url_is_hidden_though_nobody_knew_it(url: str):
 
 
 def leave_by_record() -> str:
-    document = seal("note", {"said": [CANARY], "by": "me"})
-    assert unseal("note", document) == {"said": ["***"], "by": "me"}
-    assert tag_of(document)
-    return document
+    text = seal("note", {"said": [CANARY], "by": "me"})
+    assert unseal("note", text) == {"said": ["***"], "by": "me"}
+    assert tag_of(text)
+    return text
 
 
 def leave_by_line() -> str:

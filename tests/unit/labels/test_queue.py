@@ -12,8 +12,8 @@ from argotune.data.splitting import Split
 from argotune.errors import Conflict
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.labels.selection import Reason
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 
 TODAY = NOON.date()
 
@@ -109,7 +109,7 @@ STALE = item(1, is_marked=True)
 
 def stored(store: WatchedStore, *items: QueueItem | str) -> None:
     """Written past any queue; a text is a damaged record."""
-    texts = [(i if isinstance(i, str) else to_record("queue", i.span_id, i).document) for i in items]
+    texts = [(i if isinstance(i, str) else to_record("queue", i.span_id, i).text) for i in items]
     store.write("acme", [Record("queue", ASKED.span_id, text) for text in texts])
 
 

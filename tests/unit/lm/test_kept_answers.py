@@ -84,7 +84,7 @@ def test_answer_that_was_tampered_with_is_asked_for_again(caplog: pytest.LogCapt
     lm = Lm(answers)
     answers.get(QUESTION, lm.ask)
     (kept,) = store.scan("acme", Collection.ANSWERS)
-    store.write("acme", [replace(kept, document=kept.document.replace('"call":1', '"call":9'))])
+    store.write("acme", [replace(kept, text=kept.text.replace('"call":1', '"call":9'))])
     with pytest.raises(Corrupt):
         KeptAnswers(store, "acme", "run-1").find(QUESTION)
     assert answers.get(QUESTION, lm.ask) == {"call": 2}
@@ -173,6 +173,6 @@ def test_an_answer_of_another_shape_is_asked_for_again():
     answers.get(QUESTION, lm.ask)
     (kept,) = store.scan("acme", Collection.ANSWERS)
     for body in ({"answer": "text"}, ["of another release"], {"answer": {}, "at": 3}):
-        store.write("acme", [replace(kept, document=seal("answer", body))])
+        store.write("acme", [replace(kept, text=seal("answer", body))])
         number = lm.calls
         assert answers.get(QUESTION, lm.ask) == {"call": number + 1}

@@ -14,7 +14,7 @@ from argotune.errors import Conflict
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import NEXT, OLDER_KEPT, YEAR, Contest, ContestState, Share, Shares
 from argotune.store.collections import Collection
-from argotune.store.documents import from_text, to_record
+from argotune.store.records import from_text, to_record
 
 DAY = timedelta(days=1)
 ENDS = [state for state in ContestState if state is not ContestState.OPEN]
@@ -77,7 +77,7 @@ def test_a_contest_has_spent_what_its_bet_lost(state: ContestState, log_wealth: 
 
 @pytest.mark.parametrize("contest", [OPEN, OPEN.ended(ContestState.STOPPED, "enough", NOON + DAY, 0.001, "anna")])
 def test_a_contest_is_read_back_as_it_was_stored(contest: Contest):
-    assert from_text(Contest, to_record(Collection.CONTESTS, contest.id, contest).document) == contest
+    assert from_text(Contest, to_record(Collection.CONTESTS, contest.id, contest).text) == contest
 
 
 # A year

@@ -33,7 +33,7 @@ from argotune.runs.run import Run
 from argotune.stats.betting import Bets, anytime_p, gain_interval, joint_mean_interval, log_wealth, share_interval
 from argotune.stats.interval import Interval
 from argotune.store.collections import Collection
-from argotune.store.documents import from_text, to_record
+from argotune.store.records import from_text, to_record
 from argotune.store.sealing import seal
 
 DAY = timedelta(days=1)
@@ -485,7 +485,7 @@ def test_a_challenger_that_gained_nothing_is_never_promoted_even_by_easy_rules(c
 @given(comparisons())
 def test_comparisons_and_verdicts_are_read_back_as_they_were_stored(comparison: Comparison):
     run = make_run(comparison=comparison, verdict=judge(comparison, easy()))
-    assert from_text(Run, to_record(Collection.RUNS, run.id, run).document) == run
+    assert from_text(Run, to_record(Collection.RUNS, run.id, run).text) == run
 
 
 def looked_at(chance: random.Random, wins: float, most: int, asked: Terms, every: int = 5) -> Verdict:

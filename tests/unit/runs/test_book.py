@@ -18,8 +18,8 @@ from argotune.promotion.verdicts import Undecided
 from argotune.runs.book import RunBook
 from argotune.runs.run import NEXT, Plan, RunState, Skip
 from argotune.store.collections import Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 from argotune.store.sealing import SCHEMA, digest, seal
 
 S = RunState
@@ -98,7 +98,7 @@ def test_a_step_is_written_together_with_what_it_promises():
     book = book_of(store)
     book.keep(book.advanced(make_run(state=S.TRAINED), S.OPENED, contest="routing-pass-1"), also=[ALSO])
     assert book.run("routing-pass-1").contest == "routing-pass-1"
-    assert store.read("acme_corp", ALSO.collection, ALSO.id) == ALSO.document
+    assert store.read("acme_corp", ALSO.collection, ALSO.id) == ALSO.text
 
 
 @pytest.mark.parametrize("is_there", [False, True])
@@ -113,7 +113,7 @@ def test_a_step_that_expects_other_records_is_written_with_all_of_them_or_with_n
         assert (book.run(run.id), book.sums()[0].latest.outcome) == (run, "unfinished")
     else:
         opened = book.keep(book.advanced(run, S.OPENED), expecting={ALSO: None})
-        assert (book.run(run.id), store.read("acme_corp", ALSO.collection, ALSO.id)) == (opened, ALSO.document)
+        assert (book.run(run.id), store.read("acme_corp", ALSO.collection, ALSO.id)) == (opened, ALSO.text)
 
 
 @pytest.mark.parametrize("changes", [{"lm_cals": 3}, {"lm_calls": "many"}, {"plan": {"optimizer": "x"}}])
@@ -214,7 +214,7 @@ BODY = make_run(plan=PLAN).model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
-    "document",
+    "text",
     [
         seal("Run", {**BODY, "state": "pondering"}),
         seal("Run", {name: value for name, value in BODY.items() if name != "program"}),
@@ -227,9 +227,9 @@ BODY = make_run(plan=PLAN).model_dump(mode="json")
     ],
     ids=["state", "missing", "null", "kind", "schema", "changed", "empty", "no record"],
 )
-def test_a_record_that_this_release_does_not_know_is_corrupt(document: str):
+def test_a_record_that_this_release_does_not_know_is_corrupt(text: str):
     store = MemoryStore()
-    store.write("acme_corp", [Record(Collection.RUNS, "routing-pass-1", document)])
+    store.write("acme_corp", [Record(Collection.RUNS, "routing-pass-1", text)])
     for ask in (lambda book: book.run("routing-pass-1"), lambda book: book.open(make_run())):
         with pytest.raises(Corrupt, match="runs 'routing-pass-1' of tenant 'acme_corp': "):
             ask(book_of(store))

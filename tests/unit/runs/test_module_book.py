@@ -79,9 +79,9 @@ def test_records_that_change_together_are_written_together_or_not_at_all(store: 
 def test_a_damaged_record_is_a_new_one_and_written_over(store: WatchedStore, kind: Any):
     book_of(store).write(*(kind() for kind in KINDS))
     name = {PassState: "module", Reading: "reading", Masked: "masked", Lessons: "lessons"}[kind]
-    documents = store._documents["acme_corp", "markers"]
-    documents[f"{name}/routing"] = documents[f"{name}/routing"].replace("schema", "skema")
+    texts = store._texts["acme_corp", "markers"]
+    texts[f"{name}/routing"] = texts[f"{name}/routing"].replace("schema", "skema")
     book = book_of(store)
     assert book.read(kind) == kind()
     book.write(kind())
-    assert "skema" not in documents[f"{name}/routing"]
+    assert "skema" not in texts[f"{name}/routing"]

@@ -34,8 +34,8 @@ from argotune.runs.tallies import (
 )
 from argotune.settings import read_settings
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import to_record
 from argotune.store.sealing import digest, seal
 from argotune.store.turns import TURNS
 from argotune.tenants.catalog import Configs
@@ -124,11 +124,11 @@ def test_the_order_of_the_records_changes_nothing_and_a_further_run_lowers_nothi
 def test_a_kept_tally_is_read_back_and_kept_again_it_is_the_same():
     store = MemoryStore()
     tenant(store, "Größe/ä", PROMOTED, JUDGED)
-    document = store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä"))
+    text = store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä"))
     kept = keep_tally(store, "Größe/ä", LATER)
     assert read_tally(store, "Größe/ä") == kept
     assert kept.modules["routing"].runs == {"promoted": 1, "unfinished": 1}
-    assert store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä")) == document
+    assert store.read(EVERYONE, Collection.TALLIES, digest("Größe/ä")) == text
 
 
 def interrupted(times: int) -> WatchedStore:
@@ -168,10 +168,10 @@ def test_a_tally_that_never_gets_its_turn_is_a_conflict():
         keep_tally(interrupted(TURNS), "acme_corp", LATER)
 
 
-@pytest.mark.parametrize("document", ["no record at all", seal("Tally", {"of": "another release"})])
-def test_a_damaged_tally_is_replaced_by_a_whole_one(document: str):
+@pytest.mark.parametrize("text", ["no record at all", seal("Tally", {"of": "another release"})])
+def test_a_damaged_tally_is_replaced_by_a_whole_one(text: str):
     store = MemoryStore()
-    store.write(EVERYONE, [Record(Collection.TALLIES, digest("acme_corp"), document)])
+    store.write(EVERYONE, [Record(Collection.TALLIES, digest("acme_corp"), text)])
     tenant(store, "acme_corp", SKIPPED)
     assert read_tally(store, "acme_corp").modules["routing"].runs == {"skipped": 1}
 

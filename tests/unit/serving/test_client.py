@@ -132,7 +132,7 @@ def test_a_damaged_record_keeps_the_local_copy_serving_until_it_is_mended(caplog
     version = set_champion(store, tuned("sum"))
     whole = Record(Collection.CHAMPIONS, "routing", store.read("acme", Collection.CHAMPIONS, "routing") or "")
     with serving_on(store, refresh_s=0.01) as serving:
-        store.write("acme", [Record(whole.collection, whole.id, whole.document.replace("routing", "rooting"))])
+        store.write("acme", [Record(whole.collection, whole.id, whole.text.replace("routing", "rooting"))])
         assert soon(lambda: any("does not match its hash" in line for line in caplog.messages))
         assert serving.decide("routing", query="x").version == version.id
         store.write("acme", [whole])

@@ -73,7 +73,7 @@ class App:
     def damage(self, collection: str, id: str) -> Record:
         """Flip a letter; the whole record is given back."""
         whole = Record(collection, id, self.store.read("acme", collection, id) or "")
-        self.store.write("acme", [Record(collection, id, whole.document[:-3] + "~" + whole.document[-2:])])
+        self.store.write("acme", [Record(collection, id, whole.text[:-3] + "~" + whole.text[-2:])])
         return whole
 
 

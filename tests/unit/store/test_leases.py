@@ -10,9 +10,9 @@ from watched_store import Call, Fails, Meanwhile, WatchedStore, nothing
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import AccessDenied, ArgotuneError, Conflict, Unavailable
-from argotune.store.documents import to_record
 from argotune.store.leases import Claim, leased
 from argotune.store.port import Record
+from argotune.store.records import to_record
 
 TTL_S = 0.15
 ENOUGH_S = 2.0
@@ -184,7 +184,7 @@ def test_who_was_overtaken_writes_and_removes_nothing_of_the_tenant():
         with pytest.raises(Conflict, match="taken up by another process"):
             stale.check()
         stale.store.write("globex", [Record("runs", "r1", "{}")])
-    assert {record.id: record.document for record in store.scan("acme_corp", "runs")} == {"r1": "{}", "r2": "{}"}
+    assert {record.id: record.text for record in store.scan("acme_corp", "runs")} == {"r1": "{}", "r2": "{}"}
 
 
 def test_who_stood_still_right_after_taking_the_lease_does_not_push_out_who_came_meanwhile():

@@ -6,19 +6,19 @@ import pytest
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import Conflict, Corrupt
-from argotune.store.documents import Document, to_record
 from argotune.store.pointer import Move, Pointer
 from argotune.store.port import Record
+from argotune.store.records import StoredValue, to_record
 
 PLACE = ("pointers", "it")
 
 
-class Now(Document):
+class Now(StoredValue):
     what: str
     number: int
 
 
-class Line(Document):
+class Line(StoredValue):
     what: str
     number: int
     why: str = "test"
@@ -45,7 +45,7 @@ def test_a_move_writes_pointer_line_and_what_goes_with_it_or_nothing():
         move(pointer(store), 2, also=[also], expect={("others", "one"): "another tag"})
     assert [line.number for line in pointer(store).history()] == [1]
     assert move(pointer(store), 2, also=[also], expect={("others", "one"): None}) == Now(what="v2", number=2)
-    assert store.read("acme", "others", "one") == also.document
+    assert store.read("acme", "others", "one") == also.text
 
 
 def test_of_two_moves_from_one_place_the_second_is_refused():

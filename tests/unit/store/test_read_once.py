@@ -49,7 +49,7 @@ def read(store: ReadOnce, times: int = 3) -> set[str | None]:
 @pytest.mark.parametrize("there", [[], [BEFORE]])
 def test_what_is_kept_is_read_once_also_where_nothing_is_there(store: ReadOnce, inner: Read, there: list[Record]):
     inner.write(ACME, there)
-    assert read(store) == {there[0].document if there else None}
+    assert read(store) == {there[0].text if there else None}
     assert inner.count == 1
 
 
@@ -62,10 +62,10 @@ def test_other_documents_and_other_tenants_are_read_every_time(store: ReadOnce, 
 
 def test_what_is_written_through_it_is_known_without_reading(store: ReadOnce, inner: Read):
     store.write(ACME, [BEFORE])
-    assert read(store) == {BEFORE.document}
-    store.write(ACME, [AFTER, Record("runs", "r", seal("made", 3))], {("markers", "m"): tag_of(BEFORE.document)})
-    store.write(ACME, [Record("runs", "r", seal("made", 4))], {("markers", "m"): tag_of(AFTER.document)})
-    assert read(store) == {AFTER.document}
+    assert read(store) == {BEFORE.text}
+    store.write(ACME, [AFTER, Record("runs", "r", seal("made", 3))], {("markers", "m"): tag_of(BEFORE.text)})
+    store.write(ACME, [Record("runs", "r", seal("made", 4))], {("markers", "m"): tag_of(AFTER.text)})
+    assert read(store) == {AFTER.text}
     assert inner.count == 0
 
 
@@ -73,13 +73,13 @@ def test_the_same_id_of_another_tenant_replaces_nothing(store: ReadOnce, inner: 
     store.write(ACME, [BEFORE])
     store.write("globex", [AFTER])
     store.remove("globex", "markers")
-    assert read(store) == {BEFORE.document}
+    assert read(store) == {BEFORE.text}
     assert inner.count == 0
 
 
 def overtaken(store: ReadOnce, inner: Read) -> None:
     with pytest.raises(Conflict):
-        store.write(ACME, [Record("runs", "r", seal("made", 3))], {("markers", "m"): tag_of(BEFORE.document)})
+        store.write(ACME, [Record("runs", "r", seal("made", 3))], {("markers", "m"): tag_of(BEFORE.text)})
 
 
 def lost(store: ReadOnce, inner: Read) -> None:
@@ -99,4 +99,4 @@ def test_after_a_write_that_failed_and_a_removal_it_is_read_again(
     read(store)
     inner.write(ACME, [AFTER])
     happens(store, inner)
-    assert read(store) == {inner.read(ACME, "markers", "m")} != {BEFORE.document}
+    assert read(store) == {inner.read(ACME, "markers", "m")} != {BEFORE.text}

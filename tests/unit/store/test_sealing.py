@@ -21,10 +21,10 @@ BODIES = st.recursive(
 
 @given(BODIES)
 def test_a_sealed_body_comes_back_as_it_was(body: object) -> None:
-    document = seal("thing", body)
-    assert unseal("thing", document) == body
-    assert seal("thing", unseal("thing", document)) == document
-    assert "\n" not in document
+    text = seal("thing", body)
+    assert unseal("thing", text) == body
+    assert seal("thing", unseal("thing", text)) == text
+    assert "\n" not in text
 
 
 @given(st.dictionaries(TEXTS, st.integers()))
@@ -34,16 +34,16 @@ def test_equal_bodies_give_equal_documents(body: dict[str, int]) -> None:
 
 @given(BODIES)
 def test_the_tag_is_the_hash_of_the_rest(body: object) -> None:
-    document = seal("thing", body)
-    inner = json.loads(document)
-    assert tag_of(document) == document[9:73] == inner.pop("hash") == digest(inner)
+    text = seal("thing", body)
+    inner = json.loads(text)
+    assert tag_of(text) == text[9:73] == inner.pop("hash") == digest(inner)
 
 
 @given(BODIES, st.data())
-def test_a_changed_document_is_found_or_says_the_same(body: object, data: st.DataObject) -> None:
-    document = seal("thing", body)
-    at = data.draw(st.integers(0, len(document) - 1))
-    changed = document[:at] + data.draw(st.characters().filter(lambda c: c != document[at])) + document[at + 1 :]
+def test_a_changed_record_is_found_or_says_the_same(body: object, data: st.DataObject) -> None:
+    text = seal("thing", body)
+    at = data.draw(st.integers(0, len(text) - 1))
+    changed = text[:at] + data.draw(st.characters().filter(lambda c: c != text[at])) + text[at + 1 :]
     try:
         assert canonical(unseal("thing", changed)) == canonical(body)  # 1e+16 may be spelled 1E+16
     except Corrupt:
@@ -51,22 +51,22 @@ def test_a_changed_document_is_found_or_says_the_same(body: object, data: st.Dat
 
 
 @given(BODIES, st.data())
-def test_a_cut_or_extended_document_is_found(body: object, data: st.DataObject) -> None:
-    document = seal("thing", body)
-    cut = data.draw(st.integers(0, len(document) - 1))
-    for changed in (document[:cut], document + "}", document + document):
+def test_a_cut_or_extended_record_is_found(body: object, data: st.DataObject) -> None:
+    text = seal("thing", body)
+    cut = data.draw(st.integers(0, len(text) - 1))
+    for changed in (text[:cut], text + "}", text + text):
         with pytest.raises(Corrupt):
             unseal("thing", changed)
 
 
 def resealed(**fields: object) -> str:
-    """A document with a right hash and some fields that are not."""
+    """A record with a right hash and some fields that are not."""
     inner = {"body": 1, "kind": "thing", "schema": SCHEMA, **fields}
     return f'{{"hash":"{digest(inner)}",{canonical(inner)[1:]}'
 
 
 @pytest.mark.parametrize(
-    ("document", "message"),
+    ("text", "message"),
     [
         (resealed(kind="other"), "expected a thing record of schema 1, found other 1"),
         (resealed(schema=SCHEMA + 1), "a thing record of schema 2 is of a newer release, this one reads 1"),
@@ -79,9 +79,9 @@ def resealed(**fields: object) -> str:
         ('{"hash":"' + "0" * 64 + '","body":1}', "a thing record does not match its hash 000000000000"),
     ],
 )
-def test_a_document_that_is_not_what_it_should_be_is_corrupt(document: str, message: str) -> None:
+def test_a_record_that_is_not_what_it_should_be_is_corrupt(text: str, message: str) -> None:
     with pytest.raises(Corrupt, match=message):
-        unseal("thing", document)
+        unseal("thing", text)
 
 
 def test_the_untampered_form_of_those_is_accepted() -> None:

@@ -17,8 +17,8 @@ from argotune.errors import ConfigInvalid, Conflict, Corrupt, NotFound
 from argotune.promotion.registry import Registry
 from argotune.public_api.documented import ConfigManager
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 from argotune.store.sealing import seal
 from argotune.tenants.catalog import Configs
 

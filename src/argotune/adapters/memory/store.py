@@ -16,20 +16,20 @@ class MemoryStore:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._lock = threading.Lock()
-        self._documents: dict[tuple[str, str], dict[str, str]] = {}
+        self._texts: dict[tuple[str, str], dict[str, str]] = {}
         self._leases: dict[tuple[str, str], tuple[str, float]] = {}
 
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         """See Store."""
         with self._lock:
-            return self._documents.get((tenant_id, collection), {}).get(id)
+            return self._texts.get((tenant_id, collection), {}).get(id)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store. What is written after the first step is not seen."""
         with self._lock:
-            found = list(self._documents.get((tenant_id, collection), {}).items())
-        for id, document in found:
-            yield Record(collection, id, document)
+            found = list(self._texts.get((tenant_id, collection), {}).items())
+        for id, text in found:
+            yield Record(collection, id, text)
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -38,7 +38,7 @@ class MemoryStore:
         with self._lock:
             self._check(tenant_id, expect)
             for record in records:
-                self._documents.setdefault((tenant_id, record.collection), {})[record.id] = record.document
+                self._texts.setdefault((tenant_id, record.collection), {})[record.id] = record.text
 
     def remove(
         self,
@@ -52,8 +52,8 @@ class MemoryStore:
         with self._lock:
             self._check(tenant_id, expect)
             if names is None:
-                return len(self._documents.pop((tenant_id, collection), {}))
-            there = self._documents.get((tenant_id, collection), {})
+                return len(self._texts.pop((tenant_id, collection), {}))
+            there = self._texts.get((tenant_id, collection), {})
             return sum(there.pop(id, None) is not None for id in names)
 
     def hold(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
@@ -88,5 +88,5 @@ class MemoryStore:
                 raise Conflict(f"{collection} {id!r} of tenant {tenant_id!r} was changed by somebody else first")
 
     def _tag(self, tenant_id: str, collection: str, id: str) -> str | None:
-        document = self._documents.get((tenant_id, collection), {}).get(id)
-        return None if document is None else document[9:73]
+        text = self._texts.get((tenant_id, collection), {}).get(id)
+        return None if text is None else text[9:73]

@@ -15,8 +15,8 @@ from argotune.promotion.verdicts import Numbers
 from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.tallies import keep_tally
-from argotune.store.documents import Unreadable, unreadable
 from argotune.store.port import Store
+from argotune.store.records import Unreadable, unreadable
 from argotune.store.turns import in_turn
 from argotune.tenants.agenda import forget_agenda
 from argotune.tenants.catalog import Configs

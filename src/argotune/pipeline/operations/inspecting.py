@@ -10,8 +10,8 @@ from argotune.pipeline.operations.asked import tenant_ids_of
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
-from argotune.store.documents import Unreadable, unreadable
 from argotune.store.port import Store
+from argotune.store.records import Unreadable, unreadable
 from argotune.tenants.catalog import Configs
 
 

@@ -15,8 +15,8 @@ from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, Corrupt
 from argotune.promotion.registry import Registry
 from argotune.runs.tallies import Tally
 from argotune.store.collections import EVERYONE, OF_TENANTS, Collection
-from argotune.store.documents import Unreadable, find_all
 from argotune.store.port import Store
+from argotune.store.records import Unreadable, find_all
 from argotune.store.sealing import unseal
 from argotune.tenants.agenda import Agenda
 from argotune.tenants.catalog import Configs
@@ -94,15 +94,15 @@ def _damaged(store: Store, tenant_id: str, collections: Sequence[str]) -> Iterat
     for collection in collections:
         for record in store.scan(tenant_id, collection):
             try:
-                unseal(_kind(record.document), record.document)
+                unseal(_kind(record.text), record.text)
             except Corrupt as error:
                 yield Fault(tenant_id, Unreadable(tenant_id, collection, record.id, str(error)).sentence)
 
 
-def _kind(document: str) -> str:
+def _kind(text: str) -> str:
     """What a record says it is; every kind is looked at for its hash and schema alone."""
     try:
-        return str(json.loads(document)["kind"])
+        return str(json.loads(text)["kind"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return "stored"
 

@@ -10,8 +10,8 @@ from argotune.promotion.versions import Champion
 from argotune.runs.sums import ProgramSum
 from argotune.runs.tallies import leave_tally
 from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection
-from argotune.store.documents import find_all
 from argotune.store.port import Store
+from argotune.store.records import find_all
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODALITIES, MODULES
 

@@ -17,9 +17,9 @@ from argotune.runs.tallies import RoundRecord, keep_round
 from argotune.scheduling.rounds import Round, RoundRequest
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.collections import EVERYONE
-from argotune.store.documents import unreadable
 from argotune.store.moments import believed
 from argotune.store.port import Store
+from argotune.store.records import unreadable
 
 LEARN_EVERY = timedelta(days=1)
 

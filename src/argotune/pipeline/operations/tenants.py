@@ -40,13 +40,13 @@ def change_tenant(store: Store, tenant_id: str, changes: Changes) -> None:
     Configs(store).change(tenant_id, edit)
 
 
-def import_tenants(store: Store, documents: Sequence[JsonValue]) -> list[RoutingConfigUnified]:
+def import_tenants(store: Store, given: Sequence[JsonValue]) -> list[RoutingConfigUnified]:
     """Add or replace tenants by whole configs. Nothing is stored where one of them is wrong: raises ConfigInvalid.
 
     Raises Conflict where somebody changes a config that is being replaced.
     """
     configs = Configs(store)
-    parsed = _each_once([parse_config(document) for document in documents])
+    parsed = _each_once([parse_config(each) for each in given])
     for config in parsed:
         configs.look(config.tenant_id)  # what is replaced is what was there when the operation began
     for config in parsed:
@@ -67,15 +67,15 @@ def list_tenants(store: Store) -> list[RoutingConfigUnified]:
 def _each_once(configs: list[RoutingConfigUnified]) -> list[RoutingConfigUnified]:
     counts = Counter(config.tenant_id for config in configs)
     if twice := next((tenant_id for tenant_id, count in counts.items() if count > 1), None):
-        raise ConfigInvalid(f"tenant {twice!r} stands twice", argument="documents")
+        raise ConfigInvalid(f"tenant {twice!r} stands twice", argument="given")
     return configs
 
 
-def _changed(document: dict[str, JsonValue], changes: Changes) -> dict[str, JsonValue]:
-    """The document with the changes in it. Raises ConfigInvalid for a path into what has no fields."""
+def _changed(fields: dict[str, JsonValue], changes: Changes) -> dict[str, JsonValue]:
+    """The fields with the changes in it. Raises ConfigInvalid for a path into what has no fields."""
     for path, value in changes.items():
         *parents, last = path.split(".")
-        target = document
+        target = fields
         for parent in parents:
             inner = target.get(parent)
             if inner is None:
@@ -84,4 +84,4 @@ def _changed(document: dict[str, JsonValue], changes: Changes) -> dict[str, Json
                 raise ConfigInvalid(f"{path}: {parent} has no fields")
             target = inner
         target[last] = value
-    return document
+    return fields

@@ -14,8 +14,8 @@ from argotune.runs.module_book import ModuleBook
 from argotune.runs.step_outcomes import ModuleCheck, outcome_of_looks
 from argotune.runs.tenant_report import TenantReport
 from argotune.scheduling.next_check import agenda_of
-from argotune.store.documents import unreadable
 from argotune.store.port import Store
+from argotune.store.records import unreadable
 from argotune.tenants.agenda import keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODULES, RoutingConfigUnified

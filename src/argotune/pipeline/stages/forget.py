@@ -26,8 +26,8 @@ from argotune.runs.book import RunBook
 from argotune.runs.run import Run
 from argotune.runs.tallies import rounds
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import Document, find_all, find_renewable, from_text, to_record
 from argotune.store.port import Store
+from argotune.store.records import StoredValue, find_all, find_renewable, from_text, to_record
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -37,10 +37,10 @@ PER_ROUND = 100
 IDLE = timedelta(days=7)
 """Experiences that are older than kept by so much are of a program that has no passes."""
 
-D = TypeVar("D", bound=Document)
+D = TypeVar("D", bound=StoredValue)
 
 
-class Forgotten(Document):
+class Forgotten(StoredValue):
     """Up to which tenant rounds have looked."""
 
     tenant_id: str = ""
@@ -114,7 +114,7 @@ def _runs(store: Store, tenant_id: str) -> Iterator[Run]:
     """All that can be read; a damaged one is left for somebody to look at."""
     for record in store.scan(tenant_id, Collection.RUNS):
         with suppress(Corrupt):
-            yield from_text(Run, record.document)
+            yield from_text(Run, record.text)
 
 
 def _old(store: Store, tenant_id: str, collection: str, kind: type[D], is_old: Callable[[D], bool]) -> list[str]:
@@ -122,7 +122,7 @@ def _old(store: Store, tenant_id: str, collection: str, kind: type[D], is_old: C
     found = []
     for record in store.scan(tenant_id, collection):
         with suppress(Corrupt):
-            if is_old(from_text(kind, record.document)):
+            if is_old(from_text(kind, record.text)):
                 found.append(record.id)
     return found
 

@@ -17,8 +17,8 @@ from argotune.pipeline.operations.mending import Fault, look_over
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record, Store
+from argotune.store.records import to_record
 from argotune.tenants.agenda import Agenda, keep_agenda, seen_agenda
 from argotune.tenants.catalog import Configs
 
@@ -39,7 +39,7 @@ def installation(store: Store) -> Registry:
 
 def damage(store: Store, tenant_id: str, collection: str) -> str:
     record = next(iter(store.scan(tenant_id, collection)))
-    store.write(tenant_id, [Record(collection, record.id, record.document[:-5])])
+    store.write(tenant_id, [Record(collection, record.id, record.text[:-5])])
     return record.id
 
 

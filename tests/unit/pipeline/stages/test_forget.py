@@ -21,8 +21,8 @@ from argotune.runs.run import Run, RunState
 from argotune.runs.tallies import RoundRecord, keep_tally
 from argotune.store import sealing
 from argotune.store.collections import EVERYONE, Collection
-from argotune.store.documents import to_record
 from argotune.store.port import Record
+from argotune.store.records import to_record
 from argotune.tenants.catalog import Configs
 
 DAY = timedelta(days=1)
@@ -194,17 +194,17 @@ def test_a_damaged_note_of_whom_rounds_looked_after_is_not_written_over_by_who_w
     other = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t1"))
     store.before = Meanwhile(lambda: store.write(EVERYONE, [other]))
     forget_some(store, NOON + 8 * DAY, count=1)
-    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == other.document
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == other.text
     store.write(EVERYONE, [Record(Collection.FORGETTING, "cursor", "{}")])
     forget_some(store, NOON + 8 * DAY, count=1)
     written = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t0"))
-    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == written.document
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == written.text
 
 
 def test_where_a_newer_release_looks_after_tenants_an_older_one_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
         newer.setattr(sealing, "SCHEMA", sealing.SCHEMA + 1)
-        document = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t1")).document
-    store = a_round_store(document)
+        text = to_record(Collection.FORGETTING, "cursor", Forgotten(tenant_id="t1")).text
+    store = a_round_store(text)
     assert forget_some(store, NOON + 8 * DAY) == {}
-    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == document
+    assert store.read(EVERYONE, Collection.FORGETTING, "cursor") == text

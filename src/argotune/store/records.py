@@ -20,7 +20,7 @@ from argotune.store.sealing import seal, tag_of, unseal
 log = logging.getLogger(__name__)
 
 
-class Document(BaseModel):
+class StoredValue(BaseModel):
     """A frozen value that can be stored. What this release writes has known fields only; what it reads may be of a
     later release of the same schema, whose further fields are left out.
     """
@@ -36,7 +36,7 @@ D = TypeVar("D", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A record that was left out, and why. `tenant_id` may be records.EVERYONE."""
+    """A record that was left out, and why. `tenant_id` may be collections.EVERYONE."""
 
     tenant_id: str
     collection: str
@@ -75,10 +75,10 @@ def to_record(collection: str, id: str, value: BaseModel) -> Record:
     return Record(collection, id, seal(kind_of(type(value)), value.model_dump(mode="json")))
 
 
-def from_text(kind: type[D], document: str) -> D:
-    """The value in a sealed document; fields that this release does not know are left out. Raises Corrupt."""
+def from_text(kind: type[D], text: str) -> D:
+    """The value in a sealed record; fields that this release does not know are left out. Raises Corrupt."""
     try:
-        return kind.model_validate(unseal(kind_of(kind), document), extra="ignore")
+        return kind.model_validate(unseal(kind_of(kind), text), extra="ignore")
     except (ValidationError, ConfigInvalid) as error:
         detail = first_problem(error) if isinstance(error, ValidationError) else str(error)
         raise Corrupt(f"a {kind_of(kind)} record cannot be read: {detail}") from error
@@ -86,9 +86,9 @@ def from_text(kind: type[D], document: str) -> D:
 
 def find(store: Store, tenant_id: str, collection: str, id: str, kind: type[D]) -> tuple[D, str] | tuple[None, None]:
     """The value and its tag, or (None, None). Raises Corrupt that says which record cannot be read."""
-    document = store.read(tenant_id, collection, id)
+    text = store.read(tenant_id, collection, id)
     try:
-        return (None, None) if document is None else (from_text(kind, document), tag_of(document))
+        return (None, None) if text is None else (from_text(kind, text), tag_of(text))
     except Corrupt as error:
         raise type(error)(Unreadable(tenant_id, collection, id, str(error)).sentence) from error
 
@@ -100,21 +100,21 @@ def find_renewable(
 
     Raises NewerRecord: that one is whole, and not this release's to overwrite.
     """
-    document = store.read(tenant_id, collection, id)
+    text = store.read(tenant_id, collection, id)
     try:
-        return (None, None) if document is None else (from_text(kind, document), tag_of(document))
+        return (None, None) if text is None else (from_text(kind, text), tag_of(text))
     except NewerRecord as error:
         raise NewerRecord(Unreadable(tenant_id, collection, id, str(error)).sentence) from error
     except Corrupt as error:
         tell(Unreadable(tenant_id, collection, id, str(error)))
-        return None, tag_there(document)
+        return None, tag_there(text)
 
 
-def tag_there(document: str | None) -> str | None:
-    """The tag that a change of a document must expect, whole or damaged; None where there is none."""
-    if document is None:
+def tag_there(text: str | None) -> str | None:
+    """The tag that a change of a record must expect, whole or damaged; None where there is none."""
+    if text is None:
         return None
-    head = document[:73]  # where stores count bytes these are characters too, so that all of them find the same
+    head = text[:73]  # where stores count bytes these are characters too, so that all of them find the same
     return head[9:] if head.isascii() and head.isprintable() else ANY
 
 
@@ -125,19 +125,17 @@ def find_all(store: Store, tenant_id: str, collection: str, kind: type[D]) -> It
 
 def find_tagged(store: Store, tenant_id: str, collection: str, kind: type[D]) -> Iterator[tuple[D, str]]:
     """All values of a collection that can be read, each with the tag that a change must expect."""
-    return readable(
-        tenant_id, store.scan(tenant_id, collection), lambda document: (from_text(kind, document), tag_of(document))
-    )
+    return readable(tenant_id, store.scan(tenant_id, collection), lambda text: (from_text(kind, text), tag_of(text)))
 
 
 T = TypeVar("T")
 
 
 def readable(tenant_id: str, records: Iterable[Record], read: Callable[[str], T]) -> Iterator[T]:
-    """What `read` makes of the records' documents; those at which it raises Corrupt are told and left out."""
+    """What `read` makes of the records' texts; those at which it raises Corrupt are told and left out."""
     for record in records:
         try:
-            found = read(record.document)
+            found = read(record.text)
         except Corrupt as error:
             tell(Unreadable(tenant_id, record.collection, record.id, str(error)))
             continue

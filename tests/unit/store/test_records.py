@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Iterator
 
 import argotune
-from argotune.store.documents import Document, kind_of
+from argotune.store.records import StoredValue, kind_of
 
 STORED = (
     "Agenda Annotated AnnotatorReport Appointment Attempt Bar Champion Change Claim DaySpending Forgotten LedgerRow "
@@ -16,14 +16,14 @@ STORED = (
 )
 
 
-def documents(of: type[Document]) -> Iterator[type[Document]]:
+def kinds_below(of: type[StoredValue]) -> Iterator[type[StoredValue]]:
     for each in of.__subclasses__():
         yield each
-        yield from documents(each)
+        yield from kinds_below(each)
 
 
 def test_what_a_store_holds_keeps_its_kind_whatever_its_class_is_called():
     for module in pkgutil.walk_packages(argotune.__path__, "argotune."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    assert set(STORED.split()) <= {kind_of(each) for each in documents(Document)}
+    assert set(STORED.split()) <= {kind_of(each) for each in kinds_below(StoredValue)}
