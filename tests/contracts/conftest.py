@@ -1,4 +1,5 @@
-"""The stores that the contract is run on, and private Redis servers on loopback ports."""
+"""The stores that the contract is run on, private Redis servers on loopback ports, and what suites of several products
+share."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
 import trustme
+from bad_server import BadServer, misbehaving
 from required import lacking
 
 from argotune.adapters.memory.store import MemoryStore
@@ -24,6 +27,8 @@ from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.port import Record, Store
 from argotune.store.read_once import ReadOnce
 from argotune.store.sealing import seal
+
+NOW = datetime.now(UTC).replace(microsecond=123456)
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
 REDIS = [pytest.param(name, marks=pytest.mark.redis) for name in ("redis", "redis cluster", "redis with TLS")]
@@ -271,3 +276,20 @@ def argo_runner() -> Iterator[WorkflowRunner]:
         yield ArgoRunner.from_environment(name)
     finally:
         core.delete_namespace(name)
+
+
+@pytest.fixture
+def bad_server() -> Iterator[BadServer]:
+    with misbehaving() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that no other test writes to."""
+    return f"acme/ä {os.urandom(6).hex()}"

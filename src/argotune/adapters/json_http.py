@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 import weakref
@@ -17,6 +18,7 @@ from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.errors.known_secrets import masked_json, remember_login
 from argotune.errors.lines import one_line, told
+from argotune.store.texts import storable
 from argotune.tenants.ids import percent_encoded
 
 if "httpx" not in sys.modules:
@@ -247,6 +249,19 @@ def _too_slow(request: _Request, message: str) -> Exception:
 def segment(id: str) -> str:
     """An id as one segment of a path."""
     return percent_encoded(id)
+
+
+def storable_json(value: Any) -> Any:
+    """A JSON value that every store takes: no NUL bytes, lone surrogates, or numbers that JSON does not have."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list | tuple):
+        return [storable_json(item) for item in value]
+    if isinstance(value, Mapping):
+        return {storable_json(key): storable_json(item) for key, item in value.items()}
+    return value
 
 
 def key_header(product: Product, scheme: str, key: str) -> dict[str, str]:

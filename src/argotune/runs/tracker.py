@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class TrackedExample:
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What a tracker is told of one run: the dataset, both results and the facts around them."""
+    """What a tracker is told of one run: the dataset, both results and the facts around them.
+
+    `states` is each version's program as DSPy saves it, JSON, by version id.
+    """
 
     tenant_id: str
     program: str
@@ -37,6 +40,7 @@ class TrackedRun:
     facts: Mapping[str, str | float | int | bool | None]
     started_at: datetime
     ended_at: datetime
+    states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
-from argotune.adapters.phoenix.spans import storable_json
+from argotune.adapters.json_http import storable_json
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told

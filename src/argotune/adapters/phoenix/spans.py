@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from argotune.adapters.json_http import storable_json
 from argotune.adapters.phoenix.place import Place
 from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.data.spans import Json, Span
@@ -76,19 +76,6 @@ def body_of(span: Span) -> dict[str, Any]:
         "status_code": span.status,
         "attributes": {name: storable_json(value) for name, value in span.attributes.items()},
     }
-
-
-def storable_json(value: Any) -> Any:
-    """A JSON value that every store takes: no NUL bytes, lone surrogates, or numbers that JSON does not have."""
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, list | tuple):
-        return [storable_json(item) for item in value]
-    if isinstance(value, Mapping):
-        return {storable_json(key): storable_json(item) for key, item in value.items()}
-    return value
 
 
 def _parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> T:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, segment
+from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.names import project_name
-from argotune.adapters.phoenix.spans import storable_json
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 

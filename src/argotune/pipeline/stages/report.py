@@ -47,16 +47,18 @@ def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pa
     comparison, verdict = run.comparison, run.verdict
     assert comparison is not None
     assert verdict is not None
+    champion, challenger = map(registry.version, (comparison.champion_version, comparison.challenger_version))
     return TrackedRun(
         tenant_id=run.tenant_id,
         program=run.program,
         run_id=trained.contest.id,
-        champion_version=comparison.champion_version,
-        challenger_version=comparison.challenger_version,
+        champion_version=champion.id,
+        challenger_version=challenger.id,
         examples=_rows(trained.examples, comparison, pairs),
-        facts=_facts(run, trained.run, registry.version(comparison.challenger_version), verdict),
+        facts=_facts(run, trained.run, challenger, verdict),
         started_at=run.started_at,
         ended_at=now,
+        states={version.id: version.state for version in (champion, challenger)},
     )
 
 
