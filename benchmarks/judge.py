@@ -19,7 +19,7 @@ import numpy as np
 
 from argotune.promotion.judges import judge_that_saves
 from argotune.stats.betting import DIFFERENCES, corrected_differences, log_wealth_path
-from argotune.stats.error_control import next_level
+from argotune.stats.significance import next_level
 
 GAIN, DISAGREEMENT, SIGNIFICANCE, CHANCE = 0.05, 0.15, 0.05, 0.8
 MOST_ANSWERS = 5000

@@ -41,7 +41,7 @@ from simulated_year import (
     year,
 )
 
-from argotune.stats.error_control import level_in_series
+from argotune.stats.significance import level_in_series
 
 MIN_TEST_EXAMPLES = 20
 

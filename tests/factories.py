@@ -135,7 +135,7 @@ def make_conditions(**overrides: Any) -> Conditions:
         "is_forced": False,
         "is_unfinished": False,
         "last_run_at": None,
-        "interval": timedelta(hours=1),
+        "period": timedelta(hours=1),
         "now": NOON,
         "traces": 0,
         "traces_needed": 100,

@@ -49,7 +49,7 @@ class Crowd:
         for number in range(8):
             self._add(f"off-{number}", reason="its optimization is off", enable_auto_optimization=False)
         for number in range(3):
-            early = self._add(f"early-{number}", spans=3, reason="its interval is not over")
+            early = self._add(f"early-{number}", spans=3, reason="its period is not over")
             self._look(early, open_at=self._now + HOUR)
         for number in range(12):
             self._look(self._add(f"quiet-{number}", reason="no traces since the last look"), open_at=self._now - HOUR)

@@ -84,10 +84,10 @@ def fill(store: Store) -> None:
 
 
 @contextmanager
-def serving(open_store: Callable[[], Store], interval_s: float = 0.05, tell=lambda _text: None) -> Iterator[str]:
+def serving(open_store: Callable[[], Store], refresh_s: float = 0.05, tell=lambda _text: None) -> Iterator[str]:
     """The server in threads of this process; yields its URL."""
     server, stop = MetricsServer(open_store, lambda: after(60), "127.0.0.1", 0), threading.Event()
-    serving = threading.Thread(target=server.serve, args=(interval_s, stop, tell))
+    serving = threading.Thread(target=server.serve, args=(refresh_s, stop, tell))
     serving.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

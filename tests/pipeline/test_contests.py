@@ -528,7 +528,7 @@ def test_answers_are_limited_by_pass_and_by_contest():
         world.later(hours=1)
         due.append(world.look(config).is_due)
     assert made == [10, 10, 5, 0]
-    assert due == [True, True, False, False], "what is owed is asked at the next interval"
+    assert due == [True, True, False, False], "what is owed is asked after the next period"
 
 
 @pytest.mark.parametrize(

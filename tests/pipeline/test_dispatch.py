@@ -80,7 +80,7 @@ def test_every_tenant_gets_what_its_state_asks_for() -> None:
         "busy": "skipped: its last run is not over",
         "traffic": "submitted: new traces",
         "waiting": "skipped: no traces since the last look",
-        "due": "submitted: due by its interval",
+        "due": "submitted: its period is over",
         "off": "skipped: its optimization is off",
     }
     assert [line.tenant_id for line in done.of("submitted")] == ["due", "never", "traffic"]

@@ -75,7 +75,7 @@ def test_a_second_run_finds_nothing_new():
     assert "0 new" in report.lines[0]
 
 
-def test_a_second_run_within_the_interval_waits():
+def test_a_second_run_within_the_period_waits():
     world, config = filled()
     run_once(world, config)
     world.later(minutes=10)

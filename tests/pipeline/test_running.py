@@ -29,7 +29,7 @@ def ran(report) -> list[str]:
     return [run.module for run in report.runs]
 
 
-def test_a_forced_run_passes_over_the_interval_and_a_group_is_run_once(world: World):
+def test_a_forced_run_passes_over_the_period_and_a_group_is_run_once(world: World):
     assert ran(run_modules(world.ports, ALL)) == ["routing"]
     assert ran(run_modules(world.ports, ALL)) == []
     forced = replace(ALL, module="routing", is_forced=True, group="g1")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
+import tokenize
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "argotune"
@@ -25,15 +29,33 @@ PRODUCTS = words_of(
 PLAIN = words_of(
     """
     addresses aggregate api application asked bootstrap both bound causes check checkup choice cli client
-    cluster command commands compiling config connection credentials cross data decide demo disagreement
-    discover evaluate evaluation explain exporter failures features files flags forget
-    format host hosts http ids inspect inspecting instructions interval json known learn lines main marker
+    cluster command commands compiling config connection credentials cross data decide demo
+    discover doubts errors evaluate evaluation explain exporter failures features files flags forget
+    format host hosts http ids inspect inspecting instructions json known learn lines main marker
     memory mending named names nearest next old on once output own paired parser personal place progress public
     quiet random reasons removal report reports retrying right sample scheduling search secrets selection
     service showing stats step steps store story up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""
+
+AT_HOME = {
+    "document": ("adapters/vespa", "pipeline/operations/synthesizing", "synthetic/"),
+    "interval": (
+        "cli/commands/contests",
+        "decisions/",
+        "labels/agreement",
+        "pipeline/stages/report",
+        "promotion/",
+        "runs/",
+        "stats/",
+    ),
+    "disagreement": ("decisions/", "pipeline/run_steps", "pipeline/standing", "promotion/", "stats/power"),
+}
+"""Words that could mean two things, and where names are made of them: the other meaning has another word there."""
+
+PROMISED = {"optimization_interval_seconds"}
+"""Names that the documentation fixes."""
 
 
 def stem(word: str) -> str:
@@ -64,3 +86,23 @@ def test_the_name_of_a_module_is_plain_or_explained():
     known = PRODUCTS | PLAIN
     assert sorted(w for w in words_of_modules() - known if stem(w) not in explained) == []
     assert sorted(word for word in known if word not in words_of_modules() or stem(word) in explained) == []
+
+
+def places_of(word: str) -> set[str]:
+    """The files that make names of a word."""
+    found = set()
+    for path in SOURCES.rglob("*.py"):
+        tokens = tokenize.generate_tokens(io.StringIO(path.read_text("utf-8")).readline)
+        names = {token.string for token in tokens if token.type == tokenize.NAME} - PROMISED
+        if any(part.lower() in (word, f"{word}s") for name in names for part in re.findall("[A-Za-z][a-z]*", name)):
+            found.add(path.relative_to(SOURCES).as_posix())
+    return found
+
+
+@pytest.mark.parametrize("word", AT_HOME)
+def test_a_word_that_could_mean_two_things_is_a_name_in_the_rooms_of_one(word: str):
+    homes = AT_HOME[word]
+    places = places_of(word)
+    assert [place for place in sorted(places) if not place.startswith(homes)] == []
+    assert [home for home in homes if not any(place.startswith(home) for place in places)] == []
+    assert stem(word) in {stem(word) for row in ROWS for word in words_of(row)}

@@ -200,14 +200,14 @@ class MetricsServer:
             raise ConfigInvalid(f"--address, --port: cannot listen at {address!r}, {port}: {error}") from error
         self.port: int = self._server.server_address[1]
 
-    def serve(self, interval_s: float, stop: threading.Event, tell: Callable[[str], None]) -> bool:
+    def serve(self, refresh_s: float, stop: threading.Event, tell: Callable[[str], None]) -> bool:
         """Serve until `stop` is set; False when it was not, but reading broke with an error that nobody foresaw.
 
         `tell` hears when the store goes away and comes back.
         """
         broken = threading.Event()
         # Daemons: a store that does not answer, or a slow client, must not keep the process from ending.
-        threading.Thread(target=self._keep_reading, args=(interval_s, stop, broken, tell), daemon=True).start()
+        threading.Thread(target=self._keep_reading, args=(refresh_s, stop, broken, tell), daemon=True).start()
         threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True).start()
         stop.wait()
         self._server.shutdown()
@@ -215,7 +215,7 @@ class MetricsServer:
         return not broken.is_set()
 
     def _keep_reading(
-        self, interval_s: float, stop: threading.Event, broken: threading.Event, tell: Callable[[str], None]
+        self, refresh_s: float, stop: threading.Event, broken: threading.Event, tell: Callable[[str], None]
     ) -> None:
         known: str | None = None
         with ExitStack() as at_the_end:
@@ -227,5 +227,5 @@ class MetricsServer:
                 if problem != known:
                     tell(f"the store cannot be read: {problem}" if problem else "the store can be read again")
                 known = problem
-                stop.wait(interval_s)
+                stop.wait(refresh_s)
             at_the_end.pop_all()  # it was asked to stop

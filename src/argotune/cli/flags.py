@@ -134,7 +134,7 @@ def truth(text: str) -> bool:
 
 MAX_HOURS = 24 * 3660
 
-CONDITIONS = "pass over interval, trace count and the off switch"
+CONDITIONS = "pass over period, trace count and the off switch"
 
 
 def add_force(

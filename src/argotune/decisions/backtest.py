@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from argotune.decisions.gain_model import FOLDS, MAX_WEIGHT, Advisor, MetaModel, fit, fold_of, trainings_of
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import Action
-from argotune.stats.error_control import level_in_series
 from argotune.stats.interval import Interval
+from argotune.stats.significance import level_in_series
 from argotune.stats.wording import confidence
 from argotune.store.records import StoredValue
 

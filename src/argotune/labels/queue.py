@@ -32,9 +32,9 @@ class ItemKind(StrEnum):
 class QueueItem(StoredValue):
     """One span that a person is asked about. `probability` is that with which it was chosen (selection.py).
 
-    `second_look_at`: when it came back because annotators disagreed, which it does once. `is_marked`: whether the
-    trace source shows it as it is now. `contest` is the open contest that its label judges in, `place` its place among
-    what that has drawn.
+    `second_look_at`: when it came back because annotators said different things, which it does once. `is_marked`:
+    whether the trace source shows it as it is now. `contest` is the open contest that its label judges in, `place` its
+    place among what that has drawn.
     """
 
     span_id: str

@@ -141,7 +141,7 @@ def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], contests: S
 
 def _again_at(this: Pass, runs: Sequence[Run], contests: Sequence[Contest]) -> datetime | None:
     """When the module is due though nothing new came. A run that has to be repeated is, not at once, as it costs what
-    the first one did; a contest at the next interval where requests wait to be drawn or a judge was asked, else when
+    the first one did; a contest after the next period where requests wait to be drawn or a judge was asked, else when
     its days are over, and after a while where they are by a clock that is not believed."""
     now, rules = this.now, this.config
     later = now + timedelta(hours=rules.decisions.look_again_hours)

@@ -10,7 +10,7 @@ from argotune.errors import Conflict, NewerRecord, NotFound
 from argotune.promotion.contests import Contest, ContestState, OpenContest, Share, Shares
 from argotune.promotion.evidence import Marks, Page, Pair
 from argotune.promotion.openings import Opening, opened_ids
-from argotune.stats.error_control import spent_by
+from argotune.stats.significance import spent_by
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
 from argotune.store.records import (

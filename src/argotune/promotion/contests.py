@@ -16,7 +16,7 @@ from argotune.data.spans import Json
 from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
 from argotune.promotion.judges import Judge
-from argotune.stats.error_control import next_level
+from argotune.stats.significance import next_level
 from argotune.store.moments import believed
 from argotune.store.records import StoredValue
 
@@ -46,7 +46,7 @@ class Contest(StoredValue):
     """One challenger against the version that it has to beat.
 
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
-    `spent` what it has spent when it has ended (stats/error_control.py). `seen_ids` are the examples that training and
+    `spent` what it has spent when it has ended (stats/significance.py). `seen_ids` are the examples that training and
     choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
     pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, how many requests were
     `drawn` (silent ones too), the natural logarithm of its wealth, the spans that `wait` to be labelled in the order in

@@ -29,14 +29,14 @@ class Need:
 
 def agenda_of(tenant_id: str, modules: Sequence[Conditions], now: datetime) -> Agenda:
     """The agenda after a look at all modules of a tenant at `now`."""
-    due = [now if m.is_unfinished else _interval_end(m, now) for m in modules if m.has_news or m.is_unfinished]
-    due += [max(m.again_at, _interval_end(m, now)) for m in modules if m.again_at and not m.has_news]
-    waiting = [_interval_end(m, now) for m in modules if not m.has_news and not m.is_unfinished]
+    due = [now if m.is_unfinished else _period_end(m, now) for m in modules if m.has_news or m.is_unfinished]
+    due += [max(m.again_at, _period_end(m, now)) for m in modules if m.again_at and not m.has_news]
+    waiting = [_period_end(m, now) for m in modules if not m.has_news and not m.is_unfinished]
     return Agenda(tenant_id=tenant_id, looked_at=now, due_at=min(due, default=None), open_at=min(waiting, default=None))
 
 
-def _interval_end(conditions: Conditions, now: datetime) -> datetime:
-    return now if conditions.last_run_at is None else conditions.last_run_at + conditions.interval
+def _period_end(conditions: Conditions, now: datetime) -> datetime:
+    return now if conditions.last_run_at is None else conditions.last_run_at + conditions.period
 
 
 def need_of(agenda: Agenda | None, newest_trace_at: datetime | None, now: datetime) -> Need | str:
@@ -46,11 +46,11 @@ def need_of(agenda: Agenda | None, newest_trace_at: datetime | None, now: dateti
     if believed(agenda.looked_at, now) is None:
         return Need(1, now, "its last look is dated in the future")
     if agenda.due_at is not None and agenda.due_at <= now:
-        return Need(0, agenda.due_at, "due by its interval")
+        return Need(0, agenda.due_at, "its period is over")
     if now - agenda.looked_at >= LOOK_AGAIN:
         return Need(3, agenda.looked_at, "not looked at for a day")
     if newest_trace_at is None or newest_trace_at < agenda.looked_at:
         return "no traces since the last look"
     if agenda.open_at is None or now < agenda.open_at:
-        return "its interval is not over"
+        return "its period is not over"
     return Need(2, agenda.looked_at, "new traces")

@@ -19,7 +19,7 @@ class Conditions:
     is_forced: bool
     is_unfinished: bool
     last_run_at: datetime | None
-    interval: timedelta
+    period: timedelta
     now: datetime
     traces: int
     traces_needed: int
@@ -33,8 +33,8 @@ class Conditions:
     again_at: datetime | None = None
 
     @property
-    def is_interval_met(self) -> bool:
-        return self.last_run_at is None or self.now - self.last_run_at >= self.interval
+    def is_period_over(self) -> bool:
+        return self.last_run_at is None or self.now - self.last_run_at >= self.period
 
     @property
     def has_traces(self) -> bool:
@@ -53,8 +53,8 @@ class Conditions:
 
     @property
     def is_due(self) -> bool:
-        """Forcing passes over interval, traces and optimization being off; an unfinished pass is taken up."""
-        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_interval_met and self.has_news)
+        """Forcing passes over period, traces and optimization being off; an unfinished pass is taken up."""
+        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_period_over and self.has_news)
 
     @property
     def why_not(self) -> str:
@@ -62,8 +62,8 @@ class Conditions:
         reasons = []
         if not self.is_enabled:
             reasons.append("enable_auto_optimization is off")
-        if not self.is_interval_met and self.last_run_at is not None:
-            wait = self.last_run_at + self.interval - self.now
+        if not self.is_period_over and self.last_run_at is not None:
+            wait = self.last_run_at + self.period - self.now
             reasons.append(f"next run is due in {_minutes(wait)}")
         if not self.has_news:
             short = self.traces_needed - self.traces

@@ -22,7 +22,7 @@ MICROSECOND = timedelta(microseconds=1)
         ({}, True),
         ({"last_run_at": NOON - HOUR}, True),
         ({"last_run_at": NOON - HOUR + MICROSECOND}, False),
-        ({"last_run_at": NOON, "interval": timedelta(0)}, True),
+        ({"last_run_at": NOON, "period": timedelta(0)}, True),
         ({"last_run_at": NOON + HOUR}, False),
         (LATELY, False),
         ({"traces": 101}, True),
@@ -50,10 +50,10 @@ def test_a_module_is_due_or_says_why_not(changes: dict[str, object], is_due: boo
         ({"is_enabled": False}, "enable_auto_optimization is off"),
         ({"traces": 42}, "58 traces short: 42 new, 100 needed"),
         (LATELY, "next run is due in 50 min"),
-        ({**LATELY, "interval": timedelta(minutes=11)}, "next run is due in 60 s"),
-        ({**LATELY, "interval": timedelta(seconds=600.2)}, "next run is due in 1 s"),
-        ({**LATELY, "interval": timedelta(seconds=690)}, "next run is due in 2 min"),
-        ({**LATELY, "interval": timedelta(days=1)}, "next run is due in 23.8 hours"),
+        ({**LATELY, "period": timedelta(minutes=11)}, "next run is due in 60 s"),
+        ({**LATELY, "period": timedelta(seconds=600.2)}, "next run is due in 1 s"),
+        ({**LATELY, "period": timedelta(seconds=690)}, "next run is due in 2 min"),
+        ({**LATELY, "period": timedelta(days=1)}, "next run is due in 23.8 hours"),
         (
             {**LATELY, "is_enabled": False, "traces": 0},
             "enable_auto_optimization is off; next run is due in 50 min; 100 traces short: 0 new, 100 needed",
@@ -87,16 +87,16 @@ def test_a_plus_says_that_counting_stopped(traces: int, text: str):
 
 
 @given(st.booleans(), st.integers(-10_000, 10_000), st.integers(0, 10_000), st.integers(0, 200), st.integers(1, 200))
-def test_due_and_why_not_never_disagree(is_enabled: bool, ago_s: int, interval_s: int, traces: int, needed: int):
+def test_due_and_why_not_never_disagree(is_enabled: bool, ago_s: int, period_s: int, traces: int, needed: int):
     conditions = replace(
         DUE,
         is_enabled=is_enabled,
         last_run_at=after(-ago_s),
-        interval=timedelta(seconds=interval_s),
+        period=timedelta(seconds=period_s),
         traces=traces,
         traces_needed=needed,
     )
-    assert conditions.is_due is (conditions.why_not == "") is (is_enabled and ago_s >= interval_s and traces >= needed)
+    assert conditions.is_due is (conditions.why_not == "") is (is_enabled and ago_s >= period_s and traces >= needed)
     assert "-" not in conditions.why_not
 
 

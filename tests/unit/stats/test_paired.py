@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.stats.error_control import level_in_series
 from argotune.stats.interval import Interval
 from argotune.stats.paired import bootstrap_interval, cohen_kappa, kappa_interval, wilson_interval
+from argotune.stats.significance import level_in_series
 
 differences = st.lists(st.floats(-1, 1), min_size=2, max_size=30)
 seeds = st.integers(0, 2**31 - 1)

@@ -11,7 +11,7 @@ from argotune.cli.open import settings_of
 from argotune.cli.output import note
 from argotune.errors import ConfigInvalid
 
-MAX_INTERVAL_S = 3600.0
+MAX_REFRESH_S = 3600.0
 
 
 def add_commands(commands: Commands) -> None:
@@ -20,7 +20,11 @@ def add_commands(commands: Commands) -> None:
     exporter.add_argument("--port", type=int, default=9090, help="where to listen; 0 takes a free port (default: 9090)")
     exporter.add_argument("--address", default="", help="an address of this machine (default: all, IPv4; :: for IPv6)")
     exporter.add_argument(
-        "--interval", type=float, default=60.0, help="seconds from one look at the store to the next (default: 60)"
+        "--interval",
+        dest="refresh_s",
+        type=float,
+        default=60.0,
+        help="seconds from one look at the store to the next (default: 60)",
     )
     add_store(exporter)
 
@@ -28,11 +32,11 @@ def add_commands(commands: Commands) -> None:
 def _export(arguments: Namespace) -> int:
     from argotune.wiring import open_exporter
 
-    if not 1 <= arguments.interval <= MAX_INTERVAL_S:
-        raise ConfigInvalid(f"--interval: {arguments.interval:g} is not within 1 and {MAX_INTERVAL_S:g} seconds")
+    if not 1 <= arguments.refresh_s <= MAX_REFRESH_S:
+        raise ConfigInvalid(f"--interval: {arguments.refresh_s:g} is not within 1 and {MAX_REFRESH_S:g} seconds")
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     server = open_exporter(settings_of(arguments), arguments.address, arguments.port)
     note(f"serving /metrics and /healthz on port {server.port}")
-    return 0 if server.serve(arguments.interval, stop, note) else 1
+    return 0 if server.serve(arguments.refresh_s, stop, note) else 1

@@ -136,7 +136,7 @@ def say_look(look: ModuleCheck) -> None:
     conditions = look.conditions
     say(f"Checking auto-optimization conditions of {conditions.module}...")
     say(f"  Auto-optimization enabled: {conditions.is_enabled}")
-    say(f"  Time interval met: {conditions.is_interval_met} (last run: {conditions.last_run_text})")
+    say(f"  Time interval met: {conditions.is_period_over} (last run: {conditions.last_run_text})")
     enough = f"{conditions.traces_text} traces, min: {conditions.traces_needed}"
     say(f"  Sufficient traces: {conditions.has_traces} ({enough})")
     for remark in conditions.remarks:
@@ -165,7 +165,7 @@ def look_json(look: ModuleCheck) -> dict[str, object]:
         "due": look.is_due,
         "why_not": look.missing or conditions.why_not or None,
         "enabled": conditions.is_enabled,
-        "interval_met": conditions.is_interval_met,
+        "interval_met": conditions.is_period_over,
         "last_run_at": conditions.last_run_at.isoformat() if conditions.last_run_at else None,
         "traces": conditions.traces,
         "traces_needed": conditions.traces_needed,

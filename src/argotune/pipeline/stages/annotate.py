@@ -19,7 +19,7 @@ from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.labels.agreement import AnnotatorReport, compare, disputed
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.annotator_book import keep_report, report_of
-from argotune.labels.disagreement import doubts_about
+from argotune.labels.doubts import doubts_about
 from argotune.labels.queue import ItemKind, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
 from argotune.pipeline.day_shares import day_shares
@@ -40,7 +40,7 @@ SHOWN_CHARS = 5_000
 """Of each answer that people compare, in a span's annotation."""
 
 SECOND_LOOKS = 0.2
-"""The share of a program's places that may go to spans on which annotators disagree."""
+"""The share of a program's places that may go to spans of which annotators say different things."""
 
 COMPARED_ENOUGH = 5
 """On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
@@ -209,8 +209,8 @@ def _splitter(config: RoutingConfigUnified, state: LabelState) -> Splitter:
 
 
 def _second_looks(state: LabelState, splitter: Splitter) -> list[QueueItem]:
-    """Spans on which annotators disagree, in the order of their lots; each comes back once. Of two answers each may
-    prefer another."""
+    """Spans of which annotators say different things, in the order of their lots; each comes back once. Of two answers
+    each may prefer another."""
     if state.program.is_by_preference:
         return []
     refuted = [name for name, agreement in state.agreements.items() if agreement.is_refuted]

@@ -1,4 +1,4 @@
-"""trigger: is a module of a tenant due? Enabled, interval over, enough new traces or labels, or forced."""
+"""trigger: is a module of a tenant due? Enabled, period over, enough new traces or labels, or forced."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _conditions(
         is_forced=forced,
         is_unfinished=passes.pass_id is not None,
         last_run_at=passes.last_run_at,
-        interval=timedelta(seconds=config.optimization_interval_seconds),
+        period=timedelta(seconds=config.optimization_interval_seconds),
         now=now,
         traces=0,
         traces_needed=needed,

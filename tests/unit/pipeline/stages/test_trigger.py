@@ -26,7 +26,7 @@ from argotune.tenants.config import RoutingConfigUnified
 GONE = Cursor("999:gone")
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 CONFIG = make_config(optimization_interval_seconds=7200)
-ASKED = make_conditions(interval=2 * HOUR, labels_needed=50)
+ASKED = make_conditions(period=2 * HOUR, labels_needed=50)
 
 
 @dataclass
@@ -93,7 +93,7 @@ def test_what_the_config_and_the_records_say_is_in_the_conditions(sent: Sent, lo
         is_unfinished=True,
         last_run_at=NOON - HOUR,
         again_at=NOON + HOUR,
-        interval=timedelta(minutes=1),
+        period=timedelta(minutes=1),
         traces_needed=1500,
         counted_up_to=1500,
         labels_needed=7,

@@ -12,7 +12,7 @@ from scipy.special import zeta
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import log_wealth
-from argotune.stats.error_control import level_in_series, next_level, spent_by
+from argotune.stats.significance import level_in_series, next_level, spent_by
 
 ends = st.lists(st.tuples(st.floats(-50, 50), st.booleans()), max_size=40)
 

@@ -1,6 +1,6 @@
 """Ways of spending a year's significance over contests, on simulated tenant-years with the real bets.
 
-    python benchmarks/error_control.py [--years 1000] [--seed 1] [--labels 7300] [--gains 0.3] [--same-questions]
+    python benchmarks/significance.py [--years 1000] [--seed 1] [--labels 7300] [--gains 0.3] [--same-questions]
 
 A tenant has 7 programs and so many labels a year. Seven contests open at a time; a share `--gains` of the challengers
 is better (+5, +10, +3 or +19 points), the others are equal or worse. A contest ends when its wealth and its estimate
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from argotune.stats.betting import log_wealth_path
-from argotune.stats.error_control import next_level, spent_by
+from argotune.stats.significance import next_level, spent_by
 
 SIGNIFICANCE, NO_BETTER_LEVEL, MIN_EFFECT = 0.05, 0.05, 0.02
 PROGRAMS, MOST_LABELS = 7, 400
@@ -72,7 +72,7 @@ class ELond(Series):
 
 @dataclass
 class Ours(Way):
-    """What error_control.py does."""
+    """What significance.py does."""
 
     spent: list[float] = field(default_factory=list)
 

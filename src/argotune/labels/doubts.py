@@ -1,4 +1,4 @@
-"""Disagreement: what a challenger and the labelled neighbours of a question say against the answer it was given.
+"""Doubts: what a challenger and the labelled neighbours of a question say against the answer it was given.
 
 Only ever asked about training questions: answers to test questions must not choose what is labelled.
 """

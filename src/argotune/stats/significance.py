@@ -1,4 +1,4 @@
-"""Error control: how the significance of a tenant's year is spent over its contests (online multiple testing).
+"""Significance: how that of a tenant's year is spent over its contests (online multiple testing).
 
 The error is to promote a challenger that is no better. Its chance, over all contests that a tenant opens within a year
 together, stays at most the significance, however many contests there are, whichever of them are true gains, and
@@ -14,7 +14,7 @@ from argotune.errors import ConfigInvalid
 
 _RESERVE = 3.0
 """How much of the significance is kept against later contests: the first may take a quarter, with which a true +5
-(2 wins to 1 loss) needs at most 135 labels in 80 % of orders. Chosen by benchmarks/error_control.py."""
+(2 wins to 1 loss) needs at most 135 labels in 80 % of orders. Chosen by benchmarks/significance.py."""
 
 
 def next_level(significance: float, spent: Sequence[float]) -> float:
