@@ -41,6 +41,7 @@ from argotune.errors import (
     Unanswered,
     Unavailable,
 )
+from argotune.lm.effort import Measuring
 from argotune.lm.kept_answers import KeptAnswers, NothingKept
 from argotune.lm.lack import CUT
 from argotune.lm.meter import Meter
@@ -239,6 +240,25 @@ def test_server_that_is_not_there_is_unavailable(client: Client):
 def test_refused_calls_cost_no_tokens(client: Client):
     client.ask([failure(429), RIGHT])
     assert client.meter.spent.tokens == PROMPT_TOKENS + ANSWER_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "usd"),
+    [
+        pytest.param(NATIVE, RIGHT, PROMPT_TOKENS * 0.15e-6 + ANSWER_TOKENS * 0.6e-6, id="its list price"),
+        pytest.param("openai/model-of-ours", RIGHT, None, id="no list price"),
+        pytest.param(BY_LITELLM, RIGHT, None, id="a name that litellm alone knows"),
+        pytest.param(NATIVE, Answer(200, RIGHT.body.replace('"usage"', '"no_usage"')), None, id="no usage"),
+    ],
+)
+def test_an_answer_tells_what_it_took_in_tokens_and_by_its_list_price(
+    client: Client, model: str, said: Answer, usd: float | None
+):
+    client.model = model
+    with Measuring(lambda: 0.0) as found:
+        client.ask([said])
+    assert found.effort.tokens == (None if "no_usage" in said.body else client.meter.spent.tokens)
+    assert found.effort.usd == (None if usd is None else pytest.approx(usd))
 
 
 def test_prompt_that_is_too_long_stays_what_dspy_modules_expect(client: Client):

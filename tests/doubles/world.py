@@ -108,6 +108,7 @@ class World:
     annotator: LMSource | None = None
     now: datetime = START
     lease_s: float = 30.0
+    seconds: float = 0.0
     _ids: itertools.count = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -122,6 +123,7 @@ class World:
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",
             lease_s=self.lease_s,
+            stopwatch=lambda: self.seconds,
             annotator=self.annotator,
         )
 

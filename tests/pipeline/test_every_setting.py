@@ -45,6 +45,7 @@ from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, ProjectMi
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget
 from argotune.labels.queue import AnnotationQueue
+from argotune.lm.effort import Effort
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
@@ -59,6 +60,8 @@ from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook
+from argotune.promotion.efforts import with_efforts
+from argotune.promotion.evidence import Answer, Pair
 from argotune.promotion.gate import Terms, judge
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
@@ -148,6 +151,14 @@ def judged(
     differ = len(pairs)
     comparison = Comparison("routing", "v1", "v2", scores, differ + same, differ, of.get("unusable"))
     return judge(comparison, Terms(0.0125, START - timedelta(days=days), START, config, of.get("growth", 0.0)))
+
+
+def taking(config: RoutingConfigUnified, seconds: float = 1.0, tokens: int = 10) -> Any:
+    """What is said of a challenger whose answers take so much, where the champion's take 1 s and 10 tokens."""
+    both = Answer({}, effort=Effort(1.0, 10)), Answer({}, effort=Effort(seconds, tokens))
+    pairs = [Pair(f"q{n}", f"s{n}", "lot", *both) for n in range(60)]
+    found = with_efforts(Comparison("routing", "v1", "v2", (), 60, 0), pairs, config.contest)
+    return judge(found, Terms(0.0125, START, START, config)).outcome, found
 
 
 def gathering(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
@@ -451,6 +462,8 @@ CONFIG = [
     Row("contest.shadow_calls_per_pass", 10, gathering, OPEN),
     Row("contest.lookback_days", 0.01, gathering, OPEN),
     Row("contest.give_up_significance", 0.2, partial(judged, wins=10, losses=10, same=300)),
+    Row("contest.max_latency_ratio", 8, partial(taking, seconds=9.0)),
+    Row("contest.max_cost_ratio", None, partial(taking, tokens=120)),
     Row("budget.max_lm_calls", 20, lambda c: ran(c).lm_calls, ROUTED),
     Row("budget.max_lm_tokens", 150, lambda c: ran(c).lm_calls, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),

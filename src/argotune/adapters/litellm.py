@@ -13,7 +13,9 @@ from typing import Any
 
 import dspy
 from dspy._vendor.lm15.serde import request_to_dict
-from dspy.lm15 import Request, Response
+from dspy.clients.capabilities import resolve
+from dspy.clients.costs import estimate_cost
+from dspy.lm15 import LM15Error, Request, Response
 from dspy.utils.exceptions import (
     ContextWindowExceededError,
     LMError,
@@ -123,10 +125,9 @@ class RemoteWriter:
             except LMError as error:
                 self._refuse_lasting(error)
                 if error.status is not None and not isinstance(error, LMTimeoutError):
-                    bill.tokens = 0  # the server said no, so it did no work
+                    bill.tokens, bill.usd = 0, 0.0  # the server said no, so it did no work
                 raise
-            if response.usage.total_tokens is not None:
-                bill.tokens = response.usage.total_tokens
+            bill.tokens, bill.usd = response.usage.total_tokens, _usd(self._lm, request, response)
         self._refuse_empty(response)
         self._has_answered = True
         return response
@@ -161,6 +162,17 @@ class RemoteWriter:
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"
+
+
+def _usd(lm: dspy.LM, request: Request, response: Response) -> float | None:
+    """What an answer costs by the list prices that come with DSPy, None where they do not tell."""
+    try:
+        route = resolve(lm)
+    except LM15Error:  # a name that only litellm knows
+        return None
+    asked = {"provider": route.provider, "requested_model": route.model, "request": request}
+    found: float | None = estimate_cost(response, **asked)[0]
+    return found
 
 
 def most_tokens(request: Request) -> int:

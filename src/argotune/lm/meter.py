@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from argotune.errors import BudgetSpent
+from argotune.lm.effort import note_paid, note_reused
 from argotune.tenants.config import BudgetLimits
 
 
@@ -45,6 +46,7 @@ class Meter:
 
     def reuse(self) -> None:
         """Count an answer that was already paid for."""
+        note_reused()
         with self._lock:
             self._reused += 1
 
@@ -67,11 +69,12 @@ class Meter:
         A call that fails still counts as a call: it may have been billed. Raises BudgetSpent before the call.
         """
         self._reserve(max_tokens)
-        bill = Bill(max_tokens)
+        bill = Bill()
         try:
             yield bill
         finally:
-            self._settle(max_tokens, bill.tokens)
+            note_paid(bill.tokens, bill.usd)
+            self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
 
     def _reserve(self, max_tokens: int) -> None:
         with self._lock:
@@ -105,8 +108,9 @@ class Meter:
         return None
 
 
+@dataclass
 class Bill:
-    """What one call took. Until the caller says so, the whole reservation counts."""
+    """What one call took, as whoever makes it says. None is unknown: the whole reservation of tokens counts then."""
 
-    def __init__(self, tokens: int) -> None:
-        self.tokens = tokens
+    tokens: int | None = None
+    usd: float | None = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from argotune.data.examples import Example
+from argotune.lm.effort import Effort
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
@@ -24,8 +25,8 @@ from argotune.store.sealing import digest
 
 @dataclass(frozen=True)
 class ContestQuestion:
-    """One question of a contest; `said` is the champion's answer where a trace has it, `example` says what is right
-    where that is known before it is asked."""
+    """One question of a contest; `said` is the champion's answer where a trace has it, `took_s` how long that took by
+    the trace, and `example` says what is right where that is known before it is asked."""
 
     id: str
     span_id: str
@@ -33,6 +34,7 @@ class ContestQuestion:
     slices: Mapping[str, str]
     said: Mapping[str, str] | None = None
     example: Example | None = None
+    took_s: float | None = None
 
 
 def labelled_question(example: Example) -> ContestQuestion:
@@ -80,8 +82,11 @@ class BothVersions:
 
     def _asked(self, versions: Sequence[Version], questions: Sequence[ContestQuestion]) -> Asked:
         modules = [load(self._program, v.state, v.signature_hash, self._this.ports.embedder) for v in versions]
+        stopwatch = self._this.ports.stopwatch
         assert self._lms is not None
-        return ask_side_by_side(modules, self._program, [q.example or q.inputs for q in questions], self._lms)
+        return ask_side_by_side(
+            modules, self._program, [q.example or q.inputs for q in questions], self._lms, stopwatch
+        )
 
     def _mark(self, questions: Sequence[ContestQuestion], found: Asked) -> None:
         """Keep the scores of both versions by what is right. A champion that met silence has none."""
@@ -97,7 +102,8 @@ class BothVersions:
 
     def _said(self, question: ContestQuestion) -> Answer:
         said = {name: (question.said or {}).get(name, "") for name in self._program.fields.answers}
-        return Answer(said, None if self._program.fields.allow(said) else Lack.OUTSIDE)
+        lack = None if self._program.fields.allow(said) else Lack.OUTSIDE
+        return Answer(said, lack, Effort(question.took_s, of="trace"))
 
     @cached_property
     def _champion(self) -> Version:
@@ -109,4 +115,4 @@ class BothVersions:
 
 
 def _answer(row: Scored) -> Answer:
-    return Answer(row.answers, row.lack)
+    return Answer(row.answers, row.lack, row.effort)

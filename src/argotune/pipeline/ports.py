@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from argotune.data.source import TraceSource
+from argotune.lm.effort import Stopwatch
 from argotune.lm.port import LMSource
 from argotune.runs.tracker import Tracker
 from argotune.store.port import Store
@@ -28,8 +30,9 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True)
 class Ports:
-    """Everything a run needs from outside, time and ids included. `annotator` opens the LM that labels, by the same
-    rules as others but with a key of its own; None where an installation has none."""
+    """Everything a run needs from outside, time and ids included; `stopwatch` tells how long answers take. `annotator`
+    opens the LM that labels, by the same rules as others but with a key of its own; None where an installation has
+    none."""
 
     store: Store
     traces: TraceSource
@@ -41,4 +44,5 @@ class Ports:
     new_id: Callable[[], str]
     progress: Progress = silent
     lease_s: float = 30.0
+    stopwatch: Stopwatch = time.monotonic
     annotator: LMSource | None = None

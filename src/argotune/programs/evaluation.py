@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import dspy
 
 from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
 from argotune.errors.lines import in_short
+from argotune.lm.effort import UNKNOWN, Effort, Measuring, Stopwatch
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
@@ -28,7 +30,7 @@ class Scored:
     """What a module answered to one example, and its score in 0..1.
 
     `lack` is why the answer cannot be used, `why` the same in a line with what was met; the score is 0 then, and
-    answers may be "".
+    answers may be "". `effort` is what the answer took.
     """
 
     example_index: int
@@ -37,6 +39,7 @@ class Scored:
     confidence: float | None = None
     lack: Lack | None = None
     why: str = ""
+    effort: Effort = field(default=UNKNOWN, compare=False)
 
     @property
     def is_parsed(self) -> bool:
@@ -85,9 +88,10 @@ def _side_by_side(
     examples: Sequence[dspy.Example],
     lms: LMs,
     progress: Callable[[int, int], None],
+    stopwatch: Stopwatch = time.monotonic,
 ) -> list[list[Scored]]:
     jobs = [
-        _Job(which, index, modules[which], program, example)
+        _Job(which, index, modules[which], program, example, stopwatch)
         for index, example in enumerate(examples)
         for which in _turns(len(modules), index)
     ]
@@ -113,6 +117,7 @@ def ask_side_by_side(
     program: Program,
     questions: Sequence[Mapping[str, str] | Example],
     lms: LMs,
+    stopwatch: Stopwatch,
 ) -> Asked:
     """What each module answers, as `score_side_by_side`. Where nobody has said what is right the scores are 0.
 
@@ -121,7 +126,7 @@ def ask_side_by_side(
     """
     asked = [to_dspy(q) if isinstance(q, Example) else dspy_example(q, q) for q in questions]
     metric = _Forgiving(program, [x for x, q in zip(asked, questions, strict=True) if isinstance(q, Example)])
-    rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, lambda _done, _all: None)
+    rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, lambda _done, _all: None, stopwatch)
     if len(questions) >= ENOUGH:
         _refuse_if_all_lack(program, [row for of_module in rows for row in of_module])
     return Asked(rows, {place: metric.faults[id(x)] for place, x in enumerate(asked) if id(x) in metric.faults})
@@ -169,6 +174,7 @@ class _Job:
     module: dspy.Module
     program: Program
     example: dspy.Example
+    stopwatch: Stopwatch
 
 
 def _in_turn(jobs: Sequence[_Job], progress: Callable[[int, int], None]) -> list[Scored]:
@@ -205,20 +211,22 @@ def _in_threads(jobs: Sequence[_Job], num_threads: int, progress: Callable[[int,
 
 
 def _score_one(job: _Job) -> Scored:
-    program = job.program
+    program, measuring = job.program, Measuring(job.stopwatch)
     try:
-        prediction = returned(job.module, job.example.inputs())
+        with measuring:
+            prediction = returned(job.module, job.example.inputs())
     except Exception as error:  # noqa: BLE001 - a user's program may raise anything
-        return Scored(job.index, dict.fromkeys(program.fields.answers, ""), 0.0, None, *missed(error))
+        empty = dict.fromkeys(program.fields.answers, "")
+        return Scored(job.index, empty, 0.0, None, *missed(error), effort=measuring.effort)
     answers, confidence = answers_of(program, prediction), confidence_of(prediction)
+    found = Scored(job.index, answers, 0.0, confidence, effort=measuring.effort)
     if lack := lack_in(program, prediction, answers):
-        return Scored(job.index, answers, 0.0, confidence, lack, str(prediction.get("lack_told") or lack))
+        return replace(found, lack=lack, why=str(prediction.get("lack_told") or lack))
     try:
         score = program.worth(job.example, prediction)
     except Exception as error:  # noqa: BLE001 - so may its metric
-        why = f"its metric failed: {in_short(error)}"
-        return Scored(job.index, answers, 0.0, confidence, Lack.FAILED, why)
-    return Scored(job.index, answers, _in_range(program, score), confidence)
+        return replace(found, lack=Lack.FAILED, why=f"its metric failed: {in_short(error)}")
+    return replace(found, score=_in_range(program, score))
 
 
 def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:

@@ -28,6 +28,8 @@ class ContestState(StrEnum):
     PROMOTED = "promoted"
     NO_BETTER = "no better"
     WORSE = "worse in a slice"
+    TOO_SLOW = "too slow"
+    TOO_COSTLY = "too costly"
     OUT_OF_LABELS = "out of labels"
     OUT_OF_DAYS = "out of days"
     OVERTAKEN = "overtaken by new labels"

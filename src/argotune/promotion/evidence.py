@@ -17,6 +17,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid
 from argotune.errors.lines import in_short
+from argotune.lm.effort import UNKNOWN, Effort
 from argotune.lm.lack import Lack
 from argotune.promotion.verdicts import Comparison, Drawn, Score, UnusableAnswers
 from argotune.store.records import StoredValue
@@ -24,12 +25,13 @@ from argotune.store.records import StoredValue
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version said to a question. `lack` is why it cannot be used."""
+    """What a version said to a question. `lack` is why it cannot be used, `effort` what it took."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     answers: Mapping[str, str]
     lack: Lack | None = None
+    effort: Effort = UNKNOWN
 
 
 def are_equal(a: Answer, b: Answer) -> bool:

@@ -17,6 +17,7 @@ from argotune.decisions.outlook import ALONE, Outlook, outlook
 from argotune.promotion.judges import Judge
 from argotune.promotion.verdicts import (
     Comparison,
+    EffortRatio,
     Numbers,
     Objection,
     Promoted,
@@ -76,15 +77,18 @@ def judge(comparison: Comparison, terms: Terms) -> Verdict:
     """The verdict, the same for the same arguments and for any order of the scores."""
     numbers = measure(comparison, terms)
     case = _Case(comparison, numbers, terms)
-    if why := _worse(case):
-        return Rejected(f"rejected: {why}", Objection.SLICE_WORSE, numbers)
+    if worse := _rejected(case, _GUARDS):
+        return worse
     lacking = _lacking(case)
     if lacking is None:
         return Promoted(_praise(numbers), numbers)
-    for rule, objection in _ENDS:
-        if why := objection(case):
-            return Rejected(f"rejected: {why}", rule, numbers)
-    return Undecided(f"undecided: {lacking}", numbers)
+    return _rejected(case, _ENDS) or Undecided(f"undecided: {lacking}", numbers)
+
+
+def _rejected(case: _Case, rules: _Rules) -> Rejected | None:
+    """By the first rule that objects."""
+    objections = ((rule, objection(case)) for rule, objection in rules)
+    return next((Rejected(f"rejected: {why}", rule, case.numbers) for rule, why in objections if why), None)
 
 
 def measure(comparison: Comparison, terms: Terms) -> Numbers:
@@ -112,6 +116,8 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
         answers=comparison.answers,
         differ=comparison.differ,
         log_wealth=wealth,
+        latency=comparison.latency,
+        cost=comparison.cost,
     )
 
 
@@ -210,12 +216,8 @@ def _p_worse(key: str, inside: Sequence[Score], share: float) -> float:
     return anytime_p(max(joint_log_wealth([kind.mirrored for kind in bets]) for bets in both))
 
 
-def _worse(case: _Case) -> str | None:
-    """Bets of their own against the challenger: in each slice, and on answers that cannot be used."""
-    return _worse_slice(case.numbers) or _fails_more(case.comparison.unusable, case.terms)
-
-
-def _worse_slice(numbers: Numbers) -> str | None:
+def _worse_slice(case: _Case) -> str | None:
+    numbers = case.numbers
     worse = [(s.p_worse, s) for s in numbers.slices if s.p_worse is not None and s.p_worse <= numbers.slice_level]
     if not worse:
         return None
@@ -227,8 +229,8 @@ def _worse_slice(numbers: Numbers) -> str | None:
     )
 
 
-def _fails_more(found: UnusableAnswers | None, terms: Terms) -> str | None:
-    level = terms.config.gate.unusable_significance
+def _fails_more(case: _Case) -> str | None:
+    found, level = case.comparison.unusable, case.terms.config.gate.unusable_significance
     if found is None or not level:
         return None
     p = anytime_p(log_wealth([1.0] * found.challenger_only + [-1.0] * found.champion_only))
@@ -238,6 +240,33 @@ def _fails_more(found: UnusableAnswers | None, terms: Terms) -> str | None:
         f"{_unusable_told(found)}: the challenger fails more often, p = {chance(p)}, at most {chance(level)} rejects "
         "(gate.unusable_significance)"
     )
+
+
+def _too_slow(case: _Case) -> str | None:
+    return _beyond(case.numbers.latency, case.terms, "contest.max_latency_ratio")
+
+
+def _too_costly(case: _Case) -> str | None:
+    return _beyond(case.numbers.cost, case.terms, "contest.max_cost_ratio")
+
+
+def _beyond(found: EffortRatio | None, terms: Terms, setting: str) -> str | None:
+    """The bet against the challenger is won, and the means themselves say so, too."""
+    if found is None or found.limit is None or found.times <= found.limit:
+        return None
+    p, level = anytime_p(found.log_wealth), terms.config.contest.give_up_significance
+    return f"{found.sentence}, p = {chance(p)}, at most {chance(level)} rejects ({setting})" if p <= level else None
+
+
+_Rules = tuple[tuple[Objection, Callable[[_Case], str | None]], ...]
+
+_GUARDS: _Rules = (
+    (Objection.SLICE_WORSE, _worse_slice),
+    (Objection.SLICE_WORSE, _fails_more),
+    (Objection.TOO_SLOW, _too_slow),
+    (Objection.TOO_COSTLY, _too_costly),
+)
+"""Bets of their own against the challenger."""
 
 
 def _lacking(case: _Case) -> str | None:
@@ -295,7 +324,7 @@ def _overtaken(case: _Case) -> str | None:
     return f"{_told(case.numbers)}, and what a new challenger could learn from grew by {percent(growth)}"
 
 
-_ENDS: tuple[tuple[Objection, Callable[[_Case], str | None]], ...] = (
+_ENDS: _Rules = (
     (Objection.NO_BETTER, _no_better),
     (Objection.OUT_OF_LABELS, _out_of_labels),
     (Objection.OUT_OF_DAYS, _out_of_days),
@@ -312,7 +341,8 @@ def _told(numbers: Numbers) -> str:
 
 
 def _praise(numbers: Numbers) -> str:
-    return f"promoted: {_told(numbers)}, p = {chance(numbers.p_value)} at level {chance(numbers.level)}"
+    efforts = "".join(f"; {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio)
+    return f"promoted: {_told(numbers)}, p = {chance(numbers.p_value)} at level {chance(numbers.level)}{efforts}"
 
 
 def _unusable_told(found: UnusableAnswers) -> str:

@@ -123,7 +123,8 @@ def _numbers(run: Run) -> list[str]:
     numbers, shown = run.verdict.numbers, ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level")
     told = [f"          {name} = {getattr(numbers, name)}" for name in (*shown, "labels", "answers", "differ")]
     low, high = points(numbers.interval.low), points(numbers.interval.high)
-    return [*told, f"          interval = {low} to {high} points"]
+    efforts = [f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio]
+    return [*told, f"          interval = {low} to {high} points", *efforts]
 
 
 def _unusable(run: Run) -> list[str]:

@@ -129,7 +129,16 @@ class ContestRules(_Config):
     shadow_calls_per_pass: int = Field(500, ge=0, le=1_000_000, description="of these in one pass")
     lookback_days: float = Field(7, gt=0, le=366, description="requests before the contest that may be drawn")
     give_up_significance: float = Field(
-        0.05, gt=0, lt=0.5, description="chance to end a contest as no better though the gain is useful"
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="chance to end a contest as no better though the gain is useful, or as too slow or costly wrongly",
+    )
+    max_latency_ratio: float | None = Field(
+        3.0, ge=1, le=1000, description="seconds of an answer, in the champion's; more ends it as too slow; None: any"
+    )
+    max_cost_ratio: float | None = Field(
+        10.0, ge=1, le=1000, description="cost of an answer, in the champion's; more ends it as too costly; None: any"
     )
 
 

@@ -21,6 +21,7 @@ from argotune.promotion.gate import Terms, judge, measure, outlook_of
 from argotune.promotion.verdicts import (
     Comparison,
     Drawn,
+    EffortRatio,
     Objection,
     Promoted,
     Rejected,
@@ -88,6 +89,12 @@ def languages(*sizes: int) -> list[dict[str, str]]:
 def lacking(champion: Mapping[str, int], challenger: Mapping[str, int], only: tuple[int, int]) -> UnusableAnswers:
     """Of 100 answers each; `only`: on how many questions just that one's cannot be used."""
     return UnusableAnswers(100, champion, challenger, *only)
+
+
+def taking(
+    champion: float, challenger: float, limit: float | None = 3.0, unit: Any = "s", log_wealth: float = 5.0
+) -> EffortRatio:
+    return EffortRatio(unit, 60, champion, challenger, limit, log_wealth)
 
 
 # Verdicts
@@ -180,6 +187,22 @@ def test_a_contest_goes_on_while_something_lacks_and_says_what(comparison: Compa
             terms(),
             id="a slice that is worse by what could be chance",
         ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), latency=taking(1, 9, log_wealth=2.9)), terms(), id="slow by chance"
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), latency=taking(1, 3)), terms(), id="just as slow as is allowed"
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), cost=taking(1, 9, limit=None, log_wealth=0.0)),
+            terms(),
+            id="a tenant who pays anything",
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), latency=taking(1, 9, log_wealth=4.0)),
+            terms(contest={"give_up_significance": 0.01}),
+            id="slow at another level",
+        ),
         pytest.param(compared(BETTER, equal=64), terms(now=NOON + 99 * DAY), id="on the last of all days"),
         pytest.param(compared(BETTER, equal=64), terms(contest={"max_labels": 36}), id="with the last of all labels"),
     ],
@@ -216,6 +239,28 @@ WORSE = [WIN] * 6 + [LOSS] * 30
             Objection.SLICE_WORSE,
             "10 of the challenger's (10 no content) cannot be used: the challenger fails more often, p = 0.0",
             id="one answer in ten that fails",
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), latency=taking(0.25, 0.85, limit=3.0)),
+            terms(),
+            Objection.TOO_SLOW,
+            "rejected: answers take 3.4 times as long (limit 3): 0.85 s in place of 0.25 s over 60 pairs, p = 0.0067, "
+            "at most 0.050 rejects (contest.max_latency_ratio)",
+            id="a gain that takes too long",
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), cost=taking(210, 2520, limit=10.0, unit="tokens")),
+            terms(),
+            Objection.TOO_COSTLY,
+            "answers cost 12 times as much (limit 10): 2520 tokens in place of 210 tokens over 60 pairs, p = 0.0067",
+            id="a gain that costs too much",
+        ),
+        pytest.param(
+            replace(compared(BETTER, equal=64), latency=taking(1, 9), cost=taking(1, 90, limit=10.0, unit="USD")),
+            terms(),
+            Objection.TOO_SLOW,
+            "answers take 9 times as long",
+            id="slow before costly",
         ),
         pytest.param(
             compared(WORSE, equal=64),
@@ -338,6 +383,14 @@ def test_a_guard_against_failing_answers_can_be_switched_off():
 def test_a_champion_that_fails_more_often_is_no_objection_to_the_challenger():
     failing = compared(BETTER, equal=64, unusable=lacking({"no content": 10}, {}, (10, 0)))
     assert isinstance(judge(failing, terms()), Promoted)
+
+
+def test_a_promotion_tells_what_answers_take():
+    found = judge(replace(compared(BETTER, equal=64), latency=taking(1, 1.5), cost=taking(2, 1, None, "USD")), terms())
+    assert found.reason.endswith(
+        "at level 0.013; answers take 1.5 times as long (limit 3): 1.5 s in place of 1 s over 60 pairs; "
+        "answers cost 0.5 times as much: 1 USD in place of 2 USD over 60 pairs"
+    )
 
 
 # Numbers

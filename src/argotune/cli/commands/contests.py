@@ -120,6 +120,7 @@ def _numbers(numbers: Numbers) -> Iterator[str]:
     low, high = points(numbers.interval.low), points(numbers.interval.high)
     yield f"gain      {points(numbers.effect)} points, {low} to {high} at any time"
     yield f"labels    {numbers.labels} of people, {numbers.wins} won and {numbers.losses} lost"
+    yield from (f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio)
 
 
 def _ahead(contest: Contest) -> Iterator[str]:

@@ -18,6 +18,7 @@ from argotune.data.guards.leaks import held_questions
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 from argotune.errors import BudgetSpent, ConfigInvalid
+from argotune.lm.effort import UNKNOWN
 from argotune.lm.port import LMs
 from argotune.pipeline.both_versions import BothVersions, ContestQuestion, label_digest, labelled_question
 from argotune.pipeline.module_pass import Pass
@@ -25,6 +26,7 @@ from argotune.pipeline.standing import score_of_answer, scores_of_preference, st
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order
+from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
@@ -88,7 +90,9 @@ class _Gathering:
         self.is_plain = contest.is_plain
 
     def evaluation(self, *, owes_answers: bool, cut_short: str = "") -> Evaluation:
-        evidence = self.evidence()  # which may find that the metric is not plain
+        found = self.evidence()  # which may find that the metric is not plain
+        comparison = with_efforts(found.comparison, self._pairs, self._this.config.contest)
+        evidence = replace(found, comparison=comparison)
         return Evaluation(evidence, owes_answers, self._drawn_so_far, self.is_plain, cut_short)
 
     def ask_sealed(self) -> None:
@@ -242,6 +246,7 @@ class _Gathering:
             experience.inputs,
             {n: v for n, v in (("modality", experience.modality), ("language", experience.language)) if v},
             experience.answers if is_own else None,
+            took_s=experience.processing_time_s,
         )
 
     def _ask(self, batch: Sequence[ContestQuestion], drawn: Drawn, passed: Sequence[str] = ()) -> None:
@@ -339,6 +344,5 @@ class _Gathering:
 
 def _again(first: Pair, question: ContestQuestion, drawn: Drawn) -> Pair:
     """A question that was answered before: it counts for how often it is asked, and for nothing else."""
-    return Pair(
-        question.id, question.span_id, drawn, first.champion, first.challenger, question.slices, repeats=first.question
-    )
+    champion, challenger = (replace(answer, effort=UNKNOWN) for answer in (first.champion, first.challenger))
+    return Pair(question.id, question.span_id, drawn, champion, challenger, question.slices, repeats=first.question)

@@ -19,6 +19,8 @@ from argotune.store.turns import in_turn
 
 ENDS: dict[Objection, ContestState] = {
     Objection.SLICE_WORSE: ContestState.WORSE,
+    Objection.TOO_SLOW: ContestState.TOO_SLOW,
+    Objection.TOO_COSTLY: ContestState.TOO_COSTLY,
     Objection.NO_BETTER: ContestState.NO_BETTER,
     Objection.OUT_OF_LABELS: ContestState.OUT_OF_LABELS,
     Objection.OUT_OF_DAYS: ContestState.OUT_OF_DAYS,

@@ -1,0 +1,100 @@
+"""Effort: what one answer took, in seconds, tokens and US dollars, as told by the meter while it was made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal
+
+from pydantic import ConfigDict
+
+Stopwatch = Callable[[], float]
+"""Seconds since some moment; they never go back."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What an answer took; None is unknown, and never nothing. `usd` is by the list price of the LM's name.
+
+    `of` says whether the answer was asked for here or stands in a trace: that was another machine at another time.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    seconds: float | None = None
+    tokens: int | None = None
+    usd: float | None = None
+    of: Literal["asked", "trace"] = "asked"
+
+
+UNKNOWN = Effort()
+
+
+class Measuring:
+    """A block in which one answer is made; `effort` is known when the block has ended, however it ended.
+
+    An answer that was paid for before, in whole or in part, tells nothing of what it takes: its effort is unknown. So
+    are tokens and dollars while something is asked in threads that do not know the block, as it may be this answer's.
+    """
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+        self._bills: list[tuple[int | None, float | None]] = []
+        self._is_reused = False
+        self.effort = UNKNOWN
+
+    def __enter__(self) -> Measuring:
+        self._entered: Token[Measuring | None] = _current.set(self)
+        self._strays, self._started = _Strays.count, self._stopwatch()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        seconds = max(self._stopwatch() - self._started, 0.0)
+        _current.reset(self._entered)
+        if self._is_reused:
+            return
+        is_seen = _Strays.count == self._strays and bool(self._bills)
+        self.effort = Effort(seconds, *(self._sums() if is_seen else ()))
+
+    def _sums(self) -> tuple[int | None, float | None]:
+        """Tokens and dollars of all calls; of each None where it is not known of all."""
+        tokens = [tokens for tokens, _ in self._bills if tokens is not None]
+        usd = [usd for _, usd in self._bills if usd is not None]
+        n = len(self._bills)
+        return sum(tokens) if len(tokens) == n else None, math.fsum(usd) if len(usd) == n else None
+
+    def paid(self, tokens: int | None, usd: float | None) -> None:
+        """A call took so much; None where nobody said."""
+        self._bills.append((tokens, usd))
+
+    def reused(self) -> None:
+        """An answer to a call was there already."""
+        self._is_reused = True
+
+
+_current: ContextVar[Measuring | None] = ContextVar("measuring", default=None)
+
+
+class _Strays:
+    """How many calls were paid for outside of all blocks."""
+
+    count = 0
+
+
+def note_paid(tokens: int | None, usd: float | None) -> None:
+    """Tell whoever measures what a call took."""
+    if measuring := _current.get():
+        measuring.paid(tokens, usd)
+    else:
+        _Strays.count += 1
+
+
+def note_reused() -> None:
+    """Tell whoever measures that a call was answered by what was paid for before."""
+    if measuring := _current.get():
+        measuring.reused()
