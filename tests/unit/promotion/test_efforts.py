@@ -12,7 +12,7 @@ from argotune.lm.lack import Lack
 from argotune.promotion.efforts import SHORT_S, cost_ratio, latency_ratio
 from argotune.promotion.evidence import Answer, Page, Pair
 from argotune.stats.ratios import WARM_UP, beyond
-from argotune.store.documents import from_text
+from argotune.store.records import from_text
 from argotune.store.sealing import seal
 
 
