@@ -18,6 +18,10 @@ setup: .venv/.ready .venv-phoenix/.ready
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active --compile-bytecode
 	touch $@
 
+# For what needs an environment but not the newest one: made where there is none, never brought up to date.
+.venv/bin/python:
+	$(MAKE) .venv/.ready
+
 .venv-phoenix/.ready: Makefile | .venv/.ready
 	test -x .venv-phoenix/bin/python || $(PYTHON) -m venv --without-pip .venv-phoenix
 	$(UV) pip install -q --compile-bytecode --python .venv-phoenix/bin/python "arize-phoenix==$(PHOENIX_VERSION)"
@@ -48,7 +52,7 @@ cluster-demo: .venv/.ready
 	.venv/bin/argotune demo --on-argo
 
 # What the workflows repeat for every module and optimizer; tests hold that it and the chart's copies are up to date.
-sync-manifests: .venv/.ready
+sync-manifests: .venv/bin/python
 	.venv/bin/python workflows/sync.py
 
 # The chart's templates read these files.

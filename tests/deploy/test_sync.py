@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ def test_manifests_are_what_the_tables_say(path: Path) -> None:
     """`make sync-chart` writes them anew."""
     text = path.read_text(encoding="utf-8")
     assert SYNC["synced"](text) == text
+
+
+def test_writing_them_anew_brings_no_environment_up_to_date() -> None:
+    """It must work without network, also where pyproject.toml has changed since the environment was made."""
+    words = ["make", "-n", "sync-chart", "-W", "pyproject.toml", "-W", "uv.lock"]
+    told = subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert [line.split()[:2] for line in told] == [[".venv/bin/python", "workflows/sync.py"], ["cp", "--parents"]]
 
 
 def test_a_module_and_an_optimizer_more_break_no_rule_of_the_manifests() -> None:

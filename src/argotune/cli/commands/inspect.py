@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from argotune.cli.flags import (
     Commands,
@@ -21,9 +23,11 @@ from argotune.cli.output import note, say, say_json, table
 from argotune.cli.showing import say_runs
 from argotune.errors import Corrupt
 from argotune.pipeline.operations.inspecting import ServedProgram, runs_of, status_of
-from argotune.pipeline.operations.tenants import get_tenant
 from argotune.runs.reports import run_json, unreadable_words
 from argotune.stats.wording import percent
+
+if TYPE_CHECKING:
+    from argotune.pipeline.operations.masking import MaskedText
 
 
 def add_commands(commands: Commands) -> None:
@@ -101,17 +105,21 @@ def _evaluate(arguments: Namespace) -> None:
 
 
 def _mask(arguments: Namespace) -> None:
-    from argotune.pipeline.operations.masking import mask_texts
-
-    if arguments.tenant_id is None:
-        refuse_without(arguments, "--tenant", {"store_url"})
-    rules = get_tenant(store_of(arguments), arguments.tenant_id).masking if arguments.tenant_id else None
-    lines = sys.stdin if arguments.text is None else [arguments.text]
-    masked = mask_texts((line.rstrip("\n") for line in lines), rules)
+    masked = _masked(arguments)
     if arguments.json:
         return say_json([{"text": found.text, "counts": dict(found.counts)} for found in masked])
     for found in masked:
         say(found.text)
+
+
+def _masked(arguments: Namespace) -> Iterator[MaskedText]:
+    from argotune.pipeline.operations.masking import mask_for_tenant, mask_texts
+
+    texts = (line.rstrip("\n") for line in (sys.stdin if arguments.text is None else [arguments.text]))
+    if arguments.tenant_id is not None:
+        return mask_for_tenant(store_of(arguments), arguments.tenant_id, texts)
+    refuse_without(arguments, "--tenant", {"store_url"})
+    return mask_texts(texts)
 
 
 def _doctor(arguments: Namespace) -> int:
