@@ -1,5 +1,4 @@
-"""The stores that the contract is run on, private Redis servers on loopback ports, and what suites of several products
-share."""
+"""Stores and trace sources that contracts are run on, private Redis servers, and what several suites share."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,20 @@ from bad_server import BadServer, misbehaving
 from required import lacking
 
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.adapters.redis import RedisStore
 from argotune.adapters.sqlite import SQLiteStore
+from argotune.data.annotations import Annotation, AnnotatorKind
+from argotune.data.spans import Span
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.store.port import Record, Store
 from argotune.store.read_once import ReadOnce
 from argotune.store.sealing import seal
 
+PREFIX = "contract"
+SpanMaker = Callable[..., Span]
 NOW = datetime.now(UTC).replace(microsecond=123456)
 
 PARAMETERS = ("tenant-id", "force", "modules", "optimizer", "max-lm-calls")
@@ -293,3 +299,47 @@ def now() -> datetime:
 def tenant() -> str:
     """A tenant that no other test writes to."""
     return f"acme/ä {os.urandom(6).hex()}"
+
+
+@pytest.fixture(scope="session")
+def make_span(now: datetime) -> SpanMaker:
+    """Makes a span with fresh ids that started `number` seconds ago, with attributes `routing.<field>`."""
+
+    def make(
+        number: int = 0, module: str = "routing", trace_id: str = "", at: datetime | None = None, **fields
+    ) -> Span:
+        started_at = at or now - timedelta(seconds=number)
+        own = {f"routing.{name}": value for name, value in fields.items()}
+        return Span(
+            span_id=os.urandom(8).hex(),
+            trace_id=trace_id or os.urandom(16).hex(),
+            name=f"{PREFIX}.{module}",
+            started_at=started_at,
+            ended_at=started_at + timedelta(milliseconds=1500),
+            attributes={"routing.query": f"query {number}"} | own,
+            status="OK",
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_annotation(now: datetime) -> Callable[..., Annotation]:
+    def make(
+        span_id: str, label: str, name: str = "agent", kind: AnnotatorKind = "HUMAN", identifier: str = "ann"
+    ) -> Annotation:
+        return Annotation(span_id, name, label, kind, identifier, now, "because")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def phoenix(phoenix_url: str) -> Iterator[PhoenixTraces]:
+    with closing(PhoenixTraces(PhoenixHttp(phoenix_url), PREFIX)) as traces:
+        yield traces
+
+
+@pytest.fixture(params=["memory", pytest.param("phoenix", marks=pytest.mark.phoenix)])
+def traces(request: pytest.FixtureRequest) -> MemoryTraces | PhoenixTraces:
+    """Each adapter of TraceSource and TraceSink."""
+    return MemoryTraces(PREFIX) if request.param == "memory" else request.getfixturevalue("phoenix")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from contracts.phoenix.span_ids import ids, own_ids
+from contracts.span_ids import ids, own_ids
 
 from argotune.adapters.json_http import segment
 from argotune.adapters.phoenix import query as phoenix_query

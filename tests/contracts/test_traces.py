@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from contracts.phoenix.span_ids import ids, own_ids
+from contracts.span_ids import ids, own_ids
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.traces import PhoenixTraces
