@@ -2,7 +2,7 @@
 all, nor a contest.
 
 A clock is believed while traces are young by it. One that is far beyond the newest trace may be wrong, or the tenant is
-idle: nothing is forgotten until a week of looks has said the same.
+idle: nothing is forgotten until a week of looks has said the same. What is too old is dropped by the stage `forget`.
 """
 
 from __future__ import annotations
