@@ -7,7 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from argotune.data.field_types import FieldType, NotOfType, as_text
 from argotune.data.preferences import CHOICES, preference_name
+from argotune.data.spans import Json
 
 
 def meant(said: str, labels: Collection[str] | None) -> str | None:
@@ -32,6 +34,8 @@ class Fields:
     An input that is missing is "", or left out where it is one of the `optional` ones: the program has a default.
     `required` are those that an application must give; None: the query, or any where there is no query.
     `by_preference`: people say which of two answers is better, not what is right.
+    `types` are those of the fields that hold more than texts; each of their values is kept as its canonical text.
+    `defaults` are the texts of what such an input is where it is left out.
     """
 
     program: str
@@ -40,6 +44,8 @@ class Fields:
     required: tuple[str, ...] | None = field(default=None, compare=False)
     optional: frozenset[str] = frozenset()
     by_preference: bool = field(default=False, compare=False)
+    types: Mapping[str, FieldType] = field(default_factory=dict, compare=False)
+    defaults: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def preference(self) -> str:
@@ -57,8 +63,11 @@ class Fields:
         return Fields(self.program, self.inputs, {self.preference: CHOICES}) if self.by_preference else self
 
     def asked(self, given: Mapping[str, str]) -> dict[str, str]:
-        """What the program is asked, from the inputs that were given."""
-        return {name: given.get(name, "") for name in self.inputs if name in given or name not in self.optional}
+        """What the program is asked, from the inputs that were given. No text says that a value of a type is missing;
+        one that is the default asks what is asked without it."""
+        left_out = self.optional | self.types.keys()
+        said = [name for name in self.inputs if name in given or name not in left_out]
+        return {name: given.get(name, "") for name in said if given.get(name, "") != self.defaults.get(name)}
 
     def missing(self, given: Mapping[str, str]) -> list[str]:
         """The inputs without which there is no question."""
@@ -67,15 +76,61 @@ class Fields:
         return lacking if given else lacking or list(self.inputs)
 
     def meant(self, name: str, said: str) -> str | None:
-        """The answer that is meant by what somebody said, None where it is none: see `meant`."""
-        return meant(said, self.answers[name])
+        """The answer that is meant by what somebody said, None where it is none: see `meant`, else by its type."""
+        labels, type_ = self.answers[name], self.types.get(name)
+        found = None if labels is None and type_ else meant(said, labels)
+        if found is not None or type_ is None or not said.strip():
+            return found
+        try:
+            text = type_.canonical_of_text(_composed(said))
+        except NotOfType:
+            return None
+        return text if labels is None or text in labels else None
+
+    def kept(self, name: str, value: object) -> str:
+        """The text that a value of a field is kept as, whoever gave it; "" where it is missing.
+
+        Raises NotOfType for one that is not of the field's type, ValueError for one that cannot be written.
+        """
+        type_ = self.types.get(name)
+        if value is None:
+            return "null" if self.takes_none(name) else ""
+        return type_.canonical(value) if type_ else as_text(value)
+
+    def takes_none(self, name: str) -> bool:
+        """Whether None is a value of a field, and not the lack of one."""
+        return name in self.types and self.types[name].takes_none
+
+    def value(self, name: str, text: str) -> object:
+        """The value of a text that was kept. Raises NotOfType."""
+        type_ = self.types.get(name)
+        return type_.read(text) if type_ else text
+
+    def values(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """The value of each text; one that cannot be read is itself."""
+        return {name: self.value(name, text) if self._reads(name, text) else text for name, text in texts.items()}
+
+    def as_json(self, texts: Mapping[str, str]) -> dict[str, Json]:
+        """The value of each text as JSON; a text that cannot be read is itself."""
+        return {name: type_.as_json(t) if (type_ := self.types.get(name)) else t for name, t in texts.items()}
+
+    def read_all(self, texts: Mapping[str, str]) -> bool:
+        """Whether each text can be read as its field's type."""
+        return all(self._reads(name, text) for name, text in texts.items())
+
+    def _reads(self, name: str, text: str) -> bool:
+        try:
+            self.value(name, text)
+        except NotOfType:
+            return False
+        return True
 
     def allow(self, answers: Mapping[str, str]) -> bool:
         """Whether every answer field has a value that it may take."""
         for name, labels in self.answers.items():
             if name not in answers or (labels is not None and answers[name] not in labels):
                 return False
-        return True
+        return self.read_all({name: answers[name] for name in self.types.keys() & self.answers.keys()})
 
     @cached_property
     def sliced(self) -> str | None:

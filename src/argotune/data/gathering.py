@@ -49,8 +49,9 @@ class Given:
 def edition_of(fields: Fields, config: RoutingConfigUnified) -> str:
     """A digest of the rules by which a question's example depends on its answers and labels."""
     answers = {name: list(labels) if labels is not None else None for name, labels in fields.answers.items()}
+    types = {name: str(found) for name, found in sorted(fields.types.items())}
     rules = [config.reward.model_dump(), config.min_trace_confidence, config.masking.model_dump(mode="json")]
-    return digest([FORM, list(fields.inputs), answers, *rules])
+    return digest([FORM, list(fields.inputs), answers, *rules, *([types] if types else [])])
 
 
 def gather(

@@ -22,6 +22,7 @@ class NoLabel(StrEnum):
 
     INCOMPLETE = "annotation incomplete"
     UNKNOWN_LABEL = "annotation names an unknown label"
+    NOT_OF_TYPE = "a value is not of its field's type"
     UNTRUSTED = "LLM label: annotator not trusted on the test split"
     FAILED = "outcome: failed, right answer unknown"
     UNSURE = "outcome: confidence below min_trace_confidence"
@@ -53,6 +54,8 @@ def label(
     `confidence`: what the champion was unsure of is worth most when somebody else says what is right. Labels by
     CODE are left out, as code knows the answer no better than the outcome does.
     """
+    if not fields.read_all(experience.inputs):
+        return NoLabel.NOT_OF_TYPE
     given = {
         name: found
         for name in fields.answers
@@ -69,8 +72,10 @@ def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labell
         return NoLabel.INCOMPLETE
     read = {name: fields.meant(name, annotation.label) for name, annotation in given.items()}
     expected = {name: label for name, label in read.items() if label is not None}
-    if len(expected) < len(read):
-        return NoLabel.UNKNOWN_LABEL
+    unread = [name for name in read if name not in expected]
+    if unread:
+        is_closed = any(fields.answers[name] is not None for name in unread)
+        return NoLabel.UNKNOWN_LABEL if is_closed else NoLabel.NOT_OF_TYPE
     by_people = all(annotation.kind == "HUMAN" for annotation in given.values())
     source, weight = (LabelSource.HUMAN, 1.0) if by_people else (LabelSource.LLM, LLM_WEIGHT)
     return Labelled(expected, source, weight, max(annotation.updated_at for annotation in given.values()))
@@ -90,7 +95,8 @@ def _from_outcome(
     earned = reward(experience, weights)
     if not earned:
         return NoLabel.WORTHLESS
-    expected = shared(*((name, experience.answers[name]) for name in fields.answers))
+    said = experience.answers
+    expected = shared(*((name, fields.meant(name, said[name]) or said[name]) for name in fields.answers))
     return Labelled(expected, LabelSource.OUTCOME, earned, experience.at)
 
 

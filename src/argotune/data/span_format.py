@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache, lru_cache
 from typing import TypedDict, TypeVar
 
 from argotune.data.experiences import Experience, shared
+from argotune.data.field_types import FieldType, NotOfType, as_text
 from argotune.data.fields import Fields
 from argotune.data.spans import Json, Span
 from argotune.store.texts import storable
@@ -31,6 +31,8 @@ class UnusableSpan(StrEnum):
     OUT_OF_RANGE = "a number is outside 0..1 or not finite"
     TOO_LONG = "a text is too long"
     UNKNOWN_LABEL = "the answer is not among the tenant's labels"
+    NOT_OF_TYPE = "a value is not of its field's type"
+    MASKED = "what was masked is no value of its field's type any more"
 
 
 @lru_cache(maxsize=4096)
@@ -86,33 +88,65 @@ def attribute_names(field: str) -> tuple[str, ...]:
 
 
 def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | UnusableSpan:
-    found = _texts(attributes, (name for name in fields.inputs if _value(attributes, name) is not None))
+    found = _texts({name: text_of_field(fields, name, _value(attributes, name)) for name in fields.inputs})
     if isinstance(found, UnusableSpan):
         return found
-    inputs = fields.asked(found)
+    return asked_inputs(fields, found)
+
+
+def asked_inputs(fields: Fields, given: Mapping[str, str]) -> dict[str, str] | UnusableSpan:
+    """What the program was asked by the inputs that were given, or that there is no question."""
+    inputs = fields.asked(given)
     asked = inputs["query"] if "query" in inputs else "".join(inputs.values())
-    return inputs if asked.strip() else UnusableSpan.NO_INPUT
+    lacks_value = fields.types and fields.types.keys() & fields.missing(given)
+    return UnusableSpan.NO_INPUT if lacks_value or not asked.strip() else inputs
 
 
 def _answers(attributes: Mapping[str, Json], fields: Fields) -> Mapping[str, str] | UnusableSpan:
-    answers = _texts(attributes, fields.answers)
-    if isinstance(answers, UnusableSpan):
-        return answers
-    if not all(answer.strip() for answer in answers.values()):
+    found = _texts({name: text_of_field(fields, name, _value(attributes, name)) for name in fields.answers})
+    return found if isinstance(found, UnusableSpan) else answers_meant_by(fields, found)
+
+
+def answers_meant_by(fields: Fields, given: Mapping[str, str]) -> Mapping[str, str] | UnusableSpan:
+    """The answers of a decision as its tenant spells them."""
+    if not all(given.get(name, "").strip() for name in fields.answers):
         return UnusableSpan.NO_OUTPUT
-    read = [(name, fields.meant(name, answer)) for name, answer in answers.items()]
+    read = [(name, fields.meant(name, given[name])) for name in fields.answers]
     known = [(name, label) for name, label in read if label is not None]
     return shared(*known) if len(known) == len(read) else UnusableSpan.UNKNOWN_LABEL
 
 
-def _texts(attributes: Mapping[str, Json], names: Iterable[str]) -> dict[str, str] | UnusableSpan:
-    texts: dict[str, str] = {}
-    for name in names:
-        text = _text(_value(attributes, name))
-        if isinstance(text, UnusableSpan):
-            return text
-        texts[name] = text
-    return texts
+def _texts(found: Mapping[str, str | UnusableSpan | None]) -> dict[str, str] | UnusableSpan:
+    """The texts that there are, or the first reason why one cannot be used."""
+    return _usable({name: text for name, text in found.items() if text is not None})
+
+
+def text_of_field(fields: Fields, name: str, value: Json, *, is_text: bool = True) -> str | UnusableSpan | None:
+    """The text that the value of a field is kept as, None where it is missing.
+
+    `is_text`: what is a text stands for a value of the field's type, as in attributes; else it is a value of JSON.
+    """
+    type_ = fields.types.get(name)
+    if type_ is None:
+        return None if value is None else _text(value)
+    if value is None and is_text:
+        return None
+    if isinstance(value, str) and (len(value) > MAX_TEXT_CHARS or not value.strip()):
+        return UnusableSpan.TOO_LONG if value.strip() else _nothing(type_)
+    try:
+        if isinstance(value, str) and is_text:
+            return _text(type_.canonical_of_text(storable(value)))
+        return _text(fields.kept(name, value)) or None
+    except NotOfType:
+        is_closed = fields.answers.get(name) is not None
+        return UnusableSpan.UNKNOWN_LABEL if is_closed else UnusableSpan.NOT_OF_TYPE
+    except ValueError:
+        return UnusableSpan.WRONG_TYPE
+
+
+def _nothing(type_: FieldType) -> str | None:
+    """What a text without a letter says: nothing, where texts are no values of the field."""
+    return "" if type_.holds_texts else None
 
 
 def _value(attributes: Mapping[str, Json], field: str) -> Json:
@@ -135,24 +169,9 @@ def _text_of_json(value: Json) -> str | UnusableSpan:
     if not isinstance(value, list | Mapping):
         return UnusableSpan.WRONG_TYPE
     try:
-        return _text(json.dumps(value, ensure_ascii=False, sort_keys=True))
-    except (TypeError, ValueError, RecursionError):
+        return _text(as_text(value))
+    except ValueError:
         return UnusableSpan.WRONG_TYPE
-
-
-def as_text(value: object) -> str:
-    """A value as a program is given it, and as it is read back: lists and objects as JSON, all else as it is printed.
-
-    Raises ValueError for what cannot be written.
-    """
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list | tuple | Mapping):
-        return str(value)
-    try:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"a value that cannot be written as JSON: {error}") from error
 
 
 _SHARES = {name: f"routing.{name}" for name in ("confidence", "search_quality", "user_satisfaction", "propensity")}

@@ -14,8 +14,8 @@ from argotune.errors import BudgetSpent, ConfigInvalid, Unanswered, Unavailable
 from argotune.labels.selection import Reason
 from argotune.lm.port import LMs
 from argotune.programs.embedder import Embedder
-from argotune.programs.evaluation import score
-from argotune.programs.program import Program, dspy_example
+from argotune.programs.evaluation import asked_of, score
+from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.versions import Version
 
@@ -51,7 +51,7 @@ def _differing(
     embedder: Callable[[], Embedder],
 ) -> list[str]:
     """Spans to which the challenger would have answered something else."""
-    asked = [dspy_example({**x.inputs, **x.answers}, x.inputs) for x in experiences]
+    asked = [asked_of(program, x.inputs, x.answers) for x in experiences]
     try:
         module = load(program, challenger.state, challenger.signature_hash, embedder)
         rows = score(module, program, asked, open_lms(), lambda _done, _total: None)

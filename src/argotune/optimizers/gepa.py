@@ -13,6 +13,7 @@ from dspy.teleprompt.gepa import GEPA
 from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
 from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
+from argotune.data.field_types import as_text
 from argotune.optimizers.task import TrainingTask, bare_student, metric_of
 
 REFLECTION_MINIBATCH = 3
@@ -55,9 +56,13 @@ def _with_feedback(task: TrainingTask) -> Any:
 
 
 def _feedback(task: TrainingTask, gold: dspy.Example, pred: dspy.Prediction) -> str:
-    right = [(name, gold.get(name), pred.get(name)) for name in task.program.fields.answers]
+    right = [(name, _shown(gold.get(name)), _shown(pred.get(name))) for name in task.program.fields.answers]
     lines = [
-        f"{name} is right: {given!r}." if given == wanted else f"{name} must be {wanted!r}, not {given!r}."
+        f"{name} is right: {given}." if given == wanted else f"{name} must be {wanted}, not {given}."
         for name, wanted, given in right
     ]
     return " ".join(lines)
+
+
+def _shown(value: object) -> str:
+    return repr(value) if value is None or isinstance(value, str) else as_text(value)

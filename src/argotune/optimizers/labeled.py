@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import dspy
 
+from argotune.data.field_types import as_text
 from argotune.optimizers.task import MAX_DEMOS, TrainingTask, bare_student, demo_pool
 
 
@@ -26,7 +27,7 @@ def one_of_each(pool: Sequence[dspy.Example], answers: Sequence[str], size: int 
     """`size` examples in rounds of one per combination of labels; the first round is always complete."""
     waiting: dict[tuple[str, ...], deque[dspy.Example]] = defaultdict(deque)
     for example in pool:
-        waiting[tuple(str(example.get(name)) for name in answers)].append(example)
+        waiting[tuple(as_text(example.get(name)) for name in answers)].append(example)
     chosen: list[dspy.Example] = []
     wanted = min(max(size, len(waiting)), len(pool))
     while len(chosen) < wanted:

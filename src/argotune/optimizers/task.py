@@ -15,6 +15,7 @@ from argotune.lm.port import LMs
 from argotune.lm.streaks import Streak
 from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import hit_share
+from argotune.programs.prediction import as_prediction
 from argotune.programs.program import Program
 from argotune.programs.retrieval import RetrievedDemos
 
@@ -87,10 +88,10 @@ def metric_of(task: TrainingTask) -> Callable[..., float]:
     judged = Streak()
 
     def metric(example: dspy.Example, prediction: object, *_trace: Any) -> float:
-        if not isinstance(prediction, dspy.Prediction):  # nothing, or what a user's `forward` returned instead
-            return 0.0
         try:
-            found = hit_share(task.program, example, prediction)
+            found = hit_share(task.program, example, as_prediction(task.program, prediction))
+        except TypeError:  # nothing, or what a user's `forward` returned instead
+            return 0.0
         except ProgramFailed as error:
             judged.lengthen()
             if judged.is_all:

@@ -322,7 +322,7 @@ class Work:
         if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
             made = self._kept_synthetic(contest.id)
             examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))
-        return Reported(trained or self.run, contest, examples)
+        return Reported(trained or self.run, contest, examples, self._program.typed_fields)
 
     def _trainer(self, id: str) -> Run | None:
         """The run that trained the challenger, None where it was forgotten or cannot be read."""

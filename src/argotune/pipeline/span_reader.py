@@ -93,8 +93,8 @@ class SpanReader:
         """Store a batch's experiences, count what is unusable (but for `counted`), and move the cursor, in one step;
         the ids of spans that were taken in."""
         mask = Mask(self._config.masking, self._masked.counts)
-        found = [(span, read_span(span, self._config.tenant_id, self._fields_of)) for span in batch]
-        experiences = [mask.experience(x, self._fields_of[x.program]) for _, x in found if isinstance(x, Experience)]
+        found = [(span, self._read(span, mask)) for span in batch]
+        experiences = [x for _, x in found if isinstance(x, Experience)]
         skip = {span.span_id for span in counted}
         refused = (x.value for span, x in found if isinstance(x, UnusableSpan) and span.span_id not in skip)
         changes["unusable"] = dict(Counter(self.reading.unusable) + Counter(refused))
@@ -104,6 +104,16 @@ class SpanReader:
         self._log.append(experiences, also)
         self._book.written(also)
         return {experience.span_id for experience in experiences}
+
+    def _read(self, span: Span, mask: Mask) -> Experience | UnusableSpan:
+        """What a span says, masked. A number that is masked is none any more: nobody could be asked such a question."""
+        read = read_span(span, self._config.tenant_id, self._fields_of)
+        if isinstance(read, UnusableSpan):
+            return read
+        fields = self._fields_of[read.program]
+        masked = mask.experience(read, fields)
+        is_whole = not fields.types or fields.read_all({**masked.inputs, **masked.answers})
+        return masked if is_whole else UnusableSpan.MASKED
 
     def _keep(self, **changes: Any) -> None:
         changed = self.reading.model_copy(update=changes)

@@ -8,6 +8,7 @@ from functools import cache
 from argotune.data.annotations import Annotation, LabelSource, strongest
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
+from argotune.data.fields import Fields
 from argotune.data.preferences import SUFFIX
 from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid
@@ -35,7 +36,9 @@ def standing_of(
     if program.is_by_preference:
         examples = said_of_pairs(this, program, contest, annotations)
     asked_at = {item.span_id: item.queued_at for item in queued if item.contest == contest.id}
-    return Standing(examples, _contradicted(annotations), asked_at, _bench(this, program, contest, annotations))
+    return Standing(
+        examples, _contradicted(annotations, program.fields), asked_at, _bench(this, program, contest, annotations)
+    )
 
 
 def scores_of_preference(pair: Pair, example: Example) -> tuple[float, float]:
@@ -140,10 +143,11 @@ def _texts(answer: Answer) -> _Texts:
     return None if answer.lack else tuple(sorted(answer.answers.items()))
 
 
-def _contradicted(annotations: Sequence[Annotation]) -> frozenset[str]:
+def _contradicted(annotations: Sequence[Annotation], fields: Fields) -> frozenset[str]:
     """Spans to which people gave different labels for one answer."""
     given: dict[tuple[str, str], set[str]] = {}
     for annotation in annotations:
         if annotation.kind == "HUMAN" and annotation.label.strip():
-            given.setdefault((annotation.span_id, annotation.name), set()).add(annotation.label.strip())
+            said = fields.meant(annotation.name, annotation.label) if annotation.name in fields.answers else None
+            given.setdefault((annotation.span_id, annotation.name), set()).add(said or annotation.label.strip())
     return frozenset(span_id for (span_id, _), labels in given.items() if len(labels) > 1)

@@ -29,7 +29,7 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
     """
     with dspy.context(lm=lms.task, adapter=lms.adapter):
         try:
-            prediction = returned(module, inputs)
+            prediction = returned(program, module, program.typed_fields.values(inputs))
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             return ProgramAnswer(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
     answers = answers_of(program, prediction)

@@ -20,9 +20,10 @@ from dspy.signatures.signature import make_signature
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, core_schema
 
-from argotune.data.span_format import as_text
+from argotune.data.field_types import as_text
 from argotune.programs.failures import NO_ANSWER, missed
-from argotune.programs.program import Metric, signature_in
+from argotune.programs.program import Metric
+from argotune.programs.signatures import signature_in
 
 SignatureField = tuple[Any, FieldInfo]
 """What a signature's field holds, and what DSPy is told of it. DSPy asks for a type, which a Literal is not."""

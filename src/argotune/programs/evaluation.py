@@ -46,9 +46,14 @@ class Scored:
         return self.lack is None
 
 
-def to_dspy(example: Example) -> dspy.Example:
-    """An example as DSPy wants it: inputs marked, answers as labels."""
-    return dspy_example({**example.inputs, **example.expected}, example.inputs)
+def to_dspy(program: Program, example: Example) -> dspy.Example:
+    """An example as DSPy wants it: inputs marked, answers as labels, all values of their types."""
+    return asked_of(program, example.inputs, example.expected)
+
+
+def asked_of(program: Program, inputs: Mapping[str, str], expected: Mapping[str, str]) -> dspy.Example:
+    """A question and what is right, from the texts that were kept, as `to_dspy`."""
+    return dspy_example(program.typed_fields.values({**inputs, **expected}), inputs)
 
 
 def score(
@@ -124,7 +129,7 @@ def ask_side_by_side(
     A metric that fails, or gives no number in 0..1, ends nothing: its question is named among the faults.
     Fewer than ENOUGH questions may all lack an answer: that tells of them and not of a server.
     """
-    asked = [to_dspy(q) if isinstance(q, Example) else dspy_example(q, q) for q in questions]
+    asked = [to_dspy(program, q) if isinstance(q, Example) else asked_of(program, q, {}) for q in questions]
     metric = _Forgiving(program, [x for x, q in zip(asked, questions, strict=True) if isinstance(q, Example)])
     rows = _side_by_side(modules, replace(program, metric=metric), asked, lms, lambda _done, _all: None, stopwatch)
     if len(questions) >= ENOUGH:
@@ -157,7 +162,7 @@ def score_of(program: Program, example: Example, answers: Mapping[str, str]) -> 
     or gives no number in 0..1.
     """
     with raising_as(ConfigInvalid, f"{program.name}: its metric failed"):
-        found = program.worth(to_dspy(example), prediction_of(program, answers))
+        found = program.worth(to_dspy(program, example), prediction_of(program, answers))
     return _in_range(program, found)
 
 
@@ -214,7 +219,7 @@ def _score_one(job: _Job) -> Scored:
     program, measuring = job.program, Measuring(job.stopwatch)
     try:
         with measuring:
-            prediction = returned(job.module, job.example.inputs())
+            prediction = returned(program, job.module, job.example.inputs())
     except Exception as error:  # noqa: BLE001 - a user's program may raise anything
         empty = dict.fromkeys(program.fields.answers, "")
         return Scored(job.index, empty, 0.0, None, *missed(error), effort=measuring.effort)

@@ -9,12 +9,12 @@ from typing import Any
 from dspy.utils.exceptions import AdapterParseError, ContextWindowExceededError, LMError
 from pydantic.fields import FieldInfo
 
+from argotune.data.field_types import labels_of
 from argotune.errors import ArgotuneError, BadAnswer, Unanswered
 from argotune.errors.causes import causes_of
 from argotune.errors.lines import in_short
 from argotune.lm.lack import CUT, Lack
 from argotune.lm.meanings import lack_meant, meaning_of
-from argotune.programs.program import labels_offered
 
 NO_ANSWER = (AdapterParseError, ContextWindowExceededError, Unanswered)
 """The LM gave no usable answer to one question: a miss, and the work goes on."""
@@ -32,7 +32,7 @@ def lack_of(error: BaseException) -> Lack:
 
 def _is_outside(error: AdapterParseError) -> bool:
     """Whether a field with a closed set was answered with something else. DSPy tells it in the message only."""
-    sets = [name for name, field in _outputs(error).items() if labels_offered(field.annotation)]
+    sets = [name for name, field in _outputs(error).items() if labels_of(field.annotation)]
     return any(f"Failed to parse field {name}" in (error.message or "") for name in sets)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import dspy
 from dspy.evaluate.metrics import f1_score
 
-from argotune.data.span_format import as_text
+from argotune.data.field_types import as_text
 
 
 def likeness(example: dspy.Example, prediction: dspy.Prediction, answers: Iterable[str]) -> float:

@@ -5,71 +5,119 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
-from types import MethodType
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import dspy
+from dspy.adapters.types.base_type import Type as DspyType
 
+from argotune.data.field_types import labels_of
 from argotune.data.fields import Fields
 from argotune.data.span_format import RESERVED, attribute_names
 from argotune.errors import ConfigInvalid
-from argotune.programs.closed_set import ClosedSetAnswers
+from argotune.programs.adapted import adapted
+from argotune.programs.closed_set import ClosedSetAnswers, share_right
 from argotune.programs.failures import raising_as
-from argotune.programs.program import Program, labels_offered
+from argotune.programs.module_fields import answer_fields, asked_fields, defaults_of, types_of
+from argotune.programs.program import Metric, Program
+from argotune.programs.signatures import is_named_only
 from argotune.tenants.config import RoutingConfigUnified
-
-NOT_ANSWERS = frozenset({"reasoning", "confidence"})
-"""Outputs that explain an answer; nobody labels them."""
 
 
 def own_program(config: RoutingConfigUnified, name: str) -> Program:
-    """The program that `config.programs[name]` ("package.module:factory") makes.
+    """The program that `config.programs[name]` ("package.module:name") is or makes.
 
-    `factory(config)` returns a Program, or a pair (dspy.Module, metric) from which names, inputs and answers
-    are read, or a dspy.Module alone, whose answers people judge by preference. Raises ConfigInvalid, naming
-    `programs.<name>`, for whatever goes wrong on the way.
+    A factory, which is called with the config (or with nothing, where it takes nothing), returns a Program, or a pair
+    (dspy.Module, metric) from which names, inputs and answers are read, or a dspy.Module alone, whose answers people
+    judge by preference. A dspy.Module, its class where it can be built without arguments, or a dspy.Signature needs no
+    factory; its metric is `metric_by_types`. Raises ConfigInvalid, naming `programs.<name>`, for whatever goes wrong.
     """
-    what = f"programs.{name}"
-    path = config.programs[name]
+    what, path = f"programs.{name}", config.programs[name]
     with raising_as(ConfigInvalid, f"{what}: {path!r} cannot be loaded"):
-        factory = _factory(path)
-        made = factory(config)
+        source = _source(path, config)
+        made = source.make()
     if isinstance(made, Program):
-        return _without_reserved(_checked(made, name))
+        return _checked(replace(made, fields=made.typed_fields), name)
     if not (isinstance(made, dspy.Module) or _is_pair(made)):
         offered = "a Program, (dspy.Module, metric) or a dspy.Module"
         raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not {offered}")
     module, metric = (made, None) if isinstance(made, dspy.Module) else made
     with raising_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
         fields = read_fields(name, module)
-    made_program = Program(
-        name=name, module=name, fields=fields, build=lambda: _module_of(factory(config)), metric=metric
+        named_types = _named_types(module)
+    return Program(
+        name=name,
+        module=name,
+        fields=fields,
+        build=lambda: adapted(_module_of(source.make())),
+        metric=metric if source.is_factory else metric_by_types(fields),
+        named_types=named_types,
     )
-    return _without_reserved(made_program)
+
+
+def why_not_tunable(module: dspy.Module) -> str | None:
+    """Why a module cannot be tuned, in a sentence that names what is in the way; None where it can be."""
+    try:
+        read_fields("_", module)
+    except ConfigInvalid as error:
+        return str(error).removeprefix("programs._: ")
+    except Exception as error:  # noqa: BLE001 - it is a user's module, which may be of any form
+        return f"its fields cannot be read: {type(error).__name__}: {error}"
+    return None
+
+
+def metric_by_types(fields: Fields) -> Metric | None:
+    """The share of answers that are what was expected, where equal answers are all that can be right: labels, numbers,
+    dates and lists of these. None where an answer is free text: then people judge."""
+    is_simple = [
+        labels is not None or (name in fields.types and fields.types[name].is_simple)
+        for name, labels in fields.answers.items()
+    ]
+    return share_right(*fields.answers) if all(is_simple) else None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What makes a fresh module each time, or what a factory returns."""
+
+    make: Callable[[], Any]
+    is_factory: bool
+
+
+def _source(path: str, config: RoutingConfigUnified) -> _Source:
+    """Raises ConfigInvalid for what is neither a factory nor a module, and what importing raises."""
+    module, _, attribute = path.partition(":")
+    found: Any = reduce(getattr, attribute.split("."), importlib.import_module(module))
+    if isinstance(found, type) and issubclass(found, dspy.Signature):
+        return _Source(lambda: dspy.Predict(found), is_factory=False)
+    if isinstance(found, dspy.Module):
+        return _Source(found.deepcopy, is_factory=False)
+    if isinstance(found, type) and issubclass(found, dspy.Module):
+        return _of_class(found, path, config)
+    if not callable(found):
+        offered = "a factory, a dspy.Module or a dspy.Signature"
+        raise ConfigInvalid(f"{path!r} is a value of type {type(found).__name__}, not {offered}")
+    takes_nothing = inspect.isfunction(found) and not inspect.signature(found).parameters
+    return _Source(found if takes_nothing else lambda: found(config), is_factory=True)
+
+
+def _of_class(kind: type[dspy.Module], path: str, config: RoutingConfigUnified) -> _Source:
+    """A class that asks for the config is a factory like any other."""
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    if any("conf" in p.name.lower() and p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters[:1]):
+        return _Source(lambda: kind(config), is_factory=True)
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+    if needed:
+        told = f"{', '.join(needed)} to be built: name a factory that builds it"
+        raise ConfigInvalid(f"{path!r} cannot be loaded: {kind.__name__} needs {told}")
+    return _Source(kind, is_factory=False)
 
 
 def _module_of(made: Any) -> dspy.Module:
     module: dspy.Module = made if isinstance(made, dspy.Module) else made[0]
     return module
-
-
-def _without_reserved(program: Program) -> Program:
-    """Each field has a span attribute of its own (docs/traces.md)."""
-    names = [*program.fields.inputs, *program.fields.answers]
-    if taken := sorted(RESERVED & set(names)):
-        known = ", ".join(sorted(RESERVED))
-        raise ConfigInvalid(f"programs.{program.module}: a field cannot be called {taken[0]!r}, nor any of {known}")
-    of_attribute = {attribute_names(name)[0]: name for name in names}
-    if twice := [name for name in names if of_attribute[attribute_names(name)[0]] != name or names.count(name) > 1]:
-        attribute = attribute_names(twice[0])[0]
-        raise ConfigInvalid(f"programs.{program.module}: two fields would be {attribute}, one of them {twice[0]!r}")
-    return program
-
-
-def _factory(path: str) -> Callable[[RoutingConfigUnified], Any]:
-    module, _, attribute = path.partition(":")
-    found: Callable[[RoutingConfigUnified], Any] = getattr(importlib.import_module(module), attribute)
-    return found
 
 
 def _checked(program: Program, name: str) -> Program:
@@ -78,7 +126,20 @@ def _checked(program: Program, name: str) -> Program:
             f"programs.{name}: the Program calls itself {program.name!r} of module {program.module!r}; "
             f"its module must be {name!r} and its name {name!r} or {name + '.…'!r}"
         )
+    _check_names(program.module, program.fields)
     return program
+
+
+def _check_names(name: str, fields: Fields) -> None:
+    """Each field has a span attribute of its own (docs/traces.md)."""
+    names = [*fields.inputs, *fields.answers]
+    if taken := sorted(RESERVED & set(names)):
+        known = ", ".join(sorted(RESERVED))
+        raise ConfigInvalid(f"programs.{name}: a field cannot be called {taken[0]!r}, nor any of {known}")
+    attributes = [attribute_names(field)[0] for field in names]
+    for field, attribute in zip(names, attributes, strict=True):
+        if attributes.count(attribute) > 1:
+            raise ConfigInvalid(f"programs.{name}: two fields would be {attribute}, one of them {field!r}")
 
 
 def _is_pair(made: object) -> bool:
@@ -86,42 +147,38 @@ def _is_pair(made: object) -> bool:
 
 
 def read_fields(name: str, module: dspy.Module) -> Fields:
-    """Inputs and answers of a module that does not say them itself.
+    """Inputs and answers of a module that does not say them itself, with their types.
 
-    Inputs are the named parameters of `forward`; one with a default may be missing. Where it takes **kwargs only, or is
-    DSPy's own, they are the inputs of the module's signature, or of the first module in it that has one: the predictors
-    of an agent (dspy.ReAct) have more.
-    Answers are the outputs of the last predictor; a Literal or a bool gives the labels. Raises ConfigInvalid.
+    Inputs are the named parameters of `forward`, of which one with a default may be missing, or those of a signature
+    (`asked_fields`). Answers are outputs of the last predictor (`answer_fields`); a Literal, a bool or an enum gives
+    the labels. Raises ConfigInvalid.
     """
-    predictors = module.predictors()
-    if not predictors:
+    if not module.predictors():
         raise ConfigInvalid(f"programs.{name}: the module has no dspy.Predict, so there is nothing to tune")
-    inputs = _named(name, module) or _of_signature(module)
-    required = None if isinstance(module, ClosedSetAnswers) else tuple(key for key, is_needed in inputs if is_needed)
-    optional = frozenset(key for key, is_needed in inputs if not is_needed)
-    outputs = predictors[-1].signature.output_fields
-    answers = {key: labels_offered(field.annotation) for key, field in outputs.items() if key not in NOT_ANSWERS}
-    return Fields(name, tuple(key for key, _ in inputs), answers, required, optional)
+    inputs, outputs = asked_fields(name, module), answer_fields(module)
+    if not outputs:
+        raise ConfigInvalid(f"programs.{name}: its last predictor gives no answer, only what explains one")
+    if shown := [key for key, field in outputs.items() if _is_no_text(field.annotation)]:
+        raise ConfigInvalid(f"programs.{name}: the answer {shown[0]!r} is of a type of DSPy's that no text can keep")
+    types = types_of(module)
+    fields = Fields(
+        name,
+        tuple(field.name for field in inputs),
+        {key: labels_of(field.annotation) for key, field in outputs.items()},
+        None if isinstance(module, ClosedSetAnswers) else tuple(field.name for field in inputs if field.is_needed),
+        frozenset(field.name for field in inputs if not field.is_needed),
+        types=types,
+        defaults=defaults_of(inputs, types),
+    )
+    _check_names(name, fields)
+    return fields
 
 
-def _named(name: str, module: dspy.Module) -> list[tuple[str, bool]]:
-    """The named parameters of a user's `forward`, each with whether it must be given."""
-    forward = getattr(type(module), "forward", None)
-    if forward is None:
-        raise ConfigInvalid(f"programs.{name}: the module has no method `forward`")
-    if forward.__module__.startswith("dspy."):
-        return []
-    parameters = inspect.signature(MethodType(forward, module)).parameters.values()
-    by_place = next((p.name for p in parameters if p.kind is p.POSITIONAL_ONLY), None)
-    if by_place is not None:
-        raise ConfigInvalid(f"programs.{name}: forward takes {by_place!r} by its place only; inputs are given by name")
-    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    if not named and all(p.kind is not p.VAR_KEYWORD for p in parameters):
-        raise ConfigInvalid(f"programs.{name}: forward takes no input by name")
-    return [(p.name, p.default is p.empty) for p in named]
+def _named_types(module: dspy.Module) -> frozenset[str]:
+    return frozenset(key for key, field in answer_fields(module).items() if is_named_only(field.annotation))
 
 
-def _of_signature(module: dspy.Module) -> list[tuple[str, bool]]:
-    inside = (getattr(part, "signature", None) for _, part in module.named_sub_modules(dspy.Module))
-    signature = next(found for found in inside if isinstance(found, type) and issubclass(found, dspy.Signature))
-    return [(key, field.is_required()) for key, field in signature.input_fields.items()]
+def _is_no_text(annotation: Any) -> bool:
+    return any(
+        kind not in (dspy.Code, dspy.Reasoning) for kind in DspyType.extract_custom_type_from_annotation(annotation)
+    )

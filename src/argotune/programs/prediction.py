@@ -1,55 +1,87 @@
-"""Predictions: what a module returned, as texts and a confidence. Only None is missing: False, 0 and [] are answers."""
+"""Predictions: what a module returned, as values, texts and a confidence. Only None is missing: False, 0 and [] are
+answers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import dspy
-from dspy.adapters.utils import parse_value
 
-from argotune.data.span_format import as_text
+from argotune.data.field_types import NotOfType, as_text
 from argotune.lm.lack import Lack
 from argotune.programs.program import Program
 
 
-def returned(module: dspy.Module, inputs: Mapping[str, object]) -> dspy.Prediction:
-    """What the module says to one question. Raises TypeError where `forward` returns None or anything else."""
-    found = module(**inputs)
+def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]) -> dspy.Prediction:
+    """What the module says to one question. Raises TypeError where `forward` returns nothing that can be an answer."""
+    with dspy.context(trace=[]):
+        return as_prediction(program, module(**inputs))
+
+
+def as_prediction(program: Program, found: object) -> dspy.Prediction:
+    """What a module returned, its answers as values of their types where they can be read as such.
+
+    A value by itself is the answer of a program that has one, and what is in a dict are answers by their names. Raises
+    TypeError for None and anything else.
+    """
+    if isinstance(found, dict) and program.fields.answers.keys() <= found.keys():
+        found = dspy.Prediction(**found)
+    elif _is_bare_answer(program, found):
+        found = dspy.Prediction(**dict.fromkeys(program.fields.answers, found))
     if not isinstance(found, dspy.Prediction):
         raise TypeError(f"forward returned {type(found).__name__}, not a dspy.Prediction")
+    for name in program.typed_fields.types.keys() & program.fields.answers.keys() & set(found.keys()):
+        found[name] = _value(program, name, found[name])
     return found
 
 
+def _is_bare_answer(program: Program, found: object) -> bool:
+    """One answer needs no name. Only its own type's values are taken for it, or texts and what JSON holds."""
+    if len(program.fields.answers) != 1 or isinstance(found, dspy.Example):
+        return False
+    type_ = program.typed_fields.types.get(next(iter(program.fields.answers)))
+    return isinstance(found, str | bool | int | float | list | tuple | dict) or (type_ is not None and type_.has(found))
+
+
+def _value(program: Program, name: str, said: object) -> object:
+    fields = program.typed_fields
+    try:
+        return None if said is None else fields.types[name].value(said)
+    except NotOfType:
+        return said
+
+
 def answers_of(program: Program, prediction: dspy.Prediction) -> dict[str, str]:
-    """Each answer of the program as a text, "" where there is none."""
-    found = {name: prediction.get(name) for name in program.fields.answers}
-    return {name: "" if value is None else as_text(value) for name, value in found.items()}
+    """Each answer of the program as the text that it is kept as, "" where there is none."""
+    return {name: _text(program, name, prediction) for name in program.fields.answers}
+
+
+def _text(program: Program, name: str, prediction: dspy.Prediction) -> str:
+    if name not in prediction:
+        return ""
+    try:
+        return program.typed_fields.kept(name, prediction[name])
+    except NotOfType:
+        return as_text(prediction[name])
 
 
 def prediction_of(program: Program, answers: Mapping[str, str]) -> dspy.Prediction:
-    """The prediction whose answers were kept as these texts: each read as the program's last predictor types it, as a
-    text where that is not possible."""
-    types = program.answer_types
-    return dspy.Prediction(**{name: _typed(text, types.get(name, str)) for name, text in answers.items()})
-
-
-def _typed(text: str, annotation: Any) -> object:
-    if annotation is str:
-        return text
-    try:
-        return parse_value(text, annotation)
-    except (ValueError, TypeError, SyntaxError):
-        return text
+    """The prediction whose answers were kept as these texts: each of its type, or a text where it is not."""
+    return dspy.Prediction(**program.typed_fields.values(answers))
 
 
 def lack_in(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> Lack | None:
-    """Why answers cannot be used: what the module says of it, or that they are outside their closed sets."""
+    """Why answers cannot be used: what the module says of it, or that they are outside their closed sets or none of
+    their types."""
     said = None if "lack" in answers else prediction.get("lack")
     if said in list(Lack):
         return Lack(said)
-    return None if program.fields.allow(answers) else Lack.OUTSIDE
+    fields = program.typed_fields
+    if fields.allow(answers):
+        return None
+    is_outside = any(labels is not None and answers[name] not in labels for name, labels in fields.answers.items())
+    return Lack.OUTSIDE if is_outside else Lack.FORM
 
 
 def confidence_of(prediction: dspy.Prediction) -> float | None:

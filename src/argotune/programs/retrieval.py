@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import dspy
 
+from argotune.data.field_types import as_text
 from argotune.programs.embedder import Embedder
 
 
@@ -29,7 +30,7 @@ class RetrievedDemos(dspy.Module):
         self.embedder = embedder
         embedder.fit([text_of(example.inputs().toDict()) for example in self.examples])
 
-    def forward(self, **inputs: str) -> dspy.Prediction:
+    def forward(self, **inputs: object) -> dspy.Prediction:
         nearest = self.embedder.neighbours(text_of(inputs), min(self.k, len(self.examples)))
         program = _twin(self.program)
         for predictor in program.predictors():
@@ -47,7 +48,7 @@ class RetrievedDemos(dspy.Module):
 def text_of(inputs: Mapping[str, object]) -> str:
     """What neighbours are found by: the query, or all inputs where there is none."""
     query = inputs.get("query")
-    return str(query) if query not in (None, "") else "\n".join(str(value) for value in inputs.values())
+    return as_text(query) if query not in (None, "") else "\n".join(as_text(value) for value in inputs.values())
 
 
 def _twin(program: dspy.Module) -> dspy.Module:

@@ -15,10 +15,12 @@ import dspy
 from dspy.adapters.decision_state import DecisionState
 from dspy.predict.predict import serialize_object
 
+from argotune.data.field_types import as_plain
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs.embedder import Embedder
-from argotune.programs.program import Program, dspy_example, signature_in
+from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
+from argotune.programs.signatures import signature_in
 
 
 def dump(module: dspy.Module) -> dict[str, Any]:
@@ -97,8 +99,8 @@ def _read_example(state: Mapping[str, Any]) -> dspy.Example:
 
 
 def _as_stored(value: Any) -> Any:
-    """JSON values only, tuples as lists: what a store would give back."""
-    return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=str))
+    """JSON values only, tuples as lists: what a store would give back, and what DSPy shows as it shows the value."""
+    return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=as_plain))
 
 
 def prompts(state: Mapping[str, Any]) -> dict[str, str]:

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from argotune.data.spans import Json
+
 
 @dataclass(frozen=True)
 class TrackedExample:
-    """One test example as a tracker shows it: what went in, what was right, and both programs' answers."""
+    """One test example as a tracker shows it: what went in, what was right, and both programs' answers, as JSON."""
 
     id: str
-    inputs: Mapping[str, str]
-    expected: Mapping[str, str]
+    inputs: Mapping[str, Json]
+    expected: Mapping[str, Json]
     split: str
     label_source: str
     span_id: str | None
-    champion_answers: Mapping[str, str] | None = None
+    champion_answers: Mapping[str, Json] | None = None
     champion_score: float | None = None
-    challenger_answers: Mapping[str, str] | None = None
+    challenger_answers: Mapping[str, Json] | None = None
     challenger_score: float | None = None
 
 

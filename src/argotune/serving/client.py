@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 
+from argotune.data.field_types import NotOfType
 from argotune.data.fields import Fields
-from argotune.data.span_format import OUTCOMES, as_text
+from argotune.data.span_format import OUTCOMES
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.errors.lines import in_short
 from argotune.lm.kept_answers import NothingKept
@@ -135,23 +136,34 @@ class Serving:
         return self._champion(self._copy.served, program)
 
     def decide(self, /, program: str, **inputs: object) -> Decision:
-        """Answer with the champion. `inputs` are the program's input fields: texts, and all else as its text, lists and
-        objects as JSON. Only None is missing; what may be missing is "", or the program's default.
+        """Answer with the champion. `inputs` are values of the types of the program's input fields, or texts that mean
+        such; where a field holds texts, all else is its text, lists and objects as JSON. Only None is missing, unless
+        the type has it; what may be missing is "", or the program's default. Answers are values of their types.
 
         A question without an answer gives a Decision with `lack`. Raises ConfigInvalid for an unknown program, for an
-        input that it does not have and for one that is missing; Unavailable, AccessDenied and their like when no
+        input that it does not have, is missing or not of its type; Unavailable, AccessDenied and their like when no
         question can be asked.
         """
         served = self._copy.served
         loaded = self._champion(served, program)
-        given = _given(loaded.program.fields, inputs)
+        fields = loaded.program.typed_fields
+        given = _given(fields, inputs)
         started = time.perf_counter()
         with self._answered.counted() as count:
             found = answer(loaded.module, loaded.program, given, served.lms)
             count(found.lack)
         took_s = time.perf_counter() - started
-        tenant_id, answers, lack = served.config.tenant_id, found.answers, found.lack
-        return Decision(tenant_id, program, loaded.version, given, answers, found.confidence, took_s, lack=lack)
+        return Decision(
+            tenant_id=served.config.tenant_id,
+            program=program,
+            version=loaded.version,
+            inputs=fields.values(given),
+            answers=fields.values(found.answers),
+            confidence=found.confidence,
+            processing_time_s=took_s,
+            lack=found.lack,
+            texts={**given, **found.answers},
+        )
 
     def status(self) -> ServingStatus:
         """How fresh what serves is, and what is wrong. Reads nothing but the local copy."""
@@ -220,15 +232,18 @@ def _given(fields: Fields, inputs: Mapping[str, object]) -> dict[str, str]:
     if unknown is not None:
         outcome = "; an outcome is said in Decision.attributes" if unknown in OUTCOMES else ""
         raise ConfigInvalid(f"decide: {unknown!r} is no input: {known}{outcome}")
-    given = {name: _text(name, value) for name, value in inputs.items() if value is not None}
+    is_said = {name: value is not None or fields.takes_none(name) for name, value in inputs.items()}
+    given = {name: _kept(fields, name, value) for name, value in inputs.items() if is_said[name]}
     if missing := fields.missing(given):
         raise ConfigInvalid(f"decide: {missing[0]!r} is missing: {known}")
     return fields.asked(given)
 
 
-def _text(name: str, value: object) -> str:
+def _kept(fields: Fields, name: str, value: object) -> str:
     try:
-        return as_text(value)
+        return fields.kept(name, value)
+    except NotOfType as error:
+        raise ConfigInvalid(f"decide: {name!r}: {error}") from error
     except ValueError as error:
         raise ConfigInvalid(f"decide: {name!r} is {error}") from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from argotune.data.span_format import OUTCOMES, attribute_names
 from argotune.errors import ConfigInvalid
@@ -12,7 +13,8 @@ from argotune.store.texts import storable
 
 @dataclass(frozen=True)
 class Decision:
-    """One answer of one program. `propensity`: the probability with which it was chosen, 1 without exploring.
+    """One answer of one program: `inputs` and `answers` are values of the types of its fields, `texts` what these
+    are in spans. `propensity`: the probability with which it was chosen, 1 without exploring.
 
     `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
     failed): the application does without then. "" where they can.
@@ -21,12 +23,13 @@ class Decision:
     tenant_id: str
     program: str
     version: str
-    inputs: Mapping[str, str]
-    answers: Mapping[str, str]
+    inputs: Mapping[str, Any]
+    answers: Mapping[str, Any]
     confidence: float | None
     processing_time_s: float
     propensity: float = 1.0
     lack: str = ""
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_answered(self) -> bool:
@@ -38,8 +41,7 @@ class Decision:
 
         Raises ConfigInvalid for a name that is no outcome (span_format.OUTCOMES), or is a field of the program.
         """
-        fields = {**self.inputs, **self.answers}
-        self._refuse_unknown(outcome, fields)
+        self._refuse_unknown(outcome)
         decided: dict[str, bool | float | str | None] = {
             "routing.tenant_id": self.tenant_id,
             "routing.program": self.program,
@@ -47,12 +49,13 @@ class Decision:
             "routing.confidence": self.confidence,
             "routing.propensity": self.propensity,
             "routing.processing_time": self.processing_time_s,
-            **{attribute_names(name)[0]: value for name, value in fields.items()},
+            **{attribute_names(name)[0]: value for name, value in self.texts.items()},
             **{f"routing.{name}": value for name, value in outcome.items()},
         }
         return {name: _storable(value) for name, value in decided.items() if value is not None}
 
-    def _refuse_unknown(self, outcome: Mapping[str, object], fields: Mapping[str, str]) -> None:
+    def _refuse_unknown(self, outcome: Mapping[str, object]) -> None:
+        fields = {*self.inputs, *self.answers}
         known = [name for name in OUTCOMES if name not in fields]
         unknown = next((name for name in outcome if name not in known), None)
         if unknown is not None:

@@ -236,7 +236,7 @@ class _Reader:
     def __init__(self, program: Program, means: Means) -> None:
         self._program, self._lms, self._module = program, means.lms, program.build()
         shown = [e for e in means.known if e.program == program.name and e.split is Split.TRAIN]
-        self._shown = [to_dspy(example) for example in shown]
+        self._shown = [to_dspy(program, example) for example in shown]
         self._questions = [query_of(example.inputs) for example in shown]
         self._embedder = means.embedder()
         if shown:

@@ -167,7 +167,7 @@ def test_metric_that_gives_no_share_is_a_config_error(worth: object):
 
 def test_example_becomes_dspys_with_its_inputs_marked():
     ours = Example("p", {"query": "q", "base": "b"}, {"agent": "video"}, LabelSource.HUMAN, 1.0, Split.TRAIN)
-    theirs = to_dspy(ours)
+    theirs = to_dspy(ROUTING, ours)
     assert theirs.inputs().toDict() == {"query": "q", "base": "b"}
     assert theirs.labels().toDict() == {"agent": "video"}
 

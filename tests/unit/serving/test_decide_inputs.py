@@ -174,7 +174,8 @@ def test_an_answer_that_is_not_none_is_an_answer(own: Own, kind: Any, value: obj
     signature = dspy.Signature({"query": (str, dspy.InputField()), "reply": (kind, dspy.OutputField())})
     serving = own(Says(dspy.Prediction(reply=value, confidence=7), signature))
     decision = serving.decide("mine", query="x")
-    assert (decision.answers, decision.is_answered, decision.confidence) == ({"reply": text}, True, 1.0)
+    assert (decision.answers, decision.is_answered, decision.confidence) == ({"reply": value}, True, 1.0)
+    assert decision.attributes()["routing.reply"] == text
     fields = {"mine": serving.champion("mine").program.fields}
     assert isinstance(read_span(make_span(attributes=decision.attributes()), "acme", fields), Experience)
 
@@ -186,7 +187,7 @@ def test_an_answer_that_is_not_none_is_an_answer(own: Own, kind: Any, value: obj
     ("says", "lack"),
     [
         (None, "it failed: TypeError: forward returned NoneType, not a dspy.Prediction"),
-        ("yes", "it failed: TypeError: forward returned str, not a dspy.Prediction"),
+        (object(), "it failed: TypeError: forward returned object, not a dspy.Prediction"),
         (ValueError("no such customer"), "it failed: ValueError: no such customer"),
         (ContextWindowExceededError(message="too long"), "question too long: ContextWindowExceededError"),
         (dspy.Prediction(reply=None), "no answer to reply"),

@@ -11,6 +11,7 @@ from typing import Any
 from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.names import project_name
+from argotune.data.spans import Json
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
 
@@ -38,7 +39,7 @@ class ExampleAnswer:
     """What one program made of one example."""
 
     example_id: str
-    answers: Mapping[str, str] | None
+    answers: Mapping[str, Json] | None
     score: float | None
 
 

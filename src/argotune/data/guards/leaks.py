@@ -18,6 +18,7 @@ from typing import Any
 
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
+from argotune.data.field_types import as_text
 from argotune.data.near_texts import MAX_CHARS, NearTexts, are_near, shingles_of
 from argotune.data.splitting import normalised
 
@@ -47,7 +48,7 @@ def held_questions(
 def _questions(state: Mapping[str, Any], inputs: Iterable[str]) -> Iterator[str]:
     """The question of each demonstration."""
     for demo in _demos(state):
-        fields = {name: str(demo[name]) for name in inputs if name in demo}
+        fields = {name: as_text(demo[name]) for name in inputs if name in demo}
         if fields:
             yield query_of(fields)
 

@@ -83,7 +83,7 @@ class Mask:
         """Inputs, free-text answers and slices; labels of a closed set are the tenant's own words."""
         return replace(
             experience,
-            inputs={name: self.text(text) for name, text in experience.inputs.items()},
+            inputs=self._inputs(experience.inputs, fields),
             answers=self._answers(experience.answers, fields),
             modality=experience.modality and self.text(experience.modality),
             language=experience.language and self.text(experience.language),
@@ -94,7 +94,7 @@ class Mask:
         slices = {
             name: value if name == "label" else self.text(value) for name, value in (example.slices or {}).items()
         }
-        inputs = {name: self.text(text) for name, text in example.inputs.items()}
+        inputs = self._inputs(example.inputs, fields)
         return replace(example, inputs=inputs, expected=self._answers(example.expected, fields), slices=slices)
 
     def annotation(self, annotation: Annotation, fields: Fields) -> Annotation:
@@ -106,7 +106,15 @@ class Mask:
         return shared(*((name, self._answer(name, answer, fields)) for name, answer in answers.items()))
 
     def _answer(self, name: str, answer: str, fields: Fields) -> str:
-        return answer if fields.answers.get(name) is not None else self.text(answer)
+        return answer if fields.answers.get(name) is not None else self._value(name, answer, fields)
+
+    def _inputs(self, inputs: Mapping[str, str], fields: Fields) -> dict[str, str]:
+        return {name: self._value(name, text, fields) for name, text in inputs.items()}
+
+    def _value(self, name: str, text: str, fields: Fields) -> str:
+        """What is masked in a list or an object are the texts in it, so that it stays one."""
+        type_ = fields.types.get(name)
+        return type_.mapped(text, self.text) if type_ else self.text(text)
 
 
 def rules_digest(rules: MaskingRules) -> str:

@@ -52,5 +52,7 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
         return DevScore(program.name, champion.id, 0, None)
     module = load(program, champion.state, champion.signature_hash, ports.embedder)
     what = f"{program.name}: champion on dev examples"
-    rows = score(module, program, [to_dspy(e) for e in dev], lms, lambda done, n: ports.progress(what, done, n))
+    rows = score(
+        module, program, [to_dspy(program, e) for e in dev], lms, lambda done, n: ports.progress(what, done, n)
+    )
     return DevScore(program.name, champion.id, len(dev), sum(row.score for row in rows) / len(rows))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.data.examples import Example
+from argotune.data.fields import Fields
 from argotune.data.splitting import Split
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.contests import Contest
@@ -21,11 +22,13 @@ from argotune.runs.tracker import TrackedExample, TrackedRun
 
 @dataclass(frozen=True)
 class Reported:
-    """The run that trained a challenger, its contest, and the examples that it was trained, chosen and judged on."""
+    """The run that trained a challenger, its contest, and the examples that it was trained, chosen and judged on, with
+    the fields by which their texts are values."""
 
     run: Run
     contest: Contest
     examples: Sequence[Example]
+    fields: Fields
 
 
 def report(this: Pass, run: Run, trained: Reported) -> Run:
@@ -54,7 +57,7 @@ def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pa
         run_id=trained.contest.id,
         champion_version=champion.id,
         challenger_version=challenger.id,
-        examples=_rows(trained.examples, comparison, pairs),
+        examples=_rows(trained, comparison, pairs),
         facts=_facts(run, trained.run, challenger, verdict),
         started_at=run.started_at,
         ended_at=now,
@@ -62,26 +65,26 @@ def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pa
     )
 
 
-def _rows(examples: Sequence[Example], comparison: Comparison, pairs: Sequence[Pair]) -> list[TrackedExample]:
+def _rows(trained: Reported, comparison: Comparison, pairs: Sequence[Pair]) -> list[TrackedExample]:
     """The examples, those that judged with what was made of them."""
     scores = {score.example_id: score for score in comparison.scores}
     answers = {pair.question: pair for pair in reversed(pairs)}
-    return [_row(example, example.id, scores, answers) for example in examples]
+    return [_row(trained.fields, example, scores, answers) for example in trained.examples]
 
 
-def _row(example: Example, id: str, scores: Mapping[str, Score], answers: Mapping[str, Pair]) -> TrackedExample:
-    """`id` is the example's: a digest, computed once."""
+def _row(fields: Fields, example: Example, scores: Mapping[str, Score], answers: Mapping[str, Pair]) -> TrackedExample:
+    id = example.id  # a digest, computed once
     score, pair = scores.get(id), answers.get(id)
     return TrackedExample(
         id=id,
-        inputs=example.inputs,
-        expected=example.expected,
+        inputs=fields.as_json(example.inputs),
+        expected=fields.as_json(example.expected),
         split=Split.TEST.value if score else example.split.value,
         label_source=example.source.value,
         span_id=example.span_id,
-        champion_answers=pair.champion.answers if score and pair else None,
+        champion_answers=fields.as_json(pair.champion.answers) if score and pair else None,
         champion_score=score.champion if score else None,
-        challenger_answers=pair.challenger.answers if score and pair else None,
+        challenger_answers=fields.as_json(pair.challenger.answers) if score and pair else None,
         challenger_score=score.challenger if score else None,
     )
 

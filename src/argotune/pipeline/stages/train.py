@@ -101,8 +101,8 @@ class _Compiling:
         task = TrainingTask(
             program=self.program,
             student=self.program.build(),
-            train=[to_dspy(example) for example in examples],
-            dev=[to_dspy(example) for example in self.dev],
+            train=[to_dspy(self.program, example) for example in examples],
+            dev=[to_dspy(self.program, example) for example in self.dev],
             lms=self.lms,
             embedder=self.embedder,
             seed=self.plan.seed,
@@ -112,7 +112,8 @@ class _Compiling:
         return OPTIMIZERS[self.plan.optimizer].compile(task)
 
     def mean(self, module: dspy.Module) -> float:
-        scored = score(module, self.program, [to_dspy(e) for e in self.dev], self.lms, lambda _done, _all: None)
+        asked = [to_dspy(self.program, example) for example in self.dev]
+        scored = score(module, self.program, asked, self.lms, lambda _done, _all: None)
         return sum(row.score for row in scored) / len(scored)
 
     def version(self, module: dspy.Module, examples: Sequence[Example]) -> Version:
