@@ -35,7 +35,8 @@ def said(world, config, choose, who: str = "kim"):
     """People say of all pairs what they prefer; the next pass."""
     shown = pairs(world)
     world.traces.annotate(
-        "acme", [Annotation(s.item.span_id, PREFERENCE, choose(s), "HUMAN", who, world.now) for s in shown]
+        Stream("acme", "replies"),
+        [Annotation(s.item.span_id, PREFERENCE, choose(s), "HUMAN", who, world.now) for s in shown],
     )
     return passed(world, config), shown
 

@@ -33,8 +33,8 @@ PLAIN = words_of(
     discover doubts errors evaluate evaluation explain exporter failures features files flags forget
     format host hosts http ids inspect inspecting instructions json known learn lines main marker
     memory mending named names nearest next old on once output own paired parser personal place progress public
-    quiet random reasons removal report reports retrying right sample scheduling search secrets selection
-    service showing stats step steps store story up validation values watching who
+    quiet random reasons removal report reports retrying returned right sample scheduling search secrets selection
+    service showing signatures stats step steps store story types up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

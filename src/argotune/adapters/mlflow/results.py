@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from argotune.adapters.json_http import storable_json
+from argotune.data.spans import Json
 from argotune.runs.tracker import TrackedExample, TrackedRun
 from argotune.store.sealing import digest
 
@@ -38,7 +39,7 @@ class Answered:
     """What one version made of one example."""
 
     example: TrackedExample
-    answers: Mapping[str, str] | None
+    answers: Mapping[str, Json] | None
     score: float | None
 
 
@@ -165,9 +166,7 @@ def _record(example: TrackedExample) -> dict[str, Any]:
     }
 
 
-def _row(
-    each: Answered, of_inputs: Sequence[str], of_expected: Sequence[str], of_answers: Sequence[str]
-) -> list[str | float | None]:
+def _row(each: Answered, of_inputs: Sequence[str], of_expected: Sequence[str], of_answers: Sequence[str]) -> list[Json]:
     example, answers = each.example, each.answers or {}
     return [
         *(example.id, example.split, example.label_source, example.span_id),
