@@ -18,7 +18,8 @@ from argotune.tenants.config import MaskingRules
 
 
 def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
-    """Mask the stored experiences and examples of a module once for each change of the rules; a rerun goes on.
+    """Mask the stored experiences, examples and answers of contests of a module once for each change of the rules; a
+    rerun goes on.
 
     Examples keep their splits, save training and dev examples that became near to a sealed one: they are dropped, and
     placed anew by whoever places questions next. Openings, contests and unfinished runs are told the new ids.
@@ -35,6 +36,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
         )
         this.archive.replace_experiences([after for before, after in pairs if after != before])
         _mask_examples(this, program, rules)
+        _mask_contests(this, program, rules)
     this.module_book.write(Masked(rules=edition, counts=dict(mask.counts)))
 
 
@@ -48,6 +50,11 @@ def _mask_examples(this: Pass, fields: Fields, rules: MaskingRules) -> None:
         this.contests.rename_examples(fields.program, renamed)
         this.book.rename_examples(fields.program, renamed)
         log.replace_examples(fields.program, _apart(after), before)
+
+
+def _mask_contests(this: Pass, fields: Fields, rules: MaskingRules) -> None:
+    mask = Mask(rules)
+    this.contests.mask_pairs(fields.program, lambda pair: pair.masked(lambda texts: mask.answers(texts, fields)))
 
 
 def _apart(examples: Iterable[Example]) -> list[Example]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -215,17 +215,22 @@ class ContestBook:
                 records[to_record(Collection.OPENINGS, opening.run_id, new)] = tag
         contest = self.open(program)
         if contest:
-            self._rename_pairs(contest.id, renamed)
+            self._change_pairs(contest.id, lambda pair: pair.with_renamed(renamed), renamed)
             new_ids = {name: _both(getattr(contest, name), renamed) for name in ("seen_ids", "sealed_ids", "judged")}
             records |= self.changing(contest.model_copy(update=new_ids))
         if records:
             self._write(records)
 
-    def _rename_pairs(self, contest: str, renamed: Mapping[str, str]) -> None:
+    def mask_pairs(self, program: str, mask: Callable[[Pair], Pair]) -> None:
+        """Mask what stands in the journals of all contests of a program, ended ones too."""
+        for contest in self.contests(program):
+            self._change_pairs(contest.id, mask, {})
+
+    def _change_pairs(self, contest: str, change: Callable[[Pair], Pair], renamed: Mapping[str, str]) -> None:
         """A page at a time: done again after a crash it ends the same."""
         for page in list(self._pages(contest)):
             record = to_record(Collection.SHADOW, _page_id(contest, page.number), page)
-            pairs = tuple(pair.with_renamed(renamed) for pair in page.pairs)
+            pairs = tuple(map(change, page.pairs))
             marks = tuple(each.with_renamed(renamed) for each in page.marks)
             if (pairs, marks) != (page.pairs, page.marks):
                 changed = page.model_copy(update={"pairs": pairs, "marks": marks})

@@ -45,7 +45,8 @@ class Pair:
 
     `repeats` names an earlier question of the contest that it is a near-duplicate of: it tells how often the two
     differ, and nothing of which is right. `is_champion_first` is the order in which people see both answers, where they
-    say which is better.
+    say which is better. `was_equal`: whether both said the same before their texts were masked, None where they stand
+    as they were said.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -58,6 +59,14 @@ class Pair:
     slices: Mapping[str, str] = field(default_factory=dict)
     repeats: str | None = None
     is_champion_first: bool = True
+    was_equal: bool | None = None
+
+    def masked(self, mask: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Pair:
+        """The pair with masked answers. Those that differed differ still, though a placeholder is all that is left."""
+        both = [replace(answer, answers=mask(answer.answers)) for answer in (self.champion, self.challenger)]
+        if both == [self.champion, self.challenger]:
+            return self
+        return replace(self, champion=both[0], challenger=both[1], was_equal=self.is_equal)
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Pair:
         """The pair with the new ids of questions."""
@@ -67,7 +76,7 @@ class Pair:
     @property
     def is_equal(self) -> bool:
         """Whether both said the same, so that whatever is right they are equally right."""
-        return are_equal(self.champion, self.challenger)
+        return are_equal(self.champion, self.challenger) if self.was_equal is None else self.was_equal
 
     @property
     def is_silent(self) -> bool:

@@ -75,6 +75,16 @@ def found(
     return weigh(versions, pairs, standing, scored, NOON, PATIENCE, is_plain=is_plain)
 
 
+@pytest.mark.parametrize(("champion", "challenger"), [("a", "b"), ("a", "a"), ("a", said("b", Lack.CUT))])
+def test_masking_makes_no_two_answers_equal_that_differed_and_keeps_what_was_equal(champion, challenger):
+    before = pair("q", champion, challenger)
+    hidden = before.masked(lambda texts: dict.fromkeys(texts, "<EMAIL>"))
+    assert {answer.answers["agent"] for answer in (hidden.champion, hidden.challenger)} == {"<EMAIL>"}
+    assert hidden.is_equal is before.is_equal
+    assert hidden.masked(lambda texts: dict.fromkeys(texts, "<TEXT>")).is_equal is before.is_equal
+    assert before.masked(dict) == before
+
+
 def counted(evidence: Evidence) -> dict[str, float]:
     return {score.example_id: score.difference for score in evidence.comparison.scores}
 

@@ -30,8 +30,8 @@ from argotune.data.guards.personal_data import (
 from argotune.store.sealing import digest
 from argotune.tenants.config import MaskingRules
 
-EDITION = 1
-"""Raised whenever a finder finds something else than before: what is stored is then masked again."""
+EDITION = 2
+"""Raised whenever a finder finds something else than before, or more is masked: what is stored is then masked again."""
 
 MAX_PASSES = 5
 """What is masked can uncover more, as `a@b.cc` did in `x:a@b.cc`. Texts that need more passes are made to."""
@@ -84,7 +84,7 @@ class Mask:
         return replace(
             experience,
             inputs=self._inputs(experience.inputs, fields),
-            answers=self._answers(experience.answers, fields),
+            answers=self.answers(experience.answers, fields),
             modality=experience.modality and self.text(experience.modality),
             language=experience.language and self.text(experience.language),
         )
@@ -95,14 +95,15 @@ class Mask:
             name: value if name == "label" else self.text(value) for name, value in (example.slices or {}).items()
         }
         inputs = self._inputs(example.inputs, fields)
-        return replace(example, inputs=inputs, expected=self._answers(example.expected, fields), slices=slices)
+        return replace(example, inputs=inputs, expected=self.answers(example.expected, fields), slices=slices)
 
     def annotation(self, annotation: Annotation, fields: Fields) -> Annotation:
         """A label that somebody gave to an answer."""
         label = self._answer(annotation.name, annotation.label, fields)
         return annotation if label == annotation.label else replace(annotation, label=label)
 
-    def _answers(self, answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+    def answers(self, answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+        """Those in free text masked."""
         return shared(*((name, self._answer(name, answer, fields)) for name, answer in answers.items()))
 
     def _answer(self, name: str, answer: str, fields: Fields) -> str:

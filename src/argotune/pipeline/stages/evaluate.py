@@ -15,6 +15,7 @@ from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.guards.leaks import held_questions
+from argotune.data.guards.masking import Mask
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 from argotune.errors import BudgetSpent, ConfigInvalid
@@ -269,7 +270,8 @@ class _Gathering:
 
     def _pair(self, question: ContestQuestion, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
         first = is_champion_first(self._contest.id, question.id)
-        pair = Pair(question.id, question.span_id, drawn, *answers, question.slices, is_champion_first=first)
+        said = Pair(question.id, question.span_id, drawn, *answers, question.slices, is_champion_first=first)
+        pair = said.masked(lambda texts: self._mask.answers(texts, self._program.fields))
         if self._is_metric_plain and pair.is_equal:
             return pair
         key = normalised(query_of(question.inputs))
@@ -277,6 +279,10 @@ class _Gathering:
         if repeats is None:
             self._differing.add(key, question.id)
         return replace(pair, repeats=repeats)
+
+    @cached_property
+    def _mask(self) -> Mask:
+        return Mask(self._this.config.masking)
 
     @cached_property
     def _differing(self) -> NearTexts:
@@ -345,4 +351,5 @@ class _Gathering:
 def _again(first: Pair, question: ContestQuestion, drawn: Drawn) -> Pair:
     """A question that was answered before: it counts for how often it is asked, and for nothing else."""
     champion, challenger = (replace(answer, effort=UNKNOWN) for answer in (first.champion, first.challenger))
-    return Pair(question.id, question.span_id, drawn, champion, challenger, question.slices, repeats=first.question)
+    asked = {"span_id": question.span_id, "drawn": drawn, "slices": question.slices, "repeats": first.question}
+    return replace(first, champion=champion, challenger=challenger, **asked)
