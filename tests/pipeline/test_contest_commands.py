@@ -9,11 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from labelling import annotated, waiting
 from world import World, filled, run_once, traffic
 
 from argotune import wiring
 from argotune.cli import main
+from argotune.data.annotations import Annotation
+from argotune.data.stream import Stream
 from argotune.decisions.lessons import Lessons
+from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
@@ -121,6 +125,32 @@ def test_a_person_stops_a_contest_and_the_next_pass_trains_again(open_contest, t
     world.later(hours=2)
     (run,) = run_module(world.ports, config, "routing", Request(is_forced=True, is_training_forced=True)).runs
     assert run.contest == run.id != contest.id
+
+
+@pytest.mark.parametrize("is_crashed", [False, True], ids=["whole", "the pod dies before the queue is written"])
+def test_nobody_is_asked_for_a_contest_that_was_stopped(open_contest, told: Told, is_crashed: bool):
+    world, config, contest = open_contest
+    of_it = {item.span_id for item in waiting(world) if item.contest == contest.id}
+    other = next(item.span_id for item in waiting(world) if not item.contest)
+    answered = min(of_it)
+    world.traces.annotate(
+        Stream("acme", "routing"), [Annotation(answered, "agent", "video", "HUMAN", "ann", world.now)]
+    )
+    AnnotationQueue(world.store, "acme").close(answered, world.now)
+    if is_crashed:
+        ContestBook(world.store, "acme").stop(contest.id, who="bo", reason="enough", now=world.now)
+    else:
+        assert told("contest", "stop", contest.id, "--reason", "enough")[0] == 0
+        assert told("contest", "stop", contest.id, "--reason", "enough")[0] == 9
+        assert of_it.isdisjoint(item.span_id for item in waiting(world))
+    assert other in {item.span_id for item in waiting(world)}
+    world.later(hours=2)
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    kept = {item.span_id for item in AnnotationQueue(world.store, "acme").items() if item.contest == contest.id}
+    assert kept == {answered}, "it keeps its place; the others may be asked about again"
+    marks = {mark.span_id: mark.label for mark in annotated(world, "CODE", "argotune.queue")}
+    again = {item.span_id for item in waiting(world)}
+    assert {marks[span_id] for span_id in of_it - again} == {"done"}
 
 
 def test_a_stop_reaches_a_pass_that_is_at_work_on_the_contest(open_contest, told: Told):

@@ -36,13 +36,14 @@ from argotune.store.collections import EVERYONE, Collection
 from argotune.store.records import to_record
 from argotune.tenants.config import RoutingConfigUnified
 
+ONLY_CONTEST = {"daily_limit": 15, "share_beside_contest": 0}
 FORCED = Request(is_forced=True)
 TRUTH = {a.span_id: a.label for a in traffic("acme", 4000)[1]}
 
 
 def contested(n: int = 40, **fields) -> tuple[World, RoutingConfigUnified]:
     """A tenant whose first pass has opened a contest that its few labels cannot decide."""
-    world, config = filled(n, **{"annotation": {"daily_limit": 15}, **fields})
+    world, config = filled(n, **{"annotation": ONLY_CONTEST, **fields})
     assert one_pass(world, config).outcome == "undecided"
     return world, config
 
@@ -206,7 +207,7 @@ def test_the_champions_answer_comes_from_the_trace_where_that_version_gave_it_an
 
 
 def test_disagreements_come_first_in_the_queue_in_drawn_order_and_blind():
-    world, config = contested(annotation={"daily_limit": 30})
+    world, config = contested(annotation={"daily_limit": 30, "share_beside_contest": 0})
     contest = contest_of(world)
     asked(world, 60)
     run = one_pass(world, config)
@@ -222,6 +223,37 @@ def test_disagreements_come_first_in_the_queue_in_drawn_order_and_blind():
         i.model_dump_json() for i in first
     )
     assert not [word for word in (*AGENTS, run.champion, run.challenger) if word in shown]
+
+
+@pytest.mark.parametrize(("share", "others"), [(0.0, 0), (0.2, 2), (0.5, 5), (1.0, 10)])
+def test_a_part_of_each_day_stays_for_other_questions_while_a_contest_has_disagreements(share: float, others: int):
+    rules = {"daily_limit": 10, "share_beside_contest": share}
+    world, config = contested(annotation=rules, contest={"min_people_labels": 1000})
+    for day in range(3):
+        world.later(days=1)
+        asked(world, 60, 1000 + 60 * day)
+        one_pass(world, config)
+        asked_today = waiting(world)
+        assert len(contest_of(world).wait) > 10
+        assert sum(not item.contest for item in asked_today) == others
+        assert len(asked_today) == 10
+        assert not {item.span_id for item in asked_today if not item.contest} & set(contest_of(world).wait)
+        one_pass(world, config)
+        assert waiting(world) == asked_today, "the same pass again asks nothing more"
+        people_answer(world)
+
+
+def test_what_nobody_else_needs_of_a_day_the_contest_has():
+    world, config = contested(annotation={"daily_limit": 10, "share_beside_contest": 0.5})
+    asked(world, 60)
+    one_pass(world, config)
+    world.later(days=1)
+    people_answer(world)
+    says(world, [x.span_id for x in ExperienceLog(world.store, "acme").experiences("routing")
+                 if x.span_id not in contest_of(world).wait])  # fmt: skip
+    one_pass(world, config)
+    assert len(waiting(world)) == 10
+    assert all(item.contest for item in waiting(world))
 
 
 def test_what_waited_for_another_reason_judges_once_the_lot_has_drawn_it():

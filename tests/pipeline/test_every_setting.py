@@ -302,6 +302,17 @@ def queued(config: RoutingConfigUnified) -> Any:
     return sorted((item.span_id, item.reason, item.split) for item in items)
 
 
+def for_contest(config: RoutingConfigUnified) -> int:
+    """How many of a day's questions are a contest's that has more disagreements than that."""
+    world = a_world(config)
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    new, _ = traffic(config.tenant_id, 60, first=2000)
+    world.traces.record(config.tenant_id, [replace(s, attributes={**s.attributes, **UNKNOWN}) for s in new])
+    world.later(days=1)
+    run_module(world.ports, config, "routing", Request(is_forced=True))
+    return sum(bool(item.contest) for item in AnnotationQueue(world.store, config.tenant_id).items())
+
+
 def annotates_with(config: RoutingConfigUnified) -> LMChoice:
     """The choice of an LM that the annotator is opened with."""
     chosen: list[LMChoice] = []
@@ -494,6 +505,7 @@ CONFIG = [
     Row("masking.keep", ["bo@acme.com"], gathered, ROUTED),
     Row("annotation.daily_limit", 10, queued, ROUTED),
     Row("annotation.random_share", 1.0, queued, ROUTED),
+    Row("annotation.share_beside_contest", 0.9, for_contest, {**ROUTED, "annotation.daily_limit": 10}),
     Row("annotation.confidence_threshold", 0.85, queued, ROUTED),
     Row("annotation.min_annotations_for_optimization", 7, asked_to_run, ROUTED),
     Row("annotation.annotator_model", "openai/other", annotates_with, ROUTED),

@@ -144,6 +144,12 @@ class AnnotationQueue:
                 return
         raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")
 
+    def withdraw(self, contest: str, at: datetime) -> Sequence[QueueItem]:
+        """A contest was ended: nobody is asked about what it waits for any more. Which items were closed: one that
+        somebody else changes meanwhile stays, and the next pass forgets it with them. Raises Conflict."""
+        waiting = [item for item in self.items() if item.is_waiting and item.contest == contest]
+        return self.change([item.model_copy(update={"done_at": at, "is_marked": False}) for item in waiting])
+
     def forget(self, span_ids: Iterable[str]) -> int:
         """Drop items; the number dropped."""
         gone = list(span_ids)

@@ -14,6 +14,9 @@ GUARANTEED = 0.25
 """The part of its equal share that a program keeps whoever is nearer to a verdict; at least one place."""
 
 
+_ROUNDING = 1e-6
+
+
 @dataclass(frozen=True)
 class DayClaim:
     """A program's `share` where all were alike, in places a day. `waiting` disagreements of its open contest wait to be
@@ -38,6 +41,13 @@ def share_day(claims: Sequence[DayClaim], limit: int, day: date) -> dict[str, in
     handing.give(sorted(claims, key=_distance), lambda claim: claim.waiting)
     handing.give(turns, lambda claim: math.ceil(claim.share))
     return {claim.program: handing.given.get(claim.program, 0) for claim in claims}
+
+
+def places_beside_contest(places: int, share: float, day: date) -> int:
+    """How many of a program's places on that day stay for other questions than those of its contest: the `share`, over
+    days whatever their number is, so that of one place a day nobody is starved either."""
+    before = day.toordinal() * places * share
+    return min(places, math.floor(before + places * share + _ROUNDING) - math.floor(before + _ROUNDING))
 
 
 def _in_turn(claims: Sequence[DayClaim], limit: int, day: date) -> list[DayClaim]:

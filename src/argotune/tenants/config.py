@@ -228,6 +228,9 @@ class AnnotationRules(_Config):
 
     daily_limit: int = Field(50, ge=0, le=10_000, description="spans that are put before people a day; 0: none")
     random_share: float = Field(0.5, ge=0, le=1, description="share of them drawn by lot, for the dev and test splits")
+    share_beside_contest: float = Field(
+        0.2, ge=0, le=1, description="share of them that stays for other questions while a contest has disagreements"
+    )
     confidence_threshold: float = Field(0.6, ge=0, le=1, description="decisions below it are worth a label")
     min_annotations_for_optimization: int = Field(50, ge=1, description="new labels that make a module due")
     annotator_model: Text | None = Field(None, description="None: the installation's; none there: no LM annotator")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.labels.sharing import DayClaim, share_day
+from argotune.labels.sharing import DayClaim, places_beside_contest, share_day
 
 DAY = date(2026, 11, 21)
 
@@ -64,6 +64,24 @@ def test_never_over_the_limit_and_the_same_in_any_order(tenant: tuple[list[DayCl
     assert min(found.values()) >= 0
     random.shuffle(claims)
     assert share_day(claims, limit, day) == found
+
+
+@pytest.mark.parametrize(
+    ("places", "share", "of_ten_days"),
+    [
+        (50, 0.2, [10] * 10),
+        (10, 0.2, [2] * 10),
+        (1, 0.2, [0, 0, 0, 0, 1] * 2),
+        (4, 0.3, [1, 1, 1, 1, 2] * 2),
+        (9, 0, [0] * 10),
+        (3, 1, [3] * 10),
+        (0, 0.5, [0] * 10),
+    ],
+)
+def test_a_share_stays_beside_a_contest_over_days_if_not_on_each(places: int, share: float, of_ten_days: list[int]):
+    found = [places_beside_contest(places, share, date(1, 1, 5) + timedelta(days=day)) for day in range(10)]
+    assert sorted(found) == sorted(of_ten_days)
+    assert sum(found) == pytest.approx(10 * places * share)
 
 
 @given(tenants(), st.dates(DAY, DAY + timedelta(days=999)))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from argotune.decisions.lessons import Lessons
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
+from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.operations.asked import Deed, tenant_ids_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest, Shares
@@ -100,10 +101,11 @@ def show_contest(store: Store, id: str, tenant_id: str | None = None) -> Contest
 
 
 def stop_contest(store: Store, id: str, deed: Deed, now: datetime, tenant_id: str | None = None) -> TenantContest:
-    """End an open contest; a pass that works on it meets that and ends. Raises NotFound, ConfigInvalid, and Conflict
-    for a contest that has ended."""
+    """End an open contest; a pass that works on it meets that and ends, and nobody is asked for it any more. Raises
+    NotFound, ConfigInvalid, and Conflict for a contest that has ended. What a crash leaves, the next pass does."""
     found = _find(store, id, tenant_id)
     stopped = ContestBook(store, found.tenant_id).stop(id, who=deed.who, reason=deed.reason, now=now)
+    AnnotationQueue(store, found.tenant_id).withdraw(id, now)
     _wait_no_more(store, found.tenant_id, stopped)
     keep_tally(store, found.tenant_id, now)
     forget_agenda(store, found.tenant_id)

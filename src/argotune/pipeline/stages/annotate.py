@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Experience
@@ -22,6 +23,7 @@ from argotune.labels.annotator_book import keep_report, report_of
 from argotune.labels.doubts import doubts_about
 from argotune.labels.queue import ItemKind, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
+from argotune.labels.sharing import places_beside_contest
 from argotune.pipeline.day_shares import day_shares
 from argotune.pipeline.label_state import LabelState, label_state, own_annotations
 from argotune.pipeline.module_pass import Pass
@@ -75,16 +77,21 @@ def _budget(this: Pass) -> DayBudget:
 
 
 def _close(this: Pass, state: LabelState) -> None:
-    """Items with a label are done; items without an experience are forgotten, done ones when they are that old."""
+    """Items with a label are done; items without an experience are forgotten, done ones when they are that old, and so
+    is what an ended contest was not told."""
     by_people, by_lms, oldest = state.by_people(), state.by_trusted(), this.kept.oldest
     done = {"done_at": state.now, "is_marked": False}
-    answered = [i for i in state.items.values() if i.is_waiting and _is_answered(i, state, by_people, by_lms)]
-    state.change([item.model_copy(update=done) for item in answered])
+    closed = [i for i in state.items.values() if i.is_waiting and _is_answered(i, state, by_people, by_lms)]
+    state.change([item.model_copy(update=done) for item in closed])
     doubtful = [item.span_id for item in state.items.values() if item.is_waiting or item.queued_at < oldest]
     gone = set(doubtful) - {experience.span_id for experience in state.experiences(doubtful)}
-    gone |= {i.span_id for i in state.items.values() if i.is_waiting and i.contest and i.contest != state.contest_id}
+    answered = {*by_people, *state.by_choice()}
+    ended = [item for item in state.items.values() if item.contest and item.contest != state.contest_id]
+    gone |= {item.span_id for item in ended if item.is_waiting or item.span_id not in answered}
     left = [state.items.pop(span_id) for span_id in sorted(gone)]
-    _upsert(this, [_mark(item.model_copy(update=done), state) for item in left if item.is_waiting])
+    _upsert(
+        this, [_mark(item.model_copy(update=done), state) for item in left if item.is_waiting or not item.is_marked]
+    )
     state.queue.forget(gone)
 
 
@@ -100,19 +107,22 @@ def _is_answered(item: QueueItem, state: LabelState, by_people: Collection[str],
 
 
 def _fill(this: Pass, state: LabelState, share: int, budget: DayBudget) -> None:
-    """What the open contest waits for, second looks, then new questions, as far as the limit of the day goes."""
+    """What the open contest waits for, second looks, then new questions, as far as the limit of the day goes. A part of
+    it stays for the others whatever the contest waits for; where they need less the contest gets it back."""
     _judge_known(state)
-    for_contest, places = _places_for_contest(this, state, share), _places(this, state, share)
-    if not for_contest and not places:
-        return
-    splitter = _splitter(this.config, state)
-    if for_contest:
-        _ask_for_contest(this, state, splitter, for_contest)
-        places = _places(this, state, share)
+    splitter = cache(lambda: _splitter(this.config, state))
+    beside = places_beside_contest(share, this.config.annotation.share_beside_contest, state.now.date())
+    _ask_for_contest(this, state, splitter, share - beside)
+    _ask_others(this, state, splitter, share, budget)
+    _ask_for_contest(this, state, splitter, share)
+
+
+def _ask_others(this: Pass, state: LabelState, splitter: Callable[[], Splitter], share: int, budget: DayBudget) -> None:
+    places = _places(this, state, share)
     if not places:
         return
-    second = _second_looks(state, splitter)[: math.ceil(places * SECOND_LOOKS)]
-    chosen = _chosen(this, state, splitter, places - len(second), budget)
+    second = _second_looks(state, splitter())[: math.ceil(places * SECOND_LOOKS)]
+    chosen = _chosen(this, state, splitter(), places - len(second), budget)
     _queue(this, state, [*second, *(_item(choice, state) for choice in chosen)])
 
 
@@ -137,12 +147,14 @@ def _judge_known(state: LabelState) -> None:
     state.change(known)
 
 
-def _ask_for_contest(this: Pass, state: LabelState, splitter: Splitter, places: int) -> None:
-    """Put the disagreements of the open contest before people, in the order in which they were drawn."""
-    if state.contest is None:
+def _ask_for_contest(this: Pass, state: LabelState, splitter: Callable[[], Splitter], share: int) -> None:
+    """Put the disagreements of the open contest before people, in the order in which they were drawn, up to `share` of
+    them today."""
+    places = _places_for_contest(this, state, share)
+    if state.contest is None or not places:
         return
     place_of = {span_id: place for place, span_id in enumerate(state.contest.wait) if span_id not in state.items}
-    new = [_differing(x, state, splitter, this.config) for x in state.experiences(place_of)[:places]]
+    new = [_differing(x, state, splitter(), this.config) for x in state.experiences(place_of)[:places]]
     _queue(this, state, [item.model_copy(update={"place": place_of[item.span_id]}) for item in new])
 
 
@@ -164,7 +176,7 @@ def _kind(state: LabelState) -> ItemKind:
 
 def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budget: DayBudget) -> list[Selection]:
     rules, challenger = this.config.annotation, _challenger(this, state.program)
-    taken = frozenset((*state.by_people(), *state.items))
+    taken = frozenset((*state.by_people(), *state.items, *(state.contest.wait if state.contest else ())))
     experiences = state.log.experiences(state.program.name)
     questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id)
     trusted = trusted_examples(state.log, state.questions, state.program.fields)
