@@ -127,7 +127,8 @@ class RemoteWriter:
                 if error.status is not None and not isinstance(error, LMTimeoutError):
                     bill.tokens, bill.usd = 0, 0.0  # the server said no, so it did no work
                 raise
-            bill.tokens, bill.usd = response.usage.total_tokens, _usd(self._lm, request, response)
+            bill.tokens, bill.answer_tokens = response.usage.total_tokens, response.usage.output_tokens
+            bill.usd = _usd(self._lm, request, response)
         self._refuse_empty(response)
         self._has_answered = True
         return response

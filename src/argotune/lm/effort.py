@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import ConfigDict
+
+T = TypeVar("T", int, float)
 
 Stopwatch = Callable[[], float]
 """Seconds since some moment; they never go back."""
@@ -19,7 +21,7 @@ Stopwatch = Callable[[], float]
 class Effort:
     """What an answer took; None is unknown, and never nothing. `usd` is by the list price of the LM's name.
 
-    `of` says whether the answer was asked for here or stands in a trace: that was another machine at another time.
+    `answer_tokens` are those of `tokens` that the LM wrote. `of` says whether the answer was asked for here or stands in a trace: that was another machine at another time.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -27,6 +29,7 @@ class Effort:
     seconds: float | None = None
     tokens: int | None = None
     usd: float | None = None
+    answer_tokens: int | None = None
     of: Literal["asked", "trace"] = "asked"
 
 
@@ -42,7 +45,7 @@ class Measuring:
 
     def __init__(self, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
-        self._bills: list[tuple[int | None, float | None]] = []
+        self._bills: list[tuple[int | None, float | None, int | None]] = []
         self._is_reused = False
         self.effort = UNKNOWN
 
@@ -61,20 +64,23 @@ class Measuring:
         is_seen = _Strays.count == self._strays and bool(self._bills)
         self.effort = Effort(seconds, *(self._sums() if is_seen else ()))
 
-    def _sums(self) -> tuple[int | None, float | None]:
-        """Tokens and dollars of all calls; of each None where it is not known of all."""
-        tokens = [tokens for tokens, _ in self._bills if tokens is not None]
-        usd = [usd for _, usd in self._bills if usd is not None]
-        n = len(self._bills)
-        return sum(tokens) if len(tokens) == n else None, math.fsum(usd) if len(usd) == n else None
+    def _sums(self) -> tuple[int | None, float | None, int | None]:
+        """Tokens, dollars and tokens of answers of all calls; of each None where it is not known of all."""
+        tokens, usd, answer_tokens = zip(*self._bills, strict=True)
+        return _all_of(tokens, sum), _all_of(usd, math.fsum), _all_of(answer_tokens, sum)
 
-    def paid(self, tokens: int | None, usd: float | None) -> None:
+    def paid(self, tokens: int | None, usd: float | None, answer_tokens: int | None) -> None:
         """A call took so much; None where nobody said."""
-        self._bills.append((tokens, usd))
+        self._bills.append((tokens, usd, answer_tokens))
 
     def reused(self) -> None:
         """An answer to a call was there already."""
         self._is_reused = True
+
+
+def _all_of(amounts: Sequence[T | None], total: Callable[[list[T]], T]) -> T | None:
+    known = [amount for amount in amounts if amount is not None]
+    return total(known) if len(known) == len(amounts) else None
 
 
 _current: ContextVar[Measuring | None] = ContextVar("measuring", default=None)
@@ -86,10 +92,10 @@ class _Strays:
     count = 0
 
 
-def note_paid(tokens: int | None, usd: float | None) -> None:
+def note_paid(tokens: int | None, usd: float | None, answer_tokens: int | None) -> None:
     """Tell whoever measures what a call took."""
     if measuring := _current.get():
-        measuring.paid(tokens, usd)
+        measuring.paid(tokens, usd, answer_tokens)
     else:
         _Strays.count += 1
 

@@ -73,7 +73,7 @@ class Meter:
         try:
             yield bill
         finally:
-            note_paid(bill.tokens, bill.usd)
+            note_paid(bill.tokens, bill.usd, bill.answer_tokens)
             self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
 
     def _reserve(self, max_tokens: int) -> None:
@@ -110,7 +110,9 @@ class Meter:
 
 @dataclass
 class Bill:
-    """What one call took, as whoever makes it says. None is unknown: the whole reservation of tokens counts then."""
+    """What one call took, as whoever makes it says. None is unknown: the whole reservation of tokens counts then.
+    `tokens` are those of prompt and answer, `answer_tokens` of the answer alone."""
 
     tokens: int | None = None
     usd: float | None = None
+    answer_tokens: int | None = None

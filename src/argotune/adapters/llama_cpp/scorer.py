@@ -102,7 +102,7 @@ class LabelScorer:
 
         with self._paid.meter.call(len(text.encode()) + SPARE_TOKENS) as bill:
             found = shares(question.options, server.piece_ids, peek)
-            bill.tokens = max(lengths, default=0) + len(lengths)
+            bill.tokens, bill.answer_tokens = max(lengths, default=0) + len(lengths), len(lengths)
         return found
 
     def _remember(self, prompt: str, answers: Mapping[str, Any]) -> None:

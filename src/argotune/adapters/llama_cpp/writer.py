@@ -60,7 +60,7 @@ class LlamaWriter:
         max_tokens = min(request.config.max_tokens or MAX_ANSWER_TOKENS, CONTEXT_TOKENS // 2)
         with meter.call(CONTEXT_TOKENS) as bill:
             reply = self._write(messages_of(request), {"max_tokens": max_tokens, **_chat_settings(request, draw)})
-            bill.tokens = reply.prompt_tokens + reply.answer_tokens
+            bill.tokens, bill.answer_tokens = reply.prompt_tokens + reply.answer_tokens, reply.answer_tokens
         if not reply.text.strip() and not reply.is_cut:
             raise NoContent(f"{NAME}: an answer without content")
         return _response(request, reply)
