@@ -21,7 +21,8 @@ Stopwatch = Callable[[], float]
 class Effort:
     """What an answer took; None is unknown, and never nothing. `usd` is by the list price of the LM's name.
 
-    `answer_tokens` are those of `tokens` that the LM wrote. `of` says whether the answer was asked for here or stands in a trace: that was another machine at another time.
+    `answer_tokens` are those of `tokens` that the LM wrote. `of` says whether the answer was asked for here or stands
+    in a trace: that was another machine at another time.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")

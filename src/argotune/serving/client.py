@@ -27,6 +27,7 @@ from argotune.data.fields import Fields
 from argotune.data.span_format import OUTCOMES
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.errors.lines import in_short
+from argotune.lm.effort import Measuring
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
@@ -148,8 +149,9 @@ class Serving:
         loaded = self._champion(served, program)
         fields = loaded.program.typed_fields
         given = _given(fields, inputs)
+        measured = Measuring(time.perf_counter)
         started = time.perf_counter()
-        with self._answered.counted() as count:
+        with self._answered.counted() as count, measured:
             found = answer(loaded.module, loaded.program, given, served.lms)
             count(found.lack)
         took_s = time.perf_counter() - started
@@ -163,6 +165,8 @@ class Serving:
             processing_time_s=took_s,
             lack=found.lack,
             texts={**given, **found.answers},
+            effort=measured.effort,
+            model=served.lms.names.get("task", ""),
         )
 
     def status(self) -> ServingStatus:

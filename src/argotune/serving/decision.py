@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from argotune.data.field_types import as_text
 from argotune.data.span_format import OUTCOMES, attribute_names
 from argotune.errors import ConfigInvalid
+from argotune.lm.effort import UNKNOWN, Effort
 from argotune.store.texts import storable
 
 
@@ -17,7 +19,7 @@ class Decision:
     are in spans. `propensity`: the probability with which it was chosen, 1 without exploring.
 
     `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
-    failed): the application does without then. "" where they can.
+    failed): the application does without then. "" where they can. `effort` is what its LM calls took, `model` the LM.
     """
 
     tenant_id: str
@@ -30,15 +32,21 @@ class Decision:
     propensity: float = 1.0
     lack: str = ""
     texts: Mapping[str, str] = field(default_factory=dict)
+    effort: Effort = UNKNOWN
+    model: str = ""
 
     @property
     def is_answered(self) -> bool:
         """Whether the answers can be used."""
         return not self.lack
 
-    def attributes(self, **outcome: bool | float | str | None) -> dict[str, bool | float | str]:
+    def attributes(
+        self, *, session_id: str | None = None, user_id: str | None = None, **outcome: bool | float | str | None
+    ) -> dict[str, bool | float | str]:
         """Span attributes of this decision (docs/traces.md), with the outcome that the application saw.
 
+        Those of OpenInference are among them, so that Phoenix shows what went in and came out. Session and user begin
+        with the tenant's id: Phoenix knows each but once, whatever project names it.
         Raises ConfigInvalid for a name that is no outcome (span_format.OUTCOMES), or is a field of the program.
         """
         self._refuse_unknown(outcome)
@@ -51,8 +59,39 @@ class Decision:
             "routing.processing_time": self.processing_time_s,
             **{attribute_names(name)[0]: value for name, value in self.texts.items()},
             **{f"routing.{name}": value for name, value in outcome.items()},
+            **self._shown(),
+            "session.id": None if session_id is None else f"{self.tenant_id}:{session_id}",
+            "user.id": None if user_id is None else f"{self.tenant_id}:{user_id}",
         }
         return {name: _storable(value) for name, value in decided.items() if value is not None}
+
+    def lm_attributes(self) -> dict[str, bool | float | str]:
+        """Attributes of a span below the decision's for its LM calls, from which Phoenix tells tokens and costs.
+
+        Empty where it is not known what they took, as where no LM was asked.
+        """
+        tokens, answer_tokens = self.effort.tokens, self.effort.answer_tokens
+        if tokens is None or answer_tokens is None:
+            return {}
+        return {
+            "openinference.span.kind": "LLM",
+            "llm.model_name": self.model,
+            "llm.token_count.prompt": tokens - answer_tokens,
+            "llm.token_count.completion": answer_tokens,
+            "llm.token_count.total": tokens,
+        }
+
+    def _shown(self) -> dict[str, str]:
+        """What OpenInference calls a span's input, output and metadata."""
+        about = {"tenant": self.tenant_id, "program": self.program, "version": self.version}
+        return {
+            "openinference.span.kind": "CHAIN",
+            "input.value": as_text(self.inputs),
+            "input.mime_type": "application/json",
+            "output.value": as_text(self.answers),
+            "output.mime_type": "application/json",
+            "metadata": as_text(about),
+        }
 
     def _refuse_unknown(self, outcome: Mapping[str, object]) -> None:
         fields = {*self.inputs, *self.answers}

@@ -18,9 +18,9 @@ from argotune.tenants.config import BudgetLimits
 METER = Meter(BudgetLimits())
 
 
-def pay(tokens: int | None = None, usd: float | None = None) -> None:
+def pay(tokens: int | None = None, usd: float | None = None, answer_tokens: int | None = None) -> None:
     with METER.call(1000) as bill:
-        bill.tokens, bill.usd = tokens, usd
+        bill.tokens, bill.usd, bill.answer_tokens = tokens, usd, answer_tokens
 
 
 def elsewhere(work: Callable[[], None]) -> None:
@@ -39,6 +39,8 @@ def fail() -> None:
     [
         pytest.param([lambda: pay(30, 0.01), lambda: pay(12, 0.02)], Effort(2.0, 42, 0.03), id="a sum of all calls"),
         pytest.param([lambda: pay(30)], Effort(2.0, 30), id="no price"),
+        pytest.param([lambda: pay(9, 0, 4), lambda: pay(8, 0, 3)], Effort(2.0, 17, 0, 7), id="what the LM wrote"),
+        pytest.param([lambda: pay(9, 0, 4), lambda: pay(8, 0)], Effort(2.0, 17, 0), id="of one call not what it wrote"),
         pytest.param([lambda: pay(30, 0.01), lambda: pay(12)], Effort(2.0, 42), id="no price of one call"),
         pytest.param([lambda: pay(30, 0.01), pay], Effort(2.0), id="a call of which nobody said anything"),
         pytest.param([lambda: pay(30, 0.01), fail], Effort(2.0), id="a call that failed and may have been billed"),

@@ -70,7 +70,8 @@ def body_of(span: Span) -> dict[str, Any]:
     return {
         "name": storable_json(span.name),
         "context": {"trace_id": span.trace_id, "span_id": span.span_id},
-        "span_kind": "AGENT",
+        "parent_id": span.parent_id,
+        "span_kind": span.attributes.get("openinference.span.kind", "AGENT"),
         "start_time": span.started_at.isoformat(),
         "end_time": (span.ended_at or span.started_at).isoformat(),
         "status_code": span.status,

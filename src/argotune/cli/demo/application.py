@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from argotune.cli.demo.sample import SampleQuery, annotated_share, queries
 from argotune.data.annotations import Annotation
+from argotune.data.field_types import as_text
 from argotune.data.source import TraceSink
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -17,19 +19,35 @@ from argotune.store.sealing import digest
 
 SINK_SPANS = 300
 
+EVERY_S = 3
+"""Between two requests, in seconds."""
+
 
 def serve(tenant_id: str, serving: Serving, sink: TraceSink, prefix: str, now: datetime, progress: Progress) -> int:
-    """Serve all sample queries of a tenant; the number of spans written. Serving again writes nothing twice."""
+    """Serve all sample queries of a tenant; the number of decisions. Serving again writes nothing twice."""
     asked = queries(tenant_id)
+    decided: dict[SampleQuery, list[_Decided]] = {query: [] for query in asked}
+    for query, program, right in _by_program(asked, progress):
+        decided[query].append(_Decided(program, right, _decision(query, program, serving)))
     spans = [
-        _span(query, program, right, serving, prefix, now - timedelta(seconds=len(asked) * 3 - number))
-        for number, (query, program, right) in enumerate(_by_program(asked, progress))
+        span
+        for number, query in enumerate(asked)
+        for span in _trace(query, decided[query], prefix, now - timedelta(seconds=(len(asked) - number) * EVERY_S))
     ]
     for first in range(0, len(spans), SINK_SPANS):
         progress(f"{tenant_id}: spans written", first, len(spans))
         sink.record(tenant_id, spans[first : first + SINK_SPANS])
     sink.annotate(Stream(tenant_id, "routing"), list(_annotations(asked, now)))
-    return len(spans)
+    return sum(map(len, decided.values()))
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What a program decided about a query, and what would have been right."""
+
+    program: str
+    right: Mapping[str, str]
+    decision: Decision
 
 
 def _by_program(
@@ -42,24 +60,42 @@ def _by_program(
         progress(f"{decision[0].tenant_id}: decisions served", number, len(decisions))
 
 
-def _span(
-    query: SampleQuery, program: str, right: Mapping[str, str], serving: Serving, prefix: str, at: datetime
-) -> Span:
+def _decision(query: SampleQuery, program: str, serving: Serving) -> Decision:
     known, asked = query.inputs(), serving.champion(program).program.fields.inputs
-    decision = serving.decide(program, **{name: known[name] for name in asked if name in known})
-    return Span(
-        span_id=span_id_of(query, program),
-        trace_id=digest([query.tenant_id, query.query])[:32],
-        name=f"{prefix}.{program.partition('.')[0]}",
-        started_at=at,
-        ended_at=at + timedelta(seconds=decision.processing_time_s),
-        attributes=_attributes(query, decision, right),
-    )
+    return serving.decide(program, **{name: known[name] for name in asked if name in known})
 
 
-def span_id_of(query: SampleQuery, program: str) -> str:
-    """The span of one decision about a query."""
-    return digest([query.tenant_id, query.query, program])[:16]
+def _trace(query: SampleQuery, decided: Sequence[_Decided], prefix: str, at: datetime) -> Iterator[Span]:
+    """A request, its decisions one after the other, and below each the LM calls that it took."""
+    trace_id, root_id = digest([query.tenant_id, query.query])[:32], span_id_of(query, "request")
+    started_at = at
+    for one in decided:
+        ended_at = at + timedelta(seconds=one.decision.processing_time_s)
+        span_id, name = span_id_of(query, one.program), f"{prefix}.{one.program.partition('.')[0]}"
+        yield Span(
+            span_id, trace_id, name, at, ended_at, _attributes(query, one.decision, one.right), "OK", parent_id=root_id
+        )
+        if calls := one.decision.lm_attributes():
+            child_id = span_id_of(query, f"{one.program} calls")
+            yield Span(child_id, trace_id, one.decision.model, at, ended_at, calls, "OK", parent_id=span_id)
+        at = ended_at
+    yield Span(root_id, trace_id, "request", started_at, at, _request(query, decided), "OK")
+
+
+def _request(query: SampleQuery, decided: Sequence[_Decided]) -> dict[str, str]:
+    answers = {one.program: one.decision.answers for one in decided}
+    return {
+        "openinference.span.kind": "CHAIN",
+        "input.value": query.query,
+        "input.mime_type": "text/plain",
+        "output.value": as_text(answers),
+        "output.mime_type": "application/json",
+    }
+
+
+def span_id_of(query: SampleQuery, what: str) -> str:
+    """The span of one decision about a query, of its LM calls, or of the whole request."""
+    return digest([query.tenant_id, query.query, what])[:16]
 
 
 def _attributes(query: SampleQuery, decision: Decision, right: Mapping[str, str]) -> dict[str, bool | float | str]:
