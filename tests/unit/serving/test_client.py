@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from factories import NOON, make_span
@@ -20,6 +21,7 @@ from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.experiences import Experience
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
+from argotune.lm.effort import Effort
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.promotion.champions import serving_version, untuned
@@ -209,6 +211,35 @@ def test_what_was_decided_is_read_back_from_its_span(
     assert found.processing_time_s == decision.processing_time_s
     assert (found.search_quality, found.agent_success, found.language) == (quality, has_done_it, "en")
     assert (found.user_satisfaction, found.modality) == (None, None)
+
+
+def test_a_span_shows_what_went_in_and_came_out_and_whose_session_it_is(at_rest: Serving):
+    decision = at_rest.decide("routing", query="Brücke \ud800", entities="harbour")
+    shown = decision.attributes(session_id="s-1", user_id="kim")
+    assert (shown["session.id"], shown["user.id"]) == ("acme:s-1", "acme:kim")
+    asked = json.loads(str(shown["input.value"]))
+    assert (asked["query"], asked["entities"]) == (storable("Brücke \ud800"), "harbour")
+    assert json.loads(str(shown["output.value"])) == decision.answers
+    assert shown["input.mime_type"] == shown["output.mime_type"] == "application/json"
+    assert json.loads(str(shown["metadata"])) == {
+        "tenant": decision.tenant_id,
+        "program": "routing",
+        "version": decision.version,
+    }
+    assert {"session.id", "user.id"}.isdisjoint(decision.attributes())
+
+
+@pytest.mark.parametrize(
+    ("effort", "prompt_and_answer"),
+    [(Effort(1.0, 42, None, 12), (30, 12)), (Effort(1.0, 42), None), (Effort(1.0), None), (Effort(), None)],
+)
+def test_a_span_of_lm_calls_tells_tokens_that_are_known(
+    at_rest: Serving, effort: Effort, prompt_and_answer: tuple[int, int] | None
+):
+    told = replace(at_rest.decide("routing", query="x"), effort=effort, model="local/x").lm_attributes()
+    counts = (told["llm.token_count.prompt"], told["llm.token_count.completion"]) if told else None
+    assert counts == prompt_and_answer
+    assert told.get("llm.model_name", "local/x") == "local/x"
 
 
 def test_many_threads_may_ask_while_champions_change():
