@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
@@ -33,11 +31,11 @@ class Sent(MemoryTraces):
 
 
 @pytest.fixture(scope="module")
-def sent() -> Iterator[Sent]:
+def sent() -> Sent:
     sink, config = Sent(), sample.config(TENANT)
     with Serving(MemoryStore(), config, scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON) as serving:
         sink.decisions = serve(TENANT, serving, sink, "demo", NOON, silent)
-    yield sink
+    return sink
 
 
 def test_each_query_is_one_request_with_its_decisions_below_and_all_times_fit(sent: Sent):
@@ -52,18 +50,11 @@ def test_each_query_is_one_request_with_its_decisions_below_and_all_times_fit(se
         assert (span.ended_at - span.started_at).total_seconds() == pytest.approx(
             span.attributes["routing.processing_time"], abs=1e-5
         )
-    took = {
-        id: sum((x.ended_at - x.started_at).total_seconds() for x in decisions if x.parent_id == id) for id in requests
-    }
-    assert all(
-        (r.ended_at - r.started_at).total_seconds() == pytest.approx(took[id], abs=1e-5) for id, r in requests.items()
-    )
+    for id, request in requests.items():
+        below = sum((x.ended_at - x.started_at).total_seconds() for x in decisions if x.parent_id == id)
+        assert (request.ended_at - request.started_at).total_seconds() == pytest.approx(below, abs=1e-5)
 
 
 def test_requests_and_decisions_show_their_inputs_and_outputs(sent: Sent):
-    assert all(
-        span.attributes[name]
-        for span in sent.spans
-        if "llm.model_name" not in span.attributes
-        for name in ("input.value", "output.value")
-    )
+    shown = [span.attributes for span in sent.spans if "llm.model_name" not in span.attributes]
+    assert all(attributes[name] for attributes in shown for name in ("input.value", "output.value"))
