@@ -1,10 +1,11 @@
-"""100,000 spans in Phoenix to examples: our reader against the client's own DataFrame call, in the same run.
+"""100,000 spans in Phoenix to examples: the stage `collect` against the client's own DataFrame call, in the same run.
 
     python benchmarks/spans.py --phoenix-python .venv-phoenix/bin/python --client-python CLIENT/bin/python
 
 CLIENT is an environment with arize-phoenix-client and pandas. Starts a Phoenix of its own, writes the spans straight
 into its SQLite file (through the API they would take half an hour), and measures each reader in a fresh process:
-wall time and growth of the resident memory over what was there after importing.
+wall time, CPU and growth of the resident memory over what was there after importing. `collect` masks, labels, splits
+and keeps what it reads, in a SQLite store.
 """
 
 from __future__ import annotations
@@ -12,73 +13,83 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 from argotune import wiring
-from argotune.cli.demo.sample import TENANTS, queries
-
-OURS = """
-import json, resource, sys, time
-from datetime import UTC, datetime, timedelta
+from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
-from argotune.data.annotations import strongest
-from argotune.data.examples import examples_from
-from argotune.data.experiences import Fields, Unusable, read_span
-from argotune.data.guards.masking import Mask
+from argotune.adapters.sqlite import SQLiteStore
+from argotune.cli.demo.sample import TENANTS, queries
+from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.ports import Ports
+from argotune.pipeline.stages.collect import collect
+from argotune.programs import programs_of
 from argotune.tenants.config import RoutingConfigUnified
-from argotune.data.stream import Stream
-config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0)
-fields = Fields("routing", ("query", "entities", "relationships", "enhanced_query"), {"agent": tuple(config.agents)})
-traces = PhoenixTraces(PhoenixHttp(sys.argv[1], timeout_s=300), "bench")
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-since = datetime.now(UTC) - timedelta(hours=25)
-read = traces.spans_after(Stream("bench", "routing"), None, since)
-found = (read_span(span, "bench", {"routing": fields}) for span, _ in read)
-mask = Mask(config.masking)
-experiences = (mask.experience(e, fields) for e in found if not isinstance(e, Unusable))
-annotations = strongest(traces.annotations(Stream("bench", "routing"), ["agent"], since))
-gathered = examples_from(experiences, annotations, fields, config)
-print(json.dumps({"rows": len(gathered.examples) + sum(gathered.counts.values()), "examples": len(gathered.examples),
-    "s": time.perf_counter() - started, "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
-"""
+
 THEIRS = """
 import json, resource, sys, time
 import pandas
 from phoenix.client import Client
 client = Client(base_url=sys.argv[1])
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+before, started, cpu = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter(), time.process_time()
 frame = client.spans.get_spans_dataframe(project_identifier="bench-bench-bench.routing", limit=1_000_000, timeout=600)
-print(json.dumps({"rows": len(frame), "s": time.perf_counter() - started,
+print(json.dumps({"rows": len(frame), "s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu,
     "mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
 """
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--phoenix-python", type=Path, required=True)
-    parser.add_argument("--client-python", type=Path, required=True)
+    parser.add_argument("--phoenix-python", type=Path)
+    parser.add_argument("--client-python", type=Path)
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--port", type=int, default=6333)
+    parser.add_argument("--ours", metavar="URL", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.ours:
+        return print(json.dumps(ours(arguments.ours)))
+    if not arguments.phoenix_python or not arguments.client_python:
+        parser.error("--phoenix-python and --client-python are needed")
     with tempfile.TemporaryDirectory() as folder:
         _fill(arguments, Path(folder))
         with wiring.phoenix_server(arguments.phoenix_python, Path(folder), arguments.port) as url:
-            ours = _measure(Path(sys.executable), OURS, url)
-            theirs = _measure(arguments.client_python, THEIRS, url)
-    print(f"ours:   {ours}")
+            found = _measured([sys.executable, __file__, "--ours", url])
+            theirs = _measured([str(arguments.client_python), "-c", THEIRS, url])
+    print(f"ours:   {found}")
     print(f"theirs: {theirs}")
-    print(f"time {ours['s'] / theirs['s']:.2f}, memory growth {ours['mb'] / theirs['mb']:.2f} of theirs")
+    print(f"time {found['s'] / theirs['s']:.2f}, memory growth {found['mb'] / theirs['mb']:.2f} of theirs")
 
 
-def _measure(python: Path, code: str, url: str) -> dict[str, float]:
-    done = subprocess.run([python, "-c", code, url], check=True, capture_output=True, text=True, timeout=900)
-    return json.loads(done.stdout)
+def ours(url: str) -> dict[str, float]:
+    """What `collect` takes for all spans of the tenant at this Phoenix, kept in a store of its own."""
+    config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0, phoenix_lookback_hours=25)
+    fields = [program.fields for program in programs_of(config, "routing")]
+    with tempfile.TemporaryDirectory() as folder, PhoenixHttp(url, timeout_s=300) as http:
+        store = SQLiteStore(Path(folder) / "store.db")
+        ports = Ports(store, PhoenixTraces(http, "bench"), MemoryTracker(), SimpleNamespace(), wiring.open_embedder,
+            lambda _: None, clock=wiring.utc_now, new_id=wiring.new_id)  # fmt: skip
+        before_mb, started, cpu = _peak_mb(), time.perf_counter(), time.process_time()
+        counts = collect(Pass(ports, config, "routing"), fields).datasets["routing"].counts
+        took = {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": _peak_mb() - before_mb}
+        store.close()
+    return {"rows": counts["experiences"], "examples": counts["examples"], **took}
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _measured(words: list[str]) -> dict[str, float]:
+    return json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, timeout=900).stdout)
 
 
 def _fill(arguments: argparse.Namespace, folder: Path) -> None:

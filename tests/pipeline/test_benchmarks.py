@@ -21,6 +21,12 @@ def benchmark(monkeypatch: pytest.MonkeyPatch):
     return lambda name: vars(importlib.import_module(name))
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in BENCHMARKS.glob("*.py")))
+def test_every_benchmark_loads(benchmark, name: str) -> None:
+    """What they import has moved before, unnoticed."""
+    assert benchmark(name)
+
+
 def main(loaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
     monkeypatch.setattr(sys, "argv", ["benchmark", *arguments])
     loaded["main"]()
