@@ -26,7 +26,7 @@ from argotune.optimizers import OPTIMIZERS, TrainingTask, Unfit, choose
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.settings import read_settings
-from argotune.stats.paired import bootstrap_interval
+from argotune.stats.paired import wilson_interval
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
 
 AGENTS = {
@@ -119,10 +119,10 @@ def _row(name: str, train: list[Example], dev: list[Example], test: list[Example
         module = OPTIMIZERS[choice.optimizer].compile(_task(program, train, dev, lms))
     trained_s, calls = time.perf_counter() - started, meter.spent.calls
     started = time.perf_counter()
-    rows = score(module, program, [to_dspy(e) for e in test], lms, lambda _d, _t: None)
+    rows = score(module, program, [to_dspy(program, e) for e in test], lms, lambda _d, _t: None)
     answered_ms = (time.perf_counter() - started) / len(test) * 1000
     hits = [row.score for row in rows]
-    interval = bootstrap_interval(hits)
+    interval = wilson_interval(round(sum(hits)), len(hits))
     return (
         f"| {shown} | {sum(hits) / len(hits):.1%} | {interval.low:.1%} to {interval.high:.1%} | {calls} "
         f"| {trained_s:.0f} | {answered_ms:.0f} |"
@@ -133,8 +133,8 @@ def _task(program, train: list[Example], dev: list[Example], lms: LMs) -> Traini
     return TrainingTask(
         program=program,
         student=program.build(),
-        train=[to_dspy(e) for e in train],
-        dev=[to_dspy(e) for e in dev],
+        train=[to_dspy(program, e) for e in train],
+        dev=[to_dspy(program, e) for e in dev],
         lms=lms,
         embedder=wiring.open_embedder,
         seed=SEED,

@@ -30,7 +30,7 @@ from argotune.optimizers import OPTIMIZERS
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.settings import read_settings
-from argotune.stats.paired import bootstrap_interval
+from argotune.stats.paired import wilson_interval
 from argotune.synthetic.content import Content
 from argotune.synthetic.generation import QueryGenerator
 from argotune.synthetic.mixing import synthetic_share, weighed
@@ -111,7 +111,8 @@ def _hits(train: list[Example], dev: list[Example], test: list[Example], lms: LM
     module = program.build()
     if len(train) >= OPTIMIZERS["nearest"].min_examples:
         module = OPTIMIZERS["nearest"].compile(_task(program, train, dev, lms))
-    scored = [score(module, program, [to_dspy(e) for e in part], lms, lambda _d, _t: None) for part in (dev, test)]
+    asked = [[to_dspy(program, e) for e in part] for part in (dev, test)]
+    scored = [score(module, program, part, lms, lambda _d, _t: None) for part in asked]
     return [row.score for row in scored[0]], [row.score for row in scored[1]]
 
 
@@ -120,7 +121,7 @@ def _mean(hits: list[float]) -> float:
 
 
 def _shown(hits: list[float]) -> str:
-    interval = bootstrap_interval(hits)
+    interval = wilson_interval(round(sum(hits)), len(hits))
     return f"{_mean(hits):.1%} ({interval.low:.1%} to {interval.high:.1%})"
 
 

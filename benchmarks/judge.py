@@ -16,9 +16,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from wealth_paths import log_wealth_path
 
 from argotune.promotion.judges import judge_that_saves
-from argotune.stats.betting import DIFFERENCES, corrected_differences, log_wealth_path
+from argotune.stats.betting import DIFFERENCES, corrected_differences
 from argotune.stats.significance import next_level
 
 GAIN, DISAGREEMENT, SIGNIFICANCE, CHANCE = 0.05, 0.15, 0.05, 0.8

@@ -105,7 +105,7 @@ def _pools(folder: Path) -> Mapping[str, dict[str, list[str]]]:
 
 
 def _answers(program: Program, module, examples: Sequence[Example], lms: LMs) -> list[str]:
-    rows = score(module, program, [to_dspy(e) for e in examples], lms, lambda _done, _total: None)
+    rows = score(module, program, [to_dspy(program, e) for e in examples], lms, lambda _done, _total: None)
     return [row.answers.get("agent", "") for row in rows]
 
 

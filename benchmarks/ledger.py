@@ -28,7 +28,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from clinc150 import AGENTS
+from scipy.stats import bootstrap
 
 from argotune import wiring
 from argotune.adapters.llama_cpp.scorer import LabelScorer
@@ -55,7 +57,6 @@ from argotune.promotion.champions import serving_version
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.settings import read_settings
-from argotune.stats.paired import bootstrap_interval
 from argotune.store.sealing import digest
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
@@ -364,7 +365,7 @@ def _say_policies(found: Policies) -> None:
     for name, results in found.items():
         gains = [_mean(r.accuracy) - b for r, b in zip(results, before, strict=True)]
         most = [_mean(r.accuracy) - b for r, b in zip(always, before, strict=True)]
-        interval = bootstrap_interval(gains)
+        interval = bootstrap((gains,), np.mean, method="percentile", rng=1).confidence_interval
         calls, all_calls = sum(r.calls for r in results), sum(r.calls for r in always)
         print(
             f"| {name} | {sum(r.trainings for r in results)} | {sum(r.promotions for r in results)} | {calls} "

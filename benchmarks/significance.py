@@ -17,8 +17,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
+from wealth_paths import log_wealth_path
 
-from argotune.stats.betting import log_wealth_path
 from argotune.stats.significance import next_level, spent_by
 
 SIGNIFICANCE, NO_BETTER_LEVEL, MIN_EFFECT = 0.05, 0.05, 0.02
@@ -86,6 +86,36 @@ class Ours(Way):
         self.spent.append(spent_by(level, log_wealth, is_promoted=is_promoted))
 
 
+@dataclass
+class Evenly(Ours):
+    """What `next_level` gives to the contests of a round together, in equal parts."""
+
+    opened: int = 0
+
+    def take(self) -> float:
+        first, others = sum(self.spent), list(self.spent)
+        for _ in range(PROGRAMS - self.opened):
+            others.append(next_level(SIGNIFICANCE, others))
+        level = (sum(others) - first) / (PROGRAMS - self.opened)
+        self.opened += 1
+        self.spent.append(level)
+        return level
+
+    def end(self, level: float, log_wealth: float, is_promoted: bool) -> None:
+        self.opened = 0
+        super().end(level, log_wealth, is_promoted)
+
+
+@dataclass
+class Tenth(Ours):
+    """A tenth of what is left, whatever that is."""
+
+    def take(self) -> float:
+        level = (SIGNIFICANCE - sum(self.spent)) / 10
+        self.spent.append(level)
+        return level
+
+
 WAYS = {
     "a fixed level of 0.05": Always,
     "6 / (pi k)^2": lambda: Series(0),
@@ -94,6 +124,8 @@ WAYS = {
     "e-LOND on the first series": lambda: ELond(0),
     "e-LOND on the third": lambda: ELond(10),
     "**next_level, spent_by**": Ours,
+    "the same, evenly in a round": Evenly,
+    "a tenth of what is left, spent_by": Tenth,
 }
 
 

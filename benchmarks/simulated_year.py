@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from wealth_paths import log_wealth_path
 
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
@@ -21,7 +22,7 @@ from argotune.promotion.contests import Contest, ContestState, Share, Shares
 from argotune.promotion.evidence import Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, judge
 from argotune.promotion.verdicts import Promoted, Rejected, Undecided, Verdict
-from argotune.stats.betting import log_wealth, log_wealth_path
+from argotune.stats.betting import log_wealth
 from argotune.tenants.config import RoutingConfigUnified
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

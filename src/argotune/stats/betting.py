@@ -56,21 +56,6 @@ def log_wealth(differences: Sequence[float], mean: float = 0.0, within: Interval
     return _log_wealth(values, counts, _inside(mean, within), within.low)
 
 
-def log_wealth_path(differences: np.ndarray, mean: float = 0.0, within: Interval = DIFFERENCES) -> np.ndarray:
-    """`log_wealth` after each difference along the last axis, the other axes being sequences of their own.
-
-    Raises ConfigInvalid as `log_wealth`.
-    """
-    import numpy as np
-
-    values = _checked(differences, within)
-    gains = (values - _inside(mean, within)) / (mean - within.low)
-    path = np.full(values.shape, -np.inf)
-    for stake, share in STAKES.items():
-        path = np.logaddexp(path, np.cumsum(np.log1p(stake * gains), axis=-1) + math.log(share))
-    return path
-
-
 def anytime_p(log_wealth: float) -> float:
     """The p-value of a wealth: 1 / K, at most 1.
 

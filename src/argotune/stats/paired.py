@@ -1,4 +1,4 @@
-"""Paired statistics: intervals of mean differences and of shares, and how far two annotators agree.
+"""Paired statistics: intervals of shares, and how far two annotators agree.
 
 Numpy is imported where it is needed, because commands that measure nothing import this module too.
 """
@@ -6,7 +6,6 @@ Numpy is imported where it is needed, because commands that measure nothing impo
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import NormalDist
@@ -22,79 +21,11 @@ _CELLS = 1_000_000
 _SLACK = 1e-9
 
 
-def _finite(differences: Sequence[float]) -> Sequence[float]:
-    bad = next((d for d in differences if not math.isfinite(d)), None)
-    if bad is not None:
-        raise ConfigInvalid(f"differences: {bad} is not finite")
-    return differences
-
-
 def _blocks(rounds: int, width: int) -> Iterator[int]:
     """Rounds cut into blocks of at most _CELLS numbers, so that memory does not grow with the examples."""
     block = max(1, _CELLS // width)
     for start in range(0, rounds, block):
         yield min(block, rounds - start)
-
-
-def bootstrap_interval(differences: Sequence[float], level: float = 0.95) -> Interval:
-    """The interval that holds the mean difference with confidence `level`, in the unit of the differences.
-
-    Percentile bootstrap: Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13. Of all resamples
-    there are, not of some that are drawn, so that tails of any confidence are computed: their sums are distributed as
-    a convolution, which the Fourier transform gives (after Pagano and Tritchler, "On obtaining permutation
-    distributions in polynomial time", J. Amer. Statist. Assoc. 78, 1983). Exact where the differences lie on a grid of
-    _BINS steps, as hits do; others are first split between its two nearest points, which keeps their mean and widens
-    the interval by less than a step. Tails finer than _FINEST_TAIL, and differences that floats cannot tell apart
-    by steps, reach to the ends of what was seen.
-    Raises ConfigInvalid for no differences, one that is not finite or a level outside 0..1.
-    """
-    if not len(differences) or not 0 < level < 1:
-        raise ConfigInvalid(f"bootstrap: {len(differences)} differences, level {level:g}: cannot be")
-    n, tail = len(_finite(differences)), (1 - level) / 2
-    least, most, mean = min(differences), max(differences), math.fsum(differences) / n
-    if most - least < _SMALLEST_SPAN or tail < _FINEST_TAIL:
-        return Interval(min(least, mean), max(most, mean))
-    chances, step = _sums_of_resamples(differences)
-    places = _first_beyond(chances, tail), len(chances) - 1 - _first_beyond(chances[::-1], tail)
-    low, high = (_not_almost_zero(least + place * step / n, most - least) for place in places)
-    return Interval(min(low, mean), max(high, mean))
-
-
-_BINS = 1000
-_MOST_CELLS = 4_000_000
-_FINEST_TAIL = 1e-9
-"""Below it, what the transform rounds away would count."""
-
-_SMALLEST_SPAN = _BINS * sys.float_info.min
-
-
-def _sums_of_resamples(differences: Sequence[float]) -> tuple[np.ndarray, float]:
-    """The chance of each sum of as many draws from the differences, in steps above that of the least; and the step."""
-    import numpy as np
-
-    values, n = np.sort(np.asarray(differences, dtype=float)), len(differences)
-    bins = 2 if set(differences) <= {-1.0, 0.0, 1.0} else max(2, min(_BINS, _MOST_CELLS // n))
-    step = float(values[-1] - values[0]) / bins
-    places = (values - values[0]) / step
-    below = np.minimum(np.floor(places + _SLACK), bins - 1).astype(int)
-    upper = np.clip(places - below, 0.0, 1.0)
-    one = (np.bincount(below, 1 - upper, bins + 1) + np.bincount(below + 1, upper, bins + 1)) / n
-    cells = n * bins + 1
-    size = 1 << (cells - 1).bit_length()
-    chances = np.fft.irfft(np.fft.rfft(one, size) ** n, size)[:cells]
-    return np.maximum(chances, 0.0), step
-
-
-def _not_almost_zero(value: float, scale: float) -> float:
-    """Zero where rounding alone keeps the value from it: whether an interval contains zero decides."""
-    return 0.0 if abs(value) < _SLACK * scale else value
-
-
-def _first_beyond(chances: np.ndarray, tail: float) -> int:
-    """The first place up to which more than `tail` of the chance lies."""
-    import numpy as np
-
-    return int(np.searchsorted(np.cumsum(chances), tail, side="right"))
 
 
 def wilson_interval(hits: int, n: int, level: float = 0.95) -> Interval:

@@ -9,9 +9,9 @@ import pytest
 from factories import labels_until_better
 from hypothesis import given
 from hypothesis import strategies as st
+from wealth_paths import log_wealth_path
 
 from argotune.decisions.outlook import Outlook, outlook
-from argotune.stats.betting import log_wealth_path
 
 LEVEL, CHANCE = 0.0125, 0.8
 

