@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from argotune import ModalitySpanCollector, create_default_config_manager, wiring
-from argotune.adapters.phoenix.names import project_name
+from argotune.adapters.project_names import project_name
 from argotune.data.stream import Stream
 from argotune.settings import read_settings
 from tests.acceptance.conftest import SAMPLE, SCRIPTS

@@ -12,11 +12,13 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 import trustme
 from bad_server import BadServer, misbehaving
+from mlflow_in_tests import MlflowInTests
 from required import lacking
 
 from argotune.adapters.memory.store import MemoryStore
@@ -339,7 +341,20 @@ def phoenix(phoenix_url: str) -> Iterator[PhoenixTraces]:
         yield traces
 
 
-@pytest.fixture(params=["memory", pytest.param("phoenix", marks=pytest.mark.phoenix)])
-def traces(request: pytest.FixtureRequest) -> MemoryTraces | PhoenixTraces:
-    """Each adapter of TraceSource and TraceSink."""
-    return MemoryTraces(PREFIX) if request.param == "memory" else request.getfixturevalue("phoenix")
+@pytest.fixture(scope="session")
+def mlflow(mlflow_url: str) -> Iterator[MlflowInTests]:
+    with closing(MlflowInTests(mlflow_url, PREFIX)) as traces:
+        yield traces
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("phoenix", marks=pytest.mark.phoenix),
+        pytest.param("mlflow", marks=pytest.mark.mlflow),
+    ]
+)
+def traces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Each adapter of TraceSource, with what writes into it."""
+    monkeypatch.setattr("argotune.adapters.mlflow.traces.TRACES_AT_ONCE", 1)  # a cursor with each span
+    return MemoryTraces(PREFIX) if request.param == "memory" else request.getfixturevalue(request.param)

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from contracts.span_ids import ids, own_ids
+from mlflow_in_tests import MlflowInTests, as_in_mlflow
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.phoenix.traces import PhoenixTraces
@@ -17,8 +19,20 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.errors import NotFound, ProjectMissing
 
-Traces = MemoryTraces | PhoenixTraces
+Traces = MemoryTraces | PhoenixTraces | MlflowInTests
 LONG = timedelta(days=400)
+
+
+@pytest.fixture
+def make_span(traces: Traces, make_span: Callable[..., Span]) -> Callable[..., Span]:
+    """With ids as the source gives them back: MLflow finds a span by its trace alone, so that one's id has both."""
+    return partial(as_in_mlflow, make_span) if isinstance(traces, MlflowInTests) else make_span
+
+
+BY_ARRIVAL = pytest.mark.parametrize(
+    "traces", ["memory", pytest.param("phoenix", marks=pytest.mark.phoenix)], indirect=True
+)
+"""Sources that know in which order spans arrived; test_mlflow_traces.py holds what MLflow does in its place."""
 
 
 def traces_pause(traces: Traces) -> None:
@@ -45,6 +59,7 @@ def test_spans_come_back_as_they_were_sent(traces: Traces, tenant: str, make_spa
     assert found.cursor
 
 
+@BY_ARRIVAL
 def test_spans_come_in_order_of_arrival_and_behind_the_cursor(
     traces: Traces, tenant: str, make_span: Callable[..., Span]
 ) -> None:
@@ -57,6 +72,7 @@ def test_spans_come_in_order_of_arrival_and_behind_the_cursor(
     assert ids(traces.spans_after(Stream(tenant, "routing"), found[-1].cursor)) == []
 
 
+@BY_ARRIVAL
 def test_late_and_back_dated_spans_are_found_behind_the_cursor(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
@@ -128,6 +144,7 @@ def test_what_is_no_cursor_of_the_source_is_not_held(traces: Traces, tenant: str
         assert not traces.holds(Stream(tenant, "routing"), Cursor(cursor))
 
 
+@BY_ARRIVAL
 def test_a_read_goes_on_where_the_first_one_ended(
     traces: Traces, tenant: str, make_span: Callable[..., Span], now: datetime
 ) -> None:
@@ -194,6 +211,7 @@ def test_a_missing_project_is_an_error_and_not_no_data(traces: Traces, tenant: s
             read()
 
 
+@BY_ARRIVAL
 def test_recording_again_changes_nothing(traces: Traces, tenant: str, make_span: Callable[..., Span]) -> None:
     first, second = make_span(1, chosen_agent="a"), make_span(2)
     traces.record(tenant, [first])

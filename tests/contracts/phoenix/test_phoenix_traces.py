@@ -17,9 +17,9 @@ from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
 from argotune.adapters.phoenix import traces as phoenix_traces
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.names import project_name
 from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.adapters.project_names import project_name
 from argotune.adapters.retrying import Patience
 from argotune.data.cursor import Cursor
 from argotune.data.fields import Fields

@@ -1,15 +1,10 @@
-"""What a tenant's experiments and models are called in MLflow."""
+"""What the experiment and the model of a tenant's program are called in MLflow."""
 
 from __future__ import annotations
 
 from argotune.adapters.json_http import storable_json
 from argotune.runs.tracker import TrackedRun
 from argotune.tenants.ids import percent_encoded
-
-
-def experiment_name(prefix: str, tenant_id: str) -> str:
-    """The experiment of a tenant's traces where no binding names another: as the project is called in Phoenix."""
-    return f"{prefix}-{tenant_id}-{prefix}.routing"
 
 
 def results_name(run: TrackedRun) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, segment
 from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
-from argotune.adapters.mlflow.names import experiment_name, model_name, results_name
+from argotune.adapters.mlflow.names import model_name, results_name
 from argotune.adapters.mlflow.results import PROGRAM, RUN, TABLE, VERSION, Result, dataset_input, records, results_of
+from argotune.adapters.project_names import project_name
 from argotune.runs.tracker import TrackedLinks, TrackedRun
 
 RECORDS_AT_ONCE = 500
@@ -45,7 +46,7 @@ class MlflowTracker:
 
     def project_link(self, tenant_id: str) -> str | None:
         """The page of a tenant's traces, None when the tenant has sent none."""
-        experiment_id = self._http.experiment_id(experiment_name(self._prefix, tenant_id))
+        experiment_id = self._http.experiment_id(project_name(self._prefix, tenant_id))
         return f"{self._public_url}/#/experiments/{experiment_id}/traces" if experiment_id else None
 
     def ping(self) -> str:

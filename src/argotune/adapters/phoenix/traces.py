@@ -18,11 +18,11 @@ from typing import Any
 from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.names import project_name, tenant_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes, named
 from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
+from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead

@@ -10,7 +10,7 @@ from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
-from argotune.adapters.phoenix.names import project_name
+from argotune.adapters.project_names import project_name
 from argotune.data.spans import Json
 from argotune.errors import BadAnswer
 from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun

@@ -1,10 +1,10 @@
-"""What a tenant's project and the spans of its modules are called in Phoenix."""
+"""What the project, or experiment, of a tenant's traces is called where no binding names another."""
 
 from __future__ import annotations
 
 
 def project_name(prefix: str, tenant_id: str) -> str:
-    """The Phoenix project of a tenant."""
+    """The project of a tenant's traces."""
     return f"{prefix}-{tenant_id}-{prefix}.routing"
 
 

@@ -1,0 +1,177 @@
+"""How an experiment is read: what a search tells of traces and runs, in order of time, and the spans of those wanted.
+
+A search is not filtered by the names of spans: MLflow on SQLite took 5 s for that among 1,000 traces, and grows with
+their square. What a search tells of a trace shows most of those that cannot hold a decision; of the others the spans
+are read, 50 traces at a time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from argotune.adapters.json_http import TooLarge
+from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, member, objects, text
+from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
+from argotune.adapters.mlflow.spans import Decisions, TraceInfo, info_of, spans_named, unread
+from argotune.data.spans import Span
+
+PAGE_ROWS = 500
+"""The most that a search gives."""
+
+TRACES_AT_ONCE = 50
+"""Their ids are in the URL; twice as many took MLflow three times as long."""
+
+ANSWER_BYTES = 64 * 2**20
+"""The spans of so many traces are not taken at once where they are longer together."""
+
+
+TOO_LONG: Mapping[str, Any] = {"spans": ()}
+"""Stands for a trace that alone is longer than an answer may be."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trace that may hold decisions, or a run that stands for one: then `decision` is it."""
+
+    info: TraceInfo
+    decision: Span | None = None
+
+    @property
+    def at_ms(self) -> int:
+        """When it began."""
+        return self.info.at_ms
+
+
+class Experiment:
+    """The traces of one experiment, for spans with certain names. `program`: the name under which runs of the older
+    convention are its decisions, None where there are none. Raises what MlflowHttp raises."""
+
+    def __init__(self, http: MlflowHttp, id: str, names: Sequence[str], program: str | None) -> None:
+        self._http, self.id, self._names, self._program = http, id, names, program
+
+    def found(self, from_ms: int = 0, until_ms: int | None = None) -> Iterator[Found]:
+        """Finished traces and runs that began in [from_ms, until_ms) and may hold decisions, in order of time."""
+        traces = (Found(info) for info in self._traces(from_ms, until_ms) if self._may_hold(info))
+        runs = self._runs(from_ms, until_ms) if self._program else iter(())
+        for found in heapq.merge(traces, runs, key=lambda each: each.at_ms):
+            if found.info.is_whole:
+                yield found
+
+    def with_spans(self, found: Iterable[Found]) -> Iterator[tuple[Found, Sequence[Span]]]:
+        """Each with its spans that have one of the names, in the given order. Of one that is too long to be read there
+        is a span in which nothing is said, so that it is counted."""
+        for each, trace in self._with_traces(found):
+            if each.decision is not None:
+                yield each, [each.decision]
+            elif trace is TOO_LONG:
+                yield each, [unread(each.info, self._names[0])]
+            else:
+                yield each, list(spans_named(trace, each.info, self._names))
+
+    def holding(self, found: Iterable[Found]) -> Iterator[Found]:
+        """Those that have a span with one of the names; the order is another one."""
+        unsure = list[Found]()
+        for each in found:
+            if each.decision is not None or each.info.name in self._names:
+                yield each
+            else:
+                unsure.append(each)
+            if len(unsure) == TRACES_AT_ONCE:
+                yield from (one for one, spans in self.with_spans(unsure) if spans)
+                unsure = []
+        yield from (one for one, spans in self.with_spans(unsure) if spans)
+
+    def with_decisions(self, found: Iterable[Found]) -> Iterator[tuple[Found, Decisions]]:
+        """Each with what tells the decision that an assessment is of."""
+        for each, trace in self._with_traces(found):
+            yield each, Decisions(trace, each.info, self._names)
+
+    def _with_traces(self, found: Iterable[Found]) -> Iterator[tuple[Found, Mapping[str, Any]]]:
+        """Each with its whole trace; a run has an empty one. What is gone, or not stored to its end, is left out."""
+        waiting = iter(found)
+        while batch := list(islice(waiting, TRACES_AT_ONCE)):
+            traces = self._whole([each.info.id for each in batch if each.decision is None])
+            for each in batch:
+                if each.decision is not None:
+                    yield each, {"spans": ()}
+                elif each.info.id in traces:
+                    yield each, traces[each.info.id]
+
+    def _may_hold(self, info: TraceInfo) -> bool:
+        return not info.is_of_module or info.name in self._names
+
+    def _traces(self, from_ms: int, until_ms: int | None) -> Iterator[TraceInfo]:
+        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.id}}
+        body = {"locations": [location], "order_by": ["timestamp_ms ASC"]}
+        search = _Search(f"{V3}/traces/search", body, "traces", "timestamp_ms")
+        for rows in search.pages(self._http, from_ms, until_ms, lambda row: info_of(row).at_ms):
+            yield from map(info_of, rows)
+
+    def _runs(self, from_ms: int, until_ms: int | None) -> Iterator[Found]:
+        body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
+        own = f"tags.{PROGRAM_TAG} = '{self._program}'"
+        search = _Search(f"{V2}/runs/search", body, "runs", "attributes.start_time", own)
+        for rows in search.pages(self._http, from_ms, until_ms, lambda row: decision_of(row)[0].at_ms):
+            yield from (Found(*decision_of(row)) for row in rows)
+
+    def _whole(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Traces with all their spans, by id; without those that are gone or not finished."""
+        if not ids:
+            return {}
+        path = f"{V3}/traces/batchGet"
+        try:
+            answer = self._http.get(path, {"trace_ids": list(ids)}, ANSWER_BYTES)
+        except TooLarge:
+            if len(ids) == 1:
+                return {ids[0]: TOO_LONG}
+            half = len(ids) // 2
+            return self._whole(ids[:half]) | self._whole(ids[half:])
+        found = objects(answer, "traces", path)
+        return {text(member(row, "trace_info", path), "trace_id", path): row for row in found}
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Rows in order of time, page by page.
+
+    MLflow's own pages are offsets, which move when rows come or go. So each page begins at the time of the last row of
+    the one before; MLflow's token is followed only where a whole page began in one millisecond.
+    """
+
+    path: str
+    body: Mapping[str, Any]
+    rows: str
+    time: str
+    condition: str = ""
+
+    def pages(
+        self, http: MlflowHttp, from_ms: int, until_ms: int | None, at_ms: Callable[[Mapping[str, Any]], int]
+    ) -> Iterator[list[Mapping[str, Any]]]:
+        token, edge = None, set[str]()
+        while True:
+            answer = http.post(self.path, self._asked(from_ms, until_ms, token))
+            found = objects(answer, self.rows, self.path)
+            yield [row for row in found if _id(row) not in edge]
+            token = answer.get("next_page_token")
+            if not token or not found:
+                return
+            last_ms = at_ms(found[-1])
+            if last_ms > from_ms:
+                from_ms, token, edge = last_ms, None, set()
+            edge |= {_id(row) for row in found if at_ms(row) == last_ms}
+
+    def _asked(self, from_ms: int, until_ms: int | None, token: str | None) -> dict[str, Any]:
+        conditions = [self.condition] if self.condition else []
+        conditions.append(f"{self.time} >= {from_ms}")
+        if until_ms is not None:
+            conditions.append(f"{self.time} < {until_ms}")
+        page = {"page_token": token} if token else {}
+        return {**self.body, "filter": " AND ".join(conditions), "max_results": PAGE_ROWS, **page}
+
+
+def _id(row: Mapping[str, Any]) -> str:
+    return str(row.get("trace_id") or row.get("info", {}).get("run_id"))

@@ -1,0 +1,255 @@
+"""MLflow's traces as spans: with OpenInference's attributes, so that one reader reads those of both products."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from argotune.adapters.json_http import storable_json
+from argotune.data.spans import Ancestor, Json, Span
+from argotune.errors import BadAnswer
+from argotune.errors.lines import told
+
+OWN = "mlflow."
+"""Begins the names of what MLflow itself writes into tags, metadata and attributes."""
+
+MAX_ABOVE = 50
+"""So many of the spans above one are told, those next to it: none of a real application lies deeper."""
+
+_MODULE_ENDS = (".forward", ".aforward")
+
+_TAKEN_OVER = {"mlflow.trace.session": "session.id", "mlflow.trace.user": "user.id"}
+"""Metadata of a trace that OpenInference has attributes for."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SpanPlace(NamedTuple):
+    """Which span of which trace: MLflow finds a span by its trace alone."""
+
+    trace_id: str
+    span_id: str
+
+    @property
+    def id(self) -> str:
+        """The span's id outside of this adapter."""
+        return f"{self.trace_id}.{self.span_id}"
+
+
+def place_of_span(id: str) -> SpanPlace | None:
+    """The place that an id names, None for one that is of another source."""
+    trace_id, _, span_id = id.rpartition(".")
+    return SpanPlace(trace_id, span_id) if trace_id and span_id else None
+
+
+@dataclass(frozen=True)
+class TraceInfo:
+    """What a search tells of a trace: all but its spans. `name` is that of its first span, None where none is told."""
+
+    id: str
+    at_ms: int
+    ended_at: datetime
+    is_whole: bool
+    name: str | None
+    attributes: Mapping[str, Json]
+    run_id: str | None
+    assessments: Sequence[Mapping[str, Any]]
+
+    @property
+    def is_of_module(self) -> bool:
+        """Whether its first span is one of a module of DSPy, in which all others lie then."""
+        return self.name is not None and self.name.endswith(_MODULE_ENDS)
+
+
+def info_of(row: Mapping[str, Any]) -> TraceInfo:
+    """A row of a search. Raises BadAnswer."""
+    try:
+        started_at, tags = _time(row["request_time"]), row.get("tags") or {}
+        about = row.get("trace_metadata") or {}
+        return TraceInfo(
+            id=_text(row["trace_id"]),
+            at_ms=round((started_at - _EPOCH) / timedelta(milliseconds=1)),
+            ended_at=started_at + _duration(row.get("execution_duration")),
+            is_whole=row.get("state") != "IN_PROGRESS",
+            name=tags.get("mlflow.traceName"),
+            attributes=_attributes_of(tags, about),
+            run_id=about.get("mlflow.sourceRun") or None,
+            assessments=row.get("assessments") or (),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BadAnswer(told(f"MLflow: a trace is not as documented: {error!r}")) from error
+
+
+def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> Iterator[Span]:
+    """The spans of a whole trace that have one of the names, in order of time. Raises BadAnswer."""
+    try:
+        rows = {_span_id(row["span_id"]): row for row in trace["spans"]}
+        found = [(id, row) for id, row in rows.items() if row["name"] in names]
+        for id, row in sorted(found, key=lambda each: int(each[1]["start_time_unix_nano"])):
+            yield _span(id, row, rows, info)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
+        raise BadAnswer(told(f"MLflow: trace {info.id} is not as documented: {error!r}")) from error
+
+
+def unread(info: TraceInfo, name: str) -> Span:
+    """A span that stands for a trace whose spans cannot be read."""
+    place = SpanPlace(info.id, "unread").id
+    started_at = _EPOCH + timedelta(milliseconds=info.at_ms)
+    attributes = {**info.attributes, "openinference.span.kind": "CHAIN"}
+    return Span(place, info.id, name, started_at, info.ended_at, attributes)
+
+
+class Decisions:
+    """The decisions in a trace: its spans with one of the names that lie in no module. Raises BadAnswer."""
+
+    def __init__(self, trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> None:
+        self._trace_id = info.id
+        found = list(spans_named(trace, info, names))
+        outer = [span for span in found if not any(a.name.endswith(_MODULE_ENDS) for a in span.above)]
+        self._ids = [span.span_id for span in outer]
+        self._parents = {_span_id(row["span_id"]): _parent_id(row) for row in trace["spans"]}
+
+    def assessed_by(self, assessment: Mapping[str, Any]) -> str | None:
+        """The id of the decision that an assessment is of: the span itself or the decision that it lies in; where it is
+        on the whole trace or above the decisions, the one that there is, None where there are several or none."""
+        span_id = assessment.get("span_id")
+        for _ in range(MAX_ABOVE):
+            if not span_id:
+                break
+            place = SpanPlace(self._trace_id, str(span_id)).id
+            if place in self._ids or not self._parents:
+                return place
+            span_id = self._parents.get(str(span_id))
+        return self._ids[0] if len(self._ids) == 1 else None
+
+
+def _span(id: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], info: TraceInfo) -> Span:
+    parent_id = _parent_id(row)
+    return Span(
+        span_id=SpanPlace(info.id, id).id,
+        trace_id=info.id,
+        name=_text(row["name"]),
+        started_at=_instant(row["start_time_unix_nano"]),
+        ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
+        attributes={**info.attributes, **_span_attributes(row), **_failure(row)},
+        status=str((row.get("status") or {}).get("code", "")).removeprefix("STATUS_CODE_") or "UNSET",
+        parent_id=SpanPlace(info.id, parent_id).id if parent_id else None,
+        above=tuple(_ancestors(row, rows, info)),
+    )
+
+
+def _ancestors(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], info: TraceInfo) -> Iterator[Ancestor]:
+    """The spans above one, the nearest first. A chain that leads back to itself ends by the limit."""
+    for _ in range(MAX_ABOVE):
+        parent = rows.get(_parent_id(row) or "")
+        if parent is None:
+            return
+        yield Ancestor(_text(parent["name"]), _kind(parent), {**info.attributes, **_own(_values(parent))})
+        row = parent
+
+
+def _span_attributes(row: Mapping[str, Any]) -> dict[str, Json]:
+    """What a span's inputs and outputs are called in OpenInference; attributes of the application as they are."""
+    values = _values(row)
+    kind = _kind(row)
+    found: dict[str, Json] = {"openinference.span.kind": kind} if kind else {}
+    for source, name in (("mlflow.spanInputs", "input"), ("mlflow.spanOutputs", "output")):
+        if source in values:
+            found[f"{name}.value"] = _json_text(values[source])
+            found[f"{name}.mime_type"] = "application/json"
+    return found | _own(values)
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """OpenInference calls a module of DSPy a chain, whatever it does; other kinds have the same names in both."""
+    if str(row["name"]).endswith(_MODULE_ENDS):
+        return "CHAIN"
+    kind = str(_values(row).get("mlflow.spanType") or "")
+    return "LLM" if kind == "CHAT_MODEL" else kind
+
+
+def _failure(row: Mapping[str, Any]) -> dict[str, Json]:
+    """Why a span failed, as OpenTelemetry names it in the event of an exception."""
+    for event in row.get("events") or ():
+        if event.get("name") == "exception":
+            values = _values(event)
+            return {name: values[name] for name in ("exception.type", "exception.message") if values.get(name)}
+    message = (row.get("status") or {}).get("message")
+    return {"exception.message": _text(message)} if message else {}
+
+
+def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Json]:
+    """Session and user of a trace, and the application's own tags and metadata, as OpenInference names them."""
+    own = {f"metadata.{name}": value for name, value in {**about, **tags}.items() if not name.startswith(OWN)}
+    return _own(own | {name: about[source] for source, name in _TAKEN_OVER.items() if about.get(source)})
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A span's attributes by name: a list of typed values from the routes, JSON texts in files of traces."""
+    attributes = row.get("attributes") or ()
+    if isinstance(attributes, Mapping):
+        return {name: _parsed(value) for name, value in attributes.items()}
+    return {str(each["key"]): _value(each.get("value") or {}) for each in attributes}
+
+
+def _parsed(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _value(typed: Mapping[str, Any]) -> Any:
+    """The value of an OTLP AnyValue (opentelemetry-proto, common/v1); None where it holds none."""
+    for kind, value in typed.items():
+        if kind == "kvlist_value":
+            return {str(each["key"]): _value(each.get("value") or {}) for each in value.get("values", ())}
+        if kind == "array_value":
+            return [_value(each) for each in value.get("values", ())]
+        return int(value) if kind == "int_value" else float(value) if kind == "double_value" else value
+    return None
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Json]:
+    """The application's own attributes; names and texts as every store takes them."""
+    found = {name: value for name, value in values.items() if not name.startswith(OWN)}
+    return {str(storable_json(name)): storable_json(value) for name, value in found.items()}
+
+
+def _json_text(value: Any) -> str:
+    return json.dumps(storable_json(value), ensure_ascii=False)
+
+
+def _parent_id(row: Mapping[str, Any]) -> str | None:
+    parent = row.get("parent_span_id")
+    return _span_id(parent) if parent else None
+
+
+def _span_id(encoded: str) -> str:
+    """The 16 hex digits of a span's id, by which assessments name it; routes write its 8 bytes in base64."""
+    return base64.b64decode(encoded, validate=True).hex()
+
+
+def _instant(nanoseconds: int | str) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(nanoseconds) // 1000)
+
+
+def _time(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _duration(text: str | None) -> timedelta:
+    """A protobuf duration as JSON writes it: `0.139s`."""
+    return timedelta(seconds=float(text.removesuffix("s"))) if text else timedelta()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no text")
+    return str(storable_json(value))
