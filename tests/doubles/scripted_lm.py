@@ -15,6 +15,7 @@ from typing import Any
 import dspy
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
+from argotune.lm.named import AwaitedEngine
 from argotune.lm.port import LMs
 
 Answer = Callable[[Mapping[str, str], Sequence[str], Sequence[Mapping[str, Any]]], str]
@@ -103,8 +104,9 @@ def scripted_writer(
 ) -> tuple[dspy.LM, Calls]:
     """A generative LM and its calls."""
     calls = Calls(fail_at, error)
-    lm = dspy.LM("scripted/writer", engine=ScriptedEngine(write, calls), temperature=0.0, cache=False, num_retries=0)
-    return lm, calls
+    engine = ScriptedEngine(write, calls)
+    both = {"engine": engine, "async_engine": AwaitedEngine(engine)}
+    return dspy.LM("scripted/writer", **both, temperature=0.0, cache=False, num_retries=0), calls
 
 
 def json_answers(**values: Any) -> Callable[[str], str]:

@@ -5,7 +5,8 @@ Knows DSPy but no product behind it: those are given as openers (adapters/llama_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -122,7 +123,8 @@ class NamedLMs:
 
 def _lm(name: str, engine: PaidEngine, **settings: Any) -> dspy.LM:
     try:
-        return dspy.LM(name, engine=engine, cache=False, num_retries=0, **settings)
+        both: dict[str, Any] = {"engine": engine, "async_engine": AwaitedEngine(engine)}
+        return dspy.LM(name, **both, cache=False, num_retries=0, **settings)
     except (ValueError, TypeError) as error:
         raise ConfigInvalid(f"lm: {name[:60]!r} cannot be used: {error}") from error
 
@@ -278,6 +280,42 @@ class PaidEngine:
     def load_state(cls, _state: Mapping[str, Any]) -> PaidEngine:
         """Raises ConfigInvalid: no stored state holds an LM."""
         raise ConfigInvalid("an LM is never stored with a program; open it by its name")
+
+
+class AwaitedEngine:
+    """The same engine for a module that awaits its LM: asked in a thread, so that it may await several at once."""
+
+    def __init__(self, engine: PaidEngine) -> None:
+        self._engine = engine
+
+    @property
+    def supports_response_schema(self) -> bool:
+        return self._engine.supports_response_schema
+
+    @property
+    def supported_params(self) -> Collection[str]:
+        return self._engine.supported_params
+
+    async def complete(self, request: Request) -> Response:
+        """As the engine's."""
+        return await asyncio.to_thread(self._engine.complete, request)
+
+    async def stream(self, request: Request) -> AsyncIterator[Any]:
+        """The same response, as events."""
+        for event in response_to_events(await self.complete(request)):
+            yield event
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def dump_state(self) -> dict[str, Any]:
+        """Nothing, as the engine's."""
+        return self._engine.dump_state()
+
+    @classmethod
+    def load_state(cls, state: Mapping[str, Any]) -> AwaitedEngine:
+        """Raises ConfigInvalid, as the engine's."""
+        return cls(PaidEngine.load_state(state))
 
 
 def _as_lm_error(error: ArgotuneError) -> ArgotuneError:

@@ -39,6 +39,7 @@ from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, train
 from argotune.pipeline.standing import judge_beside_people
+from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.contests import Contest
@@ -175,6 +176,7 @@ class Work:
         assert self.run.champion is not None
         origin = Origin(self.run.champion, self.run.id, at, _packages())
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
+        try_metric(self._program, [*examples, *dev])
         made = self._synthesized(plan)
         synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
@@ -285,6 +287,8 @@ class Work:
             return self._advance(RunState.SKIPPED, skip=Skip(reason=contest.sentence), ended_at=self._this.now)
         dated = contest.dated(self._this.now)
         contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
+        if contest.is_plain:
+            try_metric(self._program, self._data.examples)
         asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
         found = evaluate(self._this, self._program, dated, self._data, self._annotations, asked)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}

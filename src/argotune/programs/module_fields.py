@@ -121,6 +121,8 @@ def _named(name: str, module: dspy.Module) -> list[AskedField]:
         raise ConfigInvalid(f"programs.{name}: the module has no method `forward`")
     if not _is_users(module):
         return []
+    if inspect.isgeneratorfunction(forward) or inspect.isasyncgenfunction(forward):
+        raise ConfigInvalid(f"programs.{name}: forward yields parts of an answer; it must return the whole")
     parameters = inspect.signature(MethodType(forward, module)).parameters.values()
     by_place = next((p.name for p in parameters if p.kind is p.POSITIONAL_ONLY), None)
     if by_place is not None:

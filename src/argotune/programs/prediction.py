@@ -5,18 +5,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import dspy
+from dspy.utils.callback import BaseCallback
 
 from argotune.data.field_types import NotOfType, as_text
+from argotune.errors import ArgotuneError
 from argotune.lm.lack import Lack
+from argotune.programs.failures import stopping_error
 from argotune.programs.program import Program
 
 
 def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]) -> dspy.Prediction:
-    """What the module says to one question. Raises TypeError where `forward` returns nothing that can be an answer."""
-    with dspy.context(trace=[]):
-        return as_prediction(program, module(**inputs))
+    """What the module says to one question.
+
+    Raises TypeError where `forward` returns nothing that can be an answer, and what a module that catches everything
+    (dspy.BestOfN) would hide: an error of an LM that is about more than this question.
+    """
+    watch = _Watch()
+    with dspy.context(trace=[], callbacks=[*dspy.settings.get("callbacks", []), watch]):
+        try:
+            return as_prediction(program, module(**inputs))
+        except Exception as error:
+            if watch.stopping is not None:
+                raise watch.stopping from error
+            raise
+
+
+class _Watch(BaseCallback):
+    """Remembers the first error of an LM that ends the work."""
+
+    stopping: ArgotuneError | None = None
+
+    def on_lm_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:  # noqa: ARG002
+        self.stopping = self.stopping or stopping_error(exception)
 
 
 def as_prediction(program: Program, found: object) -> dspy.Prediction:

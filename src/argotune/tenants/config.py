@@ -291,7 +291,7 @@ class RoutingConfigUnified(_Config):
         default_factory=lambda: list[str](MODULES), min_length=1
     )
     programs: dict[str, str] = Field(
-        default_factory=dict, description='own programs: module name -> "package.module:factory"'
+        default_factory=dict, description='own programs: module name -> "package.module:name" of a module or a factory'
     )
     traces: TraceBinding | None = Field(None, description="where traces are; None: as docs/traces.md asks for them")
     reward: RewardWeights = Field(default_factory=RewardWeights)
@@ -319,8 +319,8 @@ class RoutingConfigUnified(_Config):
         for name, path in programs.items():
             if name in (*MODULES, "all", "own") or not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name):
                 raise ValueError(f"{name!r} is a shipped module, `all`, `own`, or not a lower-case identifier")
-            if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path):
-                raise ValueError(f"{path!r} is not of the form package.module:factory")
+            if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", path):
+                raise ValueError(f"{path!r} is not of the form package.module:name")
         return programs
 
     @model_validator(mode="after")

@@ -69,7 +69,7 @@ BOUND = bound()
         ({"traces": bound(signature="a -> b")}, "traces.programs.routing.signature: .* (got 'a -> b')"),
         ({"traces": bound("modality")}, ".*traces.programs: 'modality' has a program for each modality.*"),
         ({"traces": bound("support")}, ".*traces.programs: ['support'] are neither shipped .*"),
-        ({"programs": {"support": "os.system('x')"}}, "programs: .* not of the form package.module:factory .*"),
+        ({"programs": {"support": "os.system('x')"}}, "programs: .* not of the form package.module:name .*"),
     ],
 )
 def test_a_bad_config_is_refused_in_one_line_that_names_field_and_value(fields: dict[str, Any], message: str) -> None:

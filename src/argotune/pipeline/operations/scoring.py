@@ -14,6 +14,7 @@ from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
+from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import serving_version
@@ -50,6 +51,7 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
     dev: list[Example] = [example for example in stored if example.split is Split.DEV]
     if not dev:
         return DevScore(program.name, champion.id, 0, None)
+    try_metric(program, dev)
     module = load(program, champion.state, champion.signature_hash, ports.embedder)
     what = f"{program.name}: champion on dev examples"
     rows = score(
