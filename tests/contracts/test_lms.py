@@ -21,6 +21,7 @@ from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter, Spent
 from argotune.lm.named import NamedLMs
 from argotune.lm.port import LMs
+from argotune.programs.adapted import adapted
 from argotune.tenants.config import BudgetLimits, LMChoice
 
 
@@ -104,6 +105,24 @@ def test_same_question_is_paid_for_once(house: House):
     first, second = ask(lms, "films of cats", "films of cats")
     assert first == second
     assert (meter.spent.calls, meter.spent.reused) == (1, 1)
+
+
+def test_a_module_that_awaits_its_lm_is_answered_alike_and_pays_for_an_answer_once(house: House):
+    lms, meter = house.open()
+    queries = ("films of cats", "a contract", "films of cats")
+    awaited = ask(lms, *queries, module=adapted(Awaits()))
+    assert (awaited, meter.spent.calls) == (ask(lms, *queries), 2)
+    with pytest.raises(BudgetSpent):
+        ask(house.open(calls=1, run="run-2")[0], *queries, module=adapted(Awaits()))
+
+
+class Awaits(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.route = dspy.Predict(Route)
+
+    async def aforward(self, query: str) -> dspy.Prediction:
+        return await self.route.acall(query=query)
 
 
 def test_rerun_pays_for_nothing_again(house: House):

@@ -184,6 +184,10 @@ class SchemaWhereSupported(dspy.ChatAdapter):
                 raise
         return self._again(*asked)
 
+    async def acall(self, lm: Any, lm_kwargs: Any, signature: Any, demos: Any, inputs: Any) -> list[dict[str, Any]]:
+        """The same, away from the event loop."""
+        return await asyncio.to_thread(self, lm, lm_kwargs, signature, demos, inputs)
+
     def _again(self, *asked: Any) -> list[dict[str, Any]]:
         try:
             found = _read(self._with_schema, *asked)
