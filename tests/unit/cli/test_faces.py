@@ -17,13 +17,13 @@ ASK = ("argotune.cli", "argotune.pipeline.operations", "argotune.serving", "argo
 """Other parts of the face, and what is there to be asked: by the command line, by applications, and for ports."""
 
 KNOW = (
-    "argotune.data.annotations", "argotune.data.fields", "argotune.data.source", "argotune.data.spans",
-    "argotune.data.stream", "argotune.decisions.ledger.LedgerRow", "argotune.errors", "argotune.labels.agreement",
-    "argotune.logs", "argotune.pipeline.ports", "argotune.promotion.contests", "argotune.promotion.verdicts",
-    "argotune.runs.explain", "argotune.runs.reports", "argotune.runs.run", "argotune.runs.step_outcomes",
-    "argotune.runs.tenant_report", "argotune.scheduling", "argotune.settings", "argotune.stats", "argotune.store.port",
-    "argotune.store.sealing", "argotune.store.texts", "argotune.synthetic.values", "argotune.tenants.config",
-    "argotune.tenants.ids",
+    "argotune.data.annotations", "argotune.data.field_types", "argotune.data.fields", "argotune.data.source",
+    "argotune.data.spans", "argotune.data.stream", "argotune.decisions.ledger.LedgerRow", "argotune.errors",
+    "argotune.labels.agreement", "argotune.logs", "argotune.pipeline.ports", "argotune.promotion.contests",
+    "argotune.promotion.verdicts", "argotune.runs.explain", "argotune.runs.reports", "argotune.runs.run",
+    "argotune.runs.step_outcomes", "argotune.runs.tenant_report", "argotune.scheduling", "argotune.settings",
+    "argotune.stats", "argotune.store.port", "argotune.store.sealing", "argotune.store.texts",
+    "argotune.synthetic.values", "argotune.tenants.config", "argotune.tenants.ids",
 )  # fmt: skip
 """Values, errors, settings and wording: what an operation takes and answers, and how it is said."""
 

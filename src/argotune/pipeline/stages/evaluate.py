@@ -351,5 +351,5 @@ class _Gathering:
 def _again(first: Pair, question: ContestQuestion, drawn: Drawn) -> Pair:
     """A question that was answered before: it counts for how often it is asked, and for nothing else."""
     champion, challenger = (replace(answer, effort=UNKNOWN) for answer in (first.champion, first.challenger))
-    asked = {"span_id": question.span_id, "drawn": drawn, "slices": question.slices, "repeats": first.question}
-    return replace(first, champion=champion, challenger=challenger, **asked)
+    asked = replace(first, span_id=question.span_id, drawn=drawn, slices=question.slices, repeats=first.question)
+    return replace(asked, champion=champion, challenger=challenger)
