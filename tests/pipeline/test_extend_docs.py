@@ -16,13 +16,15 @@ from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.lm.port import LMs
 from argotune.optimizers import TrainingTask
 from argotune.optimizers.compiling import guarded
-from argotune.programs import programs_of
+from argotune.programs import Program, programs_of
 from argotune.programs.evaluation import score
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.tenants.config import RoutingConfigUnified, parse_config
 
 TEXT = (Path(__file__).parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```python\n# shop/(\w+)\.py\n(.*?)```", TEXT, re.DOTALL))
+
+CONFIGS = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.fixture
@@ -46,9 +48,20 @@ def message(text: str, **answers: str) -> dspy.Example:
     return dspy.Example(message=text, plan="", **answers).with_inputs("message", "plan")
 
 
+def programs_in_the_text() -> dict[str, Program]:
+    """By the configs in the text."""
+    configs = [parse_config({"tenant_id": "acme", **json.loads(said)}) for said in CONFIGS]
+    return {name: programs_of(config, name)[0] for config in configs for name in config.programs}
+
+
+def test_a_module_in_the_text_needs_no_factory(shop: ModuleType):
+    program = programs_in_the_text()["support"]
+    assert (program.fields.inputs, tuple(program.fields.answers)) == (("message",), ("mood", "reply"))
+    assert program.is_by_preference
+
+
 def test_config_in_the_text_makes_the_program_in_the_text(shop: ModuleType):
-    config = parse_config({"tenant_id": "acme", **json.loads(re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)[1])})
-    (program,) = programs_of(config, "urgency")
+    program = programs_in_the_text()["urgency"]
     assert program.fields.inputs == ("message", "plan")
     assert program.fields.answers == {"urgency": ("now", "later")}
     lms = scripted_lms(lambda inputs, labels, demos: "now" if "down" in inputs["message"] else "later")
