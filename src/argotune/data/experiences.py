@@ -16,7 +16,10 @@ def shared(*items: tuple[str, str]) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Experience:
-    """One decision with its outcome. Scores are in 0..1, None where nobody said."""
+    """One decision with its outcome. Scores are in 0..1, None where nobody said.
+
+    `failure`: the error with which the program ended, which then gave no answers.
+    """
 
     span_id: str
     program: str
@@ -32,6 +35,7 @@ class Experience:
     propensity: float | None = None
     modality: str | None = None
     language: str | None = None
+    failure: str | None = None
 
     @property
     def query(self) -> str:

@@ -75,8 +75,8 @@ class TraceSource(Protocol):
 class TraceSink(Protocol):
     """Where an application writes its decisions: the demo and tests use it, the pipeline never does."""
 
-    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
-        """Send spans to the project by the tenant's name and wait until they can be read back."""
+    def record(self, tenant_id: str, spans: Sequence[Span], project: TraceProject | None = None) -> None:
+        """Send spans to a project, None: the one by the tenant's name, and wait until they can be read back."""
 
     def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier)."""

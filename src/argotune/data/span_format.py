@@ -34,6 +34,19 @@ class UnusableSpan(StrEnum):
     NOT_OF_TYPE = "a value is not of its field's type"
     MASKED = "what was masked is no value of its field's type any more"
 
+    # Of bound streams alone (data/openinference.py).
+    INNER = "inside another module"
+    TAGGED = "left out by its tag"
+    NO_SESSION = "it has no session"
+    NO_TENANT = "nobody says whose it is"
+    OTHER_SIGNATURE = "it asks another signature"
+    OTHER_FIELDS = "its fields are not those of the program"
+    HIDDEN = "the application hides inputs or outputs"
+    CUT_OFF = "inputs or outputs are cut off: no JSON"
+    FILE = "a field is an image or another file"
+    AS_PRINTED = "a field is as Python prints it, not JSON"
+    FUTURE = "it starts in the future"
+
 
 @lru_cache(maxsize=4096)
 def _shared_word(word: str) -> str:
@@ -62,7 +75,7 @@ def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Ex
     answers = _answers(span.attributes, fields)
     if isinstance(answers, UnusableSpan):
         return answers
-    outcome = _outcome(span.attributes)
+    outcome = outcome_of(span.attributes)
     if isinstance(outcome, UnusableSpan):
         return outcome
     return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
@@ -183,7 +196,7 @@ _WORDS = {name: f"routing.{name}" for name in ("program_version", "modality", "l
 MAX_WORD_CHARS = 200
 
 
-class _Outcome(TypedDict):
+class Outcome(TypedDict):
     """What a span says of its decision besides inputs and answers: arguments of an Experience."""
 
     confidence: float | None
@@ -197,20 +210,21 @@ class _Outcome(TypedDict):
     language: str | None
 
 
-def _outcome(attributes: Mapping[str, Json]) -> _Outcome | UnusableSpan:
+def outcome_of(attributes: Mapping[str, Json]) -> Outcome | UnusableSpan:
+    """What `routing.*` attributes say of a decision, or the named reason why it cannot be read."""
     shares = _usable({name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()})
     if isinstance(shares, UnusableSpan):
         return shares
     time_s = _number(attributes.get("routing.processing_time"), math.inf)
     if isinstance(time_s, UnusableSpan):
         return time_s
-    words = _usable({name: _word(attributes.get(attribute)) for name, attribute in _WORDS.items()})
+    words = _usable({name: word_of(attributes.get(attribute)) for name, attribute in _WORDS.items()})
     if isinstance(words, UnusableSpan):
         return words
     success = attributes.get("routing.agent_success")
     if success is not None and not isinstance(success, bool):
         return UnusableSpan.WRONG_TYPE
-    return _Outcome(
+    return Outcome(
         agent_success=success,
         processing_time_s=time_s,
         confidence=shares["confidence"],
@@ -245,7 +259,8 @@ def _number(value: Json, largest: float) -> float | UnusableSpan | None:
     return float(value) if 0 <= value <= min(largest, sys.float_info.max) else UnusableSpan.OUT_OF_RANGE
 
 
-def _word(value: Json) -> str | UnusableSpan | None:
+def word_of(value: Json) -> str | UnusableSpan | None:
+    """A word such as a version's id, cut where it is too long; None where there is none."""
     if value is None:
         return None
     return _shared_word(storable(value[:MAX_WORD_CHARS])) or None if isinstance(value, str) else UnusableSpan.WRONG_TYPE

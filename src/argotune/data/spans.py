@@ -23,7 +23,10 @@ class Span:
     """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values.
 
     None where a source left out what no stage reads. `parent_id`: the span in which it began, None for the first of a
-    trace. `above`: the spans in which it lies, the nearest first, where its stream is bound.
+    trace.
+
+    Where its stream is bound: `above` are the spans in which it lies, the nearest first; `signature` is the one that it
+    asks first, where the binding names one; `failure` is what a span that ended with an error says of it.
     """
 
     span_id: str
@@ -35,3 +38,5 @@ class Span:
     status: str = "UNSET"
     parent_id: str | None = None
     above: tuple[Ancestor, ...] = ()
+    signature: str | None = None
+    failure: str = ""

@@ -51,6 +51,7 @@ def _differing(
     embedder: Callable[[], Embedder],
 ) -> list[str]:
     """Spans to which the challenger would have answered something else."""
+    experiences = [x for x in experiences if x.answers]  # a program that failed said nothing to differ from
     asked = [asked_of(program, x.inputs, x.answers) for x in experiences]
     try:
         module = load(program, challenger.state, challenger.signature_hash, embedder)

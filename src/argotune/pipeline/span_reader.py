@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -13,6 +13,7 @@ from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.masked import Masked
+from argotune.data.openinference import read_decision
 from argotune.data.source import SpanRead
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span
@@ -24,6 +25,9 @@ from argotune.runs.progress import PassState
 from argotune.store.moments import AHEAD, believed
 
 BATCH_SPANS = 1000
+
+MOST_ERRORS = 20
+OTHER_ERRORS = "other errors"
 
 COUNT_OLDER = 100_000
 """Traces that are passed over are counted this far."""
@@ -46,7 +50,14 @@ class SpanReader:
         reading = self.reading
         older = {f"span: {OLDER}": reading.passed_over} if reading.passed_over else {}
         unusable = {f"span: {reason}": n for reason, n in reading.unusable.items()}
-        return {**older, **unusable, **{f"masked: {kind}": n for kind, n in self._masked.counts.items()}, **self._found}
+        failed = {f"the program failed: {error}": n for error, n in reading.failed.items()}
+        return {
+            **older,
+            **unusable,
+            **failed,
+            **{f"masked: {kind}": n for kind, n in self._masked.counts.items()},
+            **self._found,
+        }
 
     def read_new(self) -> None:
         """Read what lies behind the cursor. Raises what the trace source raises; what was stored by then stays."""
@@ -98,6 +109,7 @@ class SpanReader:
         skip = {span.span_id for span in counted}
         refused = (x.value for span, x in found if isinstance(x, UnusableSpan) and span.span_id not in skip)
         changes["unusable"] = dict(Counter(self.reading.unusable) + Counter(refused))
+        changes["failed"] = _failures(self.reading.failed, (x.failure for x in experiences if x.failure))
         self.reading = self.reading.model_copy(update=changes)
         self._masked = Masked(rules=rules_digest(self._config.masking), counts=dict(mask.counts))
         also = self._book.expecting(self.reading, self._masked)
@@ -105,21 +117,38 @@ class SpanReader:
         self._book.written(also)
         return {experience.span_id for experience in experiences}
 
-    def _read(self, span: Span, mask: Mask) -> Experience | UnusableSpan:
-        """What a span says, masked. A number that is masked is none any more: nobody could be asked such a question."""
-        read = read_span(span, self._config.tenant_id, self._fields_of)
-        if isinstance(read, UnusableSpan):
+    def _read(self, span: Span, mask: Mask) -> Experience | UnusableSpan | None:
+        """What a span says, masked; None where it is another stream's. A number that is masked is none any more: nobody
+        could be asked such a question."""
+        read = self._said(span)
+        if not isinstance(read, Experience):
             return read
         fields = self._fields_of[read.program]
         masked = mask.experience(read, fields)
         is_whole = not fields.types or fields.read_all({**masked.inputs, **masked.answers})
         return masked if is_whole else UnusableSpan.MASKED
 
+    def _said(self, span: Span) -> Experience | UnusableSpan | None:
+        if self._stream.binding is None:
+            return read_span(span, self._config.tenant_id, self._fields_of)
+        if span.started_at > self._ports.clock() + AHEAD:
+            return UnusableSpan.FUTURE
+        (fields,) = self._fields_of.values()
+        return read_decision(span, self._stream, fields)
+
     def _keep(self, **changes: Any) -> None:
         changed = self.reading.model_copy(update=changes)
         if changed != self.reading:
             self._book.write(changed)
             self.reading = changed
+
+
+def _failures(before: Mapping[str, int], more: Iterable[str]) -> dict[str, int]:
+    """By error; applications may have any number of them, so what is rare is put together."""
+    counted = Counter(before) + Counter(more)
+    kept = dict(counted.most_common(MOST_ERRORS))
+    rest = sum(counted.values()) - sum(kept.values())
+    return kept | ({OTHER_ERRORS: kept.get(OTHER_ERRORS, 0) + rest} if rest else {})
 
 
 def _newest(reading: Reading, batch: Sequence[Span], now: datetime) -> datetime | None:

@@ -54,10 +54,15 @@ class TraceBinding(TraceProject):
     `tenant_key`: the attribute of a decision that says whose it is: `metadata.<key>`, `user.id`, `session.id` (which
     then begins with the tenant), or any attribute of the root span. None: all of the project is this tenant's.
     `tenant_value`: what is found there; None: the tenant's id.
+
+    `leave_out_tags`: decisions with one of these tags are an evaluation's or an optimizer's. `needs_session`: those
+    without a session are.
     """
 
     tenant_key: Name | None = None
     tenant_value: Name | None = None
+    leave_out_tags: tuple[Name, ...] = ("evaluation", "optimization")
+    needs_session: bool = False
     programs: dict[str, BoundProgram] = Field(min_length=1)
 
     @property

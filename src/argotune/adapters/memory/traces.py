@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
+from argotune.data.ancestry import MOST_BELOW, Link, placed
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
+from argotune.data.openinference import KIND, is_decision, signature_in
 from argotune.data.source import SpanRead
-from argotune.data.spans import Span
+from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import TrackedLinks, TrackedRun
@@ -32,6 +35,7 @@ class MemoryTraces:
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _spans: dict[str | TraceProject, dict[str, _NumberedSpan]] = field(default_factory=dict)
     _annotations: dict[str | TraceProject, dict[tuple[str, str, str], Annotation]] = field(default_factory=dict)
     _count: int = 0
@@ -40,9 +44,22 @@ class MemoryTraces:
         """Spans of a stream behind a cursor, in the order in which they came. That of the last one is behind all."""
         behind = self._behind(stream, cursor)
         found = [kept for kept in behind if since is None or kept.span.started_at >= since]
+        settled = list(self._settled(stream, found))
         newest = next(reversed(self._spans.get(_place(stream), {}).values()), None)
-        for kept in found:
-            yield SpanRead(kept.span, newest.cursor if newest and kept is found[-1] else kept.cursor)
+        for number, kept in enumerate(settled, 1):
+            yield SpanRead(kept.span, newest.cursor if newest and number == len(found) else kept.cursor)
+
+    def _settled(self, stream: Stream, found: Sequence[_NumberedSpan]) -> Iterator[_NumberedSpan]:
+        """Up to the first one that something above may still be sent of, each of a bound stream in its place."""
+        if stream.binding is None:
+            yield from found
+            return
+        project, now = self._spans[_place(stream)], self.clock()
+        for kept, each in zip(found, placed([kept.span for kept in found], partial(_links, project)), strict=True):
+            if not each.is_settled(now):
+                return
+            asked = _signature(project, kept.span) if stream.bound and stream.bound.signature else None
+            yield _NumberedSpan(kept.number, replace(each.span, signature=asked))
 
     def count_after(
         self,
@@ -53,7 +70,8 @@ class MemoryTraces:
         until: datetime | None = None,
     ) -> int:
         """Spans of a stream behind a cursor that started in [since, until), at most `limit`."""
-        at = [kept.span.started_at for kept in self._behind(stream, cursor)]
+        spans = [kept.span for kept in self._settled(stream, self._behind(stream, cursor))]
+        at = [span.started_at for span in spans if stream.binding is None or is_decision(span, stream)]
         return min(sum((since is None or since <= t) and (until is None or t < until) for t in at), limit)
 
     def holds(self, stream: Stream, cursor: Cursor) -> bool:
@@ -120,6 +138,25 @@ class MemoryTraces:
     def _behind(self, stream: Stream, cursor: Cursor | None) -> list[_NumberedSpan]:
         number = int(cursor.partition(":")[0]) if cursor else 0
         return [each for each in self._module(stream) if each.number > number]
+
+
+def _links(project: Mapping[str, _NumberedSpan], ids: Collection[str]) -> dict[str, Link]:
+    spans = (project[id].span for id in ids if id in project)
+    return {
+        span.span_id: Link(Ancestor(span.name, str(span.attributes.get(KIND, "")), span.attributes), span.parent_id)
+        for span in spans
+    }
+
+
+def _signature(project: Mapping[str, _NumberedSpan], module: Span) -> str | None:
+    """That of the first span in a module, at most MOST_BELOW levels down, whose name has one."""
+    parents, found = {module.span_id}, list[Span]()
+    for _ in range(MOST_BELOW):
+        below = [kept.span for kept in project.values() if kept.span.parent_id in parents]
+        parents = {span.span_id for span in below}
+        found += [span for span in below if signature_in(span.name)]
+    first = min(found, key=lambda span: span.started_at, default=None)
+    return signature_in(first.name) if first else None
 
 
 def _place(stream: Stream) -> str | TraceProject:

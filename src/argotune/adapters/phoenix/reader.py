@@ -11,16 +11,10 @@ from typing import Any
 
 from argotune.adapters.json_http import Params, TooLarge, TooSlow, segment
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
+from argotune.adapters.phoenix.forms import Form
 from argotune.adapters.phoenix.place import Place
 from argotune.adapters.phoenix.query import Query, Table, Traffic, Window, windows
-from argotune.adapters.phoenix.spans import (
-    QUERY_COLUMNS,
-    is_split,
-    page_cursor,
-    place_of_row,
-    span_of_query,
-    span_of_row,
-)
+from argotune.adapters.phoenix.spans import is_split, page_cursor, place_of_row
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
@@ -72,12 +66,33 @@ class Project:
 
 
 class ModuleSpans:
-    """The spans with certain names in one project. Raises what PhoenixHttp raises."""
+    """The spans of one form in one project. Raises what PhoenixHttp raises."""
 
-    def __init__(self, http: PhoenixHttp, project: Project, names: Sequence[str], routes: QueryRoutes) -> None:
-        self._http, self._project, self._names, self._routes = http, project, names, routes
+    def __init__(self, http: PhoenixHttp, project: Project, form: Form, routes: QueryRoutes) -> None:
+        self._http, self._project, self._form, self._routes = http, project, form, routes
         self.project_path = f"v1/projects/{segment(project.id)}"
         self._path = f"{self.project_path}/spans"
+
+    @property
+    def project_name(self) -> str:
+        return self._project.name
+
+    @property
+    def is_worth_querying(self) -> bool:
+        """Whether the query route answers."""
+        return self._routes.is_worth_asking(self._project.name)
+
+    def leave_queries(self, why: Exception) -> None:
+        """Ask the query route no more, for a while."""
+        self._routes.leave(self._project.name, why)
+
+    def rows_of(self, params: Params, page: int) -> Iterator[Mapping[str, Any]]:
+        """All rows of the paged route that meet its parameters, of whatever form."""
+        return self._http.pages(self._path, params, page)
+
+    def first_row(self, since: datetime) -> int | None:
+        """The lowest row of a span that started at `since` or later, None without one."""
+        return next((place.row_id for place, _ in self._paged(since=since)), None)
 
     def after(self, row_id: int, since: datetime | None) -> Iterator[SpanRead]:
         """Spans with a higher row id that started at `since` or later, in order of row id."""
@@ -91,7 +106,7 @@ class ModuleSpans:
         params = {name: time.isoformat() for name, time in times.items() if time is not None}
         for page in self._pages({**params, "sort": "id", "order": "asc"}, row_id):
             for row in page:
-                place, span = place_of_row(row), span_of_row(row)
+                place, span = place_of_row(row), self._form.of_row(row)
                 if place.row_id <= row_id:
                     raise BadAnswer(f"Phoenix: row {place.row_id} follows row {row_id}")
                 row_id = place.row_id
@@ -114,9 +129,10 @@ class ModuleSpans:
             yield SpanRead(held.span, newest.cursor if newest else None)
 
     def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
-        for window, table in self._windows(self._condition, QUERY_COLUMNS, since):
-            if table is not None and not any(is_split(row) for row in table):
-                yield from (SpanRead(span_of_query(row, self._names[0]), None) for row in table)
+        form = self._form
+        for window, table in self._windows(form.condition, form.columns, since):
+            if table is not None and not (form.may_be_split and any(is_split(row) for row in table)):
+                yield from (SpanRead(form.of_query(row), None) for row in table)
             elif window.end is None:
                 found = self._paged(since=window.start)
                 yield from (SpanRead(span, _cursor_up_to(newest, place)) for place, span in found)
@@ -127,7 +143,7 @@ class ModuleSpans:
         """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
         labels = " or ".join(f"annotations[{name!r}].label is not None" for name in names)
         columns = {"status": "status_code"}
-        for window, table in self._windows(f"{self._condition} and ({labels})", columns, since):
+        for window, table in self._windows(f"{self._form.condition} and ({labels})", columns, since):
             if table is None:
                 found = self._paged(since=window.start, until=window.end)
                 yield from _ids_in_lists(span for _, span in found)
@@ -138,7 +154,7 @@ class ModuleSpans:
         size, most = FIRST_PAGE_ROWS, PAGE_ROWS
         cursor = page_cursor(row_id + 1) if row_id else None
         while True:
-            asked = {**params, "name": list(self._names), "limit": size, **({"cursor": cursor} if cursor else {})}
+            asked = {**params, **self._form.filters, "limit": size, **({"cursor": cursor} if cursor else {})}
             try:
                 answer = self._http.get(self._path, asked, PAGE_BYTES if size > 1 else None)
             except TooLarge as error:
@@ -185,15 +201,6 @@ class ModuleSpans:
             return Traffic(project["recordCount"] + 0, max(start, since), end)
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"Phoenix: graphql: recordCount, startTime or endTime: {error!r}") from error
-
-    @property
-    def _condition(self) -> str:
-        return named(self._names)
-
-
-def named(names: Sequence[str]) -> str:
-    """Of spans with one of the names, in Phoenix's query language."""
-    return f"name == {names[0]!r}" if len(names) == 1 else f"name in {list(names)!r}"
 
 
 def _cursor_up_to(newest: Place | None, place: Place) -> Cursor | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from argotune.adapters.json_http import storable_json
 from argotune.adapters.phoenix.place import Place
+from argotune.data.openinference import KIND
 from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.data.spans import Json, Span
 from argotune.errors import BadAnswer
@@ -47,17 +48,17 @@ def page_cursor(row_id: int) -> str:
 
 def span_of_row(row: Mapping[str, Any]) -> Span:
     """The span in one row of GET projects/{id}/spans. Raises BadAnswer."""
-    return _parsed(_span_of_row, row)
+    return parsed(_span_of_row, row)
 
 
 def place_of_row(row: Mapping[str, Any]) -> Place:
     """How far is read with one row of that route. Raises BadAnswer."""
-    return _parsed(_place_of_row, row)
+    return parsed(_place_of_row, row)
 
 
 def span_of_query(row: Mapping[str, Any], name: str) -> Span:
     """The span in one row of the query route with QUERY_COLUMNS. Raises BadAnswer."""
-    return _parsed(lambda r: _span_of_query(r, name), row)
+    return parsed(lambda r: _span_of_query(r, name), row)
 
 
 def is_split(row: Mapping[str, Any]) -> bool:
@@ -71,15 +72,16 @@ def body_of(span: Span) -> dict[str, Any]:
         "name": storable_json(span.name),
         "context": {"trace_id": span.trace_id, "span_id": span.span_id},
         "parent_id": span.parent_id,
-        "span_kind": span.attributes.get("openinference.span.kind", "AGENT"),
+        "span_kind": str(span.attributes.get(KIND, "AGENT")),
         "start_time": span.started_at.isoformat(),
         "end_time": (span.ended_at or span.started_at).isoformat(),
         "status_code": span.status,
-        "attributes": {name: storable_json(value) for name, value in span.attributes.items()},
+        "status_message": storable_json(span.failure),
+        "attributes": {name: storable_json(value) for name, value in span.attributes.items() if name != KIND},
     }
 
 
-def _parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> T:
+def parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> T:
     try:
         return parse(row)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -89,30 +91,30 @@ def _parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> 
 def _span_of_row(row: Mapping[str, Any]) -> Span:
     context = row["context"]
     return Span(
-        span_id=_text(context["span_id"]),
-        trace_id=_text(context["trace_id"]),
-        name=_text(row["name"]),
-        started_at=_time(row["start_time"]),
-        ended_at=_time(row["end_time"]),
-        attributes=_regrouped(row["attributes"]),
+        span_id=text_of(context["span_id"]),
+        trace_id=text_of(context["trace_id"]),
+        name=text_of(row["name"]),
+        started_at=time_of(row["start_time"]),
+        ended_at=time_of(row["end_time"]),
+        attributes=attributes_of(row["attributes"]),
         status=str(row["status_code"]),
     )
 
 
 def _place_of_row(row: Mapping[str, Any]) -> Place:
     row_id = row_id_of(row["id"])
-    return Place(row_id, row_id, _text(row["context"]["span_id"]))
+    return Place(row_id, row_id, text_of(row["context"]["span_id"]))
 
 
 def _span_of_query(row: Mapping[str, Any], name: str) -> Span:
-    attributes = {_attribute(key): _short(value) for key, value in (row["routing"] or {}).items() if value is not None}
+    attributes = {_attribute(key): short(value) for key, value in (row["routing"] or {}).items() if value is not None}
     if row["input"] is not None:
-        attributes["input.value"] = _short(row["input"])
+        attributes["input.value"] = short(row["input"])
     return Span(
-        span_id=_text(row["span_id"]),
+        span_id=text_of(row["span_id"]),
         trace_id=None,
         name=name,
-        started_at=_time(row["started"]),
+        started_at=time_of(row["started"]),
         ended_at=None,
         attributes=attributes,
     )
@@ -124,20 +126,20 @@ def _attribute(key: str) -> str:
     return storable(f"{PREFIX}{key}")
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return storable(value)
 
 
-def _time(value: Any) -> datetime:
+def time_of(value: Any) -> datetime:
     time = datetime.fromisoformat(value)
     if time.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
     return time
 
 
-def _regrouped(attributes: Mapping[str, Any]) -> dict[str, Json]:
+def attributes_of(attributes: Mapping[str, Any]) -> dict[str, Json]:
     """The REST route flattens lists and objects; below `routing.<field>` they are put together again."""
     found: dict[str, Json] = {}
     deeper: dict[str, Any] = {}
@@ -145,9 +147,9 @@ def _regrouped(attributes: Mapping[str, Any]) -> dict[str, Json]:
         if name.startswith(PREFIX) and name.count(".") > 1 and ".".join(name.split(".")[:2]) not in attributes:
             _plant(deeper, name.split("."), value)
         else:
-            found[storable_json(name)] = _short(value)
+            found[storable_json(name)] = short(value)
     for field, value in deeper.get("routing", {}).items():
-        found[storable_json(f"{PREFIX}{field}")] = _short(_with_lists(value))
+        found[storable_json(f"{PREFIX}{field}")] = short(_with_lists(value))
     return found
 
 
@@ -169,11 +171,11 @@ def _with_lists(value: Any) -> Any:
     return list(items.values()) if is_list else items
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
     if isinstance(value, str):
         return storable(value if len(value) <= CUT_LENGTH else value.replace("\x00", "")[:CUT_LENGTH])
     if isinstance(value, list):
-        return [_short(item) for item in value[:CUT_LENGTH]]
+        return [short(item) for item in value[:CUT_LENGTH]]
     if isinstance(value, dict):
-        return {storable_json(key): _short(item) for key, item in list(value.items())[:CUT_LENGTH]}
+        return {storable_json(key): short(item) for key, item in list(value.items())[:CUT_LENGTH]}
     return value

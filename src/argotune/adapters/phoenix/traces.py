@@ -12,15 +12,17 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
+from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.forms import form_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes, named
+from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
 from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
 from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
@@ -84,8 +86,14 @@ class PhoenixTraces:
     taken out.
     """
 
-    def __init__(self, http: PhoenixHttp, prefix: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._http, self._prefix, self._sleep = http, prefix, sleep
+    def __init__(
+        self,
+        http: PhoenixHttp,
+        prefix: str,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._http, self._prefix, self._sleep, self._clock = http, prefix, sleep, clock
         self._routes = QueryRoutes()
 
     def spans_after(self, stream: Stream, cursor: Cursor | None, since: datetime | None = None) -> Iterator[SpanRead]:
@@ -98,8 +106,8 @@ class PhoenixTraces:
         """
         row_id = _row_id(cursor)
         with self._spans(stream) as spans:
-            at_once = since if stream.binding is None and not row_id else None
-            yield from spans.after(row_id, since) if at_once is None else spans.at_once(at_once)
+            found = spans if stream.binding is None else BoundSpans(self._http, spans, stream, self._clock)
+            yield from found.after(row_id, since) if row_id or since is None else found.at_once(since)
 
     def count_after(
         self,
@@ -111,7 +119,10 @@ class PhoenixTraces:
     ) -> int:
         """The number of a stream's spans behind a cursor that started in [since, until), `limit` at most. Reads ids
         only, through GraphQL."""
-        name, condition = self._project_of(stream), named(self._names(stream))
+        if stream.binding is not None:
+            with self._spans(stream, is_light=True) as spans:
+                return BoundSpans(self._http, spans, stream, self._clock).count(_row_id(cursor), since, until, limit)
+        name, condition = self._project_of(stream), form_of(stream, self._prefix).condition
         row_id = _row_id(cursor)
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
@@ -185,7 +196,7 @@ class PhoenixTraces:
         name."""
         name, count = self._project_of(stream), 0
         # Phoenix keeps a summary for an hour under the text of its condition: a new text is counted anew.
-        condition = f"{named(self._names(stream))} and span_id != {secrets.token_hex(8)!r}"
+        condition = f"{form_of(stream, self._prefix).condition} and span_id != {secrets.token_hex(8)!r}"
         for answer in names:
             variables = {"name": name, "answer": answer, "condition": condition, "times": _times(since)}
             count = max(count, _label_count(self._project(_COUNT_LABELS, variables)))
@@ -206,13 +217,13 @@ class PhoenixTraces:
         """Give the connections back."""
         self._http.close()
 
-    def record(self, tenant_id: str, spans: Sequence[Span]) -> None:
+    def record(self, tenant_id: str, spans: Sequence[Span], project: TraceProject | None = None) -> None:
         """Send spans, 500 at a time, and wait until they can be read back; the project is made when it is missing.
 
         Spans that are there already stay as they are. Raises Unavailable when spans do not arrive: Phoenix drops
         without a word what it cannot store, and puts a trace id that another project has into that project.
         """
-        name = project_name(self._prefix, tenant_id)
+        name = project.project if project else project_name(self._prefix, tenant_id)
         path = f"v1/projects/{segment(self._made_project(name))}/spans"
         for start in range(0, len(spans), WRITE_ROWS):
             self._deliver(name, path, {span.span_id: span for span in spans[start : start + WRITE_ROWS]})
@@ -233,19 +244,17 @@ class PhoenixTraces:
             self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
 
     @contextmanager
-    def _spans(self, stream: Stream) -> Iterator[ModuleSpans]:
+    def _spans(self, stream: Stream, *, is_light: bool = False) -> Iterator[ModuleSpans]:
         """A stream's spans. ProjectMissing when there is no project, or when it vanishes while we read."""
         name = self._project_of(stream)
         project_id = self._http.project_id(name)
         if project_id is None:
             raise _missing(name)
         try:
-            yield ModuleSpans(self._http, Project(name, project_id), self._names(stream), self._routes)
+            form = form_of(stream, self._prefix, is_light=is_light)
+            yield ModuleSpans(self._http, Project(name, project_id), form, self._routes)
         except NotFound as error:
             raise _missing(name) from error
-
-    def _names(self, stream: Stream) -> tuple[str, ...]:
-        return stream.span_names(self._prefix)
 
     def _project_of(self, stream: Stream) -> str:
         return stream.binding.project if stream.binding else project_name(self._prefix, stream.tenant_id)

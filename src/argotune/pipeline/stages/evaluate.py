@@ -246,7 +246,7 @@ class _Gathering:
             experience.span_id,
             experience.inputs,
             {n: v for n, v in (("modality", experience.modality), ("language", experience.language)) if v},
-            experience.answers if is_own else None,
+            (experience.answers or None) if is_own else None,
             took_s=experience.processing_time_s,
         )
 

@@ -1,0 +1,150 @@
+"""The spans of a bound stream: those of modules by their names, each with what is above it in its trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from argotune.adapters.json_http import TooLarge
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.forms import expression
+from argotune.adapters.phoenix.place import Place, place_of
+from argotune.adapters.phoenix.query import Query, read
+from argotune.adapters.phoenix.reader import ModuleSpans
+from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_of
+from argotune.data.ancestry import MOST_BELOW, Link, Placed, placed
+from argotune.data.cursor import Cursor
+from argotune.data.openinference import is_decision, signature_in
+from argotune.data.source import SpanRead
+from argotune.data.spans import Ancestor
+from argotune.data.stream import Stream
+from argotune.data.tenancy import is_of_decision
+from argotune.errors import RateLimited, Unavailable
+
+AT_ONCE = 500
+"""Spans of which what is above them is asked in one request a level."""
+
+IDS_IN_URL = 200
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class BoundSpans:
+    """A bound stream in a project. Raises what PhoenixHttp raises."""
+
+    def __init__(self, http: PhoenixHttp, spans: ModuleSpans, stream: Stream, clock: Callable[[], datetime]) -> None:
+        self._http, self._spans, self._stream, self._clock = http, spans, stream, clock
+        binding = stream.binding
+        key = binding.tenant_key if binding else None
+        self._key = None if key is None or is_of_decision(key) else key
+
+    def after(self, row_id: int, since: datetime | None) -> Iterator[SpanRead]:
+        """Spans with a higher row id, in order of row id, up to the first one of which something above may still be
+        sent: whoever goes on from there is given it with all that is above."""
+        now = self._clock()
+        for chunk in _chunks(self._spans.after(row_id, since)):
+            for each, found in zip(self._placed(chunk), chunk, strict=True):
+                if not each.is_settled(now):
+                    return
+                yield SpanRead(each.span, found.cursor)
+
+    def at_once(self, since: datetime) -> Iterator[SpanRead]:
+        """All spans since then of which all above was sent, with cursors as those of `ModuleSpans.at_once`; the last
+        one's is not behind any that was left out."""
+        now, waiting_since, held = self._clock(), None, None
+        behind: Cursor | None = None
+        for chunk in _chunks(self._spans.at_once(since)):
+            behind = chunk[-1].cursor
+            for each, found in zip(self._placed(chunk), chunk, strict=True):
+                if not each.is_settled(now):
+                    started = each.span.started_at
+                    waiting_since = started if waiting_since is None else min(started, waiting_since)
+                    continue
+                if held is not None:
+                    yield held
+                held = SpanRead(each.span, None if waiting_since else found.cursor)
+        if held is not None:
+            yield held if waiting_since is None else SpanRead(held.span, self._before(waiting_since, behind))
+
+    def count(self, row_id: int, since: datetime | None, until: datetime | None, limit: int) -> int:
+        """How many of them are decisions of the stream that started before `until`; counting stops at `limit`."""
+        found = self.after(row_id, since) if row_id else self.at_once(since or BEGINNING)
+        spans = (each.span for each in found if until is None or each.span.started_at < until)
+        return sum(1 for _ in islice((span for span in spans if is_decision(span, self._stream)), limit))
+
+    def _before(self, started: datetime, behind: Cursor | None) -> Cursor | None:
+        """A cursor that is behind no span that started at that time or later."""
+        first, newest = self._spans.first_row(started), place_of(behind) if behind else None
+        if newest is None or first is None or first <= 1:
+            return None
+        return Place(min(first - 1, newest.row_id), newest.span_row, newest.span_id).cursor
+
+    def _placed(self, chunk: Sequence[SpanRead]) -> list[Placed]:
+        found = placed((each.span for each in chunk), self._links)
+        if self._stream.bound is None or not self._stream.bound.signature:
+            return found
+        asked = self._signatures([each.span.span_id for each in found])
+        return [replace(each, span=replace(each.span, signature=asked.get(each.span.span_id))) for each in found]
+
+    def _links(self, ids: Collection[str]) -> dict[str, Link]:
+        found: dict[str, Link] = {}
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), AT_ONCE):
+            found.update(self._links_of(wanted[start : start + AT_ONCE]))
+        return found
+
+    def _links_of(self, ids: list[str]) -> dict[str, Link]:
+        if self._spans.is_worth_querying:
+            try:
+                return dict(parsed(self._link_of_query, row) for row in self._query(f"span_id in {ids!r}"))
+            except RateLimited:
+                raise
+            except Unavailable as error:
+                self._spans.leave_queries(error)
+        rows = (
+            row
+            for start in range(0, len(ids), IDS_IN_URL)
+            for row in self._spans.rows_of({"span_id": ids[start : start + IDS_IN_URL]}, IDS_IN_URL)
+        )
+        return dict(parsed(self._link_of_row, row) for row in rows)
+
+    def _query(self, condition: str) -> Iterable[Mapping[str, Any]]:
+        columns = {"name": "name", "kind": "span_kind", "parent": "parent_id", "started": "start_time"}
+        if self._key:
+            columns["key"] = expression(self._key)
+        table = read(self._http, Query(self._spans.project_name, condition, columns))
+        if table is None:
+            raise TooLarge("Phoenix: v1/spans: the answer about what is above or below spans is too large")
+        return table
+
+    def _link_of_query(self, row: Mapping[str, Any]) -> tuple[str, Link]:
+        said = {self._key: short(row["key"])} if self._key and row.get("key") is not None else {}
+        ancestor = Ancestor(text_of(row["name"]), str(row["kind"]), said)
+        return text_of(row["span_id"]), Link(ancestor, row["parent"] and text_of(row["parent"]))
+
+    def _link_of_row(self, row: Mapping[str, Any]) -> tuple[str, Link]:
+        said = {n: v for n, v in attributes_of(row["attributes"]).items() if n == self._key}
+        ancestor = Ancestor(text_of(row["name"]), str(row["span_kind"]), said)
+        return text_of(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_of(row["parent_id"]))
+
+    def _signatures(self, ids: Sequence[str]) -> dict[str, str]:
+        """The signature that each span asks first, in a few levels below it."""
+        module_of = {id: id for id in ids}
+        found: dict[str, tuple[str, str]] = {}
+        for _ in range(MOST_BELOW):
+            below: dict[str, str] = {}
+            for row in self._query(f"parent_id in {sorted(module_of)!r} and span_kind == 'CHAIN'") if module_of else ():
+                module, signature = module_of[row["parent"]], signature_in(text_of(row["name"]))
+                below[text_of(row["span_id"])] = module
+                if signature and (module not in found or str(row["started"]) < found[module][0]):
+                    found[module] = str(row["started"]), signature
+            module_of = below
+        return {module: signature for module, (_, signature) in found.items()}
+
+
+def _chunks(found: Iterator[SpanRead]) -> Iterator[list[SpanRead]]:
+    while chunk := list(islice(found, AT_ONCE)):
+        yield chunk

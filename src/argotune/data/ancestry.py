@@ -1,0 +1,69 @@
+"""Ancestry: what lies above spans, and which of them are whole: a span is stored before those in which it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from argotune.data.spans import Ancestor, Span
+
+MOST_LEVELS = 100
+"""So far up is looked: what lies above is left out."""
+
+MOST_BELOW = 3
+"""So far down is looked for the signature that a module asks: a module of its own, a ChainOfThought, its Predict."""
+
+SETTLING = timedelta(minutes=10)
+"""So long after a span's end one above it may still be on its way: an application sends a span when that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A span above others, and the next one above that."""
+
+    ancestor: Ancestor
+    parent_id: str | None
+
+
+Find = Callable[[Collection[str]], Mapping[str, Link]]
+"""The spans of these ids that are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A span with what is above it. `is_whole`: no span up to the root is missing."""
+
+    span: Span
+    is_whole: bool
+
+    def is_settled(self, now: datetime) -> bool:
+        """Whether nothing is waited for any more: what is missing now was never sent, or elsewhere."""
+        return self.is_whole or now - (self.span.ended_at or self.span.started_at) > SETTLING
+
+
+def placed(spans: Iterable[Span], find: Find) -> list[Placed]:
+    """Each span with what is above it. `find` is asked once for each level, at most MOST_LEVELS times."""
+    spans = list(spans)
+    known: dict[str, Link] = {}
+    asked: set[str] = set()
+    wanted = {span.parent_id for span in spans if span.parent_id}
+    for _ in range(MOST_LEVELS):
+        wanted = {id for id in wanted if id not in asked}
+        if not wanted:
+            break
+        asked |= wanted
+        found = find(wanted)
+        known.update(found)
+        wanted = {link.parent_id for link in found.values() if link.parent_id}
+    return [_placed(span, known, asked) for span in spans]
+
+
+def _placed(span: Span, known: Mapping[str, Link], asked: Collection[str]) -> Placed:
+    above: list[Ancestor] = []
+    at = span.parent_id
+    while at and at in known and len(above) < MOST_LEVELS:
+        above.append(known[at].ancestor)
+        at = known[at].parent_id
+    is_missing = bool(at) and at in asked and at not in known
+    return Placed(replace(span, above=tuple(above)) if above else span, not is_missing)

@@ -1,0 +1,177 @@
+"""A bound stream is the same on every adapter: the spans of an application that knows nothing of Argotune."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from shop import FILES, PROGRAMS, read, spans_of, stream, told, under_other_ids
+
+from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.traces import PhoenixTraces
+from argotune.data.experiences import Experience
+from argotune.data.spans import Ancestor, Span
+from argotune.errors import Unavailable
+
+BEGINNING = datetime(2026, 11, 1, tzinfo=UTC)
+ADAPTERS = ["memory", pytest.param("phoenix", marks=pytest.mark.phoenix)]
+Traces = MemoryTraces | PhoenixTraces
+
+
+class Shop:
+    """The shop's dumps in a project of their own, on one adapter."""
+
+    def __init__(self, traces: Traces, project: str) -> None:
+        self.traces, self.project = traces, project
+
+    def send(self, spans: list[Span]) -> None:
+        self.traces.record("", spans, stream("route", project=self.project).binding.place)
+
+    def stream(self, program: str, **binding: Any):
+        return stream(program, project=self.project, **binding)
+
+
+@pytest.fixture(scope="module")
+def shops(phoenix_url: str) -> Callable[[str], Shop]:
+    made: dict[str, Shop] = {}
+
+    def shop(adapter: str) -> Shop:
+        if adapter not in made:
+            traces = MemoryTraces() if adapter == "memory" else PhoenixTraces(PhoenixHttp(phoenix_url), "contract")
+            made[adapter] = Shop(traces, f"shop {os.urandom(6).hex()}")
+            made[adapter].send(under_other_ids(spans_of(*FILES), made[adapter].project))
+        return made[adapter]
+
+    return shop
+
+
+@pytest.fixture(params=ADAPTERS)
+def shop(request: pytest.FixtureRequest, shops) -> Shop:
+    return shops(request.param)
+
+
+@pytest.fixture
+def alike() -> MemoryTraces:
+    traces = MemoryTraces()
+    traces.record("", spans_of(*FILES), stream("route").binding.place)
+    return traces
+
+
+def said(found: Any) -> list[Any]:
+    """What was read, whatever its ids."""
+    plain = [replace(x, span_id="") if isinstance(x, Experience) else x for x in found]
+    return sorted(plain, key=repr)
+
+
+@pytest.mark.parametrize("since", [None, BEGINNING], ids=["by rows", "first read"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_each_program_is_read_alike_everywhere(shop: Shop, alike: MemoryTraces, program: str, since) -> None:
+    found = list(read(shop.traces, shop.stream(program), since))
+    assert said(found) == said(read(alike, stream(program), since))
+    assert any(isinstance(x, Experience) for x in found) or program == "look"
+
+
+@pytest.mark.parametrize(
+    "binding",
+    [
+        {"tenant_key": "metadata.tenant"},
+        {"tenant_key": "metadata.tenant", "tenant_value": "globex"},
+        {"tenant_key": "metadata.cost", "tenant_value": "1.5"},
+        {"tenant_key": "user.id", "tenant_value": "kim"},
+        {"tenant_key": "session.id"},
+        {"tenant_key": "tenant.id"},
+        {"tenant_key": "enduser.id", "tenant_value": "x' or name == \"y"},
+        {"tenant_key": "metadata.it's", "tenant_value": "x' or name == \"y"},
+        {"leave_out_tags": ["prod", "demos"]},
+        {"needs_session": True},
+    ],
+)
+def test_what_a_binding_says_means_the_same_everywhere(shop: Shop, alike: MemoryTraces, binding: dict) -> None:
+    for since in (None, BEGINNING):
+        found = list(read(shop.traces, shop.stream("route", **binding), since))
+        assert said(found) == said(read(alike, stream("route", **binding), since))
+    counted = [
+        traces.count_after(of, None, 100, since)
+        for traces, of in ((shop.traces, shop.stream("route", **binding)), (alike, stream("route", **binding)))
+        for since in (None, BEGINNING)
+    ]
+    assert len(set(counted)) == 1
+
+
+def test_reading_goes_on_behind_the_cursor_and_counts_what_is_left(shop: Shop) -> None:
+    of = shop.stream("pipeline")
+    found = list(shop.traces.spans_after(of, None))
+    third = found[2].cursor
+    assert [x.span.span_id for x in shop.traces.spans_after(of, third)] == [x.span.span_id for x in found[3:]]
+    assert (shop.traces.count_after(of, third, 10), shop.traces.count_after(of, third, 2)) == (len(found) - 3, 2)
+    *_, last = shop.traces.spans_after(of, None, BEGINNING)
+    assert shop.traces.holds(of, last.cursor)
+    assert list(shop.traces.spans_after(of, last.cursor)) == []
+    early = min(x.span.started_at for x in found)
+    assert shop.traces.count_after(of, None, 10, until=early + timedelta(microseconds=1)) == 1
+
+
+def test_annotations_lie_on_decisions_of_the_bound_project(shop: Shop, make_annotation) -> None:
+    of = shop.stream("pipeline")
+    first, second = (x.span.span_id for x in list(shop.traces.spans_after(of, None))[:2])
+    shop.traces.annotate(of, [make_annotation(first, "billing", "intent"), make_annotation(second, "other", "intent")])
+    found = {a.span_id: a.label for a in shop.traces.annotations(of, ["intent"], BEGINNING)}
+    assert found == {first: "billing", second: "other"}
+    assert shop.traces.count_labels(of, ["intent"]) == 2
+    assert list(shop.traces.annotations(shop.stream("agent"), ["intent"], BEGINNING)) == []
+    assert shop.traces.newest({"acme": of.binding.place})["acme"].year == 2026
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_what_is_above_a_span_is_waited_for(adapter: str, shops, request: pytest.FixtureRequest) -> None:
+    shop = Shop(shops(adapter).traces, f"late {os.urandom(6).hex()}")
+    spans = under_other_ids(spans_of("13_nested_same_signature_bestofn"), shop.project)
+    root = next(span for span in spans if span.name == "Outer.forward")
+    shop.send([span for span in spans if span is not root])
+    clock = "clock" if adapter == "memory" else "_clock"
+    usual, end = getattr(shop.traces, clock), max(span.ended_at for span in spans)
+    request.addfinalizer(lambda: setattr(shop.traces, clock, usual))
+    setattr(shop.traces, clock, lambda: end + timedelta(minutes=9))
+    of = shop.stream("twice")
+    for since in (None, BEGINNING):
+        assert told(read(shop.traces, of, since)) == {"read": 1}
+    cursors = [list(shop.traces.spans_after(of, None, since))[-1].cursor for since in (None, BEGINNING)]
+    shop.send([root])
+    for cursor in cursors:
+        late = {x.span.span_id: x.span.above for x in shop.traces.spans_after(of, cursor)}
+        assert [above[0].name for above in late.values() if above] == ["Outer.forward"]
+        assert shop.traces.holds(of, cursor)
+
+
+@pytest.mark.phoenix
+def test_long_fields_cost_none_of_the_others(shops) -> None:
+    shop = Shop(shops("phoenix").traces, f"long {os.urandom(6).hex()}")
+    (agent,) = (s for s in spans_of("04_react_one_tool") if s.name == "ReAct.forward")
+    told_long = agent.attributes["output.value"].replace("I should look it up.", "I think. " * 200_000)
+    spans = [replace(agent, attributes={**agent.attributes, "output.value": told_long})]
+    shop.send(under_other_ids(spans, shop.project))
+    for since in (None, BEGINNING):
+        (found,) = shop.traces.spans_after(shop.stream("agent"), None, since)
+        assert len(found.span.attributes["output.value"]) < 50_000
+        assert told(read(shop.traces, shop.stream("agent"), since)) == {"read": 1}
+
+
+@pytest.mark.phoenix
+def test_without_the_query_route_what_is_above_comes_by_pages(shops, bad_server, phoenix_url: str) -> None:
+    bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
+    bad_server.script[0].status = 503
+    shop = shops("phoenix")
+    traces = PhoenixTraces(PhoenixHttp(bad_server.url), "contract")
+    of = shop.stream("route", tenant_key="tenant.id")
+    plain = stream("answer", project=shop.project)
+    found = [list(read(source, plain, BEGINNING)) for source in (traces, shop.traces)]
+    assert said(found[0]) == said(found[1])
+    above = {a.name: a for x in traces.spans_after(plain, None) for a in x.span.above}
+    assert above["RewriteThenClassify.forward"] == Ancestor("RewriteThenClassify.forward", "CHAIN", {})
+    with pytest.raises(Unavailable):
+        list(traces.spans_after(of, None))
