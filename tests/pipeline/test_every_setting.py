@@ -30,10 +30,14 @@ from world import START, World, traffic
 from argotune import wiring
 from argotune.adapters.litellm import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.retrying import Patience
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
+from argotune.data.bound_sources import BoundSources
 from argotune.data.dataset import Dataset, ExampleSums
+from argotune.data.fields import Fields
+from argotune.data.openinference import INPUTS, KIND, OUTPUTS, read_decision
 from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
 from argotune.data.stream import Stream
@@ -72,6 +76,7 @@ from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
 from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.synthetic.generation import QUERY_GENERATION
+from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
 
 WORLD = {"agents": {"video": "", "audio": "", "text": ""}, "modules": ["routing"], "min_trace_confidence": 0.0}
@@ -684,6 +689,49 @@ LAYOUT = {
 def test_a_part_of_the_vespa_layout_changes_what_is_asked(name: str):
     other, usual = LAYOUT[name]
     assert vespa({}, layout=other) != vespa({}, layout=usual)
+
+
+def bound_to(**binding: Any) -> str:
+    """What is read of three decisions by a binding: of kim's session, of an evaluation, and one with nothing beside."""
+    said = {KIND: "CHAIN", INPUTS: '{"query": "hi"}', OUTPUTS: '{"agent": "video"}', "tag.tags": ["evaluation"]}
+    whole = {**said, "tag.tags": ["prod"], "session.id": "acme:1", "user.id": "kim"}
+    spans = [make_span(span_id="one", attributes=whole), make_span(span_id="two", attributes=said)]
+    spans.append(make_span(span_id="three", attributes={**said, "tag.tags": None}))
+    asked = make_span(span_id="below", name="Predict(Ask).forward", parent_id="one", attributes=said)
+    traces = MemoryTraces()
+    traces.record("", [*(replace(span, name="Route.forward") for span in spans), asked], TraceProject(project="shop"))
+    usual = {"project": "shop", "programs": {"routing": {"span": "Route"}}}
+    stream = Stream("acme", "routing", TraceBinding(**{**usual, **binding}))
+    fields = Fields("routing", ("query",), {"agent": ("video",)})
+    try:
+        found = list(BoundSources(traces, {}).spans_after(stream, None))
+        return str([(each.span.span_id, read_decision(each.span, stream, fields)) for each in found])
+    except ArgotuneError as error:
+        return str(error)
+
+
+BINDING: dict[str, Any] = {
+    "source": "mlflow",
+    "project": "other",
+    "tenant_key": "session.id",
+    "leave_out_tags": [],
+    "needs_session": True,
+    "programs": {"routing": {"span": "Other"}},
+}
+
+
+@pytest.mark.parametrize("name", BINDING)
+def test_a_part_of_a_binding_changes_what_is_read(name: str):
+    assert bound_to(**{name: BINDING[name]}) != bound_to()
+
+
+def test_the_other_parts_of_a_binding_change_what_is_read_too():
+    key = {"tenant_key": "user.id"}
+    assert bound_to(**key, tenant_value="kim") != bound_to(**key)
+    asked = {"routing": {"span": "Route", "signature": "Ask"}}
+    assert bound_to(programs=asked) != bound_to()
+    assert {*BINDING, "tenant_value"} == set(TraceBinding.model_fields)
+    assert {"span", "signature"} == set(BoundProgram.model_fields)
 
 
 def names_of(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

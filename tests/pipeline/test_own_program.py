@@ -8,6 +8,7 @@ from types import ModuleType
 
 import dspy
 import pytest
+from urgency import cautious, message, urgency
 from world import START, World
 
 from argotune.data.annotations import Annotation
@@ -17,28 +18,8 @@ from argotune.errors import ConfigInvalid
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
-from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
-
-SIGNS = {"now": "down outage lost breach urgent", "later": "idea wish typo color someday"}
-THINGS = ["invoice", "login", "search", "report", "export", "billing", "theme", "button", "page", "mail"]
-
-
-def urgency(_config) -> tuple[dspy.Module, object]:
-    signature = signature_of(
-        "Say how urgent a customer's message is.",
-        {"query": "What the customer wrote"},
-        {"urgency": ClosedSet("How urgent it is", {"later": "can wait", "now": "cannot wait"})},
-    )
-    return ClosedSetAnswers(signature), cautious
-
-
-def cautious(example: dspy.Example, prediction: dspy.Prediction) -> float:
-    """A miss of something urgent is worth nothing, a false alarm half."""
-    if prediction.urgency == example.urgency:
-        return 1.0
-    return 0.5 if prediction.urgency == "now" else 0.0
 
 
 class Sometimes(dspy.Module):
@@ -65,9 +46,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> str:
 def asked(world: World) -> None:
     """Traffic of `urgency`, and what people say of it."""
     for number in range(240):
-        label = ("now", "later")[number % 2]
-        signs = SIGNS[label].split()
-        query = f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {number}"
+        query, label = message(number)
         at = START - timedelta(minutes=20)
         attributes = {"routing.program": "urgency", "routing.query": query, "routing.urgency": "later"}
         span = Span(f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes)

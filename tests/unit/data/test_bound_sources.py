@@ -9,6 +9,7 @@ from factories import make_annotation, make_span
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.data.bound_sources import BoundSources
+from argotune.data.openinference import KIND
 from argotune.data.stream import Stream
 from argotune.errors import ConfigInvalid
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
@@ -26,7 +27,13 @@ def sources() -> BoundSources:
     phoenix.record("acme", [make_span(span_id="here", name="cogniverse.routing", started_at=NOON, ended_at=NOON)])
     later = NOON + timedelta(hours=1)
     mlflow.record(
-        "", [make_span(span_id="there", name="Route.forward", started_at=later, ended_at=later)], ELSEWHERE.place
+        "",
+        [
+            make_span(
+                span_id="there", attributes={KIND: "CHAIN"}, name="Route.forward", started_at=later, ended_at=later
+            )
+        ],
+        ELSEWHERE.place,
     )
     return BoundSources(phoenix, {"mlflow": lambda: mlflow})
 

@@ -16,6 +16,7 @@ from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged
 from argotune.data.splitting import split_when_opened
+from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
@@ -23,6 +24,7 @@ from argotune.pipeline.preferences import what_won
 from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
+from argotune.programs import programs_of
 
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
@@ -51,6 +53,7 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     again, those before the cursor too: what is not known of them is taken in. What is kept is masked by the rules that
     the tenant has now.
     """
+    _refuse_twins(this, fields)
     mask_again(this, fields)
     spans = SpanReader(this, fields)
     spans.read_new()
@@ -63,6 +66,23 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     datasets = {program: dataset for program, (dataset, _) in found.items()}
     annotations = {program: own for program, (_, own) in found.items()}
     return Collected(datasets, annotations, spans.reading.cursor, labels, names)
+
+
+def _refuse_twins(this: Pass, fields: Sequence[Fields]) -> None:
+    """Of two programs that no span tells apart each would learn from the other's decisions. Raises ConfigInvalid."""
+    binding, bound = this.stream.binding, this.stream.bound
+    if binding is None or bound is None:
+        return
+    asked = [(set(own.inputs), set(own.answers)) for own in fields]
+    for module, other in binding.programs.items():
+        is_alike = other.span == bound.span and bound.signature in (None, other.signature)
+        if module != this.module and is_alike:
+            programs = programs_of(this.config, module)
+            if any((set(p.fields.inputs), set(p.fields.answers)) in asked for p in programs):
+                raise ConfigInvalid(
+                    f"traces.programs: {this.module!r} and {module!r} are both {bound.span} with the same fields: "
+                    f"name the signature of {this.module!r}, or another class"
+                )
 
 
 @dataclass(frozen=True)
