@@ -13,13 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from argotune.data.experiences import Experience
+from argotune.data.field_types import as_text
 from argotune.data.fields import Fields
 from argotune.data.span_format import (
     MAX_TEXT_CHARS,
     Outcome,
     UnusableSpan,
     answers_meant_by,
-    as_text,
     asked_inputs,
     outcome_of,
     text_of_field,
