@@ -27,6 +27,11 @@ from argotune.hosts import ASKED, has_address
 ContentField = Literal["modality", "title", "text", "agent"]
 """What is read of a document beside its id."""
 
+_HTTP = ("http://", "https://")
+
+TraceProduct = Literal["phoenix", "mlflow"]
+"""Where traces are, and where people look at results."""
+
 VespaName = Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 """Names are parts of a query's text, so nothing else can be one."""
 
@@ -62,6 +67,14 @@ class Settings(BaseSettings):
     phoenix_project_prefix: str = Field("cogniverse", validation_alias="PHOENIX_PROJECT_PREFIX", min_length=1)
     phoenix_api_key: SecretStr | None = Field(None, validation_alias="PHOENIX_API_KEY")
     phoenix_timeout_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", gt=0)
+    mlflow_uri: str | None = Field(None, validation_alias="MLFLOW_TRACKING_URI")
+    mlflow_username: str | None = Field(None, validation_alias="MLFLOW_TRACKING_USERNAME")
+    mlflow_password: SecretStr | None = Field(None, validation_alias="MLFLOW_TRACKING_PASSWORD")
+    mlflow_token: SecretStr | None = Field(None, validation_alias="MLFLOW_TRACKING_TOKEN")
+    mlflow_timeout_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_MLFLOW_TIMEOUT_SECONDS", gt=0)
+    mlflow_overlap_s: FiniteFloat = Field(3600.0, validation_alias="ARGOTUNE_MLFLOW_OVERLAP_SECONDS", ge=0)
+    trace_source: TraceProduct | None = Field(None, validation_alias="ARGOTUNE_TRACE_SOURCE")
+    tracker: TraceProduct | None = Field(None, validation_alias="ARGOTUNE_TRACKER")
     task_model: str = Field("local/smollm2", validation_alias="ARGOTUNE_TASK_MODEL", min_length=1)
     task_key: SecretStr | None = Field(None, validation_alias="ARGOTUNE_TASK_KEY")
     teacher_model: str | None = Field(None, validation_alias="ARGOTUNE_TEACHER_MODEL")
@@ -87,11 +100,19 @@ class Settings(BaseSettings):
     )
     argo_url: str | None = Field(None, validation_alias="ARGOTUNE_ARGO_URL", pattern="^https?://")
     phoenix_url: str | None = Field(None, validation_alias="ARGOTUNE_PHOENIX_URL", pattern="^https?://")
+    mlflow_url: str | None = Field(None, validation_alias="ARGOTUNE_MLFLOW_URL", pattern="^https?://")
 
     @field_validator(
         "argo_url",
         "phoenix_url",
         "phoenix_api_key",
+        "mlflow_uri",
+        "mlflow_username",
+        "mlflow_password",
+        "mlflow_token",
+        "mlflow_url",
+        "trace_source",
+        "tracker",
         "task_key",
         "teacher_model",
         "teacher_key",
@@ -110,16 +131,33 @@ class Settings(BaseSettings):
         """Manifests pass optional variables as empty texts when nobody set them."""
         return None if value == "" else value
 
-    @field_validator("phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url")
+    @field_validator("phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url", "mlflow_url", "mlflow_uri")
     @classmethod
     def _has_host(cls, value: str | None) -> str | None:
+        """MLflow's own variable may name a file, which is meant for others."""
         try:
-            is_address = value is None or has_address(urlsplit(value))
+            is_address = value is None or not value.startswith(_HTTP) or has_address(urlsplit(value))
         except ValueError:  # its message may hold a part of the password
             is_address = False
         if is_address:
             return value
         raise ValueError(f"no URL with {ASKED}, or a password in it is not percent-encoded")
+
+    @property
+    def source_of_traces(self) -> TraceProduct:
+        """Where the traces of tenants are that no binding says otherwise of."""
+        return self.trace_source or self._only_product
+
+    @property
+    def place_of_results(self) -> TraceProduct:
+        """Where people look at results."""
+        return self.tracker or self._only_product
+
+    @property
+    def _only_product(self) -> TraceProduct:
+        """MLflow where a server of it is named and no Phoenix is."""
+        is_server = self.mlflow_uri is not None and self.mlflow_uri.startswith(_HTTP)
+        return "mlflow" if is_server and "phoenix_endpoint" not in self.model_fields_set else "phoenix"
 
     @property
     def named_task_model(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,11 @@ from argotune.scheduling.workflow import TEMPLATE
 from argotune.settings import Settings
 from argotune.store.port import Store
 from argotune.synthetic.source import ContentSource
+from argotune.tenants.binding import SourceName
 from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
+    from argotune.adapters.mlflow.connection import MlflowHttp
     from argotune.adapters.phoenix.connection import PhoenixHttp
     from argotune.adapters.phoenix.traces import PhoenixTraces
     from argotune.adapters.prometheus import MetricsServer
@@ -59,8 +61,12 @@ def open_sink(settings: Settings) -> TraceSink:
 
 
 def open_traces(settings: Settings) -> TraceSource:
-    """Where tenants' traces are: in Phoenix, and where a tenant's config binds them to."""
-    return BoundSources(_phoenix_traces(settings), {})
+    """Where tenants' traces are: where the settings say, and where a tenant's config binds them to."""
+    openers: dict[SourceName, Callable[[], TraceSource]] = {
+        "phoenix": lambda: _phoenix_traces(settings),
+        "mlflow": lambda: _mlflow_traces(settings),
+    }
+    return BoundSources(settings.source_of_traces, openers)
 
 
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:
@@ -70,7 +76,11 @@ def _phoenix_traces(settings: Settings) -> PhoenixTraces:
 
 
 def open_tracker(settings: Settings) -> Tracker:
-    """Phoenix datasets and experiments."""
+    """Where people look at results: datasets and experiments of Phoenix, or runs of MLflow."""
+    if settings.place_of_results == "mlflow":
+        from argotune.adapters.mlflow.tracker import MlflowTracker
+
+        return MlflowTracker(_mlflow_http(settings), settings.phoenix_project_prefix, settings.mlflow_url)
     from argotune.adapters.phoenix.tracker import PhoenixTracker
 
     return PhoenixTracker(_phoenix_http(settings), settings.phoenix_project_prefix, settings.phoenix_url)
@@ -80,6 +90,24 @@ def _phoenix_http(settings: Settings) -> PhoenixHttp:
     from argotune.adapters.phoenix.connection import PhoenixHttp
 
     return PhoenixHttp(settings.phoenix_endpoint, _secret(settings.phoenix_api_key), settings.phoenix_timeout_s)
+
+
+def _mlflow_traces(settings: Settings) -> TraceSource:
+    from argotune.adapters.mlflow.traces import MlflowTraces
+
+    overlap = timedelta(seconds=settings.mlflow_overlap_s)
+    return MlflowTraces(_mlflow_http(settings), settings.phoenix_project_prefix, overlap, utc_now)
+
+
+def _mlflow_http(settings: Settings) -> MlflowHttp:
+    """Raises ConfigInvalid where no server is named."""
+    from argotune.adapters.mlflow.connection import Credentials, MlflowHttp
+
+    if settings.mlflow_uri is None:
+        raise ConfigInvalid("MLFLOW_TRACKING_URI names no MLflow server, and something is to be there")
+    password, token = _secret(settings.mlflow_password), _secret(settings.mlflow_token)
+    credentials = Credentials(settings.mlflow_username, password, token)
+    return MlflowHttp(settings.mlflow_uri, credentials, settings.mlflow_timeout_s)
 
 
 @contextmanager
@@ -237,11 +265,19 @@ def installation_of(settings: Settings) -> Installation:
         settings=settings,
         defaults=lm_defaults(settings),
         store=lambda: open_store(settings),
-        traces=lambda: open_traces(settings),
+        products=_products(settings),
         lms=lambda: open_lms(settings),
         annotator=lambda: open_annotator_lms(settings),
         content=content,
     )
+
+
+def _products(settings: Settings) -> dict[str, Callable[[], str]]:
+    """What tells version and address of each product in which there can be traces or results."""
+    return {
+        "phoenix": lambda: f"version {_phoenix_http(settings).version()} at {settings.phoenix_endpoint}",
+        "mlflow": lambda: f"version {_mlflow_http(settings).version()} at {settings.mlflow_uri}",
+    }
 
 
 def utc_now() -> datetime:

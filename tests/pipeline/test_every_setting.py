@@ -620,6 +620,47 @@ def runner(environment: Mapping[str, str]) -> Any:
     return opened.call_args
 
 
+def mlflow(environment: Mapping[str, str], late_s: float = 0.0) -> Any:
+    """What is asked of an MLflow with one trace, and the cursor behind it."""
+    server = _Mlflow(late_s)
+    with answering(server.answer) as url:
+        settings = read(**{"MLFLOW_TRACKING_URI": url, **environment})
+        try:
+            (found,) = wiring.open_traces(settings).spans_after(Stream("acme", "routing"), None)
+            told = str(found.cursor)
+        except ArgotuneError as error:
+            told = type(error).__name__
+        return told, server.asked
+
+
+@dataclass
+class _Mlflow(_Seen):
+    def answer(self, request: Quiet, body: bytes) -> tuple[int, Any]:
+        super().answer(request, body)
+        path = request.path.partition("?")[0].rpartition("/")[2]
+        info = {"trace_id": "tr-1", "request_time": "2026-11-21T12:00:00Z"}
+        span = {"span_id": "AAAAAAAAAAA=", "name": "cogniverse.routing", "start_time_unix_nano": 1}
+        answers = {
+            "version": b"3.1.0",
+            "get-by-name": {"experiment": {"experiment_id": "7", "lifecycle_stage": "active"}},
+        }
+        traces = {"search": {"traces": [info]}, "batchGet": {"traces": [{"trace_info": info, "spans": [span]}]}}
+        return 200, {**answers, **(traces if "/traces/" in request.path else {})}.get(path, {})
+
+
+def opened(environment: Mapping[str, str], open_one: Callable[[Settings], Any]) -> str:
+    """What of an installation with both products is opened."""
+    both = {"PHOENIX_ENDPOINT": "http://127.0.0.1:9", "MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    found = open_one(read(**both, **environment))
+    return type(getattr(found, "_usual", found)).__name__ + str(getattr(found, "_usual", ""))
+
+
+def page_of_mlflow(environment: Mapping[str, str]) -> str | None:
+    given = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9", **environment}
+    with patch("argotune.adapters.mlflow.connection.MlflowHttp.experiment_id", return_value="7"):
+        return wiring.open_tracker(read(**given)).project_link("acme")
+
+
 def page_of_traces(environment: Mapping[str, str]) -> str | None:
     with patch("argotune.adapters.phoenix.connection.PhoenixHttp.project_id", return_value="p1"):
         return wiring.open_tracker(read(**environment)).project_link("acme")
@@ -645,6 +686,14 @@ SETTINGS = [
     Row("phoenix_project_prefix", "other", phoenix),
     Row("phoenix_api_key", "key", phoenix),
     Row("phoenix_timeout_s", "0.05", partial(phoenix, late_s=0.3)),
+    Row("mlflow_uri", "http://127.0.0.1:9", mlflow),
+    Row("mlflow_username", "lee", mlflow, {"MLFLOW_TRACKING_USERNAME": "kim", "MLFLOW_TRACKING_PASSWORD": "secret"}),
+    Row("mlflow_password", "other", mlflow, {"MLFLOW_TRACKING_USERNAME": "kim", "MLFLOW_TRACKING_PASSWORD": "secret"}),
+    Row("mlflow_token", "token", mlflow),
+    Row("mlflow_timeout_s", "0.05", partial(mlflow, late_s=0.3)),
+    Row("mlflow_overlap_s", "60", mlflow),
+    Row("trace_source", "mlflow", partial(opened, open_one=wiring.open_traces)),
+    Row("tracker", "mlflow", partial(opened, open_one=wiring.open_tracker)),
     Row("task_model", "openai/other", partial(lm, role="task"), {"ARGOTUNE_TASK_KEY": "task"}),
     Row("task_key", "other", partial(lm, role="task"), {"ARGOTUNE_TASK_KEY": "task"}),
     Row("teacher_model", "openai/other", partial(lm, role="teacher"), TEACHER),
@@ -665,6 +714,7 @@ SETTINGS = [
     Row("namespace", "other", runner),
     Row("argo_url", "https://argo.example", lambda e: link_of(read(**e), "w1")),
     Row("phoenix_url", "https://phoenix.example", page_of_traces),
+    Row("mlflow_url", "https://mlflow.example", page_of_mlflow),
 ]
 
 

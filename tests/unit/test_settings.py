@@ -25,6 +25,14 @@ READ = [
     ("PHOENIX_PROJECT_PREFIX", "shop", "phoenix_project_prefix", "shop"),
     ("PHOENIX_API_KEY", "hunter2", "phoenix_api_key", "hunter2"),
     ("ARGOTUNE_PHOENIX_TIMEOUT_SECONDS", "2.5", "phoenix_timeout_s", 2.5),
+    ("MLFLOW_TRACKING_URI", "https://mlflow.example", "mlflow_uri", "https://mlflow.example"),
+    ("MLFLOW_TRACKING_USERNAME", "kim", "mlflow_username", "kim"),
+    ("MLFLOW_TRACKING_PASSWORD", "hunter2", "mlflow_password", "hunter2"),
+    ("MLFLOW_TRACKING_TOKEN", "hunter2", "mlflow_token", "hunter2"),
+    ("ARGOTUNE_MLFLOW_TIMEOUT_SECONDS", "2.5", "mlflow_timeout_s", 2.5),
+    ("ARGOTUNE_MLFLOW_OVERLAP_SECONDS", "0", "mlflow_overlap_s", 0.0),
+    ("ARGOTUNE_TRACE_SOURCE", "mlflow", "trace_source", "mlflow"),
+    ("ARGOTUNE_TRACKER", "mlflow", "tracker", "mlflow"),
     ("ARGOTUNE_TASK_MODEL", "openai/gpt-4o-mini", "task_model", "openai/gpt-4o-mini"),
     ("ARGOTUNE_TASK_KEY", "hunter2", "task_key", "hunter2"),
     ("ARGOTUNE_TEACHER_MODEL", "openai/gpt-4o", "teacher_model", "openai/gpt-4o"),
@@ -45,11 +53,19 @@ READ = [
     ("KUBERNETES_NAMESPACE", "search", "namespace", "search"),
     ("ARGOTUNE_ARGO_URL", "https://argo.example", "argo_url", "https://argo.example"),
     ("ARGOTUNE_PHOENIX_URL", "https://phoenix.example", "phoenix_url", "https://phoenix.example"),
+    ("ARGOTUNE_MLFLOW_URL", "https://mlflow.example", "mlflow_url", "https://mlflow.example"),
 ]
 OPTIONAL = [
     "ARGOTUNE_ARGO_URL",
     "ARGOTUNE_PHOENIX_URL",
     "PHOENIX_API_KEY",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "ARGOTUNE_TRACE_SOURCE",
+    "ARGOTUNE_TRACKER",
+    "ARGOTUNE_MLFLOW_URL",
     "ARGOTUNE_TASK_KEY",
     "ARGOTUNE_TEACHER_MODEL",
     "ROUTER_OPTIMIZER_TEACHER_KEY",
@@ -146,7 +162,7 @@ NO_ADDRESSES = [
 
 
 @pytest.mark.parametrize("text", NO_ADDRESSES)
-@pytest.mark.parametrize("field", ["phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url"])
+@pytest.mark.parametrize("field", ["phoenix_endpoint", "vespa_url", "argo_url", "phoenix_url", "mlflow_uri"])
 def test_what_can_be_no_address_is_a_wrong_setting_and_not_a_server_that_is_down(field: str, text: str):
     variable = str(Settings.model_fields[field].validation_alias)
     with pytest.raises(ConfigInvalid, match=f"^{variable}: ") as told:
@@ -209,7 +225,8 @@ def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(name, f"hunter2-{name}")
     for name in (
         "ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ANNOTATION_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL",
-        "ARGOTUNE_CONTENT_DIR", "VESPA_URL", "ARGOTUNE_VESPA_CERT", "ARGOTUNE_VESPA_KEY",
+        "ARGOTUNE_CONTENT_DIR", "VESPA_URL", "ARGOTUNE_VESPA_CERT", "ARGOTUNE_VESPA_KEY", "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_USERNAME", "ARGOTUNE_TRACE_SOURCE", "ARGOTUNE_TRACKER", "ARGOTUNE_MLFLOW_URL",
     ):  # fmt: skip
         monkeypatch.delenv(name)
     settings = read_settings()
@@ -323,3 +340,40 @@ def test_a_library_is_told_by_what_lies_in_site_packages_wherever_that_lies(fold
     with pytest.raises(ValueError, match="a-lot") as found:
         exec(code, {})
     assert (misread_variable(found.value) is not None) == is_library
+
+
+@pytest.mark.parametrize(
+    ("variables", "source", "tracker"),
+    [
+        ({}, "phoenix", "phoenix"),
+        ({"MLFLOW_TRACKING_URI": "http://mlflow:5000"}, "mlflow", "mlflow"),
+        ({"MLFLOW_TRACKING_URI": "http://mlflow:5000", "PHOENIX_ENDPOINT": "http://p:6006"}, "phoenix", "phoenix"),
+        ({"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "phoenix", "phoenix"),
+        ({"MLFLOW_TRACKING_URI": "http://mlflow:5000", "ARGOTUNE_TRACKER": "phoenix"}, "mlflow", "phoenix"),
+        ({"PHOENIX_ENDPOINT": "http://p:6006", "ARGOTUNE_TRACE_SOURCE": "mlflow"}, "mlflow", "phoenix"),
+    ],
+)
+def test_traces_and_results_are_in_the_one_product_that_is_named_or_where_it_is_said(
+    variables: dict[str, str], source: str, tracker: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert (settings.source_of_traces, settings.place_of_results) == (source, tracker)
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({}, "MLFLOW_TRACKING_URI names no MLflow server"),
+        ({"MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"}, "MLFLOW_TRACKING_URI: 'sqlite:///mlflow.db' is not an http"),
+        ({"MLFLOW_TRACKING_URI": "http://m:1", "MLFLOW_TRACKING_USERNAME": "kim"}, "one is set without the other"),
+    ],
+)
+def test_what_mlflow_lacks_is_told_where_results_are_to_be_there(
+    variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {**variables, "ARGOTUNE_TRACKER": "mlflow"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigInvalid, match=told):
+        wiring.open_tracker(read_settings())

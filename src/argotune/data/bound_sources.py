@@ -15,14 +15,15 @@ from argotune.tenants.binding import SourceName, TraceProject
 
 
 class BoundSources:
-    """TraceSource on all products of an installation. `others` are opened when a stream asks for them.
+    """TraceSource on all products of an installation. Each is opened when it is first asked.
 
     Raises, beside what the sources raise, ConfigInvalid for a product that the installation does not have.
     """
 
-    def __init__(self, phoenix: TraceSource, others: Mapping[SourceName, Callable[[], TraceSource]]) -> None:
-        self._opened: dict[SourceName, TraceSource] = {"phoenix": phoenix}
-        self._others = others
+    def __init__(self, usual: SourceName, openers: Mapping[SourceName, Callable[[], TraceSource]]) -> None:
+        """`usual`: where streams are that are not bound."""
+        self._usual, self._openers = usual, openers
+        self._opened: dict[SourceName, TraceSource] = {}
 
     def spans_after(self, stream: Stream, cursor: Cursor | None, since: datetime | None = None) -> Iterator[SpanRead]:
         """As its source."""
@@ -65,19 +66,19 @@ class BoundSources:
         return found
 
     def ping(self) -> str:
-        """Phoenix's version; another source is asked by those who are bound to it."""
-        return self._named("phoenix").ping()
+        """The version of the usual product; another one is asked by those who are bound to it."""
+        return self._named(self._usual).ping()
 
     def _asked(self, bound: Mapping[str, TraceProject]) -> list[SourceName]:
         names: tuple[SourceName, ...] = get_args(SourceName)
-        return [name for name in names if name == "phoenix" or any(place.source == name for place in bound.values())]
+        return [name for name in names if name == self._usual or any(place.source == name for place in bound.values())]
 
     def _of(self, stream: Stream) -> TraceSource:
-        return self._named(stream.binding.source if stream.binding else "phoenix")
+        return self._named(stream.binding.source if stream.binding else self._usual)
 
     def _named(self, name: SourceName) -> TraceSource:
         if name not in self._opened:
-            if name not in self._others:
+            if name not in self._openers:
                 raise ConfigInvalid(f"traces.source: {name}: this installation has none")
-            self._opened[name] = self._others[name]()
+            self._opened[name] = self._openers[name]()
         return self._opened[name]

@@ -49,7 +49,7 @@ class NotFound(ArgotuneError):
 
 
 class ProjectMissing(NotFound):
-    """No such project in Phoenix. Check PHOENIX_PROJECT_PREFIX, the tenant id and that its traces are sent."""
+    """No such project in Phoenix, or experiment in MLflow. Check `traces` or the prefix, and that traces are sent."""
 
 
 class Conflict(ArgotuneError):

@@ -13,7 +13,7 @@ from argotune.tenants.config import RoutingConfigUnified
 
 OLDER = "older than phoenix_lookback_hours"
 
-BEGUN_ANEW = "the last trace read is gone (was Phoenix's database replaced?): reading begins anew"
+BEGUN_ANEW = "the last trace read is gone (was its database replaced?): reading begins anew"
 
 
 def since_of(passes: PassState, config: RoutingConfigUnified, now: datetime) -> datetime | None:

@@ -35,7 +35,7 @@ def sources() -> BoundSources:
         ],
         ELSEWHERE.place,
     )
-    return BoundSources(phoenix, {"mlflow": lambda: mlflow})
+    return BoundSources("phoenix", {"phoenix": lambda: phoenix, "mlflow": lambda: mlflow})
 
 
 @pytest.mark.parametrize(("stream", "span_id"), [(HERE, "here"), (THERE, "there")])
@@ -58,8 +58,17 @@ def test_a_tenants_newest_trace_is_the_newest_of_all_products(sources) -> None:
 def test_a_product_that_the_installation_lacks_is_named() -> None:
     phoenix = MemoryTraces()
     phoenix.record("acme", [make_span(span_id="here", name="cogniverse.routing")])
-    alone = BoundSources(phoenix, {})
+    alone = BoundSources("phoenix", {"phoenix": lambda: phoenix})
     assert alone.count_after(HERE, None, 10) == 1
     assert alone.ping() == "memory"
     with pytest.raises(ConfigInvalid, match=r"^traces.source: mlflow: this installation has none$"):
         alone.count_after(THERE, None, 10)
+
+
+def test_where_mlflow_is_usual_no_phoenix_is_opened() -> None:
+    mlflow = MemoryTraces()
+    mlflow.record("acme", [make_span(span_id="there", name="cogniverse.routing", started_at=NOON, ended_at=NOON)])
+    alone = BoundSources("mlflow", {"mlflow": lambda: mlflow, "phoenix": pytest.fail})
+    assert [read.span.span_id for read in alone.spans_after(HERE, None)] == ["there"]
+    assert alone.newest({}) == {"acme": NOON}
+    assert alone.ping() == "memory"

@@ -4,7 +4,7 @@ parameters `input.*` and `output.*`, its outcome as metrics, and the program's n
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,8 @@ from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 
 PROGRAM_TAG = "dspy_program_name"
+
+SCORE = "outcome_score"
 
 RUN_PREFIX = "run-"
 """Begins what stands for the id of a trace where there is a run in its place."""
@@ -46,6 +48,7 @@ def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceIn
         "openinference.span.kind": "CHAIN",
         **_values("input", params),
         **_values("output", params),
+        **_outcome(data.get("metrics") or ()),
     }
     trace = TraceInfo(
         id=id,
@@ -54,7 +57,6 @@ def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceIn
         is_whole=status in _STATUS,
         name=None,
         attributes=attributes,
-        run_id=None,
         assessments=[_assessment(id, metric) for metric in data.get("metrics") or ()],
     )
     name = f"{storable_json(tags[PROGRAM_TAG])}.forward"
@@ -71,6 +73,12 @@ def _values(kind: str, params: Mapping[str, str]) -> dict[str, Json]:
         f"{kind}.value": json.dumps(storable_json(found), ensure_ascii=False),
         f"{kind}.mime_type": "application/json",
     }
+
+
+def _outcome(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
+    """What a run's score says of its decision, where a span has what its user thought of it."""
+    found = [metric.get("value") for metric in metrics if metric["key"] == SCORE]
+    return {"routing.user_satisfaction": found[-1]} if found else {}
 
 
 def _assessment(id: str, metric: Mapping[str, Any]) -> dict[str, Any]:

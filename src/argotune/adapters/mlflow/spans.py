@@ -26,6 +26,9 @@ _MODULE_ENDS = (".forward", ".aforward")
 _TAKEN_OVER = {"mlflow.trace.session": "session.id", "mlflow.trace.user": "user.id"}
 """Metadata of a trace that OpenInference has attributes for."""
 
+EVALUATION = "evaluation"
+"""The tag of a trace that was made within an MLflow run: those that MLflow keeps of evaluations are."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,7 +60,6 @@ class TraceInfo:
     is_whole: bool
     name: str | None
     attributes: Mapping[str, Json]
-    run_id: str | None
     assessments: Sequence[Mapping[str, Any]]
 
     @property
@@ -78,7 +80,6 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
             is_whole=row.get("state") != "IN_PROGRESS",
             name=tags.get("mlflow.traceName"),
             attributes=_attributes_of(tags, about),
-            run_id=about.get("mlflow.sourceRun") or None,
             assessments=row.get("assessments") or (),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -185,7 +186,11 @@ def _failure(row: Mapping[str, Any]) -> dict[str, Json]:
 
 def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Json]:
     """Session and user of a trace, and the application's own tags and metadata, as OpenInference names them."""
-    own = {f"metadata.{name}": value for name, value in {**about, **tags}.items() if not name.startswith(OWN)}
+    own: dict[str, Json] = {
+        f"metadata.{name}": value for name, value in {**about, **tags}.items() if not name.startswith(OWN)
+    }
+    if about.get("mlflow.sourceRun"):
+        own["tag.tags"] = [EVALUATION]
     return _own(own | {name: about[source] for source, name in _TAKEN_OVER.items() if about.get(source)})
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import dspy
 
-from argotune.data.source import TraceSource
 from argotune.errors import ArgotuneError, BadAnswer, ConfigInvalid
 from argotune.errors.known_secrets import masked
 from argotune.lm.kept_answers import NothingKept
@@ -38,27 +38,38 @@ class Check:
 
 @dataclass(frozen=True)
 class Installation:
-    """What an installation is made of, opened when it is tried, as opening may fail too. `content` are the sources that
-    there are, by what they are called."""
+    """What an installation is made of, opened when it is tried, as opening may fail too.
+
+    `products` tell version and address of what can keep traces and results, `content` are the sources that there are,
+    each by what it is called.
+    """
 
     settings: Settings
     defaults: Defaults
     store: Callable[[], Store]
-    traces: Callable[[], TraceSource]
+    products: Mapping[str, Callable[[], str]]
     lms: Callable[[], LMSource]
     annotator: Callable[[], LMSource]
     content: Mapping[str, Callable[[], ContentSource]]
 
 
 def check_all(there: Installation) -> list[Check]:
-    """Store, Phoenix, LMs and the content sources that there are, each tried for real; an LM costs one small call."""
+    """Store, what keeps traces and results, LMs, content sources, each tried for real; an LM costs one small call."""
     return [
         _check("store", lambda: _store(there)),
-        _check("phoenix", lambda: f"version {there.traces().ping()} at {there.settings.phoenix_endpoint}"),
+        *(_check(name, there.products[name]) for name in _used(there)),
         *_lms(there),
         _annotator(there),
         *(_check(what, partial(_ping, source)) for what, source in there.content.items()),
     ]
+
+
+def _used(there: Installation) -> list[str]:
+    """The products that settings name, and those to which tenants' traces are bound."""
+    used: set[str] = {there.settings.source_of_traces, there.settings.place_of_results}
+    with suppress(ArgotuneError):  # the store's own check says so
+        used |= {entry.traces.source for entry in Configs(there.store()).entries() if entry.traces}
+    return [name for name in there.products if name in used]
 
 
 def _ping(source: Callable[[], ContentSource]) -> str:
