@@ -121,3 +121,12 @@ def is_short(_args: Any, _pred: dspy.Prediction) -> float:
 
 refined = dspy.Refine(module=dspy.Predict(RouteTicket), N=2, reward_fn=is_short, threshold=0.5)
 answer = dspy.ChainOfThought("question -> answer")
+
+
+class Orders(dspy.Signature):
+    """The orders that a message names, and whether its writer is angry."""
+
+    text: str = dspy.InputField()
+    earlier: list[int] = dspy.InputField(default=[])
+    order_ids: list[int] = dspy.OutputField()
+    is_angry: bool = dspy.OutputField()
