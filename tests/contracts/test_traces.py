@@ -253,6 +253,21 @@ def test_two_answers_in_an_explanation_and_what_is_preferred_come_back_as_they_w
     assert told in {annotation.explanation for annotation in found}
 
 
+def test_a_score_or_an_explanation_alone_says_something_and_an_empty_annotation_nothing(
+    traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
+):
+    spans = [make_span(number) for number in (1, 2, 3)]
+    traces.record(tenant, spans)
+    made = (make_annotation(span.span_id, "", "user feedback") for span in spans)
+    scored, told, empty = (replace(each, score=None, explanation="") for each in made)
+    given = [replace(scored, score=0.0), replace(told, explanation="it was billing"), empty]
+    traces.annotate(Stream(tenant, "routing"), given)
+    found = {a.span_id: a for a in traces.annotations(Stream(tenant, "routing"), ["user feedback"], now - LONG)}
+    assert found.keys() == {scored.span_id, told.span_id}
+    assert (found[scored.span_id].label, found[scored.span_id].score) == ("", 0.0)
+    assert (found[told.span_id].label, found[told.span_id].explanation) == ("", "it was billing")
+
+
 def test_annotations_are_upserted_by_span_name_and_identifier(
     traces: Traces, tenant: str, make_span: Callable[..., Span], make_annotation, now: datetime
 ) -> None:

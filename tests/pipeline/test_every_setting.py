@@ -342,6 +342,16 @@ def compared_on(config: RoutingConfigUnified) -> int:
     return sum(annotation.kind == "LLM" for annotation in given)
 
 
+def praised(config: RoutingConfigUnified) -> int:
+    """How many decisions have a label, where people gave thumbs up under a name of their own."""
+    world = a_world(config, labelled=False)
+    thumbs = [Annotation(f"{n:016x}", "thumbs", "\N{THUMBS UP SIGN}", "HUMAN", "kim", START) for n in range(20)]
+    world.traces.annotate(Stream(config.tenant_id, "routing"), thumbs)
+    fields = [program.fields for program in programs_of(config, "routing")]
+    data = collect(Pass(world.ports, config, "routing"), fields).datasets["routing"]
+    return sum(example.source is LabelSource.HUMAN for example in data.examples)
+
+
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
     ports = World().ports
     meter = DayBudget(ports.store, ports.lms, ports.clock, config, "routing").meter
@@ -520,6 +530,7 @@ CONFIG = [
     Row("annotation.min_kappa", 0.9, partial(agreement, n=100, hits=95)),
     Row("annotation.min_compared", 5, compared_on, {**ROUTED, "annotation.daily_limit": 0}),
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
+    Row("annotation.remarks", {"thumbs": {"means": "verdict"}}, praised, ROUTED),
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
     Row("retention.changes_kept", 10, changes_left),
     Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),

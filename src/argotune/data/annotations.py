@@ -27,7 +27,8 @@ class LabelSource(StrEnum):
 
 @dataclass(frozen=True)
 class Annotation:
-    """One label on one span. `name` is the answer field of the program, e.g. `agent`; `score` in 0..1, how sure."""
+    """What somebody said of one span. `name` is the answer field of the program, e.g. `agent`, `label` what would have
+    been right and `score` in 0..1 how sure; of names that a tenant explains (remarks.py) the label may be ""."""
 
     span_id: str
     name: str
@@ -37,6 +38,11 @@ class Annotation:
     updated_at: datetime
     explanation: str = ""
     score: float | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is a label, a score or an explanation."""
+        return bool(self.label or self.explanation) or self.score is not None
 
 
 _TRUST = {"HUMAN": 2, "LLM": 1, "CODE": 0}

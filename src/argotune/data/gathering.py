@@ -23,6 +23,7 @@ from argotune.data.label_rule import Labelled, Labels
 from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import AnnotatedSpans, QuestionLog, QuestionRow, Summary
 from argotune.data.questions import PastAnswer, Question, age, by_question, past_answer, place, settle
+from argotune.data.remarks import REMARKS
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import Corrupt, NewerRecord
@@ -113,10 +114,12 @@ def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields)
 
 def state_of(span_id: str, labels: Labels, fields: Fields) -> str:
     """A digest of all that is believed of a span."""
-    found = [
-        labels_of.get((span_id, name)) for labels_of in (labels.believed, labels.on_test) for name in fields.answers
-    ]
-    return digest([[x.label, x.kind, x.updated_at.isoformat()] if x else None for x in found])[:16]
+    both = (labels.believed, labels.on_test)
+    found = [labels_of.get((span_id, name)) for labels_of in both for name in fields.answers]
+    said = [[x.label, x.kind, x.updated_at.isoformat()] if x else None for x in found]
+    remarks = [labels.believed.get((span_id, name)) for name in REMARKS]
+    said += [[x.name, x.label, str(x.score), x.kind, x.updated_at.isoformat()] for x in remarks if x]
+    return digest(said)[:16]
 
 
 def _anew(

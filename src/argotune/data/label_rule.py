@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.experiences import Experience, shared
 from argotune.data.fields import Fields
+from argotune.data.remarks import CORRECT, QUALITY, REMARKS, SATISFACTION, VERDICT
 from argotune.data.rewards import reward
 from argotune.tenants.config import RewardWeights
 
@@ -21,6 +22,8 @@ class NoLabel(StrEnum):
     """Why nobody knows the right answer to an experience. The values are what reports show."""
 
     INCOMPLETE = "annotation incomplete"
+    REFUTED = "said to be wrong, right answer unknown"
+    CONFIRMED = "said to be right: trains, judges nothing"
     UNKNOWN_LABEL = "annotation names an unknown label"
     NOT_OF_TYPE = "a value is not of its field's type"
     UNTRUSTED = "LLM label: annotator not trusted on the test split"
@@ -63,7 +66,48 @@ def label(
     }
     if given:
         return _from_annotations(given, fields)
-    return _from_outcome(experience, fields, weights, min_confidence)
+    verdict = annotations.get((experience.span_id, VERDICT))
+    if verdict and verdict.kind != "CODE":
+        return _from_verdict(experience, verdict, fields)
+    return _from_outcome(with_remarks(experience, annotations), fields, weights, min_confidence)
+
+
+def is_confirmed(experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields) -> bool:
+    """Whether a label says no more than that the answer given was right. Such labels lie where the champion was right,
+    so nothing may be judged by them alone."""
+    names = (annotations.get((experience.span_id, name)) for name in fields.answers)
+    has_answers = any(found and found.kind != "CODE" and found.label.strip() for found in names)
+    verdict = annotations.get((experience.span_id, VERDICT))
+    return not has_answers and verdict is not None and verdict.kind != "CODE"
+
+
+def _from_verdict(experience: Experience, verdict: Annotation, fields: Fields) -> Labelled | NoLabel:
+    if verdict.label != CORRECT:
+        return NoLabel.REFUTED
+    if not fields.allow(experience.answers):
+        return NoLabel.OUTDATED
+    expected = shared(*((name, experience.answers[name]) for name in fields.answers))
+    source, weight = (LabelSource.HUMAN, 1.0) if verdict.kind == "HUMAN" else (LabelSource.LLM, LLM_WEIGHT)
+    return Labelled(expected, source, weight, verdict.updated_at)
+
+
+def with_remarks(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Experience:
+    """The experience with the outcome that was told after its span had ended, where the span does not say it itself.
+
+    Success is that of a verdict by code, else whether the mean of satisfaction and quality is above the middle.
+    """
+    found = {name: annotations.get((experience.span_id, name)) for name in REMARKS}
+    if not any(found.values()):
+        return experience
+    verdict, content, good = found[VERDICT], found[SATISFACTION], found[QUALITY]
+    satisfaction = experience.user_satisfaction if content is None else content.score
+    quality = experience.search_quality if good is None else good.score
+    success, scores = experience.agent_success, [score for score in (satisfaction, quality) if score is not None]
+    if success is None and verdict is not None:
+        success = verdict.label == CORRECT
+    elif success is None and scores:
+        success = sum(scores) > len(scores) / 2
+    return replace(experience, user_satisfaction=satisfaction, search_quality=quality, agent_success=success)
 
 
 def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labelled | NoLabel:

@@ -12,7 +12,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience, query_of, shared
 from argotune.data.fields import Fields
-from argotune.data.label_rule import Labelled, Labels, NoLabel, label
+from argotune.data.label_rule import Labelled, Labels, NoLabel, is_confirmed, label
 from argotune.data.splitting import Bridged, Split, Splitter
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -69,6 +69,8 @@ def past_answer(experience: Experience, labels: Labels, fields: Fields, config: 
     if labels.on_test is not labels.believed and isinstance(found, Labelled) and found.source is LabelSource.LLM:
         tested = label(experience, labels.on_test, fields, config.reward, config.min_trace_confidence)
         tested = tested if isinstance(tested, Labelled) else NoLabel.UNTRUSTED
+    if isinstance(found, Labelled) and is_confirmed(experience, labels.believed, fields):
+        tested = NoLabel.CONFIRMED
     return PastAnswer(
         experience.span_id, experience.at, experience.answers, found, tested, experience.modality, experience.language
     )

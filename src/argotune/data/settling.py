@@ -12,6 +12,7 @@ from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
+from argotune.data.label_rule import NoLabel
 from argotune.data.question_log import BRIDGED, AnnotatedSpans, Judged, QuestionLog, QuestionRow, Summary
 from argotune.data.questions import Merged, Settled, example_of, settle
 from argotune.data.splitting import Bridged, Split, normalised
@@ -124,8 +125,11 @@ def split_of(name: str) -> Split | Bridged | None:
 
 
 def _judged(settled: Settled) -> list[tuple[str, Judged]]:
-    """Of a trusted label. Test questions are left out, so that nothing is chosen by them."""
+    """Of a trusted label. Test questions are left out, so that nothing is chosen by them, and so are labels that only
+    confirm what was answered."""
     if settled.best is None or settled.split is Split.TEST or not settled.best[1].source.is_trusted:
         return []
     answer, label = settled.best
+    if answer.tested is NoLabel.CONFIRMED:
+        return []
     return [(answer.span_id, Judged(at=answer.at, is_hit=dict(answer.said) == dict(label.expected)))]

@@ -51,7 +51,8 @@ class TraceSource(Protocol):
         """
 
     def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """All annotations with one of these names on a stream's spans that started at `since` or later."""
+        """All annotations with one of these names that say something, by label, score or explanation, on a stream's
+        spans that started at `since` or later."""
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """How many labels lie on a stream's spans that started at `since` or later (None: on all), under that of the

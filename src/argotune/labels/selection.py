@@ -24,6 +24,7 @@ class Reason(StrEnum):
 
     ANNOTATORS = "annotators disagree"
     DIFFER = "champion and challenger differ"
+    REFUTED = "said to be wrong"
     NEIGHBOURS = "neighbours disagree"
     UNSURE = "low confidence"
     LOT = "random"
@@ -63,19 +64,28 @@ class OpenQuestions:
     """The distinct questions that nobody is asked about and nobody has answered, by their lots.
 
     `taken` are ids of spans that people have labelled or that are in the queue: every span of the same question is out
-    with them. `answered` are those with an LM's label that will do for training, and for nothing else.
+    with them. `answered` are those with an LM's label that will do for training, and for nothing else. `refuted` are
+    ids of spans of which somebody has said that the answer is wrong, and not what is right.
     """
 
     def __init__(
-        self, experiences: Iterable[Experience], taken: frozenset[str], answered: frozenset[str], tenant_id: str
+        self,
+        experiences: Iterable[Experience],
+        taken: frozenset[str],
+        answered: frozenset[str],
+        tenant_id: str,
+        refuted: frozenset[str] = frozenset(),
     ) -> None:
         newest: dict[str, Experience] = {}
         gone: set[str] = set()
         self._answered = answered
+        self._refuted: set[str] = set()
         for experience in experiences:
             key = normalised(experience.query)
             if experience.span_id in taken:
                 gone.add(key)
+            if experience.span_id in refuted:
+                self._refuted.add(key)
             if key not in newest or _age(experience) > _age(newest[key]):
                 newest[key] = experience
         open_ = (_OpenQuestion(lot_of(key, tenant_id), x) for key, x in newest.items() if key not in gone)
@@ -102,12 +112,13 @@ class OpenQuestions:
     def informative(self, places: int, splitter: Splitter, threshold: float, doubts: Doubts) -> list[Selection]:
         """The most informative training questions, at most `places`: most reasons first, then the least confident.
 
-        Half of those that are looked at are the least confident below `threshold`, the others have the lowest lots.
+        Of those that are looked at half are the ones that were said to be wrong, and of the rest half the least
+        confident below `threshold`; the others have the lowest lots.
         Where nothing speaks for a question it is taken by its lot: that is a choice by chance, too.
         """
         pool = self._pool(places, splitter, threshold)
         found = doubts([question.experience for question in pool]) if pool else {}
-        reasons = {q.experience.span_id: self._reasons(q.experience, found, threshold) for q in pool}
+        reasons = {q.experience.span_id: self._reasons(q, found, threshold) for q in pool}
         ranked = sorted(pool, key=lambda q: _rank(q, reasons[q.experience.span_id]))
         lots = [q.lot for q in ranked[places:] if not reasons[q.experience.span_id]]
         reached = min(lots, default=1.0)
@@ -115,11 +126,12 @@ class OpenQuestions:
 
     def _pool(self, places: int, splitter: Splitter, threshold: float) -> list[_OpenQuestion]:
         size = places * POOL_PER_PLACE
+        pool = _first(size // 2, _training(filter(self._is_refuted, self._unanswered()), splitter))
         unsure = sorted(
-            (q for q in self._unanswered() if _confidence(q.experience) < threshold),
+            (q for q in self._unanswered() if _confidence(q.experience) < threshold and not self._is_refuted(q)),
             key=lambda q: (_confidence(q.experience), q.lot),
         )
-        pool = _first(size // 2, _training(unsure, splitter))
+        pool += _first((size - len(pool)) // 2, _training(unsure, splitter))
         known = {question.experience.span_id for question in pool}
         others = (q for q in _training(self._unanswered(), splitter) if q.experience.span_id not in known)
         return pool + _first(size - len(pool), others)
@@ -127,10 +139,15 @@ class OpenQuestions:
     def _unanswered(self) -> Iterator[_OpenQuestion]:
         return (question for question in self._by_lot if question.experience.span_id not in self._answered)
 
-    @staticmethod
-    def _reasons(experience: Experience, found: Mapping[str, frozenset[Reason]], threshold: float) -> list[Reason]:
-        unsure = frozenset({Reason.UNSURE}) if _confidence(experience) < threshold else frozenset()
-        given = unsure | found.get(experience.span_id, frozenset())
+    def _is_refuted(self, question: _OpenQuestion) -> bool:
+        return normalised(question.experience.query) in self._refuted
+
+    def _reasons(
+        self, question: _OpenQuestion, found: Mapping[str, frozenset[Reason]], threshold: float
+    ) -> list[Reason]:
+        given = set(found.get(question.experience.span_id, frozenset()))
+        given |= {Reason.UNSURE} if _confidence(question.experience) < threshold else set()
+        given |= {Reason.REFUTED} if self._is_refuted(question) else set()
         return [reason for reason in Reason if reason in given]
 
 

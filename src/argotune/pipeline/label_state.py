@@ -12,6 +12,7 @@ from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.gathering import own_spans
 from argotune.data.question_log import QuestionLog
+from argotune.data.remarks import CORRECT, VERDICT, heard
 from argotune.labels.agreement import Agreement, compare, labels_by_span
 from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
 from argotune.pipeline.module_pass import Pass
@@ -78,14 +79,24 @@ class LabelState:
         """Spans that an LM has labelled which agrees with people."""
         return self.by_lms([name for name, agreement in self.agreements.items() if agreement.is_trusted])
 
+    def refuted(self) -> Collection[str]:
+        """Spans of which somebody has said that the answer is wrong."""
+        return {a.span_id for a in self.annotations if a.name == VERDICT and a.label != CORRECT}
+
     def change(self, items: Sequence[QueueItem]) -> None:
         """Store items in their new state; those that somebody else has changed meanwhile are for the next state."""
         self.items.update((item.span_id, item) for item in self.queue.change(items))
 
 
+def annotation_names(this: Pass, fields: Iterable[Fields]) -> tuple[str, ...]:
+    """The names of all annotations that say something of these programs' decisions."""
+    own = (name for f in fields for name in f.label_names)
+    return tuple(dict.fromkeys([*own, *this.config.annotation.remarks]))
+
+
 def own_annotations(this: Pass, fields: Fields, read: Sequence[Annotation]) -> list[Annotation]:
     """Of those of the whole module the ones on the program's own spans."""
-    asked = [annotation for annotation in read if annotation.name in fields.label_names]
+    asked = heard(read, fields, this.config.annotation.remarks).annotations
     own = own_spans(this.archive, this.questions(fields.program), fields, {a.span_id for a in asked})
     return [annotation for annotation in asked if annotation.span_id in own]
 

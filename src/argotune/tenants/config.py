@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
+from argotune.tenants.remark_names import RemarkMeaning, RemarkName
 
 Modality = Literal["video", "image", "audio", "document", "text"]
 
@@ -239,6 +240,9 @@ class AnnotationRules(_Config):
     min_agreement: float = Field(0.8, ge=0, le=1, description="with people, lower end, for the test split")
     min_kappa: float = Field(0.4, ge=-1, le=1, description="Cohen's kappa with people, lower end, for the test split")
     min_compared: int = Field(30, ge=2, description="labels of people that the annotator is compared with at least")
+    remarks: dict[RemarkName, RemarkMeaning] = Field(
+        default_factory=dict, max_length=100, description="what annotations of other names mean, such as thumbs"
+    )
 
 
 class LMChoice(_Config):

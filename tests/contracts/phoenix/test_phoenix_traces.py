@@ -244,18 +244,6 @@ def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
     assert list(phoenix.spans_after(Stream(intruder, "routing"), None)) == []
 
 
-def test_a_score_without_a_label_is_no_annotation(
-    phoenix: PhoenixTraces, http: PhoenixHttp, tenant: str, make_span: Callable[..., Span], now: datetime
-) -> None:
-    span = make_span()
-    phoenix.record(tenant, [span])
-    row = {"span_id": span.span_id, "annotator_kind": "HUMAN", "identifier": ""}
-    data = [{**row, "name": "agent", "result": {"score": 1.0}}, {**row, "name": "other", "result": {"label": "b"}}]
-    http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
-    found = list(phoenix.annotations(Stream(tenant, "routing"), ["agent", "other"], now - DAY))
-    assert [(a.name, a.label) for a in found] == [("other", "b")]
-
-
 def test_thousands_of_annotations_are_read_completely(
     phoenix: PhoenixTraces, crowd: tuple[str, list[str]], make_annotation, now: datetime
 ) -> None:

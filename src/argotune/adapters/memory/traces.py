@@ -81,10 +81,10 @@ class MemoryTraces:
         return kept is not None and kept.cursor == cursor
 
     def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """Annotations of these names, with a label, on the stream's spans since then."""
+        """Annotations of these names, with a label, a score or an explanation, on the stream's spans since then."""
         spans = {k.span.span_id for k in self._module(stream) if k.span.started_at >= since}
         found = self._annotations.get(_place(stream), {}).values()
-        yield from [a for a in found if a.label and a.name in names and a.span_id in spans]
+        yield from [a for a in found if a.says_something and a.name in names and a.span_id in spans]
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """Labels on the stream's spans since then under the name that has the most."""

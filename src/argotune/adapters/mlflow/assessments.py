@@ -36,20 +36,17 @@ def annotation_of(row: Mapping[str, Any], span_id: str) -> Annotation | None:
 def _annotation(row: Mapping[str, Any], span_id: str, value: Any) -> Annotation | None:
     source = row.get("source") or {}
     label = value if isinstance(value, str) else json.dumps(_whole(value), ensure_ascii=False)
-    return (
-        Annotation(
-            span_id=span_id,
-            name=str(storable_json(row["assessment_name"])),
-            label=str(storable_json(label)),
-            kind=_KINDS.get(source.get("source_type", "CODE"), "CODE"),
-            identifier=str(storable_json(source.get("source_id") or "")),
-            updated_at=datetime.fromisoformat(row["last_update_time"]),
-            explanation=str(storable_json(row.get("rationale") or "")),
-            score=_score(row, value),
-        )
-        if label
-        else None
+    found = Annotation(
+        span_id=span_id,
+        name=str(storable_json(row["assessment_name"])),
+        label=str(storable_json(label)),
+        kind=_KINDS.get(source.get("source_type", "CODE"), "CODE"),
+        identifier=str(storable_json(source.get("source_id") or "")),
+        updated_at=datetime.fromisoformat(row["last_update_time"]),
+        explanation=str(storable_json(row.get("rationale") or "")),
+        score=_score(row, value),
     )
+    return found if found.says_something else None
 
 
 def _value(row: Mapping[str, Any]) -> Any:

@@ -13,23 +13,22 @@ from argotune.errors.lines import told
 
 
 def annotation_of_row(row: Mapping[str, Any]) -> Annotation | None:
-    """The annotation in a row of the REST route, None when it has no label. Raises BadAnswer."""
+    """The annotation in a row of the REST route, None when it says nothing. Raises BadAnswer."""
     try:
         result = row["result"] or {}
-        if not result.get("label"):
-            return None
         if row["annotator_kind"] not in get_args(AnnotatorKind):
             raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
-        return Annotation(
+        found = Annotation(
             span_id=storable_json(row["span_id"]),
             name=storable_json(row["name"]),
-            label=storable_json(result["label"]),
+            label=storable_json(result.get("label") or ""),
             kind=row["annotator_kind"],
             identifier=storable_json(row["identifier"]),
             updated_at=datetime.fromisoformat(row["updated_at"]),
             explanation=storable_json(result.get("explanation") or ""),
             score=None if result.get("score") is None else float(result["score"]),
         )
+        return found if found.says_something else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadAnswer(told(f"Phoenix: an annotation is not as documented: {error!r}")) from error
 

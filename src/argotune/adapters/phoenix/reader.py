@@ -140,8 +140,9 @@ class ModuleSpans:
                 yield from (SpanRead(span, None) for _, span in self._paged(since=window.start, until=window.end))
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
-        """Ids of spans that started at `since` or later and have a label under one of the names, in lists."""
-        labels = " or ".join(f"annotations[{name!r}].label is not None" for name in names)
+        """Ids of spans that started at `since` or later and have an annotation under one of the names, in lists."""
+        said = ("label", "score", "explanation")
+        labels = " or ".join(f"annotations[{name!r}].{what} is not None" for name in names for what in said)
         columns = {"status": "status_code"}
         for window, table in self._windows(f"{self._form.condition} and ({labels})", columns, since):
             if table is None:

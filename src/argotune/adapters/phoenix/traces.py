@@ -178,7 +178,8 @@ class PhoenixTraces:
                 return
 
     def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """Annotations with a label and one of the names on a stream's spans that started at `since` or later."""
+        """Annotations that say something under one of the names, on a stream's spans that started at `since` or
+        later."""
         if not names:
             return
         with self._spans(stream) as spans:

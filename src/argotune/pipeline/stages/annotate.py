@@ -25,7 +25,7 @@ from argotune.labels.queue import ItemKind, QueueItem, hard_spans
 from argotune.labels.selection import OpenQuestions, Reason, Selection, lot_of, select
 from argotune.labels.sharing import places_beside_contest
 from argotune.pipeline.day_shares import day_shares
-from argotune.pipeline.label_state import LabelState, label_state, own_annotations
+from argotune.pipeline.label_state import LabelState, annotation_names, label_state, own_annotations
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
 from argotune.promotion.versions import Version
@@ -66,7 +66,7 @@ def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, 
 def label_by_lm(this: Pass, programs: Sequence[Program]) -> list[AnnotatorReport]:
     """Let the LM annotator label now what people have labelled of a module's programs, to be compared, and what waits;
     its stored reports."""
-    names = list(dict.fromkeys(name for program in programs for name in program.fields.label_names))
+    names = annotation_names(this, [program.fields for program in programs])
     read = list(this.ports.traces.annotations(this.stream, names, this.kept.oldest))
     found = ((program, own_annotations(this, program.fields, read)) for program in programs)
     return [_label(this, label_state(this, program, own), _budget(this)) for program, own in found]
@@ -178,7 +178,8 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
     rules, challenger = this.config.annotation, _challenger(this, state.program)
     taken = frozenset((*state.by_people(), *state.items, *(state.contest.wait if state.contest else ())))
     experiences = state.log.experiences(state.program.name)
-    questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id)
+    refuted = frozenset(state.refuted())
+    questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id, refuted)
     trusted = trusted_examples(state.log, state.questions, state.program.fields)
     training = [example for example in trusted if example.split is Split.TRAIN]
     return select(

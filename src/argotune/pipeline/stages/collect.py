@@ -15,10 +15,12 @@ from argotune.data.gathering import Given, gather, own_spans, state_of
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged
+from argotune.data.remarks import heard
 from argotune.data.splitting import split_when_opened
 from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
+from argotune.pipeline.label_state import annotation_names
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.preferences import what_won
 from argotune.pipeline.remasking import mask_again
@@ -59,7 +61,7 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     spans.read_new()
     if this.request.reach is not None:
         spans.read_again(max(this.now - this.request.reach, this.kept.oldest))
-    names = tuple(dict.fromkeys(name for f in fields for name in f.label_names))
+    names = annotation_names(this, fields)
     labels = this.ports.traces.count_labels(this.stream, names, spans.reading.read_since)
     beside = _beside(this, names, spans.counts)
     found = {f.program: _dataset(this, f, beside) for f in fields}
@@ -106,7 +108,8 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     """What the program's experiences and labels come to, and the annotations on them. Reads those experiences of which
     something is new."""
     config, log, questions = this.config, this.archive, this.questions(fields.program)
-    read, kept = [a for a in beside.annotations if a.name in fields.label_names], beside.kept
+    told, kept = heard(beside.annotations, fields, config.annotation.remarks), beside.kept
+    read = told.annotations
     queued = {item.span_id: item for item in beside.queued if item.program == fields.program}
     read += what_won(this.contests, fields, read, queued)
     own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
@@ -123,6 +126,7 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
         "examples": found.sums.count(),
         **beside.spans,
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
+        **told.unread,
         **found.counts,
         **({"expired": found.expired} if found.expired else {}),
         **({HELD: 1} if kept.is_held else {}),
