@@ -37,6 +37,7 @@ def test_a_run_has_score_facts_dataset_and_a_table_that_its_page_shows(shown: Sh
     assert shown.table(challenger)[0] == {
         "example": "ex-0", "split": "test", "label_source": "human", "span": None, "inputs/query": "query 0",
         "expected/agent": "video", "outputs/agent": "video", "score": 1.0,
+        "seconds": 1.5, "tokens": 300, "usd": 0.004,
     }  # fmt: skip
 
 

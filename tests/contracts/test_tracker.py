@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
-from contracts.trackers import Shown, ShownByMlflow, ShownByPhoenix, ShownInMemory, example, tracked_run
+from contracts.trackers import Shown, ShownByMlflow, ShownByPhoenix, ShownInMemory, example, totals, tracked_run
 
 from argotune.adapters.retrying import Patience
 from argotune.errors import Unavailable
@@ -67,6 +67,30 @@ def test_one_dataset_and_both_versions_are_seen_side_by_side(shown: Shown, run: 
     assert shown.scores(links) == {"champion": champion, "challenger": {f"query {n}": [1.0] for n in range(6)}}
     facts = shown.facts(links)
     assert (facts["verdict"], facts["effect"], facts["attempt"]) == ("promoted", 0.25, 1)
+
+
+def test_answers_are_seen_with_what_they_took(shown: Shown, run: TrackedRun) -> None:
+    for _ in range(2):
+        links = shown.tracker().publish(run)
+    found = shown.efforts(links)
+    assert found["champion"] == {"query 0": (0.0, None, None)} | {
+        f"query {n}": (0.25, 100 + n, None) for n in range(1, 6)
+    }
+    assert found["challenger"] == {f"query {n}": (1.5, 300 + n, 0.004) for n in range(6)}
+
+
+def test_totals_of_an_open_contest_are_seen_until_its_run_is_published(shown: Shown, run: TrackedRun) -> None:
+    assert shown.told_open(run) == ""
+    for n in (12, 57):
+        open_ = totals(run)
+        shown.tracker().show_open(replace(open_, sentence=f"open: {n} answers of both"))
+        assert f"open: {n} answers of both" in shown.told_open(run)
+    links = shown.tracker().publish(run)
+    assert shown.told_open(run) == ""
+    assert shown.expected(links) == {f"query {n}": "video" for n in range(8)}
+    shown.tracker().show_open(totals(run))
+    assert "57 answers of both" in shown.told_open(run)
+    assert shown.expected(links) == {f"query {n}": "video" for n in range(8)}
 
 
 def test_the_same_two_versions_met_again_are_parts_of_their_own(shown: Shown, run: TrackedRun) -> None:

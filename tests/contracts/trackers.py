@@ -9,16 +9,23 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlsplit
 
+from factories import NOON
+
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.mlflow.connection import MlflowHttp
 from argotune.adapters.mlflow.tracker import MlflowTracker
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.tracker import PhoenixTracker
+from argotune.adapters.phoenix.tracker import ABOUT, PhoenixTracker
 from argotune.adapters.retrying import USUAL, Patience
-from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun, Tracker
+from argotune.lm.effort import Effort
+from argotune.runs.tracker import OpenTotals, TrackedExample, TrackedLinks, TrackedRun, Tracker
 
 Scores = Mapping[str, list[float | None]]
 """The scores that are shown beside an example, by its query."""
+
+
+Efforts = Mapping[str, tuple[float, int | None, float | None]]
+"""Seconds (0 where nobody knows them), tokens and dollars that are shown beside an example, by its query."""
 
 
 FACTS = {"verdict": "promoted", "effect": 0.25, "attempt": 1, "p_value": float("nan"), "teacher": None}
@@ -35,7 +42,16 @@ def example(number: int, split: str = "test") -> TrackedExample:
         champion_score=hit,
         challenger_answers={"agent": "video"},
         challenger_score=1.0,
+        champion_effort=Effort(0.25, 100 + number) if number else Effort(),
+        challenger_effort=Effort(1.5, 300 + number, 0.004),
+        answered_at=NOON + timedelta(minutes=number),
     )
+
+
+def totals(run: TrackedRun) -> OpenTotals:
+    """How the run's contest stood while it was open."""
+    facts = {"answers": 57, "answers_that_differ": 12, "log_wealth": 1.5}
+    return OpenTotals(run.tenant_id, run.program, "open: 10 labels, 57 answers of both", facts, NOON)
 
 
 def tracked_run(tenant: str, now: datetime) -> TrackedRun:
@@ -65,6 +81,12 @@ class Shown(Protocol):
     def facts(self, links: TrackedLinks) -> dict[str, Any]:
         """What the challenger's page says."""
 
+    def efforts(self, links: TrackedLinks) -> dict[str, Efforts]:
+        """Of each role."""
+
+    def told_open(self, run: TrackedRun) -> str:
+        """What is told of an open contest where the program's results are, "" where there is none."""
+
     def parts(self, links: TrackedLinks) -> int:
         """How many results there are of the program, of all contests."""
 
@@ -93,6 +115,21 @@ class ShownInMemory:
 
     def facts(self, links: TrackedLinks) -> dict[str, Any]:
         return dict(self._run(links).facts)
+
+    def efforts(self, links: TrackedLinks) -> dict[str, Efforts]:
+        run = self._run(links)
+        return {
+            role: {
+                e.inputs["query"]: (effort.seconds or 0.0, effort.tokens, effort.usd)
+                for e in run.examples
+                if e.champion_answers and (effort := getattr(e, f"{role}_effort"))
+            }
+            for role in ("champion", "challenger")
+        }
+
+    def told_open(self, run: TrackedRun) -> str:
+        found = self._tracker.open.get((run.tenant_id, run.program))
+        return f"{found.sentence} {dict(found.facts)}" if found else ""
 
     def parts(self, links: TrackedLinks) -> int:
         return 2 * len(self._tracker.runs)
@@ -129,6 +166,16 @@ class ShownByPhoenix:
     def facts(self, links: TrackedLinks) -> dict[str, Any]:
         return next(e["metadata"] for e in self._parts(links) if e["metadata"]["role"] == "challenger")
 
+    def efforts(self, links: TrackedLinks) -> dict[str, Efforts]:
+        rows = {e["metadata"]["role"]: self.http.get(f"v1/experiments/{e['id']}/json") for e in self._parts(links)}
+        return {role: {row["input"]["query"]: _effort(row) for row in all} for role, all in rows.items()}
+
+    def told_open(self, run: TrackedRun) -> str:
+        found = self.http.get("v1/datasets", {"name": f"{run.tenant_id}/{run.program}"})["data"]
+        (dataset,) = found or [{"description": "", "metadata": {}}]
+        contest = dataset["metadata"].get("open_contest", "")
+        return dataset["description"].removeprefix(ABOUT) + str(contest)
+
     def parts(self, links: TrackedLinks) -> int:
         return len(list(self.http.pages(f"{self._dataset(links)}/experiments", {}, 100)))
 
@@ -142,6 +189,12 @@ class ShownByPhoenix:
 
 def _scores(row: Mapping[str, Any]) -> list[float | None]:
     return [annotation["score"] for annotation in row["annotations"] if annotation["name"] == "score"]
+
+
+def _effort(row: Mapping[str, Any]) -> tuple[float, int | None, float | None]:
+    took = datetime.fromisoformat(row["end_time"]) - datetime.fromisoformat(row["start_time"])
+    beside = {annotation["name"]: annotation["score"] for annotation in row["annotations"]}
+    return took.total_seconds(), beside.get("tokens"), beside.get("usd")
 
 
 class ShownByMlflow:
@@ -179,6 +232,20 @@ class ShownByMlflow:
         data = self.runs(links)[1]["data"]
         metrics = {metric["key"]: metric["value"] for metric in data["metrics"]}
         return metrics | {param["key"]: param["value"] for param in data["params"]}
+
+    def efforts(self, links: TrackedLinks) -> dict[str, Efforts]:
+        return {
+            self.tags(run)["argotune.role"]: {
+                row["inputs/query"]: (row["seconds"] or 0.0, row["tokens"], row["usd"]) for row in self.table(run)
+            }
+            for run in self.runs(links)
+        }
+
+    def told_open(self, run: TrackedRun) -> str:
+        id = self.http.experiment_id(f"{run.tenant_id}/{run.program}")
+        found = self.http.get("api/2.0/mlflow/experiments/get", {"experiment_id": id})["experiment"] if id else {}
+        tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+        return tags.get("mlflow.note.content", "")
 
     def parts(self, links: TrackedLinks) -> int:
         experiment = links.dataset.partition("experiments/")[2].partition("/")[0]

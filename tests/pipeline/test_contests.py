@@ -130,6 +130,28 @@ def test_evidence_of_several_passes_promotes_by_what_people_were_asked():
     assert page.run_id == contest.id, "one page of all its passes, when it has ended"
 
 
+def test_drawn_questions_that_judged_are_published_too():
+    world, config = contested()
+    until_its_end(world, config)
+    (page,) = world.tracker.runs.values()
+    contest = book(world).contest(page.run_id)
+    published = {example.id for example in page.examples if example.challenger_answers is not None}
+    assert published == set(contest.judged)
+    assert not published <= set(contest.sealed_ids)
+
+
+def test_an_open_contest_is_told_in_totals_until_it_has_ended():
+    world, config = contested()
+    shown = world.tracker.open["acme", "routing"]
+    contest = contest_of(world)
+    assert shown.sentence == contest.sentence
+    assert shown.facts["answers"] == shown.facts["answers_equal"] + shown.facts["answers_that_differ"] > 0
+    assert shown.facts["labels"] == len(contest.judged)
+    assert not any(agent in str(shown) for agent in AGENTS), "nothing of what was answered"
+    until_its_end(world, config)
+    assert world.tracker.open == {}
+
+
 def test_an_undecided_pass_trains_nothing_and_asks_each_version_once():
     world, config = contested()
     contest = contest_of(world)

@@ -8,9 +8,11 @@ import pytest
 from scripted_lm import like_the_nearest_demo
 from world import ScriptedLMs, World, filled, run_once, traffic
 
+from argotune.adapters.memory.traces import MemoryTracker
 from argotune.errors import Unavailable
 from argotune.lm.effort import Effort
 from argotune.pipeline.operations.contests import show_contest
+from argotune.pipeline.stages.report import NOT_SHOWN
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import ContestState
 from argotune.promotion.evidence import Pair
@@ -70,6 +72,26 @@ def test_each_answer_stands_in_the_journal_with_what_it_took():
     run = run_once(world, config)
     efforts = {(pair.champion.effort, pair.challenger.effort) for pair in pairs_of(world, run)}
     assert efforts == {(Effort(1.0, 10), Effort(2.0, 10))}
+
+
+def test_what_judged_is_published_with_what_it_took_and_when_it_was_answered():
+    world, config = slow(2.0)
+    run = run_once(world, config)
+    (page,) = world.tracker.runs.values()
+    judged = [example for example in page.examples if example.champion_answers is not None]
+    assert {example.id for example in judged} == {score.example_id for score in run.comparison.scores}
+    efforts = {(e.champion_effort, e.challenger_effort, e.answered_at) for e in judged}
+    assert efforts == {(Effort(1.0, 10), Effort(2.0, 10), world.now)}
+
+
+def test_a_tracker_that_shows_no_totals_stops_no_pass_and_is_counted(monkeypatch):
+    def refuse(_tracker: MemoryTracker, _totals: object) -> None:
+        raise Unavailable("Phoenix is down")
+
+    monkeypatch.setattr(MemoryTracker, "show_open", refuse)
+    world, config = filled(40)
+    run = run_once(world, config, forced=True)
+    assert (run.outcome, run.counts[NOT_SHOWN]) == ("undecided", 1)
 
 
 def test_answers_of_a_run_that_is_taken_up_again_are_not_measured_twice():

@@ -322,7 +322,8 @@ class Work:
         """What the challenger was trained and chosen on, and what judged it."""
         contest = self._this.contests.contest(self.run.contest or "")
         trained = self.run if self.run.plan else self._trainer(contest.id)
-        examples = self._data.pick((*contest.seen_ids, *contest.sealed_ids))
+        ids = dict.fromkeys((*contest.seen_ids, *contest.sealed_ids, *contest.judged))
+        examples = self._data.pick(ids)
         if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
             made = self._kept_synthetic(contest.id)
             examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))

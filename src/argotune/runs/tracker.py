@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from argotune.data.spans import Json
+from argotune.lm.effort import UNKNOWN, Effort
 
 
 @dataclass(frozen=True)
 class TrackedExample:
-    """One test example as a tracker shows it: what went in, what was right, and both programs' answers, as JSON."""
+    """One test example as a tracker shows it: what went in, what was right, and both programs' answers, as JSON, with
+    what they took and when both were there."""
 
     id: str
     inputs: Mapping[str, Json]
@@ -24,6 +27,33 @@ class TrackedExample:
     champion_score: float | None = None
     challenger_answers: Mapping[str, Json] | None = None
     challenger_score: float | None = None
+    champion_effort: Effort = UNKNOWN
+    challenger_effort: Effort = UNKNOWN
+    answered_at: datetime | None = None
+
+
+Facts = Mapping[str, str | float | int | bool | None]
+
+
+def mean_efforts(efforts: Sequence[Effort]) -> dict[str, float | int]:
+    """The means of what answers took, over those of which it is known, and of how many it is."""
+    found = dict[str, float | int]()
+    for name in ("seconds", "tokens", "usd"):
+        known = [amount for effort in efforts if (amount := getattr(effort, name)) is not None]
+        if known:
+            found |= {f"mean_{name}": math.fsum(known) / len(known), f"answers_with_{name}": len(known)}
+    return found
+
+
+@dataclass(frozen=True)
+class OpenTotals:
+    """How an open contest stands, without anything of its answers: who saw them could tune to them."""
+
+    tenant_id: str
+    program: str
+    sentence: str
+    facts: Facts
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -39,7 +69,7 @@ class TrackedRun:
     champion_version: str
     challenger_version: str
     examples: Sequence[TrackedExample]
-    facts: Mapping[str, str | float | int | bool | None]
+    facts: Facts
     started_at: datetime
     ended_at: datetime
     states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -57,7 +87,11 @@ class Tracker(Protocol):
     """Where people look at results side by side."""
 
     def publish(self, run: TrackedRun) -> TrackedLinks:
-        """Store dataset and both experiments; publishing the same run again changes nothing."""
+        """Store dataset and both experiments; publishing the same run again changes nothing. Its contest is told as
+        open no more."""
+
+    def show_open(self, totals: OpenTotals) -> None:
+        """Tell where a program's results are how its open contest stands, in place of what was told before."""
 
     def project_link(self, tenant_id: str) -> str | None:
         """Where a tenant's traces can be seen, None when there is no such page."""

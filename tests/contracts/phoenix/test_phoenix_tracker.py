@@ -49,8 +49,12 @@ def test_a_dataset_has_one_version_and_a_tenant_s_name_and_experiments_have_the_
     for experiment in found:
         assert (experiment["successful_run_count"], experiment["missing_run_count"]) == (6, 0)
     assert found[1]["metadata"] == FACTS | {
-        "p_value": None, "role": "challenger", "version": "v-new", "run": "run-1"
+        "p_value": None, "role": "challenger", "version": "v-new", "run": "run-1",
+        "mean_seconds": 1.5, "answers_with_seconds": 6, "mean_tokens": 302.5, "answers_with_tokens": 6,
+        "mean_usd": pytest.approx(0.004), "answers_with_usd": 6,
     }  # fmt: skip
+    assert {found[0]["metadata"][f"answers_with_{name}"] for name in ("seconds", "tokens")} == {5}
+    assert "mean_usd" not in found[0]["metadata"], "unknown is not nothing"
 
 
 def test_splits_labels_and_span_links_are_with_the_examples(

@@ -16,7 +16,7 @@ from argotune.data.source import SpanRead
 from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
-from argotune.runs.tracker import TrackedLinks, TrackedRun
+from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
 from argotune.tenants.binding import TraceProject
 
 
@@ -166,14 +166,20 @@ def _place(stream: Stream) -> str | TraceProject:
 
 @dataclass
 class MemoryTracker:
-    """Tracker: keeps what was published, by run id."""
+    """Tracker: keeps what was published, by run id, and the totals of open contests by tenant and program."""
 
     runs: dict[str, TrackedRun] = field(default_factory=dict)
+    open: dict[tuple[str, str], OpenTotals] = field(default_factory=dict)
 
     def publish(self, run: TrackedRun) -> TrackedLinks:
         """Keep a run; publishing it again replaces it with itself."""
         self.runs[run.run_id] = run
+        self.open.pop((run.tenant_id, run.program), None)
         return TrackedLinks(f"memory://datasets/{run.program}", f"memory://compare/{run.run_id}")
+
+    def show_open(self, totals: OpenTotals) -> None:
+        """Keep the totals of a program's open contest."""
+        self.open[totals.tenant_id, totals.program] = totals
 
     def project_link(self, _tenant_id: str) -> str | None:
         """There is no page."""

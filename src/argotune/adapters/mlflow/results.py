@@ -11,7 +11,8 @@ from typing import Any, TypeGuard
 
 from argotune.adapters.json_http import storable_json
 from argotune.data.spans import Json
-from argotune.runs.tracker import TrackedExample, TrackedRun
+from argotune.lm.effort import UNKNOWN, Effort
+from argotune.runs.tracker import TrackedExample, TrackedRun, mean_efforts
 from argotune.store.sealing import digest
 
 TABLE = "eval_results_table.json"
@@ -41,6 +42,7 @@ class Answered:
     example: TrackedExample
     answers: Mapping[str, Json] | None
     score: float | None
+    effort: Effort = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class Result:
         """The mean score of the examples that were scored, how many there were, and the facts that are numbers."""
         scores = [a.score for a in self.answered if a.score is not None]
         own = {SCORE: math.fsum(scores) / len(scores)} if scores else {}
-        return {**own, "scored_examples": float(len(scores)), **dict(self._numbers())}
+        efforts = {name: float(n) for name, n in mean_efforts([a.effort for a in self.answered]).items()}
+        return {**own, "scored_examples": float(len(scores)), **efforts, **dict(self._numbers())}
 
     @property
     def params(self) -> dict[str, str]:
@@ -116,7 +119,7 @@ class Result:
         )
         columns = ["example", "split", "label_source", "span"]
         columns += [f"inputs/{name}" for name in of_inputs] + [f"expected/{name}" for name in of_expected]
-        columns += [f"outputs/{name}" for name in of_answers] + [SCORE]
+        columns += [f"outputs/{name}" for name in of_answers] + [SCORE, "seconds", "tokens", "usd"]
         rows = [_row(each, of_inputs, of_expected, of_answers) for each in self.answered]
         return {"columns": storable_json(columns), "data": storable_json(rows)}
 
@@ -132,8 +135,8 @@ class Result:
 
 def results_of(run: TrackedRun) -> Iterator[Result]:
     """Both versions' results, the champion's first."""
-    champion = [Answered(e, e.champion_answers, e.champion_score) for e in run.examples]
-    challenger = [Answered(e, e.challenger_answers, e.challenger_score) for e in run.examples]
+    champion = [Answered(e, e.champion_answers, e.champion_score, e.champion_effort) for e in run.examples]
+    challenger = [Answered(e, e.challenger_answers, e.challenger_score, e.challenger_effort) for e in run.examples]
     yield Result(run, "champion", run.champion_version, [a for a in champion if a.answers is not None])
     yield Result(run, "challenger", run.challenger_version, [a for a in challenger if a.answers is not None])
 
@@ -174,6 +177,7 @@ def _row(each: Answered, of_inputs: Sequence[str], of_expected: Sequence[str], o
         *(example.expected.get(name) for name in of_expected),
         *(answers.get(name) for name in of_answers),
         each.score,
+        *(each.effort.seconds, each.effort.tokens, each.effort.usd),
     ]
 
 

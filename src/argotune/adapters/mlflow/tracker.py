@@ -6,17 +6,20 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, segment
+from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
 from argotune.adapters.mlflow.names import model_name, results_name
 from argotune.adapters.mlflow.results import PROGRAM, RUN, TABLE, VERSION, Result, dataset_input, records, results_of
 from argotune.adapters.project_names import project_name
-from argotune.runs.tracker import TrackedLinks, TrackedRun
+from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
 
 RECORDS_AT_ONCE = 500
 RUNS_AT_ONCE = 100
 DATASETS_AT_ONCE = 50
 VERSIONS_AT_ONCE = 1000
+
+NOTE = "mlflow.note.content"
+"""The tag that MLflow shows as the description of an experiment."""
 
 _SERVED = "mlflow-artifacts:"
 """How the place of a run's files begins where the server itself takes them."""
@@ -42,7 +45,20 @@ class MlflowTracker:
         if not all(_is_ended(known.get(result.role)) for result in results):
             self._store_records(run, dataset_id)
         ids = [self._published(run, result, experiment_id, dataset_id, known.get(result.role)) for result in results]
+        self._note(experiment_id, "")
         return self._links(experiment_id, dataset_id, ids)
+
+    def show_open(self, totals: OpenTotals) -> None:
+        """Tell it in the note on the program's experiment, which is made where it is missing.
+
+        Raises what MlflowHttp raises.
+        """
+        experiment_id = self._http.made_experiment(results_name(totals))
+        self._note(experiment_id, f"At {totals.at:%Y-%m-%d %H:%M} the contest was {totals.sentence}")
+
+    def _note(self, experiment_id: str, told: str) -> None:
+        tag = {"experiment_id": experiment_id, "key": NOTE, "value": storable_json(told)}
+        self._http.post(f"{V2}/experiments/set-experiment-tag", tag)
 
     def project_link(self, tenant_id: str) -> str | None:
         """The page of a tenant's traces, None when the tenant has sent none."""

@@ -13,10 +13,14 @@ from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.project_names import project_name
 from argotune.data.spans import Json
 from argotune.errors import BadAnswer
-from argotune.runs.tracker import TrackedExample, TrackedLinks, TrackedRun
+from argotune.lm.effort import UNKNOWN, Effort
+from argotune.runs.tracker import OpenTotals, TrackedExample, TrackedLinks, TrackedRun, mean_efforts
 
 SCORE = "score"
 """The name of the evaluation that compares a run's answer with the label."""
+
+ABOUT = "Examples of one program of one tenant, with the split they belong to"
+PATCH = "mutation($input: PatchDatasetInput!) { patchDataset(input: $input) { dataset { id } } }"
 
 UPLOAD_ROWS = 2000
 LIST_ROWS = 500
@@ -41,6 +45,14 @@ class ExampleAnswer:
     example_id: str
     answers: Mapping[str, Json] | None
     score: float | None
+    effort: Effort = UNKNOWN
+    at: datetime | None = None
+
+    @property
+    def evaluations(self) -> dict[str, float]:
+        """By the name under which Phoenix shows each beside the answer; what is not known is left out."""
+        found = {SCORE: self.score, "tokens": self.effort.tokens, "usd": self.effort.usd}
+        return {name: float(value) for name, value in found.items() if value is not None}
 
 
 class PhoenixTracker:
@@ -56,19 +68,38 @@ class PhoenixTracker:
 
         Raises what PhoenixHttp raises; publishing again after any of it is safe.
         """
-        dataset_id, version_id = self._upload(run)
+        dataset_id, version_id = self._upload(_dataset_name(run.tenant_id, run.program), run.examples)
         node_ids = self._node_ids(dataset_id, _scored_splits(run))
         names = {role: f"{run.program} {version[:SHOWN_CHARS]} {role}" for role, version, _ in _roles(run)}
         known = self._experiments(dataset_id, run.run_id, frozenset(names.values()), run.started_at - CLOCKS_APART)
         ids = []
         for role, version, answered in _roles(run):
             name = names[role]
-            body = _experiment_body(run, name, role, version, version_id)
+            body = _experiment_body(run, name, role, version, version_id, mean_efforts([a.effort for a in answered]))
             experiment_id = known.get(name) or self._created(dataset_id, body)
             self._write(run, experiment_id, {_id(node_ids, a.example_id): a for a in answered})
             ids.append(experiment_id)
+        self._describe(dataset_id, ABOUT, {})
         link = f"{self._public_url}/datasets/{dataset_id}"
         return TrackedLinks(f"{link}/examples", f"{link}/compare?experimentId={ids[0]}&experimentId={ids[1]}")
+
+    def show_open(self, totals: OpenTotals) -> None:
+        """Tell it in the description and the metadata of the program's dataset, which is made where it is missing.
+
+        Raises what PhoenixHttp raises.
+        """
+        name = _dataset_name(totals.tenant_id, totals.program)
+        told = f"{ABOUT}. At {totals.at:%Y-%m-%d %H:%M} the contest was {totals.sentence}"
+        self._describe(self._dataset_id(name), told, {"open_contest": storable_json(dict(totals.facts))})
+
+    def _dataset_id(self, name: str) -> str:
+        """The id of a dataset, which is made where it is missing."""
+        found = rows(self._http.get("v1/datasets", {"name": name, "limit": 1}), "v1/datasets")
+        return _id(found[0], "id") if found else self._upload(name, [])[0]
+
+    def _describe(self, dataset_id: str, description: str, metadata: Mapping[str, Json]) -> None:
+        described = {"datasetId": dataset_id, "description": storable_json(description), "metadata": metadata}
+        self._http.graphql("patchDataset", PATCH, {"input": described})
 
     def project_link(self, tenant_id: str) -> str | None:
         """The page of a tenant's traces, None when the tenant has sent none."""
@@ -83,11 +114,11 @@ class PhoenixTracker:
         """Give the connections back."""
         self._http.close()
 
-    def _upload(self, run: TrackedRun) -> tuple[str, str]:
-        """Add or change the run's examples, keeping others; ids of the dataset and of its newest version."""
+    def _upload(self, name: str, examples: Sequence[TrackedExample]) -> tuple[str, str]:
+        """Add or change examples, keeping others; ids of the dataset and of its newest version."""
         answer: Any = None
-        for start in range(0, max(1, len(run.examples)), UPLOAD_ROWS):
-            body = _dataset_body(run, run.examples[start : start + UPLOAD_ROWS])
+        for start in range(0, max(1, len(examples)), UPLOAD_ROWS):
+            body = _dataset_body(name, examples[start : start + UPLOAD_ROWS])
             answer = self._http.post("v1/datasets/upload", body, {"sync": "true"})
         data = _object(answer, "v1/datasets/upload")
         return _id(data, "dataset_id"), _id(data, "version_id")
@@ -123,17 +154,21 @@ class PhoenixTracker:
         missing = {node_id: a for node_id, a in answered.items() if node_id not in there}
         bodies = [_run_body(run, node_id, a) for node_id, a in missing.items()]
         self._post_all(f"{path}/runs", bodies)
-        self._post_all("v1/experiment_evaluations", list(self._unscored(run, path, answered)))
+        self._post_all("v1/experiment_evaluations", list(self._not_evaluated(run, path, answered)))
 
-    def _unscored(self, run: TrackedRun, path: str, answered: Mapping[str, ExampleAnswer]) -> Iterator[dict[str, Any]]:
-        found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": SCORE}, LIST_ROWS)
+    def _not_evaluated(
+        self, run: TrackedRun, path: str, answered: Mapping[str, ExampleAnswer]
+    ) -> Iterator[dict[str, Any]]:
+        names = sorted({SCORE, *(name for answer in answered.values() for name in answer.evaluations)})
+        found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": names}, LIST_ROWS)
         for row in found:
             stored = row.get("experiment_run")
             if not isinstance(stored, dict):
                 raise BadAnswer(f"Phoenix: {path}/incomplete-evaluations: a row has no experiment_run")
             answer = answered.get(_id(stored, "dataset_example_id"))
-            if answer is not None and answer.score is not None:
-                yield _score_body(run, _id(stored, "id"), answer.score)
+            values, lacking = answer.evaluations if answer else {}, row.get("evaluation_names", names)
+            for name in values.keys() & set(lacking):
+                yield _evaluation_body(run, _id(stored, "id"), name, values[name])
 
     def _post_all(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> None:
         with ThreadPoolExecutor(WRITERS) as pool:
@@ -149,18 +184,24 @@ class PhoenixTracker:
 
 
 def _roles(run: TrackedRun) -> Iterable[tuple[str, str, list[ExampleAnswer]]]:
-    champion = [ExampleAnswer(e.id, e.champion_answers, e.champion_score) for e in run.examples]
-    challenger = [ExampleAnswer(e.id, e.challenger_answers, e.challenger_score) for e in run.examples]
+    champion = [
+        ExampleAnswer(e.id, e.champion_answers, e.champion_score, e.champion_effort, e.answered_at)
+        for e in run.examples
+    ]
+    challenger = [
+        ExampleAnswer(e.id, e.challenger_answers, e.challenger_score, e.challenger_effort, e.answered_at)
+        for e in run.examples
+    ]
     yield "champion", run.champion_version, [a for a in champion if a.answers is not None]
     yield "challenger", run.challenger_version, [a for a in challenger if a.answers is not None]
 
 
-def _dataset_body(run: TrackedRun, examples: Sequence[TrackedExample]) -> dict[str, Any]:
+def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> dict[str, Any]:
     """Rows in columns. `append` adds and changes by example id and deletes nothing."""
     return {
         "action": "append",
-        "name": storable_json(f"{run.tenant_id}/{run.program}"),
-        "description": "Examples of one program of one tenant, with the split they belong to",
+        "name": name,
+        "description": ABOUT,
         "inputs": [storable_json(dict(e.inputs)) for e in examples],
         "outputs": [storable_json(dict(e.expected)) for e in examples],
         "metadata": [{"label_source": e.label_source, "split": e.split} for e in examples],
@@ -170,13 +211,20 @@ def _dataset_body(run: TrackedRun, examples: Sequence[TrackedExample]) -> dict[s
     }
 
 
-def _experiment_body(run: TrackedRun, name: str, role: str, version: str, version_id: str) -> dict[str, Any]:
+def _dataset_name(tenant_id: str, program: str) -> str:
+    """What a program's dataset is called."""
+    return str(storable_json(f"{tenant_id}/{program}"))
+
+
+def _experiment_body(
+    run: TrackedRun, name: str, role: str, version: str, version_id: str, efforts: Mapping[str, float | int]
+) -> dict[str, Any]:
     """An experiment on the splits that were scored, so that the others do not count as missing."""
     splits = _scored_splits(run)
     return {
         "name": name,
         "description": f"{role} {version} of {run.program}",
-        "metadata": storable_json({**run.facts, "role": role, "version": version, "run": run.run_id}),
+        "metadata": storable_json({**run.facts, **efforts, "role": role, "version": version, "run": run.run_id}),
         "version_id": version_id,
         **({"splits": splits} if splits else {}),
     }
@@ -195,19 +243,21 @@ def _is_before(at: object, since: datetime) -> bool:
 
 
 def _run_body(run: TrackedRun, node_id: str, answered: ExampleAnswer) -> dict[str, Any]:
-    """Both times are the same: how long one answer took is not known here."""
-    at = run.ended_at.isoformat()
+    """It ends when the answer was written down. Both times are the same where nobody knows how long it took."""
+    ended = answered.at or run.ended_at
+    started = ended - timedelta(seconds=answered.effort.seconds or 0.0)
     output = storable_json(dict(answered.answers or {}))
-    return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, "start_time": at, "end_time": at}
+    times = {"start_time": started.isoformat(), "end_time": ended.isoformat()}
+    return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, **times}
 
 
-def _score_body(run: TrackedRun, run_id: str, score: float) -> dict[str, Any]:
+def _evaluation_body(run: TrackedRun, run_id: str, name: str, value: float) -> dict[str, Any]:
     at = run.ended_at.isoformat()
     return {
         "experiment_run_id": run_id,
-        "name": SCORE,
+        "name": name,
         "annotator_kind": "CODE",
-        "result": {"score": storable_json(score)},
+        "result": {"score": storable_json(value)},
         "start_time": at,
         "end_time": at,
     }

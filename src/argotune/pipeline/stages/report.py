@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from argotune.data.examples import Example
 from argotune.data.fields import Fields
 from argotune.data.splitting import Split
+from argotune.errors import ArgotuneError
+from argotune.lm.effort import UNKNOWN
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.contests import Contest
-from argotune.promotion.evidence import Pair
+from argotune.promotion.evidence import Page, Pair
 from argotune.promotion.registry import Registry
-from argotune.promotion.verdicts import Comparison, Score, Undecided, Verdict
+from argotune.promotion.verdicts import Comparison, Numbers, Score, Undecided, Verdict
 from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_record_of_trainer, ledger_records
 from argotune.runs.run import Run, RunState
-from argotune.runs.tracker import TrackedExample, TrackedRun
+from argotune.runs.tracker import Facts, OpenTotals, TrackedExample, TrackedRun
+
+log = logging.getLogger(__name__)
+
+NOT_SHOWN = "contest: its totals are not shown by the tracker"
 
 
 @dataclass(frozen=True)
@@ -34,19 +43,59 @@ class Reported:
 def report(this: Pass, run: Run, trained: Reported) -> Run:
     """Publish a judged run and end it. Publishing again after a crash changes nothing.
 
-    While a contest is open nothing of its answers is published: who saw them could tune to them.
+    While a contest is open its totals are shown and nothing of its answers: who saw them could tune to them.
     """
-    now, pages = this.now, dict[str, str | None]()
-    if not isinstance(run.verdict, Undecided):
-        pairs = this.contests.pairs(trained.contest.id)
-        links = this.ports.tracker.publish(_tracked(this.registry, run, trained, pairs, now))
-        pages = {"dataset_link": links.dataset, "comparison_link": links.comparison}
-    ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **pages)
+    now, found = this.now, dict[str, Any]()
+    if isinstance(run.verdict, Undecided):
+        found = _shown_open(this, run, trained.contest)
+    else:
+        answers = _answers(this.contests.pages(trained.contest.id))
+        links = this.ports.tracker.publish(_tracked(this.registry, run, trained, answers, now))
+        found = {"dataset_link": links.dataset, "comparison_link": links.comparison}
+    ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **found)
     of_trainer = ledger_record_of_trainer(trained.run, ended) if trained.run.id != run.id else ()
     return this.book.keep(ended, (*ledger_records(ended), *of_trainer))
 
 
-def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pair], now: datetime) -> TrackedRun:
+def _shown_open(this: Pass, run: Run, contest: Contest) -> dict[str, Any]:
+    """Show the totals of an open contest. They are a convenience: where the tracker takes none the run goes on, and
+    counts it."""
+    verdict = run.verdict
+    assert verdict is not None
+    totals = OpenTotals(run.tenant_id, run.program, contest.sentence, _open_facts(contest, verdict.numbers), this.now)
+    try:
+        this.ports.tracker.show_open(totals)
+    except ArgotuneError as error:
+        log.warning("%s: the tracker does not show how its contest stands: %s", run.program, error)
+        return {"counts": {**run.counts, NOT_SHOWN: 1}}
+    return {}
+
+
+def _open_facts(contest: Contest, numbers: Numbers) -> Facts:
+    return {
+        "contest": contest.id,
+        "champion": contest.champion,
+        "challenger": contest.challenger,
+        "opened_at": contest.opened_at.isoformat(),
+        "answers": numbers.answers,
+        "answers_equal": numbers.answers - numbers.differ,
+        "answers_that_differ": numbers.differ,
+        "labels": numbers.labels,
+        "labels_awaited": len(contest.wait),
+        "log_wealth": numbers.log_wealth,
+        "log_wealth_asked": -math.log(contest.level),
+    }
+
+
+_Answers = Mapping[str, tuple[Pair, datetime]]
+
+
+def _answers(pages: Sequence[Page]) -> _Answers:
+    """The pair of each question and when it was written down; of one that was drawn again the first."""
+    return {pair.question: (pair, page.at) for page in reversed(pages) for pair in reversed(page.pairs)}
+
+
+def _tracked(registry: Registry, run: Run, trained: Reported, answers: _Answers, now: datetime) -> TrackedRun:
     comparison, verdict = run.comparison, run.verdict
     assert comparison is not None
     assert verdict is not None
@@ -57,7 +106,7 @@ def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pa
         run_id=trained.contest.id,
         champion_version=champion.id,
         challenger_version=challenger.id,
-        examples=_rows(trained, comparison, pairs),
+        examples=_rows(trained, comparison, answers),
         facts=_facts(run, trained.run, challenger, verdict),
         started_at=run.started_at,
         ended_at=now,
@@ -65,16 +114,16 @@ def _tracked(registry: Registry, run: Run, trained: Reported, pairs: Sequence[Pa
     )
 
 
-def _rows(trained: Reported, comparison: Comparison, pairs: Sequence[Pair]) -> list[TrackedExample]:
+def _rows(trained: Reported, comparison: Comparison, answers: _Answers) -> list[TrackedExample]:
     """The examples, those that judged with what was made of them."""
     scores = {score.example_id: score for score in comparison.scores}
-    answers = {pair.question: pair for pair in reversed(pairs)}
     return [_row(trained.fields, example, scores, answers) for example in trained.examples]
 
 
-def _row(fields: Fields, example: Example, scores: Mapping[str, Score], answers: Mapping[str, Pair]) -> TrackedExample:
+def _row(fields: Fields, example: Example, scores: Mapping[str, Score], answers: _Answers) -> TrackedExample:
     id = example.id  # a digest, computed once
-    score, pair = scores.get(id), answers.get(id)
+    score = scores.get(id)
+    pair, at = answers.get(id, (None, None)) if score else (None, None)
     return TrackedExample(
         id=id,
         inputs=fields.as_json(example.inputs),
@@ -82,14 +131,17 @@ def _row(fields: Fields, example: Example, scores: Mapping[str, Score], answers:
         split=Split.TEST.value if score else example.split.value,
         label_source=example.source.value,
         span_id=example.span_id,
-        champion_answers=fields.as_json(pair.champion.answers) if score and pair else None,
+        champion_answers=fields.as_json(pair.champion.answers) if pair else None,
         champion_score=score.champion if score else None,
-        challenger_answers=fields.as_json(pair.challenger.answers) if score and pair else None,
+        challenger_answers=fields.as_json(pair.challenger.answers) if pair else None,
         challenger_score=score.challenger if score else None,
+        champion_effort=pair.champion.effort if pair else UNKNOWN,
+        challenger_effort=pair.challenger.effort if pair else UNKNOWN,
+        answered_at=at,
     )
 
 
-def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> dict[str, str | float | int | bool | None]:
+def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> Facts:
     numbers = verdict.numbers
     return {
         "run": run.id,

@@ -25,6 +25,9 @@ class Phoenix:
         self.asked.append((path, None))
         return {"data": {"dataset_id": "d", "version_id": "v", "id": f"made {len(self.asked)}"}}
 
+    def graphql(self, field: str, _query: str, _variables: Any) -> Any:
+        self.asked.append((field, None))
+
     def get(self, path: str, params: Any = None) -> Any:
         self.asked.append((path, params))
         return {"data": {"examples": [{"id": "e", "node_id": "n"}]}}
