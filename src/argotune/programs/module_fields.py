@@ -45,10 +45,16 @@ def asked_fields(name: str, module: dspy.Module) -> list[AskedField]:
 
 def answer_fields(module: dspy.Module) -> dict[str, FieldInfo]:
     """The answers of a module: the outputs of its last predictor that `forward` gives back, as far as its source tells;
-    where that gives back none of them, those of other predictors."""
-    predictors = innermost(module).predictors()
-    outputs = [signature_in(predictor).output_fields for predictor in reversed(predictors)]
-    returned = returned_by(innermost(module)) if _is_users(innermost(module)) else None
+    where that gives back none of them, those of other predictors. An agent of DSPy's whose predictor only calls tools
+    (dspy.ReActV2) answers what its own signature says."""
+    inner = innermost(module)
+    outputs = [signature_in(predictor).output_fields for predictor in reversed(inner.predictors())]
+    signature = getattr(inner, "signature", None)
+    if outputs and not _is_users(inner) and isinstance(signature, type) and issubclass(signature, dspy.Signature):
+        said = signature.output_fields
+        if not said.keys() & outputs[0].keys():
+            return _answers(said, None)
+    returned = returned_by(inner) if _is_users(inner) else None
     names = returned.names if returned else None
     for fields in outputs if names else []:
         if found := _answers(fields, names):

@@ -224,6 +224,22 @@ def test_answers_are_what_forward_gives_back_and_else_of_the_last_predictor(
     assert tuple(at("shop:support")[0].fields.answers) == answers
 
 
+def calls_a_tool(_config: object) -> dspy.Module:
+    return dspy.ReActV2("question -> n: int", tools=[])
+
+
+def thinks_in_code(_config: object) -> dspy.Module:
+    with pytest.warns(DeprecationWarning, match="ProgramOfThought"):
+        return dspy.ProgramOfThought("question -> n: int")
+
+
+@pytest.mark.parametrize("make", [calls_a_tool, thinks_in_code, lambda _c: dspy.RLM("question -> n: int")])
+def test_an_agent_answers_what_its_signature_says_and_not_how_it_came_to_it(shop: ModuleType, make: Callable[..., Any]):
+    shop.support = make
+    fields = at("shop:support")[0].fields
+    assert (fields.inputs, tuple(fields.answers), str(fields.types["n"])) == (("question",), ("n",), "int")
+
+
 # What is in the way
 
 
