@@ -116,7 +116,7 @@ class Fields:
 
     def read_all(self, texts: Mapping[str, str]) -> bool:
         """Whether each text can be read as its field's type."""
-        return all(self._reads(name, text) for name, text in texts.items())
+        return all(self._reads(name, texts[name]) for name in self.types if name in texts)
 
     def _reads(self, name: str, text: str) -> bool:
         try:
@@ -130,7 +130,7 @@ class Fields:
         for name, labels in self.answers.items():
             if name not in answers or (labels is not None and answers[name] not in labels):
                 return False
-        return self.read_all({name: answers[name] for name in self.types.keys() & self.answers.keys()})
+        return self.read_all(answers)
 
     @cached_property
     def sliced(self) -> str | None:

@@ -126,8 +126,8 @@ def answers_meant(fields: Fields, given: Sequence[tuple[str, str]]) -> dict[str,
             told = f"{f'{name}={said}'[:80]!r} is not FIELD=VALUE with each of {known} once"
             raise ConfigInvalid(told, argument="answers")
         if (answer := fields.meant(name, storable(said))) is None:
-            labels = fields.answers[name]
-            offered = "a text" if labels is None else f"one of {', '.join(labels)}"
+            labels, type_ = fields.answers[name], fields.types.get(name)
+            offered = f"one of {', '.join(labels)}" if labels else f"of type {type_}" if type_ else "a text"
             raise ConfigInvalid(f"{name} is {offered}, not {said[:60]!r}", argument="answers")
         answers[name] = answer
     missing = [name for name in fields.answers if name not in answers]
