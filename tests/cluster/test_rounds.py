@@ -166,7 +166,7 @@ def test_the_clock_starts_rounds_whose_runs_outlive_them(
             sleep(1)
     round_ = site.ended(new[0])
     assert round_.phase == "Succeeded", described(round_)
-    assert round_.outputs["outcome"] == "1 tenants: 1 submitted, 0 skipped, 0 failed"
+    assert round_.outputs["outcome"] == "1 tenant: 1 submitted, 0 skipped, 0 failed"
     run = site.ended(_only_run(site, tenant_id).name)
     _belongs_to(site, run, round_.name)
     assert run.outputs["outcome"].startswith("routing: promoted"), described(run)

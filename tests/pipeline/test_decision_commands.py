@@ -67,7 +67,7 @@ def test_the_ledger_shows_what_was_decided_spent_and_gained_without_a_tenants_na
 
 
 def test_learn_says_who_decides_and_keeps_it(told):
-    assert "the rules decide: 1 decisions in the ledger, 60 are needed" in told("learn")[1]
+    assert "the rules decide: 1 decision in the ledger, 60 are needed" in told("learn")[1]
     assert told("learn")[0] == 0
     assert [a["number"] for a in json.loads(told("learn", "--history", "--json")[1])] == [1, 2]
 

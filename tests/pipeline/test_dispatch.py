@@ -72,7 +72,7 @@ def test_every_tenant_gets_what_its_state_asks_for() -> None:
     cluster.looked_at("due", due_at=NOON - timedelta(minutes=5), open_at=None)
     cluster.traces.record("quiet", [make_span(started_at=NOON - timedelta(days=1), ended_at=NOON - timedelta(days=1))])
     cluster.traces.record("traffic", [make_span(started_at=NOON, ended_at=NOON)])
-    assert cluster.round("uid-0", tenants=("busy",)).sentence == "1 tenants: 1 submitted, 0 skipped, 0 failed"
+    assert cluster.round("uid-0", tenants=("busy",)).sentence == "1 tenant: 1 submitted, 0 skipped, 0 failed"
     done = cluster.round()
     assert reasons(done) == {
         "never": "submitted: never looked at",

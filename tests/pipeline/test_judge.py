@@ -85,7 +85,7 @@ def test_a_judge_that_agrees_labels_what_differs_and_people_a_share_drawn_by_lot
     assert {s.source for s in by.values()} == {LabelSource.HUMAN, LabelSource.LLM}
     assert all(s.is_asked is (s.source is LabelSource.HUMAN) for s in by.values())
     assert run.verdict.numbers.labels < len(run.comparison.scores)
-    assert "10000 labels of people are asked" in run.verdict.reason, "never by itself enough"
+    assert "10,000 labels of people are asked" in run.verdict.reason, "never by itself enough"
 
 
 @pytest.mark.parametrize(

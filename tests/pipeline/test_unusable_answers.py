@@ -314,7 +314,7 @@ def test_a_scorer_without_probabilities_is_silent_and_nothing_is_made_up(pieces:
     lms = LMs(LabelScorer(model, paid), None, dspy.JSONAdapter(), {})
     asked = [dspy.Example(query="clips", agent="video").with_inputs("query")]
     (routing,) = programs_of(World().tenant(), "routing")
-    with pytest.raises(NoContent, match=r"none of 1 questions was answered: no content: .*no probabilities"):
+    with pytest.raises(NoContent, match=r"none of 1 question was answered: no content: .*no probabilities"):
         score(routing.build(), routing, asked, lms, lambda _done, _all: None)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
+from argotune.stats.wording import counted
 from argotune.synthetic.content import FIELDS, BadContent, Content, Sample, count_of, read_content, sample_of
 from argotune.tenants.ids import slug
 
@@ -42,7 +43,7 @@ class FileContent:
             files = [path for path in self._folder.iterdir() if path.suffix in (".jsonl", ".sqlite")]
         except OSError as error:
             raise ConfigInvalid(f"ARGOTUNE_CONTENT_DIR: {str(self._folder)!r}: {error.strerror}") from error
-        return f"content files of {len(files)} tenants"
+        return f"content files of {counted(len(files), 'tenant')}"
 
     def _contents(self, tenant_id: str) -> Iterator[Content | BadContent]:
         self.ping()

@@ -27,6 +27,7 @@ from argotune.data.remarks import REMARKS
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import Corrupt, NewerRecord
+from argotune.stats.wording import counted
 from argotune.store.sealing import digest
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -243,7 +244,7 @@ class _Onward:
         old = [id for id, at in spans if at < self._given.oldest]
         forgotten = list(self._read(old))
         if len(forgotten) < len(old):
-            raise Corrupt(f"{len(old) - len(forgotten)} experiences of {day} cannot be read")
+            raise Corrupt(f"{counted(len(old) - len(forgotten), 'experience')} of {day} cannot be read")
         for experience in forgotten:
             self._touch(experience).dropped.add(experience.span_id)
         self._expired += old

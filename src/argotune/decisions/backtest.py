@@ -16,7 +16,7 @@ from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import Action
 from argotune.stats.interval import Interval
 from argotune.stats.significance import level_in_series
-from argotune.stats.wording import confidence
+from argotune.stats.wording import confidence, counted
 from argotune.store.records import StoredValue
 
 STARTS = (0.4, 0.6, 0.8)
@@ -69,7 +69,7 @@ class Backtest(StoredValue):
     def sentence(self) -> str:
         return (
             f"{self.model.per_thousand_calls:.3f} against {self.rules.per_thousand_calls:.3f} of gain per 1,000 LM "
-            f"calls on {self.decisions} later decisions of other tenants, "
+            f"calls on {counted(self.decisions, 'later decision')} of other tenants, "
             f"difference {self.low:+.3f} to {self.high:+.3f} "
             f"with {confidence(self.level)} confidence; "
             f"gain {self.model.gain:.2f} against {self.rules.gain:.2f}"
@@ -92,11 +92,13 @@ def backtest(rows: Sequence[LedgerRow], seed: int, level: float = HOLDING) -> Ba
     """Compare at `level` on the rows in which something was chosen."""
     chosen = sorted((row for row in rows if row.was_chosen), key=lambda row: (row.at, row.tenant, row.run))
     if len(chosen) < MIN_DECISIONS:
-        return NothingToCompare(f"{len(chosen)} decisions in the ledger, {MIN_DECISIONS} are needed to compare")
+        return NothingToCompare(
+            f"{counted(len(chosen), 'decision')} in the ledger, {MIN_DECISIONS} are needed to compare"
+        )
     judged = list(_judged(chosen, seed))
     if len(judged) < MIN_DECISIONS / 2 or len({row.tenant for row, _ in judged}) < FOLDS:
         return NothingToCompare(
-            f"only {len(judged)} decisions came after enough trainings of other tenants to learn from"
+            f"only {counted(len(judged), 'decision')} came after enough trainings of other tenants to learn from"
         )
     return _compared(judged, level)
 

@@ -16,6 +16,7 @@ from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import SKIP, Action, Advice, Contribution, ModelingContext, Strategy
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.errors.lines import in_short
+from argotune.stats.wording import counted
 from argotune.store.records import StoredValue
 from argotune.store.sealing import digest
 from argotune.tenants.config import METHODS, MODALITIES, MODULES
@@ -137,7 +138,7 @@ def fit(trainings: Sequence[Training], seed: int) -> MetaModel | NotLearned:
 
 def _too_little(trainings: Sequence[Training]) -> str | None:
     if len(trainings) < MIN_TRAININGS:
-        return f"{len(trainings)} trainings in the ledger, {MIN_TRAININGS} are needed"
+        return f"{counted(len(trainings), 'training')} in the ledger, {MIN_TRAININGS} are needed"
     if len({training.tenant for training in trainings}) < FOLDS:
         return f"the trainings are of fewer than {FOLDS} tenants: nothing can be checked on others"
     if not any(training.gain > 0 for training in trainings):

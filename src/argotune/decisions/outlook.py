@@ -6,6 +6,7 @@ import math
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.power import people_needed, shadow_answers_needed
+from argotune.stats.wording import counted
 from argotune.store.records import StoredValue
 
 ALONE = (1.0, 1.0)
@@ -23,7 +24,7 @@ class Outlook(StoredValue):
     def sentence(self) -> str:
         """For people."""
         return (
-            f"about {self.labels:,} labels and {self.answers:,} shadow answers until a verdict on "
+            f"about {counted(self.labels, 'label')} and {counted(self.answers, 'shadow answer')} until a verdict on "
             f"{100 * self.gain:+.3g} points"
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from argotune.decisions.outlook import Outlook, outlook
 from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
-from argotune.stats.wording import percent, points
+from argotune.stats.wording import counted, percent, points
 from argotune.tenants.config import DecisionRules
 
 
@@ -54,7 +54,9 @@ def opinion_of_rules(
     if (context.growth or 0.0) >= rules.growth_share:
         return Opinion(True, promise, f"the training examples grew by {percent(context.growth or 0.0)}")
     if context.days_since_last_training >= rules.stale_days:
-        return Opinion(True, promise, f"the last training is {context.days_since_last_training:.0f} days old")
+        return Opinion(
+            True, promise, f"the last training is {counted(round(context.days_since_last_training), 'day')} old"
+        )
     grew = f"{points(context.growth or 0.0)} % training examples"
     return Opinion(False, promise, f"little has changed since the last training: {grew}")
 

@@ -16,7 +16,7 @@ from argotune.data.annotations import Annotation, strongest
 from argotune.data.fields import Fields
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
-from argotune.stats.wording import percent, percent_between
+from argotune.stats.wording import counted, percent, percent_between
 from argotune.store.records import StoredValue
 from argotune.tenants.config import AnnotationRules
 
@@ -54,13 +54,13 @@ class Agreement(StoredValue):
     def sentence(self) -> str:
         """For people."""
         if not self.compared:
-            return f"{self.labels} labels; {self._standing}"
+            return f"{counted(self.labels, 'label')}; {self._standing}"
         kappa = "not defined"
         if self.kappa is not None and self.kappa_interval is not None:
             low, high = self.kappa_interval.low, self.kappa_interval.high
             kappa = f"{self.kappa:.2f} ({low:.2f} to {high:.2f})"
         return (
-            f"{self.labels} labels, agrees with people on {self.agreed} of {self.compared}, "
+            f"{counted(self.labels, 'label')}, agrees with people on {self.agreed} of {self.compared}, "
             f"{percent(self.agreed / self.compared)} ({percent_between(self.share)}), kappa {kappa}; {self._standing}"
         )
 
@@ -95,9 +95,16 @@ class AnnotatorReport(StoredValue):
         if self.off:
             return [f"no LM annotator: {self.off}", *told]
         why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
-        garbage = f", {self.garbage} answers were no labels ({why})" if self.garbage else ""
+        garbage = (
+            f", {counted(self.garbage, 'answer was no label', 'answers were no labels')} ({why})"
+            if self.garbage
+            else ""
+        )
         stopped = f", then stopped: {self.stopped}" if self.stopped else ""
-        return [f"{self.annotator}: asked about {self.asked} spans, {self.labelled} labelled{garbage}{stopped}", *told]
+        return [
+            f"{self.annotator}: asked about {counted(self.asked, 'span')}, {self.labelled} labelled{garbage}{stopped}",
+            *told,
+        ]
 
 
 def compare(
@@ -187,7 +194,7 @@ def _obstacle(
 ) -> str:
     """Why its labels may not judge: the first of the rules that objects. Lower ends count, so luck does not."""
     if len(pairs) < rules.min_compared:
-        return f"compared with people on {len(pairs)} spans, {rules.min_compared} are asked"
+        return f"compared with people on {counted(len(pairs), 'span')}, {rules.min_compared} are asked"
     if len({label for label, _ in pairs}) == 1:
         return f"it always says {pairs[0][0][:60]!r}"
     if kappa is None or interval is None or interval.low < rules.min_kappa:

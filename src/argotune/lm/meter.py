@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from argotune.errors import BudgetSpent
 from argotune.lm.effort import note_paid, note_reused
+from argotune.stats.wording import counted
 from argotune.tenants.config import BudgetLimits
 
 
@@ -96,10 +97,11 @@ class Meter:
     def _obstacle(self, max_tokens: int) -> str | None:
         limits, taken = self._limits, self._tokens + self._reserved_tokens
         kept = ", the others are kept for comparing" if self._kept_calls else ""
+        all_ = counted(limits.max_lm_calls, "LM call of the run is", "LM calls of the run are")
         if self._calls + 1 > limits.max_lm_calls:
-            return f"budget.max_lm_calls: all {limits.max_lm_calls} LM calls of the run are used"
+            return f"budget.max_lm_calls: all {all_} used"
         if self._calls + 1 > limits.max_lm_calls - self._kept_calls:
-            return f"budget.max_lm_calls: {self._calls} of {limits.max_lm_calls} LM calls of the run are used{kept}"
+            return f"budget.max_lm_calls: {self._calls} of {all_} used{kept}"
         if taken + max_tokens > limits.max_lm_tokens - self._kept_tokens:
             return (
                 f"budget.max_lm_tokens: {taken} of {limits.max_lm_tokens} tokens are used or reserved "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.task import Optimizer
-from argotune.stats.wording import percent
+from argotune.stats.wording import counted, percent
 from argotune.tenants.config import DecisionRules
 
 
@@ -101,7 +101,8 @@ def _reason(rule: AutoRule | None, situation: Situation) -> str:
 
 def _missing(optimizer: Optimizer, situation: Situation) -> str | None:
     if situation.n_train < optimizer.min_examples:
-        return f"{optimizer.name} needs {optimizer.min_examples} training examples, {situation.n_train} are here"
+        needed = counted(optimizer.min_examples, "training example")
+        return f"{optimizer.name} needs {needed}, {situation.n_train} are here"
     if optimizer.needs_writer and not situation.has_writer:
         return f"{optimizer.name} needs an LM that writes instructions: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL"
     return None

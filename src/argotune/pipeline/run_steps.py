@@ -46,6 +46,7 @@ from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
+from argotune.stats.wording import counted
 from argotune.store.collections import Collection
 from argotune.store.port import Record
 from argotune.store.records import Unreadable, find_renewable, tell, to_record
@@ -192,7 +193,8 @@ class Work:
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
         report = made.report.model_copy(update=tried) if made else None
         if found.version is None:
-            lack = f"{len(examples)} real training examples are too few for {plan.optimizer}"
+            known = counted(len(examples), "real training example is", "real training examples are")
+            lack = f"{known} too few for {plan.optimizer}"
             return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
         if bar := self._registry.bar(found.version.id):  # before the test is opened for what must not be promoted
             return self._skip(bar.sentence, synthetic=report)

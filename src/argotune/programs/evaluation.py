@@ -20,6 +20,7 @@ from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
 from argotune.programs.program import Program, dspy_example
+from argotune.stats.wording import counted
 
 ENOUGH = 10
 """Of so many questions at least one is answered, where the LM and the program are well."""
@@ -239,13 +240,13 @@ def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
     lacks = {row.lack for row in rows}
     if not rows or None in lacks:
         return
-    told = f"{program.name}: none of {len(rows)} questions was answered: {rows[0].why}"
+    told = f"{program.name}: none of {counted(len(rows), 'question')} was answered: {rows[0].why}"
     if lacks <= {Lack.NO_CONTENT, Lack.DECLINED}:
         raise NoContent(told)
     if lacks <= {Lack.REFUSED, Lack.TOO_LONG}:
         raise ConfigInvalid(told)
     if lacks == {Lack.FAILED}:
-        raise ProgramFailed(f"{program.name}: {rows[0].why}, on all of {len(rows)} examples")
+        raise ProgramFailed(f"{program.name}: {rows[0].why}, on all of {counted(len(rows), 'example')}")
 
 
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:

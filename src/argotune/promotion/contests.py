@@ -17,6 +17,7 @@ from argotune.decisions.outlook import Outlook
 from argotune.errors import Conflict
 from argotune.promotion.judges import Judge
 from argotune.stats.significance import next_level
+from argotune.stats.wording import counted
 from argotune.store.moments import believed
 from argotune.store.records import StoredValue
 
@@ -122,8 +123,9 @@ class Contest(StoredValue):
     @property
     def sentence(self) -> str:
         """How it stands, for people."""
-        what = "labels of people and judge" if self.judge else "labels"
-        told = f"{len(self.judged)} {what}, {self.answers} answers of both, {self.differ} of them differ"
+        of_whom = " of people and judge" if self.judge else ""
+        labels, answers = counted(len(self.judged), "label"), counted(self.answers, "answer")
+        told = f"{labels}{of_whom}, {answers} of both, {self.differ} of them differ"
         if not self.is_plain:
             told += "; the metric gives another number for equal answers, so every question may be asked"
         if self.judge:

@@ -39,7 +39,7 @@ from argotune.stats.betting import (
     share_interval,
 )
 from argotune.stats.interval import Interval
-from argotune.stats.wording import chance, percent, points
+from argotune.stats.wording import chance, counted, percent, points
 from argotune.tenants.config import RoutingConfigUnified
 
 # Effects are sums of decimals: a gain of exactly the smallest useful one may come out a rounding error short.
@@ -225,7 +225,7 @@ def _worse_slice(case: _Case) -> str | None:
     more = f", and {len(worse) - 1} more" if len(worse) > 1 else ""
     return (
         f"worse where {_shown(worst.key)} is {_shown(worst.value)}{more}: {worst.wins} won and {worst.losses} lost of "
-        f"{worst.n} questions, p = {chance(p_worse)}, at most {chance(numbers.slice_level)} rejects"
+        f"{counted(worst.n, 'question')}, p = {chance(p_worse)}, at most {chance(numbers.slice_level)} rejects"
     )
 
 
@@ -283,7 +283,7 @@ def _lacking(case: _Case) -> str | None:
     if numbers.effect < config.gate.min_effect - _ROUNDING:
         return f"{_told(numbers)}: at least {points(config.gate.min_effect, 2)} are asked"
     if numbers.labels < config.contest.min_people_labels:
-        return f"{_told(numbers)}: {config.contest.min_people_labels} labels of people are asked"
+        return f"{_told(numbers)}: {counted(config.contest.min_people_labels, 'label')} of people are asked"
     return None
 
 
@@ -305,14 +305,18 @@ def _no_better(case: _Case) -> str | None:
 def _out_of_labels(case: _Case) -> str | None:
     drawn = sum(score.drawn == "lot" and score.is_asked for score in case.comparison.scores)
     most = case.terms.config.contest.max_labels
-    return f"{_told(case.numbers)}, and all {most} labels are used (contest.max_labels)" if drawn >= most else None
+    return (
+        f"{_told(case.numbers)}, and all {counted(most, 'label is', 'labels are')} used (contest.max_labels)"
+        if drawn >= most
+        else None
+    )
 
 
 def _out_of_days(case: _Case) -> str | None:
     days, terms = case.terms.config.contest.max_days, case.terms
     if terms.now - terms.opened_at < timedelta(days=days):
         return None
-    return f"{_told(case.numbers)}, and {days:g} days are over (contest.max_days)"
+    return f"{_told(case.numbers)}, and {days:g} {'day is' if days == 1 else 'days are'} over (contest.max_days)"
 
 
 def _overtaken(case: _Case) -> str | None:
@@ -335,8 +339,9 @@ _ENDS: _Rules = (
 def _told(numbers: Numbers) -> str:
     between = f"{points(numbers.interval.low)} to {points(numbers.interval.high)} at any time"
     return (
-        f"{points(numbers.effect)} points ({between}) by {numbers.labels} labels of people, {numbers.wins} won and "
-        f"{numbers.losses} lost, where {numbers.differ} of {numbers.answers} answers differ"
+        f"{points(numbers.effect)} points ({between}) by {counted(numbers.labels, 'label')} of people, "
+        f"{numbers.wins} won and {numbers.losses} lost, where {numbers.differ} of {counted(numbers.answers, 'answer')} "
+        "differ"
     )
 
 
@@ -351,7 +356,7 @@ def _unusable_told(found: UnusableAnswers) -> str:
         f"{sum(lacks.values())} of the {role}'s" + (f" ({_lacks(lacks)})" if lacks else "")
         for role, lacks in sides.items()
     )
-    return f"of {found.asked} answers each, {' and '.join(told)} cannot be used"
+    return f"of {counted(found.asked, 'answer')} each, {' and '.join(told)} cannot be used"
 
 
 def _lacks(lacks: Mapping[str, int]) -> str:

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid
 from argotune.stats.interval import Interval
+from argotune.stats.wording import counted
 
 Drawn = Literal["sealed", "lot"]
 """Labelled and sealed before a contest opened, or drawn by lot from the requests."""
@@ -94,7 +95,7 @@ class EffortRatio:
         what = f"take {times} times as long" if self.unit == "s" else f"cost {times} times as much"
         limit = f" (limit {self.limit:g})" if self.limit else ""
         amounts = f"{_number(self.challenger)} {self.unit} in place of {_number(self.champion)} {self.unit}"
-        return f"answers {what}{limit}: {amounts} over {self.n} pairs"
+        return f"answers {what}{limit}: {amounts} over {counted(self.n, 'pair')}"
 
 
 def _number(amount: float) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from argotune.errors import ArgotuneError
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
+from argotune.stats.wording import counted
 from argotune.store.records import Unreadable
 
 SCHEMA = "argotune.report/1"
@@ -48,7 +49,8 @@ def unreadable_words(found: Sequence[Unreadable]) -> str:
         return ""
     named = ", ".join(f"{record.collection} {record.id!r}" for record in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return f"{len(found)} stored records cannot be read and were left out: {named}{more}; `argotune doctor --records`"
+    told = counted(len(found), "stored record cannot be read and was", "stored records cannot be read and were")
+    return f"{told} left out: {named}{more}; `argotune doctor --records`"
 
 
 def report_json(

@@ -13,7 +13,7 @@ from argotune.promotion.verdicts import Numbers
 from argotune.runs.reports import ModuleReport, unreadable_words
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
-from argotune.stats.wording import chance, percent, points
+from argotune.stats.wording import chance, counted, percent, points
 from argotune.store.records import Unreadable
 from argotune.tenants.config import MODULES
 
@@ -49,7 +49,8 @@ class ModuleCheck:
         if not self.is_due:
             return f"not due: {self.conditions.why_not.replace('; ', ' and ')}"
         why = "forced, " if self.conditions.is_forced else "unfinished, " if self.conditions.is_unfinished else ""
-        return f"due ({why}{self.conditions.traces_text} traces)"
+        traces = "trace" if self.conditions.traces_text == "1" else "traces"
+        return f"due ({why}{self.conditions.traces_text} {traces})"
 
 
 def outcome_of_looks(looks: Sequence[ModuleCheck], left_out: Sequence[Unreadable] = ()) -> str:
@@ -94,7 +95,7 @@ def outcome_of_run(run: Run) -> str:
     reason = run.verdict.reason.partition(": ")[2]
     why = f", p = {chance(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
     made = run.synthetic
-    aside = f", {made.made} synthetic examples among its training data" if made and made.is_used else ""
+    aside = f", {counted(made.made, 'synthetic example')} among its training data" if made and made.is_used else ""
     end = "" if run.is_over else ", not published"
     return f"{run.program}: {outcome} {str(run.challenger)[:7]}{means}{why}{aside}{end}"
 

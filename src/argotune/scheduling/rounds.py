@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from argotune.errors import ConfigInvalid
+from argotune.stats.wording import counted
 
 OVER_LIMIT = "more than a round may submit"
 
@@ -81,4 +82,4 @@ class Round:
     def sentence(self) -> str:
         """One line for people."""
         counts = [f"{len(self.of(outcome))} {outcome}" for outcome in ("submitted", "skipped", "failed")]
-        return f"{len(self.lines)} tenants: {', '.join(counts)}"
+        return f"{counted(len(self.lines), 'tenant')}: {', '.join(counts)}"

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from argotune.stats.wording import counted
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -67,8 +69,10 @@ class Conditions:
             reasons.append(f"next run is due in {_minutes(wait)}")
         if not self.has_news:
             short = self.traces_needed - self.traces
-            labels = f", or {self.labels_needed - self.labels} labels: {self.labels} new" if self.labels else ""
-            reasons.append(f"{short:,} traces short: {self.traces} new, {self.traces_needed} needed{labels}")
+            labels = (
+                f", or {counted(self.labels_needed - self.labels, 'label')}: {self.labels} new" if self.labels else ""
+            )
+            reasons.append(f"{counted(short, 'trace')} short: {self.traces} new, {self.traces_needed} needed{labels}")
         reasons += self.remarks
         return "" if self.is_due else "; ".join(reasons)
 
@@ -81,7 +85,8 @@ class Conditions:
     def remarks(self) -> list[str]:
         """What people should know beside the conditions, whether or not the module is due."""
         more = "+" if self.older >= self.counted_up_to else ""
-        older = [f"{self.older}{more} traces are older than phoenix_lookback_hours"] if self.older else []
+        are = "trace is" if self.older == 1 else "traces are"
+        older = [f"{self.older}{more} {are} older than phoenix_lookback_hours"] if self.older else []
         return [*self.contests, *older, *self.notes]
 
     @property

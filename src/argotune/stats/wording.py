@@ -7,6 +7,11 @@ import math
 from argotune.stats.interval import Interval
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """How many of something, e.g. `1 label`, `2,400 labels`; `many` where its plural takes more than an s."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def percent(share: float) -> str:
     """A share in 0..1, e.g. `71.0 %`."""
     return f"{100 * share:.1f} %"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from argotune.stats.wording import counted
 from argotune.store.records import StoredValue
 
 
@@ -56,5 +57,7 @@ class SyntheticReport(StoredValue):
             return f"no synthetic examples: {self.why_none}"
         refused = sorted(self.refused.items(), key=lambda pair: (-pair[1], pair[0]))
         reasons = ", ".join(f"{count} x {reason}" for reason, count in refused)
-        made = f"{self.made} of {self.asked} synthetic examples made" + (f" (refused: {reasons})" if reasons else "")
+        made = f"{self.made} of {counted(self.asked, 'synthetic example')} made" + (
+            f" (refused: {reasons})" if reasons else ""
+        )
         return f"{made}; {'used' if self.is_used else 'not used'}: {self.why}" if self.why else made

@@ -236,7 +236,7 @@ def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
     phoenix.record(tenant, [mine])
     intruder = tenant + "2"
     stray = make_span(2, trace_id=mine.trace_id, tenant_id=intruder)
-    with pytest.raises(Unavailable, match=f"1 spans, e.g. '{stray.span_id}', did not arrive"):
+    with pytest.raises(Unavailable, match=f"1 span, e.g. '{stray.span_id}', did not arrive"):
         phoenix.record(intruder, [stray])
     found = phoenix.spans_after(Stream(tenant, "routing"), None)
     reasons = {span.span_id: read_span(span, tenant, FIELDS) for span, _ in found}

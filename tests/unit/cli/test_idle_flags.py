@@ -139,5 +139,5 @@ def test_flags_of_a_round_reach_it(called: Called, monkeypatch: pytest.MonkeyPat
     flags = "--namespace far --template mine --tenants acme --dry-run --outcome-file out --output out.json --force"
     assert called(f"discover --submit {flags} --round r1 --round-uid u1 --max-submissions 1 --rate 5") == 0
     assert opened == [("far", "mine")]
-    assert (tmp_path / "out").read_text().startswith("1 tenants: 1 submitted, 0 skipped, 0 failed")
+    assert (tmp_path / "out").read_text().startswith("1 tenant: 1 submitted, 0 skipped, 0 failed")
     assert json.loads((tmp_path / "out.json").read_text())["round"] == "r1"

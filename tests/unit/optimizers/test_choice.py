@@ -46,7 +46,7 @@ def test_wish_of_a_tenant_is_met_where_it_can_be(name: str):
     [
         ("simba", 12, WRITER, "simba needs 16 training examples, 12 are here"),
         ("nearest", 3, NONE, "nearest needs 8 training examples, 3 are here"),
-        ("auto", 0, WRITER, "labeled needs 1 training examples, 0 are here"),
+        ("auto", 0, WRITER, "labeled needs 1 training example, 0 are here"),
         ("gepa", 64, NONE, "gepa needs an LM that writes instructions: set lm.teacher_model"),
     ],
 )

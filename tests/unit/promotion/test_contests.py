@@ -54,6 +54,12 @@ def test_an_open_contest_cannot_be_opened():
         OPEN.ended(ContestState.OPEN, "", NOON, 0.0)
 
 
+def test_one_of_a_kind_is_told_as_one():
+    one = OPEN.model_copy(update={"judged": ("a",), "answers": 1, "outlook": Outlook(gain=0.03, labels=1, answers=1)})
+    told = "open: 1 label, 1 answer of both, 9 of them differ; about 1 label and 1 shadow answer until a verdict on +3"
+    assert one.sentence.startswith(told)
+
+
 def test_an_open_contest_says_what_it_still_takes():
     told = "open: 2 labels, 50 answers of both, 9 of them differ"
     assert OPEN.model_copy(update={"outlook": None}).sentence == told

@@ -301,7 +301,7 @@ WORSE = [WIN] * 6 + [LOSS] * 30
             compared(UNSURE, equal=20),
             terms(now=NOON + 99 * DAY, contest={"max_labels": 1}),
             Objection.OUT_OF_LABELS,
-            "all 1 labels",
+            "all 1 label is used",
             id="labels before days",
         ),
         pytest.param(

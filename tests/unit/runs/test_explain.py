@@ -166,7 +166,7 @@ def test_a_challenger_is_told_with_its_contest_and_by_the_run_that_judged_it_las
     store.write("acme_corp", list(contests.opening(contest, Shares())))
     story = story_of(store, TUNED.id)
     lines, found = story.lines(), story.as_json()
-    assert "contest   open: 1 labels, 80 answers of both, 20 of them differ" in lines
+    assert "contest   open: 1 label, 80 answers of both, 20 of them differ" in lines
     assert f"          opened 2026-03-02 12:00:00 against {WRITTEN.id}, level 0.013" in lines
     assert "verdict   rejected: worse" in lines
     assert (found["contest"]["labels"], found["judged"]["id"]) == (1, last.id)

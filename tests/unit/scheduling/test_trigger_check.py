@@ -49,6 +49,11 @@ def test_a_module_is_due_or_says_why_not(changes: dict[str, object], is_due: boo
     [
         ({"is_enabled": False}, "enable_auto_optimization is off"),
         ({"traces": 42}, "58 traces short: 42 new, 100 needed"),
+        ({"traces": 99, "labels": 4, "labels_needed": 5}, "1 trace short: 99 new, 100 needed, or 1 label: 4 new"),
+        (
+            {**LATELY, "older": 1, "counted_up_to": 9},
+            "next run is due in 50 min; 1 trace is older than phoenix_lookback_hours",
+        ),
         (LATELY, "next run is due in 50 min"),
         ({**LATELY, "period": timedelta(minutes=11)}, "next run is due in 60 s"),
         ({**LATELY, "period": timedelta(seconds=600.2)}, "next run is due in 1 s"),

@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from argotune.stats.interval import Interval
-from argotune.stats.wording import chance, confidence, percent, percent_between, points
+from argotune.stats.wording import chance, confidence, counted, percent, percent_between, points
 
 
 @pytest.mark.parametrize(
     ("told", "text"),
     [
+        (counted(1, "label"), "1 label"),
+        (counted(0, "label"), "0 labels"),
+        (counted(2400, "label"), "2,400 labels"),
+        (counted(1, "span waits", "spans wait"), "1 span waits"),
+        (counted(2, "span waits", "spans wait"), "2 spans wait"),
         (percent(0.71), "71.0 %"),
         (percent(0.0), "0.0 %"),
         (percent(1.0), "100.0 %"),

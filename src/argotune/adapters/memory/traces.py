@@ -17,6 +17,7 @@ from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
+from argotune.stats.wording import counted
 from argotune.tenants.binding import TraceProject
 
 
@@ -124,7 +125,7 @@ class MemoryTraces:
         """Upsert annotations by (span, name, identifier). Raises NotFound when a span is not there."""
         absent = {a.span_id for a in annotations} - set(self._spans.get(_place(stream), {}))
         if absent:
-            raise NotFound(f"{len(absent)} spans are not there, e.g. {min(absent)!r}")
+            raise NotFound(f"{counted(len(absent), 'span is', 'spans are')} not there, e.g. {min(absent)!r}")
         project = self._annotations.setdefault(_place(stream), {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
 

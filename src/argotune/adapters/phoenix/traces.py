@@ -32,6 +32,7 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
 from argotune.errors.lines import told
+from argotune.stats.wording import counted
 from argotune.tenants.binding import TraceProject
 
 SPAN_IDS_AT_ONCE = 200
@@ -240,7 +241,8 @@ class PhoenixTraces:
             span_ids = {annotation.span_id for annotation in batch}
             absent = span_ids - self._present(name, span_ids)
             if absent:
-                raise NotFound(f"Phoenix: {len(absent)} spans are not in project {name!r}, e.g. {min(absent)!r}")
+                are = counted(len(absent), "span is", "spans are")
+                raise NotFound(f"Phoenix: {are} not in project {name!r}, e.g. {min(absent)!r}")
             data = [annotation_body(annotation) for annotation in batch]
             self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
 
@@ -293,7 +295,9 @@ class PhoenixTraces:
             missing = self._missing_after_waiting(name, missing)
             if not missing:
                 return
-        raise Unavailable(f"Phoenix: {len(missing)} spans, e.g. {min(missing)!r}, did not arrive in project {name!r}")
+        raise Unavailable(
+            f"Phoenix: {counted(len(missing), 'span')}, e.g. {min(missing)!r}, did not arrive in project {name!r}"
+        )
 
     def _missing_after_waiting(self, name: str, spans: Mapping[str, Span]) -> dict[str, Span]:
         """The spans that are still not there when none has arrived for a while."""

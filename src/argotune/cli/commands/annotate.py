@@ -24,6 +24,7 @@ from argotune.cli.who import who_of
 from argotune.data.fields import Fields, meant
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.pipeline.ports import Ports
+from argotune.stats.wording import counted
 from argotune.store.texts import storable
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _list(ports: Ports, arguments: Namespace) -> None:
         item = span.item
         say(f"{item.span_id}  {item.program}  {item.why}  since {item.asked_at:%Y-%m-%d %H:%M}")
         _say_span(span)
-    say(f"{len(found)} spans wait for a label")
+    say(f"{counted(len(found), 'span waits', 'spans wait')} for a label")
 
 
 def _span_json(span: WaitingSpan) -> dict[str, object]:
@@ -143,7 +144,7 @@ def _ask(ports: Ports, arguments: Namespace) -> None:
             labelled += _ask_about(ports, arguments.tenant_id, span, found.purposes, who)
     except _Stop:
         pass
-    say(f"{labelled} of {len(found.spans)} spans labelled as {who}")
+    say(f"{labelled} of {counted(len(found.spans), 'span')} labelled as {who}")
 
 
 def _ask_about(ports: Ports, tenant_id: str, span: WaitingSpan, purposes: Mapping[str, str], who: str) -> bool:
@@ -255,5 +256,6 @@ def _status(ports: Ports, arguments: Namespace) -> None:
                 "annotators": [report.model_dump(mode="json") for report in found.annotators],
             }
         )
-    say(f"{found.waiting} spans wait for a label; {found.queued_today} of {found.daily_limit} were queued today")
+    wait = counted(found.waiting, "span waits", "spans wait")
+    say(f"{wait} for a label; {found.queued_today} of {found.daily_limit} were queued today")
     _say_reports(found.annotators)

@@ -15,7 +15,7 @@ from argotune.cli.output import note, say, say_json, table
 from argotune.cli.who import who_of
 from argotune.pipeline.operations.asked import Deed
 from argotune.runs.reports import unreadable_words
-from argotune.stats.wording import chance, points
+from argotune.stats.wording import chance, counted, points
 
 if TYPE_CHECKING:
     from argotune.pipeline.operations.contests import ContestStory, TenantContest, YearOfTenant
@@ -104,7 +104,7 @@ def _lines(story: ContestStory) -> Iterator[str]:
     yield f"contest   {contest.id} of {story.tenant_id} {contest.program}"
     yield f"stands    {contest.sentence}"
     yield f"between   champion {contest.champion}, challenger {contest.challenger}"
-    yield f"opened    {_minute(contest.opened_at)} with {len(contest.sealed_ids)} sealed examples"
+    yield f"opened    {_minute(contest.opened_at)} with {counted(len(contest.sealed_ids), 'sealed example')}"
     if contest.ended_at:
         by = f" by {contest.who}" if contest.who else ""
         yield f"ended     {_minute(contest.ended_at)}{by}, spent {chance(contest.spent or 0.0)}"
@@ -119,14 +119,15 @@ def _lines(story: ContestStory) -> Iterator[str]:
 def _numbers(numbers: Numbers) -> Iterator[str]:
     low, high = points(numbers.interval.low), points(numbers.interval.high)
     yield f"gain      {points(numbers.effect)} points, {low} to {high} at any time"
-    yield f"labels    {numbers.labels} of people, {numbers.wins} won and {numbers.losses} lost"
+    yield f"labels    {numbers.labels:,} of people, {numbers.wins} won and {numbers.losses} lost"
     yield from (f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio)
 
 
 def _ahead(contest: Contest) -> Iterator[str]:
     if contest.wait:
         more = f" and {len(contest.wait) - SHOWN_SPANS} more" if len(contest.wait) > SHOWN_SPANS else ""
-        yield f"waits     for labels of {len(contest.wait)} spans: {', '.join(contest.wait[:SHOWN_SPANS])}{more}"
+        spans = ", ".join(contest.wait[:SHOWN_SPANS])
+        yield f"waits     for labels of {counted(len(contest.wait), 'span')}: {spans}{more}"
     if contest.is_open and contest.outlook:
         yield f"takes     {contest.outlook.sentence}"
 

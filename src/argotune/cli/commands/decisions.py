@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
+from argotune.stats.wording import counted
 
 if TYPE_CHECKING:  # meta-models would cost every command their import
     from argotune.decisions.ledger import LedgerRow
@@ -77,4 +78,4 @@ def _learn(arguments: Namespace) -> None:
     if arguments.json:
         return say_json([activation.model_dump(mode="json") for activation in found])
     for activation in found:
-        say(f"{activation.at:%Y-%m-%d %H:%M}  {activation.rows} rows: {activation.reason}")
+        say(f"{activation.at:%Y-%m-%d %H:%M}  {counted(activation.rows, 'row')}: {activation.reason}")

@@ -24,7 +24,7 @@ from argotune.cli.showing import say_runs
 from argotune.errors import Corrupt
 from argotune.pipeline.operations.inspecting import ServedProgram, runs_of, status_of
 from argotune.runs.reports import run_json, unreadable_words
-from argotune.stats.wording import percent
+from argotune.stats.wording import counted, percent
 
 if TYPE_CHECKING:
     from argotune.pipeline.operations.masking import MaskedText
@@ -150,5 +150,5 @@ def _look_over(arguments: Namespace) -> int:
         for finding in found:
             verdict, done = ("ok  ", f": {finding.mended}") if finding.mended else ("FAIL", "")
             say(f"{verdict}  {finding.sentence}{done}")
-        say(f"{len(found)} things wrong, {sum(bool(finding.mended) for finding in found)} mended")
+        say(f"{counted(len(found), 'thing')} wrong, {sum(bool(finding.mended) for finding in found)} mended")
     return 0 if all(finding.mended for finding in found) else Corrupt.exit_code

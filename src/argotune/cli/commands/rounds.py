@@ -16,6 +16,7 @@ from argotune.cli.output import note, say, say_json, table
 from argotune.errors import ConfigInvalid
 from argotune.scheduling.rounds import Line, Round, RoundRequest
 from argotune.scheduling.workflow import TEMPLATE
+from argotune.stats.wording import counted
 
 if TYPE_CHECKING:
     from argotune.pipeline.operations.rounds import AfterRound, SubmittedRound
@@ -108,7 +109,7 @@ def _say_after(found: AfterRound) -> None:
     if found.learned is not None:
         say(f"Deciding on training: {found.learned}")
     for collection, number in sorted(found.forgotten.items()):
-        say(f"Forgotten: {number} records of {collection}")
+        say(f"Forgotten: {counted(number, 'record')} of {collection}")
 
 
 def _tenant_ids(text: str) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ def _say_round(submitted: SubmittedRound) -> None:
     tenant_ids = sorted(line.tenant_id for line in done.lines)
     more = f" and {len(tenant_ids) - SHOWN} more" if len(tenant_ids) > SHOWN else ""
     say(f"Discovered tenants: {tenant_ids[:SHOWN]}{more}")
-    say(f"Spawning workflows for {len(done.of('submitted'))} tenants...")
+    say(f"Spawning workflows for {counted(len(done.of('submitted')), 'tenant')}...")
     is_long = len(done.lines) > SHOWN
     shown = [line for line in done.lines if not is_long or line.outcome != "skipped"]
     table(["TENANT", "OUTCOME", "WORKFLOW", "WHY"], [[x.tenant_id, x.outcome, x.workflow, x.reason] for x in shown])

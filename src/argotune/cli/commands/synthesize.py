@@ -9,6 +9,7 @@ from argotune.cli.files import deliver, json_text
 from argotune.cli.flags import Commands, add_json, add_store, add_tenant_flag, command
 from argotune.cli.open import ports_of
 from argotune.cli.output import say, say_json, table
+from argotune.stats.wording import counted
 from argotune.tenants.config import MODULES
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _synthesize(arguments: Namespace) -> None:
         say_json(data)
     else:
         table(["PROGRAM", "RIGHT ANSWER", "SURE", "QUERY"], [_row(example) for example in made.examples])
-        say(f"{made.report.sentence}; content: {found.documents} documents ({found.content})")
+        say(f"{made.report.sentence}; content: {counted(found.documents, 'document')} ({found.content})")
     if lost:
         raise lost
 

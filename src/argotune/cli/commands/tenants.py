@@ -15,6 +15,7 @@ from argotune.cli.open import store_of
 from argotune.cli.output import say, say_json, table
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.operations.tenants import add_tenant, change_tenant, get_tenant, import_tenants, list_tenants
+from argotune.stats.wording import counted
 from argotune.tenants.config import RoutingConfigUnified
 
 
@@ -60,12 +61,12 @@ def _remove(arguments: Namespace) -> None:
     from argotune.wiring import utc_now
 
     removed = remove_tenant(store_of(arguments), arguments.tenant_id, utc_now())
-    say(f"removed {arguments.tenant_id}: {removed} records")
+    say(f"removed {arguments.tenant_id}: {counted(removed, 'record')}")
 
 
 def _import(arguments: Namespace) -> None:
     imported = import_tenants(store_of(arguments), read_json_list(arguments.file))
-    say(f"imported {len(imported)} tenants")
+    say(f"imported {counted(len(imported), 'tenant')}")
 
 
 def read_json_list(path: str) -> list[JsonValue]:

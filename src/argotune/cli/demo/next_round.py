@@ -12,6 +12,7 @@ from argotune.data.stream import Stream
 from argotune.pipeline.operations.annotating import WaitingSpan, count_labelled, waiting
 from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.pipeline.ports import Ports
+from argotune.stats.wording import counted
 
 LABELLED = "acme_corp"
 
@@ -20,7 +21,8 @@ def next_round(ports: Ports) -> None:
     """Label the queued spans of a module as a person would in Phoenix or by `argotune annotate`, and run it again."""
     spans = waiting(ports.store, LABELLED).spans
     say()
-    say(f"{LABELLED}: {len(spans)} spans wait for a label (argotune annotate --tenant {LABELLED} --list)")
+    wait = counted(len(spans), "span waits", "spans wait")
+    say(f"{LABELLED}: {wait} for a label (argotune annotate --tenant {LABELLED} --list)")
     if not spans:
         return
     module = Counter(span.item.module for span in spans).most_common(1)[0][0]

@@ -21,7 +21,7 @@ from argotune.runs.run import Run
 from argotune.runs.tenant_report import TenantReport
 from argotune.serving.client import Serving, serving_lms
 from argotune.settings import Settings, read_settings
-from argotune.stats.wording import percent
+from argotune.stats.wording import counted, percent
 
 COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
 
@@ -83,7 +83,7 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
     with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
         spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
     done.write_text(f"{spans}\n")
-    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {spans} spans written")
+    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {counted(spans, 'span')} written")
 
 
 def _explain(runs: Sequence[Run]) -> None:

@@ -17,6 +17,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
 from argotune.lm.port import LMs, LMSource
 from argotune.settings import Settings
+from argotune.stats.wording import counted
 from argotune.store.port import Store
 from argotune.synthetic.source import ContentSource
 from argotune.tenants.catalog import Configs
@@ -90,7 +91,11 @@ def _failed(what: str, error: ArgotuneError) -> Check:
 def _store(there: Installation) -> str:
     tenants, url = Configs(there.store()).tenant_ids(), there.settings.store_url
     where = f" in {url}" if url.startswith("sqlite:///") else ""  # others hold passwords
-    return f"{len(tenants)} tenants{where}" if tenants else f"no tenants yet{where}: `argotune tenants add NAME`"
+    return (
+        f"{counted(len(tenants), 'tenant')}{where}"
+        if tenants
+        else f"no tenants yet{where}: `argotune tenants add NAME`"
+    )
 
 
 def _lms(there: Installation) -> list[Check]:
@@ -148,7 +153,7 @@ def _asked(source: LMSource, choice: LMChoice, role: Literal["task", "teacher"])
     lms = source.open(choice, meter, NothingKept())
     if not _answer(lms, lms.task if role == "task" else lms.teacher):
         raise BadAnswer(f"{lms.names[role]}: its answer is empty")
-    return f"{lms.names[role]} answers ({meter.spent.tokens} tokens)"
+    return f"{lms.names[role]} answers ({counted(meter.spent.tokens, 'token')})"
 
 
 def _answer(lms: LMs, lm: Any) -> bool:

@@ -32,6 +32,7 @@ from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Stand
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Drawn
+from argotune.stats.wording import counted
 
 BATCH = 20
 """Questions that are asked before their answers are written down: so many are lost where the budget ends in between."""
@@ -151,7 +152,7 @@ class _Gathering:
 
     def _limit_told(self) -> str:
         most = self._this.config.contest.max_shadow_calls
-        full = f"contest.max_shadow_calls: {most} requests may be drawn, {self._drawn_so_far} were"
+        full = f"contest.max_shadow_calls: {counted(most, 'request')} may be drawn, {self._drawn_so_far:,} were"
         return full if self._room <= 0 else "contest.shadow_calls_per_pass: no pass may draw a request"
 
     @property

@@ -11,6 +11,7 @@ from argotune.decisions.backtest import MIN_GROWTH, Backtest, NothingToCompare, 
 from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.runs.tallies import tallies
+from argotune.stats.wording import counted
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 
@@ -95,7 +96,13 @@ def _wait(rows: list[LedgerRow], looked_at: datetime | None) -> NothingToCompare
     """Why this is no time to look whether a model is worth more, if it is none."""
     new = sum(looked_at is None or row.at > looked_at for row in rows)
     missing = math.ceil(MIN_GROWTH * (len(rows) - new)) - new
-    return NothingToCompare(f"{missing} more decisions are needed before the next comparison") if missing > 0 else None
+    return (
+        NothingToCompare(
+            f"{counted(missing, 'more decision is', 'more decisions are')} needed before the next comparison"
+        )
+        if missing > 0
+        else None
+    )
 
 
 def _won(found: Backtest | NothingToCompare, rows: list[LedgerRow]) -> tuple[Found, MetaModel | None]:

@@ -22,7 +22,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import dump
 from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
-from argotune.stats.wording import percent
+from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
 
 
@@ -73,7 +73,9 @@ def train(
     if not synthetic:
         return Trained(kept)
     if len(dev) < min_dev:
-        return Trained(kept, why=f"{len(dev)} dev examples cannot show whether they harm, {min_dev} are needed")
+        return Trained(
+            kept, why=f"{counted(len(dev), 'dev example')} cannot show whether they harm, {min_dev} are needed"
+        )
     try:
         with_ = work.compiled([*examples, *synthetic])
         trial = Trial(with_mean=work.mean(with_), without_mean=work.mean(without), n=len(dev))
@@ -85,7 +87,8 @@ def train(
 
 
 def _told(trial: Trial) -> str:
-    return f"on {trial.n} dev examples {percent(trial.with_mean)} with and {percent(trial.without_mean)} without them"
+    on = counted(trial.n, "dev example")
+    return f"on {on} {percent(trial.with_mean)} with and {percent(trial.without_mean)} without them"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class _Compiling:
             parent=self.origin.parent,
             data_hash=data_hash([*examples, *self.dev]),
             optimizer=self.plan.optimizer,
-            reason=self.plan.reason + (f"; with {n} synthetic examples" if n else ""),
+            reason=self.plan.reason + (f"; with {counted(n, 'synthetic example')}" if n else ""),
             seed=self.plan.seed,
             lms=dict(self.lms.names),
             packages=self.origin.packages,
