@@ -11,13 +11,13 @@ from typing import Any
 
 from argotune.data.examples import Example
 from argotune.data.fields import Fields
+from argotune.data.guards.masking import Mask
 from argotune.data.splitting import Split
 from argotune.errors import ArgotuneError
 from argotune.lm.effort import UNKNOWN
 from argotune.pipeline.module_pass import Pass
 from argotune.promotion.contests import Contest
 from argotune.promotion.evidence import Page, Pair
-from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Numbers, Score, Undecided, Verdict
 from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_record_of_trainer, ledger_records
@@ -50,7 +50,7 @@ def report(this: Pass, run: Run, trained: Reported) -> Run:
         found = _shown_open(this, run, trained.contest)
     else:
         answers = _answers(this.contests.pages(trained.contest.id))
-        links = this.ports.tracker.publish(_tracked(this.registry, run, trained, answers, now))
+        links = this.ports.tracker.publish(_tracked(this, run, trained, answers, now))
         found = {"dataset_link": links.dataset, "comparison_link": links.comparison}
     ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **found)
     of_trainer = ledger_record_of_trainer(trained.run, ended) if trained.run.id != run.id else ()
@@ -95,11 +95,12 @@ def _answers(pages: Sequence[Page]) -> _Answers:
     return {pair.question: (pair, page.at) for page in reversed(pages) for pair in reversed(page.pairs)}
 
 
-def _tracked(registry: Registry, run: Run, trained: Reported, answers: _Answers, now: datetime) -> TrackedRun:
+def _tracked(this: Pass, run: Run, trained: Reported, answers: _Answers, now: datetime) -> TrackedRun:
     comparison, verdict = run.comparison, run.verdict
     assert comparison is not None
     assert verdict is not None
-    champion, challenger = map(registry.version, (comparison.champion_version, comparison.challenger_version))
+    mask = Mask(this.config.masking)
+    champion, challenger = map(this.registry.version, (comparison.champion_version, comparison.challenger_version))
     return TrackedRun(
         tenant_id=run.tenant_id,
         program=run.program,
@@ -110,8 +111,17 @@ def _tracked(registry: Registry, run: Run, trained: Reported, answers: _Answers,
         facts=_facts(run, trained.run, challenger, verdict),
         started_at=run.started_at,
         ended_at=now,
-        states={version.id: version.state for version in (champion, challenger)},
+        states={version.id: _masked(version.state, mask) for version in (champion, challenger)},
     )
+
+
+def _masked(value: Any, mask: Mask) -> Any:
+    """A state by the rules of now: a version keeps the demonstrations with which it was made."""
+    if isinstance(value, str):
+        return mask.text(value)
+    if isinstance(value, Mapping):
+        return {name: _masked(each, mask) for name, each in value.items()}
+    return [_masked(each, mask) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _rows(trained: Reported, comparison: Comparison, answers: _Answers) -> list[TrackedExample]:
