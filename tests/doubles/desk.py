@@ -67,6 +67,12 @@ class Extract(dspy.Signature):
     is_angry: bool = dspy.OutputField()
 
 
+class ExtractAll(Extract):
+    """Extract facts from a customer's message."""
+
+    person: Person = dspy.OutputField()
+
+
 class Contact(dspy.Signature):
     """Who wrote a message."""
 
@@ -111,6 +117,7 @@ def order_status(order_id: str) -> str:
     return f"order {order_id} is on its way"
 
 
+request = dspy.ReAct("request -> answer", tools=[order_status], max_iters=3)
 agent = dspy.ReAct("request, limit: int -> is_done: bool", tools=[order_status], max_iters=3)
 best = dspy.BestOfN(module=RewriteThenClassify(), N=2, reward_fn=lambda _args, _pred: 1.0, threshold=0.5)
 

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import dspy
 import pytest
+import shop
+from desk import Person as Named
 from factories import NOON, make_annotation, make_span
 from pydantic import BaseModel
 from scripted_lm import scripted_writer
@@ -20,17 +22,19 @@ from served import NEVER_S
 from small_routing import config_with
 
 from argotune.adapters.memory.store import MemoryStore
+from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import strongest
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience
 from argotune.data.label_rule import Labelled, NoLabel, label
+from argotune.data.openinference import read_decision
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.splitting import Split
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.programs import Program, programs_of
-from argotune.programs.evaluation import score, score_of, to_dspy
+from argotune.programs.evaluation import asked_of, score, score_of, to_dspy
 from argotune.programs.prediction import answers_of
 from argotune.programs.state import dump, load
 from argotune.promotion.evidence import Answer, are_equal
@@ -83,10 +87,10 @@ def exactly(example: dspy.Example, prediction: dspy.Prediction) -> float:
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], tuple[Program, RoutingConfigUnified]]:
     def of(kind: Any, make: Callable[[], dspy.Module] | None = None) -> tuple[Program, RoutingConfigUnified]:
-        shop = ModuleType("shop")
-        shop.mine = lambda _config: ((make or asks(kind))(), exactly)
-        monkeypatch.setitem(sys.modules, "shop", shop)
-        config = config_with(programs={"mine": "shop:mine"}, modules=["mine"])
+        own = ModuleType("own")
+        own.mine = lambda _config: ((make or asks(kind))(), exactly)
+        monkeypatch.setitem(sys.modules, "own", own)
+        config = config_with(programs={"mine": "own:mine"}, modules=["mine"])
         return programs_of(config, "mine")[0], config
 
     return of
@@ -226,6 +230,36 @@ def test_an_application_gives_and_gets_values(typed, kind, value, plain, other, 
         back = read_span(make_span(attributes=decision.attributes()), "acme", {"mine": program.fields})
     assert isinstance(back, Experience)
     assert (dict(back.inputs), dict(back.answers)) == ({"query": "x", "given": text}, {"answer": text})
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "path", "asked", "answered"),
+    [
+        ("01_predict_literal", "route", "desk:RouteTicket", {}, {"team": "billing"}),
+        ("03_two_step_module", "pipeline", "desk:RewriteThenClassify", {"history": list}, {"intent": "other"}),
+        ("08_positional_default_missing", "pipeline", "desk:RewriteThenClassify", {}, {"intent": "shipping"}),
+        ("04_react_one_tool", "agent", "desk:request", {}, {"answer": str}),
+        (
+            "05_typed_outputs",
+            "extract",
+            "desk:ExtractAll",
+            {},
+            {"order_ids": [12345, 67890], "urgency": 3, "is_angry": True, "person": Named(name="Kim Example", age=30)},
+        ),
+    ],
+)
+def test_what_an_ordinary_application_left_is_of_the_types_of_its_own_module(file, name, path, asked, answered):
+    config = config_with(programs={name: path}, modules=[name])
+    (program,) = programs_of(config, name)
+    traces = MemoryTraces()
+    traces.record("acme", shop.spans_of(file), shop.SHOP)
+    of = shop.stream(name)
+    found = [read_decision(read.span, of, program.fields) for read in traces.spans_after(of, None)]
+    first = next(x for x in found if isinstance(x, Experience))
+    example = asked_of(program, first.inputs, first.answers)
+    assert {n: type(v) for n, v in example.inputs().items() if type(v) is not str} == asked
+    said = example.labels()
+    assert {n: str if v is str else said[n] for n, v in answered.items()} == answered
 
 
 @pytest.mark.parametrize(
