@@ -132,7 +132,7 @@ def test_a_challenger_that_wins_beyond_doubt_is_promoted_and_all_that_it_rests_o
         pytest.param(
             compared([WIN] * 40, equal=2160),
             terms(),
-            "2200 answers differ: at least +2.00 are asked",
+            "2,200 answers differ: at least +2.00 are asked",
             id="a sure gain that is not useful yet",
         ),
         pytest.param(
@@ -273,7 +273,7 @@ WORSE = [WIN] * 6 + [LOSS] * 30
             compared([], equal=1000),
             terms(),
             Objection.NO_BETTER,
-            "0 of 1000 answers differ, so a gain of +2.00 points is out of reach",
+            "0 of 1,000 answers differ, so a gain of +2.00 points is out of reach",
             id="two that say the same need no label",
         ),
         pytest.param(
