@@ -207,7 +207,7 @@ class MaskingRules(_Config):
     kinds: list[MaskedKind] = Field(default_factory=lambda: list(get_args(MaskedKind)))
     phone_regions: list[str] = Field(
         default_factory=lambda: list(PHONE_REGIONS),
-        description="countries (ISO 3166) whose national phone numbers are known; those with a + always are",
+        description="countries (ISO 3166) whose national phone numbers are known; those with a + or a name always are",
     )
     keep: list[KeptText] = Field(
         default_factory=list, max_length=1000, description="texts never masked, and domains: support.acme.com"

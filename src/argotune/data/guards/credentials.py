@@ -1,147 +1,149 @@
-"""Credentials: where passwords, tokens and keys stand in a text.
+"""Credentials: where tokens and keys stand in a text. Finders as in `personal_data`.
 
-Finders as in `personal_data`. The patterns are ours: detect-secrets reports lines and not places, looks for random
-texts within quotes only, keeps its plugins in global settings, and had its last release in 2024.
+The patterns are ours: scanners of source code report lines and not places, or are 45 MB of another language, and know
+no prose.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from argotune.data.guards.named_values import NamedValue, Relation, Words, is_about, is_expression
 from argotune.data.guards.personal_data import Place
-
-_URL_LOGIN = re.compile(r"://(?::|(?=[^\s/@<>:]{1,200}+:))([^\s/@<>]{1,200}+)@")
-_PASSWORD_WORDS = (
-    *("password", "passwd", "passphrase", "passcode", "pass", "pwd", "pswd", "pin", "passwort", "kennwort"),
-    *("mot de passe", "mdp", "contraseña", "senha", "wachtwoord", "hasło", "lösenord", "adgangskode"),
-    *("şifre", "пароль", "κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड", "รหัสผ่าน"),
-    *("密码", "密碼", "パスワード", "비밀번호"),
+from argotune.data.guards.randomness import (
+    has_letters_and_digits,
+    is_drawn,
+    is_mixed,
+    is_of_one_case,
+    is_random,
+    is_strong,
 )
-_TOKEN_WORDS = (
-    *("token", "session_id", "session-id", "session id", "sessionid", "sid"),
+from argotune.data.guards.secret_formats import keys_by_format, tokens_by_format
+
+_TOKENS = Words(
+    *("token", "pat", "session_id", "session-id", "session id", "sessionid", "sid", "bearer", "webhook"),
     *("токен", "令牌", "トークン", "토큰"),
 )
-_KEY_WORDS = (
-    *(f"{what}{sign}key" for what in ("api", "access", "account", "secret", "private", "signing") for sign in "_- "),
-    *("apikey", "accesskey", "accountkey", "secretkey", "key", "secret", "密钥", "ключ api"),
+_KEYS = Words(
+    *(
+        f"{what}key"
+        for what in ("api", "access", "secret", "private", "account", "auth", "app", "license", "token", "user")
+    ),
+    *("key", "secret", "private", "credential", "signature", "auth", "密钥", "密鑰", "ключ", "シークレット", "시크릿"),
 )
-_IS = r"[\"']?\s{0,3}(?:[:=]|→|\b(?:is|ist|lautet|est|es)\b|é|это|是|は)\s{0,3}[\"']?"
-
-
-def _after(words: Iterable[str], between: str, most: int) -> re.Pattern[str]:
-    """A pattern of a word and the `value` of up to `most` characters that stands behind it."""
-    starts = "|".join(word if len(word) > 4 or not word.isascii() else f"(?<![a-z]){word}" for word in words)
-    return re.compile(rf"(?i)(?:{starts})(?![a-z])(?P<is>{between})(?P<value>[^\s\"'<>,;]{{4,{most}}}+)")
-
-
-_PASSWORD = _after(_PASSWORD_WORDS, rf"{_IS}|\s", 200)
-_TOKEN = _after(_TOKEN_WORDS, rf"{_IS}|\s", 500)
-_KEY = _after(_KEY_WORDS, rf"{_IS}|\s", 500)
-_BEARER = re.compile(r"(?i)(?<![a-z])(?:bearer|authorization: ?(?:basic|token)):? ([A-Za-z0-9._~+/=-]{8,4000}+)")
-_FORMATS_OF_TOKENS = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:eyJ[\w-]{5,4000}+\.eyJ[\w-]{5,4000}+\.[\w-]{0,4000}+"  # JWT, RFC 7519
-    r"|gh[pousr]_[A-Za-z0-9]{30,255}+|github_pat_\w{30,255}+|glpat-[\w-]{16,64}+"
-    r"|xox[abeoprs]-[\w-]{10,250}+|npm_[A-Za-z0-9]{30,64}+|hf_[A-Za-z0-9]{30,64}+|pypi-[\w-]{16,250}+"
-    r"|ya29\.[\w-]{10,500}+|\d{8,10}:[\w-]{35}(?![\w-]))"
-    r"|(?<=hooks\.slack\.com/services/)[A-Z0-9]{6,20}+/[A-Z0-9]{6,20}+/[A-Za-z0-9]{10,40}+"
+_BEARER = re.compile(
+    r"(?i)(?<![a-z])(?:bearer|authorization[\"']?\s?[:=,]\s?[\"']?(?:basic|token|apikey|key|\w{1,20}))[:=]? "
+    r"([A-Za-z0-9._~+/=|:-]{8,4000}+)"
 )
-_FORMATS_OF_KEYS = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:A(?:KIA|SIA|GPA|IDA|ROA)[A-Z0-9]{16}(?![A-Za-z0-9])|AIza[\w-]{35}(?![\w-])"
-    r"|sk-[\w-]{20,250}+|[rsp]k_(?:live|test)_[A-Za-z0-9]{10,250}+|SG\.[\w-]{16,64}+\.[\w-]{16,64}+)"
-)
-_BLOCK = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
-    r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-    re.DOTALL,
-)
-_RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}+={0,2}")
-
-
-def find_passwords(text: str) -> Iterator[Place]:
-    """What stands behind a word for password, in several languages, and `user:password` of a URL.
-
-    After `=` anything is one; after a colon or "is" only what holds a digit or a sign, as in "password is required" is
-    none; with nothing between them only what nobody would write by chance.
-    """
-    if "://" in text:
-        yield from (found.span(1) for found in _URL_LOGIN.finditer(text))
-    if _has_any(_PASSWORD_WORDS, text):
-        for found in _PASSWORD.finditer(text):
-            value = found["value"].rstrip(".)]}")
-            if "=" in found["is"] or (_is_made_up(value) if found["is"].strip() else _is_strong(value)):
-                yield found.start("value"), found.start("value") + len(value)
-
-
-def _is_made_up(value: str) -> bool:
-    return any(map(str.isalpha, value)) and re.search(r"[\d!#$%&*@^~]", value) is not None
-
-
-def _is_strong(value: str) -> bool:
-    has_sign = re.search(r"[!#$%&*@^~]", value) is not None
-    kinds = {"u" if c.isupper() else "l" if c.islower() else "d" for c in value if c.isalnum()}
-    return len(kinds) == 3 and (has_sign or len(value) >= 8)
-
-
-def _has_any(words: Iterable[str], text: str) -> bool:
-    lowered = text.lower()
-    return any(word in lowered for word in words)
 
 
 def find_tokens(text: str) -> Iterator[Place]:
     """Tokens of known formats, after `Bearer`, and what stands behind a word for token."""
-    if _has_long_word(text):
-        yield from (found.span() for found in _FORMATS_OF_TOKENS.finditer(text))
-    if _has_any(("bearer ", "basic "), text):
-        yield from (found.span(1) for found in _BEARER.finditer(text) if _has_letters_and_digits(found[1]))
-    if _has_any(_TOKEN_WORDS, text):
-        yield from _assigned(_TOKEN, text)
+    yield from tokens_by_format(text)
+    lowered = text.lower()
+    if "bearer" in lowered or "authorization" in lowered:
+        yield from (found.span(1) for found in _BEARER.finditer(text) if _is_borne(found[1]))
+    if _TOKENS.are_in(lowered):
+        yield from _TOKENS.places(text, _is_secret)
 
 
-def _has_long_word(text: str) -> bool:
-    return max(map(len, text.split()), default=0) >= 16
+def _is_borne(value: str) -> bool:
+    return (has_letters_and_digits(value) or is_mixed(value)) and "://" not in value
 
 
 def find_keys(text: str) -> Iterator[Place]:
-    """Private keys as PEM blocks, to the end of the text where it was cut; known formats; what is called a key."""
-    if "-----BEGIN" in text:
-        yield from (found.span() for found in _BLOCK.finditer(text))
-    if _has_long_word(text):
-        yield from (found.span() for found in _FORMATS_OF_KEYS.finditer(text))
-    if _has_any(("key", "secret", "密钥", "ключ"), text):
-        yield from _assigned(_KEY, text)
+    """Private keys as PEM blocks, known formats, and what is called a key or secret."""
+    yield from keys_by_format(text)
+    if _KEYS.are_in(text.lower()):
+        yield from _KEYS.places(text, _is_secret)
 
 
-def _assigned(pattern: re.Pattern[str], text: str) -> Iterator[Place]:
-    for found in pattern.finditer(text):
-        value = found["value"].partition("&")[0].rstrip(".)]}")  # in a query string the next field follows
-        if _has_letters_and_digits(value) and (found["is"].strip() or _is_random(value) or _is_hash(value)):
-            yield found.start("value"), found.start("value") + len(value)
+_WEAK_NAME = re.compile(r"(?i)(?:auth|key|private)s?")
+_OTHER_KEYS = re.compile(
+    r"(?i)(?:public|pub|primary|foreign|cache|sort|partition|dict|map|index|group|object|shard)[\W_]?$"
+)
 
 
-def _has_letters_and_digits(value: str) -> bool:
-    return len(value) >= 8 and any(map(str.isalpha, value)) and any(map(str.isdigit, value))
+def _is_secret(named: NamedValue) -> bool:
+    """Tokens and keys have letters and digits; the less a text says of them, the more they must look drawn."""
+    if is_expression(named) or is_about(named) or _OTHER_KEYS.search(named.text[: named.name_start][-12:]):
+        return False
+    is_weak = _WEAK_NAME.fullmatch(named.name) is not None and not named.is_qualified
+    if is_weak or named.relation in (Relation.BESIDE, Relation.LISTED):
+        is_listed = named.relation is Relation.LISTED and is_strong(named.value)
+        return is_drawn(named.value) or is_listed or (not is_weak and _is_long(named.value))
+    return _is_set(named) or (has_letters_and_digits(named.value) and not _is_wordy(named.value))
 
 
-def _is_hash(value: str) -> bool:
-    return re.fullmatch(r"(?:[0-9a-f]{2,}-?){2,}", value) is not None and len(value) >= 20
+def _is_set(named: NamedValue) -> bool:
+    """16 letters or digits that a setting or a text in quotes gives; letters alone only where they are no words."""
+    value, is_literal = named.value, named.is_quoted or named.text[named.start - 1] == "="
+    if named.relation is not Relation.ASSIGNED or not is_literal or not re.fullmatch(r"[A-Za-z0-9]{16,}", value):
+        return False
+    return not value.isalpha() or len(value) >= 20 or is_mixed(value)
+
+
+def _is_long(value: str) -> bool:
+    """One word of 20 letters and digits, or groups of them as in a licence."""
+    return has_letters_and_digits(value) and _LONG.fullmatch(value) is not None
+
+
+_LONG = re.compile(r"[A-Za-z0-9]{20,}|(?:[A-Z0-9]{4,8}-){2,}[A-Z0-9]{4,12}")
+
+
+def _is_wordy(value: str) -> bool:
+    """Words with numbers between them, such as a name of a file, a version or a day."""
+    return _WORDY.fullmatch(value) is not None or value[:2] == "0x" or any(sign in value for sign in "(){}^")
+
+
+_WORDY = re.compile(
+    r"\d{4}-\d\d-\d\d\S{0,20}|[A-Za-z]\w*(?:\._?[a-z][a-z_]+)+|v?\d+(?:\.\d+){1,3}|(?:[A-Za-z]{3,}[_./-]){2,}\w{0,12}"
+    r"|(?:[A-Za-z]{2,}\d{0,2}|\d{0,2}[A-Za-z])(?:[._](?:[A-Za-z]+\d{0,2}|\d{1,2}[a-z]?))+"
+    r"|[A-Za-z]{2,8}-?\d{1,4}(?:-[A-Za-z]{2,5})?"
+    r"|(?:[A-Z][a-z]+)*[A-Z]?[a-z]+\d{1,2}(?:[A-Z][a-z]*)*"
+)
+
+
+_RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,}+={0,2}")
+_CUE = re.compile(r"(?i)key|token|secret|access|private|passw|auth|credential|\bpat\b|密钥|токен")
+_OTHER = re.compile(
+    r"(?i)commit|sha\d|hash|digest|md5|checksum|revision|etag|uuid|guid|\bids?\b|[_-]id\b|version|file|contract"
+)
+_NO_SECRET = re.compile(
+    r"(?i)(?:address|contract|wallet|mint|program|sha\d{1,3}|base64|integrity|ssh-\w{3,8}|public.?keys?|commit|etag|checksum)"
+    r"\W{0,3}(?:is |at )?\W?$"
+)
+
+
+_GLUED = re.compile(
+    r"(?i)[\w-]{0,40}?(?:key|token|secret|private|access)[a-z0-9]{0,12}[_-](?=[\w-]{0,20}\d)([A-Za-z0-9-]{20,})$"
+)
 
 
 def find_random_texts(text: str) -> Iterator[Place]:
-    """Runs of 20 characters or more that nobody would write by hand: keys of formats that are not known here."""
-    return (found.span() for found in _RUN.finditer(text) if _is_random(found[0]))
+    """Runs of 20 characters or more that nobody would write by hand: keys of formats that are not known here.
 
-
-_PART = re.compile(r"[A-Z][a-z]+|[A-Z]+(?![a-z])|[a-z]+|[A-Z]|\d+")
-_LONGEST_PARTS = 2.5
-
-
-def _is_random(run: str) -> bool:
-    """Small and capital letters and digits in a run, in parts shorter than those of words and of names in code.
-
-    Parts of texts drawn from 62 characters have 1.9 on average, `fooBarBaz2` is 4 parts of 2.5. Hashes and UUIDs have
-    no capitals.
+    Hashes and the like only where a word for a key stands near. Addresses of contracts and the paths of URLs are none.
     """
-    parts = _PART.findall(run)
-    is_mixed = any(map(str.isdigit, parts)) and any(map(str.islower, run)) and any(map(str.isupper, run))
-    return len(run) >= 16 and is_mixed and sum(map(len, parts)) < _LONGEST_PARTS * len(parts)
+    for found in _RUN.finditer(text):
+        before = text[max(0, found.start() - 40) : found.start()].rpartition("\n")[2]
+        glued = _GLUED.match(found[0])
+        start = glued.start(1) if glued else 0
+        is_named = glued is not None or (_CUE.search(before) is not None and _OTHER.search(before) is None)
+        if not _NO_SECRET.search(before) and _is_key(found[0][start:], before, is_named):
+            yield found.start() + start, found.end()
+
+
+def _is_key(run: str, before: str, is_named: bool) -> bool:
+    if not is_random(run) and not is_of_one_case(run) and not (is_named and is_drawn(run)):
+        return False
+    is_name = sum(map(run.count, "_-")) > len(run) / 10 + 1
+    is_public = re.fullmatch(r"0x[0-9a-fA-F]{40}|sha\d{1,3}-.*", run) is not None
+    return not (is_name or is_public or re.search(r"\w\.$|://\S*$", before) or _is_path(run))
+
+
+def _is_path(run: str) -> bool:
+    """Words between slashes: in base64 the parts are longer or random themselves."""
+    parts = [part for part in run.split("/") if 3 <= len(part) < 24]
+    return "/" in run and len(run) < 40 and any(not is_random(part) for part in parts)

@@ -11,11 +11,18 @@ from collections.abc import Iterator
 
 from argotune.data.guards.personal_data import Place
 
-_V4 = re.compile(r"(?<![0-9A-Za-z_.,-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z_]|[.,]\d)")
+_V4 = re.compile(r"(?<![0-9A-Za-z_.-])\d{1,3}(?:\.\d{1,3}){3}(?![0-9A-Za-z_]|\.\d)")
 _V6 = re.compile(r"(?<![0-9A-Za-z_:.])[0-9A-Fa-f:][0-9A-Fa-f:.]{2,44}+(?![0-9A-Za-z_])")
-_VERSIONS = re.compile(
-    r"(?i)\bv$|version|release|upgrade|update|firmware|build|driver|changelog|patch|section|chapter|clause|kapitel"
-    r"|abschnitt|satzung|§|chapitre|capítulo|capitolo|глав|раздел|κεφάλαιο|פרק|บทที่|第|제"
+_VERSION_BEFORE = re.compile(
+    r"(?i)\bv$|\b(?:versions?|release|upgrade|update|(?:updat|upgrad)ed to|firmware|build|driver|changelog|patch"
+    r"|section|chapter|clause|kapitel|abschnitt|satzung|chapitre|capítulo|capitolo)\b|§|глав|раздел|κεφάλαιο|פרק|บทที่|第|제"
+)
+_VERSION_AFTER = re.compile(
+    r"(?i)\W{0,2}(?:version|release|firmware|build|driver|patch|update|der satzung)\b|\s?[条章节節장조]"
+)
+_ADDRESS = re.compile(
+    r"(?i)(?<![a-z])(?:ips?|ipv[46]|ip-adress\w{0,2}|hosts?|server|dns|gateway|subnet|ping|network)(?![a-z])|address|adress|direcci"
+    r"|endereço|indirizzo|адрес|地址|アドレス|주소"
 )
 _CUE_CHARS = 25
 
@@ -27,15 +34,26 @@ def find_ips(text: str) -> Iterator[Place]:
     if text.count(":") >= 2:
         for found in _V6.finditer(text):
             address = found[0].rstrip(":.")
-            if address.count(":") >= 2 and any(map(str.isdigit, address)) and _is_host(address):
+            is_named = _ADDRESS.search(text[max(found.start() - _CUE_CHARS, 0) : found.start()])
+            if address.count(":") >= 2 and (is_named or _is_long(address)) and _is_host(address):
                 yield found.start(), found.start() + len(address)
+
+
+def _is_long(address: str) -> bool:
+    """Four digits or more, one of them decimal: `x[1::3]` is a slice."""
+    return any(map(str.isdigit, address)) and sum(map(str.isalnum, address)) >= 4
 
 
 def _is_v4_host(found: re.Match[str]) -> bool:
     numbers = [int(part) for part in found[0].split(".")]
+    before = found.string[max(found.start() - _CUE_CHARS, 0) : found.start()]
+    after = found.string[found.end() :][:_CUE_CHARS]
+    if not _is_host(found[0]):
+        return False
+    if _VERSION_BEFORE.search(before) or _VERSION_AFTER.match(after):
+        return _ADDRESS.search(before) is not None
     is_outline = numbers[0] != 10 and max(numbers) < 20  # 4.3.2.1 of a contract
-    around = found.string[max(found.start() - _CUE_CHARS, 0) : found.start()], found.string[found.end() :][:_CUE_CHARS]
-    return not is_outline and _is_host(found[0]) and not any(map(_VERSIONS.search, around))
+    return not is_outline or any(map(_ADDRESS.search, (before, after)))
 
 
 def _is_host(address: str) -> bool:
@@ -61,7 +79,10 @@ _HOSTS = (
     re.compile(rf"(?i)(?<![a-z])(?:ssh|scp|sftp|rsync) (?:[^\s@<>]{{1,99}}+ ){{0,4}}[\w.-]{{1,64}}+@({_NAME})"),
     re.compile(rf"(?i)(?<![a-z])s(?:sh|ftp) (?:-\w{{1,20}} ){{0,4}}({_NAME})"),
     re.compile(rf"(?<!\\)\\\\({_NAME})\\"),
-    re.compile(r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"),
+    re.compile(
+        r"(?<![0-9A-Za-z:-])[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z:-])"
+        r"|(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z]|\.\w)"
+    ),
 )
 _SUFFIXED, _CLOUD, _ASSIGNED, _LOGIN, _REMOTE, _SHARE, _HARDWARE = _HOSTS
 _MACHINE_NAME = re.compile(r"[\d.-]")
@@ -83,8 +104,10 @@ def find_hosts(text: str) -> Iterator[Place]:
         yield from _named(_REMOTE, text)
     if "\\\\" in text:
         yield from (found.span(1) for found in _SHARE.finditer(text))
-    if text.count(":") >= 5 or text.count("-") >= 5:
-        yield from (found.span() for found in _HARDWARE.finditer(text) if not found[0].replace("-", "").isdigit())
+    if text.count(":") >= 5 or text.count("-") >= 5 or text.count(".") >= 2:
+        yield from (
+            found.span() for found in _HARDWARE.finditer(text) if ":" in found[0] or any(map(str.isalpha, found[0]))
+        )
 
 
 def _named(pattern: re.Pattern[str], text: str) -> Iterator[Place]:

@@ -11,27 +11,31 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import get_args
 
 from argotune.data.annotations import Annotation
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience, shared
 from argotune.data.fields import Fields
-from argotune.data.guards.credentials import find_keys, find_passwords, find_random_texts, find_tokens
+from argotune.data.guards.credentials import find_keys, find_random_texts, find_tokens
 from argotune.data.guards.host_addresses import find_hosts, find_ips
+from argotune.data.guards.national_ids import find_national_ids
+from argotune.data.guards.passwords import find_passwords
 from argotune.data.guards.personal_data import (
     Place,
     find_cards,
     find_emails,
     find_ibans,
-    find_national_ids,
-    find_phones,
     is_spelled,
 )
+from argotune.data.guards.phones import find_phones
 from argotune.store.sealing import digest
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.config import MaskedKind, MaskingRules
 
 EDITION = 2
-"""Raised whenever a finder finds something else than before, or more is masked: what is stored is then masked again."""
+"""Raised whenever masking reaches what it did not: what is stored is then masked again. Finders tell it themselves."""
 
 MAX_PASSES = 5
 """What is masked can uncover more, as `a@b.cc` did in `x:a@b.cc`. Texts that need more passes are made to."""
@@ -119,8 +123,15 @@ class Mask:
 
 
 def rules_digest(rules: MaskingRules) -> str:
-    """Equal where the same would be masked."""
-    return digest([EDITION, rules.model_dump(mode="json")])
+    """Equal where the same would be masked: another one for other rules and for finders of which a line changed."""
+    return digest([EDITION, _finders(), rules.model_dump(mode="json")])
+
+
+@cache
+def _finders() -> str:
+    """Digest of the sources of this package, so that whoever changes a finder has what is stored masked again."""
+    sources = sorted(file for file in files("argotune.data.guards").iterdir() if file.name.endswith(".py"))
+    return digest([file.read_text(encoding="utf-8") for file in sources])
 
 
 def _replaced(text: str, found: Iterable[Finding]) -> str:
@@ -144,7 +155,7 @@ _ORDER: tuple[tuple[str, Finder, int], ...] = (
     ("key", _anywhere(find_keys), 0),
     ("email", _anywhere(find_emails), 0),
     ("iban", _anywhere(find_ibans), 7),
-    ("card", _anywhere(find_cards), 13),
+    ("card", _anywhere(find_cards), 12),
     ("national_id", _anywhere(find_national_ids), 6),
     ("ip", _anywhere(find_ips), 1),
     ("host", _anywhere(find_hosts), 0),
@@ -154,15 +165,21 @@ _ORDER: tuple[tuple[str, Finder, int], ...] = (
 """Each finder sees only what those before it left: of two that claim a place the earlier one has it. The number is
 how many digits a text needs to be looked at, as most have fewer."""
 
-_SIGNS = re.compile(r"[@＠:：=＝.\\\d]|-----BEGIN")
+_SIGNS = re.compile(
+    r"[@＠:：=＝.\\\d\"`“„«]|(?<![^\W\d_])'|-----BEGIN|[_-][A-Za-z]{20}|(?i:passw|passcode|kennwort)|p(?:wd|w|in)\b"
+)
 """All findings but spelled mail addresses hold one of these or stand behind it. Most texts have none of them."""
+
+
+_PLACEHOLDER = re.compile(f"<(?:{'|'.join(get_args(MaskedKind))})>".upper())
+"""Hidden from finders, to whom "phone" says that the next number is one."""
 
 
 def findings(text: str, rules: MaskingRules) -> list[Finding]:
     """What one pass over a text would mask, in order and without overlaps."""
     if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text)):
         return []
-    left, found = findable(text), []
+    left, found = _PLACEHOLDER.sub(lambda placeholder: "<" * len(placeholder[0]), findable(text)), []
     digits = sum(map(left.count, "0123456789"))
     for kind, find, digits_needed in _ORDER:
         if digits < digits_needed or kind not in rules.kinds:

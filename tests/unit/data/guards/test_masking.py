@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_what_only_looks_alike_stays(text: str):
     assert mask(text, RULES) == mask(text, MaskingRules(enabled=False))
 
 
+def test_a_placeholder_says_nothing_of_what_stands_behind_it():
+    for text in (
+        "<PHONE> or 901820199",
+        "<CARD> 501864667909",
+        "<KEY> 4c1f0e9b7a62d8355e3b9a10c7f4d286",
+        "<IP> 1.2.3.4",
+    ):
+        assert mask(text, RULES).text == text
+
+
 def test_counts_are_given_by_kind():
     assert mask("a@b.example, c@d.example and 10.12.0.37", RULES).counts == {"email": 2, "ip": 1}
 
@@ -82,7 +93,8 @@ def test_counts_are_given_by_kind():
 def test_kinds_regions_and_what_is_kept_are_the_tenants_choice():
     text = "support@acme.com, jo@acme.com, tel. 030 23125 042"
     assert mask(text, MaskingRules(kinds=["phone"])).text == "support@acme.com, jo@acme.com, tel. <PHONE>"
-    assert mask(text, MaskingRules(phone_regions=["JP"], kinds=["phone"])).text == text
+    assert mask("030 23125 042", MaskingRules(phone_regions=["DE"])).text == "<PHONE>"
+    assert mask("030 23125 042", MaskingRules(phone_regions=["JP"])).text == "030 23125 042"
     assert mask(text, MaskingRules(keep=["Support@acme.com"])).text == "support@acme.com, <EMAIL>, tel. <PHONE>"
     assert mask(text, MaskingRules(keep=["acme.com"], kinds=["email", "host"])).text == text
     assert mask("x@acme.internal", MaskingRules(keep=["acme.internal"])).text == "x@acme.internal"
@@ -101,6 +113,22 @@ def test_kinds_regions_and_what_is_kept_are_the_tenants_choice():
 def test_a_wrong_rule_is_named(masking: dict, said: str):
     with pytest.raises(ConfigInvalid, match=said):
         make_config(masking=masking)
+
+
+def test_the_digest_tells_rules_and_finders_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    before = rules_digest(RULES)
+    sources = files("argotune.data.guards")
+    for source in sources.iterdir():
+        if source.name.endswith(".py"):
+            (tmp_path / source.name).write_text(source.read_text("utf-8"), "utf-8")
+    masking._finders.cache_clear()
+    monkeypatch.setattr(masking, "files", lambda _package: tmp_path)
+    assert rules_digest(RULES) == before
+    masking._finders.cache_clear()
+    (tmp_path / "phones.py").write_text("_NUMBER = '1'", "utf-8")
+    changed = rules_digest(RULES)
+    masking._finders.cache_clear()
+    assert changed != before
 
 
 def test_the_digest_tells_rules_apart():
