@@ -311,7 +311,7 @@ def test_labels_that_were_given_for_other_reasons_never_judge():
 
 
 def test_an_lm_annotator_judges_no_disagreement_alone():
-    world, config = contested()
+    world, config = contested(contest={"overtaken_growth": 100})
     world.annotator = annotator(Judge())
     asked(world, 60)
     one_pass(world, config)
@@ -514,6 +514,18 @@ def test_a_contest_without_verdict_ends_when_its_days_are_over_though_nothing_co
     assert (run.outcome, run.verdict.rule) == ("rejected", "out_of_days")
     assert "2 days are over (contest.max_days)" in run.sentence
     assert not [item for item in waiting(world) if item.contest], "nobody is asked for it any more"
+
+
+def test_a_contest_that_is_not_half_way_is_overtaken_by_what_people_labelled_for_it():
+    world, config = contested(noise=True, annotation={"daily_limit": 40}, gate={"min_slice_examples": 99})
+    seen = len(contest_of(world).seen_ids)
+    asked(world, 60)
+    one_pass(world, config)
+    assert len(people_answer(world)) > seen / 2
+    run = one_pass(world, config)
+    assert (run.outcome, run.verdict.rule) == ("rejected", "overtaken")
+    assert "what a new challenger could learn from grew by" in run.sentence
+    assert book(world).contests()[-1].state is ContestState.OVERTAKEN
 
 
 def test_evidence_of_an_ended_contest_is_training_data_and_is_never_tested_again():

@@ -25,21 +25,33 @@ def _optimizer(
     needs_writer: bool = False,
     iterations: Callable[[int], int] = _once,
     uses_weights: bool = False,
+    chooses: bool = False,
 ) -> Optimizer:
-    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations, uses_weights)
+    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations, uses_weights, chooses)
 
 
 _ALL = (
     _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True),
     _optimizer(
-        "random_search", random_search.compile, min_examples=10, iterations=random_search.iterations, uses_weights=True
+        "random_search",
+        random_search.compile,
+        min_examples=10,
+        iterations=random_search.iterations,
+        uses_weights=True,
+        chooses=True,
     ),
     _optimizer(
-        "mipro", mipro.compile, min_examples=10, needs_writer=True, iterations=mipro.iterations, uses_weights=True
+        "mipro",
+        mipro.compile,
+        min_examples=10,
+        needs_writer=True,
+        iterations=mipro.iterations,
+        uses_weights=True,
+        chooses=True,
     ),
     _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
-    _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations),
-    _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations),
+    _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations, chooses=True),
+    _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations, chooses=True),
     _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True),
     _optimizer("nearest", nearest.compile, min_examples=8),
 )

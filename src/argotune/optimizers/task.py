@@ -63,7 +63,8 @@ class Optimizer:
     """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there.
 
     `iterations` tells how many candidates it tries where so many are asked for: 1 for a method that does not search.
-    `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows.
+    `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows. `chooses`: it
+    compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py).
     """
 
     name: str
@@ -72,6 +73,7 @@ class Optimizer:
     compile: Callable[[TrainingTask], dspy.Module]
     iterations: Callable[[int], int]
     uses_weights: bool
+    chooses: bool
 
 
 def bare_student(task: TrainingTask) -> dspy.Module:

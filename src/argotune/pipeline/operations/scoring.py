@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from argotune.data.examples import Example
+from argotune.data.guards.leaks import leaks
 from argotune.data.splitting import Split
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
@@ -23,7 +24,7 @@ from argotune.tenants.catalog import Configs
 
 @dataclass(frozen=True)
 class DevScore:
-    """A champion's mean score on the dev split; None without examples."""
+    """A champion's mean score on the dev examples that it has not learned from; None without any."""
 
     program: str
     version: str
@@ -40,7 +41,8 @@ def champion_scores(ports: Ports, tenant_id: str, module: str) -> list[DevScore]
 
 def dev_scores(this: Pass) -> list[DevScore]:
     """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
-    The sealed test split is not opened."""
+    What a champion holds in its demonstrations or instructions tells nothing of it and is left out. The sealed test
+    split is not opened."""
     lms = this.ports.lms.open(this.config.lm, Meter(this.config.budget), NothingKept())
     return [_dev_score(this, program, lms) for program in programs_of(this.config, this.module)]
 
@@ -48,7 +50,9 @@ def dev_scores(this: Pass) -> list[DevScore]:
 def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
     champion, ports = serving_version(this.registry, program, this.now).version, this.ports
     stored = this.archive.examples(program.name)
-    dev: list[Example] = [example for example in stored if example.split is Split.DEV]
+    known: list[Example] = [example for example in stored if example.split is Split.DEV]
+    held = frozenset(leaks(champion.state, known))
+    dev = [example for example in known if example.id not in held]
     if not dev:
         return DevScore(program.name, champion.id, 0, None)
     try_metric(program, dev)

@@ -1,6 +1,7 @@
 """train: compile a challenger with the planned optimizer. It never sees the test split.
 
-Where synthetic examples were made, two are compiled, with and without them, and dev chooses.
+Where synthetic examples were made, two are compiled, with and without them, and dev chooses. Where the optimizer itself
+chooses nothing on dev, what is kept learned from the dev examples too: no label that training may see is left unused.
 """
 
 from __future__ import annotations
@@ -66,10 +67,10 @@ def train(
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
     Where real ones are too few to train on, they are compared with the program as written.
     """
-    work = _Compiling(program, plan, dev, lms, embedder, origin)
-    has_enough = len(examples) >= OPTIMIZERS[plan.optimizer].min_examples
-    without = work.compiled(examples) if has_enough else program.build()
-    kept = work.version(without, examples) if has_enough else None
+    work, optimizer = _Compiling(program, plan, dev, lms, embedder, origin), OPTIMIZERS[plan.optimizer]
+    teaching = examples if optimizer.chooses else [*examples, *dev]
+    first = work.compiled(teaching) if len(examples) >= optimizer.min_examples else None
+    kept = work.version(first, examples) if first else None
     if not synthetic:
         return Trained(kept)
     if len(dev) < min_dev:
@@ -77,11 +78,10 @@ def train(
             kept, why=f"{counted(len(dev), 'dev example')} cannot show whether they harm, {min_dev} are needed"
         )
     try:
-        with_ = work.compiled([*examples, *synthetic])
-        trial = Trial(with_mean=work.mean(with_), without_mean=work.mean(without), n=len(dev))
+        trial, with_ = work.tried(first, examples, synthetic, teaching)
     except BudgetSpent as error:
         return Trained(kept, why=f"the comparison on dev was not finished: {error}")
-    if trial.gain <= 0:
+    if with_ is None:
         return Trained(kept, trial, why=f"{_told(trial)}, no gain")
     return Trained(work.version(with_, [*examples, *synthetic]), trial, is_used=True, why=_told(trial))
 
@@ -113,6 +113,23 @@ class _Compiling:
             weights=[example.weight for example in examples],
         )
         return OPTIMIZERS[self.plan.optimizer].compile(task)
+
+    def tried(
+        self,
+        first: dspy.Module | None,
+        examples: Sequence[Example],
+        synthetic: Sequence[Example],
+        teaching: Sequence[Example],
+    ) -> tuple[Trial, dspy.Module | None]:
+        """What dev says of the synthetic examples, of programs that learned nothing from dev; and the challenger that
+        learned from them and from all that teaches, None where they bring no gain."""
+        without = first if first is None or teaching is examples else self.compiled(examples)
+        with_ = self.compiled([*examples, *synthetic])
+        means = {"with_mean": self.mean(with_), "without_mean": self.mean(without or self.program.build())}
+        trial = Trial(**means, n=len(self.dev))
+        if trial.gain <= 0:
+            return trial, None
+        return trial, with_ if teaching is examples else self.compiled([*teaching, *synthetic])
 
     def mean(self, module: dspy.Module) -> float:
         asked = [to_dspy(self.program, example) for example in self.dev]
