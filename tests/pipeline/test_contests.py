@@ -250,7 +250,7 @@ def test_disagreements_come_first_in_the_queue_in_drawn_order_and_blind():
 @pytest.mark.parametrize(("share", "others"), [(0.0, 0), (0.2, 2), (0.5, 5), (1.0, 10)])
 def test_a_part_of_each_day_stays_for_other_questions_while_a_contest_has_disagreements(share: float, others: int):
     rules = {"daily_limit": 10, "share_beside_contest": share}
-    world, config = contested(annotation=rules, contest={"min_people_labels": 1000})
+    world, config = contested(annotation=rules, contest={"min_people_labels": 1000, "overtaken_growth": 100})
     for day in range(3):
         world.later(days=1)
         asked(world, 60, 1000 + 60 * day)
@@ -266,7 +266,8 @@ def test_a_part_of_each_day_stays_for_other_questions_while_a_contest_has_disagr
 
 
 def test_what_nobody_else_needs_of_a_day_the_contest_has():
-    world, config = contested(annotation={"daily_limit": 10, "share_beside_contest": 0.5})
+    rules = {"daily_limit": 10, "share_beside_contest": 0.5}
+    world, config = contested(annotation=rules, contest={"overtaken_growth": 100})
     asked(world, 60)
     one_pass(world, config)
     world.later(days=1)

@@ -520,7 +520,7 @@ CONFIG = [
     Row("masking.keep", ["bo@acme.com"], gathered, ROUTED),
     Row("annotation.daily_limit", 10, queued, ROUTED),
     Row("annotation.random_share", 1.0, queued, ROUTED),
-    Row("annotation.share_beside_contest", 0.9, for_contest, {**ROUTED, "annotation.daily_limit": 10}),
+    Row("annotation.share_beside_contest", 0.9, for_contest, {**OPEN, "annotation.daily_limit": 10}),
     Row("annotation.confidence_threshold", 0.85, queued, ROUTED),
     Row("annotation.min_annotations_for_optimization", 7, asked_to_run, ROUTED),
     Row("annotation.annotator_model", "openai/other", annotates_with, ROUTED),
