@@ -102,7 +102,7 @@ def test_a_judge_that_does_not_agree_with_people_is_not_asked_to_stand_beside_th
 
 
 def test_people_decide_alone_when_the_judge_is_not_there_any_more():
-    world, config = begun(Judge())
+    world, config = begun(Judge(), overtaken_growth=100)
     before = contest_of(world)
     world.annotator = None
     world.later(hours=2)

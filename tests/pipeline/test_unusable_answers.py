@@ -297,7 +297,7 @@ def test_a_teacher_that_is_silent_ends_the_run_to_be_repeated():
 
 
 def test_evaluate_asks_afresh_what_the_run_has_asked():
-    world, config = filled()
+    world, config = filled(preferred_optimizer="bootstrap")
     run_once(world, config)
     asked = world.lms.calls
     (first,) = dev_scores(Pass(world.ports, config, "routing"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argotune.data.annotations import LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
@@ -11,7 +12,7 @@ from argotune.promotion.champions import serving_version
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import Contest, ContestState
 from argotune.promotion.gate import Terms, judge, outlook_of
-from argotune.promotion.verdicts import Numbers, Objection, Promoted, Rejected, Undecided, Verdict
+from argotune.promotion.verdicts import Comparison, Numbers, Objection, Promoted, Rejected, Undecided, Verdict
 from argotune.promotion.versions import Change
 from argotune.runs.run import Run, RunState
 from argotune.store.port import Record
@@ -66,7 +67,7 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
 
 def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset) -> Verdict:
     assert run.comparison is not None
-    growth = _growth(contest, data)
+    growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
     found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth))
     if not contest.is_open:
@@ -84,11 +85,14 @@ def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
     return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge)
 
 
-def _growth(contest: Contest, data: Dataset) -> float:
+def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
     """By what share of what the challenger saw the examples have grown that a new one could see. What people labelled
-    for this contest is among them: it is training data as soon as the contest ends."""
+    for this contest is among them: it is training data as soon as the contest ends. Not so what only a judge beside
+    them labels, all that differs at once: it would end each of its contests before people were asked."""
     seen = len(contest.seen_ids)
-    return (data.count(Split.TRAIN, Split.DEV) - seen) / max(seen, 1)
+    by_people = sum(score.differs and score.source is LabelSource.HUMAN for score in comparison.scores)
+    judged_alone = comparison.differ - by_people if contest.judge else 0
+    return (data.count(Split.TRAIN, Split.DEV) - judged_alone - seen) / max(seen, 1)
 
 
 def _rejected(why: str, rule: Objection, numbers: Numbers) -> Rejected:
