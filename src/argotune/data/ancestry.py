@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -67,3 +67,18 @@ def _placed(span: Span, known: Mapping[str, Link], asked: Collection[str]) -> Pl
         at = known[at].parent_id
     is_missing = bool(at) and at in asked and at not in known
     return Placed(replace(span, above=tuple(above)) if above else span, not is_missing)
+
+
+def decision_around(span_id: str, parents: Mapping[str, str | None], decisions: Sequence[str]) -> str | None:
+    """The decision of a trace that a span is or lies in; else the one that the trace has, None where it has several.
+
+    `parents` says of spans what each began in.
+    """
+    at: str | None = span_id
+    for _ in range(MOST_LEVELS):
+        if at is None or at in decisions:
+            break
+        at = parents.get(at)
+    if at in decisions:
+        return at
+    return decisions[0] if len(decisions) == 1 else None

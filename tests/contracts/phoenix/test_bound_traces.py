@@ -127,6 +127,39 @@ def test_annotations_lie_on_decisions_of_the_bound_project(shop: Shop, make_anno
     assert shop.traces.newest({"acme": of.binding.place})["acme"].year == 2026
 
 
+def below_and_above(shop: Shop, program: str) -> tuple[str, list[Span]]:
+    """A decision of the shop and all spans of its trace, as they were sent."""
+    sent = under_other_ids(spans_of(*FILES), shop.project)
+    ids = [each.span.span_id for each in shop.traces.spans_after(shop.stream(program), None)]
+    trace = {span.span_id: span.trace_id for span in sent}
+    alone = next(id for id in ids if [trace[other] for other in ids].count(trace[id]) == 1)
+    return alone, [span for span in sent if span.trace_id == trace[alone]]
+
+
+def test_what_is_said_inside_a_decision_or_of_its_root_is_said_of_the_decision(shop: Shop, make_annotation) -> None:
+    decision, trace = below_and_above(shop, "route")
+    inner = next(span for span in trace if span.parent_id == decision)
+    anywhere = shop.stream("route")
+    shop.traces.annotate(anywhere, [make_annotation(inner.span_id, "no", "helpful")])
+    assert {a.span_id for a in shop.traces.annotations(anywhere, ["helpful"], BEGINNING)} == {decision}
+    application = under_other_ids(spans_of("07_below_application_span"), shop.project)
+    root = next(span for span in application if span.parent_id is None)
+    below = next(span for span in application if span.parent_id == root.span_id)
+    shop.traces.annotate(anywhere, [make_annotation(root.span_id, "yes", "resolved")])
+    found = {a.span_id: a.label for a in shop.traces.annotations(anywhere, ["resolved"], BEGINNING)}
+    assert found == {below.span_id: "yes"}
+
+
+@pytest.mark.phoenix
+def test_what_is_said_of_a_whole_trace_is_said_of_its_one_decision(shops, phoenix_url: str) -> None:
+    shop = shops("phoenix")
+    decision, trace = below_and_above(shop, "answer")
+    said = {"trace_id": trace[0].trace_id, "name": "csat", "annotator_kind": "HUMAN", "result": {"score": 0.5}}
+    PhoenixHttp(phoenix_url).post("v1/trace_annotations", {"data": [said]}, {"sync": "true"})
+    (found,) = shop.traces.annotations(shop.stream("answer"), ["csat"], BEGINNING)
+    assert (found.span_id, found.score, found.label) == (decision, 0.5, "")
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_what_is_above_a_span_is_waited_for(adapter: str, shops, request: pytest.FixtureRequest) -> None:
     shop = Shop(shops(adapter).traces, f"late {os.urandom(6).hex()}")
@@ -159,6 +192,21 @@ def test_long_fields_cost_none_of_the_others(shops) -> None:
         (found,) = shop.traces.spans_after(shop.stream("agent"), None, since)
         assert len(found.span.attributes["output.value"]) < 50_000
         assert told(read(shop.traces, shop.stream("agent"), since)) == {"read": 1}
+
+
+@pytest.mark.phoenix
+def test_without_the_query_route_what_is_said_beside_comes_by_pages(
+    shops, bad_server, phoenix_url: str, make_annotation
+) -> None:
+    bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
+    bad_server.script[0].status = 503
+    shop = shops("phoenix")
+    decision, trace = below_and_above(shop, "pipeline")
+    inner = next(span for span in trace if span.parent_id == decision)
+    of = shop.stream("pipeline")
+    shop.traces.annotate(of, [make_annotation(inner.span_id, "no", "polite")])
+    traces = PhoenixTraces(PhoenixHttp(bad_server.url), "contract")
+    assert [a.span_id for a in traces.annotations(of, ["polite"], BEGINNING)] == [decision]
 
 
 @pytest.mark.phoenix

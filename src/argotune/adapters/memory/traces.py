@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from argotune.data.ancestry import MOST_BELOW, Link, placed
+from argotune.data.ancestry import MOST_BELOW, Link, decision_around, placed
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import KIND, is_decision, signature_in
@@ -82,10 +82,25 @@ class MemoryTraces:
         return kept is not None and kept.cursor == cursor
 
     def annotations(self, stream: Stream, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
-        """Annotations of these names, with a label, a score or an explanation, on the stream's spans since then."""
+        """Annotations of these names, with a label, a score or an explanation, on the stream's spans since then; of a
+        bound stream those beside its decisions too."""
         spans = {k.span.span_id for k in self._module(stream) if k.span.started_at >= since}
         found = self._annotations.get(_place(stream), {}).values()
-        yield from [a for a in found if a.says_something and a.name in names and a.span_id in spans]
+        said = [a for a in found if a.says_something and a.name in names]
+        if stream.binding is None:
+            yield from [a for a in said if a.span_id in spans]
+            return
+        around = self._decisions_around(stream)
+        yield from [replace(a, span_id=id) for a in said if (id := around(a.span_id)) in spans]
+
+    def _decisions_around(self, stream: Stream) -> Callable[[str], str | None]:
+        project = {id: kept.span for id, kept in self._spans[_place(stream)].items()}
+        parents = {id: span.parent_id for id, span in project.items()}
+        decisions: dict[str | None, list[str]] = {}
+        for kept in self._settled(stream, self._module(stream)):
+            if is_decision(kept.span, stream):
+                decisions.setdefault(kept.span.trace_id, []).append(kept.span.span_id)
+        return lambda id: decision_around(id, parents, decisions.get(project[id].trace_id, []))
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """Labels on the stream's spans since then under the name that has the most."""

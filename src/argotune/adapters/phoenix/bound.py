@@ -15,7 +15,7 @@ from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import ModuleSpans
 from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_of
-from argotune.data.ancestry import MOST_BELOW, Link, Placed, placed
+from argotune.data.ancestry import MOST_BELOW, MOST_LEVELS, Link, Placed, placed
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import is_decision, signature_in
 from argotune.data.source import SpanRead
@@ -46,7 +46,7 @@ class BoundSpans:
         sent: whoever goes on from there is given it with all that is above."""
         now = self._clock()
         for chunk in _chunks(self._spans.after(row_id, since)):
-            for each, found in zip(self._placed(chunk), chunk, strict=True):
+            for each, found in zip(self.placed(chunk), chunk, strict=True):
                 if not each.is_settled(now):
                     return
                 yield SpanRead(each.span, found.cursor)
@@ -58,7 +58,7 @@ class BoundSpans:
         behind: Cursor | None = None
         for chunk in _chunks(self._spans.at_once(since)):
             behind = chunk[-1].cursor
-            for each, found in zip(self._placed(chunk), chunk, strict=True):
+            for each, found in zip(self.placed(chunk), chunk, strict=True):
                 if not each.is_settled(now):
                     started = each.span.started_at
                     waiting_since = started if waiting_since is None else min(started, waiting_since)
@@ -82,7 +82,20 @@ class BoundSpans:
             return None
         return Place(min(first - 1, newest.row_id), newest.span_row, newest.span_id).cursor
 
-    def _placed(self, chunk: Sequence[SpanRead]) -> list[Placed]:
+    def parents(self, ids: Iterable[str]) -> dict[str, str | None]:
+        """The span above each of these, and above those, as far up as anything is looked at."""
+        known: dict[str, Link] = {}
+        wanted = set(ids)
+        for _ in range(MOST_LEVELS):
+            if not wanted:
+                break
+            found = self._links(wanted)
+            known.update(found)
+            wanted = {link.parent_id for link in found.values() if link.parent_id} - known.keys()
+        return {id: link.parent_id for id, link in known.items()}
+
+    def placed(self, chunk: Sequence[SpanRead]) -> list[Placed]:
+        """The spans with what is above them, and the signature that each asks where the stream tells by that."""
         found = placed((each.span for each in chunk), self._links)
         if self._stream.bound is None or not self._stream.bound.signature:
             return found

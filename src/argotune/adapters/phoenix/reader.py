@@ -23,6 +23,11 @@ from argotune.errors import BadAnswer, RateLimited, Unavailable
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 1000
+ANNOTATIONS_PAGE = 10_000
+
+SPAN_IDS_AT_ONCE = 200
+"""They are in the URL, of which a proxy may take no more than 8 kB."""
+
 PAGE_BYTES = 16 * 2**20
 """A page that is longer is asked for again with fewer rows."""
 
@@ -130,7 +135,7 @@ class ModuleSpans:
 
     def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
         form = self._form
-        for window, table in self._windows(form.condition, form.columns, since):
+        for window, table in self.in_windows(form.condition, form.columns, since):
             if table is not None and not (form.may_be_split and any(is_split(row) for row in table)):
                 yield from (SpanRead(form.of_query(row), None) for row in table)
             elif window.end is None:
@@ -144,7 +149,7 @@ class ModuleSpans:
         said = ("label", "score", "explanation")
         labels = " or ".join(f"annotations[{name!r}].{what} is not None" for name in names for what in said)
         columns = {"status": "status_code"}
-        for window, table in self._windows(f"{self._form.condition} and ({labels})", columns, since):
+        for window, table in self.in_windows(f"{self._form.condition} and ({labels})", columns, since):
             if table is None:
                 found = self._paged(since=window.start, until=window.end)
                 yield from _ids_in_lists(span for _, span in found)
@@ -168,7 +173,7 @@ class ModuleSpans:
                 return
             size = min(most, size * 2)
 
-    def _windows(
+    def in_windows(
         self, condition: str, columns: Mapping[str, str], since: datetime
     ) -> Iterator[tuple[Window, Table | None]]:
         """All time from `since` on as windows with their rows, None for a window that must be read by pages."""

@@ -17,12 +17,20 @@ from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
+from argotune.adapters.phoenix.beside import AnnotationsBeside
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import form_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans, Project, QueryRoutes
+from argotune.adapters.phoenix.reader import (
+    ANNOTATIONS_PAGE,
+    PAGE_ROWS,
+    SPAN_IDS_AT_ONCE,
+    ModuleSpans,
+    Project,
+    QueryRoutes,
+)
 from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
 from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
@@ -34,13 +42,6 @@ from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLi
 from argotune.errors.lines import told
 from argotune.stats.wording import counted
 from argotune.tenants.binding import TraceProject
-
-SPAN_IDS_AT_ONCE = 200
-"""They are in the URL, of which a proxy may take no more than 8 kB."""
-
-
-ANNOTATIONS_PAGE = 10_000
-
 
 WRITE_ROWS = 500
 
@@ -183,7 +184,10 @@ class PhoenixTraces:
         later."""
         if not names:
             return
-        with self._spans(stream) as spans:
+        with self._spans(stream, is_light=True) as spans:
+            if stream.binding is not None:
+                yield from self._beside(spans, stream).found(names, since)
+                return
             for span_ids in spans.annotated(names, since):
                 for start in range(0, len(span_ids), SPAN_IDS_AT_ONCE):
                     params = {
@@ -192,6 +196,11 @@ class PhoenixTraces:
                     }
                     found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
                     yield from (a for a in map(annotation_of_row, found) if a is not None)
+
+    def _beside(self, spans: ModuleSpans, stream: Stream) -> AnnotationsBeside:
+        bound = BoundSpans(self._http, spans, stream, self._clock)
+        form = form_of(stream, self._prefix, is_light=True)
+        return AnnotationsBeside(self._http, spans, bound, form, stream)
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """The number of labels on a stream's spans since then under the name that has the most. One GraphQL query a

@@ -1,0 +1,139 @@
+"""Annotations on a bound stream's decisions, and beside them: on a span inside one, on the root, on the whole trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from argotune.adapters.json_http import Params, TooLarge
+from argotune.adapters.phoenix.annotations import annotation_of_row
+from argotune.adapters.phoenix.bound import BoundSpans
+from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.adapters.phoenix.forms import Form
+from argotune.adapters.phoenix.query import Query, read
+from argotune.adapters.phoenix.reader import ANNOTATIONS_PAGE, PAGE_ROWS, SPAN_IDS_AT_ONCE, ModuleSpans
+from argotune.adapters.phoenix.spans import parsed, text_of
+from argotune.data.ancestry import decision_around
+from argotune.data.annotations import Annotation
+from argotune.data.openinference import is_decision
+from argotune.data.source import SpanRead
+from argotune.data.spans import Span
+from argotune.data.stream import Stream
+
+_COLUMNS = {"trace": "trace_id", "parent": "parent_id"}
+
+_SAID = ("label", "score", "explanation")
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a span lies."""
+
+    span_id: str
+    trace_id: str
+    parent_id: str | None
+
+
+class AnnotationsBeside:
+    """What was said of a bound stream's decisions. Raises what PhoenixHttp raises.
+
+    An annotation on a span inside a decision is of that one; one above, or on the whole trace, is of the decision where
+    the trace has one alone, and of none where it has several.
+    """
+
+    def __init__(self, http: PhoenixHttp, spans: ModuleSpans, bound: BoundSpans, form: Form, stream: Stream) -> None:
+        self._http, self._spans, self._bound, self._form, self._stream = http, spans, bound, form, stream
+
+    def found(self, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        """Annotations under these names on and beside decisions in traces with a span since then."""
+        seen = set[str]()  # a trace lies in as many windows of time as its spans
+        for places in _in_lists(self._annotated(names, since)):
+            traces = sorted({place.trace_id for place in places})
+            decisions = self._decisions(traces)
+            yield from self._on_spans(places, names, decisions)
+            yield from self._on_traces([id for id in traces if id not in seen], names, decisions)
+            seen.update(traces)
+
+    def _annotated(self, names: Sequence[str], since: datetime) -> Iterator[_Place]:
+        """Spans of whatever form that have such an annotation, or lie in a trace that has one."""
+        said = [f"{on}[{name!r}].{what} is not None" for name in names for what in _SAID for on in _ANNOTATED]
+        for _, table in self._spans.in_windows(" or ".join(said), _COLUMNS, since):
+            if table is None:
+                rows = self._spans.rows_of({"start_time": since.isoformat()}, PAGE_ROWS)
+                yield from (parsed(_place_of_row, row) for row in rows)
+                return
+            yield from (parsed(_place_of_query, row) for row in table)
+
+    def _decisions(self, traces: Sequence[str]) -> dict[str, list[str]]:
+        """The ids of the stream's decisions in each trace."""
+        found: dict[str, list[str]] = {}
+        for start in range(0, len(traces), SPAN_IDS_AT_ONCE):
+            some = list(traces[start : start + SPAN_IDS_AT_ONCE])
+            spans = dict(self._modules_in(some))
+            for each in self._bound.placed([SpanRead(span, None) for span, _ in spans.values()]):
+                if is_decision(each.span, self._stream):
+                    found.setdefault(spans[each.span.span_id][1], []).append(each.span.span_id)
+        return found
+
+    def _modules_in(self, traces: list[str]) -> Iterator[tuple[str, tuple[Span, str]]]:
+        """The spans of the stream's form in some traces, each with its trace, by its id."""
+        if not self._spans.is_worth_querying:
+            filters: Params = {"trace_id": traces, "name": list(self._form.names)}
+            for row in self._spans.rows_of(filters, PAGE_ROWS):
+                span = self._form.of_row(row)
+                yield span.span_id, (span, text_of(row["context"]["trace_id"]))
+            return
+        condition = f"{self._form.condition} and trace_id in {traces!r}"
+        table = read(self._http, Query(self._spans.project_name, condition, {**self._form.columns, **_COLUMNS}))
+        if table is None:
+            raise TooLarge("Phoenix: v1/spans: the answer about the decisions of annotated traces is too large")
+        for row in table:
+            span = self._form.of_query(row)
+            yield span.span_id, (span, text_of(row["trace"]))
+
+    def _on_spans(
+        self, places: Sequence[_Place], names: Sequence[str], decisions: Mapping[str, list[str]]
+    ) -> Iterator[Annotation]:
+        of_span = {place.span_id: place for place in places if place.trace_id in decisions}
+        above = self._bound.parents(place.parent_id for place in of_span.values() if place.parent_id)
+        for annotation in self._asked("span", sorted(of_span), names):
+            place = of_span[annotation.span_id]
+            passed = {place.span_id: place.parent_id, **above}
+            id = decision_around(place.span_id, passed, decisions[place.trace_id])
+            if id is not None:
+                yield replace(annotation, span_id=id)
+
+    def _on_traces(
+        self, traces: Sequence[str], names: Sequence[str], decisions: Mapping[str, list[str]]
+    ) -> Iterator[Annotation]:
+        alone = {trace: decisions[trace][0] for trace in traces if len(decisions.get(trace, ())) == 1}
+        for annotation in self._asked("trace", sorted(alone), names):
+            yield replace(annotation, span_id=alone[annotation.span_id])
+
+    def _asked(self, of: str, ids: Sequence[str], names: Sequence[str]) -> Iterator[Annotation]:
+        """Annotations of spans or traces; of the latter `span_id` is the trace's id."""
+        for start in range(0, len(ids), SPAN_IDS_AT_ONCE):
+            params = {f"{of}_ids": ids[start : start + SPAN_IDS_AT_ONCE], "include_annotation_names": list(names)}
+            rows = self._http.pages(f"{self._spans.project_path}/{of}_annotations", params, ANNOTATIONS_PAGE)
+            found = (annotation_of_row({**row, "span_id": row[f"{of}_id"]}) for row in rows)
+            yield from (annotation for annotation in found if annotation is not None)
+
+
+_ANNOTATED = ("annotations", "trace_annotations")
+
+
+def _place_of_query(row: Mapping[str, Any]) -> _Place:
+    return _Place(text_of(row["span_id"]), text_of(row["trace"]), row["parent"] and text_of(row["parent"]))
+
+
+def _place_of_row(row: Mapping[str, Any]) -> _Place:
+    context = row["context"]
+    return _Place(text_of(context["span_id"]), text_of(context["trace_id"]), row["parent_id"])
+
+
+def _in_lists(found: Iterator[_Place]) -> Iterator[list[_Place]]:
+    while some := list(islice(found, PAGE_ROWS)):
+        yield some
