@@ -178,3 +178,13 @@ def test_feedback_from_the_page_on_a_whole_trace_is_of_its_one_decision(
     assert label.span_id in [span.span_id for span in decisions if span.trace_id == trace_id]
     assert label.label == '["a", 3.0]'
     assert list(traces.annotations(stream, ["team"], EPOCH)) == []
+
+
+def test_a_trace_whose_spans_are_in_a_file_is_read_from_there(traces: MlflowInTests, tenant: str) -> None:
+    file = json.loads((DATA / "04_get_trace_artifact_ui_format.json").read_text())
+    traces.writer.replay(tenant, TRACES["route"])
+    id = traces.writer.replay_to_file(tenant, TRACES["below_app"], file)
+    binding = TraceBinding(source="mlflow", project=tenant, programs={"route": BoundProgram(span="Predict")})
+    _, found = traces.spans_after(Stream("acme", "route", binding), None)
+    assert found.span.trace_id == id
+    assert json.loads(str(found.span.attributes["input.value"])) == {"message": "I was charged twice"}

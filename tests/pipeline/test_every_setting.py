@@ -649,7 +649,8 @@ class _Mlflow(_Seen):
     def answer(self, request: Quiet, body: bytes) -> tuple[int, Any]:
         super().answer(request, body)
         path = request.path.partition("?")[0].rpartition("/")[2]
-        info = {"trace_id": "tr-1", "request_time": "2026-11-21T12:00:00Z"}
+        tags = {"mlflow.trace.spansLocation": "TRACKING_STORE"}
+        info = {"trace_id": "tr-1", "request_time": "2026-11-21T12:00:00Z", "tags": tags}
         span = {"span_id": "AAAAAAAAAAA=", "name": "cogniverse.routing", "start_time_unix_nano": 1}
         answers = {
             "version": b"3.1.0",

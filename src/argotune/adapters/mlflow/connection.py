@@ -120,6 +120,7 @@ class MlflowHttp(JsonHttp):
 
     def pages(self, path: str, body: Body, rows: str, limit: int) -> Iterator[list[Mapping[str, Any]]]:
         """All pages of a search, each of at most `limit` objects that lie under `rows`."""
+        self.version()
         token: str | None = None
         while True:
             answer = self.post(path, {**body, "max_results": limit, **({"page_token": token} if token else {})})

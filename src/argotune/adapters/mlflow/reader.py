@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from argotune.adapters.json_http import TooLarge
+from argotune.adapters.json_http import ServerRefused, TooLarge
 from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, member, objects, text
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
 from argotune.adapters.mlflow.spans import Decisions, TraceInfo, info_of, spans_named, unread
+from argotune.data.openinference import is_decision
 from argotune.data.spans import Span
+from argotune.data.stream import Stream
+from argotune.data.tenancy import SESSION, is_of_decision
+from argotune.errors import NotFound, RateLimited, Unavailable
 
 PAGE_ROWS = 500
 """The most that a search gives."""
@@ -29,8 +33,10 @@ ANSWER_BYTES = 64 * 2**20
 """The spans of so many traces are not taken at once where they are longer together."""
 
 
-TOO_LONG: Mapping[str, Any] = {"spans": ()}
-"""Stands for a trace that alone is longer than an answer may be."""
+FILE_OF_TRACE = "ajax-api/3.0/mlflow/get-trace-artifact"
+
+UNREADABLE: Mapping[str, Any] = {"spans": ()}
+"""Stands for a trace that alone is longer than an answer may be, or that MLflow alone of others fails to give."""
 
 
 @dataclass(frozen=True)
@@ -47,43 +53,58 @@ class Found:
 
 
 class Experiment:
-    """The traces of one experiment, for spans with certain names. `program`: the name under which runs of the older
-    convention are its decisions, None where there are none. Raises what MlflowHttp raises."""
+    """The traces of one experiment, for a stream whose spans have one of the names. Raises what MlflowHttp raises."""
 
-    def __init__(self, http: MlflowHttp, id: str, names: Sequence[str], program: str | None) -> None:
-        self._http, self.id, self._names, self._program = http, id, names, program
+    def __init__(self, http: MlflowHttp, id: str, stream: Stream, names: Sequence[str]) -> None:
+        self._http, self.id, self._stream, self._names = http, id, stream, names
+        self._has_answered = False
 
     def found(self, from_ms: int = 0, until_ms: int | None = None) -> Iterator[Found]:
         """Finished traces and runs that began in [from_ms, until_ms) and may hold decisions, in order of time."""
         traces = (Found(info) for info in self._traces(from_ms, until_ms) if self._may_hold(info))
-        runs = self._runs(from_ms, until_ms) if self._program else iter(())
+        runs = self._runs(self._stream.bound.span, from_ms, until_ms) if self._stream.bound else iter(())
         for found in heapq.merge(traces, runs, key=lambda each: each.at_ms):
             if found.info.is_whole:
                 yield found
 
     def with_spans(self, found: Iterable[Found]) -> Iterator[tuple[Found, Sequence[Span]]]:
-        """Each with its spans that have one of the names, in the given order. Of one that is too long to be read there
-        is a span in which nothing is said, so that it is counted."""
+        """Each with its spans that have one of the names, in the given order. Of one that cannot be read there is one
+        in which nothing is said, so that it is counted."""
         for each, trace in self._with_traces(found):
             if each.decision is not None:
                 yield each, [each.decision]
-            elif trace is TOO_LONG:
+            elif trace is UNREADABLE:
                 yield each, [unread(each.info, self._names[0])]
             else:
                 yield each, list(spans_named(trace, each.info, self._names))
 
     def holding(self, found: Iterable[Found]) -> Iterator[Found]:
-        """Those that have a span with one of the names; the order is another one."""
+        """Those that hold a decision of the stream; the order is another one."""
         unsure = list[Found]()
         for each in found:
-            if each.decision is not None or each.info.name in self._names:
-                yield each
-            else:
+            head = each.decision or each.info.head
+            if each.decision is None and not self._tells(each.info):
                 unsure.append(each)
+            elif self._is_decision(head):
+                yield each
             if len(unsure) == TRACES_AT_ONCE:
-                yield from (one for one, spans in self.with_spans(unsure) if spans)
+                yield from self._holding_by_spans(unsure)
                 unsure = []
-        yield from (one for one, spans in self.with_spans(unsure) if spans)
+        yield from self._holding_by_spans(unsure)
+
+    def _holding_by_spans(self, found: Sequence[Found]) -> Iterator[Found]:
+        return (each for each, spans in self.with_spans(found) if any(map(self._is_decision, spans)))
+
+    def _tells(self, info: TraceInfo) -> bool:
+        """Whether the trace itself tells all that makes its first span a decision of this stream, or of none."""
+        binding, bound = self._stream.binding, self._stream.bound
+        if info.name not in self._names or (bound and bound.signature):
+            return False
+        key = binding.tenant_key if binding else None
+        return key is None or key == SESSION or is_of_decision(key)
+
+    def _is_decision(self, span: Span) -> bool:
+        return self._stream.binding is None or is_decision(span, self._stream)
 
     def with_decisions(self, found: Iterable[Found]) -> Iterator[tuple[Found, Decisions]]:
         """Each with what tells the decision that an assessment is of."""
@@ -94,12 +115,24 @@ class Experiment:
         """Each with its whole trace; a run has an empty one. What is gone, or not stored to its end, is left out."""
         waiting = iter(found)
         while batch := list(islice(waiting, TRACES_AT_ONCE)):
-            traces = self._whole([each.info.id for each in batch if each.decision is None])
+            traces = self._whole([each.info.id for each in batch if not (each.decision or each.info.is_in_file)])
             for each in batch:
                 if each.decision is not None:
                     yield each, {"spans": ()}
-                elif each.info.id in traces:
-                    yield each, traces[each.info.id]
+                elif (trace := traces.get(each.info.id) or self._in_file(each.info)) is not None:
+                    yield each, trace
+
+    def _in_file(self, info: TraceInfo) -> Mapping[str, Any] | None:
+        """A trace whose spans are in a file, which the pages' own route reads; None where it is not there."""
+        if not info.is_in_file:
+            return None
+        try:
+            found = self._http.get(FILE_OF_TRACE, {"request_id": info.id}, ANSWER_BYTES)
+        except TooLarge:
+            return UNREADABLE
+        except (NotFound, ServerRefused):
+            return None
+        return {"spans": objects(found, "spans", FILE_OF_TRACE)}
 
     def _may_hold(self, info: TraceInfo) -> bool:
         return not info.is_of_module or info.name in self._names
@@ -111,26 +144,35 @@ class Experiment:
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: info_of(row).at_ms):
             yield from map(info_of, rows)
 
-    def _runs(self, from_ms: int, until_ms: int | None) -> Iterator[Found]:
+    def _runs(self, program: str, from_ms: int, until_ms: int | None) -> Iterator[Found]:
+        """Those of the older convention: a program has the name there that its class has in a trace."""
         body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
-        own = f"tags.{PROGRAM_TAG} = '{self._program}'"
+        own = f"tags.{PROGRAM_TAG} = '{program}'"
         search = _Search(f"{V2}/runs/search", body, "runs", "attributes.start_time", own)
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: decision_of(row)[0].at_ms):
             yield from (Found(*decision_of(row)) for row in rows)
 
     def _whole(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        """Traces with all their spans, by id; without those that are gone or not finished."""
+        """Traces with all their spans, by id; without those that are gone or not finished.
+
+        MLflow answers all or nothing, so that one that it cannot read is found by asking for fewer.
+        """
         if not ids:
             return {}
         path = f"{V3}/traces/batchGet"
         try:
             answer = self._http.get(path, {"trace_ids": list(ids)}, ANSWER_BYTES)
-        except TooLarge:
-            if len(ids) == 1:
-                return {ids[0]: TOO_LONG}
-            half = len(ids) // 2
-            return self._whole(ids[:half]) | self._whole(ids[half:])
+        except RateLimited:
+            raise
+        except Unavailable as error:  # too large an answer is one
+            if len(ids) > 1:
+                half = len(ids) // 2
+                return self._whole(ids[:half]) | self._whole(ids[half:])
+            if isinstance(error, TooLarge) or self._has_answered:
+                return {ids[0]: UNREADABLE}
+            raise
         found = objects(answer, "traces", path)
+        self._has_answered = self._has_answered or bool(found)
         return {text(member(row, "trace_info", path), "trace_id", path): row for row in found}
 
 

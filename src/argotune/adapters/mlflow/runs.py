@@ -10,6 +10,7 @@ from typing import Any
 
 from argotune.adapters.json_http import storable_json
 from argotune.adapters.mlflow.spans import OWN, SpanPlace, TraceInfo
+from argotune.data.openinference import INPUTS, KIND, OUTPUTS
 from argotune.data.spans import Json, Span
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
@@ -45,9 +46,9 @@ def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceIn
     own = {f"metadata.{name}": value for name, value in tags.items() if not name.startswith(OWN)}
     attributes: dict[str, Json] = {
         **{str(storable_json(name)): storable_json(value) for name, value in own.items()},
-        "openinference.span.kind": "CHAIN",
-        **_values("input", params),
-        **_values("output", params),
+        KIND: "CHAIN",
+        **_values(INPUTS, "input.", params),
+        **_values(OUTPUTS, "output.", params),
         **_outcome(data.get("metrics") or ()),
     }
     trace = TraceInfo(
@@ -55,6 +56,7 @@ def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceIn
         at_ms=at_ms,
         ended_at=ended_at,
         is_whole=status in _STATUS,
+        is_in_file=False,
         name=None,
         attributes=attributes,
         assessments=[_assessment(id, metric) for metric in data.get("metrics") or ()],
@@ -64,15 +66,10 @@ def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceIn
     return trace, Span(place, id, name, started_at, ended_at, attributes, state)
 
 
-def _values(kind: str, params: Mapping[str, str]) -> dict[str, Json]:
+def _values(attribute: str, prefix: str, params: Mapping[str, str]) -> dict[str, Json]:
     """What went in, or came out, as OpenInference tells it: MLflow has kept texts alone."""
-    found = {name.partition(".")[2]: value for name, value in params.items() if name.startswith(f"{kind}.")}
-    if not found:
-        return {}
-    return {
-        f"{kind}.value": json.dumps(storable_json(found), ensure_ascii=False),
-        f"{kind}.mime_type": "application/json",
-    }
+    found = {name.removeprefix(prefix): value for name, value in params.items() if name.startswith(prefix)}
+    return {attribute: json.dumps(storable_json(found), ensure_ascii=False)} if found else {}
 
 
 def _outcome(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Json]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from argotune.adapters.json_http import storable_json
+from argotune.data.ancestry import MOST_BELOW
+from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
 from argotune.data.spans import Ancestor, Json, Span
+from argotune.data.tenancy import SESSION, USER
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 
@@ -21,9 +25,9 @@ OWN = "mlflow."
 MAX_ABOVE = 50
 """So many of the spans above one are told, those next to it: none of a real application lies deeper."""
 
-_MODULE_ENDS = (".forward", ".aforward")
+_SIGNATURE = re.compile(r"(\w+)\(")
 
-_TAKEN_OVER = {"mlflow.trace.session": "session.id", "mlflow.trace.user": "user.id"}
+_TAKEN_OVER = {"mlflow.trace.session": SESSION, "mlflow.trace.user": USER}
 """Metadata of a trace that OpenInference has attributes for."""
 
 EVALUATION = "evaluation"
@@ -52,12 +56,17 @@ def place_of_span(id: str) -> SpanPlace | None:
 
 @dataclass(frozen=True)
 class TraceInfo:
-    """What a search tells of a trace: all but its spans. `name` is that of its first span, None where none is told."""
+    """What a search tells of a trace: all but its spans. `name` is that of its first span, None where none is told.
+
+    `is_in_file`: its spans are in a file of their own, as MLflow kept them before 3.5 and keeps them beside a store of
+    files.
+    """
 
     id: str
     at_ms: int
     ended_at: datetime
     is_whole: bool
+    is_in_file: bool
     name: str | None
     attributes: Mapping[str, Json]
     assessments: Sequence[Mapping[str, Any]]
@@ -65,7 +74,14 @@ class TraceInfo:
     @property
     def is_of_module(self) -> bool:
         """Whether its first span is one of a module of DSPy, in which all others lie then."""
-        return self.name is not None and self.name.endswith(_MODULE_ENDS)
+        return self.name is not None and is_module(self.name, "CHAIN")
+
+    @property
+    def head(self) -> Span:
+        """Its first span, as far as it is told here: not what was said in it."""
+        started_at = _EPOCH + timedelta(milliseconds=self.at_ms)
+        attributes = {**self.attributes, KIND: "CHAIN"}
+        return Span(self.id, self.id, self.name or "", started_at, self.ended_at, attributes)
 
 
 def info_of(row: Mapping[str, Any]) -> TraceInfo:
@@ -78,6 +94,7 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
             at_ms=round((started_at - _EPOCH) / timedelta(milliseconds=1)),
             ended_at=started_at + _duration(row.get("execution_duration")),
             is_whole=row.get("state") != "IN_PROGRESS",
+            is_in_file=tags.get("mlflow.trace.spansLocation") in (None, "ARTIFACT_REPO"),
             name=tags.get("mlflow.traceName"),
             attributes=_attributes_of(tags, about),
             assessments=row.get("assessments") or (),
@@ -87,7 +104,10 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
 
 
 def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> Iterator[Span]:
-    """The spans of a whole trace that have one of the names, in order of time. Raises BadAnswer."""
+    """The spans of a whole trace that have one of the names, in order of time, with the signature that each asks first.
+
+    Raises BadAnswer.
+    """
     try:
         rows = {_span_id(row["span_id"]): row for row in trace["spans"]}
         found = [(id, row) for id, row in rows.items() if row["name"] in names]
@@ -99,10 +119,7 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
 
 def unread(info: TraceInfo, name: str) -> Span:
     """A span that stands for a trace whose spans cannot be read."""
-    place = SpanPlace(info.id, "unread").id
-    started_at = _EPOCH + timedelta(milliseconds=info.at_ms)
-    attributes = {**info.attributes, "openinference.span.kind": "CHAIN"}
-    return Span(place, info.id, name, started_at, info.ended_at, attributes)
+    return replace(info.head, span_id=SpanPlace(info.id, "unread").id, name=name)
 
 
 class Decisions:
@@ -111,7 +128,7 @@ class Decisions:
     def __init__(self, trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> None:
         self._trace_id = info.id
         found = list(spans_named(trace, info, names))
-        outer = [span for span in found if not any(a.name.endswith(_MODULE_ENDS) for a in span.above)]
+        outer = [span for span in found if not any(is_module(a.name, a.kind) for a in span.above)]
         self._ids = [span.span_id for span in outer]
         self._parents = {_span_id(row["span_id"]): _parent_id(row) for row in trace["spans"]}
 
@@ -137,10 +154,12 @@ def _span(id: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
         name=_text(row["name"]),
         started_at=_instant(row["start_time_unix_nano"]),
         ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
-        attributes={**info.attributes, **_span_attributes(row), **_failure(row)},
+        attributes={**info.attributes, **_span_attributes(row)},
         status=str((row.get("status") or {}).get("code", "")).removeprefix("STATUS_CODE_") or "UNSET",
         parent_id=SpanPlace(info.id, parent_id).id if parent_id else None,
         above=tuple(_ancestors(row, rows, info)),
+        signature=_signature(id, rows),
+        failure=_failure(row),
     )
 
 
@@ -158,30 +177,42 @@ def _span_attributes(row: Mapping[str, Any]) -> dict[str, Json]:
     """What a span's inputs and outputs are called in OpenInference; attributes of the application as they are."""
     values = _values(row)
     kind = _kind(row)
-    found: dict[str, Json] = {"openinference.span.kind": kind} if kind else {}
-    for source, name in (("mlflow.spanInputs", "input"), ("mlflow.spanOutputs", "output")):
+    found: dict[str, Json] = {KIND: kind} if kind else {}
+    for source, name in (("mlflow.spanInputs", INPUTS), ("mlflow.spanOutputs", OUTPUTS)):
         if source in values:
-            found[f"{name}.value"] = _json_text(values[source])
-            found[f"{name}.mime_type"] = "application/json"
+            found[name] = _json_text(values[source])
     return found | _own(values)
 
 
 def _kind(row: Mapping[str, Any]) -> str:
     """OpenInference calls a module of DSPy a chain, whatever it does; other kinds have the same names in both."""
-    if str(row["name"]).endswith(_MODULE_ENDS):
+    if is_module(str(row["name"]), "CHAIN"):
         return "CHAIN"
     kind = str(_values(row).get("mlflow.spanType") or "")
     return "LLM" if kind == "CHAT_MODEL" else kind
 
 
-def _failure(row: Mapping[str, Any]) -> dict[str, Json]:
-    """Why a span failed, as OpenTelemetry names it in the event of an exception."""
+def _failure(row: Mapping[str, Any]) -> str:
+    """Why a span failed, `Class: message`, from the event that OpenTelemetry has for an exception."""
     for event in row.get("events") or ():
-        if event.get("name") == "exception":
-            values = _values(event)
-            return {name: values[name] for name in ("exception.type", "exception.message") if values.get(name)}
-    message = (row.get("status") or {}).get("message")
-    return {"exception.message": _text(message)} if message else {}
+        values = _values(event) if event.get("name") == "exception" else {}
+        if values:
+            return _text(f"{values.get('exception.type') or 'Exception'}: {values.get('exception.message') or ''}")
+    return _text((row.get("status") or {}).get("message") or "")
+
+
+def _signature(id: str, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The signature that a module asks first: an adapter is told it, as Python prints it."""
+    level = {id}
+    for _ in range(MOST_BELOW):
+        level = {each for each, row in rows.items() if _parent_id(row) in level}
+        below = sorted((rows[each] for each in level), key=lambda row: int(row["start_time_unix_nano"]))
+        for row in below:
+            inputs = _values(row).get("mlflow.spanInputs")
+            told = inputs.get("signature") if isinstance(inputs, Mapping) else None
+            if isinstance(told, str) and (found := _SIGNATURE.match(told)):
+                return found[1]
+    return None
 
 
 def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Json]:
@@ -190,7 +221,7 @@ def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[st
         f"metadata.{name}": value for name, value in {**about, **tags}.items() if not name.startswith(OWN)
     }
     if about.get("mlflow.sourceRun"):
-        own["tag.tags"] = [EVALUATION]
+        own[TAGS] = [EVALUATION]
     return _own(own | {name: about[source] for source, name in _TAKEN_OVER.items() if about.get(source)})
 
 

@@ -153,8 +153,7 @@ class MlflowTraces:
         if id is None:
             told_by = "traces.project" if stream.binding else "PHOENIX_PROJECT_PREFIX and the tenant id"
             raise ProjectMissing(f"MLflow has no experiment {name!r}: check {told_by}, and that traces are sent")
-        program = stream.bound.span if stream.bound else None
-        return Experiment(self._http, id, stream.span_names(self._prefix), program)
+        return Experiment(self._http, id, stream, stream.span_names(self._prefix))
 
     def _name_of(self, stream: Stream) -> str:
         return stream.binding.project if stream.binding else project_name(self._prefix, stream.tenant_id)
