@@ -78,7 +78,7 @@ MEANT: list[tuple[Any, str, Any, list[object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "text", "value", "others"), MEANT, ids=lambda x: str(x)[:40])
+@pytest.mark.parametrize(("annotation", "text", "value", "others"), MEANT)
 def test_a_value_has_one_text_and_whatever_means_it_is_read_as_it(
     annotation: Any, text: str, value: object, others: list[object]
 ):
