@@ -81,7 +81,7 @@ def test_without_a_limit_the_means_are_told_and_nothing_is_bet():
     found = cost_ratio([*USUAL, USUAL[0]], None)
     assert found is not None
     assert (found.limit, found.log_wealth) == (None, 0.0)
-    assert found.sentence == "answers cost 4 times as much: 0.004 USD in place of 0.001 USD over 1 pairs"
+    assert found.sentence == "answers cost 4 times as much: 0.004 USD in place of 0.001 USD over 1 pair"
 
 
 def test_too_few_pairs_and_answers_that_cost_nothing_give_no_number():
