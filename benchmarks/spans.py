@@ -2,10 +2,12 @@
 
     python benchmarks/spans.py --phoenix-python .venv-phoenix/bin/python --client-python CLIENT/bin/python
 
-CLIENT is an environment with arize-phoenix-client and pandas. Starts a Phoenix of its own, writes the spans straight
-into its SQLite file (through the API they would take half an hour), and measures each reader in a fresh process:
-wall time, CPU and growth of the resident memory over what was there after importing. `collect` masks, labels, splits
-and keeps what it reads, in a SQLite store.
+CLIENT is an environment with arize-phoenix-client and pandas; without one ours alone is measured. With `--application`
+there are traces as OpenInference writes them, four spans each, in place of spans as docs/traces.md asks; with `--below`
+each lies under a span of a web server. Starts a Phoenix of its own, writes the spans straight into its SQLite file
+(through the API they would take half an hour), and measures each reader in a fresh process: wall time, CPU and growth
+of the resident memory over what was there after importing. `collect` masks, labels, splits and keeps what it reads, in
+a SQLite store.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import random
 import resource
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +25,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTracker
@@ -33,7 +37,10 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.collect import collect
 from argotune.programs import programs_of
+from argotune.tenants.binding import BoundProgram, TraceBinding
 from argotune.tenants.config import RoutingConfigUnified
+
+BOUND = TraceBinding(project="bench-bench-bench.routing", programs={"routing": BoundProgram(span="Route")})
 
 THEIRS = """
 import json, resource, sys, time
@@ -53,25 +60,30 @@ def main() -> None:
     parser.add_argument("--client-python", type=Path)
     parser.add_argument("--spans", type=int, default=100_000)
     parser.add_argument("--port", type=int, default=6333)
+    parser.add_argument("--application", action="store_true")
+    parser.add_argument("--below", action="store_true")
     parser.add_argument("--ours", metavar="URL", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        return print(json.dumps(ours(arguments.ours)))
-    if not arguments.phoenix_python or not arguments.client_python:
-        parser.error("--phoenix-python and --client-python are needed")
+        return print(json.dumps(ours(arguments.ours, BOUND if arguments.application else None)))
+    if not arguments.phoenix_python:
+        parser.error("--phoenix-python is needed")
     with tempfile.TemporaryDirectory() as folder:
         _fill(arguments, Path(folder))
         with wiring.phoenix_server(arguments.phoenix_python, Path(folder), arguments.port) as url:
-            found = _measured([sys.executable, __file__, "--ours", url])
+            how = ["--application"] if arguments.application else []
+            found = _measured([sys.executable, __file__, "--ours", url, *how])
+            print(f"ours:   {found}")
+            if not arguments.client_python:
+                return
             theirs = _measured([str(arguments.client_python), "-c", THEIRS, url])
-    print(f"ours:   {found}")
     print(f"theirs: {theirs}")
     print(f"time {found['s'] / theirs['s']:.2f}, memory growth {found['mb'] / theirs['mb']:.2f} of theirs")
 
 
-def ours(url: str) -> dict[str, float]:
+def ours(url: str, traces: TraceBinding | None) -> dict[str, float]:
     """What `collect` takes for all spans of the tenant at this Phoenix, kept in a store of its own."""
-    config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0, phoenix_lookback_hours=25)
+    config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0, phoenix_lookback_hours=25, traces=traces)
     fields = [program.fields for program in programs_of(config, "routing")]
     with tempfile.TemporaryDirectory() as folder, PhoenixHttp(url, timeout_s=300) as http:
         store = SQLiteStore(Path(folder) / "store.db")
@@ -105,26 +117,46 @@ def _fill(arguments: argparse.Namespace, folder: Path) -> None:
     chance = random.Random(1)
     words = sorted({word for tenant in TENANTS for query in queries(tenant) for word in query.query.split()})
     for number in range(arguments.spans):
-        _insert(
-            database, project, now - timedelta(seconds=chance.uniform(60, 86_000)), _attributes(chance, words, number)
-        )
+        said = _attributes(chance, words, number)
+        spans = _application(said, arguments.below) if arguments.application else [("bench.routing", "AGENT", said)]
+        _insert(database, project, now - timedelta(seconds=chance.uniform(900, 86_000)), spans)
     database.commit()
     database.close()
 
 
-def _insert(database: sqlite3.Connection, project: int | None, at: datetime, attributes: dict[str, object]) -> None:
+Sent = tuple[str, str, dict[str, object]]
+
+
+def _insert(database: sqlite3.Connection, project: int | None, at: datetime, spans: list[Sent]) -> None:
+    """A trace of spans, each in the one before."""
     start, end = at.strftime("%Y-%m-%d %H:%M:%S.%f"), (at + timedelta(seconds=1)).strftime("%Y-%m-%d %H:%M:%S.%f")
     trace = database.execute(
         "INSERT INTO traces (project_rowid, trace_id, start_time, end_time) VALUES (?, hex(randomblob(16)), ?, ?)",
         (project, start, end),
     ).lastrowid
-    database.execute(
-        "INSERT INTO spans (trace_rowid, span_id, name, span_kind, start_time, end_time, attributes, events,"
-        " status_code, status_message, cumulative_error_count, cumulative_llm_token_count_prompt,"
-        " cumulative_llm_token_count_completion)"
-        " VALUES (?, lower(hex(randomblob(8))), 'bench.routing', 'AGENT', ?, ?, ?, '[]', 'OK', '', 0, 0, 0)",
-        (trace, start, end, json.dumps(attributes)),
-    )
+    parent = None
+    for name, kind, attributes in spans:
+        span_id = secrets.token_hex(8)
+        database.execute(
+            "INSERT INTO spans (trace_rowid, span_id, parent_id, name, span_kind, start_time, end_time, attributes,"
+            " events, status_code, status_message, cumulative_error_count, cumulative_llm_token_count_prompt,"
+            " cumulative_llm_token_count_completion) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '[]', 'OK', '', 0, 0, 0)",
+            (trace, span_id, parent, name, kind, start, end, json.dumps(attributes)),
+        )
+        parent = span_id
+
+
+def _application(said: dict[str, Any], below: bool) -> list[Sent]:
+    """The same decision as a module's: what it asks lies in it, and it in a request where `below`."""
+    given = {name: said["routing"].get(name, "") for name in ("query", "entities", "relationships", "enhanced_query")}
+    answer = {"reasoning": "because " * 20, "agent": said["routing"]["chosen_agent"], "confidence": 0.8}
+    values = {"input": {"value": json.dumps(given)}, "output": {"value": json.dumps(answer)}}
+    outcome = {"routing": {"agent_success": said["routing"]["agent_success"]}}
+    asked = {**values, "llm": {"input_messages": [{"message": {"role": "user", "content": "Route it. " * 200}}]}}
+    names = ("Predict.forward", "Predict(RouteQuery).forward")
+    web = [("POST /route", "UNKNOWN", {"http": {"route": "/route"}})] if below else []
+    module = ("Route.forward", "CHAIN", {**values, **outcome})
+    return [*web, module, *((name, "CHAIN", values) for name in names), ("LM.__call__", "LLM", asked)]
 
 
 def _attributes(chance: random.Random, words: list[str], number: int) -> dict[str, object]:

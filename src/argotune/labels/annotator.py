@@ -31,6 +31,7 @@ from argotune.lm.port import LMs, LMSource
 from argotune.programs.closed_set import Confidence, SignatureField, with_labels
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Program
+from argotune.programs.untraced import untraced
 from argotune.store.collections import Collection
 from argotune.store.port import Store
 from argotune.store.records import StoredValue, find_renewable, to_record
@@ -190,7 +191,7 @@ class LMAnnotator:
         labels: list[Annotation] = []
         without: dict[str, Lack] = {}
         asked, stopped = 0, ""
-        with dspy.context(lm=self.lms.task, adapter=self.lms.adapter):
+        with untraced(lm=self.lms.task, adapter=self.lms.adapter):
             for experience, answer in questions:
                 try:
                     given = answer()

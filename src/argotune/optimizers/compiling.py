@@ -21,6 +21,7 @@ from argotune.optimizers.quiet import quiet
 from argotune.optimizers.task import Stopped, TrainingTask, bare_student
 from argotune.programs.failures import NO_ANSWER, raising_as, stopping_error
 from argotune.programs.state import dump, load
+from argotune.programs.untraced import untraced
 
 log = logging.getLogger(__name__)
 
@@ -115,17 +116,16 @@ def _compiled(name: str, compile: Compile, task: TrainingTask) -> dspy.Module:
 
 
 def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
-    callbacks = [*dspy.settings.get("callbacks", []), _StopAtOwnErrors(), watch]
     stack = ExitStack()
     stack.enter_context(raising_as(ArgotuneError, f"optimizer {name}"))
     stack.enter_context(quiet())
     stack.enter_context(
-        dspy.context(
+        untraced(
             lm=task.lms.task,
             adapter=task.lms.adapter,
             num_threads=task.lms.num_threads,
             max_errors=NEVER,
-            callbacks=callbacks,
+            callbacks=[_StopAtOwnErrors(), watch],
         )
     )
     return stack

@@ -19,6 +19,7 @@ from argotune.lm.lack import Lack
 from argotune.programs.closed_set import Confidence, read_confidence
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Metric, dspy_example
+from argotune.programs.untraced import untraced
 from argotune.synthetic.shared_words import is_about
 from argotune.synthetic.values import MAX_DOCUMENT_CHARS, Goal
 from argotune.tenants.config import RoutingConfigUnified
@@ -103,7 +104,7 @@ _NO_BRACKETS = str.maketrans("<>", "()")
 def write(generator: dspy.Module, goal: Goal, hint: str, lm: Any, adapter: Any) -> Written:
     """One try. Raises BudgetSpent, Unavailable and their like; an unusable answer is an empty query."""
     hints = "; ".join(part for part in (goal.style, hint) if part)
-    with dspy.context(lm=lm, adapter=adapter), raising_as(ArgotuneError, "query generation"):
+    with untraced(lm=lm, adapter=adapter), raising_as(ArgotuneError, "query generation"):
         try:
             said = generator(
                 document_content=as_data(goal.content.words), modality=goal.modality, wanted=goal.wanted, hint=hints

@@ -25,6 +25,7 @@ from argotune.programs.embedder import Embedder
 from argotune.programs.evaluation import to_dspy
 from argotune.programs.program import Program
 from argotune.programs.retrieval import text_of
+from argotune.programs.untraced import untraced
 from argotune.synthetic.augmentation import augmented
 from argotune.synthetic.content import MAX_TITLE_CHARS, Content
 from argotune.synthetic.features import features_of
@@ -245,7 +246,8 @@ class _Reader:
     def read(self, inputs: Mapping[str, str], content: Content) -> Recovered:
         for predictor in self._module.predictors():
             predictor.demos = list(reversed(self._nearest(inputs, content)))
-        found = answer(self._module, self._program, inputs, self._lms)
+        with untraced():
+            found = answer(self._module, self._program, inputs, self._lms)
         return Recovered(found.answers, found.confidence or 0.0)
 
     def _nearest(self, inputs: Mapping[str, str], content: Content) -> list[dspy.Example]:

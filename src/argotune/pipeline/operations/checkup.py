@@ -16,6 +16,7 @@ from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
 from argotune.lm.port import LMs, LMSource
+from argotune.programs.untraced import untraced
 from argotune.settings import Settings
 from argotune.stats.wording import counted
 from argotune.store.port import Store
@@ -158,7 +159,7 @@ def _asked(source: LMSource, choice: LMChoice, role: Literal["task", "teacher"])
 
 def _answer(lms: LMs, lm: Any) -> bool:
     """Whether there is an answer: what it says is not looked at. One that scores labels is asked for a label."""
-    with dspy.context(lm=lm, adapter=lms.adapter):
+    with untraced(lm=lm, adapter=lms.adapter):
         if isinstance(lm, dspy.LM):
             return any(lm("Answer with the one word: yes"))
         return bool(dspy.Predict(_Test)(question="Is this a test?").answer)
