@@ -55,8 +55,9 @@ def _with_feedback(task: TrainingTask) -> Any:
     return judge
 
 
-def _feedback(task: TrainingTask, gold: dspy.Example, pred: dspy.Prediction) -> str:
-    right = [(name, _shown(gold.get(name)), _shown(pred.get(name))) for name in task.program.fields.answers]
+def _feedback(task: TrainingTask, gold: dspy.Example, pred: object) -> str:
+    said = pred if isinstance(pred, dspy.Prediction) else dict.fromkeys(task.program.fields.answers, pred)
+    right = [(name, _shown(gold.get(name)), _shown(said.get(name))) for name in task.program.fields.answers]
     lines = [
         f"{name} is right: {given}." if given == wanted else f"{name} must be {wanted}, not {given}."
         for name, wanted, given in right

@@ -56,10 +56,12 @@ def answer_fields(module: dspy.Module) -> dict[str, FieldInfo]:
             return _answers(said, None)
     returned = returned_by(inner) if _is_users(inner) else None
     names = returned.names if returned else None
-    for fields in outputs if names else []:
+    for fields in outputs:
         if found := _answers(fields, names):
             return found
-    return _answers(outputs[0], None) if outputs else {}
+        if names is None:
+            break
+    return {}
 
 
 def _answers(fields: Mapping[str, FieldInfo], names: frozenset[str] | None) -> dict[str, FieldInfo]:

@@ -19,8 +19,16 @@ from argotune.errors import ConfigInvalid
 from argotune.programs.adapted import adapted
 from argotune.programs.closed_set import ClosedSetAnswers, share_right
 from argotune.programs.failures import raising_as
-from argotune.programs.module_fields import answer_fields, asked_fields, defaults_of, types_of
+from argotune.programs.module_fields import (
+    NOT_ANSWERS,
+    answer_fields,
+    asked_fields,
+    defaults_of,
+    innermost,
+    types_of,
+)
 from argotune.programs.program import Metric, Program
+from argotune.programs.returned_names import returned_by
 from argotune.programs.signatures import is_named_only
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -157,7 +165,7 @@ def read_fields(name: str, module: dspy.Module) -> Fields:
         raise ConfigInvalid(f"programs.{name}: the module has no dspy.Predict, so there is nothing to tune")
     inputs, outputs = asked_fields(name, module), answer_fields(module)
     if not outputs:
-        raise ConfigInvalid(f"programs.{name}: its last predictor gives no answer, only what explains one")
+        raise ConfigInvalid(f"programs.{name}: {_why_no_answer(module)}")
     if shown := [key for key, field in outputs.items() if _is_no_text(field.annotation)]:
         raise ConfigInvalid(f"programs.{name}: the answer {shown[0]!r} is of a type of DSPy's that no text can keep")
     types = types_of(module)
@@ -172,6 +180,15 @@ def read_fields(name: str, module: dspy.Module) -> Fields:
     )
     _check_names(name, fields)
     return fields
+
+
+def _why_no_answer(module: dspy.Module) -> str:
+    returned = returned_by(innermost(module))
+    names = sorted(returned.names - NOT_ANSWERS) if returned else []
+    if not names:
+        return "its last predictor gives no answer, only what explains one"
+    told = "no predictor's output is called so; name it so, or write a factory that returns a Program"
+    return f"forward gives back {', '.join(names)}: {told}"
 
 
 def _named_types(module: dspy.Module) -> frozenset[str]:

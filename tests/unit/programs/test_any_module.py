@@ -243,6 +243,11 @@ def test_an_agent_answers_what_its_signature_says_and_not_how_it_came_to_it(shop
 # What is in the way
 
 
+class GivesNothingKnown(RewriteThenClassify):
+    def forward(self, query: str) -> dspy.Prediction:
+        return dspy.Prediction(category=self.classify(rewritten=query).intent.upper(), mood="calm")
+
+
 class Yields(RewriteThenClassify):
     def forward(self, query: str) -> Any:
         yield query
@@ -265,6 +270,7 @@ class NoForward(dspy.Module):
         (lambda: dspy.Module(), "the module has no dspy.Predict, so there is nothing to tune"),
         (NoForward, "the module has no method `forward`"),
         (ByPlace, "forward takes 'query' by its place only; inputs are given by name"),
+        (GivesNothingKnown, "forward gives back category, mood: no predictor's output is called so; name it so, or"),
         (Yields, "forward yields parts of an answer; it must return the whole"),
         (lambda: dspy.Predict("query -> reasoning"), "its last predictor gives no answer, only what explains one"),
         (
