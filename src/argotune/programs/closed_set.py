@@ -139,10 +139,12 @@ def share_right(*answers: str) -> Metric:
     as labels are."""
 
     def metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
-        return sum(_is_right(prediction.get(name), example[name]) for name in answers) / len(answers)
+        return sum(_is_right(name, prediction, example[name]) for name in answers) / len(answers)
 
     return metric
 
 
-def _is_right(said: object, expected: object) -> bool:
-    return said is not None and as_text(said) == as_text(expected)
+def _is_right(name: str, prediction: dspy.Prediction, expected: object) -> bool:
+    if name not in prediction or prediction[name] is None or expected is None:
+        return name in prediction and prediction[name] is expected
+    return as_text(prediction[name]) == as_text(expected)

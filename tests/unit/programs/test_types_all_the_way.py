@@ -34,6 +34,7 @@ from argotune.data.splitting import Split
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.programs import Program, programs_of
+from argotune.programs.closed_set import share_right
 from argotune.programs.evaluation import asked_of, score, score_of, to_dspy
 from argotune.programs.prediction import answers_of
 from argotune.programs.state import dump, load
@@ -177,6 +178,8 @@ def test_a_value_keeps_its_type_from_the_span_to_the_score(typed, kind, value, p
         assert (right.score, right.answers, wrong.score) == (1.0, {"answer": text}, 0.0)
         assert [(found, type(found)) for found in seen] == [(value, type(value))] * 2
         assert [score_of(program, example, row.answers) for row in (right, wrong)] == [1.0, 0.0]
+        alike = replace(program, metric=share_right("answer"))
+        assert [score_of(alike, example, row.answers) for row in (right, wrong)] == [1.0, 0.0]
         assert not are_equal(Answer(right.answers, None), Answer(wrong.answers, None))
 
 
