@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from itertools import product
+from typing import Any
 
 import dspy
 import pytest
@@ -22,40 +22,13 @@ from argotune.programs.untraced import untraced
 
 pytest.importorskip("openinference.instrumentation.dspy")
 
-from openinference.instrumentation.dspy import DSPyInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-CLASSES = (
-    dspy.LM,
-    dspy.utils.DummyLM,
-    dspy.Module,
-    dspy.Predict,
-    dspy.Adapter,
-    dspy.Tool,
-    dspy.Retrieve,
-    dspy.ColBERTv2,
-)
-METHODS = ("__call__", "acall", "forward", "aforward")
+import tracing
 
 
 @pytest.fixture
-def traced() -> Iterator[InMemorySpanExporter]:
-    """What is traced of all DSPy in this process."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    classes = [*CLASSES, *dspy.Predict.__subclasses__()]
-    before = {(of, name): vars(of)[name] for of in classes for name in METHODS if name in vars(of)}
-    DSPyInstrumentor().instrument(tracer_provider=provider, skip_dep_check=True)
-    yield exporter
-    # To take it off by its own method takes DSPy's callbacks off too.
-    for of, name in product(classes, METHODS):
-        if (of, name) in before:
-            setattr(of, name, before[of, name])
-        elif name in vars(of):
-            delattr(of, name)
-    DSPyInstrumentor()._is_instrumented_by_opentelemetry = False
+def traced() -> Iterator[Any]:
+    with tracing.traced() as exporter:
+        yield exporter
 
 
 class Told(BaseCallback):

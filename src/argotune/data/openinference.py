@@ -77,7 +77,7 @@ def read_decision(span: Span, stream: Stream, fields: Fields) -> Experience | Un
         return outcome
     told = Experience(span.span_id, fields.program, inputs, {}, span.started_at, **_completed(outcome, span))
     if span.status == "ERROR":
-        return replace(told, agent_success=False, failure=failure_in(span.failure))
+        return replace(told, agent_success=False, failure=failure_in(_error(span)))
     return _answered(told, span.attributes.get(OUTPUTS), fields)
 
 
@@ -86,10 +86,16 @@ def is_decision(span: Span, stream: Stream) -> bool:
     return _left_out(span, stream) is True
 
 
+def _error(span: Span) -> str:
+    """What is said of the error: as OpenTelemetry's event of an exception names it, or in the status of the span."""
+    said = (span.failure, *map(span.attributes.get, ("exception.type", "exception.message")))
+    return next((text for text in said if isinstance(text, str) and text), "")
+
+
 def failure_in(message: str) -> str:
-    """The class of the error, of a message such as `AdapterParseError: the answer ...`."""
+    """The class of the error, of a message such as `AdapterParseError: the answer ...`, whatever module it is of."""
     found = _CLASS.match(message)
-    return found[0] if found else "an error without a class"
+    return found[0].rpartition(".")[2] if found else "an error without a class"
 
 
 def _left_out(span: Span, stream: Stream) -> UnusableSpan | bool:

@@ -269,6 +269,29 @@ def test_what_never_comes_is_not_waited_for() -> None:
     assert counts == [{}, {"read": 1}]
 
 
+def test_a_clock_that_is_far_ahead_holds_nothing_up() -> None:
+    traces, spans = MemoryTraces(), spans_of("07_below_application_span")
+    traces.record("acme", spans[1:], SHOP)
+    traces.clock = lambda: spans[0].started_at - timedelta(days=300)
+    assert told(read(traces, stream("route"))) == {"read": 1}
+
+
+@pytest.mark.parametrize(
+    ("message", "attributes", "failure"),
+    [
+        ("AdapterParseError: the answer\n...", {}, "AdapterParseError"),
+        ("", {"exception.type": "dspy.utils.exceptions.LMError", "exception.message": "away"}, "LMError"),
+        ("shop.errors.NoStock", {}, "NoStock"),
+        ("the server said: no", {}, "an error without a class"),
+        ("", {}, "an error without a class"),
+    ],
+)
+def test_a_failure_has_the_class_of_its_error(message: str, attributes: dict[str, Any], failure: str) -> None:
+    found = outcome(decision(status="ERROR", failure=message, attributes=attributes))
+    assert isinstance(found, Experience)
+    assert found.failure == failure
+
+
 def test_a_project_of_another_framework_has_no_decision() -> None:
     traces = MemoryTraces()
     names = ("LangGraph", "RunnableSequence", "ChatOpenAI", "Predict", "torch.nn.Linear.forward")
