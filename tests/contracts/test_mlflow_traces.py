@@ -43,8 +43,7 @@ def span(make_span: Callable[..., Span]) -> Callable[..., Span]:
 @pytest.fixture
 def bound(traces: MlflowInTests, tenant: str) -> Callable[[str], Stream]:
     """A stream of an experiment in which all traces and runs of the dump are."""
-    for trace in TRACES.values():
-        traces.writer.replay(tenant, trace)
+    traces.writer.replay_all(tenant, [(trace, None) for trace in TRACES.values()])
     for row in RUNS:
         traces.writer.log_run(tenant, row)
     programs = {module: BoundProgram(span=name) for module, name in {**CLASSES, "reply": "support_reply"}.items()}
@@ -170,7 +169,7 @@ def test_feedback_from_the_page_on_a_whole_trace_is_of_its_one_decision(
     bound: Callable[[str], Stream], traces: MlflowInTests, tenant: str
 ) -> None:
     stream = bound("pipeline")
-    (trace_id, _) = traces.writer.replay(tenant, TRACES["below_app"])
+    trace_id = traces.writer.replay(tenant, TRACES["below_app"])
     source = {"source_type": "HUMAN", "source_id": "kim"}
     traces.writer.assess(trace_id, {"assessment_name": "team", "source": source, "expectation": {"value": ["a", 3]}})
     decisions = [read.span for read in traces.spans_after(replace(stream, module="route"), None)]

@@ -39,23 +39,25 @@ class MlflowWriter:
     def experiment(self, name: str) -> str:
         return self._http.made_experiment(name)
 
-    def replay(
-        self, project: str, trace: Mapping[str, Any], at: datetime | None = None, **tags: str
-    ) -> tuple[str, dict[str, str]]:
+    def replay(self, project: str, trace: Mapping[str, Any], at: datetime | None = None) -> str:
         """A trace as MLflow gave it back, under ids of its own and, if asked, at another time; with its assessments.
+        Its id is returned."""
+        (id,) = self.replay_all(project, [(trace, at)])
+        return id
 
-        Returns its id, and its spans' ids by those that they had.
-        """
-        experiment_id, id = self.experiment(project), os.urandom(16).hex()
-        spans = trace["spans"]
-        ids = {_hex(span["span_id"]): os.urandom(8).hex() for span in spans}
-        first = min(int(span["start_time_unix_nano"]) for span in spans)
-        shift = (int(at.timestamp() * 1e6) * 1000 - first) if at else 0
-        self._begin(f"tr-{id}", experiment_id, trace["trace_info"], (first + shift) / 1e9, tags)
-        self._send(experiment_id, (_moved(span, id, ids, shift) for span in spans))
-        for assessment in trace["trace_info"].get("assessments", ()):
-            self.assess(f"tr-{id}", assessment, ids.get(assessment.get("span_id", "")))
-        return f"tr-{id}", ids
+    def replay_all(self, project: str, traces: Iterable[tuple[Mapping[str, Any], datetime | None]]) -> list[str]:
+        """Many of them, their spans in few requests."""
+        experiment_id, spans, ids = self.experiment(project), list[dict[str, Any]](), list[str]()
+        for trace, at in traces:
+            id = os.urandom(16).hex()
+            own = {_hex(span["span_id"]): os.urandom(8).hex() for span in trace["spans"]}
+            first = min(int(span["start_time_unix_nano"]) for span in trace["spans"])
+            shift = (int(at.timestamp() * 1e6) * 1000 - first) if at else 0
+            self._begin(f"tr-{id}", experiment_id, trace["trace_info"], (first + shift) / 1e9, own)
+            spans += [_moved(span, id, own, shift) for span in trace["spans"]]
+            ids.append(f"tr-{id}")
+        self._send(experiment_id, spans)
+        return ids
 
     def replay_to_file(self, project: str, trace: Mapping[str, Any], file: Mapping[str, Any]) -> str:
         """A trace whose spans are in a file, as MLflow kept them before 3.5."""
@@ -66,9 +68,8 @@ class MlflowWriter:
         self._http.put(f"{folder}/traces.json", file)
         return id
 
-    def assess(self, trace_id: str, assessment: Mapping[str, Any], span_id: str | None = None) -> None:
-        own = {name: value for name, value in assessment.items() if name not in ("assessment_id", "span_id")}
-        body = {**own, "trace_id": trace_id, **({"span_id": span_id} if span_id else {})}
+    def assess(self, trace_id: str, assessment: Mapping[str, Any]) -> None:
+        body = {**assessment, "trace_id": trace_id}
         self._http.post(f"api/3.0/mlflow/traces/{trace_id}/assessments", {"assessment": body})
 
     def log_run(self, project: str, row: Mapping[str, Any]) -> str:
@@ -83,7 +84,7 @@ class MlflowWriter:
         return run_id
 
     def _begin(
-        self, id: str, experiment_id: str, info: Mapping[str, Any], at_s: float, tags: Mapping[str, str]
+        self, id: str, experiment_id: str, info: Mapping[str, Any], at_s: float, span_ids: Mapping[str, str]
     ) -> None:
         location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
         said = {
@@ -93,7 +94,8 @@ class MlflowWriter:
             "execution_duration": info["execution_duration"],
             "state": info["state"],
             "trace_metadata": info["trace_metadata"],
-            "tags": {key: value for key, value in {**info["tags"], **tags}.items() if key not in _OF_THE_SERVER},
+            "tags": {key: value for key, value in info["tags"].items() if key not in _OF_THE_SERVER},
+            "assessments": [_own(each, id, span_ids) for each in info.get("assessments", ())],
         }
         self._http.post("api/3.0/mlflow/traces", {"trace": {"trace_info": said}})
 
@@ -103,6 +105,12 @@ class MlflowWriter:
             batch = {"resourceSpans": [{"scopeSpans": [{"spans": waiting[start : start + SPANS_AT_ONCE]}]}]}
             headers = {"x-mlflow-experiment-id": experiment_id}
             self._otlp.post("/v1/traces", json=batch, headers=headers).raise_for_status()
+
+
+def _own(assessment: Mapping[str, Any], trace_id: str, span_ids: Mapping[str, str]) -> dict[str, Any]:
+    """Of the copy of a trace, under an id of its own."""
+    own = {**assessment, "trace_id": trace_id, "assessment_id": f"a-{os.urandom(16).hex()}"}
+    return {**own, "span_id": span_ids.get(own["span_id"], own["span_id"])} if "span_id" in own else own
 
 
 def _otlp_span(span: Span) -> dict[str, Any]:
