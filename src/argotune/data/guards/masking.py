@@ -130,8 +130,8 @@ def rules_digest(rules: MaskingRules) -> str:
 @cache
 def _finders() -> str:
     """Digest of the sources of this package, so that whoever changes a finder has what is stored masked again."""
-    sources = sorted(file for file in files("argotune.data.guards").iterdir() if file.name.endswith(".py"))
-    return digest([file.read_text(encoding="utf-8") for file in sources])
+    sources = {file.name: file.read_text("utf-8") for file in files("argotune.data.guards").iterdir() if file.is_file()}
+    return digest(sources)
 
 
 def _replaced(text: str, found: Iterable[Finding]) -> str:

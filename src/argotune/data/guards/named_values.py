@@ -66,6 +66,16 @@ _QUALIFIER = re.compile(
     r"(?i)(?:api|access|secret|private|account|sign(?:ing)?|encryption|master|auth|server|client|license|service|rest|app"
     r"|deploy|consumer|subscription|webhook|security|integration|project|rest|user)\W$"
 )
+_CLAUSE = (
+    r"(?:\s(?:for|of|on|in|at|from|I|you|we|he|she|they|that|which|für|vom|von|zum|de|del|du|pour|para|per|do|da|от|для)\b"
+    r"(?:\s[^\s,;:!?\"'`]{0,39}[^\s.,;:!?\"'`]){1,6}?)?"
+)
+_IS = (
+    r"(?:(?:(?:has|had|have) been|was|is|got|will be) )?(?:changed|set|reset|updated|switched)(?: back)?"
+    r"(?: from \S{1,60})? to"
+    r"|(?:should|might|may|will|could|must) be|(?:is|was|are|ist|lautet|est|es|è|é|to|as|это|będzie|to jest)"
+    r"(?:\s(?:now|still|currently|jetzt)|\s[\w-]{2,20}(?=\s[\"'`“„«*]))?"
+)
 _LINKS = (
     (
         Relation.ASSIGNED,
@@ -77,14 +87,8 @@ _LINKS = (
         r"(?<=[\"'`])\s{0,3},\s{0,9}(?=\\?[\"'`])",
     ),
     (Relation.LABELLED, r"\s{0,12}:{1,2}\s{0,12}"),
-    (
-        Relation.SAID,
-        r"(?:\s(?:for|of|on|in|at|from|für|vom|von|zum|de|del|du|pour|para|per|do|da)\b"
-        r"(?:\s[^\s.,;:!?\"'`]{1,30}){1,6}?)?"
-        r"(?:\s(?:is|was|are|ist|lautet|est|es|è|é|to|as|это|będzie|to jest)(?:\s(?:now|still|currently|set to|jetzt)"
-        r"|\s[\w-]{2,20}(?=\s[\"'`“„«*]))?[\s:]{1,3}|\s?(?:是|为|為|は|는|은|설정)\s?)",
-    ),
-    (Relation.BESIDE, r"(?:\s{1,3}-?\s?|\s?[(\[]|는\s?)"),
+    (Relation.SAID, rf"{_CLAUSE}(?:\s(?:{_IS})[\s:]{{1,3}}|\s?(?:是|为|為|は|는|은|설정)\s?)"),
+    (Relation.BESIDE, r"(?:(?:\sof)?\s{1,3}-?\s?|\s?[(\[]|\s{0,3}\|\s{0,3}|는\s?)"),
 )
 _QUOTED = (
     r"\\?\"(?P<double>[^\s\"\\<>]{3,4000}+)(?=\\?\")|\\?'(?P<single>[^\s'\\<>]{3,4000}+)(?=\\?')"
@@ -98,7 +102,7 @@ _LINK = "|".join(f"(?P<r{relation.value}>{link})" for relation, link in _LINKS)
 
 def _pattern_of(words: Iterable[str]) -> re.Pattern[str]:
     """A pattern for `_values_of`: one of the words, also within a name of code such as `DB_PASSWORD_2`, and a value."""
-    starts = "|".join(map(_start, words))
+    starts = "|".join(map(_start, sorted(words, key=len, reverse=True)))
     suffix = r"(?P<suffix>(?:[_-][\w.-]{0,24}|[A-Z0-9]\w{0,24})?)"
     return re.compile(
         rf"(?P<name>(?:{starts}){suffix})(?![a-zA-Z])(?:\\?[\"'`]|[*_)\]]){{0,4}}(?:{_LINK})"
@@ -269,8 +273,12 @@ _OF_IT = re.compile(
 
 
 def is_about(named: NamedValue) -> bool:
-    """The name says that the value is something of a secret, such as its file, and not the secret: `token_type`."""
-    return _OF_IT.fullmatch(named.suffix) is not None
+    """The name says that the value is something of a secret, such as its file, and not the secret: `token_type`.
+
+    Or it is another word: `TOKENIZER`.
+    """
+    is_longer = named.suffix[:1].isalpha() and named.name[: -len(named.suffix)].isupper()
+    return is_longer or _OF_IT.fullmatch(named.suffix) is not None
 
 
 class Words:

@@ -12,6 +12,8 @@ from argotune.data.guards.randomness import is_made_up, is_strong
 _WORDS = Words(
     *("password", "passwd", "passphrase", "passcode", "passwrd", "paasword", "passwort", "kennwort", "identified by"),
     *("pass", "pwd", "pswd", "psw", "pw", "p/w", "pin", "mdp", "mot de passe", "contraseña", "contrasena", "senha"),
+    *("clave", "access code", "security code", "pin code", "door code", "unlock code", "wifi code", "otp"),
+    *("verification code", "one-time code"),
     *("wachtwoord", "hasło", "lösenord", "adgangskode", "kodeord", "passord", "salasana", "heslo", "jelszó", "parola"),
     *("şifre", "пароль", "κωδικός", "סיסמה", "كلمة المرور", "كلمة السر", "पासवर्ड", "รหัสผ่าน", "mật khẩu", "kata sandi"),
     *("密码", "密碼", "口令", "パスワード", "비밀번호", "비번", "암호", "패스워드"),
@@ -19,7 +21,8 @@ _WORDS = Words(
 _URL_LOGIN = re.compile(r"://(?::|(?=[^\s/@<>:]{1,200}+:))([^\s/@<>]{1,200}+)@")
 _STAND_IN = re.compile(r":[${(*]|:%\(|:(?:your|replace)[_-]|[{(\[]", re.IGNORECASE)
 _OPTION = re.compile(
-    r"(?i)(?:(?:sshpass|mysql\w{0,8}|docker login|psexec|smbclient|redis-cli)\b[^\n<>]{0,120}?\s-[pa]\s?"
+    r"(?i)(?:\bnet(?:\.exe)? user \S{1,64} "
+    r"|(?:sshpass|mysql\w{0,8}|docker login|psexec|smbclient|redis-cli)\b[^\n<>]{0,120}?\s-[pa]\s?"
     r"|(?:curl|wget|http)\b[^\n<>]{0,200}?\s(?:-u|--user)[\s=](?=[\"']?[^\s:\"'<>]{1,64}:))[\"']?([^\s\"'<>]{4,200}+)"
 )
 _LOGIN = re.compile(
@@ -31,9 +34,22 @@ _PAIR = re.compile(
     r"|user(?:name)?\s?/\s?pass\w{0,6})"
     r"\b[^\n<>]{0,40}?[\s:(\"'`]([\w.@+-]{2,64}+)[\"'`]?\s?[/:|]\s?[\"'`]?([^\s\"'`<>/,;]{4,64}+)"
 )
+_ACCOUNT = re.compile(
+    r"(?i)\b(?:user(?:name| ?id)?|login|e-?mail|account|id)\W{1,3}(?=\S{0,64}[@\d._])\S{2,64}[\s,;]{1,3}"
+    r"(?:and |with )?(?:the )?(?:password|passwd|pass|pw|pwd)[\s:=]{1,3}"
+    r"[\"'`]?([^\s\"'`<>,;()\[\]{}$]{4,64}+)(?=[\"'`,;)]|\s*(?:$|\n))"
+    r"|[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{2,60}\s?[:/|]\s?(?=[^\s/]{0,64}[!#$%&*^~])([^\s\"'`<>/,;]{6,64}+)"
+)
 _IS_IT = re.compile(
-    r"(?i)(?<!\S)[\"'`]?([^\s\"'`<>]{5,64}+)[\"'`]? (?:is|was) (?:my|the|our|your|his|her)"
-    r" (?:\w{1,20} ){0,2}pass(?:word|code)\b"
+    r"(?i)(?<!\S)(?P<quote>[\"'`])?([^\s\"'`<>]{5,64}+)(?(quote)(?P=quote)),? (?:(?(quote)(?P<as>as)|as)|is|was|for|be)"
+    r"(?: no longer)?(?: (?:my|the|our|your|his|her|a|an))?(?: \w{1,20}){0,2} pass(?:word|code)\b"
+)
+_NEAR = re.compile(
+    r"(?i)(?:passw(?:or[dt]|d)s?|kennwort|mot de passe|contraseña|senha|wachtwoord|hasło|şifre\w{0,4}"
+    r"|пароль|login|cred(?:ential)?s?)\b([^\n<>]{1,60})|(?:密码|パスワード|비밀번호)([^\n<>]{1,60})"
+)
+_SIGNED = re.compile(
+    r"(?<![^\s,;:(\"'`])(?=[^\s,;]{0,40}\d)(?=[^\s,;]{1,40}[!#$%&*@^~])[\w!#$%&*@^~?+-][\w!#$%&*@^~.?+-]{5,63}+(?![(=/])"
 )
 _MEASURE = re.compile(
     r"\d+[-–]?(?:char|digit|letter|symbol|bit|byte|day|hour|min|time)\w*"
@@ -57,11 +73,22 @@ def find_passwords(text: str) -> Iterator[Place]:
     lowered = text.lower()
     if _WORDS.are_in(lowered):
         yield from _WORDS.places(text, _is_password)
-        yield from (found.span(1) for found in _IS_IT.finditer(text) if is_strong(found[1]))
-    if " -" in text:
+        yield from (found.span(2) for found in _IS_IT.finditer(text) if is_strong(found[2]) or found["as"])
+        yield from _near(text)
+    if " -" in text or " user " in lowered:
         yield from (found.span(1) for found in _OPTION.finditer(text) if is_made_up(found[1]) and "$" not in found[1])
-    if any(word in lowered for word in ("log", "sign", "cred", "id", "user")):
+    if any(word in lowered for word in ("log", "sign", "cred", "id", "user", "@")):
         yield from (found.span(2) for found in _PAIR.finditer(text) if is_strong(found[2]))
+        yield from (found.span(found.lastindex or 0) for found in _ACCOUNT.finditer(text))
+        yield from _near(text)
+
+
+def _near(text: str) -> Iterator[Place]:
+    """What has letters, digits and a sign, in a sentence that speaks of a password: `her password, Gr8Harbour#,`."""
+    for found in _NEAR.finditer(text):
+        for value in _SIGNED.finditer(text, *found.span(found.lastindex or 0)):
+            if is_strong(value[0]) and not re.fullmatch(r"[$@#%&*]+\w+|\w{3,}@\w+(?:\.\w+)*", value[0]):
+                yield value.start(), value.start() + len(value[0].rstrip(".?"))
 
 
 def _is_password(named: NamedValue) -> bool:
@@ -78,7 +105,7 @@ def _is_password(named: NamedValue) -> bool:
     if named.is_quoted and named.relation is not Relation.LISTED and not _is_verb(named):
         return len(named.value) >= 4 or not named.value.isalpha()
     if named.relation in (Relation.BESIDE, Relation.LISTED) or _is_verb(named):
-        return is_strong(named.value)
+        return is_strong(named.value) or (named.name.casefold() in ("passcode", "otp") and _is_number(named))
     return _is_said(named)
 
 
