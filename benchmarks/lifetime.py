@@ -9,8 +9,9 @@ validation splits. People label every request, or the first ten of the day's que
 label, after they did, and an hour later. Accuracy is that of the serving champion on `--held-out` queries of the test
 split, which nothing else sees.
 
-contests: argotune as it is here, with `--set` in the tenant's config. before: an earlier release, by this script with
-that worktree's `src` first on its path. dev: trains every day on 70 % of the labels and serves what scores higher on
+contests: argotune as it is here, with `--set` in the tenant's config. before: an earlier release, by the lifetime.py
+among that worktree's benchmarks, as modules have moved since; where it had none, put this one there as of a commit that
+fits it. dev: trains every day on 70 % of the labels and serves what scores higher on
 the rest (the newest 50). ceiling: trains every day on all labels and serves what scores higher on the held-out queries.
 MEMO and --scripted as in ledger.py; DATA_FOLDER as in clinc150.py. Prints Markdown tables.
 """
@@ -246,8 +247,9 @@ def _example(query: str, right: str) -> Example:
 
 
 def by_release_before(arguments: argparse.Namespace, labels_a_day: int, number: int) -> Life:
-    """The same passes in a process of its own, which finds the earlier release first."""
-    command = [sys.executable, __file__, *sys.argv[1:3], "--tenants", str(number), "--days", str(arguments.days)]
+    """The same passes by the earlier release's own script, in a process that finds that release first."""
+    script = arguments.before / "benchmarks" / "lifetime.py"
+    command = [sys.executable, str(script), *sys.argv[1:3], "--tenants", str(number), "--days", str(arguments.days)]
     command += ["--held-out", str(arguments.held_out), "--labelled", str(labels_a_day), "--ways", "contests", "--json"]
     command += ["--scripted"] if arguments.scripted else []
     env = {**os.environ, "PYTHONPATH": str(arguments.before / "src")}
