@@ -517,16 +517,23 @@ def test_a_contest_without_verdict_ends_when_its_days_are_over_though_nothing_co
     assert not [item for item in waiting(world) if item.contest], "nobody is asked for it any more"
 
 
-def test_a_contest_that_is_not_half_way_is_overtaken_by_what_people_labelled_for_it():
-    world, config = contested(noise=True, annotation={"daily_limit": 40}, gate={"min_slice_examples": 99})
+def test_a_contest_that_is_not_half_way_is_overtaken_by_what_people_labelled_for_it_and_a_training_follows():
+    rules = {"daily_limit": 90, "share_beside_contest": 0}
+    decisions = {"detectable_gain": 0.03, "exploration_share": 0}
+    gate = {"min_slice_examples": 99}
+    world, config = contested(noise=True, annotation=rules, gate=gate, decisions=decisions)
     seen = len(contest_of(world).seen_ids)
-    asked(world, 60)
+    asked(world, 120)
     one_pass(world, config)
-    assert len(people_answer(world)) > seen / 2
+    assert len(people_answer(world)) > 1.5 * seen
     run = one_pass(world, config)
     assert (run.outcome, run.verdict.rule) == ("rejected", "overtaken")
     assert "what a new challenger could learn from grew by" in run.sentence
     assert book(world).contests()[-1].state is ContestState.OVERTAKEN
+    world.later(days=2)
+    run = one_pass(world, config)
+    assert run.plan is not None, run.sentence
+    assert len(run.plan.train_ids) > seen
 
 
 def test_evidence_of_an_ended_contest_is_training_data_and_is_never_tested_again():

@@ -481,7 +481,7 @@ CONFIG = [
     Row("gate.unusable_significance", 0.0001, partial(judged, wins=30, unusable=silent(challenger=12))),
     Row("contest.max_labels", 60, partial(judged, wins=30, losses=30, drawn="lot"), {"gate.min_slice_examples": 99}),
     Row("contest.max_days", 3, partial(judged, wins=3, losses=3, days=4)),
-    Row("contest.overtaken_growth", 1.0, partial(judged, wins=3, losses=3, growth=0.7)),
+    Row("contest.overtaken_growth", 0.5, partial(judged, wins=3, losses=3, growth=0.7)),
     Row("contest.min_people_labels", 31, partial(judged, wins=30)),
     Row("contest.patience_days", 6, partial(gathering, later=timedelta(days=5)), OPEN),
     Row("contest.max_shadow_calls", 10, gathering, OPEN),

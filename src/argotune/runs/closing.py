@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import TrainingHistory
+from argotune.promotion.verdicts import Objection, Rejected
 from argotune.runs.run import Run
 from argotune.store.collections import Collection
 from argotune.store.port import Record
@@ -23,11 +24,13 @@ def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     if verdict is None or verdict.outcome == "undecided" or not verdict.numbers.answers:
         return history
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"
+    # How often the next two differ nobody knows: of a new champion, or of a challenger that learned from much more. An
+    # overtaken one ended for its sake, so what that one could have shown must not stand in its way.
+    is_new = promoted or (isinstance(verdict, Rejected) and verdict.rule is Objection.OVERTAKEN)
     changes = {
         "promotions": history.promotions + promoted,
-        # Of challengers against the champion that serves: of a new one nobody knows yet.
-        "compared": 0 if promoted else history.compared + numbers.answers,
-        "disagreed": 0 if promoted else history.disagreed + numbers.differ,
+        "compared": 0 if is_new else history.compared + numbers.answers,
+        "disagreed": 0 if is_new else history.disagreed + numbers.differ,
         "last_gain": numbers.effect,
         "was_unproven": not promoted and numbers.p_value > numbers.level,
         "champion_score": numbers.challenger_mean if promoted else numbers.champion_mean,

@@ -121,7 +121,7 @@ class ContestRules(_Config):
     max_days: float = Field(30, gt=0, le=366, description="until it ends undecided")
     min_people_labels: int = Field(20, ge=0, le=100_000, description="labels of people without which none is promoted")
     overtaken_growth: float = Field(
-        0.5,
+        1.0,
         gt=0,
         description="it ends undecided when the training examples grew by this share and proof is not half way",
     )
