@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import date
 from enum import Enum
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import dspy
 import pytest
@@ -307,3 +307,39 @@ def test_an_answer_of_another_type_is_a_miss_that_says_so(typed):
     right, wrong = score(Careless(), program, asked, writes(0), lambda *_: None)
     assert (right.score, right.answers) == (1.0, {"answer": "3"})
     assert (wrong.score, str(wrong.lack), wrong.answers) == (0.0, "not in the form asked for", {"answer": "many"})
+
+
+class P(BaseModel):
+    name: str
+
+
+class Everything(dspy.Signature):
+    """An answer of each type."""
+
+    message: str = dspy.InputField()
+    plans: list[str] = dspy.InputField()
+    mood: Literal["calm", "angry"] = dspy.OutputField()
+    is_late: bool = dspy.OutputField()
+    color: Color = dspy.OutputField()
+    maybe: Optional[Literal["a", "b"]] = dspy.OutputField()  # noqa: UP045 - a version knows it by this spelling
+    n: int = dspy.OutputField()
+    ids: list[int] = dspy.OutputField()
+    person: P = dspy.OutputField()
+    reply: str = dspy.OutputField()
+
+
+class Answers(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = dspy.ChainOfThought(Everything)
+
+    def forward(self, message: str, plans: list[str], k: int = 3) -> dspy.Prediction:
+        return self.answer(message=message, plans=plans)
+
+
+def test_a_version_that_was_stored_when_all_was_text_still_fits(monkeypatch: pytest.MonkeyPatch):
+    own = ModuleType("own")
+    own.support = lambda _config: (Answers(), exactly)
+    monkeypatch.setitem(sys.modules, "own", own)
+    (program,) = programs_of(config_with(programs={"support": "own:support"}, modules=["support"]), "support")
+    assert program.signature_hash == "2f9b21efe77e9107c991bbf7c4bbd4b891d9184ea4b9236d290cdf97109f0073"
