@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 from argotune.data.field_types import as_text
 from argotune.programs.failures import NO_ANSWER, missed
 from argotune.programs.program import Metric
-from argotune.programs.signatures import signature_in
+from argotune.programs.signatures import asked_signature
 
 SignatureField = tuple[Any, FieldInfo]
 """What a signature's field holds, and what DSPy is told of it. DSPy asks for a type, which a Literal is not."""
@@ -63,7 +63,7 @@ class ClosedSetAnswers(dspy.Module):
         self.answer = dspy.Predict(signature)
 
     def forward(self, **inputs: str) -> dspy.Prediction:
-        signature = signature_in(self.answer)
+        signature = asked_signature(self.answer)
         filled = {**dict.fromkeys(signature.input_fields, ""), **inputs}
         lm = self.answer.lm or dspy.settings.lm
         ask = self._scored if getattr(lm, "supports_decision_requests", False) is True else self._written
@@ -86,7 +86,7 @@ class ClosedSetAnswers(dspy.Module):
         """By a generative LM. A labelled demonstration without a confidence is shown as certain."""
         demos = [{"confidence": 1.0, **demo} for demo in self.answer.demos]
         said: dspy.Prediction = self.answer(
-            **inputs, demos=demos, signature=written_signature(signature_in(self.answer))
+            **inputs, demos=demos, signature=written_signature(asked_signature(self.answer))
         )
         return said
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from argotune.data.field_types import FieldType, field_type
 from argotune.errors import ConfigInvalid
 from argotune.programs.returned_names import returned_by
-from argotune.programs.signatures import signature_in
+from argotune.programs.signatures import asked_signature
 
 NOT_ANSWERS = frozenset({"reasoning", "confidence"})
 """Outputs that explain an answer; nobody labels them."""
@@ -48,7 +48,7 @@ def answer_fields(module: dspy.Module) -> dict[str, FieldInfo]:
     where that gives back none of them, those of other predictors. An agent of DSPy's whose predictor only calls tools
     (dspy.ReActV2) answers what its own signature says."""
     inner = innermost(module)
-    outputs = [signature_in(predictor).output_fields for predictor in reversed(inner.predictors())]
+    outputs = [asked_signature(predictor).output_fields for predictor in reversed(inner.predictors())]
     signature = getattr(inner, "signature", None)
     if outputs and not _is_users(inner) and isinstance(signature, type) and issubclass(signature, dspy.Signature):
         said = signature.output_fields
@@ -161,7 +161,7 @@ def _annotation(parameter: inspect.Parameter, hints: Mapping[str, Any], known: M
 def _known_inputs(module: dspy.Module) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for predictor in module.predictors():
-        for name, field in signature_in(predictor).input_fields.items():
+        for name, field in asked_signature(predictor).input_fields.items():
             found.setdefault(name, field.annotation)
     return found
 

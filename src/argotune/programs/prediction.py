@@ -23,7 +23,7 @@ def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]
     Raises TypeError where `forward` returns nothing that can be an answer, and what a module that catches everything
     (dspy.BestOfN) would hide: an error of an LM that is about more than this question.
     """
-    watch = _Watch()
+    watch = _Stopping()
     with dspy.context(trace=[], callbacks=[*dspy.settings.get("callbacks", []), watch]):
         try:
             return as_prediction(program, module(**inputs))
@@ -33,7 +33,7 @@ def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]
             raise
 
 
-class _Watch(BaseCallback):
+class _Stopping(BaseCallback):
     """Remembers the first error of an LM that ends the work."""
 
     stopping: ArgotuneError | None = None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import dspy
 
-from argotune.programs.signatures import signature_in
+from argotune.programs.signatures import asked_signature
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -98,4 +98,4 @@ def _of_module(module: dspy.Module) -> Returned | None:
     own = None if type(module).__module__.startswith("dspy.") else returned_by(module)
     if own or not module.predictors():
         return own
-    return Returned(frozenset(signature_in(module.predictors()[-1]).output_fields))
+    return Returned(frozenset(asked_signature(module.predictors()[-1]).output_fields))

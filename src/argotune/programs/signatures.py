@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import dspy
 
 
-def signature_in(predictor: dspy.Predict) -> type[dspy.Signature]:
+def asked_signature(predictor: dspy.Predict) -> type[dspy.Signature]:
     """What a predictor asks as it is tuned. Raises TypeError for one without a signature, which DSPy would allow."""
     if predictor.signature is None:
         raise TypeError("the predictor has no signature")

@@ -20,7 +20,7 @@ from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs.embedder import Embedder
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
-from argotune.programs.signatures import signature_in
+from argotune.programs.signatures import asked_signature
 
 
 def dump(module: dspy.Module) -> dict[str, Any]:
@@ -74,14 +74,14 @@ def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Emb
 
 def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
     return {
-        "instructions": signature_in(predictor).instructions,
+        "instructions": asked_signature(predictor).instructions,
         "demos": [_as_stored(dict(demo)) for demo in predictor.demos],
         "decision": _as_stored(predictor.fields),
     }
 
 
 def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
-    signature = signature_in(predictor).with_instructions("-")
+    signature = asked_signature(predictor).with_instructions("-")
     signature.instructions = state["instructions"]  # with_instructions would replace "" by a default
     decision = copy.deepcopy(dict(state["decision"]))
     DecisionState(signature, decision)
