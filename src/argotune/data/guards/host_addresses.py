@@ -47,7 +47,7 @@ def _is_long(address: str) -> bool:
 def _is_v4_host(found: re.Match[str]) -> bool:
     numbers = [int(part) for part in found[0].split(".")]
     before = found.string[max(found.start() - _CUE_CHARS, 0) : found.start()]
-    after = found.string[found.end() :][:_CUE_CHARS]
+    after = found.string[found.end() : found.end() + _CUE_CHARS]
     if not _is_host(found[0]):
         return False
     if _VERSION_BEFORE.search(before) or _VERSION_AFTER.match(after):

@@ -51,9 +51,14 @@ class NamedValue:
         return self.text[end + self.is_quoted : end + 20]
 
     @property
+    def before_name(self) -> str:
+        """What stands before the name."""
+        return self.text[max(0, self.name_start - 12) : self.name_start]
+
+    @property
     def is_qualified(self) -> bool:
         """Whether the name is more than the word alone: `apiKey`, `signing key`, not `key`."""
-        before = self.text[max(0, self.name_start - 12) : self.name_start]
+        before = self.before_name
         return before[-1:].isalnum() or before[-1:] in ("_", "-", ".") or _QUALIFIER.search(before) is not None
 
     @property

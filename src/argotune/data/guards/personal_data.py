@@ -27,10 +27,10 @@ _SIGN = (
     r"|\s(?:underscore|dash|hyphen|minus|plus)\s|\.)"
 )
 _DOT = r"(?:\s?[(\[{<]\s?(?:dot|punkt|punto|ponto|\.)\s?[)\]}>]\s?|\s(?:dot|punto|ponto|\.)\s|[_-]dot[_-]|\.)"
-_SPELLED_AT = re.compile(r"(?i)(?<=[\s(\[{<_-])(?:at|arroba)(?=[\s)\]}>_-])|\s@\s|[(\[{]@")
+_SPELLED_AT = re.compile(r"(?i)(?<=[\s(\[{<_-])(?:at|arroba|собака)(?=[\s)\]}>_-])|\s@\s|[(\[{]@")
 _SPELLED_EMAIL = re.compile(
     rf"(?<![\w.+-])(?P<local>[\w+-]{{1,64}}+(?:{_SIGN}[\w+-]{{1,64}}+){{0,3}})"
-    r"(?P<at>[(\[{<]\s?(?:at|@|arroba)\s?[)\]}>]|\s[(\[{<]\s?(?:at|@|arroba)\s?[)\]}>]\s|\s(?:at|@|arroba)\s)"
+    r"(?P<at>[(\[{<]\s?(?:at|@|arroba|собака)\s?[)\]}>]|\s[(\[{<]\s?(?:at|@|arroba|собака)\s?[)\]}>]\s|\s(?:at|@|arroba|собака)\s)"
     rf"(?P<domain>(?:[\w-]{{1,63}}+{_DOT}){{1,4}}[a-z]{{2,24}}+)(?![\w-])",
     re.IGNORECASE,
 )
@@ -112,24 +112,35 @@ def find_emails(text: str) -> Iterator[Place]:
 def is_spelled(text: str) -> bool:
     """Whether there can be a spelled mail address in a text; quick."""
     lowered = text.lower()
-    return ("at" in lowered or "@" in text or "arroba" in lowered) and _SPELLED_AT.search(text) is not None
+    return ("at" in lowered or "@" in text or "arroba" in lowered or "собака" in lowered) and _SPELLED_AT.search(
+        text
+    ) is not None
 
 
 def _is_address(found: re.Match[str]) -> bool:
-    at, domain = found["at"].strip(), found["domain"]
+    at = found["at"].strip()
     is_bare = at.isalpha() or at == "@"
     if not is_bare or at.isupper() or re.search(rf"(?i){_SIGN}", found["local"]):
         return True
+    return found["local"].casefold() not in _NO_NAMES and _is_told(found, at)
+
+
+def _is_told(found: re.Match[str], at: str) -> bool:
+    """Whether what stands around a name, "at" and a domain says that they are a mail address."""
+    domain, text = found["domain"], found.string
+    before, after = text[max(0, found.start() - 30) : found.start()], text[found.end() : found.end() + 4]
+    is_enclosed = before.endswith(("<", "(", "[", ";")) and after[:1] in (">", ")", "]", "&")
+    is_alone = _STARTS.search(before[-4:]) is not None and _ENDS.match(after) is not None
     is_spelled_out = re.search(r"(?i)\sdot\s|[\[({]|\s\.\s", domain) is not None
-    is_enclosed = (
-        found.string[: found.start()].endswith(("<", "(", "[", ";")) and found.string[found.end() :][:1] in ">)]&"
-    )
-    nearby = found.string[max(found.start() - 30, 0) : found.end()]
-    if found["local"].casefold() in _NO_NAMES:
-        return False
     if _MAIL_HOSTS.match(domain):
-        return is_spelled_out or is_enclosed or at == "@" or _WRITES.search(nearby[: -len(found[0])]) is not None
-    return (is_spelled_out or at == "arroba") and (is_enclosed or _WRITES.search(nearby) is not None)
+        return is_spelled_out or is_enclosed or is_alone or at == "@" or _WRITES.search(before) is not None
+    is_long = domain.lower().count(" dot ") > 1
+    is_likely = is_enclosed or is_alone or is_long or _WRITES.search(before + found[0]) is not None
+    return is_likely and (is_spelled_out or at.casefold() in ("arroba", "собака"))
+
+
+_STARTS = re.compile(r"(?:^|\n)[\s/*#%;-]*$")
+_ENDS = re.compile(r"\s*(?:$|\n)")
 
 
 _CARD = re.compile(r"(?<![0-9A-Za-z_.+-])\d(?:[ -]?\d){11,18}+(?![0-9A-Za-z_])")

@@ -112,7 +112,7 @@ def _national(number: str, found: re.Match[str], cue: Cue, regions: Sequence[str
         return (0, len(found[0])) if is_grouped else _match(number, regions, Leniency.VALID)
     before = found.string[max(found.start() - _CUE_CHARS, 0) : found.start()]
     is_zip = _ZIP.fullmatch(number) and (
-        before[-3:-1].isupper() or re.match(r",? {1,2}US", found.string[found.end() :][:8])
+        before[-3:-1].isupper() or re.match(r",? {1,2}US", found.string[found.end() : found.end() + 8])
     )
     is_other = is_zip or _OTHER_NUMBER.search(before) or re.fullmatch(r"\d\d-\d{7}", number)
     if is_other or not _GROUPS.fullmatch(number) or number[0] not in "0(":

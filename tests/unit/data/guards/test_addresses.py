@@ -33,6 +33,13 @@ def test_brackets_make_an_address_of_what_prose_could_say(text: str):
 
 
 @pytest.mark.parametrize(
+    "text", ["// ann at gmail.com\n//", "ann at cs dot example dot edu", "x\nann собака example dot org\ny"]
+)
+def test_a_line_of_its_own_makes_one_too(text: str):
+    assert "<EMAIL>" in mask(text, RULES).text
+
+
+@pytest.mark.parametrize(
     "text",
     [
         *(
