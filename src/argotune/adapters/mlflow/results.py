@@ -29,6 +29,9 @@ PARAMS_AT_ONCE = 100
 METRICS_AT_ONCE = 1000
 PARAM_CHARS = 6000
 
+TABLE_SHOWN = {"key": "mlflow.loggedArtifacts", "value": json.dumps([{"path": TABLE, "type": "table"}])}
+"""The tag by which MLflow's pages know that a run has a table."""
+
 CHOICES = ("seed", "max_iterations")
 """Numbers that somebody chose: parameters, where other numbers are metrics."""
 
@@ -75,10 +78,14 @@ class Result:
         about = {
             "mlflow.note.content": f"{self.role} {self.version} of {run.program}",
             "mlflow.source.name": "argotune",
-            "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
         }
         tags = [*self.tags, *_pairs(about)]
         return {"run_name": storable_json(name), "start_time": _ms(run.started_at), "tags": tags}
+
+    @property
+    def files(self) -> dict[str, Mapping[str, Any]]:
+        """What is stored beside a run, by file name."""
+        return {TABLE: self.table, **({} if self.state is None else {PROGRAM: self.state})}
 
     @property
     def ended_ms(self) -> int:

@@ -9,7 +9,16 @@ from typing import Any
 from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
 from argotune.adapters.mlflow.names import model_name, results_name
-from argotune.adapters.mlflow.results import PROGRAM, RUN, TABLE, VERSION, Result, dataset_input, records, results_of
+from argotune.adapters.mlflow.results import (
+    PROGRAM,
+    RUN,
+    TABLE_SHOWN,
+    VERSION,
+    Result,
+    dataset_input,
+    records,
+    results_of,
+)
 from argotune.adapters.project_names import project_name
 from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
 
@@ -126,13 +135,14 @@ class MlflowTracker:
         return id
 
     def _store_files(self, run: TrackedRun, result: Result, id: str, place: str) -> None:
-        """The table of answers, the program, and the version of a model that it is."""
+        """The table of answers, the program, and the version of a model that it is; nothing where the server does not
+        take files."""
         if not place.startswith(_SERVED):
             return
-        folder = f"api/2.0/mlflow-artifacts/artifacts/{_path_of(place)}"
-        self._http.put(f"{folder}/{TABLE}", result.table)
+        for name, content in result.files.items():
+            self._http.put(f"api/2.0/mlflow-artifacts/artifacts/{_path_of(place)}/{name}", content)
+        self._http.post(f"{V2}/runs/log-batch", {"run_id": id, "tags": [TABLE_SHOWN]})
         if result.state is not None:
-            self._http.put(f"{folder}/{PROGRAM}", result.state)
             self._keep_version(run, result, id)
 
     def _keep_version(self, run: TrackedRun, result: Result, id: str) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from shop import FIELDS, PROGRAMS, stream
 
 from argotune.adapters.mlflow.assessments import annotation_of
 from argotune.adapters.mlflow.runs import decision_of
 from argotune.adapters.mlflow.spans import Decisions, info_of, spans_named
+from argotune.data.experiences import Experience
+from argotune.data.openinference import read_decision
 from argotune.errors import BadAnswer
 
+PAGE = (Path(__file__).parents[4] / "docs" / "traces.md").read_text()
 DATA = Path(__file__).parents[3] / "data/spans/mlflow"
 TRACES = json.loads((DATA / "03_traces_get_with_spans.json").read_text())
 ON_THE_PAGE = json.loads((DATA / "04_get_trace_artifact_ui_format.json").read_text())
@@ -23,6 +29,25 @@ RUNS = json.loads((DATA / "05_runs_search_old_convention.json").read_text())["ru
 def read(case: str, name: str):
     trace = TRACES[case]
     return list(spans_named(trace, info_of(trace["trace_info"]), [name]))
+
+
+def row_of(case: str) -> str:
+    """What the page's line says of a dump."""
+    info, was_read = info_of(TRACES[case]["trace_info"]), list[str]()
+    for program in PROGRAMS:
+        of = stream(program)
+        spans = spans_named(TRACES[case], info, of.span_names(""))
+        found = [x for x in (read_decision(span, of, FIELDS[program]) for span in spans) if isinstance(x, Experience)]
+        counts = Counter(" failed" if x.failure else "" for x in found)
+        was_read += [f"{program} {n}{failed}" for failed, n in counts.items()]
+    return ", ".join(was_read)
+
+
+@pytest.mark.parametrize("case", TRACES)
+def test_every_dump_is_read_as_the_page_says(case: str):
+    line = re.search(rf"^\| `{case}` \|[^|]*\| (.*?) \|$", PAGE, re.MULTILINE)
+    assert line, f"no line of {case} in docs/traces.md: {row_of(case)}"
+    assert line[1] == row_of(case)
 
 
 PERSON = {"name": "Kim Example", "age": 30}
