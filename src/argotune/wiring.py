@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from argotune.data.bound_sources import BoundSources
+from argotune.data.project_look import ProjectLook
 from argotune.data.source import TraceSink, TraceSource
 from argotune.errors import ConfigInvalid
 from argotune.lm.names import Defaults, Keys, annotator_of_key
@@ -67,6 +68,17 @@ def open_traces(settings: Settings) -> TraceSource:
         "mlflow": lambda: _mlflow_traces(settings),
     }
     return BoundSources(settings.source_of_traces, openers)
+
+
+def open_look(settings: Settings, source: SourceName) -> ProjectLook:
+    """What is in a project of one product. Raises ConfigInvalid where no server of it is named."""
+    if source == "mlflow":
+        from argotune.adapters.mlflow.look import MlflowLook
+
+        return MlflowLook(_mlflow_http(settings))
+    from argotune.adapters.phoenix.look import PhoenixLook
+
+    return PhoenixLook(_phoenix_http(settings))
 
 
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:

@@ -7,6 +7,7 @@ import argparse
 from argotune.cli.commands import (
     annotate,
     argo,
+    connect,
     contests,
     decisions,
     exporter,
@@ -30,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (
         tenants,
+        connect,
         trigger,
         run,
         argo,

@@ -36,7 +36,7 @@ SESSION, TAGS, VERSION = "session.id", "tag.tags", "metadata.argotune_version"
 HIDDEN = "__REDACTED__"
 """What OPENINFERENCE_HIDE_INPUTS and _OUTPUTS leave of a value."""
 
-_FILE = "<<CUSTOM-TYPE-START-IDENTIFIER>>"
+FILE = "<<CUSTOM-TYPE-START-IDENTIFIER>>"
 """How DSPy writes an image, a sound or another file into a text."""
 
 _HISTORY = re.compile(r"messages=(\[.*\])", re.DOTALL)
@@ -44,7 +44,7 @@ _HISTORY = re.compile(r"messages=(\[.*\])", re.DOTALL)
 
 _PRINTED = re.compile(r"<[\w.]+ object at 0x[0-9a-f]+>")
 
-_OF_PREDICT = frozenset({"config", "demos", "lm", "signature", "new_signature", "prediction", "_trace"})
+OF_PREDICT = frozenset({"config", "demos", "lm", "signature", "new_signature", "prediction", "_trace"})
 """What dspy.Predict may be given beside its inputs."""
 
 _SIGNATURE = re.compile(r"\w+\((\w+)\)\.a?forward")
@@ -131,11 +131,11 @@ def _completed(outcome: Outcome, span: Span) -> Outcome:
 
 
 def _inputs(value: Json, fields: Fields) -> dict[str, str] | UnusableSpan:
-    given = _object(value)
+    given = object_in(value)
     if isinstance(given, UnusableSpan):
         return given
     given = dict(_unwrapped(given, fields))
-    if any(name not in fields.inputs and name not in _OF_PREDICT for name in given):
+    if any(name not in fields.inputs and name not in OF_PREDICT for name in given):
         return UnusableSpan.OTHER_FIELDS
     texts = _texts({name: value for name, value in given.items() if name in fields.inputs}, fields)
     if isinstance(texts, UnusableSpan):
@@ -153,7 +153,7 @@ def _unwrapped(given: Mapping[str, Json], fields: Fields) -> Iterator[tuple[str,
 
 
 def _answered(told: Experience, value: Json, fields: Fields) -> Experience | UnusableSpan:
-    said = _object(value, only=next(iter(fields.answers)) if len(fields.answers) == 1 else None)
+    said = object_in(value, only=next(iter(fields.answers)) if len(fields.answers) == 1 else None)
     if isinstance(said, UnusableSpan):
         return said
     if any(name not in said for name in fields.answers):
@@ -166,7 +166,7 @@ def _answered(told: Experience, value: Json, fields: Fields) -> Experience | Unu
     return replace(told, answers=answers, confidence=sure)
 
 
-def _object(value: Json, only: str | None = None) -> Mapping[str, Json] | UnusableSpan:
+def object_in(value: Json, only: str | None = None) -> Mapping[str, Json] | UnusableSpan:
     """The fields in a JSON text. `only`: the one of which a text, or what else is no object, is the value."""
     if value is None:
         return UnusableSpan.NO_OUTPUT if only else UnusableSpan.NO_INPUT
@@ -203,7 +203,7 @@ def _texts(values: Mapping[str, Json], fields: Fields) -> dict[str, str] | Unusa
 
 def _text(name: str, value: Json, fields: Fields) -> str | UnusableSpan:
     if isinstance(value, str):
-        if _FILE in value[:MAX_TEXT_CHARS]:
+        if FILE in value[:MAX_TEXT_CHARS]:
             return UnusableSpan.FILE
         value = _history(value)
         if value is None or (isinstance(value, str) and _PRINTED.fullmatch(value)):
@@ -213,7 +213,7 @@ def _text(name: str, value: Json, fields: Fields) -> str | UnusableSpan:
     except ValueError:
         return UnusableSpan.WRONG_TYPE
     text = text_of_field(fields, name, plain, is_text=False)
-    if isinstance(text, str) and _FILE in text:
+    if isinstance(text, str) and FILE in text:
         return UnusableSpan.FILE
     return text or ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from argotune.data.ancestry import MOST_BELOW, Link, decision_around, placed
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
-from argotune.data.openinference import KIND, is_decision, signature_in
+from argotune.data.openinference import KIND, is_decision, is_module, signature_in
 from argotune.data.source import SpanRead
 from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
@@ -32,7 +33,7 @@ class _NumberedSpan(NamedTuple):
 
 @dataclass
 class MemoryTraces:
-    """TraceSource and TraceSink. While `fail_with` is set every read raises it, as if the server were down."""
+    """TraceSource, TraceSink and ProjectLook. While `fail_with` is set every read raises it: the server is down."""
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None
@@ -143,6 +144,35 @@ class MemoryTraces:
             raise NotFound(f"{counted(len(absent), 'span is', 'spans are')} not there, e.g. {min(absent)!r}")
         project = self._annotations.setdefault(_place(stream), {})
         project.update({(a.span_id, a.name, a.identifier): a for a in annotations})
+
+    def count_spans(self, place: TraceProject, names: Sequence[str] = ()) -> int | None:
+        """How many there are, or how many have one of these names."""
+        return sum(not names or kept.span.name in names for kept in self._project(place).values())
+
+    def newest_modules(self, place: TraceProject, limit: int) -> Iterator[Span]:
+        """Those that started last, the last one first."""
+        project = self._project(place)
+        found = [kept.span for kept in project.values() if is_module(kept.span.name, kept.span.attributes.get(KIND))]
+        newest = sorted(found, key=lambda span: span.started_at, reverse=True)[:limit]
+        for each in placed(newest, partial(_links, project)):
+            yield replace(each.span, signature=_signature(project, each.span))
+
+    def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:
+        """Those that were said last."""
+        counts = Counter[str]()
+        self._project(place)
+        said = sorted(self._annotations.get(place, {}).values(), key=lambda a: a.updated_at, reverse=True)
+        for annotation in said:
+            counts[annotation.name] += 1
+            if counts[annotation.name] <= limit:
+                yield annotation
+
+    def _project(self, place: TraceProject) -> dict[str, _NumberedSpan]:
+        self.ping()
+        if place not in self._spans:
+            there = ", ".join(repr(each.project) for each in self._spans if isinstance(each, TraceProject))
+            raise ProjectMissing(f"there is no project {place.project!r}; there are: {there or 'none'}")
+        return self._spans[place]
 
     def _module(self, stream: Stream) -> list[_NumberedSpan]:
         self.ping()

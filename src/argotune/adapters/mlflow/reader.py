@@ -70,7 +70,7 @@ class Experiment:
     def with_spans(self, found: Iterable[Found]) -> Iterator[tuple[Found, Sequence[Span]]]:
         """Each with its spans that have one of the names, in the given order. Of one that cannot be read there is one
         in which nothing is said, so that it is counted."""
-        for each, trace in self._with_traces(found):
+        for each, trace in self.with_traces(found):
             if each.decision is not None:
                 yield each, [each.decision]
             elif trace is UNREADABLE:
@@ -108,10 +108,10 @@ class Experiment:
 
     def with_decisions(self, found: Iterable[Found]) -> Iterator[tuple[Found, Decisions]]:
         """Each with what tells the decision that an assessment is of."""
-        for each, trace in self._with_traces(found):
+        for each, trace in self.with_traces(found):
             yield each, Decisions(trace, each.info, self._names)
 
-    def _with_traces(self, found: Iterable[Found]) -> Iterator[tuple[Found, Mapping[str, Any]]]:
+    def with_traces(self, found: Iterable[Found]) -> Iterator[tuple[Found, Mapping[str, Any]]]:
         """Each with its whole trace; a run has an empty one. What is gone, or not stored to its end, is left out."""
         waiting = iter(found)
         while batch := list(islice(waiting, TRACES_AT_ONCE)):

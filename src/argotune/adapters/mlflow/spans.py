@@ -117,6 +117,12 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
         raise BadAnswer(told(f"MLflow: trace {info.id} is not as documented: {error!r}")) from error
 
 
+def spans_of_modules(trace: Mapping[str, Any], info: TraceInfo) -> Iterator[Span]:
+    """The spans of DSPy's modules in a whole trace, in order of time. Raises BadAnswer."""
+    names = {str(row.get("name")) for row in trace["spans"]}
+    yield from spans_named(trace, info, sorted(name for name in names if is_module(name, "CHAIN")))
+
+
 def unread(info: TraceInfo, name: str) -> Span:
     """A span that stands for a trace whose spans cannot be read."""
     return replace(info.head, span_id=SpanPlace(info.id, "unread").id, name=name)

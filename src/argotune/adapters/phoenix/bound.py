@@ -9,15 +9,16 @@ from itertools import islice
 from typing import Any
 
 from argotune.adapters.json_http import TooLarge
+from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import expression
 from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import ModuleSpans
 from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_of
-from argotune.data.ancestry import MOST_BELOW, MOST_LEVELS, Link, Placed, placed
+from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
 from argotune.data.cursor import Cursor
-from argotune.data.openinference import is_decision, signature_in
+from argotune.data.openinference import is_decision
 from argotune.data.source import SpanRead
 from argotune.data.spans import Ancestor
 from argotune.data.stream import Stream
@@ -99,7 +100,7 @@ class BoundSpans:
         found = placed((each.span for each in chunk), self._links)
         if self._stream.bound is None or not self._stream.bound.signature:
             return found
-        asked = self._signatures([each.span.span_id for each in found])
+        asked = signatures_below([each.span.span_id for each in found], self._query)
         return [replace(each, span=replace(each.span, signature=asked.get(each.span.span_id))) for each in found]
 
     def _links(self, ids: Collection[str]) -> dict[str, Link]:
@@ -142,20 +143,6 @@ class BoundSpans:
         said = {n: v for n, v in attributes_of(row["attributes"]).items() if n == self._key}
         ancestor = Ancestor(text_of(row["name"]), str(row["span_kind"]), said)
         return text_of(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_of(row["parent_id"]))
-
-    def _signatures(self, ids: Sequence[str]) -> dict[str, str]:
-        """The signature that each span asks first, in a few levels below it."""
-        module_of = {id: id for id in ids}
-        found: dict[str, tuple[str, str]] = {}
-        for _ in range(MOST_BELOW):
-            below: dict[str, str] = {}
-            for row in self._query(f"parent_id in {sorted(module_of)!r} and span_kind == 'CHAIN'") if module_of else ():
-                module, signature = module_of[row["parent"]], signature_in(text_of(row["name"]))
-                below[text_of(row["span_id"])] = module
-                if signature and (module not in found or str(row["started"]) < found[module][0]):
-                    found[module] = str(row["started"]), signature
-            module_of = below
-        return {module: signature for module, (_, signature) in found.items()}
 
 
 def _chunks(found: Iterator[SpanRead]) -> Iterator[list[SpanRead]]:

@@ -99,6 +99,17 @@ def _tenant(stream: Stream) -> tuple[str, str] | None:
     return binding.tenant_key, binding.tenant_value or stream.tenant_id
 
 
+def whole_of_row(row: Row) -> Span:
+    """A row of the paged route with all its attributes. Raises BadAnswer."""
+    return parsed(lambda r: _span(_labelled(r), _all_attributes(r["attributes"])), row)
+
+
+def _all_attributes(attributes: Row) -> dict[str, Json]:
+    return attributes_of(attributes) | {
+        name: slim(attributes[name]) for name in (INPUTS, OUTPUTS) if name in attributes
+    }
+
+
 def _of_row(row: Row, wanted: Sequence[str]) -> Span:
     return parsed(lambda r: _span(_labelled(r), _of_attributes(r["attributes"], wanted)), row)
 

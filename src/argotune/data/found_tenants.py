@@ -1,0 +1,88 @@
+"""Found tenants: which attributes of decisions could say whose they are."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from argotune.data.found_programs import cut
+from argotune.data.spans import Json, Span
+from argotune.data.tenancy import SESSION, USER
+
+_OF_TENANT = re.compile(r"tenant|customer|organi[sz]ation|\borg\b|account|workspace|company|client|shop|brand", re.I)
+
+_OF_TOOLS = ("input", "output", "llm", "openinference", "tag", "embedding", "retrieval", "tool", "exception", "routing")
+"""What instrumentations write into spans; none of it tells a tenant."""
+
+MOST_KEYS = 100
+MOST_VALUES = 1000
+VALUE_CHARS = 200
+
+_UP_TO = re.compile(r"[:/|#]")
+"""Ends what a session id begins with."""
+
+
+@dataclass(frozen=True)
+class FoundKey:
+    """An attribute that many decisions have. `share`: how many of them; `values`: the most frequent, masked, with their
+    numbers; `different`: how many values there are."""
+
+    key: str
+    share: float
+    different: int
+    values: Mapping[str, int]
+
+
+class TenantKeys:
+    """Counts what lies under each attribute. Of more than MOST_VALUES values under one only those are counted."""
+
+    def __init__(self) -> None:
+        self._decisions = 0
+        self._values: dict[str, Counter[str]] = {}
+
+    def add(self, span: Span) -> None:
+        """One more decision."""
+        self._decisions += 1
+        for key, value in _said(span).items():
+            if key in self._values or len(self._values) < MOST_KEYS:
+                values = self._values.setdefault(key, Counter())
+                if value in values or len(values) < MOST_VALUES:
+                    values[value] += 1
+
+    def keys(self, shown: Callable[[str], str]) -> list[FoundKey]:
+        """The attributes, those first that are called like a tenant, then those with the fewest values."""
+        found = [self._found(key, values, shown) for key, values in self._values.items()]
+        return sorted(found, key=lambda k: (not _OF_TENANT.search(k.key), -round(k.share, 1), k.different, k.key))
+
+    def _found(self, key: str, values: Counter[str], shown: Callable[[str], str]) -> FoundKey:
+        most = {cut(shown(value), 40): count for value, count in values.most_common(5)}
+        return FoundKey(key, sum(values.values()) / self._decisions, len(values), most)
+
+
+def _said(span: Span) -> dict[str, str]:
+    found = {key: text for key, value in _own(span) if (text := _text(value))}
+    for ancestor in span.above:
+        for key, value in ancestor.attributes.items():
+            if _is_apart(key) and (text := _text(value)):
+                found[key] = text  # the root's is the last
+    if SESSION in found:
+        found[SESSION] = _UP_TO.split(found[SESSION])[0]
+    return found
+
+
+def _own(span: Span) -> Iterator[tuple[str, Json]]:
+    for key, value in span.attributes.items():
+        if key in (USER, SESSION) or key.startswith("metadata.") or _is_apart(key):
+            yield key, value
+
+
+def _is_apart(key: str) -> bool:
+    return key not in (USER, SESSION) and key.partition(".")[0] not in (*_OF_TOOLS, "metadata")
+
+
+def _text(value: Json) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) if 0 < len(str(value)) <= VALUE_CHARS else None
