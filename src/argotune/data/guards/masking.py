@@ -166,7 +166,7 @@ _ORDER: tuple[tuple[str, Finder, int], ...] = (
 how many digits a text needs to be looked at, as most have fewer."""
 
 _SIGNS = re.compile(
-    r"[@＠:：=＝.\\\d\"`“„«]|(?<![^\W\d_])'|-----BEGIN|[_-][A-Za-z]{20}|(?i:passw|passcode|kennwort)|p(?:wd|w|in)\b"
+    r"[@＠:：=＝.\\\d\"`“„«]|(?<![^\W\d_])'|-----BEGIN|[_-][A-Za-z]{16}|(?i:passw|passcode|kennwort)|p(?:wd|w|in)\b"
 )
 """All findings but spelled mail addresses hold one of these or stand behind it. Most texts have none of them."""
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from argotune.data.guards.personal_data import Place
-from argotune.data.guards.randomness import is_random
+from argotune.data.guards.randomness import is_mixed, is_random
 
 _NARROW = r"[\w-]{12,500}+"
 _WIDE = r"(?:[\w~-]|[.=+/](?=[\w~-])){12,4000}+={0,2}"
@@ -148,8 +148,9 @@ def keys_by_format(text: str) -> Iterator[Place]:
 
 
 def _is_no_word(piece: str) -> bool:
-    """With a digit, or 20 letters without a break at the end: `hf_hub_download` is neither."""
-    return any(map(str.isdigit, piece)) or re.search(r"[A-Za-z]{20}$", piece) is not None
+    """With a digit, or at the end 20 letters without a break or 16 drawn ones: `hf_hub_download` is none."""
+    letters = re.search(r"[A-Za-z]*$", piece[-200:])
+    return any(map(str.isdigit, piece)) or (letters is not None and (len(letters[0]) >= 20 or is_mixed(letters[0])))
 
 
 def _has_long_word(text: str) -> bool:

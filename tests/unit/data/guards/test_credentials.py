@@ -31,6 +31,7 @@ BASE62 = "q7W2kX4m9Zr8T3yU6pB1vN5c"
         ),
         *(
             "glptt-" + HEX,
+            "glcbt-ab_QwErTyUiOpAsDfGhJk",
             "dp.pt." + BASE62,
             "xapp-1-A01-" + BASE36,
             "npm_" + BASE62,
