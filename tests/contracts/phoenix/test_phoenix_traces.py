@@ -15,7 +15,7 @@ from contracts.span_ids import ids, own_ids
 from argotune.adapters.json_http import segment
 from argotune.adapters.phoenix import query as phoenix_query
 from argotune.adapters.phoenix import reader as phoenix_reader
-from argotune.adapters.phoenix import traces as phoenix_traces
+from argotune.adapters.phoenix import writer as phoenix_writer
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.traces import PhoenixTraces
@@ -231,7 +231,7 @@ def test_attributes_that_collide_are_all_read(
 def test_a_trace_id_of_another_tenant_puts_the_span_there_where_it_is_refused(
     phoenix: PhoenixTraces, tenant: str, make_span: Callable[..., Span], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(phoenix_traces, "ARRIVAL_LIMIT_S", 2.0)
+    monkeypatch.setattr(phoenix_writer, "ARRIVAL_LIMIT_S", 2.0)
     mine = make_span(1, tenant_id=tenant)
     phoenix.record(tenant, [mine])
     intruder = tenant + "2"

@@ -6,7 +6,6 @@ because importing it takes half a second.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from base64 import b64encode
@@ -15,14 +14,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, TooLarge, segment
 from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
 from argotune.adapters.phoenix.beside import AnnotationsBeside
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import form_of
 from argotune.adapters.phoenix.place import place_of
-from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import (
     ANNOTATIONS_PAGE,
     PAGE_ROWS,
@@ -31,30 +28,18 @@ from argotune.adapters.phoenix.reader import (
     Project,
     QueryRoutes,
 )
-from argotune.adapters.phoenix.spans import body_of, row_id_of, span_of_row
+from argotune.adapters.phoenix.spans import row_id_of
+from argotune.adapters.phoenix.writer import WRITE_ROWS, SpanWriter, project_missing
 from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
-from argotune.errors import BadAnswer, Corrupt, NotFound, ProjectMissing, RateLimited, Unavailable
+from argotune.errors import BadAnswer, Corrupt, NotFound
 from argotune.errors.lines import told
 from argotune.stats.wording import counted
 from argotune.tenants.binding import TraceProject
-
-WRITE_ROWS = 500
-
-
-ARRIVAL_LIMIT_S = 20.0
-
-
-ARRIVAL_POLL_S = 0.25
-
-
-SENDINGS = 4
-"""How often spans are sent that do not arrive: Phoenix drops what it takes while its database is locked."""
-
 
 _COUNT = """query($name: String!, $first: Int!, $after: String, $condition: String, $times: TimeRange) {
   getProjectByName(name: $name) {
@@ -95,8 +80,9 @@ class PhoenixTraces:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._http, self._prefix, self._sleep, self._clock = http, prefix, sleep, clock
+        self._http, self._prefix, self._clock = http, prefix, clock
         self._routes = QueryRoutes()
+        self._writer = SpanWriter(http, self._routes, sleep)
 
     def spans_after(self, stream: Stream, cursor: Cursor | None, since: datetime | None = None) -> Iterator[SpanRead]:
         """Spans of a stream behind a cursor, in order of row id, in constant memory.
@@ -217,7 +203,7 @@ class PhoenixTraces:
         """What Phoenix says of the project `name` of the variables. Raises ProjectMissing."""
         project = self._http.graphql("getProjectByName", query, variables)
         if project is None:
-            raise _missing(variables["name"])
+            raise project_missing(variables["name"])
         return project
 
     def ping(self) -> str:
@@ -234,10 +220,7 @@ class PhoenixTraces:
         Spans that are there already stay as they are. Raises Unavailable when spans do not arrive: Phoenix drops
         without a word what it cannot store, and puts a trace id that another project has into that project.
         """
-        name = project.project if project else project_name(self._prefix, tenant_id)
-        path = f"v1/projects/{segment(self._made_project(name))}/spans"
-        for start in range(0, len(spans), WRITE_ROWS):
-            self._deliver(name, path, {span.span_id: span for span in spans[start : start + WRITE_ROWS]})
+        self._writer.send(project.project if project else project_name(self._prefix, tenant_id), spans)
 
     def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:
         """Upsert annotations by (span, name, identifier), 500 at a time; Phoenix sets their time.
@@ -248,7 +231,7 @@ class PhoenixTraces:
         for start in range(0, len(annotations), WRITE_ROWS):
             batch = annotations[start : start + WRITE_ROWS]
             span_ids = {annotation.span_id for annotation in batch}
-            absent = span_ids - self._present(name, span_ids)
+            absent = span_ids - self._writer.present(name, span_ids)
             if absent:
                 are = counted(len(absent), "span is", "spans are")
                 raise NotFound(f"Phoenix: {are} not in project {name!r}, e.g. {min(absent)!r}")
@@ -261,90 +244,15 @@ class PhoenixTraces:
         name = self._project_of(stream)
         project_id = self._http.project_id(name)
         if project_id is None:
-            raise _missing(name)
+            raise project_missing(name)
         try:
             form = form_of(stream, self._prefix, is_light=is_light)
             yield ModuleSpans(self._http, Project(name, project_id), form, self._routes)
         except NotFound as error:
-            raise _missing(name) from error
+            raise project_missing(name) from error
 
     def _project_of(self, stream: Stream) -> str:
         return stream.binding.project if stream.binding else project_name(self._prefix, stream.tenant_id)
-
-    def _made_project(self, name: str) -> str:
-        project_id = self._http.project_id(name)
-        if project_id is not None:
-            return project_id
-        try:
-            self._http.post("v1/projects", {"name": name}, can_repeat=False)
-        except Unavailable:
-            # Somebody else may have made it just now, which Phoenix answers with 500.
-            project_id = self._http.project_id(name)
-            if project_id is None:
-                raise
-            return project_id
-        return self._made_project(name)
-
-    def _send_unknown(self, path: str, spans: Mapping[str, Span]) -> None:
-        """Send spans, without those that Phoenix says it has: it takes all or none."""
-        try:
-            self._http.post(path, {"data": [body_of(span) for span in spans.values()]})
-        except ServerRefused as refused:
-            known = _duplicates(refused)
-            if not known:
-                raise
-            unknown = {id: span for id, span in spans.items() if id not in known}
-            if unknown:
-                self._send_unknown(path, unknown)
-
-    def _deliver(self, name: str, path: str, batch: Mapping[str, Span]) -> None:
-        missing = batch
-        for _ in range(SENDINGS):
-            self._send_unknown(path, missing)
-            missing = self._missing_after_waiting(name, missing)
-            if not missing:
-                return
-        raise Unavailable(
-            f"Phoenix: {counted(len(missing), 'span')}, e.g. {min(missing)!r}, did not arrive in project {name!r}"
-        )
-
-    def _missing_after_waiting(self, name: str, spans: Mapping[str, Span]) -> dict[str, Span]:
-        """The spans that are still not there when none has arrived for a while."""
-        missing, waited_s = dict(spans), 0.0
-        while missing and waited_s <= ARRIVAL_LIMIT_S:
-            found = self._present(name, set(missing))
-            missing = {id: span for id, span in missing.items() if id not in found}
-            waited_s = 0.0 if found else waited_s + ARRIVAL_POLL_S
-            self._sleep(ARRIVAL_POLL_S if missing else 0.0)
-        return missing
-
-    def _present(self, name: str, span_ids: set[str]) -> set[str]:
-        """Those of the span ids that are in a project."""
-        if self._routes.is_worth_asking(name):
-            try:
-                return self._found_at_once(name, span_ids)
-            except RateLimited:
-                raise
-            except Unavailable as error:
-                self._routes.leave(name, error)
-        return self._found_by_pages(name, span_ids)
-
-    def _found_at_once(self, name: str, span_ids: set[str]) -> set[str]:
-        query = Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
-        table = read(self._http, query)
-        if table is None:
-            raise TooLarge(f"Phoenix: v1/spans: the answer about {len(span_ids)} span ids is too large")
-        return {str(row["span_id"]) for row in table}
-
-    def _found_by_pages(self, name: str, span_ids: set[str]) -> set[str]:
-        project_id = self._http.project_id(name)
-        if project_id is None:
-            raise _missing(name)
-        path, wanted, found = f"v1/projects/{segment(project_id)}/spans", sorted(span_ids), set[str]()
-        for start in range(0, len(wanted), SPAN_IDS_AT_ONCE):
-            pages = self._http.pages(path, {"span_id": wanted[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
-            found |= {span_of_row(row).span_id for row in pages}
-        return found
 
 
 def _row_id(cursor: Cursor | None) -> int:
@@ -358,12 +266,6 @@ def _row_id(cursor: Cursor | None) -> int:
 def _times(since: datetime | None, until: datetime | None = None) -> dict[str, str]:
     """GraphQL's TimeRange from `since` on, without `until`."""
     return {name: at.isoformat() for name, at in (("start", since), ("end", until)) if at is not None}
-
-
-def _missing(name: str) -> ProjectMissing:
-    return ProjectMissing(
-        f"Phoenix has no project {name!r}: check PHOENIX_PROJECT_PREFIX and the tenant id, and that spans are sent"
-    )
 
 
 def _counted(project: Any) -> tuple[int, str | None]:
@@ -393,12 +295,3 @@ def _projects(page: Any) -> tuple[list[tuple[str, datetime | None]], str | None]
         return [(node["name"], end) for node, end in zip(nodes, ends, strict=True)], following
     except (KeyError, TypeError, ValueError) as error:
         raise BadAnswer(told(f"Phoenix: graphql: a page of projects is not as documented: {error!r}")) from error
-
-
-def _duplicates(refused: ServerRefused) -> set[str]:
-    """The span ids that Phoenix names as known; none when it refused for another reason."""
-    try:
-        detail = json.loads(refused.detail)
-        return set() if detail["invalid_spans"] else {span["span_id"] for span in detail["duplicate_spans"]}
-    except (ValueError, KeyError, TypeError):
-        return set()
