@@ -101,8 +101,7 @@ class MlflowTraces:
         if not names:
             return
         experiment = self._experiment(stream)
-        assessed = (each for each in experiment.found(_ms(since)) if _named(each.info, names))
-        for found, decisions in experiment.with_decisions(assessed):
+        for found, decisions in experiment.with_decisions(experiment.assessed(names, _ms(since))):
             for row in _named(found.info, names):
                 span_id = decisions.assessed_by(row)
                 if span_id is not None and (annotation := annotation_of(row, span_id)) is not None:
