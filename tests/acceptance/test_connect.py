@@ -17,7 +17,7 @@ from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.tenants.binding import TraceProject
 
 DOUBLES = Path(__file__).resolve().parents[1] / "doubles"
-SUPPORT = "support=shop_programs:RewriteThenClassify"
+SUPPORT = "support=shop_modules:RewriteThenClassify"
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_script_connects_a_tenant_with_yes_and_reads_what_came_of_it(run, proj
     told = json.loads(done.stdout)
     assert (told["is_written"], told["fits"][0]["read"], told["is_new_tenant"]) == (True, 6, True)
     config = json.loads(run("tenants", "show", "acme").stdout)
-    assert config["programs"] == told["changes"]["programs"] == {"support": "shop_programs:RewriteThenClassify"}
+    assert config["programs"] == told["changes"]["programs"] == {"support": "shop_modules:RewriteThenClassify"}
     assert config["traces"]["programs"]["support"]["span"] == "RewriteThenClassify"
 
 

@@ -22,7 +22,7 @@ from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import parse_config
 
-PROGRAMS = {"support": "shop_programs:RewriteThenClassify", "route": "shop_programs:RouteTicket"}
+PROGRAMS = {"support": "shop_modules:RewriteThenClassify", "route": "shop_modules:RouteTicket"}
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
@@ -178,20 +178,20 @@ WRONG: dict[str, tuple[dict[str, Any], type[ArgotuneError], str]] = {
     "a path that does not load": (
         {"programs": {"support": "no_such_shop:Support"}},
         ConfigInvalid,
-        r"programs.support: 'no_such_shop:Support' cannot be loaded: ModuleNotFoundError",
+        "programs.support: 'no_such_shop:Support' cannot be loaded: .*: there is no 'no_such_shop' here: .*PYTHONPATH",
     ),
     "modules that cannot be tuned, each by its name": (
-        {"programs": {"one": "shop_programs:AnswersNothing", "two": "shop_programs:NotThere"}},
+        {"programs": {"one": "shop_modules:AnswersNothing", "two": "shop_modules:NotThere"}},
         ConfigInvalid,
-        "programs.one: .*no dspy.Predict.*; programs.two: 'shop_programs:NotThere' cannot be loaded",
+        "programs.one: .*no dspy.Predict.*; programs.two: 'shop_modules:NotThere' cannot be loaded",
     ),
     "a class that no span has": (
-        {"programs": {"reply": "shop_programs:Classify"}, "place": TraceProject(project="modules")},
+        {"programs": {"reply": "shop_modules:Classify"}, "place": TraceProject(project="modules")},
         ConfigInvalid,
         "programs.reply: no decision is of a Predict; there is RewriteThenClassify",
     ),
     "fields that the spans do not have": (
-        {"programs": {"twin": "shop_programs:Twin"}},
+        {"programs": {"twin": "shop_modules:Twin"}},
         ConfigInvalid,
         "programs.twin: no decision of RewriteThenClassify can be read: the spans have an input 'history', the module "
         "takes none such; the module needs an input 'country', which no span has; an input is missing",

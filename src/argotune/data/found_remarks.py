@@ -21,6 +21,8 @@ STARS = RemarkMeaning(means="satisfaction", worst=1, best=5)
 TEN = RemarkMeaning(means="satisfaction", worst=0, best=10)
 VERDICT = RemarkMeaning(means="verdict")
 
+_OF_ANOTHER = "of another program: nothing to say here"
+
 _OF_CORRECTION = re.compile(r"correct(ed|ion)?|expected|ideal|gold|right|reference|truth|should|label", re.IGNORECASE)
 """Words in the name of annotations in which people write what would have been right."""
 
@@ -41,20 +43,24 @@ class FoundRemark:
     advice: str
 
 
-def found_remarks(
-    seen: Iterable[Annotation], answers: Mapping[str, Sequence[str]], shown: Callable[[str], str]
-) -> list[FoundRemark]:
-    """What was said under each name. `answers`: the names of answers and the labels that each was seen to take;
-    `shown`: what may be shown of a text."""
+@dataclass(frozen=True)
+class KnownAnswers:
+    """The names of answers, with the labels that each may take, of the programs that are asked about (`own`) and of all
+    that there are."""
+
+    own: Mapping[str, Sequence[str]]
+    all: Mapping[str, Sequence[str]]
+
+
+def found_remarks(seen: Iterable[Annotation], answers: KnownAnswers, shown: Callable[[str], str]) -> list[FoundRemark]:
+    """What was said under each name. `shown`: what may be shown of a text."""
     names: dict[str, list[Annotation]] = {}
     for each in seen:
         names.setdefault(each.name, []).append(each)
     return [_found(name, names[name], answers, shown) for name in sorted(names)]
 
 
-def _found(
-    name: str, given: Sequence[Annotation], answers: Mapping[str, Sequence[str]], shown: Callable[[str], str]
-) -> FoundRemark:
+def _found(name: str, given: Sequence[Annotation], answers: KnownAnswers, shown: Callable[[str], str]) -> FoundRemark:
     labels = Counter(cut(shown(a.label)) for a in given if a.label)
     scores = [a.score for a in given if a.score is not None]
     guess = _guess(name, given, answers)
@@ -78,27 +84,28 @@ class _Guess:
     advice: str = ""
 
 
-def _guess(name: str, given: Sequence[Annotation], answers: Mapping[str, Sequence[str]]) -> _Guess:
+def _guess(name: str, given: Sequence[Annotation], answers: KnownAnswers) -> _Guess:
     """By the first rule that most of the annotations meet."""
     if name in REMARKS or name.startswith("argotune.") or name.endswith(".preference"):
         return _Guess("Argotune's own", advice="read as it is")
-    if name in answers:
-        return _Guess(f"right answers of {name}", advice="read as it is: it has the name of the answer")
+    if name in answers.all:
+        of = "read as it is: it has the name of the answer" if name in answers.own else _OF_ANOTHER
+        return _Guess(f"right answers of {name}", advice=of)
     rules = (_corrections, _praise, _labels_of_answers, _stars, _numbers)
     found = next((guess for rule in rules if (guess := rule(name, given, answers))), None)
     return found or _Guess("other texts", advice=f"say what it means: annotation.remarks.{name}")
 
 
-def _corrections(name: str, given: Sequence[Annotation], answers: Mapping[str, Sequence[str]]) -> _Guess | None:
+def _corrections(name: str, given: Sequence[Annotation], answers: KnownAnswers) -> _Guess | None:
     """Texts without a label or a score are explanations: what would have been right, or a note."""
     if not _most(given, lambda a: not a.label and a.score is None):
         return None
     if not _OF_CORRECTION.search(name):
         return _Guess("notes", advice="for people only; where they say what would have been right, set means: answer")
-    return _answer("right answers in explanations", name, answers)
+    return _answer("right answers, in explanations,", name, answers)
 
 
-def _praise(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Sequence[str]]) -> _Guess | None:
+def _praise(_name: str, given: Sequence[Annotation], _answers: KnownAnswers) -> _Guess | None:
     """Thumbs, yes and no, correct and incorrect; those who gave none beside a score are taken along."""
     labelled = [a for a in given if a.label]
     if not labelled or not _most(labelled, lambda a: says_right(a.label) is not None):
@@ -108,23 +115,23 @@ def _praise(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Sequ
     return _Guess("thumbs, or right and wrong", VERDICT)
 
 
-def _labels_of_answers(name: str, given: Sequence[Annotation], answers: Mapping[str, Sequence[str]]) -> _Guess | None:
+def _labels_of_answers(name: str, given: Sequence[Annotation], answers: KnownAnswers) -> _Guess | None:
     """Labels that an answer takes too, or texts under a name that speaks of what is right."""
     labelled = [a for a in given if a.label]
     if not labelled or not _most(given, lambda a: bool(a.label)):
         return None
-    if named := _named_in(name, answers):
-        return _Guess(f"labels of {named}", RemarkMeaning(means="answer", field=named))
-    for answer, labels in answers.items():
+    if named := _named_in(name, answers.all):
+        return _right("labels", named, answers)
+    for answer, labels in answers.own.items():
         if labels and _most(labelled, lambda a, known=frozenset(labels): a.label.strip() in known):  # type: ignore[misc]
             return _Guess(f"labels of {answer}", RemarkMeaning(means="answer", field=answer))
     is_number = _most(labelled, lambda a: a.label.strip()[:1].isdigit() or "★" in a.label or "⭐" in a.label)
     if is_number or not _OF_CORRECTION.search(name):
         return None
-    return _answer("right answers in labels", name, answers)
+    return _answer("right answers, in labels,", name, answers)
 
 
-def _stars(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Sequence[str]]) -> _Guess | None:
+def _stars(_name: str, given: Sequence[Annotation], _answers: KnownAnswers) -> _Guess | None:
     shares = [share_of(a, STARS) for a in given]
     if not given or sum(isinstance(share, float) for share in shares) < CLEAR_SHARE * len(given):
         return None
@@ -132,7 +139,7 @@ def _stars(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Seque
     return _Guess("stars, 1 to 5", STARS) if is_above_one else None
 
 
-def _numbers(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Sequence[str]]) -> _Guess | None:
+def _numbers(_name: str, given: Sequence[Annotation], _answers: KnownAnswers) -> _Guess | None:
     scores = [a.score for a in given if a.score is not None]
     if len(scores) < CLEAR_SHARE * len(given) or not scores:
         return None
@@ -148,12 +155,18 @@ def _numbers(_name: str, given: Sequence[Annotation], _answers: Mapping[str, Seq
     return _Guess(looks, advice="say on which scale: means: quality, with worst and best")
 
 
-def _answer(looks: str, name: str, answers: Mapping[str, Sequence[str]]) -> _Guess:
+def _answer(looks: str, name: str, answers: KnownAnswers) -> _Guess:
     """Of the answer whose name stands in that of the annotations, else of the only one that there is."""
-    found = _named_in(name, answers) or (next(iter(answers)) if len(answers) == 1 else None)
+    found = _named_in(name, answers.all) or (next(iter(answers.own)) if len(answers.own) == 1 else None)
     if found is None:
         return _Guess(looks, advice="say of which answer: means: answer, with its field")
-    return _Guess(looks, RemarkMeaning(means="answer", field=found))
+    return _right(looks, found, answers)
+
+
+def _right(looks: str, answer: str, answers: KnownAnswers) -> _Guess:
+    if answer not in answers.own:
+        return _Guess(f"{looks} of {answer}", advice=_OF_ANOTHER)
+    return _Guess(f"{looks} of {answer}", RemarkMeaning(means="answer", field=answer))
 
 
 def _named_in(name: str, answers: Iterable[str]) -> str | None:

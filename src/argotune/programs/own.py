@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
+from types import ModuleType
 from typing import Any
 
 import dspy
@@ -96,7 +97,7 @@ class _Source:
 def _source(path: str, config: RoutingConfigUnified) -> _Source:
     """Raises ConfigInvalid for what is neither a factory nor a module, and what importing raises."""
     module, _, attribute = path.partition(":")
-    found: Any = reduce(getattr, attribute.split("."), importlib.import_module(module))
+    found: Any = reduce(getattr, attribute.split("."), _imported(module))
     if isinstance(found, type) and issubclass(found, dspy.Signature):
         return _Source(lambda: dspy.Predict(found), is_factory=False)
     if isinstance(found, dspy.Module):
@@ -108,6 +109,17 @@ def _source(path: str, config: RoutingConfigUnified) -> _Source:
         raise ConfigInvalid(f"{path!r} is a value of type {type(found).__name__}, not {offered}")
     takes_nothing = inspect.isfunction(found) and not inspect.signature(found).parameters
     return _Source(found if takes_nothing else lambda: found(config), is_factory=True)
+
+
+def _imported(module: str) -> ModuleType:
+    """Raises what importing it raises; where it is not there, with what to do."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        told = f"there is no {error.name!r} here: install it, or set PYTHONPATH to the folder that holds it"
+        raise ModuleNotFoundError(told, name=error.name) from None
 
 
 def _of_class(kind: type[dspy.Module], path: str, config: RoutingConfigUnified) -> _Source:

@@ -9,7 +9,7 @@ import pytest
 
 from argotune.data.annotations import Annotation
 from argotune.data.fields import Fields
-from argotune.data.found_remarks import FoundRemark, found_remarks
+from argotune.data.found_remarks import FoundRemark, KnownAnswers, found_remarks
 from argotune.data.remarks import Unread, meant_by
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -23,7 +23,8 @@ def said(name: str, *given: Any, kind: Any = "HUMAN") -> list[Annotation]:
     return [Annotation(f"{i}", name, label, kind, "kim", NOW, why, score) for i, (label, score, why) in enumerate(rows)]
 
 
-def found(given: list[Annotation], answers: dict[str, tuple[str, ...]] = ANSWERS) -> FoundRemark:
+def found(given: list[Annotation], own: dict[str, tuple[str, ...]] = ANSWERS) -> FoundRemark:
+    answers = KnownAnswers(own, {**own, "intent": ("billing", "refund")})
     (remark,) = found_remarks(given, answers, lambda text: text.replace("kim@example.com", "<EMAIL>"))
     return remark
 
@@ -54,6 +55,8 @@ MEANINGS = {
 WITHOUT = {
     "the answer's own name": (said("team", "billing"), "read as it is"),
     "our own": (said("argotune.queue", "waits"), "read as it is"),
+    "an answer of another program": (said("intent", "billing"), "of another program"),
+    "corrections of another program": (said("correct_intent", "refund"), "of another program"),
     "notes": (said("remark", ("", None, "called again"), ("", None, "nice")), "for people only"),
     "a correction of which of two answers": (said("correction", ("", None, "Go.")), "say of which answer"),
     "scores off any scale": (said("latency", 120.0, 3.0), "say on which scale"),

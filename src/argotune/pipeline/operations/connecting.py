@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 
 from argotune.data.fields import Fields
 from argotune.data.found_programs import BARE, FoundField, FoundProgram, ProgramSorter, is_outermost
-from argotune.data.found_remarks import FoundRemark, found_remarks
+from argotune.data.found_remarks import FoundRemark, KnownAnswers, found_remarks
 from argotune.data.found_tenants import FoundKey, TenantKeys
 from argotune.data.guards.masking import mask
 from argotune.data.openinference import SESSION, read_decision
@@ -280,6 +280,15 @@ class _Looking:
             program.is_by_preference,
         )
 
+    def answers(self, found: Sequence[FoundProgram]) -> KnownAnswers:
+        """The answers of the programs that are to be connected, and of all; where none is named all are meant."""
+        all_of_them: dict[str, Sequence[str]] = {}
+        for answer in (answer for program in found for answer in program.answers):
+            all_of_them[answer.name] = [*all_of_them.get(answer.name, ()), *answer.labels]
+        fields = [program.fields for program, _ in self._programs.values()]
+        own = {name: labels or () for each in fields for name, labels in each.answers.items()}
+        return KnownAnswers(own or all_of_them, {**all_of_them, **own})
+
 
 _READ, _FAILED = "read", "failed"
 
@@ -337,9 +346,6 @@ def _check_found(wanted: Wanted, looking: _Looking, spans: int | None) -> None:
 def _sight(look: ProjectLook, wanted: Wanted, looking: _Looking, spans: int | None) -> Sight:
     programs = looking.sorter.programs()
     classes = {program.span: BoundProgram(span=program.span) for program in programs if program.span.isidentifier()}
-    answers: dict[str, Sequence[str]] = {}
-    for name, labels in _answers(looking, programs):
-        answers[name] = [*answers.get(name, ()), *labels]
     seen = look.newest_remarks(wanted.place, REMARKS_OF_A_NAME)
     return Sight(
         place=wanted.place,
@@ -351,16 +357,8 @@ def _sight(look: ProjectLook, wanted: Wanted, looking: _Looking, spans: int | No
         with_session=looking.with_session,
         programs=programs,
         keys=looking.keys.keys(looking.shown),
-        remarks=found_remarks(seen, answers, looking.shown),
+        remarks=found_remarks(seen, looking.answers(programs), looking.shown),
     )
-
-
-def _answers(looking: _Looking, found: Iterable[FoundProgram]) -> Iterable[tuple[str, Sequence[str]]]:
-    """Names of answers, each with labels: of the programs that are to be connected, else of those that were found."""
-    known = [program.fields for program, _ in looking._programs.values()]
-    if known:
-        return [(name, labels or ()) for fields in known for name, labels in fields.answers.items()]
-    return [(answer.name, answer.labels) for program in found for answer in program.answers]
 
 
 def _refuse_unfit(fits: Sequence[Fit], sight: Sight) -> None:
