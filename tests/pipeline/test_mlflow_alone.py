@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +20,15 @@ from world import START, World
 
 from argotune.adapters.mlflow.connection import MlflowHttp
 from argotune.data.stream import stream_of
+from argotune.errors import ConfigInvalid
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.checkup import check_all
 from argotune.pipeline.passes import run_module
 from argotune.promotion.registry import Registry
 from argotune.settings import read_settings
+from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
-from argotune.wiring import open_traces, open_tracker
+from argotune.wiring import installation_of, open_store, open_traces, open_tracker
 
 pytestmark = [pytest.mark.mlflow, pytest.mark.usefixtures("no_variables")]
 
@@ -137,3 +141,27 @@ def runs_of(url: str, experiment: str) -> dict[str, dict[str, float]]:
         tags = {tag["key"]: tag["value"] for tag in row["data"]["tags"]}
         found[tags["argotune.role"]] = {metric["key"]: metric["value"] for metric in row["data"]["metrics"]}
     return found
+
+
+def test_doctor_tries_mlflow_and_phoenix_only_where_a_setting_or_a_binding_names_it(
+    mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked() -> dict[str, str]:
+        there = replace(installation_of(read_settings()), lms=_away, annotator=_away)
+        return {check.what: check.detail for check in check_all(there)}
+
+    monkeypatch.setenv("CONFIG_STORE_URL", f"sqlite:///{tmp_path}/store.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    alone = asked()
+    assert alone["mlflow"].startswith("version 3.")
+    assert alone["mlflow"].endswith(f" at {mlflow_url}")
+    assert "phoenix" not in alone
+    monkeypatch.setenv("PHOENIX_ENDPOINT", "http://127.0.0.1:9")
+    assert {"phoenix", "mlflow"} & asked().keys() == {"phoenix"}
+    binding = {"source": "mlflow", "project": "shop", "programs": {"routing": {"span": "Route"}}}
+    Configs(open_store(read_settings())).save(RoutingConfigUnified(tenant_id="acme", traces=binding))
+    assert {"phoenix", "mlflow"} <= asked().keys()
+
+
+def _away() -> Any:
+    raise ConfigInvalid("no LM is asked here")

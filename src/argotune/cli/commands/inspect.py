@@ -42,7 +42,7 @@ def add_commands(commands: Commands) -> None:
     masked = command(commands, "mask", _mask, "show what would be masked in a text, or in each line of stdin")
     add_tenant_flag(masked, required=False)
     masked.add_argument("text", nargs="?", help="without one stdin is read")
-    doctor = command(commands, "doctor", _doctor, "try store, Phoenix and every LM (a call each), and say what to do")
+    doctor = command(commands, "doctor", _doctor, "try store, traces and every LM (a call each), and say what to do")
     add_tenant_flag(doctor, required=False)
     doctor.add_argument("--records", action="store_true", help="look at every stored record instead")
     doctor.add_argument("--repair", action="store_true", help="and make right what can be: lost champions, the list")
