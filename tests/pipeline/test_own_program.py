@@ -43,6 +43,9 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> str:
     return "shop_programs:urgency"
 
 
+FEW_TO_LEARN_FROM = {"train": 0.1, "dev": 0.1, "test": 0.8}
+
+
 def asked(world: World) -> None:
     """Traffic of `urgency`, and what people say of it."""
     for number in range(240):
@@ -58,7 +61,7 @@ def asked(world: World) -> None:
 
 def test_a_users_own_program_is_tuned_judged_and_promoted_by_the_same_loop(shop: str):
     world = World()
-    config = world.tenant(programs={"urgency": shop}, modules=["urgency"])
+    config = world.tenant(programs={"urgency": shop}, modules=["urgency"], split=FEW_TO_LEARN_FROM)
     asked(world)
     (run,) = run_module(world.ports, config, "urgency", Request()).runs
     assert run.outcome == "promoted", run.sentence

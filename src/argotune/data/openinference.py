@@ -21,7 +21,7 @@ from argotune.data.span_format import (
     UnusableSpan,
     answers_meant_by,
     asked_inputs,
-    outcome_of,
+    outcome_told,
     text_of_field,
     word_of,
 )
@@ -72,7 +72,7 @@ def read_decision(span: Span, stream: Stream, fields: Fields) -> Experience | Un
     inputs = _inputs(span.attributes.get(INPUTS), fields)
     if isinstance(inputs, UnusableSpan):
         return inputs
-    outcome = outcome_of(span.attributes)
+    outcome = outcome_told(span.attributes)
     if isinstance(outcome, UnusableSpan):
         return outcome
     told = Experience(span.span_id, fields.program, inputs, {}, span.started_at, **_completed(outcome, span))

@@ -75,7 +75,7 @@ def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Ex
     answers = _answers(span.attributes, fields)
     if isinstance(answers, UnusableSpan):
         return answers
-    outcome = outcome_of(span.attributes)
+    outcome = outcome_told(span.attributes)
     if isinstance(outcome, UnusableSpan):
         return outcome
     return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
@@ -210,7 +210,7 @@ class Outcome(TypedDict):
     language: str | None
 
 
-def outcome_of(attributes: Mapping[str, Json]) -> Outcome | UnusableSpan:
+def outcome_told(attributes: Mapping[str, Json]) -> Outcome | UnusableSpan:
     """What `routing.*` attributes say of a decision, or the named reason why it cannot be read."""
     shares = _usable({name: _number(attributes.get(attribute), 1.0) for name, attribute in _SHARES.items()})
     if isinstance(shares, UnusableSpan):

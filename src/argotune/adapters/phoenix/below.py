@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from argotune.adapters.phoenix.spans import text_of
+from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import MOST_BELOW
 from argotune.data.openinference import signature_in
 
@@ -20,8 +20,8 @@ def signatures_below(ids: Sequence[str], ask: Ask) -> dict[str, str]:
     for _ in range(MOST_BELOW):
         below: dict[str, str] = {}
         for row in ask(f"parent_id in {sorted(module_of)!r} and span_kind == 'CHAIN'") if module_of else ():
-            module, signature = module_of[row["parent"]], signature_in(text_of(row["name"]))
-            below[text_of(row["span_id"])] = module
+            module, signature = module_of[row["parent"]], signature_in(text_in(row["name"]))
+            below[text_in(row["span_id"])] = module
             if signature and (module not in found or str(row["started"]) < found[module][0]):
                 found[module] = str(row["started"]), signature
         module_of = below

@@ -15,7 +15,7 @@ from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import Form
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import ANNOTATIONS_PAGE, PAGE_ROWS, SPAN_IDS_AT_ONCE, ModuleSpans
-from argotune.adapters.phoenix.spans import parsed, text_of
+from argotune.adapters.phoenix.spans import parsed, text_in
 from argotune.data.ancestry import decision_around
 from argotune.data.annotations import Annotation
 from argotune.data.openinference import is_decision
@@ -29,7 +29,7 @@ _SAID = ("label", "score", "explanation")
 
 
 @dataclass(frozen=True)
-class _Place:
+class _SpanAt:
     """Where a span lies."""
 
     span_id: str
@@ -57,7 +57,7 @@ class AnnotationsBeside:
             yield from self._on_traces([id for id in traces if id not in seen], names, decisions)
             seen.update(traces)
 
-    def _annotated(self, names: Sequence[str], since: datetime) -> Iterator[_Place]:
+    def _annotated(self, names: Sequence[str], since: datetime) -> Iterator[_SpanAt]:
         """Spans of whatever form that have such an annotation, or lie in a trace that has one."""
         said = [f"{on}[{name!r}].{what} is not None" for name in names for what in _SAID for on in _ANNOTATED]
         for _, table in self._spans.in_windows(" or ".join(said), _COLUMNS, since):
@@ -84,7 +84,7 @@ class AnnotationsBeside:
             filters: Params = {"trace_id": traces, "name": list(self._form.names)}
             for row in self._spans.rows_of(filters, PAGE_ROWS):
                 span = self._form.of_row(row)
-                yield span.span_id, (span, text_of(row["context"]["trace_id"]))
+                yield span.span_id, (span, text_in(row["context"]["trace_id"]))
             return
         condition = f"{self._form.condition} and trace_id in {traces!r}"
         table = read(self._http, Query(self._spans.project_name, condition, {**self._form.columns, **_COLUMNS}))
@@ -92,10 +92,10 @@ class AnnotationsBeside:
             raise TooLarge("Phoenix: v1/spans: the answer about the decisions of annotated traces is too large")
         for row in table:
             span = self._form.of_query(row)
-            yield span.span_id, (span, text_of(row["trace"]))
+            yield span.span_id, (span, text_in(row["trace"]))
 
     def _on_spans(
-        self, places: Sequence[_Place], names: Sequence[str], decisions: Mapping[str, list[str]]
+        self, places: Sequence[_SpanAt], names: Sequence[str], decisions: Mapping[str, list[str]]
     ) -> Iterator[Annotation]:
         of_span = {place.span_id: place for place in places if place.trace_id in decisions}
         above = self._bound.parents(place.parent_id for place in of_span.values() if place.parent_id)
@@ -125,15 +125,15 @@ class AnnotationsBeside:
 _ANNOTATED = ("annotations", "trace_annotations")
 
 
-def _place_of_query(row: Mapping[str, Any]) -> _Place:
-    return _Place(text_of(row["span_id"]), text_of(row["trace"]), row["parent"] and text_of(row["parent"]))
+def _place_of_query(row: Mapping[str, Any]) -> _SpanAt:
+    return _SpanAt(text_in(row["span_id"]), text_in(row["trace"]), row["parent"] and text_in(row["parent"]))
 
 
-def _place_of_row(row: Mapping[str, Any]) -> _Place:
+def _place_of_row(row: Mapping[str, Any]) -> _SpanAt:
     context = row["context"]
-    return _Place(text_of(context["span_id"]), text_of(context["trace_id"]), row["parent_id"])
+    return _SpanAt(text_in(context["span_id"]), text_in(context["trace_id"]), row["parent_id"])
 
 
-def _in_lists(found: Iterator[_Place]) -> Iterator[list[_Place]]:
+def _in_lists(found: Iterator[_SpanAt]) -> Iterator[list[_SpanAt]]:
     while some := list(islice(found, PAGE_ROWS)):
         yield some

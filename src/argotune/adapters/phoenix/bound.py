@@ -15,7 +15,7 @@ from argotune.adapters.phoenix.forms import expression
 from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.reader import ModuleSpans
-from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_of
+from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_in
 from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import is_decision
@@ -136,13 +136,13 @@ class BoundSpans:
 
     def _link_of_query(self, row: Mapping[str, Any]) -> tuple[str, Link]:
         said = {self._key: short(row["key"])} if self._key and row.get("key") is not None else {}
-        ancestor = Ancestor(text_of(row["name"]), str(row["kind"]), said)
-        return text_of(row["span_id"]), Link(ancestor, row["parent"] and text_of(row["parent"]))
+        ancestor = Ancestor(text_in(row["name"]), str(row["kind"]), said)
+        return text_in(row["span_id"]), Link(ancestor, row["parent"] and text_in(row["parent"]))
 
     def _link_of_row(self, row: Mapping[str, Any]) -> tuple[str, Link]:
         said = {n: v for n, v in attributes_of(row["attributes"]).items() if n == self._key}
-        ancestor = Ancestor(text_of(row["name"]), str(row["span_kind"]), said)
-        return text_of(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_of(row["parent_id"]))
+        ancestor = Ancestor(text_in(row["name"]), str(row["span_kind"]), said)
+        return text_in(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_in(row["parent_id"]))
 
 
 def _chunks(found: Iterator[SpanRead]) -> Iterator[list[SpanRead]]:

@@ -16,7 +16,7 @@ from argotune.adapters.phoenix.spans import (
     short,
     span_of_query,
     span_of_row,
-    text_of,
+    text_in,
     time_of,
 )
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, SESSION, TAGS, VERSION
@@ -140,14 +140,14 @@ def _of_columns(row: Row, wanted: Sequence[str]) -> dict[str, Json]:
 
 def _span(row: Row, attributes: Mapping[str, Json]) -> Span:
     return Span(
-        span_id=text_of(row["span_id"]),
+        span_id=text_in(row["span_id"]),
         trace_id=None,
-        name=text_of(row["name"]),
+        name=text_in(row["name"]),
         started_at=time_of(row["started"]),
         ended_at=time_of(row["ended"]) if row["ended"] else None,
         attributes={**attributes, KIND: str(row["kind"])},
         status=str(row["status"]),
-        parent_id=text_of(row["parent"]) if row["parent"] else None,
+        parent_id=text_in(row["parent"]) if row["parent"] else None,
         failure=str(row.get("message") or "")[:CUT_LENGTH],
     )
 

@@ -13,7 +13,7 @@ from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.forms import named, whole_of_row
 from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.spans import text_of
+from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import Link, placed
 from argotune.data.annotations import Annotation
 from argotune.data.openinference import KIND
@@ -86,7 +86,7 @@ class PhoenixLook:
         project = self._project(place, _ANNOTATIONS, {})
         for kind, names in (("span", "spanAnnotationNames"), ("trace", "traceAnnotationNames")):
             try:
-                found = sorted(text_of(name) for name in project[names])
+                found = sorted(text_in(name) for name in project[names])
             except (KeyError, TypeError) as error:
                 raise _odd(error) from error
             for name in found[:MOST_NAMES]:
@@ -172,7 +172,7 @@ class PhoenixLook:
     def _missing(self, place: TraceProject) -> ProjectMissing:
         try:
             edges = self._http.graphql("projects", _PROJECTS, {"first": MOST_NAMES})["edges"]
-            there = ", ".join(repr(text_of(edge["node"]["name"])) for edge in edges)
+            there = ", ".join(repr(text_in(edge["node"]["name"])) for edge in edges)
         except (KeyError, TypeError, NotFound) as error:
             raise _odd(error) from error
         return ProjectMissing(told(f"Phoenix has no project {place.project!r}; there are: {there or 'none'}", 1000))
@@ -182,7 +182,7 @@ def _page(project: Any) -> tuple[list[tuple[str, str]], str | None]:
     try:
         spans = project["spans"]
         nodes = [edge["node"] for edge in spans["edges"]]
-        found = [(text_of(node["spanId"]), text_of(node["context"]["traceId"])) for node in nodes]
+        found = [(text_in(node["spanId"]), text_in(node["context"]["traceId"])) for node in nodes]
         return found, spans["pageInfo"]["endCursor"] if spans["pageInfo"]["hasNextPage"] else None
     except (KeyError, TypeError) as error:
         raise _odd(error) from error

@@ -91,9 +91,9 @@ def parsed(parse: Callable[[Mapping[str, Any]], T], row: Mapping[str, Any]) -> T
 def _span_of_row(row: Mapping[str, Any]) -> Span:
     context = row["context"]
     return Span(
-        span_id=text_of(context["span_id"]),
-        trace_id=text_of(context["trace_id"]),
-        name=text_of(row["name"]),
+        span_id=text_in(context["span_id"]),
+        trace_id=text_in(context["trace_id"]),
+        name=text_in(row["name"]),
         started_at=time_of(row["start_time"]),
         ended_at=time_of(row["end_time"]),
         attributes=attributes_of(row["attributes"]),
@@ -103,7 +103,7 @@ def _span_of_row(row: Mapping[str, Any]) -> Span:
 
 def _place_of_row(row: Mapping[str, Any]) -> Place:
     row_id = row_id_of(row["id"])
-    return Place(row_id, row_id, text_of(row["context"]["span_id"]))
+    return Place(row_id, row_id, text_in(row["context"]["span_id"]))
 
 
 def _span_of_query(row: Mapping[str, Any], name: str) -> Span:
@@ -111,7 +111,7 @@ def _span_of_query(row: Mapping[str, Any], name: str) -> Span:
     if row["input"] is not None:
         attributes["input.value"] = short(row["input"])
     return Span(
-        span_id=text_of(row["span_id"]),
+        span_id=text_in(row["span_id"]),
         trace_id=None,
         name=name,
         started_at=time_of(row["started"]),
@@ -126,7 +126,7 @@ def _attribute(key: str) -> str:
     return storable(f"{PREFIX}{key}")
 
 
-def text_of(value: Any) -> str:
+def text_in(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return storable(value)

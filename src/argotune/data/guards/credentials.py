@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from argotune.data.guards.named_values import NamedValue, Relation, Words, is_about, is_expression
+from argotune.data.guards.named_values import NamedValue, Relation, Words, is_explained, is_expression
 from argotune.data.guards.personal_data import Place
 from argotune.data.guards.randomness import (
     has_letters_and_digits,
@@ -67,7 +67,7 @@ _OTHER_KEYS = re.compile(
 
 def _is_secret(named: NamedValue) -> bool:
     """Tokens and keys have letters and digits; the less a text says of them, the more they must look drawn."""
-    if is_expression(named) or is_about(named) or _OTHER_KEYS.search(named.before_name):
+    if is_expression(named) or is_explained(named) or _OTHER_KEYS.search(named.before_name):
         return False
     is_weak = _WEAK_NAME.fullmatch(named.name) is not None and not named.is_qualified
     if is_weak or named.relation in (Relation.BESIDE, Relation.LISTED):

@@ -277,7 +277,7 @@ _OF_IT = re.compile(
 )
 
 
-def is_about(named: NamedValue) -> bool:
+def is_explained(named: NamedValue) -> bool:
     """The name says that the value is something of a secret, such as its file, and not the secret: `token_type`.
 
     Or it is another word: `TOKENIZER`.

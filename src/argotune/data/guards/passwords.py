@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from argotune.data.guards.named_values import NamedValue, Relation, Words, is_about, is_expression, is_variable
+from argotune.data.guards.named_values import NamedValue, Relation, Words, is_explained, is_expression, is_variable
 from argotune.data.guards.personal_data import Place
 from argotune.data.guards.randomness import is_made_up, is_strong
 
@@ -98,7 +98,7 @@ def _is_password(named: NamedValue) -> bool:
         and _is_of_a_login(named)
     ):
         return True
-    if is_expression(named) or is_about(named) or _MEASURE.fullmatch(named.value) or len(named.value) > 200:
+    if is_expression(named) or is_explained(named) or _MEASURE.fullmatch(named.value) or len(named.value) > 200:
         return False
     if named.relation is Relation.ASSIGNED:
         return not is_variable(named)
