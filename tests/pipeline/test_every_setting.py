@@ -766,7 +766,7 @@ def bound_to(**binding: Any) -> str:
     stream = Stream("acme", "routing", TraceBinding(**{**usual, **binding}))
     fields = Fields("routing", ("query",), {"agent": ("video",)})
     try:
-        found = list(BoundSources(traces, {}).spans_after(stream, None))
+        found = list(BoundSources("phoenix", {"phoenix": lambda: traces}).spans_after(stream, None))
         return str([(each.span.span_id, read_decision(each.span, stream, fields)) for each in found])
     except ArgotuneError as error:
         return str(error)
