@@ -43,6 +43,7 @@ def run(phoenix_url: str, tmp_path: Path):
         command = [sys.executable, "-m", "argotune.cli", *arguments]
         return subprocess.run(command, env={**env, **more}, capture_output=True, text=True, timeout=120, check=False)
 
+    argotune.env = env
     return argotune
 
 
@@ -106,3 +107,23 @@ def test_a_phoenix_that_is_down_is_75(run) -> None:
     down = {"PHOENIX_ENDPOINT": "http://127.0.0.1:9", "ARGOTUNE_PHOENIX_TIMEOUT_SECONDS": "1"}
     done = run("connect", "shop", "--tenant", "acme", **down)
     assert (done.returncode, done.stdout) == (75, "")
+
+
+def on_a_terminal(command: list[str], env: dict[str, str], said: str) -> str:
+    """What a person sees who answers the question."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(command, env=env, stdin=theirs, stderr=theirs, stdout=subprocess.PIPE, text=True) as process:
+        os.write(ours, f"{said}\n".encode())
+        shown, _ = process.communicate(timeout=120)
+    os.close(theirs)
+    os.close(ours)
+    return shown
+
+
+@pytest.mark.phoenix
+@pytest.mark.parametrize(("said", "code"), [("", 4), ("no", 4), ("y", 0)])
+def test_on_a_terminal_it_asks_and_nothing_but_a_yes_writes(run, project: str, said: str, code: int) -> None:
+    command = [sys.executable, "-m", "argotune.cli", "connect", project, "--tenant", "acme", "--program", SUPPORT]
+    shown = on_a_terminal(command, run.env, said)
+    assert ("Written for" if code == 0 else "Proposed for") in shown
+    assert run("tenants", "show", "acme").returncode == code

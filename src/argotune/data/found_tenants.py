@@ -13,7 +13,10 @@ from argotune.data.tenancy import SESSION, USER
 
 _OF_TENANT = re.compile(r"tenant|customer|organi[sz]ation|\borg\b|account|workspace|company|client|shop|brand", re.I)
 
-_OF_TOOLS = ("input", "output", "llm", "openinference", "tag", "embedding", "retrieval", "tool", "exception", "routing")
+_OF_TOOLS = frozenset(
+    {"input", "output", "llm", "openinference", "tag", "embedding", "retrieval", "tool", "exception", "signature"}
+    | {"routing", "metadata"}
+)
 """What instrumentations write into spans; none of it tells a tenant."""
 
 MOST_KEYS = 100
@@ -79,7 +82,7 @@ def _own(span: Span) -> Iterator[tuple[str, Json]]:
 
 
 def _is_apart(key: str) -> bool:
-    return key not in (USER, SESSION) and key.partition(".")[0] not in (*_OF_TOOLS, "metadata")
+    return key not in (USER, SESSION) and key.partition(".")[0] not in _OF_TOOLS
 
 
 def _text(value: Json) -> str | None:

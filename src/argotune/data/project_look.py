@@ -21,7 +21,7 @@ class ProjectLook(Protocol):
 
     def newest_modules(self, place: TraceProject, limit: int) -> Iterator[Span]:
         """The newest spans of DSPy's modules, the newest first, at most `limit`: each with what it says, what is above
-        it and, where the product tells, the signature that it asks. In constant memory."""
+        it and, where the class tells no program, the signature that it asks. In constant memory."""
 
     def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:
         """The newest annotations, at most `limit` of each name, whatever they lie on."""

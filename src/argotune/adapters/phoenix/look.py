@@ -16,6 +16,7 @@ from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import Link, placed
 from argotune.data.annotations import Annotation
+from argotune.data.found_programs import OF_DSPY, class_of, is_outermost
 from argotune.data.openinference import KIND
 from argotune.data.spans import Ancestor, Json, Span
 from argotune.errors import BadAnswer, NotFound, ProjectMissing
@@ -78,7 +79,8 @@ class PhoenixLook:
         while ids := list(islice(newest, AT_ONCE)):
             spans = {span.span_id: span for span in self._whole(place, ids)}
             found = [each.span for each in placed((spans[id] for id in ids if id in spans), self._links(place))]
-            asked = signatures_below([span.span_id for span in found], lambda condition: self._query(place, condition))
+            unnamed = [span.span_id for span in found if is_outermost(span) and class_of(span) in OF_DSPY]
+            asked = signatures_below(unnamed, lambda condition: self._query(place, condition))
             yield from (replace(span, signature=asked.get(span.span_id)) for span in found)
 
     def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:

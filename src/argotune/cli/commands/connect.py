@@ -38,7 +38,7 @@ def add_commands(commands: Commands) -> None:
     told = "look at a project of DSPy traces, and bind a tenant's programs to what is there"
     parser = command(commands, "connect", _connect, told)
     parser.add_argument("project", type=some_text, help="Phoenix project, or MLflow experiment, by its name")
-    parser.add_argument("--source", choices=get_args(SourceName), default="phoenix", help="(default: phoenix)")
+    parser.add_argument("--source", choices=get_args(SourceName), help="(default: where the settings say)")
     add_tenant_flag(parser)
     parser.add_argument(
         "--program",
@@ -83,8 +83,9 @@ def _sample(text: str) -> int:
 def _connect(arguments: Namespace) -> None:
     from argotune.wiring import open_look
 
-    wanted, store = _wanted(arguments), store_of(arguments)
-    connection = connect(store, open_look(settings_of(arguments), wanted.place.source), wanted)
+    settings = settings_of(arguments)
+    wanted, store = _wanted(arguments, settings.source_of_traces), store_of(arguments)
+    connection = connect(store, open_look(settings, wanted.place.source), wanted)
     if arguments.yes:
         write_connection(store, connection)
     if arguments.json:
@@ -96,14 +97,14 @@ def _connect(arguments: Namespace) -> None:
     _say_end(connection, arguments, is_written=is_written)
 
 
-def _wanted(arguments: Namespace) -> Wanted:
+def _wanted(arguments: Namespace, usual: SourceName) -> Wanted:
     names = [name for name, _ in arguments.program]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ConfigInvalid(f"{twice!r} is given twice", argument="program")
     if arguments.tenant_value is not None and arguments.tenant_key is None:
         raise ConfigInvalid("only with --tenant-key", argument="tenant_value")
     return Wanted(
-        place_named(arguments.source, arguments.project),
+        place_named(arguments.source or usual, arguments.project),
         arguments.tenant_id,
         dict(arguments.program),
         arguments.tenant_key,
@@ -230,7 +231,7 @@ def _say_end(connection: Connection, arguments: Namespace, *, is_written: bool) 
 def _again(arguments: Namespace) -> str:
     """The same command once more."""
     words = ["argotune", "connect", arguments.project, "--tenant", arguments.tenant_id]
-    words += ["--source", arguments.source] if arguments.source != "phoenix" else []
+    words += ["--source", arguments.source] if arguments.source else []
     for name, path in arguments.program:
         words += ["--program", f"{name}={path}"]
     for flag in ("tenant_key", "tenant_value", "store_url", "phoenix_endpoint"):
