@@ -53,3 +53,16 @@ def test_each_version_is_one_version_of_a_model_whatever_the_contests(shown: Sho
 def versions_of(shown: ShownByMlflow, run: dict) -> list[dict]:
     query = {"filter": f"run_id='{run['info']['run_id']}'"}
     return shown.http.get("api/2.0/mlflow/model-versions/search", query).get("model_versions", [])
+
+
+def test_where_the_server_takes_no_files_all_but_tables_and_versions_is_shown(
+    shown: ShownByMlflow, run: TrackedRun
+) -> None:
+    elsewhere = {"name": f"{run.tenant_id}/{run.program}", "artifact_location": "s3://bucket/results"}
+    shown.http.post("api/2.0/mlflow/experiments/create", elsewhere)
+    links = shown.tracker().publish(run)
+    _, challenger = shown.runs(links)
+    assert challenger["info"]["status"] == "FINISHED"
+    assert (shown.facts(links)["score"], len(shown.expected(links))) == (1, 8)
+    assert "mlflow.loggedArtifacts" not in shown.tags(challenger)
+    assert versions_of(shown, challenger) == []
