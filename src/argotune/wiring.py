@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from argotune.data.bound_sources import BoundSources
-from argotune.data.project_look import ProjectLook
+from argotune.data.project_survey import ProjectSurvey
 from argotune.data.source import TraceSink, TraceSource
 from argotune.errors import ConfigInvalid
 from argotune.lm.names import Defaults, Keys, annotator_of_key
@@ -70,15 +70,15 @@ def open_traces(settings: Settings) -> TraceSource:
     return BoundSources(settings.source_of_traces, openers)
 
 
-def open_look(settings: Settings, source: SourceName) -> ProjectLook:
+def open_survey(settings: Settings, source: SourceName) -> ProjectSurvey:
     """What is in a project of one product. Raises ConfigInvalid where no server of it is named."""
     if source == "mlflow":
-        from argotune.adapters.mlflow.look import MlflowLook
+        from argotune.adapters.mlflow.survey import MlflowSurvey
 
-        return MlflowLook(_mlflow_http(settings))
-    from argotune.adapters.phoenix.look import PhoenixLook
+        return MlflowSurvey(_mlflow_http(settings))
+    from argotune.adapters.phoenix.survey import PhoenixSurvey
 
-    return PhoenixLook(_phoenix_http(settings))
+    return PhoenixSurvey(_phoenix_http(settings))
 
 
 def _phoenix_traces(settings: Settings) -> PhoenixTraces:

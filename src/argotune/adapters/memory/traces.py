@@ -33,7 +33,7 @@ class _NumberedSpan(NamedTuple):
 
 @dataclass
 class MemoryTraces:
-    """TraceSource, TraceSink and ProjectLook. While `fail_with` is set every read raises it: the server is down."""
+    """TraceSource, TraceSink and ProjectSurvey. While `fail_with` is set every read raises it: the server is down."""
 
     prefix: str = "cogniverse"
     fail_with: ArgotuneError | None = None

@@ -81,11 +81,11 @@ def _sample(text: str) -> int:
 
 
 def _connect(arguments: Namespace) -> None:
-    from argotune.wiring import open_look
+    from argotune.wiring import open_survey
 
     settings = settings_of(arguments)
     wanted, store = _wanted(arguments, settings.source_of_traces), store_of(arguments)
-    connection = connect(store, open_look(settings, wanted.place.source), wanted)
+    connection = connect(store, open_survey(settings, wanted.place.source), wanted)
     if arguments.yes:
         write_connection(store, connection)
     if arguments.json:

@@ -15,7 +15,7 @@ from argotune.data.found_remarks import FoundRemark, KnownAnswers, found_remarks
 from argotune.data.found_tenants import FoundKey, TenantKeys
 from argotune.data.guards.masking import mask
 from argotune.data.openinference import SESSION, read_decision
-from argotune.data.project_look import ProjectLook
+from argotune.data.project_survey import ProjectSurvey
 from argotune.data.span_format import UnusableSpan
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -125,7 +125,7 @@ def place_named(source: SourceName, project: str) -> TraceProject:
         raise ConfigInvalid(first_problem(error)) from None
 
 
-def connect(store: Store, look: ProjectLook, wanted: Wanted) -> Connection:
+def connect(store: Store, survey: ProjectSurvey, wanted: Wanted) -> Connection:
     """Look at a project and propose a config; nothing is written.
 
     Raises ConfigInvalid for a project of another framework, a program that cannot be loaded or tuned or that no span
@@ -137,13 +137,13 @@ def connect(store: Store, look: ProjectLook, wanted: Wanted) -> Connection:
     wanted = _completed(wanted, before)
     base = before or parse_config({"tenant_id": wanted.tenant_id})
     programs = _loaded(base, wanted)
-    spans = look.count_spans(wanted.place)
-    looking = _Looking(wanted, base, programs)
-    for span in look.newest_modules(wanted.place, wanted.sample):
-        looking.add(span)
-    _check_found(wanted, looking, spans)
-    sight = _sight(look, wanted, looking, spans)
-    fits = [looking.fit(name, sight.programs) for name in programs]
+    spans = survey.count_spans(wanted.place)
+    surveyed = _Surveyed(wanted, base, programs)
+    for span in survey.newest_modules(wanted.place, wanted.sample):
+        surveyed.add(span)
+    _check_found(wanted, surveyed, spans)
+    sight = _sight(survey, wanted, surveyed, spans)
+    fits = [surveyed.fit(name, sight.programs) for name in programs]
     _refuse_unfit(fits, sight)
     _refuse_twins(fits, {name: program.fields for name, (program, _) in programs.items()})
     config = _proposed(before, wanted, fits, sight) if fits else None
@@ -205,7 +205,7 @@ def _loaded(base: RoutingConfigUnified, wanted: Wanted) -> dict[str, tuple[Progr
     """The named programs, and by which spans each is known. Raises ConfigInvalid, naming all that cannot be tuned."""
     if not wanted.programs:
         return {}
-    from argotune.programs import programs_of  # brings DSPy, which a look without programs does without
+    from argotune.programs import programs_of  # brings DSPy, which a survey without programs does without
     from argotune.programs.traced import traced_as
 
     config = parse_config({**base.model_dump(mode="json"), "programs": {**base.programs, **wanted.programs}})
@@ -221,7 +221,7 @@ def _loaded(base: RoutingConfigUnified, wanted: Wanted) -> dict[str, tuple[Progr
     return found
 
 
-class _Looking:
+class _Surveyed:
     """What is learned of decisions, one after another."""
 
     def __init__(
@@ -325,39 +325,39 @@ def _differences(fields: Fields, found: Sequence[FoundProgram]) -> list[str]:
     ]
 
 
-def _check_found(wanted: Wanted, looking: _Looking, spans: int | None) -> None:
+def _check_found(wanted: Wanted, surveyed: _Surveyed, spans: int | None) -> None:
     project = f"project {wanted.place.project!r}"
     if spans == 0:
         raise NotFound(f"{project} has no spans yet: check that the application sends its traces there")
-    if not looking.decisions:
+    if not surveyed.decisions:
         of = f"{spans} spans" if spans is not None else f"the newest {wanted.sample} traces looked at"
         raise ConfigInvalid(f"{project} is of another framework than DSPy: {of}, none named <Class>.forward")
-    if wanted.tenant_key and not looking.tenants:
-        there = ", ".join(key.key for key in looking.keys.keys(looking.shown)[:10]) or "nothing that could be one"
-        told = f"none of {looking.decisions} decisions has {wanted.tenant_key!r}; there is {there}"
+    if wanted.tenant_key and not surveyed.tenants:
+        there = ", ".join(key.key for key in surveyed.keys.keys(surveyed.shown)[:10]) or "nothing that could be one"
+        told = f"none of {surveyed.decisions} decisions has {wanted.tenant_key!r}; there is {there}"
         raise ConfigInvalid(told, argument="tenant_key")
-    if not looking.own:
+    if not surveyed.own:
         value = wanted.tenant_value or wanted.tenant_id
-        there = ", ".join(f"{looking.shown(said)} ({n})" for said, n in looking.tenants.most_common(5))
-        told = f"of {looking.decisions} decisions none has {value!r} under {wanted.tenant_key!r}; there is {there}"
+        there = ", ".join(f"{surveyed.shown(said)} ({n})" for said, n in surveyed.tenants.most_common(5))
+        told = f"of {surveyed.decisions} decisions none has {value!r} under {wanted.tenant_key!r}; there is {there}"
         raise ConfigInvalid(told, argument="tenant_value")
 
 
-def _sight(look: ProjectLook, wanted: Wanted, looking: _Looking, spans: int | None) -> Sight:
-    programs = looking.sorter.programs()
+def _sight(survey: ProjectSurvey, wanted: Wanted, surveyed: _Surveyed, spans: int | None) -> Sight:
+    programs = surveyed.sorter.programs()
     classes = {program.span: BoundProgram(span=program.span) for program in programs if program.span.isidentifier()}
-    seen = look.newest_remarks(wanted.place, REMARKS_OF_A_NAME)
+    seen = survey.newest_remarks(wanted.place, REMARKS_OF_A_NAME)
     return Sight(
         place=wanted.place,
         spans=spans,
-        of_class={name: look.count_spans(wanted.place, bound.span_names) for name, bound in classes.items()},
-        sampled=looking.sampled,
-        decisions=looking.decisions,
-        own=looking.own,
-        with_session=looking.with_session,
+        of_class={name: survey.count_spans(wanted.place, bound.span_names) for name, bound in classes.items()},
+        sampled=surveyed.sampled,
+        decisions=surveyed.decisions,
+        own=surveyed.own,
+        with_session=surveyed.with_session,
         programs=programs,
-        keys=looking.keys.keys(looking.shown),
-        remarks=found_remarks(seen, looking.answers(programs), looking.shown),
+        keys=surveyed.keys.keys(surveyed.shown),
+        remarks=found_remarks(seen, surveyed.answers(programs), surveyed.shown),
     )
 
 

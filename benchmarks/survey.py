@@ -1,6 +1,6 @@
 """`argotune connect` on a Phoenix project of 100,000 mixed spans: time, CPU and memory of a look at it.
 
-    python benchmarks/looking.py --phoenix-python .venv-phoenix/bin/python
+    python benchmarks/survey.py --phoenix-python .venv-phoenix/bin/python
 
 Two fifths of the traces are of DSPy (two classes, below a web server's span), the others of another framework; every
 tenth decision has a thumb. They are written straight into the SQLite file of a Phoenix of its own. Each size of the
@@ -24,7 +24,7 @@ from spans import Sent, _application, _attributes, _insert, _measured
 from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.look import PhoenixLook
+from argotune.adapters.phoenix.survey import PhoenixSurvey
 from argotune.pipeline.operations.connecting import Wanted, connect
 from argotune.tenants.binding import TraceProject
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def looked(url: str, sample: int) -> dict[str, float]:
-    look = PhoenixLook(PhoenixHttp(url, timeout_s=120))
+    look = PhoenixSurvey(PhoenixHttp(url, timeout_s=120))
     before, started, cpu = peak_mb(), time.perf_counter(), time.process_time()
     sight = connect(MemoryStore(), look, Wanted(PLACE, "bench", sample=sample)).sight
     taken = {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": peak_mb() - before}

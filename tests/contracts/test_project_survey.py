@@ -1,4 +1,4 @@
-"""A project is seen alike on every adapter of ProjectLook, as an ordinary DSPy application has left it there."""
+"""A project is seen alike on every adapter of ProjectSurvey, as an ordinary DSPy application has left it there."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shop import FILES, spans_of, under_other_ids
 
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.mlflow.connection import MlflowHttp
-from argotune.adapters.mlflow.look import MlflowLook
+from argotune.adapters.mlflow.survey import MlflowSurvey
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.look import PhoenixLook
+from argotune.adapters.phoenix.survey import PhoenixSurvey
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.annotations import Annotation
 from argotune.data.found_programs import OF_DSPY, class_of, is_outermost
-from argotune.data.project_look import ProjectLook
+from argotune.data.project_survey import ProjectSurvey
 from argotune.data.stream import Stream
 from argotune.errors import ProjectMissing
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
@@ -34,7 +34,7 @@ ALL = [*ADAPTERS, pytest.param("mlflow", marks=pytest.mark.mlflow)]
 class Seen:
     """A project on one adapter, and who looks at it."""
 
-    def __init__(self, look: ProjectLook, place: TraceProject) -> None:
+    def __init__(self, look: ProjectSurvey, place: TraceProject) -> None:
         self.look, self.place = look, place
 
     def classes(self, limit: int = 1000) -> Counter[str]:
@@ -54,14 +54,14 @@ def on_phoenix(adapter: str, get: Callable[[str], Any], now: Any) -> Seen:
     note = Annotation(last.span_id, "hint", "", "LLM", "judge", now, "it is about billing")
     scores = [Annotation(id, "score", "", "CODE", "test", now, score=0.5) for id in (first.span_id, last.span_id)]
     traces.annotate(stream, [thumb, note, *scores])
-    return Seen(traces if isinstance(traces, MemoryTraces) else PhoenixLook(PhoenixHttp(get("phoenix_url"))), place)
+    return Seen(traces if isinstance(traces, MemoryTraces) else PhoenixSurvey(PhoenixHttp(get("phoenix_url"))), place)
 
 
 def on_mlflow(mlflow: MlflowInTests, url: str) -> Seen:
     place = TraceProject(source="mlflow", project=f"look {os.urandom(6).hex()}")
     for trace in json.loads(MLFLOW.read_text()).values():
         mlflow.writer.replay(place.project, trace)
-    return Seen(MlflowLook(MlflowHttp(url)), place)
+    return Seen(MlflowSurvey(MlflowHttp(url)), place)
 
 
 @pytest.fixture(scope="module")

@@ -27,8 +27,8 @@ TRACES_FOR_REMARKS = 5000
 """So many of the newest traces are looked at for assessments: MLflow does not search for their names."""
 
 
-class MlflowLook:
-    """ProjectLook on one MLflow server."""
+class MlflowSurvey:
+    """ProjectSurvey on one MLflow server."""
 
     def __init__(self, http: MlflowHttp) -> None:
         self._http = http

@@ -1,4 +1,4 @@
-"""The port that looks at a project of traces as it is, before anything is bound to it."""
+"""The port that surveys a project of traces as it is, before anything is bound to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from argotune.data.spans import Span
 from argotune.tenants.binding import TraceProject
 
 
-class ProjectLook(Protocol):
+class ProjectSurvey(Protocol):
     """What is in a project of traces.
 
     Raises ProjectMissing, which names projects that there are, Unavailable, RateLimited, AccessDenied or BadAnswer.

@@ -59,8 +59,8 @@ _ANNOTATIONS = "query($name: String!) { getProjectByName(name: $name) { spanAnno
 _PROJECTS = "query($first: Int!) { projects(first: $first) { edges { node { name } } } }"
 
 
-class PhoenixLook:
-    """ProjectLook on one Phoenix server."""
+class PhoenixSurvey:
+    """ProjectSurvey on one Phoenix server."""
 
     def __init__(self, http: PhoenixHttp) -> None:
         self._http = http
