@@ -31,6 +31,8 @@ THINGS = ("invoice", "login", "search", "report", "export", "billing", "theme", 
 TROUBLES = ("is lost", "hangs", "looks odd", "costs too much", "came twice", "is slow", "vanished", "is empty")
 POLITE, CURT = "Dear customer, we look into it: ", "No. "
 PREFERENCE = "replies.preference"
+REPLY = dspy.Predict("message -> reply")
+MOOD = dspy.Predict("message -> angry: bool")
 
 
 @dataclass
@@ -102,6 +104,31 @@ class JudgeOfPairs(Judge):
                 re.findall(rf'## {name} ## \]\]\n"(.*)"', prompt)[0] for name in ("first_answer", "second_answer")
             )
             fields = {"label_reason": "it is so", "better_answer": self.choose(first, second)}
+            text = "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in fields.items())
+            message = Message.assistant([TextPart(text + "\n\n[[ ## completed ## ]]")])
+        usage = Usage(input_tokens=8, output_tokens=2, total_tokens=10)
+        return Response(id=None, model="judge", message=message, finish_reason="stop", usage=usage)
+
+
+@dataclass
+class JudgeByRubric(JudgeOfPairs):
+    """Scores an answer by a script that sees its text; of two it knows no better one."""
+
+    choose: Callable[[str, str], str] = lambda _first, _second: "neither"
+
+    score: Callable[[str], str] = lambda reply: "1.0" if reply.startswith("Dear") else "0.1"
+
+    def complete(self, request: Request, draw: int, meter: Meter) -> Response:
+        if "first_answer" in (request.system or ""):
+            return super().complete(request, draw, meter)
+        with meter.call(100) as bill:
+            bill.tokens = 10
+            if self.error:
+                raise self.error
+            prompt = "\n".join(message.text or "" for message in request.messages)
+            self.prompts.append(f"{request.system}\n{prompt}")
+            reply = json.loads(re.findall(r"## answer ## \]\]\n(.*)", prompt)[-1])["reply"]
+            fields = {"feedback": f"Why: {reply[:20]}", "score": self.score(reply)}
             text = "\n\n".join(f"[[ ## {name} ## ]]\n{value}" for name, value in fields.items())
             message = Message.assistant([TextPart(text + "\n\n[[ ## completed ## ]]")])
         usage = Usage(input_tokens=8, output_tokens=2, total_tokens=10)

@@ -25,6 +25,7 @@ from judge import Judge, annotator
 from loopback import Quiet, answering
 from marked import mark
 from pydantic import BaseModel
+from replies import JudgeByRubric, WritingLMs, messages
 from world import START, World, traffic
 
 from argotune import wiring
@@ -48,6 +49,7 @@ from argotune.decisions.values import Action, ModelingContext, Strategy, Trainin
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, ProjectMissing
 from argotune.labels.agreement import compare
 from argotune.labels.annotator import DayBudget
+from argotune.labels.annotator_book import report_of
 from argotune.labels.queue import AnnotationQueue
 from argotune.lm.effort import Effort
 from argotune.lm.kept_answers import NothingKept
@@ -352,6 +354,27 @@ def praised(config: RoutingConfigUnified) -> int:
     return sum(example.source is LabelSource.HUMAN for example in data.examples)
 
 
+REPLYING = {"programs": {"replies": "replies:REPLY"}, "modules": ["replies"], "decisions.detectable_gain": 0}
+SCORED = {
+    **REPLYING,
+    "annotation.rubrics": {"replies": "It is polite."},
+    "annotation.remarks": {"t": {"means": "verdict"}},
+}
+
+
+def scored_by_rubric(config: RoutingConfigUnified) -> Any:
+    """What is known of the rubric, where people have said that 40 of 80 answers are right."""
+    world = World(lms=WritingLMs(), annotator=annotator(JudgeByRubric(score=lambda reply: f"0.{len(reply) % 2 + 7}")))
+    spans = messages(world, 0, 80, success=True)
+    world.traces.record(config.tenant_id, spans)
+    said = [("up" if len(s.attributes["routing.reply"]) % 2 else "down", s.span_id) for s in spans]
+    thumbs = [Annotation(span_id, "t", label, "HUMAN", "kim", START) for label, span_id in said]
+    world.traces.annotate(Stream(config.tenant_id, "replies"), thumbs)
+    run_module(world.ports, config, "replies", Request(is_forced=True))
+    report = report_of(world.store, config.tenant_id, "replies")
+    return report and report.rubric and report.rubric.obstacle
+
+
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
     ports = World().ports
     meter = DayBudget(ports.store, ports.lms, ports.clock, config, "routing").meter
@@ -530,6 +553,8 @@ CONFIG = [
     Row("annotation.min_kappa", 0.9, partial(agreement, n=100, hits=95)),
     Row("annotation.min_compared", 5, compared_on, {**ROUTED, "annotation.daily_limit": 0}),
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
+    Row("annotation.rubrics", {"replies": "It is polite."}, scored_by_rubric, REPLYING),
+    Row("annotation.rubric_threshold", 0.75, scored_by_rubric, SCORED),
     Row("annotation.remarks", {"thumbs": {"means": "verdict"}}, praised, ROUTED),
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
     Row("retention.changes_kept", 10, changes_left),

@@ -22,6 +22,9 @@ from argotune.tenants.config import AnnotationRules
 
 SEED = 20260
 
+COMPARED_ENOUGH = 5
+"""On so many times `min_compared` spans an LM is compared with people; more would only cost."""
+
 
 class Agreement(StoredValue):
     """What comparing one annotator with people gave. Shares are in 0..1, intervals hold with 95 % confidence.
@@ -53,15 +56,21 @@ class Agreement(StoredValue):
     @property
     def sentence(self) -> str:
         """For people."""
+        compared = f", {self.told}" if self.compared else ""
+        return f"{counted(self.labels, 'label')}{compared}; {self._standing}"
+
+    @property
+    def told(self) -> str:
+        """What comparing gave, for people."""
         if not self.compared:
-            return f"{counted(self.labels, 'label')}; {self._standing}"
+            return "compared with nobody"
         kappa = "not defined"
         if self.kappa is not None and self.kappa_interval is not None:
             low, high = self.kappa_interval.low, self.kappa_interval.high
             kappa = f"{self.kappa:.2f} ({low:.2f} to {high:.2f})"
         return (
-            f"{counted(self.labels, 'label')}, agrees with people on {self.agreed} of {self.compared}, "
-            f"{percent(self.agreed / self.compared)} ({percent_between(self.share)}), kappa {kappa}; {self._standing}"
+            f"agrees with people on {self.agreed} of {self.compared}, "
+            f"{percent(self.agreed / self.compared)} ({percent_between(self.share)}), kappa {kappa}"
         )
 
     @property
@@ -69,11 +78,57 @@ class Agreement(StoredValue):
         return "counts on the test split" if self.is_trusted else f"not used on the test split: {self.obstacle}"
 
 
-class AnnotatorReport(StoredValue):
-    """What the last look at the labels of a program gave. `annotator` names the LM that was used, "" for none.
+class RubricReport(StoredValue):
+    """How the scores of an LM by a program's rubric meet what people said. `judge` names the LM, `terms` what the
+    scores and their comparison go by: a report of other terms says nothing.
 
-    `off` says why there was none, `stopped` why it ended early. `garbage` answers became no labels, by reason in
-    `lacks`; `unlabelled` are the spans that were asked about on the day of `at` and have none for that.
+    `off` says why there is none, `stopped` why it ended early. `scores` in 0..1 are those that are compared, by what
+    they are of; `unscored` got none on the day of the report, for why in `lacks`.
+    """
+
+    terms: str = ""
+    judge: str = ""
+    off: str = ""
+    stopped: str = ""
+    asked: int = 0
+    verdicts: Agreement | None = None
+    preferences: Agreement | None = None
+    scores: dict[str, float] = Field(default_factory=dict)
+    lacks: dict[str, int] = Field(default_factory=dict)
+    unscored: tuple[str, ...] = ()
+
+    @property
+    def obstacle(self) -> str:
+        """Why its scores do not count in training, "" where they do: one comparison is enough, none may speak against
+        them."""
+        if self.off or not (self.verdicts and self.preferences):
+            return self.off or "compared with nobody yet"
+        kinds = {"verdicts": self.verdicts, "preferences": self.preferences}
+        if refuted := [f"{name}: {kind.obstacle}" for name, kind in kinds.items() if kind.is_refuted]:
+            return refuted[0]
+        lacking = [f"{name}: {kind.obstacle}" for name, kind in kinds.items() if not kind.is_trusted]
+        return "; ".join(lacking) if len(lacking) == len(kinds) else ""
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        if not self.judge or not self.verdicts or not self.preferences:
+            return f"rubric: training does not go by it: {self.obstacle}"
+        kinds = [f"{name}: {k.told}" for name, k in (("verdicts", self.verdicts), ("preferences", self.preferences))]
+        why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
+        unscored = f", no score for {len(self.unscored)} ({why})" if self.unscored else ""
+        stopped = f", then stopped: {self.stopped}" if self.stopped else ""
+        standing = f"training does not go by it: {self.obstacle}" if self.obstacle else "training goes by it"
+        asked = f"asked about {counted(self.asked, 'answer')}{unscored}{stopped}"
+        return "; ".join((f"rubric by {self.judge}: {asked}", *kinds, standing))
+
+
+class AnnotatorReport(StoredValue):
+    """What the last look at the labels of a program gave, and at its rubric where it has one.
+
+    `annotator` names the LM that was used, "" for none. `off` says why there was none, `stopped` why it ended early.
+    `garbage` answers became no labels, by reason in `lacks`; `unlabelled` are the spans that were asked about on the
+    day of `at` and have none for that.
     """
 
     program: str
@@ -87,11 +142,13 @@ class AnnotatorReport(StoredValue):
     garbage: int = 0
     lacks: dict[str, int] = Field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
+    rubric: RubricReport | None = None
 
     @property
     def sentences(self) -> list[str]:
         """For people: what the annotator did, then how each one stands."""
         told = [f"{agreement.identifier}: {agreement.sentence}" for agreement in self.agreements]
+        told += [self.rubric.sentence] if self.rubric else []
         if self.off:
             return [f"no LM annotator: {self.off}", *told]
         why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
@@ -169,12 +226,17 @@ def _judged(
     left_out: frozenset[str],
 ) -> Agreement:
     pairs = [(given[id], right[id]) for id in sorted(given.keys() & right.keys() - left_out)]
+    return agreement_on(pairs, identifier, len(given), rules)
+
+
+def agreement_on(pairs: Sequence[tuple[str, str]], identifier: str, labels: int, rules: AnnotationRules) -> Agreement:
+    """What pairs of an annotator's label and people's say of it, who gave so many `labels` in all."""
     agreed = sum(a == b for a, b in pairs)
     share = wilson_interval(agreed, len(pairs))
     kappa, interval = cohen_kappa(pairs), kappa_interval(pairs, SEED) if pairs else None
     return Agreement(
         identifier=identifier,
-        labels=len(given),
+        labels=labels,
         compared=len(pairs),
         agreed=agreed,
         share=share,

@@ -6,7 +6,6 @@ comparing it with them means something.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from argotune.lm.port import LMs, LMSource
 from argotune.programs.closed_set import Confidence, SignatureField, with_labels
 from argotune.programs.failures import NO_ANSWER, lack_of, raising_as
 from argotune.programs.program import Program
+from argotune.programs.rubric import quoted
 from argotune.programs.untraced import untraced
 from argotune.store.collections import Collection
 from argotune.store.port import Store
@@ -131,10 +131,22 @@ def open_annotator(
     source: LMSource | None, config: RoutingConfigUnified, program: Program, budget: DayBudget
 ) -> LMAnnotator | str:
     """The tenant's annotator for a program, or why there is none. It is never the model that is tuned."""
+    if source is not None and not all(program.fields.compared.answers.values()):
+        return "answers in free text are for people"
+    try:
+        tuned = budget.open_task().names["task"]
+    except ConfigInvalid as error:
+        return str(error)
+    lms = open_judging(source, config, tuned, budget.meter, budget.answers)
+    return lms if isinstance(lms, str) else LMAnnotator(lms, program, budget.meter, budget.clock())
+
+
+def open_judging(
+    source: LMSource | None, config: RoutingConfigUnified, tuned: str, meter: Meter, answers: KeptAnswers
+) -> LMs | str:
+    """The LM that annotates for a tenant whose programs run on `tuned`, or why there is none."""
     if source is None:
         return "ARGOTUNE_ANNOTATION_MODEL is not set"
-    if not all(program.fields.compared.answers.values()):
-        return "answers in free text are for people"
     choice = LMChoice(
         task_model=config.annotation.annotator_model,
         api_base=config.annotation.api_base,
@@ -142,12 +154,12 @@ def open_annotator(
         max_retries=config.lm.max_retries,
     )
     try:
-        lms, tuned = source.open(choice, budget.meter, budget.answers), budget.open_task().names["task"]
+        lms = source.open(choice, meter, answers)
     except ConfigInvalid as error:
         return str(error)
     if is_same_model(lms.names["task"], tuned):
         return f"{lms.names['task']} is the model that is tuned; an annotator must be another one"
-    return LMAnnotator(lms, program, budget.meter, budget.clock())
+    return lms
 
 
 @dataclass(frozen=True)
@@ -282,8 +294,3 @@ def preference_signature(program: Program) -> type[dspy.Signature]:
 def _shown(program: Program) -> dict[str, SignatureField]:
     """What the program is asked, as an annotator is shown it."""
     return {name: (str, dspy.InputField(desc=f"JSON text: {name}")) for name in program.fields.inputs}
-
-
-def quoted(text: str) -> str:
-    """Text as one line of JSON in which the marks that prompts are divided by have no meaning."""
-    return json.dumps(text, ensure_ascii=False).replace("[[", "[ [").replace("]]", "] ]")

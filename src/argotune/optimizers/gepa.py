@@ -14,7 +14,7 @@ from dspy.teleprompt.gepa.gepa_utils import ScoreWithFeedback
 from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
 from argotune.data.field_types import as_text
-from argotune.optimizers.task import TrainingTask, bare_student, metric_of
+from argotune.optimizers.task import TrainingTask, appraisal_of, bare_student
 
 REFLECTION_MINIBATCH = 3
 
@@ -44,13 +44,15 @@ def compile(task: TrainingTask) -> dspy.Module:
 
 def _with_feedback(task: TrainingTask) -> Any:
     """The metric as GEPA calls it: a number for a program, a number and a text for one predictor of it."""
-    metric = metric_of(task)
+    appraisal = appraisal_of(task)
 
     def judge(
         gold: dspy.Example, pred: dspy.Prediction, trace: Any = None, pred_name: Any = None, pred_trace: Any = None
     ) -> float | ScoreWithFeedback:
-        score = metric(gold, pred, trace, pred_trace)
-        return score if pred_name is None else ScoreWithFeedback(score=score, feedback=_feedback(task, gold, pred))
+        found = appraisal(gold, pred, trace, pred_trace)
+        if pred_name is None:
+            return found.score
+        return ScoreWithFeedback(score=found.score, feedback=found.feedback or _feedback(task, gold, pred))
 
     return judge
 

@@ -14,9 +14,9 @@ from argotune.errors import ArgotuneError, ProgramFailed
 from argotune.lm.port import LMs
 from argotune.lm.streaks import Streak
 from argotune.programs.embedder import Embedder
-from argotune.programs.evaluation import hit_share
+from argotune.programs.evaluation import appraisal_on
 from argotune.programs.prediction import as_prediction
-from argotune.programs.program import Program
+from argotune.programs.program import Appraisal, Program
 from argotune.programs.retrieval import RetrievedDemos
 
 MAX_DEMO_CHARS = 2_000
@@ -82,29 +82,39 @@ def bare_student(task: TrainingTask) -> dspy.Module:
 
 
 def metric_of(task: TrainingTask) -> Callable[..., float]:
-    """The program's metric with the extra arguments that DSPy passes; a program that failed scores 0.
+    """The program's metric with the extra arguments that DSPy passes, as `appraisal_of`."""
+    appraisal = appraisal_of(task)
+
+    def metric(example: dspy.Example, prediction: object, *_trace: Any) -> float:
+        return appraisal(example, prediction, *_trace).score
+
+    return metric
+
+
+def appraisal_of(task: TrainingTask) -> Callable[..., Appraisal]:
+    """The program's metric with its feedback; a program that failed scores 0.
 
     So does an answer on which the metric fails. A metric that fails on the first ten, or gives no share, ends the
     compilation: DSPy would take it for wrong answers.
     """
     judged = Streak()
 
-    def metric(example: dspy.Example, prediction: object, *_trace: Any) -> float:
+    def appraisal(example: dspy.Example, prediction: object, *_trace: Any) -> Appraisal:
         try:
-            found = hit_share(task.program, example, as_prediction(task.program, prediction))
+            found = appraisal_on(task.program, example, as_prediction(task.program, prediction))
         except TypeError:  # nothing, or what a user's `forward` returned instead
-            return 0.0
+            return Appraisal(0.0)
         except ProgramFailed as error:
             judged.lengthen()
             if judged.is_all:
                 raise Stopped(error) from error
-            return 0.0
+            return Appraisal(0.0)
         except ArgotuneError as error:
             raise Stopped(error) from error
         judged.end()
         return found
 
-    return metric
+    return appraisal
 
 
 def demo_pool(task: TrainingTask) -> list[dspy.Example]:

@@ -5,7 +5,6 @@ Which stage follows which is `RunState`'s; the order of a whole pass is passes.p
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -32,12 +31,13 @@ from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.rubric import choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
-from argotune.pipeline.stages.train import Origin, train
+from argotune.pipeline.stages.train import Origin, installed_packages, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
@@ -175,20 +175,23 @@ class Work:
         plan, at = self.run.plan, self._this.now
         assert plan is not None
         assert self.run.champion is not None
-        origin = Origin(self.run.champion, self.run.id, at, _packages())
+        origin = Origin(self.run.champion, self.run.id, at, installed_packages())
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
         try_metric(self._program, [*examples, *dev])
         made = self._synthesized(plan)
         synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
-        enough, embedder = self._config.gate.min_slice_examples, self._ports.embedder
+        enough, embedder, lms = self._config.gate.min_slice_examples, self._ports.embedder, self._open_lms()
+        by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
-                found = train(self._program, plan, examples, synthetic, dev, enough, self._open_lms(), embedder, origin)
+                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedder, origin)
         except BudgetSpent as error:
             return self._skip(str(error))
         except Unanswered as error:
             return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
+        finally:
+            self.run = self.run.model_copy(update={"counts": {**self.run.counts, **by.counts}})
         weight = synthetic[0].weight if synthetic else 0.0
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
         report = made.report.model_copy(update=tried) if made else None
@@ -357,9 +360,12 @@ class Work:
 
     def _open_lms(self) -> LMs:
         if self._lms is None:
-            answers = KeptAnswers(self._this.store, self._this.tenant_id, self.run.id, also=self._spending)
-            self._lms = self._ports.lms.open(self._config.lm, self._meter, answers)
+            self._lms = self._ports.lms.open(self._config.lm, self._meter, self._answers)
         return self._lms
+
+    @cached_property
+    def _answers(self) -> KeptAnswers:
+        return KeptAnswers(self._this.store, self._this.tenant_id, self.run.id, also=self._spending)
 
     def _spending(self) -> tuple[Record, ...]:
         return (self._book.spending_record(self.run, self._meter.spent),)
@@ -385,7 +391,3 @@ class Work:
             forced=self._this.request.is_forced,
             counts=dict(self._data.counts),
         )
-
-
-def _packages() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in ("argotune", "dspy", "gepa", "optuna", "scikit-learn")}

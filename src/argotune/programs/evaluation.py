@@ -17,9 +17,9 @@ from argotune.errors.lines import in_short
 from argotune.lm.effort import UNKNOWN, Effort, Measuring, Stopwatch
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
-from argotune.programs.failures import missed, raising_as
+from argotune.programs.failures import missed, raising_as, stopping_error
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
-from argotune.programs.program import Program, dspy_example
+from argotune.programs.program import Appraisal, Program, dspy_example
 from argotune.programs.untraced import untraced
 from argotune.stats.wording import counted
 
@@ -231,7 +231,9 @@ def _score_one(job: _Job) -> Scored:
         return replace(found, lack=lack, why=str(prediction.get("lack_told") or lack))
     try:
         score = program.worth(job.example, prediction)
-    except Exception as error:  # noqa: BLE001 - so may its metric
+    except Exception as error:  # so may its metric, which may ask an LM
+        if stopping := stopping_error(error):
+            raise stopping from error
         return replace(found, lack=Lack.FAILED, why=f"its metric failed: {in_short(error)}")
     return replace(found, score=_in_range(program, score))
 
@@ -252,9 +254,15 @@ def _refuse_if_all_lack(program: Program, rows: Sequence[Scored]) -> None:
 
 def hit_share(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> float:
     """The program's own metric. Raises ProgramFailed when it fails, ConfigInvalid when it gives no number in 0..1."""
+    return appraisal_on(program, example, prediction).score
+
+
+def appraisal_on(program: Program, example: dspy.Example, prediction: dspy.Prediction) -> Appraisal:
+    """The program's own metric with its feedback. Raises as `hit_share`."""
     with raising_as(ProgramFailed, f"{program.name}: its metric failed"):
-        found = program.worth(example, prediction)
-    return _in_range(program, found)
+        found = program.appraisal(example, prediction)
+    _in_range(program, found.score)
+    return found
 
 
 def _in_range(program: Program, found: float) -> float:

@@ -47,7 +47,7 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
         source = _source(path, config)
         made = source.make()
     if isinstance(made, Program):
-        return _checked(replace(made, fields=made.typed_fields), name)
+        return _with_rubric(_checked(replace(made, fields=made.typed_fields), name), config)
     if not (isinstance(made, dspy.Module) or _is_pair(made)):
         offered = "a Program, (dspy.Module, metric) or a dspy.Module"
         raise ConfigInvalid(f"{what}: {path} returned {type(made).__name__}, not {offered}")
@@ -55,7 +55,7 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
     with raising_as(ConfigInvalid, f"{what}: the fields of {path!r} cannot be read"):
         fields = read_fields(name, module)
         named_types = _named_types(module)
-    return Program(
+    program = Program(
         name=name,
         module=name,
         fields=fields,
@@ -63,6 +63,20 @@ def own_program(config: RoutingConfigUnified, name: str) -> Program:
         metric=metric if source.is_factory else metric_by_types(fields),
         named_types=named_types,
     )
+    return _with_rubric(program, config)
+
+
+def _with_rubric(program: Program, config: RoutingConfigUnified) -> Program:
+    """The program, whose answers a rubric is to score where there is one. Raises ConfigInvalid where that would say
+    nothing."""
+    others = [n for n in config.annotation.rubrics if n != program.name and n.split(".")[0] == program.module]
+    if others:
+        raise ConfigInvalid(
+            f"annotation.rubrics: {others[0]!r} is no program, that of {program.module} is {program.name}"
+        )
+    if program.name in config.annotation.rubrics and not program.is_by_preference:
+        raise ConfigInvalid(f"annotation.rubrics.{program.name}: the program has a metric, so its rubric says nothing")
+    return program
 
 
 def why_not_tunable(module: dspy.Module) -> str | None:

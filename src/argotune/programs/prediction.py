@@ -77,16 +77,17 @@ def _value(program: Program, name: str, said: object) -> object:
 
 def answers_of(program: Program, prediction: dspy.Prediction) -> dict[str, str]:
     """Each answer of the program as the text that it is kept as, "" where there is none."""
-    return {name: _text(program, name, prediction) for name in program.fields.answers}
+    return {name: text_in(program, name, prediction) for name in program.fields.answers}
 
 
-def _text(program: Program, name: str, prediction: dspy.Prediction) -> str:
-    if name not in prediction:
+def text_in(program: Program, name: str, values: dspy.Example) -> str:
+    """A field as the text that it is kept as, "" where there is none."""
+    if name not in values:
         return ""
     try:
-        return program.typed_fields.kept(name, prediction[name])
+        return program.typed_fields.kept(name, values[name])
     except NotOfType:
-        return as_text(prediction[name])
+        return as_text(values[name])
 
 
 def prediction_of(program: Program, answers: Mapping[str, str]) -> dspy.Prediction:

@@ -16,12 +16,22 @@ from argotune.programs.signatures import shape_of
 from argotune.store.sealing import digest
 
 Metric = Callable[[dspy.Example, dspy.Prediction], float]
+"""What it gives may be anything that is a number for `float()`: a dspy.Prediction with `score` and `feedback`, too."""
+
+
+@dataclass(frozen=True)
+class Appraisal:
+    """How good an answer is, in 0..1, and why, for an LM that is to do better; "" where nobody says it."""
+
+    score: float
+    feedback: str = ""
 
 
 @dataclass(frozen=True)
 class Program:
     """What is tuned. `metric` gives 0..1, and 1.0 is a hit; `build` gives a fresh, untuned module each time. Without a
-    metric people say which of two answers is better, and training chooses by what is like the better ones.
+    metric people say which of two answers is better, and training chooses by what is like the better ones, or by
+    `rubric`, where an LM was shown to score answers as people do.
 
     `is_metric_plain`: the metric is a function of the example and the answers in the prediction, so that equal answers
     are equally right whatever is right. One that is not, as it draws by chance, asks an LM or looks at more than the
@@ -36,6 +46,7 @@ class Program:
     metric: Metric | None
     is_metric_plain: bool = True
     named_types: frozenset[str] = frozenset()
+    rubric: Callable[[dspy.Example, dspy.Prediction], Appraisal] | None = None
 
     def __post_init__(self) -> None:
         if self.is_by_preference and not self.fields.by_preference:
@@ -47,9 +58,16 @@ class Program:
 
     def worth(self, example: dspy.Example, prediction: dspy.Prediction) -> float:
         """What the metric gives."""
-        if self.metric is None:
-            return likeness(example, prediction, self.fields.answers)
-        return float(self.metric(example, prediction))
+        return self.appraisal(example, prediction).score
+
+    def appraisal(self, example: dspy.Example, prediction: dspy.Prediction) -> Appraisal:
+        """What the metric gives, with its feedback where it has some (as metrics for dspy.GEPA have)."""
+        if self.metric is not None:
+            found = self.metric(example, prediction)
+            return Appraisal(float(found), str(getattr(found, "feedback", None) or ""))
+        if self.rubric is not None:
+            return self.rubric(example, prediction)
+        return Appraisal(likeness(example, prediction, self.fields.answers))
 
     @cached_property
     def typed_fields(self) -> Fields:

@@ -224,6 +224,10 @@ class MaskingRules(_Config):
         return regions
 
 
+Rubric = Annotated[Text, Field(max_length=2_000), AfterValidator(_not_empty)]
+"""What makes an answer in free text good, in words."""
+
+
 class AnnotationRules(_Config):
     """Which spans people are asked about, and when an LM's labels may judge (docs/decisions/0003-labels.md)."""
 
@@ -243,6 +247,12 @@ class AnnotationRules(_Config):
     remarks: dict[RemarkName, RemarkMeaning] = Field(
         default_factory=dict, max_length=100, description="what annotations of other names mean, such as thumbs"
     )
+    rubrics: dict[str, Rubric] = Field(
+        default_factory=dict,
+        max_length=100,
+        description="program -> what makes its answers good, for an LM to score by",
+    )
+    rubric_threshold: float = Field(0.5, gt=0, le=1, description="a rubric's scores from it on say that one is good")
 
 
 class LMChoice(_Config):
@@ -332,6 +342,12 @@ class RoutingConfigUnified(_Config):
         unknown = [m for m in self.modules if m not in MODULES and m not in self.programs]
         if unknown:
             raise ValueError(f"modules: {unknown} are neither shipped ({', '.join(MODULES)}) nor in `programs`")
+        return self
+
+    @model_validator(mode="after")
+    def _rubrics_of_programs(self) -> RoutingConfigUnified:
+        if unknown := [name for name in self.annotation.rubrics if name.split(".")[0] not in self.programs]:
+            raise ValueError(f"annotation.rubrics: {unknown[0][:60]!r} is none of the tenant's `programs`")
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from argotune.data.gathering import near_examples, trusted_examples
 from argotune.data.preferences import CHOICES
 from argotune.data.splitting import Split, Splitter, split_when_opened
 from argotune.errors import Conflict, Corrupt, NotFound
-from argotune.labels.agreement import AnnotatorReport, compare, disputed
+from argotune.labels.agreement import COMPARED_ENOUGH, AnnotatorReport, compare, disputed
 from argotune.labels.annotator import DayBudget, LMAnnotator, open_annotator
 from argotune.labels.annotator_book import keep_report, report_of
 from argotune.labels.doubts import doubts_about
@@ -27,6 +27,7 @@ from argotune.labels.sharing import places_beside_contest
 from argotune.pipeline.day_shares import day_shares
 from argotune.pipeline.label_state import LabelState, annotation_names, label_state, own_annotations
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.rubric import calibrated
 from argotune.programs.program import Program
 from argotune.promotion.versions import Version
 from argotune.store.port import Store
@@ -43,9 +44,6 @@ SHOWN_CHARS = 5_000
 
 SECOND_LOOKS = 0.2
 """The share of a program's places that may go to spans of which annotators say different things."""
-
-COMPARED_ENOUGH = 5
-"""On so many times `min_compared` spans the annotator is compared with people; more would only cost."""
 
 
 def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, Sequence[Annotation]]) -> None:
@@ -275,7 +273,9 @@ def _label(this: Pass, state: LabelState, budget: DayBudget) -> AnnotatorReport:
     else:
         report = report.model_copy(update={"off": annotator})
     _take_judge_away(this, state, "" if isinstance(annotator, str) else annotator.identifier)
-    report = report.model_copy(update={"agreements": tuple(agreements[name] for name in sorted(agreements))})
+    found = {"agreements": tuple(agreements[name] for name in sorted(agreements))}
+    rubric = calibrated(this, state.program, state.annotations, budget)
+    report = report.model_copy(update={**found, "rubric": rubric})
     return keep_report(this.store, state.tenant_id, report)
 
 

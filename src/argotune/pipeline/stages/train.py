@@ -6,6 +6,7 @@ chooses nothing on dev, what is kept learned from the dev examples too: no label
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,11 @@ from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
+
+
+def installed_packages() -> dict[str, str]:
+    """The versions of what makes a challenger."""
+    return {name: importlib.metadata.version(name) for name in ("argotune", "dspy", "gepa", "optuna", "scikit-learn")}
 
 
 @dataclass(frozen=True)
