@@ -77,10 +77,10 @@ def _value(program: Program, name: str, said: object) -> object:
 
 def answers_of(program: Program, prediction: dspy.Prediction) -> dict[str, str]:
     """Each answer of the program as the text that it is kept as, "" where there is none."""
-    return {name: text_in(program, name, prediction) for name in program.fields.answers}
+    return {name: kept_text(program, name, prediction) for name in program.fields.answers}
 
 
-def text_in(program: Program, name: str, values: dspy.Example) -> str:
+def kept_text(program: Program, name: str, values: dspy.Example) -> str:
     """A field as the text that it is kept as, "" where there is none."""
     if name not in values:
         return ""

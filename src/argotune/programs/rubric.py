@@ -21,8 +21,9 @@ from argotune.errors.lines import one_line
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import NO_ANSWER, lack_of
-from argotune.programs.prediction import answers_of, text_in
+from argotune.programs.prediction import answers_of, kept_text
 from argotune.programs.program import Appraisal, Program
+from argotune.programs.untraced import untraced
 from argotune.store.sealing import digest
 
 MAX_FEEDBACK_CHARS = 500
@@ -62,7 +63,7 @@ class RubricJudge:
             return Appraisal(0.0, "There is no answer.")
         ask = dspy.Predict(rubric_signature(self.program, self.rubric))
         # Optimizers read the trace of the program that they tune: this is none of its steps.
-        with dspy.context(lm=self.lms.task, adapter=self.lms.adapter, trace=[]):
+        with untraced(lm=self.lms.task, adapter=self.lms.adapter, trace=[]):
             try:
                 said = ask(question=quoted(inputs), answer=quoted(answers))
             except NO_ANSWER as error:
@@ -96,7 +97,7 @@ class RubricMetric:
     def __call__(self, example: dspy.Example, prediction: dspy.Prediction) -> Appraisal:
         """Raises NoScore, and what ends the work."""
         program = self._judge.program
-        inputs = {name: text_in(program, name, example) for name in sorted(example.inputs().keys())}
+        inputs = {name: kept_text(program, name, example) for name in sorted(example.inputs().keys())}
         found = self._found(inputs, answers_of(program, prediction))
         if isinstance(found, Lack):
             raise NoScore(f"the rubric gave no score: {found}")
