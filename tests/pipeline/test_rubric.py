@@ -21,6 +21,7 @@ from argotune.labels.annotator_book import report_of
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.annotating import labelling_status
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.programs.evaluation import score
@@ -99,6 +100,8 @@ def test_a_rubric_that_says_what_people_say_changes_which_candidate_is_chosen(mo
     is_terse, world, run = chosen(monkeypatch, JudgeByRubric(score=terse))
     assert rubric(world).obstacle == ""
     assert rubric(world).sentence.endswith("training goes by it")
+    (status,) = labelling_status(world.store, "acme", world.now.date()).annotators
+    assert status.sentences[-1] == rubric(world).sentence
     assert is_terse
     assert run.counts["rubric: training goes by its scores"] == 1
 
