@@ -99,10 +99,11 @@ class NamedLMs:
         paid = PaidAnswers(answers, meter, self._now)
         opener = self._opener(task_name)
         scorer = opener.scorer(task_name, paid) if self._scores else None
-        task = scorer or self._writing(task_name, both, paid, is_teacher=False)
+        written = self._writing(task_name, both, paid, is_teacher=False)
         teacher = self._writing(teacher_name, both, paid, is_teacher=True) if teacher_name else None
         names = {"task": task_name} | ({"teacher": teacher_name} if teacher_name else {})
-        return LMs(task, teacher, SchemaWhereSupported(), names, opener.num_threads)
+        writer = written if scorer else None
+        return LMs(scorer or written, teacher, SchemaWhereSupported(), names, opener.num_threads, writer)
 
     def _opener(self, name: str) -> Opener:
         if not name or name != name.strip() or not name.isprintable():

@@ -15,8 +15,9 @@ from argotune.tenants.config import LMChoice
 class LMs:
     """The LMs of one run, ready for `dspy.context(lm=lms.task, adapter=lms.adapter)`.
 
-    `task` answers; it may be a DSPy decision client that scores labels and cannot write text. `teacher` writes
-    instructions, None when the installation has no LM that can. An LM is never stored with a program.
+    `task` answers; it may be a DSPy decision client that scores labels and cannot write text: then `writer` writes in
+    its place for programs that ask for more than labels. `teacher` writes instructions, None when the installation has
+    no LM that can. An LM is never stored with a program.
     """
 
     task: Any
@@ -24,6 +25,7 @@ class LMs:
     adapter: Any
     names: Mapping[str, str]
     num_threads: int = 1
+    writer: Any | None = None
 
 
 class LMSource(Protocol):

@@ -121,7 +121,7 @@ def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
     stack.enter_context(quiet())
     stack.enter_context(
         untraced(
-            lm=task.lms.task,
+            lm=task.program.lm_of(task.lms),
             adapter=task.lms.adapter,
             num_threads=task.lms.num_threads,
             max_errors=NEVER,

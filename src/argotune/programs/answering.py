@@ -27,7 +27,7 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
 
     Raises Unavailable, AccessDenied and their like, which are about more than this question.
     """
-    with dspy.context(lm=lms.task, adapter=lms.adapter):
+    with dspy.context(lm=program.lm_of(lms), adapter=lms.adapter):
         try:
             prediction = returned(program, module, program.typed_fields.values(inputs))
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything

@@ -8,11 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import dspy
+from dspy.adapters.decision_state import decision_type
 
 from argotune.data.fields import Fields
+from argotune.lm.port import LMs
 from argotune.programs.likeness import likeness
 from argotune.programs.module_fields import types_of
-from argotune.programs.signatures import shape_of
+from argotune.programs.signatures import asked_signature, shape_of
 from argotune.store.sealing import digest
 
 Metric = Callable[[dspy.Example, dspy.Prediction], float]
@@ -73,6 +75,17 @@ class Program:
     def typed_fields(self) -> Fields:
         """The fields with their types, which those that somebody else wrote down may lack."""
         return self.fields if self.fields.types else replace(self.fields, types=types_of(self.build()))
+
+    @cached_property
+    def asks_for_labels_alone(self) -> bool:
+        """Whether an LM that scores labels, and writes nothing, can answer all of it: every output of every predictor
+        is from a closed set."""
+        outputs = [field for p in self.build().predictors() for field in asked_signature(p).output_fields.values()]
+        return all(decision_type(field) is not None for field in outputs)
+
+    def lm_of(self, lms: LMs) -> Any:
+        """The LM that answers: what writes in the place of one that scores labels, where that is not enough."""
+        return lms.task if lms.writer is None or self.asks_for_labels_alone else lms.writer
 
     @cached_property
     def signature_hash(self) -> str:
