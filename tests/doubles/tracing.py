@@ -9,7 +9,8 @@ from itertools import product
 
 import dspy
 from openinference.instrumentation.dspy import DSPyInstrumentor
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -20,10 +21,14 @@ METHODS = ("__call__", "acall", "forward", "aforward")
 
 
 @contextmanager
-def traced() -> Iterator[InMemorySpanExporter]:
-    """What is traced meanwhile."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
+def traced(*others: SpanProcessor, project: str = "default") -> Iterator[InMemorySpanExporter]:
+    """What is traced meanwhile, into that project of whatever `others` send it to."""
+    exporter, provider = (
+        InMemorySpanExporter(),
+        TracerProvider(resource=Resource({"openinference.project.name": project})),
+    )
+    for processor in (SimpleSpanProcessor(exporter), *others):
+        provider.add_span_processor(processor)
     classes = [*CLASSES, dspy.ColBERTv2, *dspy.Predict.__subclasses__()]
     before = {(of, name): vars(of)[name] for of in classes for name in METHODS if name in vars(of)}
     DSPyInstrumentor().instrument(tracer_provider=provider, skip_dep_check=True)
@@ -37,6 +42,7 @@ def traced() -> Iterator[InMemorySpanExporter]:
             elif name in vars(of):
                 delattr(of, name)
         DSPyInstrumentor()._is_instrumented_by_opentelemetry = False
+        provider.shutdown()
 
 
 def span_of(sent: ReadableSpan) -> Span:
