@@ -30,7 +30,6 @@ from argotune.pipeline.passes import run_module
 from argotune.promotion.registry import Registry
 from argotune.settings import read_settings
 from argotune.tenants.binding import TraceProject
-from argotune.tenants.catalog import Configs
 from argotune.tenants.config import LMChoice
 from argotune.wiring import open_survey, open_traces, open_tracker, utc_now
 
@@ -176,7 +175,6 @@ def test_an_application_that_knows_nothing_of_us_is_connected_and_comes_to_a_cha
     sent, tenant = desk.stored(), desk.place.project
     wanted = Wanted(desk.place, tenant, {"support": "desk:RewriteThenClassify"})
     config = write_connection(world.store, connect(world.store, desk.survey, wanted))
-    Configs(world.store).save(config := config.model_copy(update={"preferred_optimizer": "bootstrap"}))
     assert {name: (m.means, m.field) for name, m in config.annotation.remarks.items()} == MEANINGS
     world.now = utc_now() + timedelta(minutes=1)
     conditions = world.look(config, "support")

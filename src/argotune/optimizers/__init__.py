@@ -26,8 +26,10 @@ def _optimizer(
     iterations: Callable[[int], int] = _once,
     uses_weights: bool = False,
     chooses: bool = False,
+    shows_as_is: bool = False,
 ) -> Optimizer:
-    return Optimizer(name, min_examples, needs_writer, guarded(name, compile), iterations, uses_weights, chooses)
+    guard = guarded(name, compile)
+    return Optimizer(name, min_examples, needs_writer, guard, iterations, uses_weights, chooses, shows_as_is)
 
 
 _ALL = (
@@ -52,8 +54,8 @@ _ALL = (
     _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
     _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations, chooses=True),
     _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations, chooses=True),
-    _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True),
-    _optimizer("nearest", nearest.compile, min_examples=8),
+    _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True, shows_as_is=True),
+    _optimizer("nearest", nearest.compile, min_examples=8, shows_as_is=True),
 )
 
 OPTIMIZERS: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
@@ -61,10 +63,18 @@ OPTIMIZERS: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _
 
 
 def choose(
-    preferred: str, n_train: int, accuracy: float | None, has_writer: bool, rules: DecisionRules | None = None
+    preferred: str,
+    n_train: int,
+    accuracy: float | None,
+    has_writer: bool,
+    rules: DecisionRules | None = None,
+    *,
+    shows_examples: bool = True,
 ) -> OptimizerChoice | Unfit:
     """What to run: `preferred`, or by size and accuracy where it is `auto`; an Unfit says what is missing.
+    `shows_examples`: a predictor of the program can show an example as it is.
 
     Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
     """
-    return choose_from(OPTIMIZERS, preferred, Situation(n_train, accuracy, has_writer, rules or DecisionRules()))
+    situation = Situation(n_train, accuracy, has_writer, rules or DecisionRules(), shows_examples)
+    return choose_from(OPTIMIZERS, preferred, situation)

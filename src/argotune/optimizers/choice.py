@@ -29,12 +29,14 @@ class Unfit:
 
 @dataclass(frozen=True)
 class Situation:
-    """What `auto` looks at. `accuracy` is the champion's, in 0..1, None when nobody measured it."""
+    """What `auto` looks at. `accuracy` is the champion's, in 0..1, None when nobody measured it. `shows_examples`: a
+    predictor of the program can show an example as it is."""
 
     n_train: int
     accuracy: float | None
     has_writer: bool
     rules: DecisionRules
+    shows_examples: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,17 @@ class AutoRule:
 
 
 AUTO_RULES = (
-    AutoRule(lambda s: s.n_train < s.rules.labeled_below, "labeled", "{n} training examples all fit into the prompt"),
+    AutoRule(
+        lambda s: s.n_train < s.rules.labeled_below and s.shows_examples,
+        "labeled",
+        "{n} training examples all fit into the prompt",
+    ),
+    AutoRule(
+        lambda s: not s.has_writer and not s.shows_examples,
+        "bootstrap",
+        "no predictor has both an input and an answer of the program, so none can show an example as it is, and no "
+        "teacher is named that writes instructions",
+    ),
     AutoRule(
         lambda s: not s.has_writer,
         "nearest",
@@ -103,6 +115,11 @@ def _missing(optimizer: Optimizer, situation: Situation) -> str | None:
     if situation.n_train < optimizer.min_examples:
         needed = counted(optimizer.min_examples, "training example")
         return f"{optimizer.name} needs {needed}, {situation.n_train} are here"
+    if optimizer.shows_as_is and not situation.shows_examples:
+        return (
+            f"{optimizer.name} shows examples as they are, and no predictor of the program has both an input and an "
+            "answer of them: set preferred_optimizer to bootstrap or auto"
+        )
     if optimizer.needs_writer and not situation.has_writer:
         return f"{optimizer.name} needs an LM that writes instructions: set lm.teacher_model or ARGOTUNE_TEACHER_MODEL"
     return None

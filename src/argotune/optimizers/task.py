@@ -64,7 +64,8 @@ class Optimizer:
 
     `iterations` tells how many candidates it tries where so many are asked for: 1 for a method that does not search.
     `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows. `chooses`: it
-    compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py).
+    compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py). `shows_as_is`: all that
+    it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Optimizer:
     iterations: Callable[[int], int]
     uses_weights: bool
     chooses: bool
+    shows_as_is: bool
 
 
 def bare_student(task: TrainingTask) -> dspy.Module:

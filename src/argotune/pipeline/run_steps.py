@@ -155,6 +155,7 @@ class Work:
             cut_short=None if self.run.forced else lessons.cut_short.get(self._program.name),
             is_forced=self._this.request.is_training_forced,
             by_preference=self._program.is_by_preference,
+            shows_examples=self._program.shows_examples,
             model=self._model(),
         )
 

@@ -83,6 +83,18 @@ class Program:
         outputs = [field for p in self.build().predictors() for field in asked_signature(p).output_fields.values()]
         return all(decision_type(field) is not None for field in outputs)
 
+    @cached_property
+    def shows_examples(self) -> bool:
+        """Whether one of its predictors can show an example as it is. DSPy leaves out a demonstration that has none of
+        a predictor's inputs, or none of its outputs (dspy/adapters/base.py), and says nothing of it: of a module that
+        asks one thing after another each predictor may lack a half."""
+        asked = [asked_signature(predictor) for predictor in self.build().predictors()]
+        return any(
+            not self.fields.answers.keys().isdisjoint(signature.output_fields)
+            and not set(self.fields.inputs).isdisjoint(signature.input_fields)
+            for signature in asked
+        )
+
     def lm_of(self, lms: LMs) -> Any:
         """The LM that answers: what writes in the place of one that scores labels, where that is not enough."""
         return lms.task if lms.writer is None or self.asks_for_labels_alone else lms.writer

@@ -36,6 +36,19 @@ def test_auto_follows_the_table(n_train: int, accuracy: float | None, has_writer
     assert because in choice.reason
 
 
+@pytest.mark.parametrize(
+    ("n_train", "has_writer", "optimizer"),
+    [(9, NONE, "bootstrap"), (5000, NONE, "bootstrap"), (9, WRITER, "bootstrap"), (201, WRITER, "gepa")],
+)
+def test_examples_are_shown_as_they_are_only_where_a_predictor_can(n_train: int, has_writer: bool, optimizer: str):
+    choice = choose("auto", n_train, None, has_writer, shows_examples=False)
+    assert (choice.optimizer, type(choice)) == (optimizer, OptimizerChoice)
+    for name in ("labeled", "nearest"):
+        refusal = choose(name, 64, None, has_writer, shows_examples=False)
+        assert isinstance(refusal, Unfit)
+        assert "no predictor of the program has both an input and an answer" in refusal.reason
+
+
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_wish_of_a_tenant_is_met_where_it_can_be(name: str):
     assert choose(name, 64, 0.5, WRITER) == OptimizerChoice(name, f"{name}: the tenant's config asks for it")

@@ -74,6 +74,23 @@ def test_a_module_needs_no_factory_and_its_fields_are_read(path, asked, optional
     assert why_not_tunable(program.build()) is None
 
 
+STEPS = {"desk:RewriteThenClassify", "desk:OnlyAsync", "desk:Nested", "desk:best"}
+
+
+@any_module
+def test_an_example_is_shown_as_it_is_by_a_module_of_one_step_alone(path, asked, optional, said):
+    program, _ = at(path)
+    assert program.shows_examples is (path not in STEPS)
+    lm, calls = scripted_writer(json_answers(**SAID))
+    module, question = program.build(), asked_of(program, texts(program, asked), texts(program, said))
+    for predictor in module.predictors():
+        predictor.demos = [dspy.Example({**asked, next(iter(asked)): "in the example", **said})]
+    score(
+        module, program, [question], LMs(task=lm, teacher=None, adapter=dspy.JSONAdapter(), names={}), lambda *_: None
+    )
+    assert any("in the example" in prompt for prompt in calls.asked) is program.shows_examples
+
+
 @any_module
 @pytest.mark.parametrize("method", ["labeled", "bootstrap", "nearest"])
 def test_a_module_is_trained_stored_and_asked(path, asked, optional, said, method):

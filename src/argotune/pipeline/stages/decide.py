@@ -44,7 +44,8 @@ class DecisionInputs:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
     where the rules decide; `level` is what the
-    next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first."""
+    next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first.
+    `shows_examples`: a predictor of the program can show an example as it is."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -58,6 +59,7 @@ class DecisionInputs:
     cut_short: CutShort | None = None
     is_forced: bool = False
     by_preference: bool = False
+    shows_examples: bool = True
     model: DecisionModel | None = None
 
 
@@ -157,7 +159,8 @@ def _out_of_reach(inputs: DecisionInputs, ahead: Outlook) -> str:
 def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
     rules = inputs.config.decisions
     n_train = inputs.context.real_sample_count + _synthetic_count(inputs)
-    return choose(optimizer, n_train, inputs.data.accuracy, inputs.has_writer, rules)
+    accuracy, can_show = inputs.data.accuracy, inputs.shows_examples
+    return choose(optimizer, n_train, accuracy, inputs.has_writer, rules, shows_examples=can_show)
 
 
 def _synthetic_count(inputs: DecisionInputs) -> int:
