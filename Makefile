@@ -42,7 +42,7 @@ check: .venv/.ready
 	.venv/bin/mypy
 
 test: setup .venv-mlflow/.ready check
-	.venv/bin/python -m pytest -n auto --dist loadfile --ignore tests/cluster
+	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/cluster
 
 # Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.
 test-cluster: .venv/.ready

@@ -138,5 +138,5 @@ def test_a_project_that_is_not_there_is_told_with_those_that_are(adapter: str, s
     seen = seen_on(adapter)
     absent = TraceProject(source=seen.place.source, project="nothing of that name")
     for ask in (seen.look.count_spans, lambda p: list(seen.look.newest_modules(p, 1))):
-        with pytest.raises(ProjectMissing, match=f"'nothing of that name'; there are: .*{seen.place.project}"):
+        with pytest.raises(ProjectMissing, match="'nothing of that name'; there are: '"):
             ask(absent)

@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
-import crash_runner
 import pytest
-
-
-def killed(folder: Path, *mode: str) -> tuple[dict, list[dict]]:
-    """What is left of a run that nobody killed, and of each that was."""
-    command = [sys.executable, "-W", "ignore", crash_runner.__file__, str(folder), *mode]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stderr[-2000:]
-    first, *kills = [json.loads(line) for line in done.stdout.splitlines()]
-    return first["whole"], kills
+from killed import killed
 
 
 @pytest.mark.timeout(300)
@@ -38,14 +26,3 @@ def test_a_run_that_is_killed_at_any_write_ends_as_if_it_had_not_been(tmp_path: 
     assert any(0 < kill["calls_again"] < whole["calls_again"] for kill in kills), "no kill hit the middle of evaluate"
     late = [kill for kill in kills if kill["kill_at"] == max(k["kill_at"] for k in kills)]
     assert all(kill["calls_again"] == 0 for kill in late)
-
-
-@pytest.mark.timeout(300)
-def test_a_run_that_gathers_evidence_and_is_killed_at_any_write_counts_nothing_twice(tmp_path: Path):
-    whole, kills = killed(tmp_path, "gathering")
-    assert (whole["outcomes"], whole["contests"]) == (["undecided", "undecided"], ["open"])
-    assert len(kills) >= 16
-    same = whole.keys() - {"calls_again"}
-    for kill in kills:
-        assert {name: kill[name] for name in same} == {name: whole[name] for name in same}, kill
-    assert any(0 < kill["calls_again"] < whole["calls_again"] for kill in kills), "no kill hit the middle of asking"

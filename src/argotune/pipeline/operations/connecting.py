@@ -13,7 +13,6 @@ from argotune.data.fields import Fields
 from argotune.data.found_programs import BARE, FoundField, FoundProgram, ProgramSorter, is_outermost
 from argotune.data.found_remarks import FoundRemark, KnownAnswers, found_remarks
 from argotune.data.found_tenants import FoundKey, TenantKeys
-from argotune.data.guards.masking import mask
 from argotune.data.openinference import SESSION, read_decision
 from argotune.data.project_survey import ProjectSurvey
 from argotune.data.span_format import UnusableSpan
@@ -237,6 +236,8 @@ class _Surveyed:
 
     def shown(self, text: str) -> str:
         """What may be shown of a text: what the tenant's rules do not mask."""
+        from argotune.data.guards.masking import mask  # brings NumPy, which the command line of a trigger does without
+
         return mask(text, self._rules).text
 
     def add(self, span: Span) -> None:

@@ -1,0 +1,19 @@
+"""Runs that are killed at each of their writes, in processes of their own (crash_runner.py)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import crash_runner
+
+
+def killed(folder: Path, *mode: str) -> tuple[dict, list[dict]]:
+    """What is left of a run that nobody killed, and of each that was."""
+    command = [sys.executable, "-W", "ignore", crash_runner.__file__, str(folder), *mode]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, *kills = [json.loads(line) for line in done.stdout.splitlines()]
+    return first["whole"], kills
