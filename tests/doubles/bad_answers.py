@@ -16,7 +16,7 @@ BAD_ANSWERS: dict[str, tuple[dict[str, Any], type[ArgotuneError], str, int]] = {
     # what is answered, as which error it is told, in which words, and after how many attempts
     "401": ({"status": 401}, AccessDenied, "401; check {credentials}", 1),
     "403": ({"status": 403}, AccessDenied, "403", 1),
-    "404": ({"status": 404, "body": b"<html>Not Found"}, ConfigInvalid, "{address}: no {product} there", 1),
+    "404": ({"status": 404, "body": b"<html>Not Found"}, ConfigInvalid, "{address}: no {product} there.*Not Found", 1),
     "429": ({"status": 429}, RateLimited, "429", 3),
     "500": ({"status": 500, "body": b"Internal"}, Unavailable, "500: Internal", 3),
     "503": ({"status": 503}, Unavailable, "503", 3),
