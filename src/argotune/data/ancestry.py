@@ -70,16 +70,22 @@ def _placed(span: Span, known: Mapping[str, Link], asked: Collection[str]) -> Pl
     return Placed(replace(span, above=tuple(above)) if above else span, not is_missing)
 
 
-def decision_around(span_id: str, parents: Mapping[str, str | None], decisions: Sequence[str]) -> str | None:
-    """The decision of a trace that a span is or lies in; else the one that the trace has, None where it has several.
+def decision_around(span_id: str | None, parents: Mapping[str, str | None], decisions: Sequence[str]) -> str | None:
+    """The decision of a trace that something said of a span is about: the one that the span is or lies in, else the one
+    that lies in it; None where several do, or none, as in what lies beside it. `span_id` None is the whole trace.
 
-    `parents` says of spans what each began in.
+    `parents` says of each span what it began in.
     """
-    at: str | None = span_id
-    for _ in range(MOST_LEVELS):
-        if at is None or at in decisions:
-            break
-        at = parents.get(at)
-    if at in decisions:
-        return at
-    return decisions[0] if len(decisions) == 1 else None
+    inside = [decision for decision in decisions if span_id is None or span_id in _upwards(decision, parents)]
+    around = [] if span_id is None else [id for id in _upwards(span_id, parents) if id in decisions]
+    if around:
+        return around[0]
+    return inside[0] if len(inside) == 1 else None
+
+
+def _upwards(span_id: str, parents: Mapping[str, str | None]) -> list[str]:
+    """A span and those in which it lies, the nearest first."""
+    found = [span_id]
+    while (parent := parents.get(found[-1])) and len(found) < MOST_LEVELS:
+        found.append(parent)
+    return found

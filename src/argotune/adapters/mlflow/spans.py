@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from argotune.adapters.json_http import storable_json
-from argotune.data.ancestry import MOST_BELOW
+from argotune.data.ancestry import MOST_BELOW, decision_around
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
 from argotune.data.spans import Ancestor, Json, Span
 from argotune.data.tenancy import SESSION, USER
@@ -136,20 +136,19 @@ class Decisions:
         found = list(spans_named(trace, info, names))
         outer = [span for span in found if not any(is_module(a.name, a.kind) for a in span.above)]
         self._ids = [span.span_id for span in outer]
-        self._parents = {_span_id(row["span_id"]): _parent_id(row) for row in trace["spans"]}
+        self._parents = {
+            self._placed(_span_id(row["span_id"])): self._placed(parent) if (parent := _parent_id(row)) else None
+            for row in trace["spans"]
+        }
 
     def assessed_by(self, assessment: Mapping[str, Any]) -> str | None:
-        """The id of the decision that an assessment is of: the span itself or the decision that it lies in; where it is
-        on the whole trace or above the decisions, the one that there is, None where there are several or none."""
+        """The id of the decision that an assessment is of, None where it is of several or of none."""
         span_id = assessment.get("span_id")
-        for _ in range(MAX_ABOVE):
-            if not span_id:
-                break
-            place = SpanPlace(self._trace_id, str(span_id)).id
-            if place in self._ids or not self._parents:
-                return place
-            span_id = self._parents.get(str(span_id))
-        return self._ids[0] if len(self._ids) == 1 else None
+        place = self._placed(str(span_id)) if span_id else None
+        return place if place and not self._parents else decision_around(place, self._parents, self._ids)
+
+    def _placed(self, span_id: str) -> str:
+        return SpanPlace(self._trace_id, span_id).id
 
 
 def _span(id: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], info: TraceInfo) -> Span:

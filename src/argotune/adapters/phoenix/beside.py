@@ -98,11 +98,12 @@ class AnnotationsBeside:
         self, places: Sequence[_SpanAt], names: Sequence[str], decisions: Mapping[str, list[str]]
     ) -> Iterator[Annotation]:
         of_span = {place.span_id: place for place in places if place.trace_id in decisions}
-        above = self._bound.parents(place.parent_id for place in of_span.values() if place.parent_id)
+        known = {place.span_id: place.parent_id for place in of_span.values()}
+        deciding = (id for found in decisions.values() for id in found)
+        parents = {**self._bound.parents([*filter(None, known.values()), *deciding]), **known}
         for annotation in self._asked("span", sorted(of_span), names):
             place = of_span[annotation.span_id]
-            passed = {place.span_id: place.parent_id, **above}
-            id = decision_around(place.span_id, passed, decisions[place.trace_id])
+            id = decision_around(place.span_id, parents, decisions[place.trace_id])
             if id is not None:
                 yield replace(annotation, span_id=id)
 
