@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 import dspy
 
 from argotune.data.examples import Example
-from argotune.errors import ConfigInvalid, NoContent, ProgramFailed
+from argotune.errors import ConfigInvalid, NoContent, ProgramFailed, Unanswered
 from argotune.errors.lines import in_short
 from argotune.lm.effort import UNKNOWN, Effort, Measuring, Stopwatch
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
-from argotune.programs.failures import missed, raising_as, stopping_error
+from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
 from argotune.programs.program import Appraisal, Program, dspy_example
 from argotune.programs.untraced import untraced
@@ -230,10 +230,11 @@ def _score_one(job: _Job) -> Scored:
     if lack := lack_in(program, prediction, answers):
         return replace(found, lack=lack, why=str(prediction.get("lack_told") or lack))
     try:
-        score = program.worth(job.example, prediction)
-    except Exception as error:  # so may its metric, which may ask an LM
-        if stopping := stopping_error(error):
-            raise stopping from error
+        with raising_as(ProgramFailed, "its metric failed"):
+            score = program.worth(job.example, prediction)
+    except ProgramFailed as error:
+        return replace(found, lack=Lack.FAILED, why=str(error))
+    except Unanswered as error:  # of an LM that the metric asks
         return replace(found, lack=Lack.FAILED, why=f"its metric failed: {in_short(error)}")
     return replace(found, score=_in_range(program, score))
 

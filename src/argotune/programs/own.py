@@ -82,11 +82,10 @@ def _with_rubric(program: Program, config: RoutingConfigUnified) -> Program:
 def why_not_tunable(module: dspy.Module) -> str | None:
     """Why a module cannot be tuned, in a sentence that names what is in the way; None where it can be."""
     try:
-        read_fields("_", module)
+        with raising_as(ConfigInvalid, "its fields cannot be read"):
+            read_fields("_", module)
     except ConfigInvalid as error:
         return str(error).removeprefix("programs._: ")
-    except Exception as error:  # noqa: BLE001 - it is a user's module, which may be of any form
-        return f"its fields cannot be read: {type(error).__name__}: {error}"
     return None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Any
 
 import dspy
@@ -24,19 +26,20 @@ def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]
     (dspy.BestOfN) would hide: an error of an LM that is about more than this question.
     """
     watch = _Stopping()
-    with dspy.context(trace=[], callbacks=[*dspy.settings.get("callbacks", []), watch]):
-        try:
-            return as_prediction(program, module(**inputs))
-        except Exception as error:
-            if watch.stopping is not None:
-                raise watch.stopping from error
-            raise
+    with watch, dspy.context(trace=[], callbacks=[*dspy.settings.get("callbacks", []), watch]):
+        return as_prediction(program, module(**inputs))
 
 
-class _Stopping(BaseCallback):
-    """Remembers the first error of an LM that ends the work."""
+class _Stopping(BaseCallback, AbstractContextManager[None]):
+    """Remembers the first error of an LM that ends the work; whatever else fails in the block then is that error."""
 
     stopping: ArgotuneError | None = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self.stopping is not None and isinstance(error, Exception):
+            raise self.stopping from error
 
     def on_lm_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:  # noqa: ARG002
         self.stopping = self.stopping or stopping_error(exception)
