@@ -8,9 +8,10 @@ from contextlib import suppress
 import dspy
 
 from argotune.data.examples import Example
-from argotune.errors import ConfigInvalid
+from argotune.errors import ArgotuneError, ConfigInvalid, ProgramFailed
 from argotune.errors.lines import one_line
 from argotune.programs.evaluation import to_dspy
+from argotune.programs.failures import raising_as
 from argotune.programs.program import Program
 
 TRIED = 20
@@ -45,7 +46,7 @@ def _said(program: Program, example: dspy.Example) -> dict[str, object]:
 
 def _worth(program: Program, example: dspy.Example, said: Mapping[str, object]) -> float:
     """-1 where the metric cannot tell."""
-    with suppress(Exception):  # it is a user's, and may raise anything
+    with suppress(ArgotuneError), raising_as(ProgramFailed, f"{program.name}: its metric failed"):
         return program.worth(example, dspy.Prediction(**said))
     return -1.0
 

@@ -1,7 +1,7 @@
 """Rubric: an LM says how far an answer meets a text of criteria, and what would make it better.
 
 The rubric is the tenant's, question and answer are data. Whether its scores count is not known here: that takes people
-who have judged the same answers (labels/calibration.py).
+who have judged the same answers (pipeline/rubric.py).
 """
 
 from __future__ import annotations
