@@ -37,6 +37,16 @@ class Effort:
 UNKNOWN = Effort()
 
 
+@dataclass
+class Bill:
+    """What one call took, as whoever makes it says. None is unknown: the whole reservation of tokens counts then.
+    `tokens` are those of prompt and answer, `answer_tokens` of the answer alone."""
+
+    tokens: int | None = None
+    usd: float | None = None
+    answer_tokens: int | None = None
+
+
 class Measuring:
     """A block in which one answer is made; `effort` is known when the block has ended, however it ended.
 
@@ -46,7 +56,7 @@ class Measuring:
 
     def __init__(self, stopwatch: Stopwatch) -> None:
         self._stopwatch = stopwatch
-        self._bills: list[tuple[int | None, float | None, int | None]] = []
+        self._bills: list[Bill] = []
         self._is_reused = False
         self.effort = UNKNOWN
 
@@ -63,16 +73,20 @@ class Measuring:
         if self._is_reused:
             return
         is_seen = _Strays.count == self._strays and bool(self._bills)
-        self.effort = Effort(seconds, *(self._sums() if is_seen else ()))
+        self.effort = self._sum(seconds) if is_seen else Effort(seconds)
 
-    def _sums(self) -> tuple[int | None, float | None, int | None]:
-        """Tokens, dollars and tokens of answers of all calls; of each None where it is not known of all."""
-        tokens, usd, answer_tokens = zip(*self._bills, strict=True)
-        return _all_of(tokens, sum), _all_of(usd, math.fsum), _all_of(answer_tokens, sum)
+    def _sum(self, seconds: float) -> Effort:
+        """Of all calls; what is not known of each is unknown."""
+        return Effort(
+            seconds,
+            tokens=_all_of([bill.tokens for bill in self._bills], sum),
+            usd=_all_of([bill.usd for bill in self._bills], math.fsum),
+            answer_tokens=_all_of([bill.answer_tokens for bill in self._bills], sum),
+        )
 
-    def paid(self, tokens: int | None, usd: float | None, answer_tokens: int | None) -> None:
-        """A call took so much; None where nobody said."""
-        self._bills.append((tokens, usd, answer_tokens))
+    def paid(self, bill: Bill) -> None:
+        """A call took so much."""
+        self._bills.append(bill)
 
     def reused(self) -> None:
         """An answer to a call was there already."""
@@ -93,10 +107,10 @@ class _Strays:
     count = 0
 
 
-def note_paid(tokens: int | None, usd: float | None, answer_tokens: int | None) -> None:
+def note_paid(bill: Bill) -> None:
     """Tell whoever measures what a call took."""
     if measuring := _current.get():
-        measuring.paid(tokens, usd, answer_tokens)
+        measuring.paid(bill)
     else:
         _Strays.count += 1
 

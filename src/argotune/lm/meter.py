@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from argotune.errors import BudgetSpent
-from argotune.lm.effort import note_paid, note_reused
+from argotune.lm.effort import Bill, note_paid, note_reused
 from argotune.stats.wording import counted
 from argotune.tenants.config import BudgetLimits
 
@@ -74,7 +74,7 @@ class Meter:
         try:
             yield bill
         finally:
-            note_paid(bill.tokens, bill.usd, bill.answer_tokens)
+            note_paid(bill)
             self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
 
     def _reserve(self, max_tokens: int) -> None:
@@ -108,13 +108,3 @@ class Meter:
                 f"and the next call may take {max_tokens}{kept}"
             )
         return None
-
-
-@dataclass
-class Bill:
-    """What one call took, as whoever makes it says. None is unknown: the whole reservation of tokens counts then.
-    `tokens` are those of prompt and answer, `answer_tokens` of the answer alone."""
-
-    tokens: int | None = None
-    usd: float | None = None
-    answer_tokens: int | None = None
