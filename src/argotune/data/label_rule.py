@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -51,23 +51,17 @@ def label(
     weights: RewardWeights,
     min_confidence: float,
 ) -> Labelled | NoLabel:
-    """The right answer to an experience, from people, else from LLMs, else from its outcome.
+    """The right answer to an experience: what somebody says is right, else the answer given where somebody says that it
+    was, else what its outcome tells.
 
-    `annotations` maps (span id, answer field) to the one to believe (`annotations.strongest`). They are used at any
-    `confidence`: what the champion was unsure of is worth most when somebody else says what is right. Labels by
-    CODE are left out, as code knows the answer no better than the outcome does.
+    `annotations` maps (span id, answer field or name of a remark) to the one to believe (`annotations.strongest`). They
+    are used at any `confidence`: what the champion was unsure of is worth most when somebody else says what is right.
     """
     if not fields.read_all(experience.inputs):
         return NoLabel.NOT_OF_TYPE
-    given = {
-        name: found
-        for name in fields.answers
-        if (found := annotations.get((experience.span_id, name))) and found.kind != "CODE" and found.label.strip()
-    }
-    if given:
+    if given := _given(experience, annotations, fields):
         return _from_annotations(given, fields)
-    verdict = annotations.get((experience.span_id, VERDICT))
-    if verdict and verdict.kind != "CODE":
+    if verdict := _verdict(experience, annotations):
         return _from_verdict(experience, verdict, fields)
     return _from_outcome(with_remarks(experience, annotations), fields, weights, min_confidence)
 
@@ -75,10 +69,24 @@ def label(
 def is_confirmed(experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields) -> bool:
     """Whether a label says no more than that the answer given was right. Such labels lie where the champion was right,
     so nothing may be judged by them alone."""
-    names = (annotations.get((experience.span_id, name)) for name in fields.answers)
-    has_answers = any(found and found.kind != "CODE" and found.label.strip() for found in names)
-    verdict = annotations.get((experience.span_id, VERDICT))
-    return not has_answers and verdict is not None and verdict.kind != "CODE"
+    return not _given(experience, annotations, fields) and _verdict(experience, annotations) is not None
+
+
+def _given(
+    experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields
+) -> dict[str, Annotation]:
+    """What people or LLMs say is right, by answer field. Code knows that no better than the outcome does."""
+    found = {name: _not_of_code(annotations.get((experience.span_id, name))) for name in fields.answers}
+    return {name: annotation for name, annotation in found.items() if annotation and annotation.label.strip()}
+
+
+def _verdict(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Annotation | None:
+    """What people or LLMs say of the answer given."""
+    return _not_of_code(annotations.get((experience.span_id, VERDICT)))
+
+
+def _not_of_code(annotation: Annotation | None) -> Annotation | None:
+    return annotation if annotation and annotation.kind != "CODE" else None
 
 
 def _from_verdict(experience: Experience, verdict: Annotation, fields: Fields) -> Labelled | NoLabel:
@@ -87,8 +95,7 @@ def _from_verdict(experience: Experience, verdict: Annotation, fields: Fields) -
     if not fields.allow(experience.answers):
         return NoLabel.OUTDATED
     expected = shared(*((name, experience.answers[name]) for name in fields.answers))
-    source, weight = (LabelSource.HUMAN, 1.0) if verdict.kind == "HUMAN" else (LabelSource.LLM, LLM_WEIGHT)
-    return Labelled(expected, source, weight, verdict.updated_at)
+    return _labelled(expected, [verdict])
 
 
 def with_remarks(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Experience:
@@ -120,9 +127,14 @@ def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labell
     if unread:
         is_closed = any(fields.answers[name] is not None for name in unread)
         return NoLabel.UNKNOWN_LABEL if is_closed else NoLabel.NOT_OF_TYPE
-    by_people = all(annotation.kind == "HUMAN" for annotation in given.values())
-    source, weight = (LabelSource.HUMAN, 1.0) if by_people else (LabelSource.LLM, LLM_WEIGHT)
-    return Labelled(expected, source, weight, max(annotation.updated_at for annotation in given.values()))
+    return _labelled(expected, given.values())
+
+
+def _labelled(expected: Mapping[str, str], by: Collection[Annotation]) -> Labelled:
+    """A right answer by people where all that was said is theirs, else by LLMs; as of the last of it."""
+    is_of_people = all(annotation.kind == "HUMAN" for annotation in by)
+    source, weight = (LabelSource.HUMAN, 1.0) if is_of_people else (LabelSource.LLM, LLM_WEIGHT)
+    return Labelled(expected, source, weight, max(annotation.updated_at for annotation in by))
 
 
 def _from_outcome(
@@ -146,7 +158,8 @@ def _from_outcome(
 
 @dataclass(frozen=True)
 class Labels:
-    """The annotations to believe by (span id, answer field), and those that count on the test split."""
+    """The annotations to believe, by (span id, answer field or name of a remark), and those that count on the test
+    split."""
 
     believed: Mapping[tuple[str, str], Annotation]
     on_test: Mapping[tuple[str, str], Annotation]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from argotune.data.spans import Json
 from argotune.lm.effort import UNKNOWN, Effort
@@ -72,7 +72,7 @@ class TrackedRun:
     facts: Facts
     started_at: datetime
     ended_at: datetime
-    states: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
