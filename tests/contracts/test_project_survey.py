@@ -20,7 +20,8 @@ from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.survey import PhoenixSurvey
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.annotations import Annotation
-from argotune.data.found_programs import OF_DSPY, class_of, is_outermost
+from argotune.data.found_programs import OF_DSPY, class_of
+from argotune.data.openinference import is_outermost
 from argotune.data.project_survey import ProjectSurvey
 from argotune.data.stream import Stream
 from argotune.errors import ProjectMissing

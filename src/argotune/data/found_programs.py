@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from argotune.data.field_types import as_text
-from argotune.data.openinference import FILE, INPUTS, KIND, OF_PREDICT, OUTPUTS, is_module, object_in
+from argotune.data.openinference import FILE, INPUTS, OF_PREDICT, OUTPUTS, object_in
 from argotune.data.span_format import UnusableSpan
 from argotune.data.spans import Json, Span
 
@@ -92,11 +92,6 @@ class FoundProgram:
     def asks(self) -> tuple[frozenset[str], frozenset[str]]:
         """The names of its inputs and answers."""
         return frozenset(f.name for f in self.inputs), frozenset(f.name for f in self.answers)
-
-
-def is_outermost(span: Span) -> bool:
-    """Whether a span is a module's that lies in no other."""
-    return is_module(span.name, span.attributes.get(KIND)) and not any(is_module(a.name, a.kind) for a in span.above)
 
 
 def class_of(span: Span) -> str:
@@ -205,8 +200,9 @@ class _GrowingField:
         self._count += 1
         self._types[type_name(value)] += 1
         text = as_text(value)
-        if len(self._samples) < SAMPLES and text[: SAMPLE_CHARS * 20] not in self._samples:
-            self._samples.append(text[: SAMPLE_CHARS * 20])
+        sample = text[: SAMPLE_CHARS * 20]
+        if len(self._samples) < SAMPLES and sample not in self._samples:
+            self._samples.append(sample)
         if self._texts is not None:
             self._texts[text[: LABEL_CHARS + 1]] += 1
             if len(text) > LABEL_CHARS or len(self._texts) > MOST_LABELS:

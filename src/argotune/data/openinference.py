@@ -27,11 +27,11 @@ from argotune.data.span_format import (
 )
 from argotune.data.spans import Json, Span
 from argotune.data.stream import Stream
-from argotune.data.tenancy import whose
+from argotune.data.tenancy import SESSION, whose
 
 KIND = "openinference.span.kind"
 INPUTS, OUTPUTS = "input.value", "output.value"
-SESSION, TAGS, VERSION = "session.id", "tag.tags", "metadata.argotune_version"
+TAGS, VERSION = "tag.tags", "metadata.argotune_version"
 
 HIDDEN = "__REDACTED__"
 """What OPENINFERENCE_HIDE_INPUTS and _OUTPUTS leave of a value."""
@@ -55,6 +55,11 @@ _CLASS = re.compile(r"[A-Za-z_][\w.]{0,99}(?=:|$)")
 def is_module(name: str, kind: Json) -> bool:
     """Whether a span is a module's, not of what a module asks: `Predict.forward`, not `Predict(Route).forward`."""
     return kind == "CHAIN" and name.endswith((".forward", ".aforward")) and "(" not in name
+
+
+def is_outermost(span: Span) -> bool:
+    """Whether a span is a module's that lies in no other."""
+    return is_module(span.name, span.attributes.get(KIND)) and not any(is_module(a.name, a.kind) for a in span.above)
 
 
 def signature_in(name: str) -> str | None:
@@ -105,7 +110,7 @@ def _left_out(span: Span, stream: Stream) -> UnusableSpan | bool:
     is_ours = whose(span, stream.tenant_id, stream.binding)
     if is_ours is not True:
         return UnusableSpan.NO_TENANT if is_ours is None else False
-    if not is_module(span.name, span.attributes.get(KIND)) or any(is_module(a.name, a.kind) for a in span.above):
+    if not is_outermost(span):
         return UnusableSpan.INNER
     if any(tag in stream.binding.leave_out_tags for tag in _tags(span.attributes.get(TAGS))):
         return UnusableSpan.TAGGED

@@ -19,10 +19,10 @@ from argotune.adapters.phoenix.spans import (
     text_in,
     time_of,
 )
-from argotune.data.openinference import INPUTS, KIND, OUTPUTS, SESSION, TAGS, VERSION
+from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, VERSION
 from argotune.data.spans import Json, Span
 from argotune.data.stream import Stream
-from argotune.data.tenancy import is_of_decision
+from argotune.data.tenancy import SESSION, is_of_decision
 
 Row = Mapping[str, Any]
 

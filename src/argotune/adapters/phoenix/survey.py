@@ -16,8 +16,8 @@ from argotune.adapters.phoenix.query import Query, read
 from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import Link, placed
 from argotune.data.annotations import Annotation
-from argotune.data.found_programs import OF_DSPY, class_of, is_outermost
-from argotune.data.openinference import KIND
+from argotune.data.found_programs import OF_DSPY, class_of
+from argotune.data.openinference import KIND, is_outermost
 from argotune.data.spans import Ancestor, Json, Span
 from argotune.errors import BadAnswer, NotFound, ProjectMissing
 from argotune.errors.lines import told

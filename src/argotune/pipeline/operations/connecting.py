@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue, ValidationError
 
 from argotune.data.fields import Fields
-from argotune.data.found_programs import BARE, FoundField, FoundProgram, ProgramSorter, is_outermost
+from argotune.data.found_programs import BARE, FoundField, FoundProgram, ProgramSorter
 from argotune.data.found_remarks import FoundRemark, KnownAnswers, found_remarks
 from argotune.data.found_tenants import FoundKey, TenantKeys
-from argotune.data.openinference import SESSION, read_decision
+from argotune.data.openinference import is_outermost, read_decision
 from argotune.data.project_survey import ProjectSurvey
 from argotune.data.span_format import UnusableSpan
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
-from argotune.data.tenancy import tenant_said, whose
+from argotune.data.tenancy import SESSION, tenant_said, whose
 from argotune.errors import ConfigInvalid, Conflict, NotFound, first_problem
 from argotune.store.port import Store
 from argotune.tenants.binding import BoundProgram, SourceName, TraceBinding, TraceProject
