@@ -45,19 +45,22 @@ def report(this: Pass, run: Run, trained: Reported) -> Run:
 
     While a contest is open its totals are shown and nothing of its answers: who saw them could tune to them.
     """
-    now, found = this.now, dict[str, Any]()
-    if isinstance(run.verdict, Undecided):
-        found = _shown_open(this, run, trained.contest)
-    else:
-        answers = _answers(this.contests.pages(trained.contest.id))
-        links = this.ports.tracker.publish(_tracked(this, run, trained, answers, now))
-        found = {"dataset_link": links.dataset, "comparison_link": links.comparison}
-    ended = this.book.advanced(run, RunState.REPORTED, ended_at=now, **found)
+    now = this.now
+    is_open = isinstance(run.verdict, Undecided)
+    shown = _shown_open(this, run, trained.contest) if is_open else _published(this, run, trained, now)
+    ended = this.book.advanced(shown, RunState.REPORTED, ended_at=now)
     of_trainer = ledger_record_of_trainer(trained.run, ended) if trained.run.id != run.id else ()
     return this.book.keep(ended, (*ledger_records(ended), *of_trainer))
 
 
-def _shown_open(this: Pass, run: Run, contest: Contest) -> dict[str, Any]:
+def _published(this: Pass, run: Run, trained: Reported, now: datetime) -> Run:
+    """The run with its links to the tracker's pages."""
+    answers = _answers(this.contests.pages(trained.contest.id))
+    links = this.ports.tracker.publish(_tracked(this, run, trained, answers, now))
+    return run.model_copy(update={"dataset_link": links.dataset, "comparison_link": links.comparison})
+
+
+def _shown_open(this: Pass, run: Run, contest: Contest) -> Run:
     """Show the totals of an open contest. They are a convenience: where the tracker takes none the run goes on, and
     counts it."""
     verdict = run.verdict
@@ -67,8 +70,8 @@ def _shown_open(this: Pass, run: Run, contest: Contest) -> dict[str, Any]:
         this.ports.tracker.show_open(totals)
     except ArgotuneError as error:
         log.warning("%s: the tracker does not show how its contest stands: %s", run.program, error)
-        return {"counts": {**run.counts, NOT_SHOWN: 1}}
-    return {}
+        return run.model_copy(update={"counts": {**run.counts, NOT_SHOWN: 1}})
+    return run
 
 
 def _open_facts(contest: Contest, numbers: Numbers) -> Facts:
