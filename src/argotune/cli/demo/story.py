@@ -81,9 +81,9 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
     lms = serving_lms(ports.lms, config.lm)
     prefix = settings.phoenix_project_prefix
     with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
-        spans = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
-    done.write_text(f"{spans}\n")
-    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {counted(spans, 'span')} written")
+        decisions = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
+    done.write_text(f"{decisions}\n")
+    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {counted(decisions, 'decision')} traced")
 
 
 def _explain(runs: Sequence[Run]) -> None:
