@@ -173,7 +173,7 @@ WRONG: dict[str, tuple[dict[str, Any], type[ArgotuneError], str]] = {
     "another framework": (
         {"place": TraceProject(project="agents")},
         ConfigInvalid,
-        "'agents' is of another framework than DSPy: 1 spans, none named <Class>.forward",
+        "'agents' is of another framework than DSPy: 1 span, none named <Class>.forward",
     ),
     "a path that does not load": (
         {"programs": {"support": "no_such_shop:Support"}},

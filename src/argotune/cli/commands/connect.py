@@ -8,7 +8,7 @@ import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import get_args
 
 from argotune.cli.flags import Commands, add_json, add_phoenix, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import settings_of, store_of
@@ -29,6 +29,7 @@ from argotune.pipeline.operations.connecting import (
     place_named,
     write_connection,
 )
+from argotune.stats.wording import counted
 
 MOST_SHOWN = 20
 
@@ -123,10 +124,10 @@ def _is_agreed(tenant_id: str) -> bool:
 
 def _show(connection: Connection) -> None:
     sight = connection.sight
-    counted = "" if sight.spans is None else f"{sight.spans} spans; "
+    spans = "" if sight.spans is None else f"{counted(sight.spans, 'span')}; "
     own = "" if sight.own == sight.decisions else f", {sight.own} of them this tenant's"
     say(
-        f"{sight.place.project} ({sight.place.source}): {counted}"
+        f"{sight.place.project} ({sight.place.source}): {spans}"
         f"of the newest {sight.sampled} of modules {sight.decisions} are decisions{own}"
     )
     for program in sight.programs[:MOST_SHOWN]:
@@ -150,10 +151,10 @@ def _part(title: str) -> None:
 
 
 def _show_program(program: FoundProgram, in_all: int | None) -> None:
-    counts = [_number(program.decisions, "decision")]
+    counts = [counted(program.decisions, "decision")]
     counts += [f"{program.failures} failed"] if program.failures else []
     counts += [f"{program.changed} with other fields than the newest"] if program.changed else []
-    counts += [f"{_number(in_all, f'span of {program.span}', f'spans of {program.span}')} in all"] if in_all else []
+    counts += [f"{counted(in_all, f'span of {program.span}', f'spans of {program.span}')} in all"] if in_all else []
     oldest, newest = (f"{at:%Y-%m-%d %H:%M}" for at in (program.oldest, program.newest))
     _part(f"{program.title}: {', '.join(counts)}; {oldest} to {newest}")
     rows = [_field_row("asked", field) for field in program.inputs]
@@ -162,10 +163,6 @@ def _show_program(program: FoundProgram, in_all: int | None) -> None:
         table(["", "FIELD", "TYPE", "IN", "FOR EXAMPLE"], rows)
     for why, count in program.left_out.items():
         say(f"  not to be read: {why}: {count}")
-
-
-def _number(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _field_row(side: str, field: FoundField) -> list[str]:
@@ -178,7 +175,7 @@ def _show_keys(keys: Sequence[FoundKey]) -> None:
         _part("What could say whose a decision is (--tenant-key):")
         table(
             ["  KEY", "IN", "VALUES", "MOST FREQUENT"],
-            [[f"  {k.key}", f"{k.share:.0%}", str(k.different), _counted(k.values)] for k in keys[:MOST_SHOWN]],
+            [[f"  {k.key}", f"{k.share:.0%}", str(k.different), _with_counts(k.values)] for k in keys[:MOST_SHOWN]],
         )
 
 
@@ -195,18 +192,18 @@ def _remark_row(remark: FoundRemark) -> list[str]:
     meaning = remark.meaning
     means = remark.advice if meaning is None else f"{meaning.means} {meaning.field or ''}".strip()
     scores = "" if remark.scores is None else f"scores {remark.scores[0]:g} to {remark.scores[1]:g}"
-    example = ", ".join(filter(None, [_counted(remark.labels), scores]))
-    return [f"  {remark.name}", str(remark.count), _counted(remark.kinds), remark.looks, means, example]
+    example = ", ".join(filter(None, [_with_counts(remark.labels), scores]))
+    return [f"  {remark.name}", str(remark.count), _with_counts(remark.kinds), remark.looks, means, example]
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _with_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _show_fit(fit: Fit) -> None:
     failed = f", {fit.failed} of them failed" if fit.failed else ""
     judged = "people say which of two answers is better" if fit.by_preference else "answers are compared with labels"
-    _part(f"{fit.name} = {fit.path}: {_number(fit.read, 'decision')} can be read{failed}; {judged}")
+    _part(f"{fit.name} = {fit.path}: {counted(fit.read, 'decision')} can be read{failed}; {judged}")
     for difference in fit.differences:
         say(f"  {difference}")
     for why, count in fit.left_out.items():
@@ -241,7 +238,7 @@ def _again(arguments: Namespace) -> str:
     return shlex.join(words)
 
 
-def _as_json(connection: Connection) -> dict[str, Any]:
+def _as_json(connection: Connection) -> dict[str, object]:
     sight = asdict(connection.sight)
     sight["place"] = connection.sight.place.model_dump(mode="json")
     for program in sight["programs"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, ValidationError
@@ -20,6 +20,7 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.data.tenancy import SESSION, tenant_said, whose
 from argotune.errors import ConfigInvalid, Conflict, NotFound, first_problem
+from argotune.stats.wording import counted
 from argotune.store.port import Store
 from argotune.tenants.binding import BoundProgram, SourceName, TraceBinding, TraceProject
 from argotune.tenants.bound_config import changes_between, rebound
@@ -183,15 +184,11 @@ def _config_there(store: Store, tenant_id: str) -> RoutingConfigUnified | None:
 def _completed(wanted: Wanted, before: RoutingConfigUnified | None) -> Wanted:
     """With what the tenant's config says already and nobody says now."""
     bound = before.traces if before and before.traces and before.traces.place == wanted.place else None
-    is_said = wanted.tenant_key is not None or bound is None
-    return Wanted(
-        wanted.place,
-        wanted.tenant_id,
-        wanted.programs or _programs_there(before, bound),
-        wanted.tenant_key if is_said or bound is None else bound.tenant_key,
-        wanted.tenant_value if is_said or bound is None else wanted.tenant_value or bound.tenant_value,
-        wanted.sample,
-    )
+    wanted = replace(wanted, programs=wanted.programs or _programs_there(before, bound))
+    if bound is None or wanted.tenant_key is not None:
+        return wanted
+    value = wanted.tenant_value or bound.tenant_value
+    return replace(wanted, tenant_key=bound.tenant_key, tenant_value=value)
 
 
 def _programs_there(before: RoutingConfigUnified | None, bound: TraceBinding | None) -> dict[str, str]:
@@ -232,7 +229,8 @@ class _Surveyed:
         self.sorter, self.keys = ProgramSorter(self.shown), TenantKeys()
         self.sampled = self.decisions = self.own = self.with_session = 0
         self.tenants: Counter[str] = Counter()
-        self._read: dict[str, Counter[str]] = {name: Counter() for name in programs}
+        self._read, self._failed = Counter[str](), Counter[str]()
+        self._left_out: dict[str, Counter[str]] = {name: Counter() for name in programs}
 
     def shown(self, text: str) -> str:
         """What may be shown of a text: what the tenant's rules do not mask."""
@@ -261,22 +259,24 @@ class _Surveyed:
             if span.name not in bound.span_names:
                 continue
             found = read_decision(span, Stream(self.wanted.tenant_id, name, self.binding), program.fields)
-            if found is not None:
-                key = str(found) if isinstance(found, UnusableSpan) else _FAILED if found.failure else _READ
-                self._read[name][key] += 1
+            if isinstance(found, UnusableSpan):
+                self._left_out[name][str(found)] += 1
+            elif found is not None:
+                self._read[name] += 1
+                self._failed[name] += bool(found.failure)
 
     def fit(self, name: str, found: Sequence[FoundProgram]) -> Fit:
         """How a program fits what was found."""
-        (program, bound), counts = self._programs[name], self._read[name]
+        program, bound = self._programs[name]
         alike = [each for each in found if each.span == bound.span and bound.signature in (None, each.signature)]
         is_alone = sum(each.span == bound.span for each in found) <= 1
         return Fit(
             name,
             self.wanted.programs[name],
             BoundProgram(span=bound.span) if is_alone else bound,
-            counts[_READ] + counts[_FAILED],
-            counts[_FAILED],
-            {why: count for why, count in counts.most_common() if why not in (_READ, _FAILED)},
+            self._read[name],
+            self._failed[name],
+            dict(self._left_out[name].most_common()),
             _differences(program.fields, alike),
             program.is_by_preference,
         )
@@ -289,9 +289,6 @@ class _Surveyed:
         fields = [program.fields for program, _ in self._programs.values()]
         own = {name: labels or () for each in fields for name, labels in each.answers.items()}
         return KnownAnswers(own or all_of_them, {**all_of_them, **own})
-
-
-_READ, _FAILED = "read", "failed"
 
 
 def binding_of(wanted: Wanted, programs: Mapping[str, BoundProgram]) -> TraceBinding:
@@ -331,7 +328,7 @@ def _check_found(wanted: Wanted, surveyed: _Surveyed, spans: int | None) -> None
     if spans == 0:
         raise NotFound(f"{project} has no spans yet: check that the application sends its traces there")
     if not surveyed.decisions:
-        of = f"{spans} spans" if spans is not None else f"the newest {wanted.sample} traces looked at"
+        of = counted(spans, "span") if spans is not None else f"the newest {wanted.sample} traces looked at"
         raise ConfigInvalid(f"{project} is of another framework than DSPy: {of}, none named <Class>.forward")
     if wanted.tenant_key and not surveyed.tenants:
         there = ", ".join(key.key for key in surveyed.keys.keys(surveyed.shown)[:10]) or "nothing that could be one"
