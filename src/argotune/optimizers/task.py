@@ -103,9 +103,11 @@ def appraisal_of(task: TrainingTask) -> Callable[..., Appraisal]:
 
     def appraisal(example: dspy.Example, prediction: object, *_trace: Any) -> Appraisal:
         try:
-            found = appraisal_on(task.program, example, as_prediction(task.program, prediction))
+            said = as_prediction(task.program, prediction)
         except TypeError:  # nothing, or what a user's `forward` returned instead
             return Appraisal(0.0)
+        try:
+            found = appraisal_on(task.program, example, said)
         except ProgramFailed as error:
             judged.lengthen()
             if judged.is_all:
