@@ -622,7 +622,7 @@ def test_an_undecided_contest_names_the_limit_that_ended_its_asking(n: int, limi
     run = one_pass(world, config)
     assert told in run.sentence
     for sentence in (run.sentence, contest_of(world).sentence):
-        assert told.partition("; ")[2] in sentence
+        assert told.rpartition("; ")[2] in sentence
         assert ("asking ended early" in sentence) == ("raise that limit" in sentence) == bool(told)
 
 
