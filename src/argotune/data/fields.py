@@ -48,6 +48,11 @@ class Fields:
     defaults: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
+    def asks(self) -> tuple[frozenset[str], frozenset[str]]:
+        """The names of its inputs and answers, by which spans of one class tell programs apart."""
+        return frozenset(self.inputs), frozenset(self.answers)
+
+    @property
     def preference(self) -> str:
         """The name of annotations that say which of two answers is better."""
         return preference_name(self.program)

@@ -47,6 +47,10 @@ class BoundProgram(_Frozen):
         """The names of the module's spans."""
         return f"{self.span}.forward", f"{self.span}.aforward"
 
+    def takes(self, span: str, signature: str | None) -> bool:
+        """Whether decisions of this class that ask this signature first may be the program's."""
+        return self.span == span and self.signature in (None, signature)
+
 
 class TraceBinding(TraceProject):
     """The project that a tenant's traces are in, and the programs in it, by module name.

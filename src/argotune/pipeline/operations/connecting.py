@@ -268,7 +268,7 @@ class _Surveyed:
     def fit(self, name: str, found: Sequence[FoundProgram]) -> Fit:
         """How a program fits what was found."""
         program, bound = self._programs[name]
-        alike = [each for each in found if each.span == bound.span and bound.signature in (None, each.signature)]
+        alike = [each for each in found if bound.takes(each.span, each.signature)]
         is_alone = sum(each.span == bound.span for each in found) <= 1
         return Fit(
             name,
@@ -375,8 +375,7 @@ def _refuse_twins(fits: Sequence[Fit], fields: Mapping[str, Fields]) -> None:
     """Raises ConfigInvalid for two programs that no span tells apart."""
     for number, one in enumerate(fits):
         for other in fits[:number]:
-            asks = [(set(fields[fit.name].inputs), set(fields[fit.name].answers)) for fit in (one, other)]
-            if one.bound == other.bound and asks[0] == asks[1]:
+            if one.bound == other.bound and fields[one.name].asks == fields[other.name].asks:
                 raise ConfigInvalid(
                     f"programs: {other.name!r} and {one.name!r} are both {one.bound.span} with the same fields, and no "
                     "span tells them apart: make one a class of its own"

@@ -75,12 +75,11 @@ def _refuse_twins(this: Pass, fields: Sequence[Fields]) -> None:
     binding, bound = this.stream.binding, this.stream.bound
     if binding is None or bound is None:
         return
-    asked = [(set(own.inputs), set(own.answers)) for own in fields]
+    asked = {own.asks for own in fields}
     for module, other in binding.programs.items():
-        is_alike = other.span == bound.span and bound.signature in (None, other.signature)
-        if module != this.module and is_alike:
+        if module != this.module and bound.takes(other.span, other.signature):
             programs = programs_of(this.config, module)
-            if any((set(p.fields.inputs), set(p.fields.answers)) in asked for p in programs):
+            if any(program.fields.asks in asked for program in programs):
                 raise ConfigInvalid(
                     f"traces.programs: {this.module!r} and {module!r} are both {bound.span} with the same fields: "
                     f"name the signature of {this.module!r}, or another class"
