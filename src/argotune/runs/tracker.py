@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from argotune.data.spans import Json
 from argotune.lm.effort import UNKNOWN, Effort
+
+SCORE = "score"
+"""What the number is called that compares an answer with the label."""
+
+SHOWN_CHARS = 7
+"""Of a version, in a list that people read."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,48 @@ class TrackedRun:
     started_at: datetime
     ended_at: datetime
     states: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What one version made of one example."""
+
+    example: TrackedExample
+    answers: Mapping[str, Json]
+    score: float | None
+    effort: Effort = UNKNOWN
+
+
+@dataclass(frozen=True)
+class Side:
+    """One version's part of a contest."""
+
+    run: TrackedRun
+    role: str
+    version: str
+    answered: Sequence[Answered]
+
+    @property
+    def name(self) -> str:
+        """What it is called in a list that people read."""
+        return f"{self.run.program} {self.version[:SHOWN_CHARS]} {self.role}"
+
+    @property
+    def efforts(self) -> dict[str, float | int]:
+        """The means of what its answers took."""
+        return mean_efforts([each.effort for each in self.answered])
+
+
+def sides_of(run: TrackedRun) -> Iterator[Side]:
+    """Both versions' parts with the examples that each answered, the champion's first."""
+    champion = [(e, e.champion_answers, e.champion_score, e.champion_effort) for e in run.examples]
+    challenger = [(e, e.challenger_answers, e.challenger_score, e.challenger_effort) for e in run.examples]
+    for role, version, found in (
+        ("champion", run.champion_version, champion),
+        ("challenger", run.challenger_version, challenger),
+    ):
+        answered = [Answered(e, answers, score, effort) for e, answers, score, effort in found if answers is not None]
+        yield Side(run, role, version, answered)
 
 
 @dataclass(frozen=True)

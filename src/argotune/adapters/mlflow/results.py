@@ -11,8 +11,7 @@ from typing import Any, TypeGuard
 
 from argotune.adapters.json_http import storable_json
 from argotune.data.spans import Json
-from argotune.lm.effort import UNKNOWN, Effort
-from argotune.runs.tracker import TrackedExample, TrackedRun, mean_efforts
+from argotune.runs.tracker import SCORE, Answered, Side, TrackedExample, TrackedRun, sides_of
 from argotune.store.sealing import digest
 
 TABLE = "eval_results_table.json"
@@ -21,9 +20,6 @@ TABLE = "eval_results_table.json"
 PROGRAM = "program.json"
 
 RUN, ROLE, VERSION = "argotune.run", "argotune.role", "argotune.version"
-
-SHOWN_CHARS = 7
-"""Of a version, in a list that people read."""
 
 PARAMS_AT_ONCE = 100
 METRICS_AT_ONCE = 1000
@@ -35,27 +31,10 @@ TABLE_SHOWN = {"key": "mlflow.loggedArtifacts", "value": json.dumps([{"path": TA
 CHOICES = ("seed", "max_iterations")
 """Numbers that somebody chose: parameters, where other numbers are metrics."""
 
-SCORE = "score"
-
 
 @dataclass(frozen=True)
-class Answered:
-    """What one version made of one example."""
-
-    example: TrackedExample
-    answers: Mapping[str, Json] | None
-    score: float | None
-    effort: Effort = UNKNOWN
-
-
-@dataclass(frozen=True)
-class Result:
-    """One version's part of a contest."""
-
-    run: TrackedRun
-    role: str
-    version: str
-    answered: Sequence[Answered]
+class Result(Side):
+    """One version's part of a contest, as MLflow is told it."""
 
     @property
     def state(self) -> Mapping[str, Any] | None:
@@ -74,13 +53,12 @@ class Result:
     def run_body(self) -> dict[str, Any]:
         """What the route that makes a run is told."""
         run = self.run
-        name = f"{run.program} {self.version[:SHOWN_CHARS]} {self.role}"
         about = {
             "mlflow.note.content": f"{self.role} {self.version} of {run.program}",
             "mlflow.source.name": "argotune",
         }
         tags = [*self.tags, *_pairs(about)]
-        return {"run_name": storable_json(name), "start_time": _ms(run.started_at), "tags": tags}
+        return {"run_name": storable_json(self.name), "start_time": _ms(run.started_at), "tags": tags}
 
     @property
     def files(self) -> dict[str, Mapping[str, Any]]:
@@ -97,7 +75,7 @@ class Result:
         """The mean score of the examples that were scored, how many there were, and the facts that are numbers."""
         scores = [a.score for a in self.answered if a.score is not None]
         own = {SCORE: math.fsum(scores) / len(scores)} if scores else {}
-        efforts = {name: float(n) for name, n in mean_efforts([a.effort for a in self.answered]).items()}
+        efforts = {name: float(n) for name, n in self.efforts.items()}
         return {**own, "scored_examples": float(len(scores)), **efforts, **dict(self._numbers())}
 
     @property
@@ -121,7 +99,7 @@ class Result:
             for parts in (
                 [a.example.inputs for a in self.answered],
                 [a.example.expected for a in self.answered],
-                [a.answers or {} for a in self.answered],
+                [a.answers for a in self.answered],
             )
         )
         columns = ["example", "split", "label_source", "span"]
@@ -142,10 +120,7 @@ class Result:
 
 def results_of(run: TrackedRun) -> Iterator[Result]:
     """Both versions' results, the champion's first."""
-    champion = [Answered(e, e.champion_answers, e.champion_score, e.champion_effort) for e in run.examples]
-    challenger = [Answered(e, e.challenger_answers, e.challenger_score, e.challenger_effort) for e in run.examples]
-    yield Result(run, "champion", run.champion_version, [a for a in champion if a.answers is not None])
-    yield Result(run, "challenger", run.challenger_version, [a for a in challenger if a.answers is not None])
+    return (Result(side.run, side.role, side.version, side.answered) for side in sides_of(run))
 
 
 def records(run: TrackedRun) -> list[dict[str, Any]]:
@@ -177,7 +152,7 @@ def _record(example: TrackedExample) -> dict[str, Any]:
 
 
 def _row(each: Answered, of_inputs: Sequence[str], of_expected: Sequence[str], of_answers: Sequence[str]) -> list[Json]:
-    example, answers = each.example, each.answers or {}
+    example, answers = each.example, each.answers
     return [
         *(example.id, example.split, example.label_source, example.span_id),
         *(example.inputs.get(name) for name in of_inputs),

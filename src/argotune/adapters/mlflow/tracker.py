@@ -8,7 +8,7 @@ from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
-from argotune.adapters.mlflow.names import model_name, results_name
+from argotune.adapters.mlflow.names import model_name
 from argotune.adapters.mlflow.results import (
     PROGRAM,
     RUN,
@@ -19,7 +19,7 @@ from argotune.adapters.mlflow.results import (
     records,
     results_of,
 )
-from argotune.adapters.project_names import project_name
+from argotune.adapters.project_names import project_name, results_name
 from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
 
 RECORDS_AT_ONCE = 500

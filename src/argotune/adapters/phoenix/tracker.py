@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.adapters.json_http import ServerRefused, segment, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
-from argotune.adapters.project_names import project_name
+from argotune.adapters.project_names import project_name, results_name
 from argotune.data.spans import Json
 from argotune.errors import BadAnswer
-from argotune.lm.effort import UNKNOWN, Effort
-from argotune.runs.tracker import OpenTotals, TrackedExample, TrackedLinks, TrackedRun, mean_efforts
-
-SCORE = "score"
-"""The name of the evaluation that compares a run's answer with the label."""
+from argotune.runs.tracker import (
+    SCORE,
+    Answered,
+    OpenTotals,
+    Side,
+    TrackedExample,
+    TrackedLinks,
+    TrackedRun,
+    sides_of,
+)
 
 ABOUT = "Examples of one program of one tenant, with the split they belong to"
 PATCH = "mutation($input: PatchDatasetInput!) { patchDataset(input: $input) { dataset { id } } }"
 
 UPLOAD_ROWS = 2000
 LIST_ROWS = 500
-SHOWN_CHARS = 7
-"""Of a version, in a list that people read."""
 
 EXPERIMENT_ROWS = 50
 
@@ -36,23 +38,6 @@ WRITERS = 4
 """There is no route for many runs at once, so their requests go side by side."""
 
 ALREADY_THERE = 409
-
-
-@dataclass(frozen=True)
-class ExampleAnswer:
-    """What one program made of one example."""
-
-    example_id: str
-    answers: Mapping[str, Json] | None
-    score: float | None
-    effort: Effort = UNKNOWN
-    at: datetime | None = None
-
-    @property
-    def evaluations(self) -> dict[str, float]:
-        """By the name under which Phoenix shows each beside the answer; what is not known is left out."""
-        found = {SCORE: self.score, "tokens": self.effort.tokens, "usd": self.effort.usd}
-        return {name: float(value) for name, value in found.items() if value is not None}
 
 
 class PhoenixTracker:
@@ -68,16 +53,14 @@ class PhoenixTracker:
 
         Raises what PhoenixHttp raises; publishing again after any of it is safe.
         """
-        dataset_id, version_id = self._upload(_dataset_name(run.tenant_id, run.program), run.examples)
+        dataset_id, version_id = self._upload(results_name(run), run.examples)
         node_ids = self._node_ids(dataset_id, _scored_splits(run))
-        names = {role: f"{run.program} {version[:SHOWN_CHARS]} {role}" for role, version, _ in _roles(run)}
-        known = self._experiments(dataset_id, run.run_id, frozenset(names.values()), run.started_at - CLOCKS_APART)
-        ids = []
-        for role, version, answered in _roles(run):
-            name = names[role]
-            body = _experiment_body(run, name, role, version, version_id, mean_efforts([a.effort for a in answered]))
-            experiment_id = known.get(name) or self._created(dataset_id, body)
-            self._write(run, experiment_id, {_id(node_ids, a.example_id): a for a in answered})
+        sides = list(sides_of(run))
+        names = frozenset(side.name for side in sides)
+        known, ids = self._experiments(dataset_id, run.run_id, names, run.started_at - CLOCKS_APART), []
+        for side in sides:
+            experiment_id = known.get(side.name) or self._created(dataset_id, _experiment_body(side, version_id))
+            self._write(run, experiment_id, {_id(node_ids, a.example.id): a for a in side.answered})
             ids.append(experiment_id)
         self._describe(dataset_id, ABOUT, {})
         link = f"{self._public_url}/datasets/{dataset_id}"
@@ -88,7 +71,7 @@ class PhoenixTracker:
 
         Raises what PhoenixHttp raises.
         """
-        name = _dataset_name(totals.tenant_id, totals.program)
+        name = results_name(totals)
         told = f"{ABOUT}. At {totals.at:%Y-%m-%d %H:%M} the contest was {totals.sentence}"
         self._describe(self._dataset_id(name), told, {"open_contest": storable_json(dict(totals.facts))})
 
@@ -147,7 +130,7 @@ class PhoenixTracker:
         path = f"v1/datasets/{segment(dataset_id)}/experiments"
         return _id(_object(self._http.post(path, body, can_repeat=False), path), "id")
 
-    def _write(self, run: TrackedRun, experiment_id: str, answered: Mapping[str, ExampleAnswer]) -> None:
+    def _write(self, run: TrackedRun, experiment_id: str, answered: Mapping[str, Answered]) -> None:
         """Store the answers that are not there yet, then the scores that are not."""
         path = f"v1/experiments/{segment(experiment_id)}"
         there = {row.get("dataset_example_id") for row in self._http.pages(f"{path}/runs", {}, LIST_ROWS)}
@@ -156,17 +139,15 @@ class PhoenixTracker:
         self._post_all(f"{path}/runs", bodies)
         self._post_all("v1/experiment_evaluations", list(self._not_evaluated(run, path, answered)))
 
-    def _not_evaluated(
-        self, run: TrackedRun, path: str, answered: Mapping[str, ExampleAnswer]
-    ) -> Iterator[dict[str, Any]]:
-        names = sorted({SCORE, *(name for answer in answered.values() for name in answer.evaluations)})
+    def _not_evaluated(self, run: TrackedRun, path: str, answered: Mapping[str, Answered]) -> Iterator[dict[str, Any]]:
+        names = sorted({SCORE, *(name for answer in answered.values() for name in _evaluations(answer))})
         found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": names}, LIST_ROWS)
         for row in found:
             stored = row.get("experiment_run")
             if not isinstance(stored, dict):
                 raise BadAnswer(f"Phoenix: {path}/incomplete-evaluations: a row has no experiment_run")
             answer = answered.get(_id(stored, "dataset_example_id"))
-            values, lacking = answer.evaluations if answer else {}, row.get("evaluation_names", names)
+            values, lacking = _evaluations(answer) if answer else {}, row.get("evaluation_names", names)
             for name in values.keys() & set(lacking):
                 yield _evaluation_body(run, _id(stored, "id"), name, values[name])
 
@@ -183,17 +164,10 @@ class PhoenixTracker:
                 raise
 
 
-def _roles(run: TrackedRun) -> Iterable[tuple[str, str, list[ExampleAnswer]]]:
-    champion = [
-        ExampleAnswer(e.id, e.champion_answers, e.champion_score, e.champion_effort, e.answered_at)
-        for e in run.examples
-    ]
-    challenger = [
-        ExampleAnswer(e.id, e.challenger_answers, e.challenger_score, e.challenger_effort, e.answered_at)
-        for e in run.examples
-    ]
-    yield "champion", run.champion_version, [a for a in champion if a.answers is not None]
-    yield "challenger", run.challenger_version, [a for a in challenger if a.answers is not None]
+def _evaluations(answered: Answered) -> dict[str, float]:
+    """By the name under which Phoenix shows each beside the answer; what is not known is left out."""
+    found = {SCORE: answered.score, "tokens": answered.effort.tokens, "usd": answered.effort.usd}
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> dict[str, Any]:
@@ -211,20 +185,14 @@ def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> dict[str, An
     }
 
 
-def _dataset_name(tenant_id: str, program: str) -> str:
-    """What a program's dataset is called."""
-    return str(storable_json(f"{tenant_id}/{program}"))
-
-
-def _experiment_body(
-    run: TrackedRun, name: str, role: str, version: str, version_id: str, efforts: Mapping[str, float | int]
-) -> dict[str, Any]:
+def _experiment_body(side: Side, version_id: str) -> dict[str, Any]:
     """An experiment on the splits that were scored, so that the others do not count as missing."""
-    splits = _scored_splits(run)
+    run, splits = side.run, _scored_splits(side.run)
+    facts = {**run.facts, **side.efforts, "role": side.role, "version": side.version, "run": run.run_id}
     return {
-        "name": name,
-        "description": f"{role} {version} of {run.program}",
-        "metadata": storable_json({**run.facts, **efforts, "role": role, "version": version, "run": run.run_id}),
+        "name": side.name,
+        "description": f"{side.role} {side.version} of {run.program}",
+        "metadata": storable_json(facts),
         "version_id": version_id,
         **({"splits": splits} if splits else {}),
     }
@@ -242,11 +210,11 @@ def _is_before(at: object, since: datetime) -> bool:
         return False
 
 
-def _run_body(run: TrackedRun, node_id: str, answered: ExampleAnswer) -> dict[str, Any]:
+def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:
     """It ends when the answer was written down. Both times are the same where nobody knows how long it took."""
-    ended = answered.at or run.ended_at
+    ended = answered.example.answered_at or run.ended_at
     started = ended - timedelta(seconds=answered.effort.seconds or 0.0)
-    output = storable_json(dict(answered.answers or {}))
+    output = storable_json(dict(answered.answers))
     times = {"start_time": started.isoformat(), "end_time": ended.isoformat()}
     return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, **times}
 
