@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from argotune.adapters.json_http import storable_json
+from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 
+Kind = Literal["span", "trace"]
+"""What an annotation is on."""
 
-def annotation_of_row(row: Mapping[str, Any]) -> Annotation | None:
+ANNOTATIONS_PAGE = 10_000
+
+SPAN_IDS_AT_ONCE = 200
+"""They are in the URL, of which a proxy may take no more than 8 kB."""
+
+TRACE_IDS_AT_ONCE = 100
+"""The same: they are twice as long."""
+
+
+def annotations_on(
+    kind: Kind, ids: Sequence[str], names: Sequence[str], http: PhoenixHttp, project_path: str
+) -> Iterator[Annotation]:
+    """What is said under these names of spans, or of traces, by their ids; of the latter `span_id` is the trace's."""
+    at_once = SPAN_IDS_AT_ONCE if kind == "span" else TRACE_IDS_AT_ONCE
+    for start in range(0, len(ids), at_once):
+        params = {f"{kind}_ids": ids[start : start + at_once], "include_annotation_names": list(names)}
+        for row in http.pages(f"{project_path}/{kind}_annotations", params, ANNOTATIONS_PAGE):
+            annotation = _annotation_of(row, kind)
+            if annotation is not None:
+                yield annotation
+
+
+def _annotation_of(row: Mapping[str, Any], kind: Kind) -> Annotation | None:
     """The annotation in a row of the REST route, None when it says nothing. Raises BadAnswer."""
     try:
         result = row["result"] or {}
         if row["annotator_kind"] not in get_args(AnnotatorKind):
             raise ValueError(f"annotator_kind is {row['annotator_kind']!r}")
         found = Annotation(
-            span_id=storable_json(row["span_id"]),
+            span_id=storable_json(row[f"{kind}_id"]),
             name=storable_json(row["name"]),
             label=storable_json(result.get("label") or ""),
             kind=row["annotator_kind"],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
+from argotune.adapters.phoenix.query import Row
 from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import MOST_BELOW
 from argotune.data.openinference import signature_in
 
-Ask = Callable[[str], Iterable[Mapping[str, Any]]]
+Ask = Callable[[str], Iterable[Row]]
 """Rows that meet a condition, with their `name`, `parent` and `started`."""
 
 

@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
-from argotune.adapters.json_http import Params, TooLarge
-from argotune.adapters.phoenix.annotations import annotation_of_row
+from argotune.adapters.phoenix.annotations import SPAN_IDS_AT_ONCE, TRACE_IDS_AT_ONCE, annotations_on
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import Form
-from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.reader import ANNOTATIONS_PAGE, PAGE_ROWS, SPAN_IDS_AT_ONCE, ModuleSpans
+from argotune.adapters.phoenix.query import Query, Row, read_whole
+from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans
 from argotune.adapters.phoenix.spans import parsed, text_in
 from argotune.data.ancestry import decision_around
 from argotune.data.annotations import Annotation
@@ -81,18 +79,17 @@ class AnnotationsBeside:
     def _modules_in(self, traces: list[str]) -> Iterator[tuple[str, tuple[Span, str]]]:
         """The spans of the stream's form in some traces, each with its trace, by its id."""
         if not self._spans.is_worth_querying:
-            filters: Params = {"trace_id": traces, "name": list(self._form.names)}
-            for row in self._spans.rows_of(filters, PAGE_ROWS):
-                span = self._form.of_row(row)
-                yield span.span_id, (span, text_in(row["context"]["trace_id"]))
+            for start in range(0, len(traces), TRACE_IDS_AT_ONCE):
+                some = traces[start : start + TRACE_IDS_AT_ONCE]
+                for row in self._spans.rows_of({"trace_id": some, "name": list(self._form.names)}, PAGE_ROWS):
+                    span = self._form.of_row(row)
+                    yield span.span_id, (span, parsed(_place_of_row, row).trace_id)
             return
         condition = f"{self._form.condition} and trace_id in {traces!r}"
-        table = read(self._http, Query(self._spans.project_name, condition, {**self._form.columns, **_COLUMNS}))
-        if table is None:
-            raise TooLarge("Phoenix: v1/spans: the answer about the decisions of annotated traces is too large")
-        for row in table:
+        query = Query(self._spans.project_name, condition, {**self._form.columns, **_COLUMNS})
+        for row in read_whole(self._http, query, "the decisions of annotated traces"):
             span = self._form.of_query(row)
-            yield span.span_id, (span, text_in(row["trace"]))
+            yield span.span_id, (span, parsed(_place_of_query, row).trace_id)
 
     def _on_spans(
         self, places: Sequence[_SpanAt], names: Sequence[str], decisions: Mapping[str, list[str]]
@@ -101,7 +98,7 @@ class AnnotationsBeside:
         known = {place.span_id: place.parent_id for place in of_span.values()}
         deciding = (id for found in decisions.values() for id in found)
         parents = {**self._bound.parents([*filter(None, known.values()), *deciding]), **known}
-        for annotation in self._asked("span", sorted(of_span), names):
+        for annotation in annotations_on("span", sorted(of_span), names, self._http, self._spans.project_path):
             place = of_span[annotation.span_id]
             id = decision_around(place.span_id, parents, decisions[place.trace_id])
             if id is not None:
@@ -111,26 +108,18 @@ class AnnotationsBeside:
         self, traces: Sequence[str], names: Sequence[str], decisions: Mapping[str, list[str]]
     ) -> Iterator[Annotation]:
         alone = {trace: decisions[trace][0] for trace in traces if len(decisions.get(trace, ())) == 1}
-        for annotation in self._asked("trace", sorted(alone), names):
+        for annotation in annotations_on("trace", sorted(alone), names, self._http, self._spans.project_path):
             yield replace(annotation, span_id=alone[annotation.span_id])
-
-    def _asked(self, of: str, ids: Sequence[str], names: Sequence[str]) -> Iterator[Annotation]:
-        """Annotations of spans or traces; of the latter `span_id` is the trace's id."""
-        for start in range(0, len(ids), SPAN_IDS_AT_ONCE):
-            params = {f"{of}_ids": ids[start : start + SPAN_IDS_AT_ONCE], "include_annotation_names": list(names)}
-            rows = self._http.pages(f"{self._spans.project_path}/{of}_annotations", params, ANNOTATIONS_PAGE)
-            found = (annotation_of_row({**row, "span_id": row[f"{of}_id"]}) for row in rows)
-            yield from (annotation for annotation in found if annotation is not None)
 
 
 _ANNOTATED = ("annotations", "trace_annotations")
 
 
-def _place_of_query(row: Mapping[str, Any]) -> _SpanAt:
+def _place_of_query(row: Row) -> _SpanAt:
     return _SpanAt(text_in(row["span_id"]), text_in(row["trace"]), row["parent"] and text_in(row["parent"]))
 
 
-def _place_of_row(row: Mapping[str, Any]) -> _SpanAt:
+def _place_of_row(row: Row) -> _SpanAt:
     context = row["context"]
     return _SpanAt(text_in(context["span_id"]), text_in(context["trace_id"]), row["parent_id"])
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
 
-from argotune.adapters.json_http import TooLarge
+from argotune.adapters.phoenix.annotations import SPAN_IDS_AT_ONCE
 from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import expression
 from argotune.adapters.phoenix.place import Place, place_of
-from argotune.adapters.phoenix.query import Query, read
+from argotune.adapters.phoenix.query import Query, Row, read_whole
 from argotune.adapters.phoenix.reader import ModuleSpans
 from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_in
 from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
@@ -27,8 +26,6 @@ from argotune.errors import RateLimited, Unavailable
 
 AT_ONCE = 500
 """Spans of which what is above them is asked in one request a level."""
-
-IDS_IN_URL = 200
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -120,26 +117,24 @@ class BoundSpans:
                 self._spans.leave_queries(error)
         rows = (
             row
-            for start in range(0, len(ids), IDS_IN_URL)
-            for row in self._spans.rows_of({"span_id": ids[start : start + IDS_IN_URL]}, IDS_IN_URL)
+            for start in range(0, len(ids), SPAN_IDS_AT_ONCE)
+            for row in self._spans.rows_of({"span_id": ids[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
         )
         return dict(parsed(self._link_of_row, row) for row in rows)
 
-    def _query(self, condition: str) -> Iterable[Mapping[str, Any]]:
+    def _query(self, condition: str) -> Iterable[Row]:
         columns = {"name": "name", "kind": "span_kind", "parent": "parent_id", "started": "start_time"}
         if self._key:
             columns["key"] = expression(self._key)
-        table = read(self._http, Query(self._spans.project_name, condition, columns))
-        if table is None:
-            raise TooLarge("Phoenix: v1/spans: the answer about what is above or below spans is too large")
-        return table
+        query = Query(self._spans.project_name, condition, columns)
+        return read_whole(self._http, query, "what is above or below spans")
 
-    def _link_of_query(self, row: Mapping[str, Any]) -> tuple[str, Link]:
+    def _link_of_query(self, row: Row) -> tuple[str, Link]:
         said = {self._key: short(row["key"])} if self._key and row.get("key") is not None else {}
         ancestor = Ancestor(text_in(row["name"]), str(row["kind"]), said)
         return text_in(row["span_id"]), Link(ancestor, row["parent"] and text_in(row["parent"]))
 
-    def _link_of_row(self, row: Mapping[str, Any]) -> tuple[str, Link]:
+    def _link_of_row(self, row: Row) -> tuple[str, Link]:
         said = {n: v for n, v in attributes_of(row["attributes"]).items() if n == self._key}
         ancestor = Ancestor(text_in(row["name"]), str(row["span_kind"]), said)
         return text_in(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_in(row["parent_id"]))

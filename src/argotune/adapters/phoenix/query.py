@@ -181,6 +181,14 @@ def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table
     return table if table.row_count <= MAX_ROWS else None
 
 
+def read_whole(http: PhoenixHttp, query: Query, about: str) -> Table:
+    """The rows of all time. Raises TooLarge, which says what they are about, where one answer cannot hold them."""
+    table = read(http, query)
+    if table is None:
+        raise TooLarge(f"Phoenix: v1/spans: the answer about {about} is too large")
+    return table
+
+
 @lru_cache(maxsize=256)
 def _label(column: str) -> str:
     """Columns are called `<number>_<label>`."""

@@ -23,10 +23,6 @@ from argotune.errors import BadAnswer, RateLimited, Unavailable
 log = logging.getLogger(__name__)
 
 PAGE_ROWS = 1000
-ANNOTATIONS_PAGE = 10_000
-
-SPAN_IDS_AT_ONCE = 200
-"""They are in the URL, of which a proxy may take no more than 8 kB."""
 
 PAGE_BYTES = 16 * 2**20
 """A page that is longer is asked for again with fewer rows."""

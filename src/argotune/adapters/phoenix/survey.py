@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from argotune.adapters.json_http import TooLarge, segment
-from argotune.adapters.phoenix.annotations import annotation_of_row
+from argotune.adapters.phoenix.annotations import Kind, annotations_on
 from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.forms import named, whole_of_row
-from argotune.adapters.phoenix.query import Query, read
+from argotune.adapters.phoenix.query import Query, Row, read_whole
 from argotune.adapters.phoenix.spans import text_in
-from argotune.data.ancestry import Link, placed
+from argotune.data.ancestry import Find, Link, placed
 from argotune.data.annotations import Annotation
 from argotune.data.found_programs import OF_DSPY, class_of
 from argotune.data.openinference import KIND, is_outermost
@@ -29,11 +29,10 @@ MODULES = "span_kind == 'CHAIN' and ('.forward' in name or '.aforward' in name) 
 AT_ONCE = 500
 """Spans of which what is below them is asked in one request a level."""
 
-IDS_IN_URL = 100
+WHOLE_AT_ONCE = 100
+"""Spans of which all is asked in one request."""
 
 ANSWER_BYTES = 16 * 2**20
-
-PAGE_ROWS = 1000
 
 SHORT = 200
 """Longer texts on what lies above a span are left out."""
@@ -86,7 +85,8 @@ class PhoenixSurvey:
     def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:
         """By the time at which their spans, or the spans of their traces, started; of the first MOST_NAMES names."""
         project = self._project(place, _ANNOTATIONS, {})
-        for kind, names in (("span", "spanAnnotationNames"), ("trace", "traceAnnotationNames")):
+        kinds: tuple[tuple[Kind, str], ...] = (("span", "spanAnnotationNames"), ("trace", "traceAnnotationNames"))
+        for kind, names in kinds:
             try:
                 found = sorted(text_in(name) for name in project[names])
             except (KeyError, TypeError) as error:
@@ -98,20 +98,13 @@ class PhoenixSurvey:
         """Give the connections back."""
         self._http.close()
 
-    def _remarks(self, place: TraceProject, kind: str, name: str, limit: int) -> Iterator[Annotation]:
-        """`kind`: what they are on, a span or a trace."""
+    def _remarks(self, place: TraceProject, kind: Kind, name: str, limit: int) -> Iterator[Annotation]:
         said = f"{'annotations' if kind == 'span' else 'trace_annotations'}[{name!r}]"
         condition = " or ".join(f"{said}.{part} is not None" for part in ("label", "score", "explanation"))
         newest = [
             span_id if kind == "span" else trace_id for span_id, trace_id in self._newest(place, condition, limit)
         ]
-        ids, path = list(dict.fromkeys(newest)), f"{self._path(place)}/{kind}_annotations"
-        for start in range(0, len(ids), IDS_IN_URL):
-            params = {f"{kind}_ids": ids[start : start + IDS_IN_URL], "include_annotation_names": [name]}
-            for row in self._http.pages(path, params, PAGE_ROWS):
-                annotation = annotation_of_row({**row, "span_id": row.get(f"{kind}_id")})
-                if annotation is not None:
-                    yield annotation
+        yield from annotations_on(kind, list(dict.fromkeys(newest)), [name], self._http, self._path(place))
 
     def _newest(self, place: TraceProject, condition: str, limit: int) -> Iterator[tuple[str, str]]:
         """Ids of the newest spans that meet a condition, with those of their traces."""
@@ -125,8 +118,8 @@ class PhoenixSurvey:
                 return
 
     def _whole(self, place: TraceProject, ids: Sequence[str]) -> Iterator[Span]:
-        for start in range(0, len(ids), IDS_IN_URL):
-            yield from map(whole_of_row, self._rows(place, ids[start : start + IDS_IN_URL]))
+        for start in range(0, len(ids), WHOLE_AT_ONCE):
+            yield from map(whole_of_row, self._rows(place, ids[start : start + WHOLE_AT_ONCE]))
 
     def _rows(self, place: TraceProject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """Halved until an answer is not too large; a span that alone is so is asked for all the same."""
@@ -140,7 +133,7 @@ class PhoenixSurvey:
             half = len(ids) // 2
             return [*self._rows(place, ids[:half]), *self._rows(place, ids[half:])]
 
-    def _links(self, place: TraceProject) -> Any:
+    def _links(self, place: TraceProject) -> Find:
         def find(ids: Collection[str]) -> dict[str, Link]:
             return {
                 span.span_id: Link(
@@ -151,12 +144,9 @@ class PhoenixSurvey:
 
         return find
 
-    def _query(self, place: TraceProject, condition: str) -> Iterator[Mapping[str, Any]]:
+    def _query(self, place: TraceProject, condition: str) -> Iterable[Row]:
         columns = {"name": "name", "parent": "parent_id", "started": "start_time"}
-        table = read(self._http, Query(place.project, condition, columns))
-        if table is None:
-            raise TooLarge("Phoenix: v1/spans: the answer about what is below spans is too large")
-        yield from table
+        return read_whole(self._http, Query(place.project, condition, columns), "what is below spans")
 
     def _project(self, place: TraceProject, query: str, variables: Mapping[str, Any]) -> Any:
         """What Phoenix says of a project. Raises ProjectMissing."""

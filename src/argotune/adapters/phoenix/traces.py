@@ -14,16 +14,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from argotune.adapters.phoenix.annotations import annotation_body, annotation_of_row
+from argotune.adapters.phoenix.annotations import annotation_body, annotations_on
 from argotune.adapters.phoenix.beside import AnnotationsBeside
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import form_of
 from argotune.adapters.phoenix.place import place_of
 from argotune.adapters.phoenix.reader import (
-    ANNOTATIONS_PAGE,
     PAGE_ROWS,
-    SPAN_IDS_AT_ONCE,
     ModuleSpans,
     Project,
     QueryRoutes,
@@ -69,7 +67,7 @@ _PROJECTS = """query($first: Int!, $after: String) {
 class PhoenixTraces:
     """TraceSource and TraceSink on one Phoenix server.
 
-    Overlong texts in attributes are cut to `phoenix_spans.CUT_LENGTH` characters; NUL bytes and lone surrogates are
+    Overlong texts in attributes are cut to `spans.CUT_LENGTH` characters; NUL bytes and lone surrogates are
     taken out.
     """
 
@@ -175,13 +173,7 @@ class PhoenixTraces:
                 yield from self._beside(spans, stream).found(names, since)
                 return
             for span_ids in spans.annotated(names, since):
-                for start in range(0, len(span_ids), SPAN_IDS_AT_ONCE):
-                    params = {
-                        "span_ids": span_ids[start : start + SPAN_IDS_AT_ONCE],
-                        "include_annotation_names": list(names),
-                    }
-                    found = self._http.pages(f"{spans.project_path}/span_annotations", params, ANNOTATIONS_PAGE)
-                    yield from (a for a in map(annotation_of_row, found) if a is not None)
+                yield from annotations_on("span", span_ids, names, self._http, spans.project_path)
 
     def _beside(self, spans: ModuleSpans, stream: Stream) -> AnnotationsBeside:
         bound = BoundSpans(self._http, spans, stream, self._clock)

@@ -6,10 +6,11 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from argotune.adapters.json_http import ServerRefused, TooLarge, segment
+from argotune.adapters.json_http import ServerRefused, segment
+from argotune.adapters.phoenix.annotations import SPAN_IDS_AT_ONCE
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.query import Query, read
-from argotune.adapters.phoenix.reader import SPAN_IDS_AT_ONCE, QueryRoutes
+from argotune.adapters.phoenix.query import Query, read_whole
+from argotune.adapters.phoenix.reader import QueryRoutes
 from argotune.adapters.phoenix.spans import body_of, span_of_row
 from argotune.data.spans import Span
 from argotune.errors import ProjectMissing, RateLimited, Unavailable
@@ -100,9 +101,7 @@ class SpanWriter:
 
     def _found_at_once(self, name: str, span_ids: set[str]) -> set[str]:
         query = Query(name, f"span_id in {sorted(span_ids)!r}", {"status": "status_code"})
-        table = read(self._http, query)
-        if table is None:
-            raise TooLarge(f"Phoenix: v1/spans: the answer about {len(span_ids)} span ids is too large")
+        table = read_whole(self._http, query, f"{len(span_ids)} span ids")
         return {str(row["span_id"]) for row in table}
 
     def _found_by_pages(self, name: str, span_ids: set[str]) -> set[str]:
