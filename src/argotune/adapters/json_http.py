@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
 from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
+from argotune.data.spans import Json
 from argotune.errors import AccessDenied, ArgotuneError, BadAnswer, ConfigInvalid, NotFound, RateLimited, Unavailable
 from argotune.errors.known_secrets import masked_json, remember_login
 from argotune.errors.lines import one_line, told
@@ -30,7 +31,7 @@ if sys.modules.get("httpx._main", httpx) is None:
     del sys.modules["httpx._main"]
 
 Params = Mapping[str, str | int | Sequence[str]]
-Body = Mapping[str, Any]
+Body = Mapping[str, Json]
 
 BODY_LIMIT = 20
 """A body may take this many times the time limit of its first byte."""
@@ -157,7 +158,9 @@ class JsonHttp:
     def _send_once(self, request: _Request) -> bytes:
         what = request.what
         try:
-            with self._client.stream(request.method, request.path, **request.arguments) as response:
+            with self._client.stream(
+                request.method, request.path, params=request.params, content=request.content, headers=request.headers
+            ) as response:
                 content = self._read(response, request)
         except httpx.TimeoutException as error:
             message = f"{what}: no answer within {self._timeout_s:g} s"
@@ -226,11 +229,9 @@ class _Request:
     can_repeat: bool
 
     @property
-    def arguments(self) -> dict[str, Any]:
-        """What httpx is told apart from method and URL."""
-        if self.content is None:
-            return {"params": self.params}
-        return {"params": self.params, "content": self.content, "headers": {"Content-Type": "application/json"}}
+    def headers(self) -> Mapping[str, str]:
+        """Those that are not of every request."""
+        return {} if self.content is None else {"Content-Type": "application/json"}
 
     def failed(
         self, error: ArgotuneError, was_not_done: bool = False, response: httpx.Response | None = None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from argotune.adapters.json_http import storable_json
+from argotune.adapters.json_http import Body, storable_json
 from argotune.adapters.mlflow.spans import SpanPlace
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
@@ -79,7 +79,7 @@ def is_same(row: Mapping[str, Any], annotation: Annotation, place: SpanPlace) ->
     return found == (storable_json(annotation.name), place.span_id, storable_json(annotation.identifier), True)
 
 
-def assessment_body(annotation: Annotation, place: SpanPlace) -> dict[str, Any]:
+def assessment_body(annotation: Annotation, place: SpanPlace) -> Body:
     """An annotation as feedback on its span."""
     return {
         "assessment_name": storable_json(annotation.name),

@@ -7,10 +7,11 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from argotune.adapters.json_http import Body, JsonHttp, Product, ServerRefused, key_header
 from argotune.adapters.retrying import USUAL, Patience
+from argotune.data.spans import Json
 from argotune.errors import BadAnswer, ConfigInvalid, NotFound, Unavailable
 from argotune.errors.known_secrets import remember
 from argotune.errors.lines import told
@@ -19,6 +20,8 @@ MAJOR = "3"
 """Traces and datasets of MLflow 2 have other routes and shapes."""
 
 V2, V3 = "api/2.0/mlflow", "api/3.0/mlflow"
+
+TRACES = f"{V3}/traces/search"
 
 THERE_ALREADY = "RESOURCE_ALREADY_EXISTS"
 
@@ -140,6 +143,12 @@ class MlflowHttp(JsonHttp):
             what = f"{self.base} is MLflow {version[:40]!r}"
             raise ConfigInvalid(f"MLFLOW_TRACKING_URI: {what}; traces and datasets are read from MLflow {MAJOR} only")
         return version
+
+
+def traces_of(experiment_id: str, order: Literal["ASC", "DESC"]) -> Body:
+    """What a search is told for the traces of an experiment, by the time at which they began."""
+    location: Json = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
+    return {"locations": [location], "order_by": [f"timestamp_ms {order}"]}
 
 
 def objects(answer: Any, name: str, path: str) -> list[Mapping[str, Any]]:

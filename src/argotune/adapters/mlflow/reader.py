@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, TooLarge
-from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, member, objects, text
+from argotune.adapters.json_http import Body, ServerRefused, TooLarge
+from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, member, objects, text, traces_of
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
 from argotune.adapters.mlflow.spans import Decisions, TraceInfo, info_of, spans_named, unread
 from argotune.data.openinference import is_decision
@@ -159,15 +159,13 @@ class Experiment:
         return not info.is_of_module or info.name in self._names
 
     def _traces(self, from_ms: int, until_ms: int | None, condition: str = "") -> Iterator[TraceInfo]:
-        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": self.id}}
-        body = {"locations": [location], "order_by": ["timestamp_ms ASC"]}
-        search = _Search(f"{V3}/traces/search", body, "traces", "timestamp_ms", condition)
+        search = _Search(TRACES, traces_of(self.id, "ASC"), "traces", "timestamp_ms", condition)
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: info_of(row).at_ms):
             yield from map(info_of, rows)
 
     def _runs(self, program: str, from_ms: int, until_ms: int | None) -> Iterator[Found]:
         """Those of the older convention: a program has the name there that its class has in a trace."""
-        body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
+        body: Body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
         own = f"tags.{PROGRAM_TAG} = '{program}'"
         search = _Search(f"{V2}/runs/search", body, "runs", "attributes.start_time", own)
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: decision_of(row)[0].at_ms):
@@ -217,7 +215,7 @@ class _Search:
     """
 
     path: str
-    body: Mapping[str, Any]
+    body: Body
     rows: str
     time: str
     condition: str = ""
@@ -238,7 +236,7 @@ class _Search:
                 from_ms, token, edge = last_ms, None, set()
             edge |= {_id(row) for row in found if at_ms(row) == last_ms}
 
-    def _asked(self, from_ms: int, until_ms: int | None, token: str | None) -> dict[str, Any]:
+    def _asked(self, from_ms: int, until_ms: int | None, token: str | None) -> Body:
         conditions = [self.condition] if self.condition else []
         conditions.append(f"{self.time} >= {from_ms}")
         if until_ms is not None:

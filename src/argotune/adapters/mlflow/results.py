@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from argotune.adapters.json_http import storable_json
+from argotune.adapters.json_http import Body, storable_json
 from argotune.data.spans import Json
 from argotune.runs.tracker import SCORE, Answered, Side, TrackedExample, TrackedRun, sides_of
 from argotune.store.sealing import digest
@@ -37,20 +37,20 @@ class Result(Side):
     """One version's part of a contest, as MLflow is told it."""
 
     @property
-    def state(self) -> Mapping[str, Any] | None:
+    def state(self) -> Body | None:
         """The program as DSPy saves it, None where it is not told."""
         found = self.run.states.get(self.version)
         return None if found is None else storable_json(found)
 
     @property
-    def tags(self) -> list[dict[str, str]]:
+    def tags(self) -> list[Json]:
         """By which a run or a version of a model is found again."""
         run = self.run
         tags = {RUN: run.run_id, ROLE: self.role, VERSION: self.version, "argotune.tenant": run.tenant_id}
         return _pairs({**tags, "argotune.program": run.program})
 
     @property
-    def run_body(self) -> dict[str, Any]:
+    def run_body(self) -> Body:
         """What the route that makes a run is told."""
         run = self.run
         about = {
@@ -61,7 +61,7 @@ class Result(Side):
         return {"run_name": storable_json(self.name), "start_time": _ms(run.started_at), "tags": tags}
 
     @property
-    def files(self) -> dict[str, Mapping[str, Any]]:
+    def files(self) -> dict[str, Body]:
         """What is stored beside a run, by file name."""
         return {TABLE: self.table, **({} if self.state is None else {PROGRAM: self.state})}
 
@@ -92,7 +92,7 @@ class Result(Side):
                 yield name, float(value)
 
     @property
-    def table(self) -> dict[str, Any]:
+    def table(self) -> Body:
         """The answers in MLflow's form of a table, an example a row."""
         of_inputs, of_expected, of_answers = (
             sorted({name for part in parts for name in part})
@@ -108,10 +108,10 @@ class Result(Side):
         rows = [_row(each, of_inputs, of_expected, of_answers) for each in self.answered]
         return {"columns": storable_json(columns), "data": storable_json(rows)}
 
-    def batches(self) -> Iterator[dict[str, Any]]:
+    def batches(self) -> Iterator[Body]:
         """Parameters and metrics, so many at once as MLflow takes."""
         params, at = _pairs(self.params), self.ended_ms
-        metrics = [{"key": key, "value": v, "timestamp": at, "step": 0} for key, v in self.metrics.items()]
+        metrics: list[Json] = [{"key": key, "value": v, "timestamp": at, "step": 0} for key, v in self.metrics.items()]
         for start in range(0, len(params), PARAMS_AT_ONCE):
             yield {"params": params[start : start + PARAMS_AT_ONCE]}
         for start in range(0, len(metrics), METRICS_AT_ONCE):
@@ -123,12 +123,12 @@ def results_of(run: TrackedRun) -> Iterator[Result]:
     return (Result(side.run, side.role, side.version, side.answered) for side in sides_of(run))
 
 
-def records(run: TrackedRun) -> list[dict[str, Any]]:
+def records(run: TrackedRun) -> list[Body]:
     """The run's examples as records of an MLflow dataset, which knows them again by their inputs."""
     return [_record(example) for example in run.examples]
 
 
-def dataset_input(run: TrackedRun, name: str, dataset_id: str) -> dict[str, Any]:
+def dataset_input(run: TrackedRun, name: str, dataset_id: str) -> Body:
     """The dataset as the input of a run."""
     content = digest([[e.id, dict(e.expected), e.split] for e in run.examples])
     dataset = {
@@ -141,7 +141,7 @@ def dataset_input(run: TrackedRun, name: str, dataset_id: str) -> dict[str, Any]
     return {"tags": _pairs({"mlflow.data.context": "evaluation"}), "dataset": dataset}
 
 
-def _record(example: TrackedExample) -> dict[str, Any]:
+def _record(example: TrackedExample) -> Body:
     tags = {"split": example.split, "label_source": example.label_source, "example": example.id}
     return {
         "inputs": storable_json(dict(example.inputs)),
@@ -167,7 +167,7 @@ def _is_measured(value: str | float | int | bool | None, name: str) -> TypeGuard
     return isinstance(value, int | float) and not isinstance(value, bool) and name not in CHOICES
 
 
-def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+def _pairs(values: Mapping[str, str]) -> list[Json]:
     return [{"key": key, "value": str(storable_json(value))} for key, value in values.items()]
 
 

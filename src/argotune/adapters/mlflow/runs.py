@@ -78,7 +78,7 @@ def _outcome(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Json]:
     return {"routing.user_satisfaction": found[-1]} if found else {}
 
 
-def _assessment(id: str, metric: Mapping[str, Any]) -> dict[str, Any]:
+def _assessment(id: str, metric: Mapping[str, Any]) -> Mapping[str, Json]:
     return {
         "assessment_id": metric["key"],
         "assessment_name": metric["key"],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from argotune.adapters.mlflow.assessments import annotation_of
-from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, text
+from argotune.adapters.mlflow.connection import TRACES, V2, MlflowHttp, text, traces_of
 from argotune.adapters.mlflow.reader import PAGE_ROWS, Experiment, Found
 from argotune.adapters.mlflow.spans import SpanPlace, TraceInfo, info_of, spans_of_modules
 from argotune.data.annotations import Annotation
@@ -62,10 +61,8 @@ class MlflowSurvey:
 
     def _newest(self, experiment_id: str) -> Iterator[TraceInfo]:
         """Traces, the newest first. Those that come meanwhile move the pages: what comes twice is left out."""
-        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
-        body: Mapping[str, Any] = {"locations": [location], "order_by": ["timestamp_ms DESC"]}
         last: set[str] = set()
-        for rows in self._http.pages(f"{V3}/traces/search", body, "traces", PAGE_ROWS):
+        for rows in self._http.pages(TRACES, traces_of(experiment_id, "DESC"), "traces", PAGE_ROWS):
             infos = [info_of(row) for row in rows]
             yield from (info for info in infos if info.id not in last)
             last = {info.id for info in infos}

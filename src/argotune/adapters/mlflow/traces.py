@@ -14,7 +14,7 @@ from typing import Any
 
 from argotune.adapters.json_http import segment
 from argotune.adapters.mlflow.assessments import annotation_of, assessment_body, is_same
-from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, objects, text
+from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, objects, text, traces_of
 from argotune.adapters.mlflow.overlap import Overlap, Track, overlap_of
 from argotune.adapters.mlflow.reader import TRACES_AT_ONCE, Experiment, Found
 from argotune.adapters.mlflow.runs import RUN_PREFIX
@@ -162,7 +162,7 @@ class MlflowTraces:
         if experiment_id is None:
             return {}
         path = f"{V3}/traces/batchGetInfos"
-        answer = self._http.post(path, {"trace_ids": sorted(trace_ids), "experiment_ids": [experiment_id]})
+        answer = self._http.post(path, {"trace_ids": [*sorted(trace_ids)], "experiment_ids": [experiment_id]})
         return {info.id: info.assessments for info in map(info_of, objects(answer, "trace_infos", path))}
 
     def _upsert(self, place: SpanPlace, annotation: Annotation, there: Sequence[Mapping[str, Any]]) -> None:
@@ -185,10 +185,8 @@ class MlflowTraces:
                 yield from ((tenant_id, id) for tenant_id, place in bound.items() if place.project == name)
 
     def _newest_in(self, experiment_id: str) -> datetime | None:
-        location = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
-        body = {"locations": [location], "order_by": ["timestamp_ms DESC"], "max_results": 1}
-        path = f"{V3}/traces/search"
-        rows = objects(self._http.post(path, body), "traces", path)
+        answer = self._http.post(TRACES, {**traces_of(experiment_id, "DESC"), "max_results": 1})
+        rows = objects(answer, "traces", TRACES)
         return info_of(rows[0]).ended_at if rows else None
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, segment, storable_json
+from argotune.adapters.json_http import Body, ServerRefused, segment, storable_json
 from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
 from argotune.adapters.mlflow.names import model_name
 from argotune.adapters.mlflow.results import (
@@ -108,7 +108,11 @@ class MlflowTracker:
     def _runs(self, experiment_id: str, run_id: str) -> dict[str, Mapping[str, Any]]:
         """The runs of a contest by role."""
         path, quoted = f"{V2}/runs/search", run_id.replace("'", "")
-        body = {"experiment_ids": [experiment_id], "filter": f"tags.`{RUN}` = '{quoted}'", "order_by": ["start_time"]}
+        body: Body = {
+            "experiment_ids": [experiment_id],
+            "filter": f"tags.`{RUN}` = '{quoted}'",
+            "order_by": ["start_time"],
+        }
         found = dict[str, Mapping[str, Any]]()
         for page in self._http.pages(path, body, "runs", RUNS_AT_ONCE):
             for row in page:
@@ -149,7 +153,7 @@ class MlflowTracker:
         name, path = model_name(run), f"{V2}/model-versions/create"
         if result.version in self._versions(name):
             return
-        body = {"name": name, "source": f"runs:/{id}/{PROGRAM}", "run_id": id, "tags": result.tags}
+        body: Body = {"name": name, "source": f"runs:/{id}/{PROGRAM}", "run_id": id, "tags": result.tags}
         self._http.post(path, body, can_repeat=False)
 
     def _versions(self, name: str) -> set[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from argotune.adapters.json_http import storable_json
+from argotune.adapters.json_http import Body, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
@@ -58,7 +58,7 @@ def _annotation_of(row: Mapping[str, Any], kind: Kind) -> Annotation | None:
         raise BadAnswer(told(f"Phoenix: an annotation is not as documented: {error!r}")) from error
 
 
-def annotation_body(annotation: Annotation) -> dict[str, Any]:
+def annotation_body(annotation: Annotation) -> Body:
     """What the route that writes annotations is sent."""
     return {
         "span_id": annotation.span_id,

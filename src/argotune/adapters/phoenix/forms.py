@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from argotune.adapters.phoenix.query import Row
 from argotune.adapters.phoenix.spans import (
     CUT_LENGTH,
     QUERY_COLUMNS,
@@ -23,8 +24,6 @@ from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, VERSION
 from argotune.data.spans import Json, Span
 from argotune.data.stream import Stream
 from argotune.data.tenancy import SESSION, is_of_decision
-
-Row = Mapping[str, Any]
 
 _FIELDS = {
     "name": "name",
@@ -118,7 +117,7 @@ def _of_query(row: Row, wanted: Sequence[str]) -> Span:
     return parsed(lambda r: _span(r, _of_columns(r, wanted)), row)
 
 
-def _labelled(row: Row) -> dict[str, Any]:
+def _labelled(row: Row) -> Row:
     """A row of the paged route under the labels of the query route."""
     columns = {**_FIELDS, **_SAID}
     return {label: row.get(columns[label]) for label in columns} | {"span_id": row["context"]["span_id"]}

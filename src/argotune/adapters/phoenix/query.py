@@ -16,6 +16,7 @@ from typing import Any
 
 from argotune.adapters.json_http import TooLarge, TooSlow
 from argotune.adapters.phoenix.connection import PhoenixHttp
+from argotune.data.spans import Json
 from argotune.errors import BadAnswer
 
 MAX_ROWS = 20_000
@@ -157,7 +158,7 @@ def _following(window: Window, width: timedelta, found: Table | None, traffic: T
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:
     """The rows of a window (None: of all time), None when there are more than one answer may hold. Raises TooSlow."""
-    body: dict[str, Any] = {
+    body: dict[str, Json] = {
         "queries": [
             {
                 "select": {label: {"key": expression} for label, expression in query.columns.items()},

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from argotune.adapters.json_http import storable_json
+from argotune.adapters.json_http import Body, storable_json
 from argotune.adapters.phoenix.place import Place
 from argotune.data.openinference import KIND
 from argotune.data.span_format import MAX_TEXT_CHARS
@@ -66,7 +66,7 @@ def is_split(row: Mapping[str, Any]) -> bool:
     return row.get("routing") is not None and not isinstance(row["routing"], dict)
 
 
-def body_of(span: Span) -> dict[str, Any]:
+def body_of(span: Span) -> Body:
     """A span as POST projects/{id}/spans takes it."""
     return {
         "name": storable_json(span.name),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from argotune.adapters.json_http import TooLarge, segment
+from argotune.adapters.json_http import Body, TooLarge, segment
 from argotune.adapters.phoenix.annotations import Kind, annotations_on
 from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
@@ -148,7 +148,7 @@ class PhoenixSurvey:
         columns = {"name": "name", "parent": "parent_id", "started": "start_time"}
         return read_whole(self._http, Query(place.project, condition, columns), "what is below spans")
 
-    def _project(self, place: TraceProject, query: str, variables: Mapping[str, Any]) -> Any:
+    def _project(self, place: TraceProject, query: str, variables: Body) -> Any:
         """What Phoenix says of a project. Raises ProjectMissing."""
         project = self._http.graphql("getProjectByName", query, {"name": place.project, **variables})
         if project is None:

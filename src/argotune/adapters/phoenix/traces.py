@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from argotune.adapters.json_http import Body
 from argotune.adapters.phoenix.annotations import annotation_body, annotations_on
 from argotune.adapters.phoenix.beside import AnnotationsBeside
 from argotune.adapters.phoenix.bound import BoundSpans
@@ -32,7 +33,7 @@ from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
-from argotune.data.spans import Span
+from argotune.data.spans import Json, Span
 from argotune.data.stream import Stream
 from argotune.errors import BadAnswer, Corrupt, NotFound
 from argotune.errors.lines import told
@@ -113,14 +114,8 @@ class PhoenixTraces:
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
             first = min(PAGE_ROWS, limit - count)
-            variables = {
-                "name": name,
-                "first": first,
-                "after": after,
-                "condition": condition,
-                "times": _times(since, until),
-            }
-            found, after = _counted(self._project(_COUNT, variables))
+            page: Body = {"first": first, "after": after, "condition": condition, "times": _times(since, until)}
+            found, after = _counted(self._project(name, _COUNT, page))
             count += found
             if after is None:
                 break
@@ -187,15 +182,15 @@ class PhoenixTraces:
         # Phoenix keeps a summary for an hour under the text of its condition: a new text is counted anew.
         condition = f"{form_of(stream, self._prefix).condition} and span_id != {secrets.token_hex(8)!r}"
         for answer in names:
-            variables = {"name": name, "answer": answer, "condition": condition, "times": _times(since)}
-            count = max(count, _label_count(self._project(_COUNT_LABELS, variables)))
+            variables: Body = {"answer": answer, "condition": condition, "times": _times(since)}
+            count = max(count, _label_count(self._project(name, _COUNT_LABELS, variables)))
         return count
 
-    def _project(self, query: str, variables: Mapping[str, Any]) -> Any:
-        """What Phoenix says of the project `name` of the variables. Raises ProjectMissing."""
-        project = self._http.graphql("getProjectByName", query, variables)
+    def _project(self, name: str, query: str, variables: Body) -> Any:
+        """What Phoenix says of a project. Raises ProjectMissing."""
+        project = self._http.graphql("getProjectByName", query, {"name": name, **variables})
         if project is None:
-            raise project_missing(variables["name"])
+            raise project_missing(name)
         return project
 
     def ping(self) -> str:
@@ -227,7 +222,7 @@ class PhoenixTraces:
             if absent:
                 are = counted(len(absent), "span is", "spans are")
                 raise NotFound(f"Phoenix: {are} not in project {name!r}, e.g. {min(absent)!r}")
-            data = [annotation_body(annotation) for annotation in batch]
+            data: list[Json] = [annotation_body(annotation) for annotation in batch]
             self._http.post("v1/span_annotations", {"data": data}, {"sync": "true"})
 
     @contextmanager

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
-from argotune.adapters.json_http import ServerRefused, segment, storable_json
+from argotune.adapters.json_http import Body, ServerRefused, segment, storable_json
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.project_names import project_name, results_name
 from argotune.data.spans import Json
@@ -126,7 +126,7 @@ class PhoenixTracker:
                 found[str(row["name"])] = _id(row, "id")
         return found
 
-    def _created(self, dataset_id: str, body: Mapping[str, Any]) -> str:
+    def _created(self, dataset_id: str, body: Body) -> str:
         path = f"v1/datasets/{segment(dataset_id)}/experiments"
         return _id(_object(self._http.post(path, body, can_repeat=False), path), "id")
 
@@ -139,7 +139,7 @@ class PhoenixTracker:
         self._post_all(f"{path}/runs", bodies)
         self._post_all("v1/experiment_evaluations", list(self._not_evaluated(run, path, answered)))
 
-    def _not_evaluated(self, run: TrackedRun, path: str, answered: Mapping[str, Answered]) -> Iterator[dict[str, Any]]:
+    def _not_evaluated(self, run: TrackedRun, path: str, answered: Mapping[str, Answered]) -> Iterator[Body]:
         names = sorted({SCORE, *(name for answer in answered.values() for name in _evaluations(answer))})
         found = self._http.pages(f"{path}/incomplete-evaluations", {"evaluation_name": names}, LIST_ROWS)
         for row in found:
@@ -151,12 +151,12 @@ class PhoenixTracker:
             for name in values.keys() & set(lacking):
                 yield _evaluation_body(run, _id(stored, "id"), name, values[name])
 
-    def _post_all(self, path: str, bodies: Sequence[Mapping[str, Any]]) -> None:
+    def _post_all(self, path: str, bodies: Sequence[Body]) -> None:
         with ThreadPoolExecutor(WRITERS) as pool:
             for _ in pool.map(lambda body: self._post_once(path, body), bodies):
                 pass
 
-    def _post_once(self, path: str, body: Mapping[str, Any]) -> None:
+    def _post_once(self, path: str, body: Body) -> None:
         try:
             self._http.post(path, body)
         except ServerRefused as refused:
@@ -170,7 +170,7 @@ def _evaluations(answered: Answered) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> dict[str, Any]:
+def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> Body:
     """Rows in columns. `append` adds and changes by example id and deletes nothing."""
     return {
         "action": "append",
@@ -185,7 +185,7 @@ def _dataset_body(name: str, examples: Sequence[TrackedExample]) -> dict[str, An
     }
 
 
-def _experiment_body(side: Side, version_id: str) -> dict[str, Any]:
+def _experiment_body(side: Side, version_id: str) -> Body:
     """An experiment on the splits that were scored, so that the others do not count as missing."""
     run, splits = side.run, _scored_splits(side.run)
     facts = {**run.facts, **side.efforts, "role": side.role, "version": side.version, "run": run.run_id}
@@ -210,7 +210,7 @@ def _is_before(at: object, since: datetime) -> bool:
         return False
 
 
-def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, Any]:
+def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> Body:
     """It ends when the answer was written down. Both times are the same where nobody knows how long it took."""
     ended = answered.example.answered_at or run.ended_at
     started = ended - timedelta(seconds=answered.effort.seconds or 0.0)
@@ -219,7 +219,7 @@ def _run_body(run: TrackedRun, node_id: str, answered: Answered) -> dict[str, An
     return {"dataset_example_id": node_id, "output": output, "repetition_number": 1, **times}
 
 
-def _evaluation_body(run: TrackedRun, run_id: str, name: str, value: float) -> dict[str, Any]:
+def _evaluation_body(run: TrackedRun, run_id: str, name: str, value: float) -> Body:
     at = run.ended_at.isoformat()
     return {
         "experiment_run_id": run_id,
