@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+
+from collecting import peak_mb
 
 from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTracker
@@ -165,9 +166,9 @@ def step(name: str, url: str, count: int, new: int) -> dict[str, object]:
         call = {"trigger": _trigger, "status": _status, "annotate": _annotate, "exporter": _exporter}[name](
             store, count
         )
-    before_mb, started, cpu = _peak_mb(), time.perf_counter(), time.process_time()
+    before_mb, started, cpu = peak_mb(), time.perf_counter(), time.process_time()
     told = call()
-    return {"step": name, "s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": _peak_mb(),
+    return {"step": name, "s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": peak_mb(),
         "before_mb": before_mb, "store": dict(store.calls), "told": told}  # fmt: skip
 
 
@@ -199,10 +200,6 @@ def _exporter(store: Counted, _count: int):
 
     metrics = StoreMetrics(lambda: store, lambda: NOW)
     return lambda: str(metrics.refresh() or len(list(metrics.collect())))
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def fill_runs(url: str, count: int) -> None:

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import secrets
 import signal
 import socket
@@ -28,21 +27,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from collecting import collecting
+
 from argotune import wiring
-from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.mlflow.connection import MlflowHttp
 from argotune.adapters.mlflow.traces import MlflowTraces
-from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli.demo.sample import TENANTS, queries
-from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.ports import Ports
-from argotune.pipeline.stages.collect import collect
-from argotune.programs import programs_of
 from argotune.tenants.binding import BoundProgram, TraceBinding
-from argotune.tenants.config import RoutingConfigUnified
 
 BOUND = TraceBinding(source="mlflow", project="bench", programs={"routing": BoundProgram(span="Route")})
 NAMES = (
@@ -75,25 +68,9 @@ def main() -> None:
 
 
 def ours(url: str) -> dict[str, float]:
-    """What `collect` takes for all traces at this MLflow, kept in a store of its own, and what it takes again."""
-    config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0, phoenix_lookback_hours=25, traces=BOUND)
-    fields = [program.fields for program in programs_of(config, "routing")]
-    with tempfile.TemporaryDirectory() as folder, MlflowHttp(url, timeout_s=300) as http:
-        store = SQLiteStore(Path(folder) / "store.db")
-        ports = Ports(store, MlflowTraces(http, "bench"), MemoryTracker(), SimpleNamespace(), wiring.open_embedder,
-            lambda _: None, clock=wiring.utc_now, new_id=wiring.new_id)  # fmt: skip
-        before_mb, started, cpu = peak_mb(), time.perf_counter(), time.process_time()
-        counts = collect(Pass(ports, config, "routing"), fields).datasets["routing"].counts
-        took = {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": peak_mb() - before_mb}
-        started = time.perf_counter()
-        collect(Pass(ports, config, "routing"), fields)
-        took["again_s"] = time.perf_counter() - started
-        store.close()
-    return {"rows": counts["experiences"], "examples": counts["examples"], **took}
-
-
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """What `collect` takes for all traces at this MLflow, and what it takes again."""
+    with MlflowHttp(url, timeout_s=300) as http, collecting(MlflowTraces(http, "bench"), BOUND) as collected:
+        return {**collected(), "again_s": collected()["s"]}
 
 
 @contextmanager

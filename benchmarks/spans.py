@@ -15,30 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import secrets
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+from collecting import collecting
+
 from argotune import wiring
-from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
-from argotune.adapters.sqlite import SQLiteStore
 from argotune.cli.demo.sample import TENANTS, queries
-from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.ports import Ports
-from argotune.pipeline.stages.collect import collect
-from argotune.programs import programs_of
 from argotune.tenants.binding import BoundProgram, TraceBinding
-from argotune.tenants.config import RoutingConfigUnified
 
 BOUND = TraceBinding(project="bench-bench-bench.routing", programs={"routing": BoundProgram(span="Route")})
 
@@ -82,22 +74,9 @@ def main() -> None:
 
 
 def ours(url: str, traces: TraceBinding | None) -> dict[str, float]:
-    """What `collect` takes for all spans of the tenant at this Phoenix, kept in a store of its own."""
-    config = RoutingConfigUnified(tenant_id="bench", min_trace_confidence=0.0, phoenix_lookback_hours=25, traces=traces)
-    fields = [program.fields for program in programs_of(config, "routing")]
-    with tempfile.TemporaryDirectory() as folder, PhoenixHttp(url, timeout_s=300) as http:
-        store = SQLiteStore(Path(folder) / "store.db")
-        ports = Ports(store, PhoenixTraces(http, "bench"), MemoryTracker(), SimpleNamespace(), wiring.open_embedder,
-            lambda _: None, clock=wiring.utc_now, new_id=wiring.new_id)  # fmt: skip
-        before_mb, started, cpu = _peak_mb(), time.perf_counter(), time.process_time()
-        counts = collect(Pass(ports, config, "routing"), fields).datasets["routing"].counts
-        took = {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": _peak_mb() - before_mb}
-        store.close()
-    return {"rows": counts["experiences"], "examples": counts["examples"], **took}
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """What `collect` takes for all spans of the tenant at this Phoenix."""
+    with PhoenixHttp(url, timeout_s=300) as http, collecting(PhoenixTraces(http, "bench"), traces) as collected:
+        return collected()
 
 
 def _measured(words: list[str]) -> dict[str, float]:

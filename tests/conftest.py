@@ -39,14 +39,20 @@ def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+def python_with(product: str, making: str) -> Path:
+    """An interpreter in an environment of the product: the one that is named, or the repository's."""
+    variable = f"ARGOTUNE_{product.upper()}_PYTHON"
+    named = os.environ.get(variable)
+    python = Path(named) if named else REPOSITORY / f".venv-{product.lower()}/bin/python"
+    if not python.exists():
+        lacking(f"no {product} at {python}: `{making}`, or set {variable}")
+    return python
+
+
 @pytest.fixture(scope="session")
 def phoenix_python() -> Path:
     """An interpreter that has arize-phoenix installed."""
-    named = os.environ.get("ARGOTUNE_PHOENIX_PYTHON")
-    python = Path(named) if named else REPOSITORY / ".venv-phoenix/bin/python"
-    if not python.exists():
-        lacking(f"no Phoenix at {python}: `make setup`, or set ARGOTUNE_PHOENIX_PYTHON")
-    return python
+    return python_with("Phoenix", "make setup")
 
 
 @pytest.fixture(scope="session")
@@ -64,11 +70,7 @@ def phoenix_url(phoenix_server: PhoenixServer) -> str:
 @pytest.fixture(scope="session")
 def mlflow_python() -> Path:
     """An interpreter that has mlflow installed."""
-    named = os.environ.get("ARGOTUNE_MLFLOW_PYTHON")
-    python = Path(named) if named else REPOSITORY / ".venv-mlflow/bin/python"
-    if not python.exists():
-        lacking(f"no MLflow at {python}: `make .venv-mlflow/.ready`, or set ARGOTUNE_MLFLOW_PYTHON")
-    return python
+    return python_with("MLflow", "make .venv-mlflow/.ready")
 
 
 @pytest.fixture(scope="session")
