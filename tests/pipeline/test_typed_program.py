@@ -11,6 +11,7 @@ from types import ModuleType
 
 import dspy
 import pytest
+from replies import THINGS, TROUBLES
 from scripted_lm import scripted_writer
 from world import START, World
 
@@ -24,9 +25,6 @@ from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.tenants.config import LMChoice, RoutingConfigUnified
-
-THINGS = ("invoice", "login", "search", "report", "export", "billing", "theme", "button", "page", "mail")
-TROUBLES = ("is lost", "hangs", "looks odd", "costs too much", "came twice", "is slow", "vanished", "is empty")
 
 
 @dataclass
