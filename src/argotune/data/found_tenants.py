@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from argotune.data.found_programs import cut
 from argotune.data.spans import Json, Span
-from argotune.data.tenancy import SESSION, USER
+from argotune.data.tenancy import SESSION, USER, is_of_decision, text_said
 
 _OF_TENANT = re.compile(r"tenant|customer|organi[sz]ation|\borg\b|account|workspace|company|client|shop|brand", re.I)
 
@@ -65,11 +65,12 @@ class TenantKeys:
 
 
 def _said(span: Span) -> dict[str, str]:
-    found = {key: text for key, value in _own(span) if (text := _text(value))}
+    """As a binding to one of these keys reads it: the decision itself first, then the root."""
+    found: dict[str, str] = {}
     for ancestor in span.above:
-        for key, value in ancestor.attributes.items():
-            if _is_apart(key) and (text := _text(value)):
-                found[key] = text  # the root's is the last
+        said = ((key, value) for key, value in ancestor.attributes.items() if _is_apart(key))
+        found |= _texts(said)
+    found |= _texts(_own(span))
     if SESSION in found:
         found[SESSION] = _UP_TO.split(found[SESSION])[0]
     return found
@@ -77,7 +78,7 @@ def _said(span: Span) -> dict[str, str]:
 
 def _own(span: Span) -> Iterator[tuple[str, Json]]:
     for key, value in span.attributes.items():
-        if key in (USER, SESSION) or key.startswith("metadata.") or _is_apart(key):
+        if is_of_decision(key) or key == SESSION or _is_apart(key):
             yield key, value
 
 
@@ -85,7 +86,6 @@ def _is_apart(key: str) -> bool:
     return key not in (USER, SESSION) and key.partition(".")[0] not in _OF_TOOLS
 
 
-def _text(value: Json) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value) if 0 < len(str(value)) <= VALUE_CHARS else None
+def _texts(said: Iterable[tuple[str, Json]]) -> dict[str, str]:
+    texts = ((key, text_said(key, value)) for key, value in said)
+    return {key: text for key, text in texts if text and len(text) <= VALUE_CHARS}

@@ -31,19 +31,21 @@ def tenant_said(span: Span, binding: TraceBinding) -> str | None:
     """What lies under the binding's key: on the span itself, else on what is above it, the root first."""
     key = binding.tenant_key or ""
     if is_of_decision(key):
-        said = span.attributes.get(key)
-        return said if isinstance(said, str) and said else None
+        return text_said(key, span.attributes.get(key))
     for attributes in (span.attributes, *(ancestor.attributes for ancestor in reversed(span.above))):
-        value = _as_said(attributes.get(key))
+        value = text_said(key, attributes.get(key))
         if value is not None:
             return value
     return None
 
 
-def _as_said(value: Json) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value) or None
+def text_said(key: str, value: Json) -> str | None:
+    """What a value says of whose a decision is, None where nothing: a text, and a whole number where the key is not of
+    the decision itself."""
+    if isinstance(value, str):
+        return value or None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number and not is_of_decision(key) else None
 
 
 def _begins(session: str, tenant: str) -> bool:

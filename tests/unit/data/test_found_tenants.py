@@ -8,6 +8,8 @@ from shop import spans_of
 
 from argotune.data.found_tenants import MOST_KEYS, MOST_VALUES, FoundKey, TenantKeys
 from argotune.data.spans import Ancestor, Span
+from argotune.data.tenancy import tenant_said
+from argotune.tenants.binding import BoundProgram, TraceBinding
 
 BARE = replace(spans_of("01_predict_literal")[0], attributes={"input.value": "{}", "llm.model_name": "m"})
 
@@ -37,6 +39,16 @@ def test_metadata_user_session_prefix_and_the_roots_attributes_are_candidates() 
         "session.id": {"acme": 1},
         "http.route": {"/x": 1},
     }
+
+
+def test_a_key_tells_what_a_binding_to_it_will_read() -> None:
+    above = (Ancestor("work", "CHAIN", {"shop": "inner"}), Ancestor("POST /x", "", {"shop": "root's", "shard": 3}))
+    said = replace(span(shop="its own", shelf=7, metadata__number=7), above=above)
+    found = keys_of(said)
+    assert {key.key: list(key.values) for key in found} == {"shop": ["its own"], "shelf": ["7"], "shard": ["3"]}
+    for key in found:
+        binding = TraceBinding(project="p", tenant_key=key.key, programs={"m": BoundProgram(span="M")})
+        assert tenant_said(said, binding) in key.values
 
 
 def test_those_come_first_that_are_called_like_a_tenant_then_those_that_most_decisions_have() -> None:
