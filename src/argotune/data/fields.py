@@ -113,7 +113,13 @@ class Fields:
 
     def values(self, texts: Mapping[str, str]) -> dict[str, object]:
         """The value of each text; one that cannot be read is itself."""
-        return {name: self.value(name, text) if self._reads(name, text) else text for name, text in texts.items()}
+        return {name: self._value_or_text(name, text) for name, text in texts.items()}
+
+    def _value_or_text(self, name: str, text: str) -> object:
+        try:
+            return self.value(name, text)
+        except NotOfType:
+            return text
 
     def as_json(self, texts: Mapping[str, str]) -> dict[str, Json]:
         """The value of each text as JSON; a text that cannot be read is itself."""
