@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from argotune.data.annotations import Annotation
 from argotune.data.found_programs import cut
 from argotune.data.remarks import REMARKS, Unread, says_right, share_of
-from argotune.tenants.remark_names import RemarkMeaning
-
-MOST_LABELS = 20
+from argotune.tenants.remark_names import RemarkKind, RemarkMeaning
 
 CLEAR_SHARE = 0.9
 """So many of a name's annotations must say the same kind of thing."""
@@ -146,9 +144,8 @@ def _numbers(_name: str, given: Sequence[Annotation], _answers: KnownAnswers) ->
     if set(scores) <= {0.0, 1.0}:
         return _Guess("scores of 0 or 1", VERDICT)
     if min(scores) >= 0 and max(scores) <= 1:
-        is_of_people = _most(given, lambda a: a.kind == "HUMAN")
-        means = "satisfaction" if is_of_people else "quality"
-        return _Guess("scores, 0 to 1", RemarkMeaning.model_validate({"means": means}))
+        means: RemarkKind = "satisfaction" if _most(given, lambda a: a.kind == "HUMAN") else "quality"
+        return _Guess("scores, 0 to 1", RemarkMeaning(means=means))
     if min(scores) >= 0 and max(scores) <= 10:
         return _Guess("scores, 0 to 10", TEN)
     looks = f"scores, {min(scores):g} to {max(scores):g}"
