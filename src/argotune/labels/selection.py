@@ -58,6 +58,7 @@ def lot_of(key: str, tenant_id: str) -> float:
 class _OpenQuestion:
     lot: float
     experience: Experience
+    is_refuted: bool
 
 
 class OpenQuestions:
@@ -78,17 +79,17 @@ class OpenQuestions:
     ) -> None:
         newest: dict[str, Experience] = {}
         gone: set[str] = set()
+        wrong: set[str] = set()
         self._answered = answered
-        self._refuted: set[str] = set()
         for experience in experiences:
             key = normalised(experience.query)
             if experience.span_id in taken:
                 gone.add(key)
             if experience.span_id in refuted:
-                self._refuted.add(key)
+                wrong.add(key)
             if key not in newest or _age(experience) > _age(newest[key]):
                 newest[key] = experience
-        open_ = (_OpenQuestion(lot_of(key, tenant_id), x) for key, x in newest.items() if key not in gone)
+        open_ = (_OpenQuestion(lot_of(key, tenant_id), x, key in wrong) for key, x in newest.items() if key not in gone)
         self._by_lot = sorted(open_, key=lambda question: (question.lot, question.experience.span_id))
 
     def drawn(self, places: int, splitter: Splitter) -> list[Selection]:
@@ -118,7 +119,7 @@ class OpenQuestions:
         """
         pool = self._pool(places, splitter, threshold)
         found = doubts([question.experience for question in pool]) if pool else {}
-        reasons = {q.experience.span_id: self._reasons(q, found, threshold) for q in pool}
+        reasons = {q.experience.span_id: _reasons(q, found, threshold) for q in pool}
         ranked = sorted(pool, key=lambda q: _rank(q, reasons[q.experience.span_id]))
         lots = [q.lot for q in ranked[places:] if not reasons[q.experience.span_id]]
         reached = min(lots, default=1.0)
@@ -126,9 +127,9 @@ class OpenQuestions:
 
     def _pool(self, places: int, splitter: Splitter, threshold: float) -> list[_OpenQuestion]:
         size = places * POOL_PER_PLACE
-        pool = _first(size // 2, _training(filter(self._is_refuted, self._unanswered()), splitter))
+        pool = _first(size // 2, _training((q for q in self._unanswered() if q.is_refuted), splitter))
         unsure = sorted(
-            (q for q in self._unanswered() if _confidence(q.experience) < threshold and not self._is_refuted(q)),
+            (q for q in self._unanswered() if _confidence(q.experience) < threshold and not q.is_refuted),
             key=lambda q: (_confidence(q.experience), q.lot),
         )
         pool += _first((size - len(pool)) // 2, _training(unsure, splitter))
@@ -138,17 +139,6 @@ class OpenQuestions:
 
     def _unanswered(self) -> Iterator[_OpenQuestion]:
         return (question for question in self._by_lot if question.experience.span_id not in self._answered)
-
-    def _is_refuted(self, question: _OpenQuestion) -> bool:
-        return normalised(question.experience.query) in self._refuted
-
-    def _reasons(
-        self, question: _OpenQuestion, found: Mapping[str, frozenset[Reason]], threshold: float
-    ) -> list[Reason]:
-        given = set(found.get(question.experience.span_id, frozenset()))
-        given |= {Reason.UNSURE} if _confidence(question.experience) < threshold else set()
-        given |= {Reason.REFUTED} if self._is_refuted(question) else set()
-        return [reason for reason in Reason if reason in given]
 
 
 def select(
@@ -165,6 +155,13 @@ def select(
         drawn = questions.drawn(len(drawn) + missing, splitter)
     # Near questions that were chosen together share a split only when they are placed one after the other.
     return [c for c in (*drawn, *informative) if splitter.place(c.experience.query) is c.split]
+
+
+def _reasons(question: _OpenQuestion, found: Mapping[str, frozenset[Reason]], threshold: float) -> list[Reason]:
+    given = set(found.get(question.experience.span_id, frozenset()))
+    given |= {Reason.UNSURE} if _confidence(question.experience) < threshold else set()
+    given |= {Reason.REFUTED} if question.is_refuted else set()
+    return [reason for reason in Reason if reason in given]
 
 
 def _rank(question: _OpenQuestion, reasons: Sequence[Reason]) -> tuple[int, float, float]:
