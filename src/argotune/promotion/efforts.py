@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
 
 from argotune.lm.effort import Effort
 from argotune.promotion.evidence import Pair
-from argotune.promotion.verdicts import Comparison, EffortRatio
+from argotune.promotion.verdicts import Comparison, EffortRatio, Unit
 from argotune.stats.ratios import beyond
 from argotune.tenants.config import ContestRules
 
 SHORT_S = 0.1
 """Nobody waits for less than a tenth of a second: shorter answers count as that long."""
-
-Unit = Literal["s", "USD", "tokens"]
 
 
 def with_efforts(comparison: Comparison, pairs: Sequence[Pair], rules: ContestRules) -> Comparison:

@@ -68,6 +68,10 @@ class UnusableAnswers:
     challenger_only: int
 
 
+Unit = Literal["s", "USD", "tokens"]
+"""What an effort is told in."""
+
+
 @dataclass(frozen=True)
 class EffortRatio:
     """What answers of both versions take, in the mean over `n` pairs that were asked together, in seconds, US dollars
@@ -76,7 +80,7 @@ class EffortRatio:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    unit: Literal["s", "USD", "tokens"]
+    unit: Unit
     n: int
     champion: float
     challenger: float
