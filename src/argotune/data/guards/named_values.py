@@ -68,7 +68,7 @@ class NamedValue:
 
 
 _QUALIFIER = re.compile(
-    r"(?i)(?:api|access|secret|private|account|sign(?:ing)?|encryption|master|auth|server|client|license|service|rest|app"
+    r"(?i)(?:api|access|secret|private|account|sign(?:ing)?|encryption|master|auth|server|client|license|service|app"
     r"|deploy|consumer|subscription|webhook|security|integration|project|rest|user)\W$"
 )
 _CLAUSE = (
@@ -249,10 +249,14 @@ _TYPES_AND_STATES = frozenset(
 )
 
 
+_CHOSEN_IN_QUOTES = ("secret", "default", "password")
+"""States that in quotes are what somebody chose."""
+
+
 def is_expression(named: NamedValue) -> bool:
     """Code, a variable, a path or a stand-in: it says where the value comes from and is none."""
-    value = named.value
-    if value.casefold() in _TYPES_AND_STATES - ({"secret", "default", "password"} if named.is_quoted else set()):
+    value, word = named.value, named.value.casefold()
+    if word in _TYPES_AND_STATES and not (named.is_quoted and word in _CHOSEN_IN_QUOTES):
         return True
     return _EXPRESSION.fullmatch(value) is not None or (not named.is_quoted and named.after[:1] in ("(", "["))
 

@@ -59,6 +59,7 @@ _MEASURE = re.compile(
 _UNIT = re.compile(
     r"(?i)[\s-]{0,2}(?:char|digit|letter|symbol|bit|byte|day|hour|min|time|%|attempt|zeichen|stellig|caract|word)"
 )
+_OF_LOGINS = ("log", "sign", "cred", "id", "user", "@")
 
 
 def find_passwords(text: str) -> Iterator[Place]:
@@ -71,15 +72,16 @@ def find_passwords(text: str) -> Iterator[Place]:
     if "://" in text:
         yield from (found.span(1) for found in _URL_LOGIN.finditer(text) if not _STAND_IN.search(found[1]))
     lowered = text.lower()
-    if _WORDS.are_in(lowered):
+    has_word, has_login = _WORDS.are_in(lowered), any(word in lowered for word in _OF_LOGINS)
+    if has_word:
         yield from _WORDS.places(text, _is_password)
         yield from (found.span(2) for found in _IS_IT.finditer(text) if is_strong(found[2]) or found["as"])
-        yield from _near(text)
     if " -" in text or " user " in lowered:
         yield from (found.span(1) for found in _OPTION.finditer(text) if is_made_up(found[1]) and "$" not in found[1])
-    if any(word in lowered for word in ("log", "sign", "cred", "id", "user", "@")):
+    if has_login:
         yield from (found.span(2) for found in _PAIR.finditer(text) if is_strong(found[2]))
         yield from (found.span(found.lastindex or 0) for found in _ACCOUNT.finditer(text))
+    if has_word or has_login:
         yield from _near(text)
 
 

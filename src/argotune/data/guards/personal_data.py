@@ -22,11 +22,9 @@ _EMAIL = re.compile(
     rf"|(?<![\w.%+-])\w(?:(?![{GLUED}])[\w.%+'-]){{0,63}}+"
     rf"|(?<![\w.%+-])[\w.%+'-]{{1,64}}+(?<=[{GLUED}]))@{_DOMAIN}"
 )
-_SIGN = (
-    r"(?:\s?[(\[{<]\s?(?:dot|punkt|punto|ponto|\.)\s?[)\]}>]\s?|\s(?:dot|punto|ponto|\.)\s"
-    r"|\s(?:underscore|dash|hyphen|minus|plus)\s|\.)"
-)
-_DOT = r"(?:\s?[(\[{<]\s?(?:dot|punkt|punto|ponto|\.)\s?[)\]}>]\s?|\s(?:dot|punto|ponto|\.)\s|[_-]dot[_-]|\.)"
+_SPELLED_DOT = r"\s?[(\[{<]\s?(?:dot|punkt|punto|ponto|\.)\s?[)\]}>]\s?|\s(?:dot|punto|ponto|\.)\s"
+_SIGN = rf"(?:{_SPELLED_DOT}|\s(?:underscore|dash|hyphen|minus|plus)\s|\.)"
+_DOT = rf"(?:{_SPELLED_DOT}|[_-]dot[_-]|\.)"
 _SPELLED_AT = re.compile(r"(?i)(?<=[\s(\[{<_-])(?:at|arroba|собака)(?=[\s)\]}>_-])|\s@\s|[(\[{]@")
 _SPELLED_EMAIL = re.compile(
     rf"(?<![\w.+-])(?P<local>[\w+-]{{1,64}}+(?:{_SIGN}[\w+-]{{1,64}}+){{0,3}})"

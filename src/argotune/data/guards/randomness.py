@@ -21,8 +21,8 @@ def is_random(run: str) -> bool:
     `fooBarBaz2` is 4 parts of 2.5. Hashes and UUIDs have no capitals.
     """
     parts = _PART.findall(run)
-    is_mixed = any(map(str.isdigit, parts)) and any(map(str.islower, run)) and any(map(str.isupper, run))
-    return len(run) >= 16 and is_mixed and _mean(parts) < _LONGEST_PARTS
+    has_all = any(map(str.isdigit, parts)) and any(map(str.islower, run)) and any(map(str.isupper, run))
+    return len(run) >= 16 and has_all and _mean(parts) < _LONGEST_PARTS
 
 
 def is_drawn(run: str) -> bool:
