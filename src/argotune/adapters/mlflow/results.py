@@ -6,10 +6,10 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeGuard
 
 from argotune.adapters.json_http import Body, storable_json
+from argotune.adapters.mlflow.spans import ms_of
 from argotune.data.spans import Json
 from argotune.runs.tracker import SCORE, Answered, Side, TrackedExample, TrackedRun, sides_of
 from argotune.store.sealing import digest
@@ -58,7 +58,7 @@ class Result(Side):
             "mlflow.source.name": "argotune",
         }
         tags = [*self.tags, *_pairs(about)]
-        return {"run_name": storable_json(self.name), "start_time": _ms(run.started_at), "tags": tags}
+        return {"run_name": storable_json(self.name), "start_time": ms_of(run.started_at), "tags": tags}
 
     @property
     def files(self) -> dict[str, Body]:
@@ -68,7 +68,7 @@ class Result(Side):
     @property
     def ended_ms(self) -> int:
         """When the contest ended."""
-        return _ms(self.run.ended_at)
+        return ms_of(self.run.ended_at)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -169,7 +169,3 @@ def _is_measured(value: str | float | int | bool | None, name: str) -> TypeGuard
 
 def _pairs(values: Mapping[str, str]) -> list[Json]:
     return [{"key": key, "value": str(storable_json(value))} for key, value in values.items()]
-
-
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from argotune.adapters.json_http import storable_json
-from argotune.adapters.mlflow.spans import OWN, SpanPlace, TraceInfo
+from argotune.adapters.mlflow.spans import OWN, SpanPlace, TraceInfo, time_at
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS
 from argotune.data.spans import Json, Span
 from argotune.errors import BadAnswer
@@ -42,7 +41,7 @@ def decision_of(row: Mapping[str, Any]) -> tuple[TraceInfo, Span]:
 def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceInfo, Span]:
     tags, params = _by_key(data.get("tags")), _by_key(data.get("params"))
     id, status, at_ms = f"{RUN_PREFIX}{info['run_id']}", info["status"], int(info["start_time"])
-    started_at, ended_at = _time(at_ms), _time(int(info.get("end_time") or at_ms))
+    started_at, ended_at = time_at(at_ms), time_at(int(info.get("end_time") or at_ms))
     own = {f"metadata.{name}": value for name, value in tags.items() if not name.startswith(OWN)}
     attributes: dict[str, Json] = {
         **{str(storable_json(name)): storable_json(value) for name, value in own.items()},
@@ -85,14 +84,10 @@ def _assessment(id: str, metric: Mapping[str, Any]) -> Mapping[str, Json]:
         "trace_id": id,
         "span_id": _DECISION,
         "source": {"source_type": "CODE", "source_id": "metric"},
-        "last_update_time": _time(int(metric["timestamp"])).isoformat(),
+        "last_update_time": time_at(int(metric["timestamp"])).isoformat(),
         "feedback": {"value": metric.get("value")},
     }
 
 
 def _by_key(pairs: Any) -> dict[str, str]:
     return {str(pair["key"]): str(pair.get("value", "")) for pair in pairs or ()}
-
-
-def _time(at_ms: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)

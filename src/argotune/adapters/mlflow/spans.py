@@ -33,7 +33,19 @@ _TAKEN_OVER = {"mlflow.trace.session": SESSION, "mlflow.trace.user": USER}
 EVALUATION = "evaluation"
 """The tag of a trace that was made within an MLflow run: those that MLflow keeps of evaluations are."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MS = timedelta(milliseconds=1)
+
+
+def ms_of(at: datetime) -> int:
+    """Milliseconds since 1970, in which MLflow counts time, begun ones left out; 0 for earlier times."""
+    return max(0, (at - EPOCH) // _MS)
+
+
+def time_at(ms: int) -> datetime:
+    """The time so many milliseconds after 1970 began."""
+    return EPOCH + ms * _MS
 
 
 class SpanPlace(NamedTuple):
@@ -79,9 +91,8 @@ class TraceInfo:
     @property
     def head(self) -> Span:
         """Its first span, as far as it is told here: not what was said in it."""
-        started_at = _EPOCH + timedelta(milliseconds=self.at_ms)
         attributes = {**self.attributes, KIND: "CHAIN"}
-        return Span(self.id, self.id, self.name or "", started_at, self.ended_at, attributes)
+        return Span(self.id, self.id, self.name or "", time_at(self.at_ms), self.ended_at, attributes)
 
 
 def info_of(row: Mapping[str, Any]) -> TraceInfo:
@@ -91,7 +102,7 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
         about = row.get("trace_metadata") or {}
         return TraceInfo(
             id=_text(row["trace_id"]),
-            at_ms=round((started_at - _EPOCH) / timedelta(milliseconds=1)),
+            at_ms=round((started_at - EPOCH) / _MS),
             ended_at=started_at + _duration(row.get("execution_duration")),
             is_whole=row.get("state") != "IN_PROGRESS",
             is_in_file=tags.get("mlflow.trace.spansLocation") in (None, "ARTIFACT_REPO"),
@@ -277,7 +288,7 @@ def _span_id(encoded: str) -> str:
 
 
 def _instant(nanoseconds: int | str) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(nanoseconds) // 1000)
+    return EPOCH + timedelta(microseconds=int(nanoseconds) // 1000)
 
 
 def _time(text: str) -> datetime:

@@ -18,7 +18,7 @@ from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, obje
 from argotune.adapters.mlflow.overlap import Overlap, Track, overlap_of
 from argotune.adapters.mlflow.reader import TRACES_AT_ONCE, Experiment, Found
 from argotune.adapters.mlflow.runs import RUN_PREFIX
-from argotune.adapters.mlflow.spans import SpanPlace, TraceInfo, info_of, place_of_span
+from argotune.adapters.mlflow.spans import EPOCH, SpanPlace, TraceInfo, info_of, ms_of, place_of_span
 from argotune.adapters.project_names import project_name, tenant_of
 from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
@@ -32,8 +32,6 @@ OVERLAP = timedelta(hours=1)
 
 EXPERIMENTS_AT_ONCE = 1000
 INFOS_AT_ONCE = 500
-
-_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 class MlflowTraces:
@@ -56,7 +54,7 @@ class MlflowTraces:
         """
         known = _overlap(cursor)
         experiment = self._experiment(stream)
-        track = Track(experiment.id, self._overlap // _MS, _ms(self._clock()))
+        track = Track(experiment.id, self._overlap // timedelta(milliseconds=1), ms_of(self._clock()))
         unread = _unread(experiment.found(_from_ms(known, since)), known, track)
         while batch := list(islice(unread, TRACES_AT_ONCE)):
             yield from _with_cursor(_taken(experiment, batch, track, since), track)
@@ -73,7 +71,7 @@ class MlflowTraces:
         are read only of those whose first span does not tell."""
         known = _overlap(cursor)
         experiment = self._experiment(stream)
-        found = experiment.found(_from_ms(known, since), None if until is None else _ms(until))
+        found = experiment.found(_from_ms(known, since), None if until is None else ms_of(until))
         new = (each for each in found if known is None or not known.knows(each.info.id))
         return sum(1 for _ in islice(experiment.holding(new), limit))
 
@@ -101,7 +99,7 @@ class MlflowTraces:
         if not names:
             return
         experiment = self._experiment(stream)
-        for found, decisions in experiment.with_decisions(experiment.assessed(names, _ms(since))):
+        for found, decisions in experiment.with_decisions(experiment.assessed(names, ms_of(since))):
             for row in _named(found.info, names):
                 span_id = decisions.assessed_by(row)
                 if span_id is not None and (annotation := annotation_of(row, span_id)) is not None:
@@ -109,8 +107,7 @@ class MlflowTraces:
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """The number of assessments since then under the name that has the most."""
-        start = datetime.fromtimestamp(0, UTC) if since is None else since
-        found = {(a.span_id, a.name, a.identifier) for a in self.annotations(stream, names, start)}
+        found = {(a.span_id, a.name, a.identifier) for a in self.annotations(stream, names, since or EPOCH)}
         return max(Counter(name for _, name, _ in found).values(), default=0)
 
     def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:
@@ -233,8 +230,4 @@ def _place_of(annotation: Annotation) -> SpanPlace:
 
 
 def _from_ms(known: Overlap | None, since: datetime | None) -> int:
-    return max(known.from_ms if known else 0, _ms(since) if since else 0)
-
-
-def _ms(at: datetime) -> int:
-    return max(0, (at - _EPOCH) // _MS)
+    return max(known.from_ms if known else 0, ms_of(since) if since else 0)
