@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -17,7 +18,7 @@ from argotune.errors.lines import told
 from argotune.tenants.binding import TraceProject
 
 MOST_NAMES = 50
-"""So many names of experiments are told."""
+"""So many names of assessments are looked at, and of experiments told."""
 
 _ANY = Stream("any", "any")
 """Stands for a stream: whole traces are read, whatever is in them."""
@@ -45,14 +46,16 @@ class MlflowSurvey:
         return islice(spans, limit)
 
     def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:
-        """Of the newest TRACES_FOR_REMARKS traces; of each name `limit` at most."""
-        counts: dict[str, int] = {}
+        """Of the newest TRACES_FOR_REMARKS traces; of the first MOST_NAMES names `limit` each at most."""
+        counts = Counter[str]()
         for info in islice(self._newest(self._experiment_id(place)), TRACES_FOR_REMARKS):
             for row in info.assessments:
                 place_of = SpanPlace(info.id, str(row.get("span_id") or ""))
                 annotation = annotation_of(row, place_of.id)
-                if annotation is not None and counts.get(annotation.name, 0) < limit and len(counts) <= MOST_NAMES:
-                    counts[annotation.name] = counts.get(annotation.name, 0) + 1
+                if annotation is None or (annotation.name not in counts and len(counts) == MOST_NAMES):
+                    continue
+                counts[annotation.name] += 1
+                if counts[annotation.name] <= limit:
                     yield annotation
 
     def close(self) -> None:
