@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from argotune.adapters.json_http import Body, storable_json
+from argotune.adapters.mlflow.connection import documented
 from argotune.adapters.mlflow.spans import SpanPlace
 from argotune.data.annotations import Annotation, AnnotatorKind
-from argotune.errors import BadAnswer
-from argotune.errors.lines import told
 
 _KINDS: Mapping[str, AnnotatorKind] = {"HUMAN": "HUMAN", "LLM_JUDGE": "LLM", "AI_JUDGE": "LLM", "CODE": "CODE"}
 _SOURCES: Mapping[AnnotatorKind, str] = {"HUMAN": "HUMAN", "LLM": "LLM_JUDGE", "CODE": "CODE"}
@@ -24,13 +23,11 @@ update adds to metadata and takes nothing out."""
 
 def annotation_of(row: Mapping[str, Any], span_id: str) -> Annotation | None:
     """The annotation in an assessment of a span; None where it was taken back or its judge failed. Raises BadAnswer."""
-    try:
+    with documented("an assessment"):
         if row.get("valid") is False:
             return None
         value = _value(row)
         return None if value is None else _annotation(row, span_id, value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadAnswer(told(f"MLflow: an assessment is not as documented: {error!r}")) from error
 
 
 def _annotation(row: Mapping[str, Any], span_id: str, value: Any) -> Annotation | None:

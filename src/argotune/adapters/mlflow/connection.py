@@ -6,6 +6,7 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -143,6 +144,15 @@ class MlflowHttp(JsonHttp):
             what = f"{self.base} is MLflow {version[:40]!r}"
             raise ConfigInvalid(f"MLFLOW_TRACKING_URI: {what}; traces and datasets are read from MLflow {MAJOR} only")
         return version
+
+
+@contextmanager
+def documented(what: str) -> Iterator[None]:
+    """Raises BadAnswer where something that MLflow gave cannot be read, named in the message."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise BadAnswer(told(f"MLflow: {what} is not as documented: {error!r}")) from error
 
 
 def traces_of(experiment_id: str, order: Literal["ASC", "DESC"]) -> Body:

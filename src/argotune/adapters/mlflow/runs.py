@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from argotune.adapters.json_http import storable_json
+from argotune.adapters.mlflow.connection import documented
 from argotune.adapters.mlflow.spans import OWN, SpanPlace, TraceInfo, time_at
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS
 from argotune.data.spans import Json, Span
-from argotune.errors import BadAnswer
-from argotune.errors.lines import told
 
 PROGRAM_TAG = "dspy_program_name"
 
@@ -32,10 +31,8 @@ def decision_of(row: Mapping[str, Any]) -> tuple[TraceInfo, Span]:
 
     Raises BadAnswer.
     """
-    try:
+    with documented("a run"):
         return _decision(row["info"], row.get("data") or {})
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise BadAnswer(told(f"MLflow: a run is not as documented: {error!r}")) from error
 
 
 def _decision(info: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[TraceInfo, Span]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from argotune.adapters.json_http import storable_json
+from argotune.adapters.mlflow.connection import documented
 from argotune.data.ancestry import MOST_BELOW, decision_around
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
 from argotune.data.spans import Ancestor, Json, Span
 from argotune.data.tenancy import SESSION, USER
-from argotune.errors import BadAnswer
-from argotune.errors.lines import told
 
 OWN = "mlflow."
 """Begins the names of what MLflow itself writes into tags, metadata and attributes."""
@@ -97,7 +95,7 @@ class TraceInfo:
 
 def info_of(row: Mapping[str, Any]) -> TraceInfo:
     """A row of a search. Raises BadAnswer."""
-    try:
+    with documented("a trace"):
         started_at, tags = _time(row["request_time"]), row.get("tags") or {}
         about = row.get("trace_metadata") or {}
         return TraceInfo(
@@ -110,8 +108,6 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
             attributes=_attributes_of(tags, about),
             assessments=row.get("assessments") or (),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise BadAnswer(told(f"MLflow: a trace is not as documented: {error!r}")) from error
 
 
 def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> Iterator[Span]:
@@ -119,18 +115,17 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
 
     Raises BadAnswer.
     """
-    try:
+    with documented(f"trace {info.id}"):
         rows = {_span_id(row["span_id"]): row for row in trace["spans"]}
         found = [(id, row) for id, row in rows.items() if row["name"] in names]
         for id, row in sorted(found, key=lambda each: int(each[1]["start_time_unix_nano"])):
             yield _span(id, row, rows, info)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
-        raise BadAnswer(told(f"MLflow: trace {info.id} is not as documented: {error!r}")) from error
 
 
 def spans_of_modules(trace: Mapping[str, Any], info: TraceInfo) -> Iterator[Span]:
     """The spans of DSPy's modules in a whole trace, in order of time. Raises BadAnswer."""
-    names = {str(row.get("name")) for row in trace["spans"]}
+    with documented(f"trace {info.id}"):
+        names = {str(row.get("name")) for row in trace["spans"]}
     yield from spans_named(trace, info, sorted(name for name in names if is_module(name, "CHAIN")))
 
 
@@ -147,10 +142,11 @@ class Decisions:
         found = list(spans_named(trace, info, names))
         outer = [span for span in found if not any(is_module(a.name, a.kind) for a in span.above)]
         self._ids = [span.span_id for span in outer]
-        self._parents = {
-            self._placed(_span_id(row["span_id"])): self._placed(parent) if (parent := _parent_id(row)) else None
-            for row in trace["spans"]
-        }
+        with documented(f"trace {info.id}"):
+            self._parents = {
+                self._placed(_span_id(row["span_id"])): self._placed(parent) if (parent := _parent_id(row)) else None
+                for row in trace["spans"]
+            }
 
     def assessed_by(self, assessment: Mapping[str, Any]) -> str | None:
         """The id of the decision that an assessment is of, None where it is of several or of none."""

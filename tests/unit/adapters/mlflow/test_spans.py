@@ -168,3 +168,11 @@ def test_a_span_of_another_shape_is_a_bad_answer(broken: dict):
     trace = {"spans": [{**TRACES["route"]["spans"][0], **broken}]}
     with pytest.raises(BadAnswer, match="MLflow: trace tr-"):
         list(spans_named(trace, info_of(TRACES["route"]["trace_info"]), ["Predict.forward"]))
+
+
+@pytest.mark.parametrize("broken", [{"parent_span_id": "?"}, {"parent_span_id": 7}])
+def test_a_span_of_another_shape_in_a_trace_without_a_decision_is_a_bad_answer(broken: dict):
+    first, *others = TRACES["route"]["spans"]
+    beside = {**first, "span_id": "AAAAAAAAAAA=", "name": "beside", **broken}
+    with pytest.raises(BadAnswer, match="MLflow: trace tr-"):
+        Decisions({"spans": [first, *others, beside]}, info_of(TRACES["route"]["trace_info"]), ["Nothing.forward"])
