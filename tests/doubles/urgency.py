@@ -11,12 +11,16 @@ THINGS = ["invoice", "login", "search", "report", "export", "billing", "theme", 
 
 
 def urgency(_config) -> tuple[dspy.Module, object]:
+    return saying_how_urgent(), cautious
+
+
+def saying_how_urgent() -> dspy.Module:
     signature = signature_of(
         "Say how urgent a customer's message is.",
         {"query": "What the customer wrote"},
         {"urgency": ClosedSet("How urgent it is", {"later": "can wait", "now": "cannot wait"})},
     )
-    return ClosedSetAnswers(signature), cautious
+    return ClosedSetAnswers(signature)
 
 
 def cautious(example: dspy.Example, prediction: dspy.Prediction) -> float:
@@ -26,8 +30,8 @@ def cautious(example: dspy.Example, prediction: dspy.Prediction) -> float:
     return 0.5 if prediction.urgency == "now" else 0.0
 
 
-def message(number: int) -> tuple[str, str]:
-    """What a customer writes, and how urgent it is."""
+def message(number: int, case: int | None = None) -> tuple[str, str]:
+    """What a customer writes, and how urgent it is. `case` is the number that it ends with."""
     label = ("now", "later")[number % 2]
     signs = SIGNS[label].split()
-    return f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {number}", label
+    return f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {case or number}", label

@@ -12,6 +12,7 @@ from types import ModuleType
 import dspy
 import pytest
 from scripted_lm import like_the_nearest_demo
+from urgency import message, saying_how_urgent
 from world import START, World
 
 from argotune.data.annotations import Annotation
@@ -20,23 +21,10 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
-from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, signature_of
 from argotune.programs.own import read_fields
 from argotune.programs.program import Program
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import ContestState
-
-SIGNS = {"now": "down outage lost breach urgent", "later": "idea wish typo color someday"}
-THINGS = ["invoice", "login", "search", "report", "export", "billing", "theme", "button", "page", "mail"]
-
-
-def urgency() -> dspy.Module:
-    signature = signature_of(
-        "Say how urgent a customer's message is.",
-        {"query": "What the customer wrote"},
-        {"urgency": ClosedSet("How urgent it is", {"later": "can wait", "now": "cannot wait"})},
-    )
-    return ClosedSetAnswers(signature)
 
 
 class Metric:
@@ -55,9 +43,7 @@ class Metric:
 def spans_of(first: int, last: int, at) -> tuple[list[Span], list[Annotation]]:
     spans, labels = [], []
     for number in range(first, last):
-        label = ("now", "later")[number % 2]
-        signs = SIGNS[label].split()
-        query = f"{signs[number // 2 % 5]} {THINGS[number // 10 % 10]} {signs[number // 7 % 5]} {number * 7919}"
+        query, label = message(number, number * 7919)
         attributes = {"routing.program": "urgency", "routing.query": query, "routing.urgency": "later"}
         spans.append(Span(f"{number:016x}", f"{number:032x}", "cogniverse.urgency", at, at, attributes))
         labels.append(Annotation(f"{number:016x}", "urgency", label, "HUMAN", "ann", at + timedelta(minutes=10)))
@@ -65,10 +51,10 @@ def spans_of(first: int, last: int, at) -> tuple[list[Span], list[Annotation]]:
 
 
 def begun(monkeypatch: pytest.MonkeyPatch, metric: Metric, *, is_plain: bool, answer=like_the_nearest_demo):
-    """A world in which a contest was opened on 50 labelled questions, and 60 came since."""
+    """A world in which a contest was opened on 40 labelled questions."""
     module, world = ModuleType("metric_programs"), World()
-    fields = read_fields("urgency", urgency())
-    program = Program("urgency", "urgency", fields, urgency, metric, is_plain)
+    fields = read_fields("urgency", saying_how_urgent())
+    program = Program("urgency", "urgency", fields, saying_how_urgent, metric, is_plain)
     module.urgency = lambda _config: program
     monkeypatch.setitem(sys.modules, "metric_programs", module)
     world.lms.answer = answer
