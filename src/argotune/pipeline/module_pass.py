@@ -19,7 +19,7 @@ from argotune.promotion.registry import Registry
 from argotune.runs.book import SPENT, RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
-from argotune.runs.tallies import rounds
+from argotune.runs.tallies import RoundRecord, rounds
 from argotune.store.collections import Collection
 from argotune.store.leases import Lease
 from argotune.store.port import Store
@@ -131,8 +131,13 @@ class Pass:
         """The present, None where neither traces nor rounds have followed the clock: it may have leapt, and nothing is
         over by it."""
         now, reading = self.now, self.module_book.read(Reading)
-        is_sure = is_followed(reading, self.passes.last_run_at, now) or is_borne_out(now, rounds(self.store))
+        is_sure = is_followed(reading, self.passes.last_run_at, now) or is_borne_out(now, self._rounds)
         return now if is_sure else None
+
+    @cached_property
+    def _rounds(self) -> list[RoundRecord]:
+        """Read once in a pass, and only where the clock is doubted: each step of a contest asks."""
+        return rounds(self.store)
 
     def check(self) -> None:
         """Raises Overtaken where another process has taken the module up, Unavailable where the lease only lapsed."""
