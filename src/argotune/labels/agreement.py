@@ -16,7 +16,7 @@ from argotune.data.annotations import Annotation, strongest
 from argotune.data.fields import Fields
 from argotune.stats.interval import Interval
 from argotune.stats.paired import cohen_kappa, kappa_interval, wilson_interval
-from argotune.stats.wording import counted, percent, percent_between
+from argotune.stats.wording import counted, each_counted, percent, percent_between
 from argotune.store.records import StoredValue
 from argotune.tenants.config import AnnotationRules
 
@@ -101,9 +101,9 @@ class RubricReport(StoredValue):
     def obstacle(self) -> str:
         """Why its scores do not count in training, "" where they do: one comparison is enough, none may speak against
         them."""
-        if self.off or not (self.verdicts and self.preferences):
+        kinds = self._kinds
+        if self.off or not kinds:
             return self.off or "compared with nobody yet"
-        kinds = {"verdicts": self.verdicts, "preferences": self.preferences}
         if refuted := [f"{name}: {kind.obstacle}" for name, kind in kinds.items() if kind.is_refuted]:
             return refuted[0]
         lacking = [f"{name}: {kind.obstacle}" for name, kind in kinds.items() if not kind.is_trusted]
@@ -112,15 +112,21 @@ class RubricReport(StoredValue):
     @property
     def sentence(self) -> str:
         """For people."""
-        if not self.judge or not self.verdicts or not self.preferences:
+        if not self.judge or not self._kinds:
             return f"rubric: training does not go by it: {self.obstacle}"
-        kinds = [f"{name}: {k.told}" for name, k in (("verdicts", self.verdicts), ("preferences", self.preferences))]
-        why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
-        unscored = f", no score for {len(self.unscored)} ({why})" if self.unscored else ""
+        kinds = [f"{name}: {kind.told}" for name, kind in self._kinds.items()]
+        unscored = f", no score for {len(self.unscored)} ({each_counted(self.lacks)})" if self.unscored else ""
         stopped = f", then stopped: {self.stopped}" if self.stopped else ""
         standing = f"training does not go by it: {self.obstacle}" if self.obstacle else "training goes by it"
         asked = f"asked about {counted(self.asked, 'answer')}{unscored}{stopped}"
         return "; ".join((f"rubric by {self.judge}: {asked}", *kinds, standing))
+
+    @property
+    def _kinds(self) -> Mapping[str, Agreement]:
+        """Both comparisons, none before both were made."""
+        if not (self.verdicts and self.preferences):
+            return {}
+        return {"verdicts": self.verdicts, "preferences": self.preferences}
 
 
 class AnnotatorReport(StoredValue):
@@ -151,12 +157,8 @@ class AnnotatorReport(StoredValue):
         told += [self.rubric.sentence] if self.rubric else []
         if self.off:
             return [f"no LM annotator: {self.off}", *told]
-        why = ", ".join(f"{count} {lack}" for lack, count in sorted(self.lacks.items()))
-        garbage = (
-            f", {counted(self.garbage, 'answer was no label', 'answers were no labels')} ({why})"
-            if self.garbage
-            else ""
-        )
+        no_labels = counted(self.garbage, "answer was no label", "answers were no labels")
+        garbage = f", {no_labels} ({each_counted(self.lacks)})" if self.garbage else ""
         stopped = f", then stopped: {self.stopped}" if self.stopped else ""
         return [
             f"{self.annotator}: asked about {counted(self.asked, 'span')}, {self.labelled} labelled{garbage}{stopped}",

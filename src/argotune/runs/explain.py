@@ -16,7 +16,7 @@ from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run
-from argotune.stats.wording import chance, counted, points
+from argotune.stats.wording import chance, counted, each_counted, points
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,7 @@ def _unusable(run: Run) -> list[str]:
     found = run.comparison.unusable if run.comparison else None
     sides = {"champion": found.champion, "challenger": found.challenger} if found else {}
     return [
-        f"unusable  {counted(sum(lacks.values()), 'answer')} of the {role}: "
-        + ", ".join(f"{count} {lack}" for lack, count in sorted(lacks.items()))
+        f"unusable  {counted(sum(lacks.values()), 'answer')} of the {role}: {each_counted(lacks)}"
         for role, lacks in sides.items()
         if lacks
     ]

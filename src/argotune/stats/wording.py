@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from argotune.stats.interval import Interval
 
@@ -10,6 +11,11 @@ from argotune.stats.interval import Interval
 def counted(n: int, one: str, many: str = "") -> str:
     """How many of something, e.g. `1 label`, `2,400 labels`; `many` where its plural takes more than an s."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def each_counted(counts: Mapping[str, int]) -> str:
+    """How many of each, by name, e.g. `2 cut off, 1 empty`."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def percent(share: float) -> str:

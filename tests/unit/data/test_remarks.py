@@ -117,6 +117,12 @@ def test_correct_confirms_the_answer_that_was_given_at_any_confidence():
     assert (dict(found.expected), found.source) == (dict(make_experience().answers), LabelSource.HUMAN)
 
 
+def test_what_code_says_of_the_answer_is_an_outcome_and_no_label():
+    found = labelled(replace(said(CORRECT, kind="CODE"), name=VERDICT), agent_success=None)
+    assert isinstance(found, Labelled)
+    assert found.source is LabelSource.OUTCOME
+
+
 def test_incorrect_forbids_the_answer_whatever_the_outcome_says():
     assert labelled(replace(said(INCORRECT), name=VERDICT), agent_success=True) is NoLabel.REFUTED
 
