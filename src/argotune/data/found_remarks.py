@@ -121,12 +121,16 @@ def _labels_of_answers(name: str, given: Sequence[Annotation], answers: KnownAns
     if named := _named_in(name, answers.all):
         return _right("labels", named, answers)
     for answer, labels in answers.own.items():
-        if labels and _most(labelled, lambda a, known=frozenset(labels): a.label.strip() in known):  # type: ignore[misc]
+        if labels and _are_among(labels, labelled):
             return _Guess(f"labels of {answer}", RemarkMeaning(means="answer", field=answer))
     is_number = _most(labelled, lambda a: a.label.strip()[:1].isdigit() or "★" in a.label or "⭐" in a.label)
     if is_number or not _OF_CORRECTION.search(name):
         return None
     return _answer("right answers, in labels,", name, answers)
+
+
+def _are_among(labels: Sequence[str], given: Sequence[Annotation]) -> bool:
+    return _most(given, lambda a: a.label.strip() in labels)
 
 
 def _stars(_name: str, given: Sequence[Annotation], _answers: KnownAnswers) -> _Guess | None:
