@@ -1,4 +1,4 @@
-"""Traces and results in memory: the twins of the Phoenix adapters, for tests and embedded use."""
+"""Traces and results in memory: the twins of the adapters of products, for tests and embedded use."""
 
 from __future__ import annotations
 

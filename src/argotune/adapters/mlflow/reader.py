@@ -70,8 +70,7 @@ class Experiment:
     def found(self, from_ms: int = 0, until_ms: int | None = None) -> Iterator[Found]:
         """Finished traces and runs that began in [from_ms, until_ms) and may hold decisions, in order of time."""
         traces = (Found(info) for info in self._traces(from_ms, until_ms) if self._may_hold(info))
-        runs = self._runs(self._stream.bound.span, from_ms, until_ms) if self._stream.bound else iter(())
-        for found in heapq.merge(traces, runs, key=lambda each: each.at_ms):
+        for found in heapq.merge(traces, self._runs(from_ms, until_ms), key=lambda each: each.at_ms):
             if found.info.is_whole:
                 yield found
 
@@ -82,9 +81,8 @@ class Experiment:
         if len(names) > MOST_FILTERED or not all(map(_PLAIN.fullmatch, names)):
             conditions = [""]
         traces = heapq.merge(*(self._traces(from_ms, None, each) for each in conditions), key=lambda info: info.at_ms)
-        runs = self._runs(self._stream.bound.span, from_ms, None) if self._stream.bound else iter(())
         held = (Found(info) for info in _once(traces) if info.is_whole and self._may_hold(info))
-        for found in itertools.chain(held, (run for run in runs if run.info.is_whole)):
+        for found in itertools.chain(held, (run for run in self._runs(from_ms) if run.info.is_whole)):
             if any(row.get("assessment_name") in names for row in found.info.assessments):
                 yield found
 
@@ -163,10 +161,13 @@ class Experiment:
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: info_of(row).at_ms):
             yield from map(info_of, rows)
 
-    def _runs(self, program: str, from_ms: int, until_ms: int | None) -> Iterator[Found]:
-        """Those of the older convention: a program has the name there that its class has in a trace."""
+    def _runs(self, from_ms: int, until_ms: int | None = None) -> Iterator[Found]:
+        """Those of the older convention, where the stream is bound: a program has the name there that its class has in
+        a trace."""
+        if self._stream.bound is None:
+            return
         body: Body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
-        own = f"tags.{PROGRAM_TAG} = '{program}'"
+        own = f"tags.{PROGRAM_TAG} = '{self._stream.bound.span}'"
         search = _Search(f"{V2}/runs/search", body, "runs", "attributes.start_time", own)
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: decision_of(row)[0].at_ms):
             yield from (Found(*decision_of(row)) for row in rows)
