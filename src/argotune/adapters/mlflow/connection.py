@@ -24,8 +24,6 @@ V2, V3 = "api/2.0/mlflow", "api/3.0/mlflow"
 
 TRACES = f"{V3}/traces/search"
 
-THERE_ALREADY = "RESOURCE_ALREADY_EXISTS"
-
 
 @dataclass(frozen=True)
 class Credentials:
@@ -115,7 +113,7 @@ class MlflowHttp(JsonHttp):
         try:
             return text(self.post(path, {"name": name}, can_repeat=False), "experiment_id", path)
         except (ServerRefused, Unavailable) as error:
-            if isinstance(error, ServerRefused) and _error_code(error.detail) != THERE_ALREADY:
+            if isinstance(error, ServerRefused) and not is_there_already(error):
                 raise
             known = self.experiment_id(name)  # somebody else made it just now, or the answer was lost
             if known is None:
@@ -159,6 +157,11 @@ def traces_of(experiment_id: str, order: Literal["ASC", "DESC"]) -> Body:
     """What a search is told for the traces of an experiment, by the time at which they began."""
     location: Json = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
     return {"locations": [location], "order_by": [f"timestamp_ms {order}"]}
+
+
+def is_there_already(refused: ServerRefused) -> bool:
+    """Whether what was to be made is there."""
+    return _error_code(refused.detail) == "RESOURCE_ALREADY_EXISTS"
 
 
 def objects(answer: Any, name: str, path: str) -> list[Mapping[str, Any]]:

@@ -237,7 +237,7 @@ def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[st
     return _own(own | {name: about[source] for source, name in _TAKEN_OVER.items() if about.get(source)})
 
 
-def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+def _values(row: Mapping[str, Any]) -> dict[str, Json]:
     """A span's attributes by name: a list of typed values from the routes, JSON texts in files of traces."""
     attributes = row.get("attributes") or ()
     if isinstance(attributes, Mapping):
@@ -245,9 +245,10 @@ def _values(row: Mapping[str, Any]) -> dict[str, Any]:
     return {str(each["key"]): _value(each.get("value") or {}) for each in attributes}
 
 
-def _parsed(value: Any) -> Any:
+def _parsed(value: Json) -> Json:
     try:
-        return json.loads(value) if isinstance(value, str) else value
+        found: Json = json.loads(value) if isinstance(value, str) else value
+        return found
     except ValueError:
         return value
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from argotune.adapters.json_http import Body, ServerRefused, segment, storable_json
-from argotune.adapters.mlflow.connection import THERE_ALREADY, V2, V3, MlflowHttp, member, objects, text
+from argotune.adapters.mlflow.connection import V2, V3, MlflowHttp, is_there_already, member, objects, text
 from argotune.adapters.mlflow.names import model_name
 from argotune.adapters.mlflow.results import (
     PROGRAM,
@@ -161,7 +161,7 @@ class MlflowTracker:
         try:
             self._http.post(f"{V2}/registered-models/create", {"name": name})
         except ServerRefused as refused:
-            if THERE_ALREADY not in refused.detail:
+            if not is_there_already(refused):
                 raise
         path = f"{V2}/model-versions/search"
         answer = self._http.get(path, {"filter": f"name='{name}'", "max_results": VERSIONS_AT_ONCE})
