@@ -136,7 +136,7 @@ def _task(program, train: list[Example], dev: list[Example], lms: LMs) -> Traini
         train=[to_dspy(program, e) for e in train],
         dev=[to_dspy(program, e) for e in dev],
         lms=lms,
-        embedder=wiring.open_embedder,
+        embedders=wiring.open_embedders(),
         seed=SEED,
         max_iterations=10,
     )

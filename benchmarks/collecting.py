@@ -30,7 +30,7 @@ def collecting(traces: TraceSource, binding: TraceBinding | None) -> Iterator[Ca
     )
     fields = [program.fields for program in programs_of(config, "routing")]
     with tempfile.TemporaryDirectory() as folder, closing(SQLiteStore(Path(folder) / "store.db")) as store:
-        ports = Ports(store, traces, MemoryTracker(), SimpleNamespace(), wiring.open_embedder,
+        ports = Ports(store, traces, MemoryTracker(), SimpleNamespace(), wiring.open_embedders,
             lambda _: None, clock=wiring.utc_now, new_id=wiring.new_id)  # fmt: skip
 
         def collected() -> dict[str, float]:

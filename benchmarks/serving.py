@@ -51,7 +51,7 @@ def main() -> None:
     config = RoutingConfigUnified(tenant_id="bench")
     Configs(store).save(config)
     lms = LMs(task=Instant(), teacher=None, adapter=None, names={})
-    with Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s=0.2) as serving:
+    with Serving(store, config, lms, wiring.open_embedders(), wiring.utc_now, refresh_s=0.2) as serving:
         _say("champion lookup", arguments.lookups, lambda: serving.champion("routing"))
         _say("decision", arguments.decisions, lambda: serving.decide("routing", query="find the keynote"))
 

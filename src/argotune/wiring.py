@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from argotune.adapters.phoenix.traces import PhoenixTraces
     from argotune.adapters.prometheus import MetricsServer
     from argotune.pipeline.operations.checkup import Installation
-    from argotune.programs.embedder import Embedder
+    from argotune.programs.embedder import Embedders
 
 
 def open_store(settings: Settings) -> Store:
@@ -239,11 +240,14 @@ def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
 
-def open_embedder() -> Embedder:
-    """A fresh, unfitted embedder."""
+@functools.cache
+def open_embedders() -> Embedders:
+    """Embedders by name, each opened when it is first asked for; the same ones for the whole process."""
+    from argotune.adapters.memory.embedder import HashedEmbedder
     from argotune.adapters.tfidf import TfidfEmbedder
+    from argotune.programs.embedder import Embedders
 
-    return TfidfEmbedder()
+    return Embedders({"tfidf": TfidfEmbedder}, {"hashed": lambda _name: HashedEmbedder()}, "hashed", "tfidf")
 
 
 def open_ports(settings: Settings, progress: Progress = silent, store: Store | None = None) -> Ports:
@@ -254,7 +258,7 @@ def open_ports(settings: Settings, progress: Progress = silent, store: Store | N
         traces=open_traces(settings),
         tracker=open_tracker(settings),
         lms=open_lms(settings),
-        embedder=open_embedder,
+        embedders=open_embedders,
         content=open_content(settings, store),
         clock=utc_now,
         new_id=new_id,

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 
 from scripted_lm import scripted_lms, scripted_writer
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.content import MemoryContent
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
@@ -69,7 +69,7 @@ class Bench:
         self, optimizer: str = "modality", contents: Sequence[Content | BadContent] = CONTENT, known=(), **fields
     ) -> SyntheticDataResponse:
         request = parse_request(optimizer=optimizer, tenant_id="acme", **{"count": 10, **fields})
-        means = Means(self.lms, TfidfEmbedder, QueryGenerator(), tuple(known))
+        means = Means(self.lms, EMBEDDERS, QueryGenerator(), tuple(known))
         return make(request, CONFIG, MemoryContent({"acme": contents}), means)
 
 

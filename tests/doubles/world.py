@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import dspy
 from scripted_lm import Answer, ScriptedDecisions, like_the_nearest_demo
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.content import MemoryContent
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces, MemoryTracker
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -118,7 +118,7 @@ class World:
             traces=self.traces,
             tracker=self.tracker,
             lms=self.lms,
-            embedder=TfidfEmbedder,
+            embedders=lambda: EMBEDDERS,
             content=lambda _config: self.content,
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",

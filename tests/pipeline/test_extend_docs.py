@@ -11,8 +11,8 @@ from types import ModuleType
 import dspy
 import pytest
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
+from twin_embedders import EMBEDDERS
 
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.lm.port import LMs
 from argotune.optimizers import TrainingTask
 from argotune.optimizers.compiling import guarded
@@ -83,7 +83,7 @@ def test_optimizer_and_embedder_in_the_text_work(shop: ModuleType):
     (program,) = programs_of(config, "urgency")
     train = [message("x" * size, urgency="later") for size in range(20)]
     lms = scripted_lms(like_the_nearest_demo)
-    task = TrainingTask(program, program.build(), train, [], lms, TfidfEmbedder, seed=1, max_iterations=1)
+    task = TrainingTask(program, program.build(), train, [], lms, EMBEDDERS, seed=1, max_iterations=1)
     (predictor,) = guarded("shortest", shop.shortest.compile)(task).predictors()
     assert [len(demo.message) for demo in predictor.demos] == list(range(8))
     near = RetrievedDemos(program.build(), [message("a b"), message("c d")], 1, shop.shared_words.SharedWords())

@@ -17,9 +17,9 @@ import pytest
 from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import LMError
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, NoContent, RequestRefused, Unavailable
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
@@ -74,7 +74,7 @@ def task(lms: LMs, **changes: Any) -> TrainingTask:
         train=examples(THINGS[:4]),
         dev=examples(THINGS[4:6]),
         lms=lms,
-        embedder=TfidfEmbedder,
+        embedders=EMBEDDERS,
         seed=7,
         max_iterations=3,
     )

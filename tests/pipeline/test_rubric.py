@@ -10,9 +10,9 @@ import pytest
 from judge import annotator
 from replies import CURT, PREFERENCE, JudgeByRubric, messages, pairs, passed, politer, replying
 from scripted_lm import json_answers, scripted_writer
+from twin_embedders import EMBEDDERS
 from world import World
 
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import Annotation
 from argotune.data.stream import Stream
 from argotune.errors import ConfigInvalid, Unavailable
@@ -283,7 +283,7 @@ def test_feedback_on_an_answer_reaches_those_who_rewrite_the_instructions_of_gep
     task, _ = scripted_writer(json_answers(reply="Well, well."))
     lms = LMs(task=task, teacher=teacher, adapter=dspy.JSONAdapter(), names={"task": "scripted"})
     examples = [dspy.Example(message=f"m {n}", reply="ok").with_inputs("message") for n in range(6)]
-    given = TrainingTask(program, program.build(), examples[:3], examples[3:], lms, TfidfEmbedder, 7, 1)
+    given = TrainingTask(program, program.build(), examples[:3], examples[3:], lms, EMBEDDERS, 7, 1)
     OPTIMIZERS["gepa"].compile(given)
     assert "Far too long for us." in str(asked.asked)
 

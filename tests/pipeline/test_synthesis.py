@@ -12,10 +12,10 @@ import pytest
 from dspy.utils.exceptions import LMError
 from scripted_lm import ScriptedDecisions, scripted_lms
 from synthesis_bench import CONFIG, CONTENT, KINDS, TOPICS, Bench, Writer, asked, known_example, telling
+from twin_embedders import EMBEDDERS
 
 from argotune import SyntheticDataRequest, SyntheticDataService
 from argotune.adapters.memory.content import MemoryContent
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid, NoContent, RequestRefused, Unavailable
 from argotune.programs.own import own_program
@@ -228,7 +228,7 @@ def test_content_that_the_tenant_files_under_an_agent_is_asked_for_from_that_age
 
 def test_room_that_ends_ends_the_work_with_what_is_there():
     bench, left = Bench(), iter([True] * 6 + [False] * 99)
-    means = Means(bench.lms, TfidfEmbedder, QueryGenerator(), has_room=lambda: next(left))
+    means = Means(bench.lms, EMBEDDERS, QueryGenerator(), has_room=lambda: next(left))
     made = make(parse_request(optimizer="modality", count=50), CONFIG, MemoryContent({"default": CONTENT}), means)
     assert 0 < made.count < 6
 
@@ -268,7 +268,7 @@ def test_an_outage_is_no_lack_of_content():
         def sample(self, *_args, **_kwargs):
             raise Unavailable("Vespa is down")
 
-    means = Means(Bench().lms, TfidfEmbedder, QueryGenerator())
+    means = Means(Bench().lms, EMBEDDERS, QueryGenerator())
     with pytest.raises(Unavailable):
         make(parse_request(optimizer="modality", count=1), CONFIG, Away({}), means)
 
@@ -324,7 +324,7 @@ def test_the_generator_can_be_tuned_as_a_program_of_the_tenants_own():
     assert program.fields.inputs == ("document_content", "modality", "wanted", "hint")
     tuned = program.build()
     tuned.generate.demos = tuned.generate.demos[:2]
-    again = load(program, dump(tuned), program.signature_hash, TfidfEmbedder)
+    again = load(program, dump(tuned), program.signature_hash, EMBEDDERS)
     assert len(again.generate.demos) == 2
     given = dspy.Example(document_content="Harbour film about whales")
     judged = [program.metric(given, dspy.Prediction(query=q)) for q in ("harbour film", "parking", "", ORDERS)]

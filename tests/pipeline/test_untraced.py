@@ -13,8 +13,8 @@ from dspy.dsp.utils.settings import main_thread_config
 from dspy.utils.callback import BaseCallback
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
 from small_routing import ROUTING, example, retrieved, silent
+from twin_embedders import EMBEDDERS
 
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ArgotuneError
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.programs.evaluation import score
@@ -81,7 +81,7 @@ def test_no_optimizer_leaves_a_span(traced, name: str) -> None:
         train=QUESTIONS[:8],
         dev=QUESTIONS[8:],
         lms=replace(scripted_lms(like_the_nearest_demo, lms), num_threads=3),
-        embedder=TfidfEmbedder,
+        embedders=EMBEDDERS,
         seed=7,
         max_iterations=2,
     )

@@ -287,7 +287,7 @@ def test_ports_take_the_store_they_are_given_and_the_lease_of_the_settings():
     ports = wiring.open_ports(read_settings(lease_s=7.0), store=store)
     assert ports.store is store
     assert ports.lease_s == 7.0
-    assert ports.embedder() is not ports.embedder()
+    assert ports.embedders().neighbours() is not ports.embedders().neighbours()
 
 
 @pytest.mark.parametrize(("content", "lacks"), [("file", "ARGOTUNE_CONTENT_DIR"), ("vespa", "VESPA_URL")])

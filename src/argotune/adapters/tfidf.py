@@ -22,6 +22,7 @@ class TfidfEmbedder:
     """Finds texts that share rare words and word parts. `neighbours` changes nothing, so threads may share it."""
 
     name = "tfidf"
+    digest = ""
 
     def __init__(self) -> None:
         self._vectorizer = TfidfVectorizer(analyzer=_grams, sublinear_tf=True)

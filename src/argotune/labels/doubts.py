@@ -13,7 +13,7 @@ from argotune.data.experiences import Experience, query_of
 from argotune.errors import BudgetSpent, ConfigInvalid, Unanswered, Unavailable
 from argotune.labels.selection import Reason
 from argotune.lm.port import LMs
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import asked_of, score
 from argotune.programs.program import Program
 from argotune.programs.state import load
@@ -28,7 +28,7 @@ def doubts_about(
     challenger: Version | None,
     labelled: Sequence[Example],
     open_lms: Callable[[], LMs],
-    embedder: Callable[[], Embedder],
+    embedders: Embedders,
 ) -> Mapping[str, frozenset[Reason]]:
     """The reasons to doubt each recorded answer, by span id. `labelled` are training examples.
 
@@ -36,9 +36,9 @@ def doubts_about(
     changed, is left out: the choice goes on without it.
     """
     found: defaultdict[str, set[Reason]] = defaultdict(set)
-    for span_id in _differing(experiences, program, challenger, open_lms, embedder) if challenger else ():
+    for span_id in _differing(experiences, program, challenger, open_lms, embedders) if challenger else ():
         found[span_id].add(Reason.DIFFER)
-    for span_id in _alone(experiences, labelled, embedder):
+    for span_id in _alone(experiences, labelled, embedders):
         found[span_id].add(Reason.NEIGHBOURS)
     return {span_id: frozenset(reasons) for span_id, reasons in found.items()}
 
@@ -48,26 +48,24 @@ def _differing(
     program: Program,
     challenger: Version,
     open_lms: Callable[[], LMs],
-    embedder: Callable[[], Embedder],
+    embedders: Embedders,
 ) -> list[str]:
     """Spans to which the challenger would have answered something else."""
     experiences = [x for x in experiences if x.answers]  # a program that failed said nothing to differ from
     asked = [asked_of(program, x.inputs, x.answers) for x in experiences]
     try:
-        module = load(program, challenger.state, challenger.signature_hash, embedder)
+        module = load(program, challenger.state, challenger.signature_hash, embedders)
         rows = score(module, program, asked, open_lms(), lambda _done, _total: None)
     except (BudgetSpent, ConfigInvalid, Unanswered, Unavailable):
         return []
     return [x.span_id for x, row in zip(experiences, rows, strict=True) if row.is_parsed and row.answers != x.answers]
 
 
-def _alone(
-    experiences: Sequence[Experience], labelled: Sequence[Example], embedder: Callable[[], Embedder]
-) -> list[str]:
+def _alone(experiences: Sequence[Experience], labelled: Sequence[Example], embedders: Embedders) -> list[str]:
     """Spans whose answer is not the one that most of the nearest labelled questions have."""
     if len(labelled) < NEIGHBOURS:
         return []
-    near = embedder()
+    near = embedders.neighbours()
     near.fit([query_of(example.inputs) for example in labelled])
     found = []
     for experience in experiences:

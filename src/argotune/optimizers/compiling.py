@@ -97,7 +97,7 @@ def guarded(name: str, compile: Compile) -> Compile:
             state = _so_far(name, stopped.error, watch.best_beside(dump(bare_student(task))))
         except Unanswered as error:
             state = _so_far(name, error, watch.best_beside(dump(bare_student(task))))
-        return load(task.program, state, task.program.signature_hash, task.embedder)
+        return load(task.program, state, task.program.signature_hash, task.embedders)
 
     return run
 

@@ -15,4 +15,4 @@ NEIGHBOURS = 4
 
 def compile(task: TrainingTask) -> dspy.Module:
     """The student with retrieved demonstrations in place of fixed ones; its instructions stay."""
-    return RetrievedDemos(bare_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedder())
+    return RetrievedDemos(bare_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedders.neighbours())

@@ -13,7 +13,7 @@ import dspy
 from argotune.errors import ArgotuneError, ProgramFailed
 from argotune.lm.port import LMs
 from argotune.lm.streaks import Streak
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import appraisal_on
 from argotune.programs.prediction import as_prediction
 from argotune.programs.program import Appraisal, Program
@@ -39,7 +39,7 @@ class TrainingTask:
     train: list[dspy.Example]
     dev: list[dspy.Example]
     lms: LMs
-    embedder: Callable[[], Embedder]
+    embedders: Embedders
     seed: int
     max_iterations: int
     weights: Sequence[float] = ()

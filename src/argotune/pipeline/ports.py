@@ -17,7 +17,7 @@ from argotune.synthetic.source import ContentSource
 from argotune.tenants.config import RoutingConfigUnified
 
 if TYPE_CHECKING:
-    from argotune.programs.embedder import Embedder  # its package brings DSPy, which a trigger does without
+    from argotune.programs.embedder import Embedders  # its package brings DSPy, which a trigger does without
 
 
 Progress = Callable[[str, int, int], None]
@@ -38,7 +38,7 @@ class Ports:
     traces: TraceSource
     tracker: Tracker
     lms: LMSource
-    embedder: Callable[[], Embedder]
+    embedders: Callable[[], Embedders]
     content: Callable[[RoutingConfigUnified], ContentSource]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]

@@ -182,11 +182,11 @@ class Work:
         made = self._synthesized(plan)
         synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
-        enough, embedder, lms = self._config.gate.min_slice_examples, self._ports.embedder, self._open_lms()
+        enough, embedders, lms = self._config.gate.min_slice_examples, self._ports.embedders(), self._open_lms()
         by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
-                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedder, origin)
+                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedders, origin)
         except BudgetSpent as error:
             return self._skip(str(error))
         except Unanswered as error:

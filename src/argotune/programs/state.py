@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dspy
@@ -16,8 +16,8 @@ from dspy.adapters.decision_state import DecisionState
 from dspy.predict.predict import serialize_object
 
 from argotune.data.field_types import as_plain
-from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
-from argotune.programs.embedder import Embedder
+from argotune.errors import Corrupt, ProgramChanged
+from argotune.programs.embedder import Embedder, Embedders, refuse_changed
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
@@ -30,20 +30,18 @@ def dump(module: dspy.Module) -> dict[str, Any]:
             "kind": "retrieved",
             "program": dump(module.program),
             "k": module.k,
-            "embedder": module.embedder.name,
+            **_embedder_state(module.embedder),
             "examples": [_example_state(example) for example in module.examples],
         }
     predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
     return {"kind": "plain", "predictors": predictors}
 
 
-def load(
-    program: Program, state: Mapping[str, Any], signature_hash: str, embedder: Callable[[], Embedder]
-) -> dspy.Module:
-    """The module that `state` was dumped from, without an LM; `embedder` makes an unfitted one when it is needed.
+def load(program: Program, state: Mapping[str, Any], signature_hash: str, embedders: Embedders) -> dspy.Module:
+    """The module that `state` was dumped from, without an LM.
 
-    Raises ProgramChanged when the state was made for other fields or labels than the program has now,
-    ConfigInvalid when it needs another embedder, and Corrupt when it is not a state.
+    Raises ProgramChanged when the state was made for other fields or labels than the program has now or with other
+    weights of its embedder, ConfigInvalid when that one cannot be opened, and Corrupt when it is not a state.
     """
     if signature_hash != program.signature_hash:
         raise ProgramChanged(
@@ -51,18 +49,17 @@ def load(
             "now. Train it again, or restore what was changed"
         )
     try:
-        return _load(program, state, embedder)
+        return _load(program, state, embedders)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Corrupt(f"{program.name}: the stored state cannot be read: {error}") from error
 
 
-def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Embedder]) -> dspy.Module:
+def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> dspy.Module:
     if state["kind"] == "retrieved":
-        found = embedder()
-        if found.name != state["embedder"]:
-            raise ConfigInvalid(f"{program.name}: needs the embedder {state['embedder']!r}, this is {found.name!r}")
+        found = embedders.neighbours(state["embedder"])
+        refuse_changed(found.name, state.get("embedder_digest", ""), found.digest)
         examples = [_read_example(example) for example in state["examples"]]
-        return RetrievedDemos(_load(program, state["program"], embedder), examples, int(state["k"]), found)
+        return RetrievedDemos(_load(program, state["program"], embedders), examples, int(state["k"]), found)
     module = program.build()
     predictors = dict(module.named_predictors())
     if predictors.keys() != state["predictors"].keys():
@@ -70,6 +67,10 @@ def _load(program: Program, state: Mapping[str, Any], embedder: Callable[[], Emb
     for name, predictor in predictors.items():
         _restore(predictor, state["predictors"][name])
     return module
+
+
+def _embedder_state(embedder: Embedder) -> dict[str, str]:
+    return {"embedder": embedder.name} | ({"embedder_digest": embedder.digest} if embedder.digest else {})
 
 
 def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:

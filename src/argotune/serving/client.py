@@ -32,7 +32,7 @@ from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
 from argotune.programs.answering import answer
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.serving.decision import Decision
 from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
@@ -104,7 +104,7 @@ class Serving:
         store: Store,
         config: RoutingConfigUnified,
         lms: LMs,
-        embedder: Callable[[], Embedder],
+        embedders: Embedders,
         clock: Callable[[], datetime],
         refresh_s: float = 30.0,
         *,
@@ -113,7 +113,7 @@ class Serving:
     ) -> None:
         """`config` and `lms` serve until the store has others; `open_lms` opens those of a config that names others.
         `wait` waits for an event, for so many seconds. Raises Unavailable when the store is down."""
-        self._copy = LocalCopy(store, config, lms, embedder, clock, open_lms)
+        self._copy = LocalCopy(store, config, lms, embedders, clock, open_lms)
         self._clock, self._refresh_s, self._wait = clock, refresh_s, wait
         self._answered = _AnswerCount()
         self.refresh()
@@ -276,7 +276,7 @@ def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     config = Configs(store).get(tenant_id)
     open_lms = functools.partial(serving_lms, wiring.open_lms(settings))
     lms = open_lms(config.lm)
-    return Serving(store, config, lms, wiring.open_embedder, wiring.utc_now, refresh_s, open_lms=open_lms)
+    return Serving(store, config, lms, wiring.open_embedders(), wiring.utc_now, refresh_s, open_lms=open_lms)
 
 
 def serving_lms(source: LMSource, choice: LMChoice) -> LMs:

@@ -17,7 +17,7 @@ from argotune.errors import NotFound, Unavailable
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import ServingVersion, serving_version, untuned
@@ -102,11 +102,11 @@ class LocalCopy:
         store: Store,
         config: RoutingConfigUnified,
         lms: LMs,
-        embedder: Callable[[], Embedder],
+        embedders: Embedders,
         clock: Callable[[], datetime],
         open_lms: Callable[[LMChoice], LMs] | None = None,
     ) -> None:
-        self._store, self._embedder, self._clock, self._open_lms = store, embedder, clock, open_lms
+        self._store, self._embedders, self._clock, self._open_lms = store, embedders, clock, open_lms
         self._registry = Registry(store, config.tenant_id)
         self._lock = threading.Lock()
         self._is_stored = False
@@ -206,7 +206,7 @@ class LocalCopy:
         self._tell_set_aside(program, found)
         if known and known.version == found.version.id and known.program is program:
             return known
-        module = load(program, found.version.state, found.version.signature_hash, self._embedder)
+        module = load(program, found.version.state, found.version.signature_hash, self._embedders)
         self._registry.keep(found.version)  # spans name it, and whoever reads them may ask what it was
         return Loaded(program, found.version.id, module)
 

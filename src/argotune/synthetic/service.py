@@ -21,7 +21,7 @@ from argotune.errors import ConfigInvalid
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import to_dspy
 from argotune.programs.program import Program
 from argotune.programs.retrieval import text_of
@@ -62,7 +62,7 @@ class Means:
     """
 
     lms: LMs
-    embedder: Callable[[], Embedder]
+    embedders: Embedders
     generator: dspy.Module
     known: Sequence[Example] = ()
     has_room: Callable[[], bool] = lambda: True
@@ -239,7 +239,7 @@ class _Reader:
         shown = [e for e in means.known if e.program == program.name and e.split is Split.TRAIN]
         self._shown = [to_dspy(program, example) for example in shown]
         self._questions = [query_of(example.inputs) for example in shown]
-        self._embedder = means.embedder()
+        self._embedder = means.embedders.neighbours()
         if shown:
             self._embedder.fit([text_of(example.inputs().toDict()) for example in self._shown])
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.cli.demo import sample
 from argotune.cli.demo.application import serve
 from argotune.data.spans import Span
@@ -33,7 +33,7 @@ class Sent(MemoryTraces):
 @pytest.fixture(scope="module")
 def sent() -> Sent:
     sink, config = Sent(), sample.config(TENANT)
-    with Serving(MemoryStore(), config, scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON) as serving:
+    with Serving(MemoryStore(), config, scripted_lms(like_the_nearest_demo), EMBEDDERS, lambda: NOON) as serving:
         sink.decisions = serve(TENANT, serving, sink, "demo", NOON, silent)
     return sink
 

@@ -15,9 +15,9 @@ from factories import NOON
 from scripted_lm import json_answers, scripted_lms, scripted_writer
 from served import NEVER_S
 from small_routing import config_with
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
@@ -96,9 +96,9 @@ def test_an_example_is_shown_as_it_is_by_a_module_of_one_step_alone(path, asked,
 def test_a_module_is_trained_stored_and_asked(path, asked, optional, said, method):
     program, _ = at(path)
     example = asked_of(program, texts(program, asked), texts(program, said))
-    task = TrainingTask(program, program.build(), [example, example], [], writes(), TfidfEmbedder, 1, 1)
+    task = TrainingTask(program, program.build(), [example, example], [], writes(), EMBEDDERS, 1, 1)
     tuned = OPTIMIZERS[method].compile(task)
-    again = load(program, dump(tuned), program.signature_hash, TfidfEmbedder)
+    again = load(program, dump(tuned), program.signature_hash, EMBEDDERS)
     (row,) = score(again, program, [example], writes(), lambda *_: None)
     assert (row.lack, row.answers, row.score) == (None, texts(program, said), 1.0)
 
@@ -110,7 +110,7 @@ def test_a_module_serves(path, asked, optional, said):
     async def among_coroutines() -> Any:
         return serving.decide("mine", **asked)
 
-    with Serving(MemoryStore(), config, writes(), TfidfEmbedder, lambda: NOON, NEVER_S) as serving:
+    with Serving(MemoryStore(), config, writes(), EMBEDDERS, lambda: NOON, NEVER_S) as serving:
         for decision in (serving.decide("mine", **asked), asyncio.run(among_coroutines())):
             assert (decision.lack, program.fields.as_json(texts(program, decision.answers))) == ("", said)
         left_out = {name: value for name, value in asked.items() if name not in optional}

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_lm import ScriptedDecisions, like_the_nearest_demo, scripted_lms
 from small_routing import CONFIG, ROUTING, ask, config_with, example, retrieved
+from twin_embedders import EMBEDDERS, twins
 
+from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs import Program, programs_of
@@ -58,7 +60,7 @@ def tuned_module(instructions: str, demos: list[dspy.Example]) -> dspy.Module:
 def reload(module: dspy.Module) -> dspy.Module:
     """Through JSON text, as a store does it."""
     state = json.loads(json.dumps(dump(module)))
-    return load(ROUTING, state, ROUTING.signature_hash, TfidfEmbedder)
+    return load(ROUTING, state, ROUTING.signature_hash, EMBEDDERS)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -87,7 +89,7 @@ def test_state_holds_no_lm():
 def test_state_made_for_other_labels_is_refused_with_a_sentence():
     other = programs_of(config_with(agents={"a": "", "b": ""}), "routing")[0]
     with pytest.raises(ProgramChanged, match=r"routing: the stored version was made for other .* Train it again"):
-        load(other, dump(ROUTING.build()), ROUTING.signature_hash, TfidfEmbedder)
+        load(other, dump(ROUTING.build()), ROUTING.signature_hash, EMBEDDERS)
 
 
 @pytest.mark.parametrize(
@@ -103,13 +105,21 @@ def test_state_made_for_other_labels_is_refused_with_a_sentence():
 )
 def test_state_that_is_none_is_corrupt(broken: dict[str, Any]):
     with pytest.raises(Corrupt, match="routing: the stored state"):
-        load(ROUTING, broken, ROUTING.signature_hash, TfidfEmbedder)
+        load(ROUTING, broken, ROUTING.signature_hash, EMBEDDERS)
 
 
-def test_state_that_needs_another_embedder_says_which():
+def test_state_that_needs_an_unknown_embedder_says_which():
     state = {**dump(RetrievedDemos(ROUTING.build(), [example("a")], 1, TfidfEmbedder())), "embedder": "minilm"}
-    with pytest.raises(ConfigInvalid, match="needs the embedder 'minilm', this is 'tfidf'"):
-        load(ROUTING, state, ROUTING.signature_hash, TfidfEmbedder)
+    with pytest.raises(ConfigInvalid, match="embedder: 'minilm' is not known here; there are hashed"):
+        load(ROUTING, state, ROUTING.signature_hash, EMBEDDERS)
+
+
+def test_state_made_with_other_weights_is_refused_with_a_sentence():
+    state = dump(RetrievedDemos(ROUTING.build(), [example("a")], 1, EMBEDDERS.neighbours("hashed")))
+    assert dump(load(ROUTING, state, ROUTING.signature_hash, EMBEDDERS)) == state
+    others = twins(hashed=lambda _: HashedEmbedder(digest="others"))
+    with pytest.raises(ProgramChanged, match=r"'hashed' was n-grams when .* and is others now. Restore"):
+        load(ROUTING, state, ROUTING.signature_hash, others)
 
 
 def test_prompts_read_as_text_and_show_demonstrations():

@@ -20,10 +20,10 @@ from pydantic import BaseModel
 from scripted_lm import scripted_writer
 from served import NEVER_S
 from small_routing import config_with
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.annotations import strongest
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience
@@ -201,7 +201,7 @@ def test_a_demonstration_is_shown_as_dspy_shows_the_value_and_so_it_is_when_it_w
     text = program.fields.kept("answer", value)
     examples = [example_of(read(program, text, text), program)]
     shown = [to_dspy(program, replace(e, inputs={**e.inputs, "query": q})) for e in examples for q in ("cats", "dogs")]
-    task = TrainingTask(program, program.build(), shown, [], writes(plain), TfidfEmbedder, 1, 1)
+    task = TrainingTask(program, program.build(), shown, [], writes(plain), EMBEDDERS, 1, 1)
     tuned = OPTIMIZERS[method].compile(task)
     lm, calls = scripted_writer(lambda _prompt: json.dumps({"answer": plain}))
     lms = LMs(task=lm, teacher=lm, adapter=dspy.JSONAdapter(), names={})
@@ -212,7 +212,7 @@ def test_a_demonstration_is_shown_as_dspy_shows_the_value_and_so_it_is_when_it_w
     score(by_hand, program, [asked], lms, lambda *_: None)
     assert row.score == 1.0
     assert sorted(demos_in(calls.asked[0])) == sorted(demos_in(calls.asked[1]))
-    again = load(program, json.loads(json.dumps(dump(tuned))), program.signature_hash, TfidfEmbedder)
+    again = load(program, json.loads(json.dumps(dump(tuned))), program.signature_hash, EMBEDDERS)
     assert dump(again) == dump(tuned)
 
 
@@ -224,7 +224,7 @@ def demos_in(prompt: str) -> list[str]:
 def test_an_application_gives_and_gets_values(typed, kind, value, plain, other, ways):
     program, config = typed(kind)
     text = program.fields.kept("answer", value)
-    with Serving(MemoryStore(), config, writes(plain), TfidfEmbedder, lambda: NOON, NEVER_S) as serving:
+    with Serving(MemoryStore(), config, writes(plain), EMBEDDERS, lambda: NOON, NEVER_S) as serving:
         seen.clear()
         decision = serving.decide("mine", query="x", given=value)
         assert seen == [value]

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import FIRST, NEVER_S, Fragile, set_champion, soon, tuned
 from small_routing import CONFIG, ROUTING, written
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.experiences import Experience
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
@@ -44,7 +44,7 @@ HOSTILE = [
 
 
 def serving_on(store: MemoryStore, refresh_s: float = NEVER_S, lms: LMs | None = None) -> Serving:
-    return Serving(store, CONFIG, lms or scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON, refresh_s)
+    return Serving(store, CONFIG, lms or scripted_lms(like_the_nearest_demo), EMBEDDERS, lambda: NOON, refresh_s)
 
 
 @pytest.fixture(scope="module")

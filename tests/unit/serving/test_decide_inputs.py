@@ -14,9 +14,9 @@ from factories import NOON, make_span
 from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import NEVER_S
 from small_routing import CONFIG, config_with, written
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.data.experiences import Experience
 from argotune.data.span_format import OUTCOMES, RESERVED, read_span
 from argotune.errors import ConfigInvalid, Unavailable
@@ -34,7 +34,7 @@ def lookup(word: str) -> str:
 
 def serving_with(config: RoutingConfigUnified = CONFIG, lms: LMs | None = None) -> Serving:
     lms = lms or scripted_lms(like_the_nearest_demo)
-    return Serving(MemoryStore(), config, lms, TfidfEmbedder, lambda: NOON, NEVER_S)
+    return Serving(MemoryStore(), config, lms, EMBEDDERS, lambda: NOON, NEVER_S)
 
 
 @pytest.fixture(scope="module")

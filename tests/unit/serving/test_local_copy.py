@@ -18,9 +18,9 @@ from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import ENOUGH_S, NEVER_S, Fragile, set_champion, tuned
 from small_routing import AGENTS as UNSORTED
 from small_routing import config_with
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import AccessDenied, ConfigInvalid, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
@@ -55,7 +55,7 @@ class App:
             self.store,
             self.config,
             scripted_lms(like_the_nearest_demo),
-            TfidfEmbedder,
+            EMBEDDERS,
             self.clock,
             NEVER_S,
             open_lms=self.open_lms,
@@ -273,7 +273,7 @@ def test_refreshing_goes_on_after_an_error_that_nobody_foresaw(caplog: pytest.Lo
 
     store = Fragile()
     lms = scripted_lms(like_the_nearest_demo)
-    serving = Serving(store, CONFIG, lms, TfidfEmbedder, lambda: NOON, NEVER_S, wait=wait)
+    serving = Serving(store, CONFIG, lms, EMBEDDERS, lambda: NOON, NEVER_S, wait=wait)
     assert back.acquire(timeout=ENOUGH_S)
     serving._copy._fresh = lambda _now: 1 / 0
     turn.release()
@@ -299,14 +299,14 @@ from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import set_champion, soon, tuned
 from small_routing import CONFIG
+from twin_embedders import EMBEDDERS
 
 from argotune.adapters.sqlite import SQLiteStore
-from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.serving import Serving
 
 store = SQLiteStore(sys.argv[1])
 set_champion(store, tuned("sum"))
-serving = Serving(store, CONFIG, scripted_lms(like_the_nearest_demo), TfidfEmbedder, lambda: NOON, 0.01)
+serving = Serving(store, CONFIG, scripted_lms(like_the_nearest_demo), EMBEDDERS, lambda: NOON, 0.01)
 serving.decide("routing", query="x")
 with serving._copy._lock:  # as a fork in the middle of a refresh would find it
     child = os.fork()

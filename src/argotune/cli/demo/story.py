@@ -80,7 +80,7 @@ def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> 
     config = get_tenant(ports.store, tenant_id)
     lms = serving_lms(ports.lms, config.lm)
     prefix = settings.phoenix_project_prefix
-    with Serving(ports.store, config, lms, ports.embedder, ports.clock) as serving:
+    with Serving(ports.store, config, lms, ports.embedders(), ports.clock) as serving:
         decisions = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
     done.write_text(f"{decisions}\n")
     say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {counted(decisions, 'decision')} traced")

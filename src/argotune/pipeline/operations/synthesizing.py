@@ -60,7 +60,7 @@ def _means(ports: Ports, config: RoutingConfigUnified, module: str) -> Means:
     log = ExperienceLog(ports.store, config.tenant_id)
     return Means(
         lms=ports.lms.open(config.lm, Meter(config.budget), NothingKept()),
-        embedder=ports.embedder,
+        embedders=ports.embedders(),
         generator=QueryGenerator(),
         known=[example for program in programs_of(config, module) for example in log.examples(program.name)],
         progress=lambda done, asked: ports.progress("writing synthetic examples", done, asked),

@@ -7,7 +7,7 @@ chooses nothing on dev, what is kept learned from the dev examples too: no label
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from argotune.data.examples import Example
 from argotune.errors import BudgetSpent
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
-from argotune.programs.embedder import Embedder
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import dump
@@ -64,7 +64,7 @@ def train(
     dev: Sequence[Example],
     min_dev: int,
     lms: LMs,
-    embedder: Callable[[], Embedder],
+    embedders: Embedders,
     origin: Origin,
 ) -> Trained:
     """The challenger as a version, not yet stored. Raises BudgetSpent when the budget ends before any candidate.
@@ -73,7 +73,7 @@ def train(
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
     Where real ones are too few to train on, they are compared with the program as written.
     """
-    work, optimizer = _Compiling(program, plan, dev, lms, embedder, origin), OPTIMIZERS[plan.optimizer]
+    work, optimizer = _Compiling(program, plan, dev, lms, embedders, origin), OPTIMIZERS[plan.optimizer]
     teaching = examples if optimizer.chooses else [*examples, *dev]
     first = work.compiled(teaching) if len(examples) >= optimizer.min_examples else None
     kept = work.version(first, examples) if first else None
@@ -103,7 +103,7 @@ class _Compiling:
     plan: Plan
     dev: Sequence[Example]
     lms: LMs
-    embedder: Callable[[], Embedder]
+    embedders: Embedders
     origin: Origin
 
     def compiled(self, examples: Sequence[Example]) -> dspy.Module:
@@ -113,7 +113,7 @@ class _Compiling:
             train=[to_dspy(self.program, example) for example in examples],
             dev=[to_dspy(self.program, example) for example in self.dev],
             lms=self.lms,
-            embedder=self.embedder,
+            embedders=self.embedders,
             seed=self.plan.seed,
             max_iterations=self.plan.max_iterations,
             weights=[example.weight for example in examples],

@@ -1,0 +1,19 @@
+"""Embedders of tests: TF-IDF for neighbours, and a twin without a model for sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from argotune.adapters.memory.embedder import HashedEmbedder
+from argotune.adapters.tfidf import TfidfEmbedder
+from argotune.programs.embedder import Embedders, SentenceEmbedder
+
+
+def twins(default_neighbours: str = "tfidf", **others: Callable[[str], SentenceEmbedder]) -> Embedders:
+    """`hashed`, and others by their names."""
+    return Embedders(
+        {"tfidf": TfidfEmbedder}, {"hashed": lambda _: HashedEmbedder(), **others}, "hashed", default_neighbours
+    )
+
+
+EMBEDDERS = twins()
