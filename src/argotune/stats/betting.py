@@ -101,6 +101,18 @@ def joint_mean_interval(bets: Sequence[Bets], low_level: float, high_level: floa
     return Interval(_lower_end(bets, _level(low_level)), -_lower_end(mirrored, _level(high_level)))
 
 
+def lowest_mean(bets: Bets, level: float, among: Interval) -> float:
+    """The lower end of a confidence sequence for the mean of one kind of differences, sought `among` means that can be.
+
+    Ever above the true mean with a chance of at most `level`, as in `joint_mean_interval`. The upper end of `within`
+    plays no part, as no stake loses more than it has on a large difference: it may be infinite. The low end of `among`
+    where nothing is refuted. Raises ConfigInvalid for a level outside 0..1, and as `log_wealth`.
+    """
+    values, counts = _distinct(bets.differences, bets.within)
+    asked, low = -math.log(_level(level)), bets.within.low
+    return _last(among, lambda mean: _log_wealth(values, counts, mean, low) >= asked)
+
+
 def _lower_end(bets: Sequence[Bets], level: float) -> float:
     kinds = [(*_distinct(b.differences, b.within), b.within.low) for b in bets if b.differences]
     asked = -math.log(level)

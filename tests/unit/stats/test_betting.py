@@ -16,6 +16,7 @@ from wealth_paths import log_wealth_path
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import (
+    DIFFERENCES,
     STAKES,
     Bets,
     anytime_p,
@@ -24,6 +25,7 @@ from argotune.stats.betting import (
     joint_log_wealth,
     joint_mean_interval,
     log_wealth,
+    lowest_mean,
     share_interval,
 )
 from argotune.stats.interval import Interval
@@ -308,3 +310,16 @@ def test_bets_on_several_kinds_multiply_their_wealth_and_their_interval_ends_whe
 
 def test_the_joint_interval_of_no_difference_is_everything():
     assert joint_mean_interval([Bets([])], 0.02, 0.03) == Interval(-1.0, 1.0)
+
+
+@given(differences, levels)
+def test_the_lowest_mean_of_one_kind_is_the_lower_end_of_its_interval(values: list[float], level: float):
+    found = lowest_mean(Bets(values), level, DIFFERENCES)
+    assert found == pytest.approx(mean_interval(values, level, level).low, abs=1e-9)
+
+
+def test_no_largest_difference_has_to_be_known_for_the_lowest_mean():
+    values = [0.0, 1.0, 2.0, 3.0] * 40
+    ends = [lowest_mean(Bets(values, Interval(0.0, high)), 0.05, Interval(0.0, 3.0)) for high in (3.0, math.inf)]
+    assert ends[0] == ends[1]
+    assert 1.0 < ends[0] < 1.5
