@@ -228,6 +228,17 @@ def test_the_champions_answer_comes_from_the_trace_where_that_version_gave_it_an
     assert world.lms.calls - paid == 20 + len(own - alike) + 2 * 20
 
 
+def test_an_explored_answer_is_never_taken_for_the_champions():
+    world, config = contested()
+    contest = contest_of(world)
+    explored = {"chosen_agent": "text", "propensity": 0.02, "greedy_answers": '{"agent": "audio"}'}
+    own = {s.span_id for s in asked(world, 20, 1000, program_version=contest.champion, **explored)}
+    one_pass(world, config)
+    pairs = [pair for pair in drawn(world, contest.id) if pair.span_id in own]
+    found = {(pair.champion.answers["agent"], pair.challenger.answers["agent"] == "audio") for pair in pairs}
+    assert found == {("audio", True), ("video", False)}, "as it said itself, or as it says when it is asked again"
+
+
 def test_disagreements_come_first_in_the_queue_in_drawn_order_and_blind():
     world, config = contested(annotation={"daily_limit": 30, "share_beside_contest": 0})
     contest = contest_of(world)

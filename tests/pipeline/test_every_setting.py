@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import product
 from pathlib import Path
+from random import Random
 from time import sleep
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +27,8 @@ from loopback import Quiet, answering
 from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
+from scripted_lm import like_the_nearest_demo, scripted_lms
+from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
 from argotune import wiring
@@ -76,6 +79,7 @@ from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
+from argotune.serving.client import Serving
 from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.synthetic.generation import QUERY_GENERATION
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
@@ -447,6 +451,17 @@ def whose(config: RoutingConfigUnified) -> Any:
 FIVE_HOURS_AGO = {"last_run_at": START - timedelta(hours=5)}
 
 
+def explored(config: RoutingConfigUnified) -> Any:
+    """What a hundred questions are answered with, and the propensities; passes have read 120 decisions before."""
+    world = a_world(config)
+    fields = [program.fields for program in programs_of(config, "routing")]
+    collect(Pass(world.ports, config, "routing"), fields)
+    ask = scripted_lms(like_the_nearest_demo)
+    with Serving(world.store, config, ask, EMBEDDERS, lambda: START, 3600.0, rng=Random(7)) as serving:
+        given = [serving.decide("routing", query=f"question {n}") for n in range(100)]
+    return [(decision.answers["agent"], decision.propensity) for decision in given]
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
@@ -462,6 +477,7 @@ SMALL = {"decisions.detectable_gain": 0, "decisions.exploration_share": 0}
 ROUTED = {**WORLD, **SMALL, "use_synthetic_data": False}
 OPEN = {**ROUTED, "contest.min_people_labels": 1000, "annotation.daily_limit": 200}
 UNKNOWN = {"routing.agent_success": False}
+EXPLORING = {**ROUTED, "serving.exploration.enabled": True}
 CONFIG = [
     Row(
         "tenant_id",
@@ -555,6 +571,11 @@ CONFIG = [
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
     Row("annotation.rubrics", {"replies": "It is polite."}, scored_by_rubric, REPLYING),
     Row("annotation.rubric_threshold", 0.75, scored_by_rubric, SCORED),
+    Row("serving.exploration.enabled", True, explored, ROUTED),
+    Row("serving.exploration.epsilon", 0.4, explored, EXPLORING),
+    Row("serving.exploration.decay", 0.9, explored, EXPLORING),
+    Row("serving.exploration.floor", 0.099, explored, EXPLORING),
+    Row("serving.exploration.decisions_per_step", 20, explored, EXPLORING),
     Row("annotation.remarks", {"thumbs": {"means": "verdict"}}, praised, ROUTED),
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
     Row("retention.changes_kept", 10, changes_left),

@@ -18,7 +18,8 @@ def shared(*items: tuple[str, str]) -> Mapping[str, str]:
 class Experience:
     """One decision with its outcome. Scores are in 0..1, None where nobody said.
 
-    `failure`: the error with which the program ended, which then gave no answers.
+    `failure`: the error with which the program ended, which then gave no answers. `greedy_answers`: what the version
+    itself said, where the answers were drawn at random instead.
     """
 
     span_id: str
@@ -36,6 +37,12 @@ class Experience:
     modality: str | None = None
     language: str | None = None
     failure: str | None = None
+    greedy_answers: Mapping[str, str] | None = None
+
+    @property
+    def said(self) -> Mapping[str, str]:
+        """What the version that decided said, whatever was answered in its place."""
+        return self.answers if self.greedy_answers is None else self.greedy_answers
 
     @property
     def query(self) -> str:

@@ -265,6 +265,12 @@ class QuestionLog:
         self._tag = record.text[9:73]
 
 
+def decisions_taken_in(store: Store, tenant_id: str, program: str) -> int:
+    """How many decisions of a program the passes so far have kept; 0 where none has, or that is damaged. Only reads."""
+    found, _ = find_renewable(store, tenant_id, f"{Collection.GATHERED}.{program}", "summary", Summary)
+    return found.experiences if found else 0
+
+
 def fresh_record(program: str, spans: Sequence[str], name: str) -> Record:
     """That these spans are to be taken in, for writing it with them."""
     return Record(f"{Collection.FRESH}.{program}", name, seal("fresh", {"spans": list(spans)}))

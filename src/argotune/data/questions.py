@@ -33,7 +33,7 @@ class Merged(StrEnum):
 class PastAnswer:
     """What is left of an experience when its label is known: there may be a million.
 
-    `said` is what was decided, `tested` the label on the test split.
+    `said` is what the version said that decided, `tested` the label on the test split.
     """
 
     span_id: str
@@ -72,7 +72,7 @@ def past_answer(experience: Experience, labels: Labels, fields: Fields, config: 
     if isinstance(found, Labelled) and is_confirmed(experience, labels.believed, fields):
         tested = NoLabel.CONFIRMED
     return PastAnswer(
-        experience.span_id, experience.at, experience.answers, found, tested, experience.modality, experience.language
+        experience.span_id, experience.at, experience.said, found, tested, experience.modality, experience.language
     )
 
 

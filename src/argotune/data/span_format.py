@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from functools import cache, lru_cache
 from typing import TypedDict, TypeVar
@@ -58,7 +60,7 @@ OUTCOMES = ("agent_success", "search_quality", "user_satisfaction", "processing_
 
 
 RESERVED = frozenset(
-    {"tenant_id", "program", "program_version", "propensity", "confidence", "processing_time"}
+    {"tenant_id", "program", "program_version", "propensity", "greedy_answers", "confidence", "processing_time"}
     | {"agent_success", "search_quality", "user_satisfaction"}
 )
 """Attributes `routing.<name>` that no field of a program can have: they say something else already."""
@@ -75,10 +77,14 @@ def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Ex
     answers = _answers(span.attributes, fields)
     if isinstance(answers, UnusableSpan):
         return answers
+    greedy = _greedy_answers(span.attributes.get(GREEDY), fields)
+    if isinstance(greedy, UnusableSpan):
+        return greedy
     outcome = outcome_told(span.attributes)
     if isinstance(outcome, UnusableSpan):
         return outcome
-    return Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
+    found = Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
+    return found if greedy is None else replace(found, greedy_answers=greedy)
 
 
 def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | UnusableSpan:
@@ -127,6 +133,22 @@ def answers_meant_by(fields: Fields, given: Mapping[str, str]) -> Mapping[str, s
     read = [(name, fields.meant(name, given[name])) for name in fields.answers]
     known = [(name, label) for name, label in read if label is not None]
     return shared(*known) if len(known) == len(read) else UnusableSpan.UNKNOWN_LABEL
+
+
+GREEDY = "routing.greedy_answers"
+"""What the version itself said, where the answers were drawn at random instead: a JSON object of the kept texts."""
+
+
+def _greedy_answers(value: Json, fields: Fields) -> Mapping[str, str] | UnusableSpan | None:
+    if value is None:
+        return None
+    try:
+        said = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return UnusableSpan.WRONG_TYPE
+    if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
+        return UnusableSpan.WRONG_TYPE
+    return answers_meant_by(fields, said)
 
 
 def _texts(found: Mapping[str, str | UnusableSpan | None]) -> dict[str, str] | UnusableSpan:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from argotune.decisions.outlook import Outlook, outlook
-from argotune.decisions.values import Action, ModelingContext, Opinion, Strategy, TrainingHistory
+from argotune.decisions.values import ModelingContext, Opinion, Strategy, TrainingHistory
 from argotune.stats.wording import counted, percent, points
 from argotune.tenants.config import DecisionRules
 
@@ -66,15 +65,3 @@ def strategy_of_rules(context: ModelingContext, rules: DecisionRules) -> Strateg
     if context.real_sample_count < rules.synthetic_threshold:
         return Strategy.SYNTHETIC
     return Strategy.HYBRID if context.real_sample_count < rules.hybrid_threshold else Strategy.PURE_REAL
-
-
-def drawn(preferred: Action, possible: Sequence[Action], exploration: float, chance: float) -> tuple[Action, float]:
-    """An action and the probability with which it is drawn: the preferred one, but in the share `exploration` (0..1)
-    of all decisions any of the possible ones, each alike. `chance` is uniform in 0..1.
-
-    Epsilon-greedy, so that every action keeps a known probability: what the other one would have brought can be
-    estimated later (Horvitz and Thompson, J. Amer. Statist. Assoc. 47, 1952).
-    """
-    drawn_place = min(int(chance / exploration * len(possible)), len(possible) - 1) if chance < exploration else None
-    action = preferred if drawn_place is None else possible[drawn_place]
-    return action, exploration / len(possible) + (1 - exploration if action == preferred else 0.0)

@@ -51,14 +51,14 @@ def _differing(
     embedders: Embedders,
 ) -> list[str]:
     """Spans to which the challenger would have answered something else."""
-    experiences = [x for x in experiences if x.answers]  # a program that failed said nothing to differ from
-    asked = [asked_of(program, x.inputs, x.answers) for x in experiences]
+    experiences = [x for x in experiences if x.said]  # a program that failed said nothing to differ from
+    asked = [asked_of(program, x.inputs, x.said) for x in experiences]
     try:
         module = load(program, challenger.state, challenger.signature_hash, embedders)
         rows = score(module, program, asked, open_lms(), lambda _done, _total: None)
     except (BudgetSpent, ConfigInvalid, Unanswered, Unavailable):
         return []
-    return [x.span_id for x, row in zip(experiences, rows, strict=True) if row.is_parsed and row.answers != x.answers]
+    return [x.span_id for x, row in zip(experiences, rows, strict=True) if row.is_parsed and row.answers != x.said]
 
 
 def _alone(experiences: Sequence[Experience], labelled: Sequence[Example], embedders: Embedders) -> list[str]:
@@ -71,7 +71,7 @@ def _alone(experiences: Sequence[Experience], labelled: Sequence[Example], embed
     for experience in experiences:
         nearest = [labelled[index].expected for index in near.neighbours(experience.query, NEIGHBOURS)]
         votes = Counter(tuple(sorted(expected.items())) for expected in nearest)
-        against = len(nearest) - votes[tuple(sorted(experience.answers.items()))]
+        against = len(nearest) - votes[tuple(sorted(experience.said.items()))]
         if 2 * against > len(nearest):
             found.append(experience.span_id)
     return found

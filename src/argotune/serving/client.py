@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import random
 import threading
 import time
 import weakref
@@ -34,6 +35,7 @@ from argotune.lm.port import LMs, LMSource
 from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedders
 from argotune.serving.decision import Decision
+from argotune.serving.exploration import given_answer
 from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
@@ -44,12 +46,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProgramStatus:
-    """What serves for one program. `age_s`: since the store last said so, None where it never could be read."""
+    """What serves for one program. `age_s`: since the store last said so, None where it never could be read. `epsilon`:
+    the share of its answers that is drawn at random now, 0 where none is."""
 
     program: str
     version: str
     age_s: float | None
     problem: Problem | None
+    epsilon: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,14 @@ class Serving:
         *,
         open_lms: Callable[[LMChoice], LMs] | None = None,
         wait: Callable[[threading.Event, float], bool] = threading.Event.wait,
+        rng: random.Random | None = None,
     ) -> None:
         """`config` and `lms` serve until the store has others; `open_lms` opens those of a config that names others.
-        `wait` waits for an event, for so many seconds. Raises Unavailable when the store is down."""
+        `wait` waits for an event, for so many seconds; `rng` draws where answers are explored. Raises Unavailable when
+        the store is down."""
         self._copy = LocalCopy(store, config, lms, embedders, clock, open_lms)
         self._clock, self._refresh_s, self._wait = clock, refresh_s, wait
+        self._rng = rng or random.Random()  # noqa: S311 (nothing secret)
         self._answered = _AnswerCount()
         self.refresh()
         self._begin(at_once=False)
@@ -155,18 +162,21 @@ class Serving:
             found = answer(loaded.module, loaded.program, given, served.lms)
             count(found.lack)
         took_s = time.perf_counter() - started
+        said = given_answer(loaded.program.fields, found, loaded.epsilon, self._rng.random())
         return Decision(
             tenant_id=served.config.tenant_id,
             program=program,
             version=loaded.version,
             inputs=fields.values(given),
-            answers=fields.values(found.answers),
-            confidence=found.confidence,
+            answers=fields.values(said.answers),
+            confidence=said.confidence,
             processing_time_s=took_s,
+            propensity=said.propensity,
             lack=found.lack,
-            texts={**given, **found.answers},
+            texts={**given, **said.answers},
             effort=measured.effort,
             model=served.lms.names.get("task", ""),
+            greedy=said.greedy,
         )
 
     def status(self) -> ServingStatus:
@@ -201,7 +211,8 @@ class Serving:
         name, copy = loaded.program.name, self._copy
         at = copy.confirmed_at.get(name)
         problem = copy.problems.of(name) or copy.problems.of(loaded.program.module)
-        return ProgramStatus(name, loaded.version, None if at is None else (now - at).total_seconds(), problem)
+        age_s = None if at is None else (now - at).total_seconds()
+        return ProgramStatus(name, loaded.version, age_s, problem, loaded.epsilon)
 
     def _begin(self, *, at_once: bool) -> None:
         self._over = threading.Event()
@@ -224,6 +235,7 @@ class Serving:
         """In a forked child: the thread stayed with the parent, and locks may be held by it for ever."""
         is_over = self._over.is_set()
         self._copy.start_over()
+        self._rng.seed()  # or all children would draw alike
         self._answered = _AnswerCount()
         if not is_over:
             self._begin(at_once=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argotune.data.field_types import as_text
-from argotune.data.span_format import OUTCOMES, attribute_names
+from argotune.data.span_format import GREEDY, OUTCOMES, attribute_names
 from argotune.errors import ConfigInvalid
 from argotune.lm.effort import UNKNOWN, Effort
 from argotune.store.texts import storable
@@ -16,7 +16,8 @@ from argotune.store.texts import storable
 @dataclass(frozen=True)
 class Decision:
     """One answer of one program: `inputs` and `answers` are values of the types of its fields, `texts` what these
-    are in spans. `propensity`: the probability with which it was chosen, 1 without exploring.
+    are in spans. `propensity`: the probability with which it was chosen, 1 without exploring; `greedy`: where it was
+    drawn at random, the texts of what the champion itself said.
 
     `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
     failed): the application does without then. "" where they can. `effort` is what its LM calls took, `model` the LM.
@@ -34,11 +35,17 @@ class Decision:
     texts: Mapping[str, str] = field(default_factory=dict)
     effort: Effort = UNKNOWN
     model: str = ""
+    greedy: Mapping[str, str] | None = None
 
     @property
     def is_answered(self) -> bool:
         """Whether the answers can be used."""
         return not self.lack
+
+    @property
+    def is_explored(self) -> bool:
+        """Whether the answer was drawn at random, whatever the champion said."""
+        return self.greedy is not None
 
     def attributes(
         self, *, session_id: str | None = None, user_id: str | None = None, **outcome: bool | float | str | None
@@ -56,6 +63,7 @@ class Decision:
             "routing.program_version": self.version,
             "routing.confidence": self.confidence,
             "routing.propensity": self.propensity,
+            GREEDY: None if self.greedy is None else as_text(self.greedy),
             "routing.processing_time": self.processing_time_s,
             **{attribute_names(name)[0]: value for name, value in self.texts.items()},
             **{f"routing.{name}": value for name, value in outcome.items()},

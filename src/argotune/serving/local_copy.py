@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from argotune.data.question_log import decisions_taken_in
 from argotune.errors import NotFound, Unavailable
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMs
@@ -22,6 +24,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import ServingVersion, serving_version, untuned
 from argotune.promotion.registry import Registry
+from argotune.serving.exploration import epsilon_of
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import LMChoice, RoutingConfigUnified
@@ -34,11 +37,12 @@ STORE, CONFIG, LM = "the store", "the config", "the LM"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A program as it serves now."""
+    """A program as it serves now; the share `epsilon` of its answers is drawn at random (serving/exploration.py)."""
 
     program: Program
     version: str
     module: Any
+    epsilon: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -183,14 +187,14 @@ class LocalCopy:
         self._programs[module] = programs
         if module not in {program.name for program in programs}:
             self.problems.mended(module)
-        found = ((program.name, self._program(program, now)) for program in programs)
+        found = ((program.name, self._program(config, program, now)) for program in programs)
         return {name: loaded for name, loaded in found if loaded is not None}
 
-    def _program(self, program: Program, now: datetime) -> Loaded | None:
+    def _program(self, config: RoutingConfigUnified, program: Program, now: datetime) -> Loaded | None:
         """The program as the store says it, else as it was last loaded, else as it was written."""
         known = self.served.loaded.get(program.name)
         try:
-            loaded = self._by_store(program, known, now)
+            loaded = self._exploring(config, self._by_store(program, known, now))
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - a damaged record or a user's program may raise anything
@@ -209,6 +213,12 @@ class LocalCopy:
         module = load(program, found.version.state, found.version.signature_hash, self._embedders)
         self._registry.keep(found.version)  # spans name it, and whoever reads them may ask what it was
         return Loaded(program, found.version.id, module)
+
+    def _exploring(self, config: RoutingConfigUnified, loaded: Loaded) -> Loaded:
+        program = loaded.program
+        count = partial(decisions_taken_in, self._store, config.tenant_id, program.name)
+        epsilon = epsilon_of(config, program.module, program.fields, count)
+        return loaded if epsilon == loaded.epsilon else replace(loaded, epsilon=epsilon)
 
     def _tell_set_aside(self, program: Program, found: ServingVersion) -> None:
         if found.set_aside and self._set_aside.get(program.name) != found.set_aside:

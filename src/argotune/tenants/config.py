@@ -14,6 +14,7 @@ from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
 from argotune.tenants.remark_names import RemarkMeaning, RemarkName
+from argotune.tenants.serving_rules import ServingRules
 
 Modality = Literal["video", "image", "audio", "document", "text"]
 
@@ -317,6 +318,7 @@ class RoutingConfigUnified(_Config):
     lm: LMChoice = Field(default_factory=LMChoice)
     masking: MaskingRules = Field(default_factory=MaskingRules)
     annotation: AnnotationRules = Field(default_factory=AnnotationRules)
+    serving: ServingRules = Field(default_factory=ServingRules)
     retention: RetentionRules = Field(default_factory=RetentionRules)
 
     @field_validator("tenant_id")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import pytest
 from factories import NOON, after, labels_until_better
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from argotune.decisions.outlook import Outlook
-from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
-from argotune.decisions.values import SKIP, Action, ModelingContext, Strategy, TrainingHistory
+from argotune.decisions.rules import opinion_of_rules, promised_gain, prospect, strategy_of_rules
+from argotune.decisions.values import Action, ModelingContext, Strategy, TrainingHistory
 from argotune.stats.power import shadow_answers_needed
 from argotune.tenants.config import DecisionRules
 
@@ -109,22 +106,6 @@ def test_nothing_is_told_of_a_contest_where_nobody_knows_or_asks(rules, history,
 def test_each_doubling_of_the_examples_promises_a_share_of_the_errors(growth, score, gain):
     known = context(growth=growth, current_performance_score=score)
     assert promised_gain(known, HISTORY, RULES) == pytest.approx(gain)
-
-
-@given(st.floats(0, 1), st.integers(1, 5), st.data())
-def test_probabilities_of_all_actions_sum_to_one(share, others, data):
-    possible = [SKIP, *(Action(strategy=Strategy.HYBRID, optimizer=str(n)) for n in range(others))]
-    preferred = data.draw(st.sampled_from(possible))
-    chances = [n / 2000 for n in range(2000)]
-    found = Counter(drawn(preferred, possible, share, chance) for chance in chances)
-    for (_, probability), count in found.items():
-        assert count / len(chances) == pytest.approx(probability, abs=0.005)
-
-
-def test_without_exploring_the_preferred_action_is_certain():
-    assert drawn(TRAIN, [SKIP, TRAIN], 0.0, 0.0) == (TRAIN, 1.0)
-    assert drawn(TRAIN, [SKIP, TRAIN], 0.5, 0.1) == (SKIP, 0.25)
-    assert drawn(TRAIN, [SKIP, TRAIN], 0.5, 0.5) == (TRAIN, 0.75)
 
 
 @pytest.mark.parametrize("bad", [{"success_rate": math.nan}, {"growth": math.inf}, {"test_count": -1}, {"mood": 1}])

@@ -89,6 +89,7 @@ class Mask:
             experience,
             inputs=self._inputs(experience.inputs, fields),
             answers=self.answers(experience.answers, fields),
+            greedy_answers=experience.greedy_answers and self.answers(experience.greedy_answers, fields),
             modality=experience.modality and self.text(experience.modality),
             language=experience.language and self.text(experience.language),
         )

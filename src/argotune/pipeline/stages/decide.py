@@ -12,7 +12,7 @@ from typing import Protocol
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
-from argotune.decisions.rules import drawn, opinion_of_rules, promised_gain, prospect, strategy_of_rules
+from argotune.decisions.rules import opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import (
     SKIP,
     Action,
@@ -26,6 +26,7 @@ from argotune.decisions.values import (
 )
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
 from argotune.runs.run import Plan
+from argotune.stats.exploration import epsilon_greedy
 from argotune.synthetic.mixing import synthetic_share
 from argotune.tenants.config import RewardWeights, RoutingConfigUnified
 
@@ -113,7 +114,7 @@ def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
     possible = _possible(inputs, train)
     advice = inputs.model.advise(inputs.context, possible) if inputs.model else None
     preferred = advice.action if advice else by_rules
-    action, probability = drawn(preferred, possible, inputs.config.decisions.exploration_share, inputs.chance)
+    action, probability = epsilon_greedy(preferred, possible, inputs.config.decisions.exploration_share, inputs.chance)
     reason = advice.reason if advice else opinion.reason
     decision = TrainingDecision(
         action=action,

@@ -247,7 +247,7 @@ class _Gathering:
             experience.span_id,
             experience.inputs,
             {n: v for n, v in (("modality", experience.modality), ("language", experience.language)) if v},
-            (experience.answers or None) if is_own else None,
+            (experience.said or None) if is_own else None,
             took_s=experience.processing_time_s,
         )
 
