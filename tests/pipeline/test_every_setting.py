@@ -164,12 +164,13 @@ def judged(
     return judge(comparison, Terms(0.0125, START - timedelta(days=days), START, config, of.get("growth", 0.0)))
 
 
-def taking(config: RoutingConfigUnified, seconds: float = 1.0, tokens: int = 10) -> Any:
+def taking(config: RoutingConfigUnified, seconds: float = 1.0, tokens: int = 10, usd: float | None = None) -> Any:
     """What is said of a challenger whose answers take so much, where the champion's take 1 s and 10 tokens."""
-    both = Answer({}, effort=Effort(1.0, 10)), Answer({}, effort=Effort(seconds, tokens))
+    known = Effort(1.0, 10, None if usd is None else 0.0)
+    both = Answer({}, effort=known), Answer({}, effort=Effort(seconds, tokens, usd))
     pairs = [Pair(f"q{n}", f"s{n}", "lot", *both) for n in range(60)]
     found = with_efforts(Comparison("routing", "v1", "v2", (), 60, 0), pairs, config.contest)
-    return judge(found, Terms(0.0125, START, START, config)).outcome, found
+    return judge(found, Terms(0.0125, START, START, config)).outcome
 
 
 def gathering(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
@@ -528,7 +529,10 @@ CONFIG = [
     Row("contest.lookback_days", 0.01, gathering, OPEN),
     Row("contest.give_up_significance", 0.2, partial(judged, wins=10, losses=10, same=300)),
     Row("contest.max_latency_ratio", 8, partial(taking, seconds=9.0)),
-    Row("contest.max_cost_ratio", None, partial(taking, tokens=120)),
+    Row("contest.max_cost_ratio", None, partial(taking, tokens=20_000)),
+    Row("contest.short_answer_s", 4.0, partial(taking, seconds=9.0)),
+    Row("contest.cheap_answer_usd", 0.001, partial(taking, usd=0.002)),
+    Row("contest.cheap_answer_tokens", 5000, partial(taking, tokens=20_000)),
     Row("budget.max_lm_calls", 20, lambda c: ran(c).lm_calls, ROUTED),
     Row("budget.max_lm_tokens", 150, lambda c: ran(c).lm_calls, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),

@@ -52,6 +52,7 @@ class Measuring:
 
     An answer that was paid for before, in whole or in part, tells nothing of what it takes: its effort is unknown. So
     are tokens and dollars while something is asked in threads that do not know the block, as it may be this answer's.
+    Where no LM is asked they are known: none.
     """
 
     def __init__(self, stopwatch: Stopwatch) -> None:
@@ -72,8 +73,7 @@ class Measuring:
         _current.reset(self._entered)
         if self._is_reused:
             return
-        is_seen = _Strays.count == self._strays and bool(self._bills)
-        self.effort = self._sum(seconds) if is_seen else Effort(seconds)
+        self.effort = self._sum(seconds) if _Strays.count == self._strays else Effort(seconds)
 
     def _sum(self, seconds: float) -> Effort:
         """Of all calls; what is not known of each is unknown."""
@@ -113,6 +113,12 @@ def note_paid(bill: Bill) -> None:
         measuring.paid(bill)
     else:
         _Strays.count += 1
+
+
+def note_unmetered() -> None:
+    """Tell whoever measures that an LM was asked of which no meter knows: what it takes is unknown."""
+    if measuring := _current.get():
+        measuring.paid(Bill())
 
 
 def note_reused() -> None:

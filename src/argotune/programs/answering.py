@@ -11,6 +11,7 @@ from argotune.lm.port import LMs
 from argotune.programs.failures import missed
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
+from argotune.programs.unmetered import SeesOwnLMs
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
 
     Raises Unavailable, AccessDenied and their like, which are about more than this question.
     """
-    with dspy.context(lm=program.lm_of(lms), adapter=lms.adapter):
+    callbacks = [*dspy.settings.callbacks, SeesOwnLMs(lms)]
+    with dspy.context(lm=program.lm_of(lms), adapter=lms.adapter, callbacks=callbacks):
         try:
             prediction = returned(program, module, program.typed_fields.values(inputs))
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything

@@ -20,6 +20,7 @@ from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
 from argotune.programs.program import Appraisal, Program, dspy_example
+from argotune.programs.unmetered import SeesOwnLMs
 from argotune.programs.untraced import untraced
 from argotune.stats.wording import counted
 
@@ -102,7 +103,7 @@ def _side_by_side(
         for index, example in enumerate(examples)
         for which in _turns(len(modules), index)
     ]
-    with untraced(lm=program.lm_of(lms), adapter=lms.adapter):
+    with untraced([SeesOwnLMs(lms)], lm=program.lm_of(lms), adapter=lms.adapter):
         rows = _in_turn(jobs, progress) if lms.num_threads <= 1 else _in_threads(jobs, lms.num_threads, progress)
     of_module: list[list[Scored]] = [[] for _ in modules]
     for job, row in zip(jobs, rows, strict=True):

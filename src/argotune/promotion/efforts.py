@@ -11,25 +11,26 @@ from argotune.promotion.verdicts import Comparison, EffortRatio, Unit
 from argotune.stats.ratios import beyond
 from argotune.tenants.config import ContestRules
 
-SHORT_S = 0.1
-"""Nobody waits for less than a tenth of a second: shorter answers count as that long."""
+_Known = list[tuple[float, float]]
 
 
 def with_efforts(comparison: Comparison, pairs: Sequence[Pair], rules: ContestRules) -> Comparison:
     """The comparison with what the answers of these pairs take."""
-    latency, cost = latency_ratio(pairs, rules.max_latency_ratio), cost_ratio(pairs, rules.max_cost_ratio)
-    return replace(comparison, latency=latency, cost=cost)
+    return replace(comparison, latency=latency_ratio(pairs, rules), cost=cost_ratio(pairs, rules))
 
 
-def latency_ratio(pairs: Sequence[Pair], limit: float | None) -> EffortRatio | None:
+def latency_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | None:
     """Seconds, over the pairs that tell them of both; None where too few do (stats/ratios.py)."""
-    return _ratio("s", list(_known(pairs, lambda of: None if of.seconds is None else max(of.seconds, SHORT_S))), limit)
+    seconds = list(_known(pairs, lambda of: of.seconds))
+    return _ratio("s", seconds, rules.short_answer_s, rules.max_latency_ratio)
 
 
-def cost_ratio(pairs: Sequence[Pair], limit: float | None) -> EffortRatio | None:
+def cost_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | None:
     """US dollars, or tokens where more pairs tell these of both; None where too few tell either."""
     usd, tokens = list(_known(pairs, lambda of: of.usd)), list(_known(pairs, lambda of: of.tokens))
-    return _ratio("USD", usd, limit) if len(usd) >= len(tokens) else _ratio("tokens", tokens, limit)
+    if len(usd) >= len(tokens):
+        return _ratio("USD", usd, rules.cheap_answer_usd, rules.max_cost_ratio)
+    return _ratio("tokens", tokens, rules.cheap_answer_tokens, rules.max_cost_ratio)
 
 
 def _known(pairs: Sequence[Pair], amount: Callable[[Effort], float | None]) -> Iterator[tuple[float, float]]:
@@ -42,9 +43,10 @@ def _known(pairs: Sequence[Pair], amount: Callable[[Effort], float | None]) -> I
             yield champion, challenger
 
 
-def _ratio(unit: Unit, known: Sequence[tuple[float, float]], limit: float | None) -> EffortRatio | None:
+def _ratio(unit: Unit, known: _Known, least: float, limit: float | None) -> EffortRatio | None:
     champion, challenger = [before for before, _ in known], [after for _, after in known]
-    found = beyond(challenger, champion, limit or 1.0)
-    if found is None or not found.second:
+    found = beyond(challenger, champion, limit or 1.0, least)
+    if found is None:
         return None
-    return EffortRatio(unit, found.n, found.second, found.first, limit, found.log_wealth if limit else 0.0)
+    wealth = found.log_wealth if limit else 0.0
+    return EffortRatio(unit, found.n, found.second, found.first, limit, wealth, least, found.times)

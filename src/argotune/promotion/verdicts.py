@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ Unit = Literal["s", "USD", "tokens"]
 class EffortRatio:
     """What answers of both versions take, in the mean over `n` pairs that were asked together, in seconds, US dollars
     or tokens. `log_wealth` is the natural logarithm of what was won against "the challenger takes at most `limit` times
-    what the champion does"; 0 where no limit is set."""
+    what the champion does"; 0 where no limit is set. What takes less than `least` counts as that much, in the bet and
+    in `counted_times`, the ratio of the means; in records of releases that raised what they told it is None."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -86,20 +88,29 @@ class EffortRatio:
     challenger: float
     limit: float | None
     log_wealth: float
+    least: float = 0.0
+    counted_times: float | None = None
 
     @property
     def times(self) -> float:
-        """How many times the champion's the challenger's is."""
-        return self.challenger / self.champion
+        """How many times the champion's the challenger's counts."""
+        return self.challenger / self.champion if self.counted_times is None else self.counted_times
 
     @property
     def sentence(self) -> str:
         """For people, e.g. `answers take 3.4 times as long (limit 3): 0.85 s in place of 0.25 s over 60 pairs`."""
         times = _number(self.times)
         what = f"take {times} times as long" if self.unit == "s" else f"cost {times} times as much"
-        limit = f" (limit {self.limit:g})" if self.limit else ""
+        told = [f"limit {self.limit:g}"] if self.limit else []
+        told += [f"less than {self.least:g} {self.unit} counts as that"] if self._is_raised else []
+        limit = f" ({', '.join(told)})" if told else ""
         amounts = f"{_number(self.challenger)} {self.unit} in place of {_number(self.champion)} {self.unit}"
         return f"answers {what}{limit}: {amounts} over {counted(self.n, 'pair')}"
+
+    @property
+    def _is_raised(self) -> bool:
+        """Whether the means alone do not tell the ratio."""
+        return not self.champion or not math.isclose(self.times, self.challenger / self.champion)
 
 
 def _number(amount: float) -> str:

@@ -79,7 +79,7 @@ class Decision:
         Empty where it is not known what they took, as where no LM was asked.
         """
         tokens, answer_tokens = self.effort.tokens, self.effort.answer_tokens
-        if tokens is None or answer_tokens is None:
+        if not tokens or answer_tokens is None:
             return {}
         return {
             "openinference.span.kind": "LLM",

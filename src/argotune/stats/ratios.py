@@ -23,17 +23,19 @@ USUAL_TIMES = 2.0
 
 @dataclass(frozen=True)
 class Ratio:
-    """The means of what was taken, over `n` pairs that a bet was laid on, and the logarithm of what it won."""
+    """The means of what was taken, over `n` pairs that a bet was laid on, and the logarithm of what it won. `times` is
+    the first mean in the second's, little counted as the least."""
 
     n: int
     first: float
     second: float
     log_wealth: float
+    times: float
 
 
-def beyond(first: Sequence[float], second: Sequence[float], limit: float) -> Ratio | None:
-    """The bet against "the first takes at most `limit` times what the second does", in the order of the pairs. None
-    before there are more than WARM_UP of them.
+def beyond(first: Sequence[float], second: Sequence[float], limit: float, least: float) -> Ratio | None:
+    """The bet against "the first takes at most `limit` times what the second does", in the order of the pairs, where
+    less than `least` counts as that much. None before there are more than WARM_UP of them.
 
     Amounts have no bound, and without one no mean can be tested (Bahadur and Savage, "The nonexistence of certain
     statistical procedures in nonparametric problems", Ann. Math. Stat. 27 (1956)). So each is counted up to a cap B
@@ -44,23 +46,36 @@ def beyond(first: Sequence[float], second: Sequence[float], limit: float) -> Rat
     is stochastically at most limit * y, as where it has the law of c y with c <= limit, whatever law that is. Then no
     stake on d gains on average (stats/betting.py), and the chance that the wealth ever reaches 1/a is at most a.
 
-    Raises ConfigInvalid for a limit that is not above 0, amounts below 0, or lists of different lengths.
+    What is little is raised before anything else is done: x becomes max(x, least), y max(y, least). That is a function
+    of the pair alone, so B is known before the first bet as before, and the claim is about the raised amounts. Who
+    keeps the limit keeps it raised, too: where x is stochastically at most limit * y and the limit is 1 or more,
+    max(x, least) is at most max(limit * y, least), and so at most limit * max(y, least). And B is never 0: of a second
+    that takes nothing the bet can be laid.
+
+    Raises ConfigInvalid for a limit below 1, a least that is not above 0, amounts below 0, or lists of different
+    lengths.
     """
-    _check(first, second, limit)
-    cap = _cap(second[:WARM_UP])
-    x, y = first[WARM_UP:], second[WARM_UP:]
-    if not x or not cap:
+    _check(first, second, limit, least)
+    if len(first) <= WARM_UP:
         return None
+    x, y = _raised(first[WARM_UP:], least), _raised(second[WARM_UP:], least)
+    cap = USUAL_TIMES * sorted(_raised(second[:WARM_UP], least))[-1 - SPARED]
     differences = [(min(a / limit, cap) - min(b, cap)) / cap for a, b in zip(x, y, strict=True)]
-    return Ratio(len(x), math.fsum(x) / len(x), math.fsum(y) / len(y), log_wealth(differences))
+    means = _mean(first[WARM_UP:]), _mean(second[WARM_UP:])
+    return Ratio(len(x), *means, log_wealth(differences), _mean(x) / _mean(y))
 
 
-def _cap(usual: Sequence[float]) -> float:
-    return USUAL_TIMES * sorted(usual)[-1 - SPARED] if len(usual) == WARM_UP else 0.0
+def _raised(amounts: Sequence[float], least: float) -> list[float]:
+    return [max(amount, least) for amount in amounts]
 
 
-def _check(first: Sequence[float], second: Sequence[float], limit: float) -> None:
-    if limit <= 0 or len(first) != len(second):
-        raise ConfigInvalid(f"ratio: limit {limit:g}, {len(first)} and {len(second)} amounts: cannot be")
+def _mean(amounts: Sequence[float]) -> float:
+    return math.fsum(amounts) / len(amounts)
+
+
+def _check(first: Sequence[float], second: Sequence[float], limit: float, least: float) -> None:
+    if limit < 1 or not 0 < least < math.inf or len(first) != len(second):
+        told = f"limit {limit:g}, least {least:g}, {len(first)} and {len(second)} amounts"
+        raise ConfigInvalid(f"ratio: {told}: cannot be")
     if any(not 0 <= amount < math.inf for amount in (*first, *second)):
         raise ConfigInvalid("ratio: an amount is below 0 or not finite")

@@ -142,6 +142,13 @@ class ContestRules(_Config):
     max_cost_ratio: float | None = Field(
         10.0, ge=1, le=1000, description="cost of an answer, in the champion's; more ends it as too costly; None: any"
     )
+    short_answer_s: float = Field(1.0, gt=0, le=3600, description="an answer that takes less counts as so many seconds")
+    cheap_answer_usd: float = Field(
+        0.0001, gt=0, le=1000, description="one that costs less counts as so many US dollars"
+    )
+    cheap_answer_tokens: int = Field(
+        500, ge=1, le=1_000_000, description="one of fewer tokens counts as so many, where no dollars are known"
+    )
 
 
 class BudgetLimits(_Config):

@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 
-from argotune.lm.effort import Effort, Measuring
+from argotune.lm.effort import Effort, Measuring, note_unmetered
 from argotune.lm.meter import Meter
 from argotune.tenants.config import BudgetLimits
 
@@ -44,7 +44,9 @@ def fail() -> None:
         pytest.param([lambda: pay(30, 0.01), lambda: pay(12)], Effort(2.0, 42), id="no price of one call"),
         pytest.param([lambda: pay(30, 0.01), pay], Effort(2.0), id="a call of which nobody said anything"),
         pytest.param([lambda: pay(30, 0.01), fail], Effort(2.0), id="a call that failed and may have been billed"),
-        pytest.param([], Effort(2.0), id="nothing asked is no proof that nothing was"),
+        pytest.param([], Effort(2.0, 0, 0.0, 0), id="no LM asked"),
+        pytest.param([lambda: elsewhere(pay)], Effort(2.0), id="none asked that the block knows of"),
+        pytest.param([lambda: pay(30, 0.01, 4), note_unmetered], Effort(2.0), id="an LM that no meter knows"),
         pytest.param([lambda: pay(30, 0.01), METER.reuse], Effort(), id="partly paid for before"),
         pytest.param([lambda: pay(30), lambda: elsewhere(pay)], Effort(2.0), id="a thread that knows no block"),
     ],

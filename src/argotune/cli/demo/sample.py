@@ -99,8 +99,6 @@ def config(tenant_id: str) -> RoutingConfigUnified:
     fields = {
         "agents": {agent: text for agent, text in default.agents.items() if agent in used},
         "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
-        # The embedded LM reads a prompt anew where its examples change, which takes it five times as long.
-        "contest": {"max_latency_ratio": None},
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
     return RoutingConfigUnified(tenant_id=tenant_id, **fields)
