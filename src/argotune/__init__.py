@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from argotune.decisions.values import ModelingContext, Strategy
+    from argotune.programs.agent_routing import AgentRoutingSignature
+    from argotune.programs.modality_routing import ModalityRoutingModule, ModalityRoutingSignature
+    from argotune.programs.query_analysis import QueryAnalysisSignature
     from argotune.public_api.documented import (
         ConfigManager,
         ModalitySpanCollector,
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
         VespaBackend,
         create_default_config_manager,
     )
-    from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
+    from argotune.public_api.modalities import QueryModality
+    from argotune.public_api.training_data import validate_training_data
+    from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
     from argotune.serving.client import Serving, open_serving
     from argotune.serving.decision import Decision
     from argotune.synthetic.values import SyntheticDataRequest
@@ -30,36 +35,50 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AgentRoutingSignature",
     "ConfigManager",
     "Decision",
+    "ModalityRoutingModule",
+    "ModalityRoutingSignature",
     "ModalitySpanCollector",
     "ModelingContext",
+    "QueryAnalysisSignature",
+    "QueryModality",
     "RoutingConfigUnified",
     "Serving",
     "Strategy",
     "SyntheticDataRequest",
     "SyntheticDataService",
     "TrainingDecisionModel",
+    "TrainingStrategy",
     "TrainingStrategyModel",
     "VespaBackend",
     "create_default_config_manager",
     "open_serving",
+    "validate_training_data",
 ]
 
 _HOMES = {
+    "AgentRoutingSignature": "programs.agent_routing",
     "ConfigManager": "public_api.documented",
-    "ModalitySpanCollector": "public_api.documented",
     "create_default_config_manager": "public_api.documented",
     "Decision": "serving.decision",
-    "Serving": "serving.client",
-    "open_serving": "serving.client",
-    "RoutingConfigUnified": "tenants.config",
+    "ModalityRoutingModule": "programs.modality_routing",
+    "ModalityRoutingSignature": "programs.modality_routing",
+    "ModalitySpanCollector": "public_api.documented",
     "ModelingContext": "decisions.values",
+    "open_serving": "serving.client",
+    "QueryAnalysisSignature": "programs.query_analysis",
+    "QueryModality": "public_api.modalities",
+    "RoutingConfigUnified": "tenants.config",
+    "Serving": "serving.client",
     "Strategy": "decisions.values",
     "SyntheticDataRequest": "synthetic.values",
     "SyntheticDataService": "public_api.documented",
     "TrainingDecisionModel": "public_api.training_models",
+    "TrainingStrategy": "public_api.training_models",
     "TrainingStrategyModel": "public_api.training_models",
+    "validate_training_data": "public_api.training_data",
     "VespaBackend": "public_api.documented",
 }
 

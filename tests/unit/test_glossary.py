@@ -28,10 +28,10 @@ PRODUCTS = words_of(
 
 PLAIN = words_of(
     """
-    addresses aggregate api application asked assessments below beside bootstrap both bound causes check checkup choice
-    cli client cluster command commands compiling config connect connecting connection credentials cross data decide
-    demo discover doubts errors evaluate evaluation explain exporter failures features files flags forget format
-    formats found host hosts http ids inspect inspecting instructions json known learn lines main marker memory
+    addresses aggregate analysis api application asked assessments below beside bootstrap both bound causes check
+    checkup choice cli client cluster command commands compiling config connect connecting connection credentials cross
+    data decide demo discover doubts errors evaluate evaluation explain exporter failures features files flags forget
+    format formats found host hosts http ids inspect inspecting instructions json known learn lines main marker memory
     mending metric named names national nearest next old on once output overlap own paired parser passwords personal
     phones place progress project public quiet random randomness reasons removal report reports results retrying
     returned right sample scheduling search secret secrets selection service showing signatures stats step steps store

@@ -146,9 +146,10 @@ def _greedy_answers(value: Json, fields: Fields) -> Mapping[str, str] | Unusable
         said = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         return UnusableSpan.WRONG_TYPE
-    if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
+    if not isinstance(said, Mapping):
         return UnusableSpan.WRONG_TYPE
-    return answers_meant_by(fields, said)
+    texts = {str(name): text for name, text in said.items() if isinstance(text, str)}
+    return UnusableSpan.WRONG_TYPE if len(texts) < len(said) else answers_meant_by(fields, texts)
 
 
 def _texts(found: Mapping[str, str | UnusableSpan | None]) -> dict[str, str] | UnusableSpan:

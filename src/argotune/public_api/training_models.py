@@ -12,6 +12,9 @@ from argotune.errors import ConfigInvalid
 from argotune.stats.wording import percent
 from argotune.tenants.config import DecisionRules
 
+TrainingStrategy = Strategy
+"""As "Optimization Module" calls it."""
+
 
 class TrainingDecisionModel:
     """`should_train` of "Optimization Module": by a meta-model where there is one, else by the cold-start rules.
