@@ -30,6 +30,7 @@ class Calls:
     error: Exception | None = None
     count: int = 0
     asked: list[Any] = field(default_factory=list)
+    temperatures: list[float | None] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, question: Any) -> None:
@@ -90,6 +91,7 @@ class ScriptedEngine:
 
     def complete(self, request: Request) -> Response:
         prompt = "\n\n".join([str(request.system or ""), *(message.text or "" for message in request.messages)])
+        self.calls.temperatures.append(request.config.temperature)
         self.calls.note(prompt)
         message = Message.assistant([TextPart(self.write(prompt))])
         usage = Usage(input_tokens=len(prompt) // 4, output_tokens=8, total_tokens=len(prompt) // 4 + 8)

@@ -28,6 +28,7 @@ from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
+from tuning import tuned
 from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
@@ -479,6 +480,9 @@ ROUTED = {**WORLD, **SMALL, "use_synthetic_data": False}
 OPEN = {**ROUTED, "contest.min_people_labels": 1000, "annotation.daily_limit": 200}
 UNKNOWN = {"routing.agent_success": False}
 EXPLORING = {**ROUTED, "serving.exploration.enabled": True}
+SHORT = {"max_training_iterations": 8}
+LONG = {"max_training_iterations": 60}
+MINIBATCH = {**SHORT, "optimizers.mipro.minibatch": True}
 CONFIG = [
     Row(
         "tenant_id",
@@ -552,6 +556,34 @@ CONFIG = [
     Row("decisions.exploration_share", 0, partial(many, chance=0.01)),
     Row("decisions.explored_optimizers", ["simba"], many),
     Row("decisions.use_meta_models", False, by_whom, ROUTED),
+    Row("optimizers.bootstrap.max_bootstrapped_demos", 2, partial(tuned, method="bootstrap"), SHORT),
+    Row("optimizers.bootstrap.max_labeled_demos", 3, partial(tuned, method="bootstrap"), SHORT),
+    Row("optimizers.bootstrap.max_rounds", 3, partial(tuned, method="bootstrap"), SHORT),
+    Row("optimizers.random_search.max_bootstrapped_demos", 1, partial(tuned, method="random_search"), SHORT),
+    Row("optimizers.random_search.max_labeled_demos", 3, partial(tuned, method="random_search"), SHORT),
+    Row("optimizers.random_search.max_rounds", 3, partial(tuned, method="random_search"), SHORT),
+    Row("optimizers.random_search.num_candidate_programs", 1, partial(tuned, method="random_search"), SHORT),
+    Row("optimizers.mipro.auto", "light", partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.num_candidates", 3, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.init_temperature", 0.5, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.max_bootstrapped_demos", 1, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.max_labeled_demos", 2, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.num_trials", 3, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.minibatch", True, partial(tuned, method="mipro"), SHORT),
+    Row("optimizers.mipro.minibatch_size", 5, partial(tuned, method="mipro"), MINIBATCH),
+    Row("optimizers.mipro.minibatch_full_eval_steps", 2, partial(tuned, method="mipro"), MINIBATCH),
+    Row("optimizers.simba.bsize", 8, partial(tuned, method="simba"), SHORT),
+    Row("optimizers.simba.num_candidates", 2, partial(tuned, method="simba"), SHORT),
+    Row("optimizers.simba.max_steps", 3, partial(tuned, method="simba"), SHORT),
+    Row("optimizers.simba.max_demos", 1, partial(tuned, method="simba"), LONG),
+    Row("optimizers.gepa.auto", "light", partial(tuned, method="gepa"), LONG),
+    Row("optimizers.gepa.max_metric_calls", 30, partial(tuned, method="gepa"), SHORT),
+    Row("optimizers.gepa.reflection_minibatch_size", 5, partial(tuned, method="gepa"), SHORT),
+    Row("optimizers.copro.breadth", 7, partial(tuned, method="copro"), SHORT),
+    Row("optimizers.copro.depth", 1, partial(tuned, method="copro"), {**SHORT, "optimizers.copro.breadth": 2}),
+    Row("optimizers.copro.init_temperature", 0.5, partial(tuned, method="copro"), SHORT),
+    Row("optimizers.labeled.k", 5, partial(tuned, method="labeled"), SHORT),
+    Row("optimizers.nearest.k", 2, partial(tuned, method="nearest"), SHORT),
     Row("lm.task_model", "openai/two", asks),
     Row("lm.teacher_model", "openai/three", asks),
     Row("lm.api_base", "http://127.0.0.1:9/v1", asks, {"lm.max_retries": 0}),

@@ -21,6 +21,13 @@ def held_on_dev(optimizer: str) -> tuple[int, int]:
     return len(leaks(Registry(world.store, "acme").version(run.challenger).state, dev)), len(dev)
 
 
+def test_what_a_tenant_sets_of_an_optimizer_reaches_the_version():
+    world, config = filled(120, preferred_optimizer="nearest", optimizers={"nearest": {"k": 9}})
+    run = run_once(world, config)
+    assert run.plan.settings == {"nearest": {"k": 9}}
+    assert Registry(world.store, "acme").version(run.challenger).state["k"] == 9
+
+
 def test_dev_examples_teach_where_nothing_is_chosen_on_them():
     shown, known = held_on_dev("nearest")
     assert shown == known > 5

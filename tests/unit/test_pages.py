@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from argotune.cli.parser import build_parser
 from argotune.runs.reports import run_json, summary_json
 from argotune.tenants.config import ContestRules, GateRules, MaskedKind
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {
@@ -100,6 +101,16 @@ def test_operate_names_every_masked_kind_and_no_other():
 def test_operate_names_every_setting_of_contests_with_its_default(name: str, rules: type[BaseModel]):
     rows = dict(re.findall(rf"^\| `{name}\.(\w+)` \| (\S+) \|", TEXTS["docs/operate.md"], re.M))
     assert {setting: float(default) for setting, default in rows.items()} == rules().model_dump()
+
+
+def test_every_setting_of_an_optimizer_is_told_with_its_default():
+    rows = dict(re.findall(r"^\| `optimizers\.([\w.]+)` \| (\S*) *\|", TEXTS["docs/optimizers.md"], re.M))
+    defaults = {
+        f"{method}.{name}": "" if default is None else str(default)
+        for method, settings in OptimizerSettings().model_dump().items()
+        for name, default in settings.items()
+    }
+    assert rows == defaults
 
 
 def test_operate_names_every_field_of_a_report():

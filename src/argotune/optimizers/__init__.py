@@ -9,11 +9,12 @@ from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
 from argotune.tenants.config import DecisionRules, MethodName
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerChoice", "TrainingTask", "Unfit", "choose"]
 
 
-def _once(_asked: int) -> int:
+def _once(_asked: int, _settings: OptimizerSettings) -> int:
     return 1
 
 
@@ -23,7 +24,7 @@ def _optimizer(
     *,
     min_examples: int,
     needs_writer: bool = False,
-    iterations: Callable[[int], int] = _once,
+    iterations: Callable[[int, OptimizerSettings], int] = _once,
     uses_weights: bool = False,
     chooses: bool = False,
     shows_as_is: bool = False,

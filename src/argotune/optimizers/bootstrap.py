@@ -11,18 +11,16 @@ from dspy.teleprompt import BootstrapFewShot
 
 from argotune.optimizers.task import TrainingTask, bare_student, demo_pool, metric_of
 
-MAX_BOOTSTRAPPED = 5
-MAX_LABELED = 10
-
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """One pass over the training examples, until five were answered with a full hit."""
+    """Passes over the training examples, until enough were answered with a full hit."""
+    settings = task.settings.bootstrap
     optimizer = BootstrapFewShot(
         metric=metric_of(task),
         metric_threshold=1.0,
-        max_bootstrapped_demos=MAX_BOOTSTRAPPED,
-        max_labeled_demos=MAX_LABELED,
-        max_rounds=1,
+        max_bootstrapped_demos=settings.max_bootstrapped_demos,
+        max_labeled_demos=settings.max_labeled_demos,
+        max_rounds=settings.max_rounds,
     )
     tuned: dspy.Module = optimizer.compile(bare_student(task), trainset=demo_pool(task))
     return tuned

@@ -49,33 +49,36 @@ class _StopAtOwnErrors(BaseCallback):
 
 @dataclass(frozen=True)
 class _Candidate:
+    size: int
     score: float
     state: dict[str, Any]
 
 
 class _Watch(BaseCallback):
-    """Remembers the candidates that a search has measured in full, for when it cannot be finished."""
+    """Remembers the candidates that a search has measured, for when it cannot be finished: those that were measured on
+    the most examples, as a search may take a part of them for all."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._running: dict[str, dict[str, Any]] = {}
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[int, dict[str, Any]]] = {}
         self.measured: list[_Candidate] = []
 
     def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        devset = inputs.get("devset") or instance.devset
-        if len(devset) == self._size:
-            self._running[call_id] = dump(inputs["program"])
+        size = len(inputs.get("devset") or instance.devset)
+        if size >= max((candidate.size for candidate in self.measured), default=0):
+            self._running[call_id] = size, dump(inputs["program"])
 
     def on_evaluate_end(self, call_id: str, outputs: Any | None, exception: BaseException | None = None) -> None:
-        state = self._running.pop(call_id, None)
-        if state is not None and outputs is not None and exception is None:
-            self.measured.append(_Candidate(float(outputs.score), state))
+        begun = self._running.pop(call_id, None)
+        if begun is not None and outputs is not None and exception is None:
+            self.measured.append(_Candidate(begun[0], float(outputs.score), begun[1]))
 
     def best_beside(self, student: dict[str, Any]) -> dict[str, Any] | None:
-        """The best of at least two measured candidates, None when that is the student itself."""
-        if len(self.measured) < 2:
+        """The best of at least two candidates that were measured alike, None when that is the student itself."""
+        most = max((candidate.size for candidate in self.measured), default=0)
+        whole = [candidate for candidate in self.measured if candidate.size == most]
+        if len(whole) < 2:
             return None
-        best = max(self.measured, key=lambda candidate: candidate.score)
+        best = max(whole, key=lambda candidate: candidate.score)
         return None if best.state == student else best.state
 
 
@@ -89,7 +92,7 @@ def guarded(name: str, compile: Compile) -> Compile:
     """
 
     def run(task: TrainingTask) -> dspy.Module:
-        watch = _Watch(len(task.choosing))
+        watch = _Watch()
         try:
             with _surroundings(name, task, watch):
                 state = dump(_compiled(name, compile, task))

@@ -15,28 +15,29 @@ from gepa.utils.stop_condition import MaxCandidateProposalsStopper
 
 from argotune.data.field_types import as_text
 from argotune.optimizers.task import TrainingTask, appraisal_of, bare_student
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
-REFLECTION_MINIBATCH = 3
 
-
-def iterations(asked: int) -> int:
+def iterations(asked: int, settings: OptimizerSettings) -> int:  # noqa: ARG001 (as all are asked)
     """The proposals: rewritten instructions that are tried."""
     return asked
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """`max_iterations` proposals, each tried on three examples and, when better, on dev."""
-    proposals = iterations(task.max_iterations)
-    dev = len(task.choosing)
+    """At most `max_iterations` proposals, each tried on a few examples and, when better, on dev."""
+    settings, proposals, dev = task.settings.gepa, task.max_iterations, len(task.choosing)
+    minibatch = settings.reflection_minibatch_size
+    all_calls = dev + proposals * (2 * minibatch + dev)
     optimizer = GEPA(
         metric=_with_feedback(task),
-        max_metric_calls=dev + proposals * (2 * REFLECTION_MINIBATCH + dev),
-        reflection_minibatch_size=REFLECTION_MINIBATCH,
+        auto=settings.auto,
+        max_metric_calls=None if settings.auto else settings.max_metric_calls or all_calls,
+        reflection_minibatch_size=minibatch,
         reflection_lm=task.lms.teacher,
         num_threads=task.lms.num_threads,
         warn_on_score_mismatch=False,
         seed=task.seed,
-        # A proposal that fails on its minibatch costs six metric calls: without this there would be hundreds of them.
+        # A proposal that fails on its minibatch costs two minibatches: without this there would be hundreds of them.
         gepa_kwargs={"stop_callbacks": MaxCandidateProposalsStopper(proposals)},
     )
     return optimizer.compile(bare_student(task), trainset=task.train, valset=task.choosing)

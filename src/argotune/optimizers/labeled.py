@@ -11,19 +11,20 @@ from collections.abc import Sequence
 import dspy
 
 from argotune.data.field_types import as_text
-from argotune.optimizers.task import MAX_DEMOS, TrainingTask, bare_student, demo_pool
+from argotune.optimizers.task import TrainingTask, bare_student, demo_pool
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """Sixteen examples, or one per label where there are more labels; the same for every predictor."""
-    demos = one_of_each(demo_pool(task), [name for name, labels in task.program.fields.answers.items() if labels])
+    """Some examples, or one per label where there are more labels; the same for every predictor."""
+    closed = [name for name, labels in task.program.fields.answers.items() if labels]
+    demos = one_of_each(demo_pool(task), closed, task.settings.labeled.k)
     tuned: dspy.Module = bare_student(task).reset_copy()
     for predictor in tuned.predictors():
         predictor.demos = list(demos)
     return tuned
 
 
-def one_of_each(pool: Sequence[dspy.Example], answers: Sequence[str], size: int = MAX_DEMOS) -> list[dspy.Example]:
+def one_of_each(pool: Sequence[dspy.Example], answers: Sequence[str], size: int) -> list[dspy.Example]:
     """`size` examples in rounds of one per combination of labels; the first round is always complete."""
     waiting: dict[tuple[str, ...], deque[dspy.Example]] = defaultdict(deque)
     for example in pool:

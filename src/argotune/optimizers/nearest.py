@@ -1,4 +1,4 @@
-"""Nearest neighbours: each question is shown with the four training examples most like it. No LM call.
+"""Nearest neighbours: each question is shown with the training examples most like it. No LM call.
 
 After dspy.KNNFewShot (dspy/teleprompt/knn_fewshot.py), see programs/retrieval.py.
 """
@@ -10,9 +10,9 @@ import dspy
 from argotune.optimizers.task import TrainingTask, bare_student, demo_pool
 from argotune.programs.retrieval import RetrievedDemos
 
-NEIGHBOURS = 4
-
 
 def compile(task: TrainingTask) -> dspy.Module:
     """The student with retrieved demonstrations in place of fixed ones; its instructions stay."""
-    return RetrievedDemos(bare_student(task).reset_copy(), demo_pool(task), NEIGHBOURS, task.embedders.neighbours())
+    return RetrievedDemos(
+        bare_student(task).reset_copy(), demo_pool(task), task.settings.nearest.k, task.embedders.neighbours()
+    )

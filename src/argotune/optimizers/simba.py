@@ -9,30 +9,31 @@ import dspy
 from dspy.teleprompt import SIMBA
 
 from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, bare_student, metric_of
-
-MAX_BATCH = 32
-CANDIDATES = 4
-PER_STEP = CANDIDATES + 1
-"""Programs that DSPy makes in a step."""
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 
-def iterations(asked: int) -> int:
-    """The programs that are made, in steps of five."""
-    return _steps(asked) * PER_STEP
+def iterations(asked: int, settings: OptimizerSettings) -> int:
+    """The programs that are made, in steps: in each the new ones beside the one that it begins with."""
+    return _steps(asked, settings) * _in_a_step(settings)
 
 
-def _steps(asked: int) -> int:
-    return max(1, asked // PER_STEP)
+def _steps(asked: int, settings: OptimizerSettings) -> int:
+    return settings.simba.max_steps or max(1, asked // _in_a_step(settings))
+
+
+def _in_a_step(settings: OptimizerSettings) -> int:
+    return settings.simba.num_candidates + 1
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """At most `max_iterations` programs, and five at least; the winner is the best on all training examples."""
+    """At most `max_iterations` programs, a step of them at least; the winner is the best on all training examples."""
+    settings = task.settings.simba
     optimizer = SIMBA(
         metric=metric_of(task),
-        bsize=min(MAX_BATCH, len(task.train)),
-        num_candidates=CANDIDATES,
-        max_steps=_steps(task.max_iterations),
-        max_demos=4,
+        bsize=min(settings.bsize, len(task.train)),
+        num_candidates=settings.num_candidates,
+        max_steps=_steps(task.max_iterations, task.settings),
+        max_demos=settings.max_demos,
         prompt_model=task.lms.teacher,
         demo_input_field_maxlen=MAX_DEMO_CHARS,
         num_threads=task.lms.num_threads,

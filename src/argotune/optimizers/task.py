@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
@@ -18,12 +18,10 @@ from argotune.programs.evaluation import appraisal_on
 from argotune.programs.prediction import as_prediction
 from argotune.programs.program import Appraisal, Program
 from argotune.programs.retrieval import RetrievedDemos
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 MAX_DEMO_CHARS = 2_000
 """Longer examples train and test, but are not shown: one alone could push the question out of the window."""
-
-MAX_DEMOS = 16
-"""Demonstrations in one prompt, those that cover every label apart."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class TrainingTask:
     """One compilation. `train` teaches, `dev` chooses between candidates; the test split is never here.
 
     `max_iterations` is how many candidate programs the method may try. `weights` are those of `train`, in 0..1; none
-    means that all count alike.
+    means that all count alike. `settings` are the tenant's of every method.
     """
 
     program: Program
@@ -43,6 +41,7 @@ class TrainingTask:
     seed: int
     max_iterations: int
     weights: Sequence[float] = ()
+    settings: OptimizerSettings = field(default_factory=OptimizerSettings)
 
     @property
     def choosing(self) -> list[dspy.Example]:
@@ -62,7 +61,8 @@ class Stopped(BaseException):
 class Optimizer:
     """A method. `needs_writer`: it has instructions written, so `lms.teacher` must be there.
 
-    `iterations` tells how many candidates it tries where so many are asked for: 1 for a method that does not search.
+    `iterations` tells how many candidates it tries where so many are asked for, by a tenant's settings: 1 for a method
+    that does not search.
     `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows. `chooses`: it
     compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py). `shows_as_is`: all that
     it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
@@ -72,7 +72,7 @@ class Optimizer:
     min_examples: int
     needs_writer: bool
     compile: Callable[[TrainingTask], dspy.Module]
-    iterations: Callable[[int], int]
+    iterations: Callable[[int, OptimizerSettings], int]
     uses_weights: bool
     chooses: bool
     shows_as_is: bool

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.sums import RunSummary
-from argotune.store.records import (
-    StoredValue,
-)
+from argotune.store.records import StoredValue
+from argotune.store.sealing import canonical
 from argotune.synthetic.report import SyntheticReport
 
 
@@ -47,6 +46,7 @@ class Plan(StoredValue):
     """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`.
 
     `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
+    `settings` are those of the optimizers that the tenant has set to other values than the defaults.
     """
 
     optimizer: str
@@ -59,12 +59,14 @@ class Plan(StoredValue):
     data_hash: str
     strategy: Strategy = Strategy.PURE_REAL
     synthetic_count: int = 0
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
 
     @property
     def lesson(self) -> str:
         """Equal for plans that would train the same challenger, seeds apart."""
         mixed = f" {self.strategy} {self.synthetic_count}" if self.strategy is not Strategy.PURE_REAL else ""
-        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}"
+        set_by_tenant = f" {canonical(self.settings)}" if self.settings else ""
+        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
+from argotune.tenants.optimizer_settings import OptimizerSettings
 from argotune.tenants.remark_names import RemarkMeaning, RemarkName
 from argotune.tenants.serving_rules import ServingRules
 
@@ -322,6 +323,7 @@ class RoutingConfigUnified(_Config):
     contest: ContestRules = Field(default_factory=ContestRules)
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
     decisions: DecisionRules = Field(default_factory=DecisionRules)
+    optimizers: OptimizerSettings = Field(default_factory=OptimizerSettings)
     lm: LMChoice = Field(default_factory=LMChoice)
     masking: MaskingRules = Field(default_factory=MaskingRules)
     annotation: AnnotationRules = Field(default_factory=AnnotationRules)

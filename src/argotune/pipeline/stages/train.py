@@ -26,6 +26,7 @@ from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
+from argotune.tenants.optimizer_settings import planned_settings
 
 
 def installed_packages() -> dict[str, str]:
@@ -117,6 +118,7 @@ class _Compiling:
             seed=self.plan.seed,
             max_iterations=self.plan.max_iterations,
             weights=[example.weight for example in examples],
+            settings=planned_settings(self.plan.settings),
         )
         return OPTIMIZERS[self.plan.optimizer].compile(task)
 

@@ -305,6 +305,16 @@ def test_what_was_learned_before_is_skipped_but_for_force():
     assert forced == Decided(told, plan(asked))
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_new"),
+    [({"nearest": {"k": 9}}, True), ({"nearest": {"k": 4}}, False), ({"gepa": {"auto": "light"}}, False)],
+)
+def test_a_changed_setting_of_the_optimizer_that_trains_is_something_new(settings: dict[str, Any], is_new: bool):
+    lesson = plan(question(make_config(preferred_optimizer="nearest"))).lesson
+    asked = question(make_config(preferred_optimizer="nearest", optimizers=settings), learned=lesson)
+    assert (decide(asked) != floor(NOTHING_NEW)) is is_new
+
+
 def cut(asked: DecisionInputs, *, calls: int = 20_000, tokens: int = 20_000_000, lesson: str = "") -> DecisionInputs:
     lesson = lesson or plan(asked).lesson
     return replace(asked, cut_short=CutShort(lesson=lesson, max_lm_calls=calls, max_lm_tokens=tokens))

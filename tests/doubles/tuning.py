@@ -1,0 +1,77 @@
+"""Tuning: a small task for optimizers, and what a method makes of it by a tenant's settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import dspy
+from scripted_lm import Calls, json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
+from twin_embedders import EMBEDDERS
+
+from argotune.lm.port import LMs
+from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.programs import programs_of
+from argotune.programs.state import dump
+from argotune.tenants.config import RoutingConfigUnified
+
+AGENTS = {"video": "finds videos and films", "text": "finds papers and texts", "audio": "finds songs and podcasts"}
+ROUTING = programs_of(RoutingConfigUnified(tenant_id="acme", agents=AGENTS), "routing")[0]
+WORDS = {
+    "video": ("clip of a {}", "film about {}"),
+    "text": ("paper on {}", "article about {}"),
+    "audio": ("song for {}", "podcast on {}"),
+}
+THINGS = ("bees", "cats", "taxes", "jazz", "rome", "soup", "chess", "rain")
+WRITTEN = json_answers(
+    proposed_instruction="Mind the kind of content.",
+    proposed_prefix_for_output_field="Agent:",
+    module_advice={"answer": "Mind the noun."},
+    new_instruction="Mind the kind of content, please.",
+)
+
+
+def examples(things: tuple[str, ...]) -> list[dspy.Example]:
+    made = []
+    for thing in things:
+        for agent, phrases in WORDS.items():
+            for phrase in phrases:
+                inputs = {"query": phrase.format(thing), "entities": "", "relationships": "", "enhanced_query": ""}
+                made.append(dspy.Example({**inputs, "agent": agent}).with_inputs(*inputs))
+    return made
+
+
+def scripted(answer: Any = like_the_nearest_demo, **failing: Any) -> LMs:
+    return scripted_lms(answer, scripted_writer(WRITTEN)[0], **failing)
+
+
+def task(lms: LMs, **changes: Any) -> TrainingTask:
+    made = TrainingTask(
+        program=ROUTING,
+        student=ROUTING.build(),
+        train=examples(THINGS[:4]),
+        dev=examples(THINGS[4:6]),
+        lms=lms,
+        embedders=EMBEDDERS,
+        seed=7,
+        max_iterations=3,
+    )
+    return replace(made, **changes)
+
+
+def tuned(config: RoutingConfigUnified, method: str) -> Any:
+    """The program that a method makes with these settings, and what it asked of which LM."""
+    guess = Random(0)  # SIMBA looks at examples that come out now right, now wrong
+
+    def answer(inputs: Any, labels: Any, demos: Any) -> str:
+        return guess.choice(labels) if guess.random() < 0.3 else like_the_nearest_demo(inputs, labels, demos)
+
+    teacher, asked = scripted_writer(WRITTEN)
+    lms = scripted_lms(answer, teacher)
+    given = task(lms, settings=config.optimizers, max_iterations=config.max_training_iterations)
+    return dump(OPTIMIZERS[method].compile(given)), lms.task.calls.count, _told(asked)
+
+
+def _told(asked: Calls) -> Any:
+    return asked.count, asked.temperatures
