@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from contracts.span_ids import ids, own_ids
@@ -177,6 +178,35 @@ def test_feedback_from_the_page_on_a_whole_trace_is_of_its_one_decision(
     assert label.span_id in [span.span_id for span in decisions if span.trace_id == trace_id]
     assert label.label == '["a", 3.0]'
     assert list(traces.annotations(stream, ["team"], EPOCH)) == []
+
+
+@pytest.mark.parametrize("mark", ["'", ""])
+def test_what_is_said_of_a_session_is_said_of_all_decisions_in_it(
+    traces: MlflowInTests, tenant: str, now: datetime, mark: str
+) -> None:
+    session, trace = f"chat{mark} 1", TRACES["below_app"]
+    of = [session, session, "chat 2"]
+    at = [now - timedelta(minutes=minutes) for minutes in (30, 20, 10)]
+    begun = [(_in_session(trace, id), began) for id, began in zip(of, at, strict=True)]
+    first, *_ = traces.writer.replay_all(tenant, begun)
+    source = {"source_type": "HUMAN", "source_id": "kim"}
+    said = {"source": source, "metadata": {"mlflow.trace.session": session}}
+    traces.writer.assess(first, {**said, "assessment_name": "helpful", "feedback": {"value": True}})
+    traces.writer.assess(first, {"source": source, "assessment_name": "helpful", "feedback": {"value": False}})
+    binding = TraceBinding(source="mlflow", project=tenant, programs={"route": BoundProgram(span="Predict")})
+    stream = Stream(tenant, "route", binding)
+    in_it = {r.span.span_id for r in traces.spans_after(stream, None) if r.span.attributes["session.id"] == session}
+    found = [(a.span_id, a.label, a.is_of_session) for a in traces.annotations(stream, ["helpful"], EPOCH)]
+    assert {id for id, _, of_session in found if of_session} == in_it
+    assert {label for _, label, of_session in found if of_session} == {"true"}
+    assert [label for _, label, of_session in found if not of_session] == ["false"]
+    assert traces.count_labels(stream, ["helpful"]) == 1
+
+
+def _in_session(trace: Mapping[str, Any], session: str) -> Mapping[str, Any]:
+    info = trace["trace_info"]
+    about = {**info["trace_metadata"], "mlflow.trace.session": session}
+    return {**trace, "trace_info": {**info, "trace_metadata": about, "assessments": []}}
 
 
 def test_a_trace_whose_spans_are_in_a_file_is_read_from_there(traces: MlflowInTests, tenant: str) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,20 @@ def test_annotations_are_seen_whatever_they_say_and_a_bounded_number_of_each_nam
         ("score", "", 0.5, "", "CODE"),
     }
     assert Counter(a.name for a in seen.look.newest_remarks(seen.place, 1))["score"] == 1
+
+
+@pytest.mark.phoenix
+def test_annotations_of_sessions_are_seen(phoenix_url: str) -> None:
+    project, session = f"sessions {os.urandom(6).hex()}", os.urandom(6).hex()
+    http = PhoenixHttp(phoenix_url)
+    span = next(s for s in spans_of("06_session_user_metadata_tags") if s.parent_id is None)
+    place = TraceProject(project=project)
+    sent = under_other_ids([replace(span, attributes={**span.attributes, "session.id": session})], project)
+    PhoenixTraces(http, "contract").record("", sent, place)
+    said = {"session_id": session, "name": "csat", "annotator_kind": "HUMAN", "result": {"label": "👍"}}
+    http.post("v1/session_annotations", {"data": [said]}, {"sync": "true"})
+    found = list(PhoenixSurvey(http).newest_remarks(place, 10))
+    assert [(a.name, a.label, a.is_of_session) for a in found] == [("csat", "👍", True)]
 
 
 @pytest.mark.mlflow

@@ -34,8 +34,8 @@ PLAIN = words_of(
     format formats found host hosts http ids inspect inspecting instructions json known learn lines main marker memory
     mending metric named names national nearest next old on once output overlap own paired parser passwords personal
     phones place progress project public quiet random randomness reasons removal report reports results retrying
-    returned right sample scheduling search secret secrets selection service showing signatures stats step steps store
-    story types unmetered up validation values watching who
+    returned right sample scheduling search secret secrets selection service sessions showing signatures stats step
+    steps store story types unmetered up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

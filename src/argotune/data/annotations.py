@@ -28,7 +28,10 @@ class LabelSource(StrEnum):
 @dataclass(frozen=True)
 class Annotation:
     """What somebody said of one span. `name` is the answer field of the program, e.g. `agent`, `label` what would have
-    been right and `score` in 0..1 how sure; of names that a tenant explains (remarks.py) the label may be ""."""
+    been right and `score` in 0..1 how sure; of names that a tenant explains (remarks.py) the label may be "".
+
+    `is_of_session`: it was said of the whole session in which the span lies, and so of all decisions in it.
+    """
 
     span_id: str
     name: str
@@ -38,6 +41,7 @@ class Annotation:
     updated_at: datetime
     explanation: str = ""
     score: float | None = None
+    is_of_session: bool = False
 
     @property
     def says_something(self) -> bool:
@@ -49,7 +53,8 @@ _TRUST = {"HUMAN": 2, "LLM": 1, "CODE": 0}
 
 
 def strongest(annotations: Iterable[Annotation]) -> dict[tuple[str, str], Annotation]:
-    """The annotation to believe for each (span id, name): people before LLMs before code, then the newest."""
+    """The annotation to believe for each (span id, name): what is said of the decision or its trace before what is said
+    of its session, people before LLMs before code, then the newest."""
     best: dict[tuple[str, str], Annotation] = {}
     for annotation in annotations:
         key = (annotation.span_id, annotation.name)
@@ -58,5 +63,5 @@ def strongest(annotations: Iterable[Annotation]) -> dict[tuple[str, str], Annota
     return best
 
 
-def _rank(annotation: Annotation) -> tuple[int, datetime, str]:
-    return _TRUST[annotation.kind], annotation.updated_at, annotation.identifier
+def _rank(annotation: Annotation) -> tuple[bool, int, datetime, str]:
+    return not annotation.is_of_session, _TRUST[annotation.kind], annotation.updated_at, annotation.identifier

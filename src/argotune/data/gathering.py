@@ -119,7 +119,9 @@ def state_of(span_id: str, labels: Labels, fields: Fields) -> str:
     found = [labels_of.get((span_id, name)) for labels_of in both for name in fields.answers]
     said = [[x.label, x.kind, x.updated_at.isoformat()] if x else None for x in found]
     remarks = [labels.believed.get((span_id, name)) for name in REMARKS]
-    said += [[x.name, x.label, str(x.score), x.kind, x.updated_at.isoformat()] for x in remarks if x]
+    for x in filter(None, remarks):
+        where = ["session"] if x.is_of_session else []
+        said += [[x.name, x.label, str(x.score), x.kind, x.updated_at.isoformat(), *where]]
     return digest(said)[:16]
 
 

@@ -17,6 +17,10 @@ from argotune.tenants.config import RewardWeights
 LLM_WEIGHT = 0.8
 """What an LLM's label counts in training beside a person's 1.0: less, as it errs more; how much more is a guess."""
 
+SESSION_WEIGHT = 0.5
+"""What an outcome counts of which only the session tells: it went well as a whole, and that says less of each answer in
+it; how much less is a guess."""
+
 
 class NoLabel(StrEnum):
     """Why nobody knows the right answer to an experience. The values are what reports show."""
@@ -63,7 +67,7 @@ def label(
         return _from_annotations(given, fields)
     if verdict := _verdict(experience, annotations):
         return _from_verdict(experience, verdict, fields)
-    return _from_outcome(with_remarks(experience, annotations), fields, weights, min_confidence)
+    return _from_outcome(experience, annotations, fields, weights, min_confidence)
 
 
 def is_confirmed(experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields) -> bool:
@@ -76,17 +80,18 @@ def _given(
     experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields
 ) -> dict[str, Annotation]:
     """What people or LLMs say is right, by answer field. Code knows that no better than the outcome does."""
-    found = {name: _not_of_code(annotations.get((experience.span_id, name))) for name in fields.answers}
+    found = {name: _as_label(annotations.get((experience.span_id, name))) for name in fields.answers}
     return {name: annotation for name, annotation in found.items() if annotation and annotation.label.strip()}
 
 
 def _verdict(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Annotation | None:
     """What people or LLMs say of the answer given."""
-    return _not_of_code(annotations.get((experience.span_id, VERDICT)))
+    return _as_label(annotations.get((experience.span_id, VERDICT)))
 
 
-def _not_of_code(annotation: Annotation | None) -> Annotation | None:
-    return annotation if annotation and annotation.kind != "CODE" else None
+def _as_label(annotation: Annotation | None) -> Annotation | None:
+    """What code says of an answer, and what anybody says of a whole session, tells how it went and labels nothing."""
+    return annotation if annotation and annotation.kind != "CODE" and not annotation.is_of_session else None
 
 
 def _from_verdict(experience: Experience, verdict: Annotation, fields: Fields) -> Labelled | NoLabel:
@@ -101,20 +106,52 @@ def _from_verdict(experience: Experience, verdict: Annotation, fields: Fields) -
 def with_remarks(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Experience:
     """The experience with the outcome that was told after its span had ended, where the span does not say it itself.
 
-    Success is that of a verdict by code, else whether the mean of satisfaction and quality is above the middle.
+    Success is that of a verdict by code, else whether the mean of satisfaction and quality is above the middle. What is
+    said of the session fills only what nothing nearer tells.
     """
+    found = _remarks(experience, annotations)
+    near = _told_near(experience, {name: each for name, each in found.items() if not each.is_of_session})
+    return _told_far(near, {name: each for name, each in found.items() if each.is_of_session})
+
+
+def _remarks(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> dict[str, Annotation]:
     found = {name: annotations.get((experience.span_id, name)) for name in REMARKS}
-    if not any(found.values()):
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def _told_near(experience: Experience, said: Mapping[str, Annotation]) -> Experience:
+    if not said:
         return experience
-    verdict, content, good = found[VERDICT], found[SATISFACTION], found[QUALITY]
-    satisfaction = experience.user_satisfaction if content is None else content.score
-    quality = experience.search_quality if good is None else good.score
-    success, scores = experience.agent_success, [score for score in (satisfaction, quality) if score is not None]
-    if success is None and verdict is not None:
-        success = verdict.label == CORRECT
-    elif success is None and scores:
-        success = sum(scores) > len(scores) / 2
+    satisfaction = said[SATISFACTION].score if SATISFACTION in said else experience.user_satisfaction
+    quality = said[QUALITY].score if QUALITY in said else experience.search_quality
+    success = experience.agent_success
+    if success is None:
+        success = said[VERDICT].label == CORRECT if VERDICT in said else _is_success(satisfaction, quality)
     return replace(experience, user_satisfaction=satisfaction, search_quality=quality, agent_success=success)
+
+
+def _told_far(experience: Experience, said: Mapping[str, Annotation]) -> Experience:
+    if not said:
+        return experience
+    success = experience.agent_success
+    if success is None:
+        success = _is_success(experience.user_satisfaction, experience.search_quality)
+    scores = {name: each.score for name, each in said.items()}
+    satisfaction = _first(experience.user_satisfaction, scores.get(SATISFACTION))
+    quality = _first(experience.search_quality, scores.get(QUALITY))
+    if success is None:
+        success = said[VERDICT].label == CORRECT if VERDICT in said else _is_success(satisfaction, quality)
+    return replace(experience, user_satisfaction=satisfaction, search_quality=quality, agent_success=success)
+
+
+def _is_success(*scores: float | None) -> bool | None:
+    """Whether the mean is above the middle, None where there is none."""
+    known = [score for score in scores if score is not None]
+    return sum(known) > len(known) / 2 if known else None
+
+
+def _first(near: float | None, far: float | None) -> float | None:
+    return far if near is None else near
 
 
 def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labelled | NoLabel:
@@ -138,8 +175,13 @@ def _labelled(expected: Mapping[str, str], by: Collection[Annotation]) -> Labell
 
 
 def _from_outcome(
-    experience: Experience, fields: Fields, weights: RewardWeights, min_confidence: float
+    decided: Experience,
+    annotations: Mapping[tuple[str, str], Annotation],
+    fields: Fields,
+    weights: RewardWeights,
+    min_confidence: float,
 ) -> Labelled | NoLabel:
+    experience = with_remarks(decided, annotations)
     if experience.agent_success is None:
         return NoLabel.SILENCE
     if not experience.agent_success:
@@ -153,7 +195,15 @@ def _from_outcome(
         return NoLabel.WORTHLESS
     said = experience.answers
     expected = shared(*((name, fields.meant(name, said[name]) or said[name]) for name in fields.answers))
-    return Labelled(expected, LabelSource.OUTCOME, earned, experience.at)
+    share = SESSION_WEIGHT if _is_of_session_alone(decided, annotations) else 1.0
+    return Labelled(expected, LabelSource.OUTCOME, share * earned, experience.at)
+
+
+def _is_of_session_alone(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> bool:
+    """Whether nothing nearer than its session tells that the answer succeeded."""
+    near = {name: each for name, each in _remarks(experience, annotations).items() if not each.is_of_session}
+    told = _told_near(experience, near)
+    return told.agent_success is None and _is_success(told.user_satisfaction, told.search_quality) is None
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ class Unread(StrEnum):
     UNCLEAR = "neither right nor wrong"
     OFF_SCALE = "a score outside its scale"
     NO_FIELD = "the program has no such answer field"
+    OF_SESSION = "said of a session: that is no right answer to one question"
 
 
 def says_right(label: str) -> bool | None:
@@ -96,6 +97,8 @@ def _verdict(annotation: Annotation, meaning: RemarkMeaning) -> Annotation | Unr
 
 
 def _right_answer(annotation: Annotation, meaning: RemarkMeaning, fields: Fields) -> Annotation | Unread:
+    if annotation.is_of_session:
+        return Unread.OF_SESSION
     field = meaning.field or (next(iter(fields.answers)) if len(fields.answers) == 1 else "")
     if field not in fields.answers:
         return Unread.NO_FIELD
@@ -128,7 +131,9 @@ def heard(given: Iterable[Annotation], fields: Fields, meanings: Mapping[str, Re
     found: list[Annotation] = []
     unread: Counter[str] = Counter()
     for annotation in given:
-        if annotation.name in fields.label_names:
+        if annotation.name in fields.label_names and annotation.is_of_session:
+            unread[f"annotation {annotation.name}: {Unread.OF_SESSION}"] += 1
+        elif annotation.name in fields.label_names:
             found += [annotation] if annotation.label else []
         elif meaning := meanings.get(annotation.name):
             read = meant_by(annotation, meaning, fields)

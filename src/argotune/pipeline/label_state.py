@@ -81,7 +81,8 @@ class LabelState:
 
     def refuted(self) -> Collection[str]:
         """Spans of which somebody has said that the answer is wrong."""
-        return {a.span_id for a in self.annotations if a.name == VERDICT and a.label != CORRECT}
+        bad = (a for a in self.annotations if a.name == VERDICT and a.label != CORRECT)
+        return {a.span_id for a in bad if not a.is_of_session}
 
     def change(self, items: Sequence[QueueItem]) -> None:
         """Store items in their new state; those that somebody else has changed meanwhile are for the next state."""

@@ -103,7 +103,7 @@ def _of_answers(this: Pass, program: Program, annotations: Sequence[Annotation])
     """Of the answers of decisions. Where people contradict each other nobody knows."""
     by_span: dict[str, list[Annotation]] = defaultdict(list)
     for annotation in annotations:
-        if annotation.kind == "HUMAN":
+        if annotation.kind == "HUMAN" and not annotation.is_of_session:
             by_span[annotation.span_id].append(annotation)
     for span_id, given in by_span.items():
         experience = this.archive.experience(program.name, span_id)

@@ -160,6 +160,53 @@ def test_what_is_said_of_a_whole_trace_is_said_of_its_one_decision(shops, phoeni
     assert (found.span_id, found.score, found.label) == (decision, 0.5, "")
 
 
+PIPELINE = "480ce1ac7a13af8b11ca09d9f53e3ac4"
+"""A trace that begins with a decision of `pipeline`."""
+
+
+def in_sessions(shop: Shop, *sessions: str) -> Shop:
+    """A new project with one trace of the shop in each of these sessions."""
+    new = Shop(shop.traces, f"sessions {os.urandom(6).hex()}")
+    for number, session in enumerate(sessions):
+        root, *below = (s for s in spans_of("06_session_user_metadata_tags") if s.trace_id == PIPELINE)
+        root = replace(root, attributes={**root.attributes, "session.id": session})
+        new.send(under_other_ids([root, *below], f"{new.project} {number}"))
+    return new
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("is_by_pages", [False, True])
+def test_what_is_said_of_a_session_is_said_of_all_decisions_in_it(
+    adapter: str, is_by_pages: bool, shops, make_annotation, phoenix_url: str, bad_server
+) -> None:
+    one, other = (f"it's {os.urandom(6).hex()}" for _ in range(2))
+    shop = in_sessions(shops(adapter), one, one, other)
+    of = shop.stream("pipeline")
+    first, second, third = (x.span.span_id for x in shop.traces.spans_after(of, None))
+    traces = shop.traces
+    if isinstance(traces, MemoryTraces):
+        said = [replace(make_annotation(id, "good", "csat's"), is_of_session=True) for id in (first, third)]
+        traces.annotate(of, [replace(said[0], score=0.5), replace(said[1], name="other")])
+    else:
+        body = {
+            "session_id": one,
+            "name": "csat's",
+            "annotator_kind": "HUMAN",
+            "result": {"label": "good", "score": 0.5},
+        }
+        also = {**body, "session_id": other, "name": "other"}
+        PhoenixHttp(phoenix_url).post("v1/session_annotations", {"data": [body, also]}, {"sync": "true"})
+        if is_by_pages:
+            bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")
+            bad_server.script[0].status = 503
+            traces = PhoenixTraces(PhoenixHttp(bad_server.url), "contract")
+    traces.annotate(of, [replace(make_annotation(first, "bad", "csat's"), identifier="kim")])
+    found = {(a.span_id, a.label, a.score, a.is_of_session) for a in traces.annotations(of, ["csat's"], BEGINNING)}
+    assert found == {(first, "bad", None, False), (first, "good", 0.5, True), (second, "good", 0.5, True)}
+    assert traces.count_labels(of, ["csat's"]) == 1
+    assert list(traces.annotations(of, ["csat's"], datetime(2027, 1, 1, tzinfo=UTC))) == []
+
+
 @pytest.mark.parametrize("adapter", ADAPTERS)
 def test_what_is_above_a_span_is_waited_for(adapter: str, shops, request: pytest.FixtureRequest) -> None:
     shop = Shop(shops(adapter).traces, f"late {os.urandom(6).hex()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from factories import AGENTS, FIELDS, FUSION, NOON, make_experience
@@ -17,6 +18,7 @@ from argotune.tenants.config import RewardWeights
 from argotune.tenants.remark_names import RemarkMeaning
 
 SPAN = make_experience().span_id
+LATER = NOON + timedelta(hours=1)
 REPLY = Fields("reply", ("question",), {"answer": None})
 
 
@@ -153,3 +155,55 @@ def test_what_is_said_later_is_an_outcome(given: tuple[Annotation, ...], outcome
 def test_an_outcome_that_the_span_tells_is_not_overwritten_by_a_guess():
     failed = make_experience(agent_success=False)
     assert with_remarks(failed, strongest([replace(said(score=1.0), name=SATISFACTION)])).agent_success is False
+
+
+def of_session(name: str, label: str = "", score: float | None = None) -> Annotation:
+    return replace(said(label, score), name=name, is_of_session=True, updated_at=LATER)
+
+
+@pytest.mark.parametrize(
+    ("given", "experience", "outcome"),
+    [
+        pytest.param([of_session(VERDICT, CORRECT)], {}, (None, None, True), id="nothing nearer"),
+        pytest.param([of_session(SATISFACTION, score=0.2)], {}, (0.2, None, False), id="how content people were"),
+        pytest.param(
+            [of_session(VERDICT, CORRECT)], {"agent_success": False}, (None, None, False), id="the span tells more"
+        ),
+        pytest.param(
+            [of_session(VERDICT, CORRECT), replace(said(INCORRECT, kind="CODE"), name=VERDICT)],
+            {},
+            (None, None, False),
+            id="code on the decision goes before a person on the session",
+        ),
+        pytest.param(
+            [of_session(VERDICT, CORRECT), replace(said(score=0.2), name=SATISFACTION)],
+            {},
+            (0.2, None, False),
+            id="another remark on the decision",
+        ),
+        pytest.param(
+            [of_session(SATISFACTION, score=0.9)], {"user_satisfaction": 0.1}, (0.1, None, False), id="the span's score"
+        ),
+    ],
+)
+def test_what_is_said_of_a_session_counts_less_than_anything_nearer(given, experience, outcome):
+    silent = {"agent_success": None, "search_quality": None, "user_satisfaction": None}
+    found = with_remarks(make_experience(**{**silent, **experience}), strongest(given))
+    assert (found.user_satisfaction, found.search_quality, found.agent_success) == outcome
+
+
+def test_a_session_confirms_and_forbids_no_answer_and_its_outcome_has_half_the_weight():
+    good = labelled(of_session(VERDICT, CORRECT), agent_success=None, confidence=0.9)
+    near = labelled(agent_success=True, confidence=0.9)
+    assert isinstance(good, Labelled)
+    assert isinstance(near, Labelled)
+    assert (good.source, good.weight) == (LabelSource.OUTCOME, near.weight / 2)
+    assert labelled(of_session(VERDICT, INCORRECT), agent_success=None) is NoLabel.FAILED
+
+
+def test_a_right_answer_that_is_said_of_a_session_is_counted_and_read_as_none():
+    given = [of_session("agent", AGENTS[1]), of_session("team", AGENTS[1]), of_session("thumb", "up")]
+    meanings = {"team": meaning("answer"), "thumb": meaning("verdict")}
+    found = heard(given, FIELDS, meanings)
+    assert [(each.name, each.is_of_session) for each in found.annotations] == [(VERDICT, True)]
+    assert found.unread == {f"annotation {name}: {Unread.OF_SESSION}": 1 for name in ("agent", "team")}

@@ -16,6 +16,7 @@ from argotune.data.openinference import KIND, is_decision, is_module, signature_
 from argotune.data.source import SpanRead
 from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
+from argotune.data.tenancy import SESSION
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
 from argotune.runs.tracker import OpenTotals, TrackedLinks, TrackedRun
 from argotune.stats.wording import counted
@@ -92,7 +93,20 @@ class MemoryTraces:
             yield from [a for a in said if a.span_id in spans]
             return
         around = self._decisions_around(stream)
-        yield from [replace(a, span_id=id) for a in said if (id := around(a.span_id)) in spans]
+        yield from [replace(a, span_id=id) for a in said if not a.is_of_session and (id := around(a.span_id)) in spans]
+        of_sessions = self._decisions_in_sessions(stream)
+        session_of = {id: kept.span.attributes.get(SESSION) for id, kept in self._spans[_place(stream)].items()}
+        for each in (a for a in said if a.is_of_session):
+            decisions = of_sessions.get(session_of[each.span_id], ())
+            yield from [replace(each, span_id=id) for id in decisions if id in spans]
+
+    def _decisions_in_sessions(self, stream: Stream) -> dict[object, list[str]]:
+        """An annotation of a session is kept on one of its spans."""
+        found: dict[object, list[str]] = {}
+        for kept in self._settled(stream, self._module(stream)):
+            if is_decision(kept.span, stream) and (session := kept.span.attributes.get(SESSION)):
+                found.setdefault(session, []).append(kept.span.span_id)
+        return found
 
     def _decisions_around(self, stream: Stream) -> Callable[[str], str | None]:
         project = {id: kept.span for id, kept in self._spans[_place(stream)].items()}
@@ -107,7 +121,8 @@ class MemoryTraces:
         """Labels on the stream's spans since then under the name that has the most."""
         kept = [k.span for k in self._module(stream)]
         spans = {span.span_id for span in kept if since is None or span.started_at >= since}
-        found = [a for a in self._annotations.get(_place(stream), {}).values() if a.label and a.span_id in spans]
+        given = self._annotations.get(_place(stream), {}).values()
+        found = [a for a in given if a.label and a.span_id in spans and not a.is_of_session]
         return max((sum(a.name == name for a in found) for name in names), default=0)
 
     def newest(self, bound: Mapping[str, TraceProject]) -> dict[str, datetime]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from argotune.adapters.json_http import Body, storable_json
 from argotune.adapters.mlflow.connection import documented
-from argotune.adapters.mlflow.spans import SpanPlace
+from argotune.adapters.mlflow.spans import SESSION_OF_TRACE, SpanPlace
 from argotune.data.annotations import Annotation, AnnotatorKind
 
 _KINDS: Mapping[str, AnnotatorKind] = {"HUMAN": "HUMAN", "LLM_JUDGE": "LLM", "AI_JUDGE": "LLM", "CODE": "CODE"}
@@ -42,8 +42,18 @@ def _annotation(row: Mapping[str, Any], span_id: str, value: Any) -> Annotation 
         updated_at=datetime.fromisoformat(row["last_update_time"]),
         explanation=str(storable_json(row.get("rationale") or "")),
         score=_score(row, value),
+        is_of_session=session_of(row) is not None,
     )
     return found if found.says_something else None
+
+
+def session_of(row: Mapping[str, Any]) -> str | None:
+    """The session that an assessment is of, None where it is of a trace or a span.
+
+    MLflow keeps it on the first trace of the session, and its evaluations on the first span there.
+    """
+    found: str | None = (row.get("metadata") or {}).get(SESSION_OF_TRACE)
+    return found
 
 
 def _value(row: Mapping[str, Any]) -> Any:

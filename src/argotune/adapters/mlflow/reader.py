@@ -16,9 +16,10 @@ from itertools import islice
 from typing import Any
 
 from argotune.adapters.json_http import Body, ServerRefused, TooLarge
+from argotune.adapters.mlflow.assessments import session_of
 from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, member, objects, text, traces_of
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
-from argotune.adapters.mlflow.spans import Decisions, TraceInfo, info_of, spans_named, unread
+from argotune.adapters.mlflow.spans import SESSION_OF_TRACE, Decisions, TraceInfo, info_of, spans_named, unread
 from argotune.data.openinference import is_decision
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -81,10 +82,17 @@ class Experiment:
         if len(names) > MOST_FILTERED or not all(map(_PLAIN.fullmatch, names)):
             conditions = [""]
         traces = heapq.merge(*(self._traces(from_ms, None, each) for each in conditions), key=lambda info: info.at_ms)
-        held = (Found(info) for info in _once(traces) if info.is_whole and self._may_hold(info))
+        whole = (info for info in _once(traces) if info.is_whole)
+        held = (Found(info) for info in whole if self._may_hold(info) or any(map(session_of, info.assessments)))
         for found in itertools.chain(held, (run for run in self._runs(from_ms) if run.info.is_whole)):
             if any(row.get("assessment_name") in names for row in found.info.assessments):
                 yield found
+
+    def in_session(self, session: str, from_ms: int = 0) -> Iterator[Found]:
+        """Finished traces of one session that may hold decisions."""
+        condition = "" if "'" in session else f"request_metadata.`{SESSION_OF_TRACE}` = '{session}'"
+        infos = (info for info in self._traces(from_ms, None, condition) if info.attributes.get(SESSION) == session)
+        return (Found(info) for info in infos if info.is_whole and self._may_hold(info))
 
     def with_spans(self, found: Iterable[Found]) -> Iterator[tuple[Found, Sequence[Span]]]:
         """Each with its spans that have one of the names, in the given order. Of one that cannot be read there is one

@@ -25,7 +25,10 @@ MAX_ABOVE = 50
 
 _SIGNATURE = re.compile(r"(\w+)\(")
 
-_TAKEN_OVER = {"mlflow.trace.session": SESSION, "mlflow.trace.user": USER}
+SESSION_OF_TRACE = "mlflow.trace.session"
+"""The name of a trace's metadata that says its session, and of an assessment's that is of the whole session."""
+
+_TAKEN_OVER = {SESSION_OF_TRACE: SESSION, "mlflow.trace.user": USER}
 """Metadata of a trace that OpenInference has attributes for."""
 
 EVALUATION = "evaluation"
@@ -141,7 +144,7 @@ class Decisions:
         self._trace_id = info.id
         found = list(spans_named(trace, info, names))
         outer = [span for span in found if not any(is_module(a.name, a.kind) for a in span.above)]
-        self._ids = [span.span_id for span in outer]
+        self.ids = [span.span_id for span in outer]
         with documented(f"trace {info.id}"):
             self._parents = {
                 self._placed(_span_id(row["span_id"])): self._placed(parent) if (parent := _parent_id(row)) else None
@@ -152,7 +155,7 @@ class Decisions:
         """The id of the decision that an assessment is of, None where it is of several or of none."""
         span_id = assessment.get("span_id")
         place = self._placed(str(span_id)) if span_id else None
-        return place if place and not self._parents else decision_around(place, self._parents, self._ids)
+        return place if place and not self._parents else decision_around(place, self._parents, self.ids)
 
     def _placed(self, span_id: str) -> str:
         return SpanPlace(self._trace_id, span_id).id

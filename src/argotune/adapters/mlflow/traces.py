@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from argotune.adapters.json_http import segment
-from argotune.adapters.mlflow.assessments import annotation_of, assessment_body, is_same
+from argotune.adapters.mlflow.assessments import annotation_of, assessment_body, is_same, session_of
 from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, objects, text, traces_of
 from argotune.adapters.mlflow.overlap import Overlap, Track, overlap_of
 from argotune.adapters.mlflow.reader import TRACES_AT_ONCE, Experiment, Found
@@ -94,20 +94,35 @@ class MlflowTraces:
         """What assessments with one of the names say of the decisions of traces that began at `since` or later.
 
         One on a span inside a decision is of that one; one on its whole trace, or on a span above, is of the decision
-        where there is one alone.
+        where there is one alone. One on a session is of all decisions in it, as far back.
         """
         if not names:
             return
         experiment = self._experiment(stream)
         for found, decisions in experiment.with_decisions(experiment.assessed(names, ms_of(since))):
-            for row in _named(found.info, names):
+            rows = _named(found.info, names)
+            for row in (row for row in rows if session_of(row) is None):
                 span_id = decisions.assessed_by(row)
                 if span_id is not None and (annotation := annotation_of(row, span_id)) is not None:
                     yield annotation
+            yield from self._of_sessions(experiment, rows, ms_of(since))
+
+    def _of_sessions(
+        self, experiment: Experiment, rows: Sequence[Mapping[str, Any]], from_ms: int
+    ) -> Iterator[Annotation]:
+        by_session: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            if (session := session_of(row)) is not None:
+                by_session.setdefault(session, []).append(row)
+        for session, said in by_session.items():
+            for _, decisions in experiment.with_decisions(experiment.in_session(session, from_ms)):
+                both = ((row, id) for row in said for id in decisions.ids)
+                yield from filter(None, (annotation_of(row, id) for row, id in both))
 
     def count_labels(self, stream: Stream, names: Sequence[str], since: datetime | None = None) -> int:
         """The number of assessments since then under the name that has the most."""
-        found = {(a.span_id, a.name, a.identifier) for a in self.annotations(stream, names, since or EPOCH)}
+        said = (a for a in self.annotations(stream, names, since or EPOCH) if not a.is_of_session)
+        found = {(a.span_id, a.name, a.identifier) for a in said}
         return max(Counter(name for _, name, _ in found).values(), default=0)
 
     def annotate(self, stream: Stream, annotations: Sequence[Annotation]) -> None:

@@ -12,7 +12,7 @@ from argotune.data.annotations import Annotation, AnnotatorKind
 from argotune.errors import BadAnswer
 from argotune.errors.lines import told
 
-Kind = Literal["span", "trace"]
+Kind = Literal["span", "trace", "session"]
 """What an annotation is on."""
 
 ANNOTATIONS_PAGE = 10_000
@@ -23,12 +23,21 @@ SPAN_IDS_AT_ONCE = 200
 TRACE_IDS_AT_ONCE = 100
 """The same: they are twice as long."""
 
+SESSION_IDS_AT_ONCE = 20
+"""The same: the application makes them, and they may be long."""
+
+_AT_ONCE: Mapping[Kind, int] = {
+    "span": SPAN_IDS_AT_ONCE,
+    "trace": TRACE_IDS_AT_ONCE,
+    "session": SESSION_IDS_AT_ONCE,
+}
+
 
 def annotations_on(
     kind: Kind, ids: Sequence[str], names: Sequence[str], http: PhoenixHttp, project_path: str
 ) -> Iterator[Annotation]:
-    """What is said under these names of spans, or of traces, by their ids; of the latter `span_id` is the trace's."""
-    at_once = SPAN_IDS_AT_ONCE if kind == "span" else TRACE_IDS_AT_ONCE
+    """What is said under these names of spans, traces or sessions, by their ids: `span_id` is that of what it is on."""
+    at_once = _AT_ONCE[kind]
     for start in range(0, len(ids), at_once):
         params = {f"{kind}_ids": ids[start : start + at_once], "include_annotation_names": list(names)}
         for row in http.pages(f"{project_path}/{kind}_annotations", params, ANNOTATIONS_PAGE):
@@ -52,6 +61,7 @@ def _annotation_of(row: Mapping[str, Any], kind: Kind) -> Annotation | None:
             updated_at=datetime.fromisoformat(row["updated_at"]),
             explanation=storable_json(result.get("explanation") or ""),
             score=None if result.get("score") is None else float(result["score"]),
+            is_of_session=kind == "session",
         )
         return found if found.says_something else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:

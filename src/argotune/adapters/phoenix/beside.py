@@ -1,4 +1,4 @@
-"""Annotations on a bound stream's decisions, and beside them: on a span inside one, on the root, on the whole trace."""
+"""Annotations on a bound stream's decisions, and beside: on a span inside one, the root, the trace, the session."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from argotune.adapters.phoenix.annotations import SPAN_IDS_AT_ONCE, TRACE_IDS_AT_ONCE, annotations_on
+from argotune.adapters.phoenix.annotations import (
+    SESSION_IDS_AT_ONCE,
+    SPAN_IDS_AT_ONCE,
+    TRACE_IDS_AT_ONCE,
+    annotations_on,
+)
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import Form
 from argotune.adapters.phoenix.query import Query, Row, read_whole
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans
+from argotune.adapters.phoenix.sessions import AnnotatedSession, annotated_sessions
 from argotune.adapters.phoenix.spans import parsed, text_in
 from argotune.data.ancestry import decision_around
 from argotune.data.annotations import Annotation
@@ -39,7 +45,7 @@ class AnnotationsBeside:
     """What was said of a bound stream's decisions. Raises what PhoenixHttp raises.
 
     An annotation on a span inside a decision is of that one; one above, or on the whole trace, is of the decision where
-    the trace has one alone, and of none where it has several.
+    the trace has one alone, and of none where it has several. One on a session is of all decisions in it.
     """
 
     def __init__(self, http: PhoenixHttp, spans: ModuleSpans, bound: BoundSpans, form: Form, stream: Stream) -> None:
@@ -47,6 +53,10 @@ class AnnotationsBeside:
 
     def found(self, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         """Annotations under these names on and beside decisions in traces with a span since then."""
+        yield from self._in_traces(names, since)
+        yield from self._in_sessions(names, since)
+
+    def _in_traces(self, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
         seen = set[str]()  # a trace lies in as many windows of time as its spans
         for places in _in_lists(self._annotated(names, since)):
             traces = sorted({place.trace_id for place in places})
@@ -110,6 +120,18 @@ class AnnotationsBeside:
         alone = {trace: decisions[trace][0] for trace in traces if len(decisions.get(trace, ())) == 1}
         for annotation in annotations_on("trace", sorted(alone), names, self._http, self._spans.project_path):
             yield replace(annotation, span_id=alone[annotation.span_id])
+
+    def _in_sessions(self, names: Sequence[str], since: datetime) -> Iterator[Annotation]:
+        sessions = annotated_sessions(self._http, self._spans.project_path, names, since)
+        while some := list(islice(sessions, SESSION_IDS_AT_ONCE)):
+            of_session = self._decisions_of(some)
+            asked = [id for id, decisions in of_session.items() if decisions]
+            for annotation in annotations_on("session", asked, names, self._http, self._spans.project_path):
+                yield from (replace(annotation, span_id=id) for id in of_session[annotation.span_id])
+
+    def _decisions_of(self, sessions: Sequence[AnnotatedSession]) -> dict[str, list[str]]:
+        found = self._decisions(sorted({id for session in sessions for id in session.trace_ids}))
+        return {each.session_id: [id for t in each.trace_ids for id in found.get(t, ())] for each in sessions}
 
 
 _ANNOTATED = ("annotations", "trace_annotations")

@@ -10,9 +10,11 @@ from typing import Any
 from argotune.adapters.json_http import Body, TooLarge, segment
 from argotune.adapters.phoenix.annotations import Kind, annotations_on
 from argotune.adapters.phoenix.below import signatures_below
+from argotune.adapters.phoenix.bound import BEGINNING
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.forms import named, whole_of_row
 from argotune.adapters.phoenix.query import Query, Row, read_whole
+from argotune.adapters.phoenix.sessions import annotated_sessions
 from argotune.adapters.phoenix.spans import text_in
 from argotune.data.ancestry import Find, Link, placed
 from argotune.data.annotations import Annotation
@@ -53,7 +55,9 @@ _COUNT = """query($name: String!, $condition: String) {
   getProjectByName(name: $name) { recordCount(filterCondition: $condition) }
 }"""
 
-_ANNOTATIONS = "query($name: String!) { getProjectByName(name: $name) { spanAnnotationNames traceAnnotationNames } }"
+_ANNOTATIONS = """query($name: String!) {
+  getProjectByName(name: $name) { spanAnnotationNames traceAnnotationNames sessionAnnotationNames }
+}"""
 
 _PROJECTS = "query($first: Int!) { projects(first: $first) { edges { node { name } } } }"
 
@@ -83,9 +87,14 @@ class PhoenixSurvey:
             yield from (replace(span, signature=asked.get(span.span_id)) for span in found)
 
     def newest_remarks(self, place: TraceProject, limit: int) -> Iterator[Annotation]:
-        """By the time at which their spans, or the spans of their traces, started; of the first MOST_NAMES names."""
+        """By the time at which their spans, or the spans of their traces, started, or in which their sessions came; of
+        the first MOST_NAMES names."""
         project = self._project(place, _ANNOTATIONS, {})
-        kinds: tuple[tuple[Kind, str], ...] = (("span", "spanAnnotationNames"), ("trace", "traceAnnotationNames"))
+        kinds: tuple[tuple[Kind, str], ...] = (
+            ("span", "spanAnnotationNames"),
+            ("trace", "traceAnnotationNames"),
+            ("session", "sessionAnnotationNames"),
+        )
         for kind, names in kinds:
             try:
                 found = sorted(text_in(name) for name in project[names])
@@ -99,12 +108,21 @@ class PhoenixSurvey:
         self._http.close()
 
     def _remarks(self, place: TraceProject, kind: Kind, name: str, limit: int) -> Iterator[Annotation]:
+        if kind == "session":
+            yield from self._remarks_on_sessions(place, name, limit)
+            return
         said = f"{'annotations' if kind == 'span' else 'trace_annotations'}[{name!r}]"
         condition = " or ".join(f"{said}.{part} is not None" for part in ("label", "score", "explanation"))
         newest = [
             span_id if kind == "span" else trace_id for span_id, trace_id in self._newest(place, condition, limit)
         ]
         yield from annotations_on(kind, list(dict.fromkeys(newest)), [name], self._http, self._path(place))
+
+    def _remarks_on_sessions(self, place: TraceProject, name: str, limit: int) -> Iterator[Annotation]:
+        path = self._path(place)
+        newest = annotated_sessions(self._http, path, [name], BEGINNING, newest_first=True)
+        ids = [each.session_id for each in islice(newest, limit)]
+        yield from annotations_on("session", ids, [name], self._http, path)
 
     def _newest(self, place: TraceProject, condition: str, limit: int) -> Iterator[tuple[str, str]]:
         """Ids of the newest spans that meet a condition, with those of their traces."""
