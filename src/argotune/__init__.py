@@ -1,8 +1,9 @@
 """Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
 
-The pipeline is ten verbs in one direction (pipeline/passes.py knows their order, pipeline/stages/ has one file each):
+The pipeline is eleven verbs in one direction (pipeline/passes.py knows the order, pipeline/stages/ has a file each):
 
-    discover -> trigger -> collect -> decide -> synthesize -> train -> evaluate -> promote -> report -> annotate
+    discover -> trigger -> collect -> decide -> synthesize -> train -> enhance -> evaluate -> promote -> report
+    -> annotate
 
 Every package is a room with a rule of admission, its docstring; what may import what is in pyproject.toml. The names
 below are those of the documentation; they are loaded when they are first used.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         create_default_config_manager,
     )
     from argotune.public_api.modalities import QueryModality
+    from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
     from argotune.public_api.training_data import validate_training_data
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
     from argotune.serving.client import Serving, open_serving
@@ -38,6 +40,7 @@ __all__ = [
     "AgentRoutingSignature",
     "ConfigManager",
     "Decision",
+    "EnhancedQuery",
     "ModalityRoutingModule",
     "ModalityRoutingSignature",
     "ModalitySpanCollector",
@@ -45,6 +48,7 @@ __all__ = [
     "QueryAnalysisSignature",
     "QueryModality",
     "RoutingConfigUnified",
+    "SIMBAQueryEnhancer",
     "Serving",
     "Strategy",
     "SyntheticDataRequest",
@@ -63,6 +67,7 @@ _HOMES = {
     "ConfigManager": "public_api.documented",
     "create_default_config_manager": "public_api.documented",
     "Decision": "serving.decision",
+    "EnhancedQuery": "public_api.query_enhancer",
     "ModalityRoutingModule": "programs.modality_routing",
     "ModalityRoutingSignature": "programs.modality_routing",
     "ModalitySpanCollector": "public_api.documented",
@@ -71,6 +76,7 @@ _HOMES = {
     "QueryAnalysisSignature": "programs.query_analysis",
     "QueryModality": "public_api.modalities",
     "RoutingConfigUnified": "tenants.config",
+    "SIMBAQueryEnhancer": "public_api.query_enhancer",
     "Serving": "serving.client",
     "Strategy": "decisions.values",
     "SyntheticDataRequest": "synthetic.values",

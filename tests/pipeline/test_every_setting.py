@@ -21,6 +21,7 @@ from unittest.mock import patch
 import openai_server
 import pytest
 import vespa_server
+from enhancing import WritingRouter
 from factories import FIELDS, make_annotation, make_example, make_run, make_span
 from judge import Judge, annotator
 from loopback import Quiet, answering
@@ -217,6 +218,14 @@ def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None =
 def read_from(config: RoutingConfigUnified) -> Any:
     with suppress(ProjectMissing):
         return asked_to_run(config)
+
+
+def enhanced(config: RoutingConfigUnified) -> Any:
+    """What a run by an LM that writes made of query enhancement."""
+    world = World(lms=WritingRouter())
+    world.receive(120, config.tenant_id)
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
+    return run.enhancement
 
 
 def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
@@ -496,6 +505,7 @@ CONFIG = [
     Row("preferred_optimizer", "bootstrap", optimizer),
     Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
     Row("max_training_iterations", 7, known),
+    Row("enhancement", "off", enhanced, {**ROUTED, "preferred_optimizer": "labeled"}),
     Row("use_synthetic_data", False, decided),
     Row("synthetic_data_ratio", 0.4, decided),
     Row("synthetic_quality_threshold", 0.7, quality_asked, ROUTED),

@@ -19,7 +19,8 @@ class Experience:
     """One decision with its outcome. Scores are in 0..1, None where nobody said.
 
     `failure`: the error with which the program ended, which then gave no answers. `greedy_answers`: what the version
-    itself said, where the answers were drawn at random instead.
+    itself said, where the answers were drawn at random instead. `filled`: inputs that nobody gave and the version that
+    decided filled in by itself.
     """
 
     span_id: str
@@ -38,6 +39,7 @@ class Experience:
     language: str | None = None
     failure: str | None = None
     greedy_answers: Mapping[str, str] | None = None
+    filled: Mapping[str, str] | None = None
 
     @property
     def said(self) -> Mapping[str, str]:

@@ -59,6 +59,9 @@ OUTCOMES = ("agent_success", "search_quality", "user_satisfaction", "processing_
 """What an application may say of a decision when it is over, each as the attribute `routing.<name>`."""
 
 
+FILLED_ATTRIBUTE = "routing.enhancement.filled"
+"""Names the inputs that were not asked but filled in by the version itself, with commas between them."""
+
 RESERVED = frozenset(
     {"tenant_id", "program", "program_version", "propensity", "greedy_answers", "confidence", "processing_time"}
     | {"agent_success", "search_quality", "user_satisfaction"}
@@ -84,7 +87,20 @@ def read_span(span: Span, tenant_id: str, fields_of: Mapping[str, Fields]) -> Ex
     if isinstance(outcome, UnusableSpan):
         return outcome
     found = Experience(span.span_id, fields.program, inputs, answers, span.started_at, **outcome)
-    return found if greedy is None else replace(found, greedy_answers=greedy)
+    return replace(found, greedy_answers=greedy, filled=filled_texts(span.attributes, fields))
+
+
+def filled_texts(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | None:
+    """What the version that decided filled in by itself, None where that is nothing. It was not asked, so it is no part
+    of the question."""
+    texts = {name: text_of_field(fields, name, _value(attributes, name)) for name in _filled_names(attributes, fields)}
+    return {name: text for name, text in texts.items() if isinstance(text, str) and text} or None
+
+
+def _filled_names(attributes: Mapping[str, Json], fields: Fields) -> list[str]:
+    told = attributes.get(FILLED_ATTRIBUTE)
+    names = told.split(",") if isinstance(told, str) else []
+    return [name for name in fields.inputs if name in names and name != "query"]
 
 
 def _fields(attributes: Mapping[str, Json], tenant_id: str, fields_of: Mapping[str, Fields]) -> Fields | UnusableSpan:
@@ -107,7 +123,9 @@ def attribute_names(field: str) -> tuple[str, ...]:
 
 
 def _inputs(attributes: Mapping[str, Json], fields: Fields) -> dict[str, str] | UnusableSpan:
-    found = _texts({name: text_of_field(fields, name, _value(attributes, name)) for name in fields.inputs})
+    filled = _filled_names(attributes, fields)
+    given = [name for name in fields.inputs if name not in filled]
+    found = _texts({name: text_of_field(fields, name, _value(attributes, name)) for name in given})
     if isinstance(found, UnusableSpan):
         return found
     return asked_inputs(fields, found)

@@ -124,8 +124,7 @@ def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
     stack.enter_context(quiet())
     stack.enter_context(
         untraced(
-            lm=task.program.lm_of(task.lms),
-            adapter=task.lms.adapter,
+            **task.program.asked_of(task.lms),
             num_threads=task.lms.num_threads,
             max_errors=NEVER,
             callbacks=[_StopAtOwnErrors(), watch],

@@ -33,6 +33,7 @@ from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.rubric import choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
+from argotune.pipeline.stages.enhance import enhance
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
@@ -187,6 +188,7 @@ class Work:
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
                 found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedders, origin)
+                better = enhance(self._this, by.program, plan, found.version, self._data, lms)
         except BudgetSpent as error:
             return self._skip(str(error))
         except Unanswered as error:
@@ -196,14 +198,15 @@ class Work:
         weight = synthetic[0].weight if synthetic else 0.0
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
         report = made.report.model_copy(update=tried) if made else None
-        if found.version is None:
+        if better.version is None:
             known = counted(len(examples), "real training example is", "real training examples are")
             lack = f"{known} too few for {plan.optimizer}"
             return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
-        if bar := self._registry.bar(found.version.id):  # before the test is opened for what must not be promoted
-            return self._skip(bar.sentence, synthetic=report)
-        self._registry.keep(found.version)
-        self._advance(RunState.TRAINED, challenger=found.version.id, synthetic=report)
+        found_out = {"synthetic": report, "enhancement": better.report}
+        if bar := self._registry.bar(better.version.id):  # before the test is opened for what must not be promoted
+            return self._skip(bar.sentence, **found_out)
+        self._registry.keep(better.version)
+        self._advance(RunState.TRAINED, None, challenger=better.version.id, **found_out)
 
     def _calls_to_compare(self, plan: Plan) -> int:
         """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from argotune.errors import ConfigInvalid
-from argotune.programs import cross_modal, modality, routing
+from argotune.programs import cross_modal, enhancement, modality, routing
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.tenants.config import RoutingConfigUnified
 
-__all__ = ["PROGRAMS", "Program", "programs_of"]
+__all__ = ["OPTIONAL", "PROGRAMS", "Program", "programs_of"]
 
 PROGRAMS: dict[str, Callable[[RoutingConfigUnified], tuple[Program, ...]]] = {
     "modality": modality.programs,
     "cross_modal": cross_modal.programs,
     "routing": routing.programs,
 }
+"""Of each of config.MODULES."""
+
+OPTIONAL: dict[str, Callable[[RoutingConfigUnified], tuple[Program, ...]]] = {"enhancement": enhancement.programs}
+"""Of each of config.OPTIONAL_MODULES. A tenant's own program of that name goes before it."""
 
 
 def programs_of(config: RoutingConfigUnified, module: str) -> tuple[Program, ...]:
@@ -24,8 +28,9 @@ def programs_of(config: RoutingConfigUnified, module: str) -> tuple[Program, ...
 
     Raises ConfigInvalid for a module that is neither, and for a program of the tenant's that cannot be loaded.
     """
-    if module in PROGRAMS:
-        return PROGRAMS[module](config)
+    shipped = {**PROGRAMS, **OPTIONAL}
     if module in config.programs:
         return (own_program(config, module),)
-    raise ConfigInvalid(f"module: {module!r} is neither shipped ({', '.join(PROGRAMS)}) nor in the tenant's `programs`")
+    if module in shipped:
+        return shipped[module](config)
+    raise ConfigInvalid(f"module: {module!r} is neither shipped ({', '.join(shipped)}) nor in the tenant's `programs`")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import dspy
 
 from argotune.lm.port import LMs
+from argotune.programs.enhanced import NOTHING_FILLED, Filling, filling_of
 from argotune.programs.failures import missed
 from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
 from argotune.programs.program import Program
@@ -16,11 +17,13 @@ from argotune.programs.unmetered import SeesOwnLMs
 
 @dataclass(frozen=True)
 class ProgramAnswer:
-    """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be ""."""
+    """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be "".
+    `filling` is what an enhancement filled in, and nothing where the version has none."""
 
     answers: dict[str, str]
     confidence: float | None
     lack: str = ""
+    filling: Filling = NOTHING_FILLED
 
 
 def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> ProgramAnswer:
@@ -29,13 +32,14 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
     Raises Unavailable, AccessDenied and their like, which are about more than this question.
     """
     callbacks = [*dspy.settings.callbacks, SeesOwnLMs(lms)]
-    with dspy.context(lm=program.lm_of(lms), adapter=lms.adapter, callbacks=callbacks):
+    with dspy.context(**program.asked_of(lms), callbacks=callbacks):
         try:
             prediction = returned(program, module, program.typed_fields.values(inputs))
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             return ProgramAnswer(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
     answers = answers_of(program, prediction)
-    return ProgramAnswer(answers, confidence_of(prediction), _lack(program, prediction, answers))
+    lack = _lack(program, prediction, answers)
+    return ProgramAnswer(answers, confidence_of(prediction), lack, filling_of(prediction))
 
 
 def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> str:

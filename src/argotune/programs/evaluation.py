@@ -103,7 +103,7 @@ def _side_by_side(
         for index, example in enumerate(examples)
         for which in _turns(len(modules), index)
     ]
-    with untraced([SeesOwnLMs(lms)], lm=program.lm_of(lms), adapter=lms.adapter):
+    with untraced([SeesOwnLMs(lms)], **program.asked_of(lms)):
         rows = _in_turn(jobs, progress) if lms.num_threads <= 1 else _in_threads(jobs, lms.num_threads, progress)
     of_module: list[list[Scored]] = [[] for _ in modules]
     for job, row in zip(jobs, rows, strict=True):

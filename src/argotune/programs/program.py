@@ -99,6 +99,10 @@ class Program:
         """The LM that answers: what writes in the place of one that scores labels, where that is not enough."""
         return lms.task if lms.writer is None or self.asks_for_labels_alone else lms.writer
 
+    def asked_of(self, lms: LMs) -> Mapping[str, Any]:
+        """DSPy's settings under which it answers: its LM, and the one that writes where that only scores labels."""
+        return {"lm": self.lm_of(lms), "adapter": lms.adapter, "writer": lms.writer}
+
     @cached_property
     def signature_hash(self) -> str:
         """What a stored version must have been made for: names, order, types and labels of all fields.

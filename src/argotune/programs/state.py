@@ -18,6 +18,8 @@ from dspy.predict.predict import serialize_object
 from argotune.data.field_types import as_plain
 from argotune.errors import Corrupt, ProgramChanged
 from argotune.programs.embedder import Embedder, Embedders, refuse_changed
+from argotune.programs.enhanced import Enhanced, fillable
+from argotune.programs.enhancement import Enhancement
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
@@ -33,6 +35,8 @@ def dump(module: dspy.Module) -> dict[str, Any]:
             **_embedder_state(module.embedder),
             "examples": [_example_state(example) for example in module.examples],
         }
+    if isinstance(module, Enhanced):
+        return {"kind": "enhanced", "enhancer": dump(module.enhancer), "program": dump(module.program)}
     predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
     return {"kind": "plain", "predictors": predictors}
 
@@ -60,12 +64,20 @@ def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> d
         refuse_changed(found.name, state.get("embedder_digest", ""), found.digest)
         examples = [_read_example(example) for example in state["examples"]]
         return RetrievedDemos(_load(program, state["program"], embedders), examples, int(state["k"]), found)
-    module = program.build()
+    if state["kind"] == "enhanced":
+        inner = _load(program, state["program"], embedders)
+        return Enhanced(restored(Enhancement(), state["enhancer"], "enhancement"), inner, fillable(program))
+    return restored(program.build(), state, program.name)
+
+
+def restored(module: dspy.Module, state: Mapping[str, Any], name: str) -> dspy.Module:
+    """A fresh module of this name as a plain state has tuned it. Raises ProgramChanged for the state of a module with
+    other predictors."""
     predictors = dict(module.named_predictors())
     if predictors.keys() != state["predictors"].keys():
-        raise ProgramChanged(f"{program.name}: the stored version is of a module with other predictors")
-    for name, predictor in predictors.items():
-        _restore(predictor, state["predictors"][name])
+        raise ProgramChanged(f"{name}: the stored version is of a module with other predictors")
+    for key, predictor in predictors.items():
+        _restore(predictor, state["predictors"][key])
     return module
 
 
@@ -110,6 +122,9 @@ def prompts(state: Mapping[str, Any]) -> dict[str, str]:
         lines = [_fields_in_line({**example["inputs"], **example["answers"]}) for example in state["examples"]]
         title = f"The {state['k']} nearest of these {len(lines)} examples are shown (by {state['embedder']}):"
         return {**prompts(state["program"]), "retrieved examples": "\n".join([title, *lines])}
+    if state["kind"] == "enhanced":
+        asked_before = {f"enhancer.{name}": text for name, text in prompts(state["enhancer"]).items()}
+        return {**asked_before, **prompts(state["program"])}
     return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
 
 

@@ -48,6 +48,7 @@ class Explanation:
             story += [f"run       {self.run.id}", *_contest(self.contest)]
             story += [f"verdict   {judge.sentence}", *_numbers(judge), *_unusable(judge)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
+            story += [f"enhanced  {self.run.enhancement.sentence}"] if self.run.enhancement else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []
         return [*story, "", "prompts before and after:", *(self.prompt_diff or ("  (no change)",))]

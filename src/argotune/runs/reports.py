@@ -120,6 +120,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "counts": run.counts,
         "unusable": _unusable_json(run),
         "synthetic": _synthetic_json(run),
+        "enhancement": _enhancement_json(run),
         "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
     }
@@ -133,4 +134,9 @@ def _unusable_json(run: Run) -> dict[str, Any] | None:
 
 def _synthetic_json(run: Run) -> dict[str, Any] | None:
     found = run.synthetic
+    return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None
+
+
+def _enhancement_json(run: Run) -> dict[str, Any] | None:
+    found = run.enhancement
     return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None

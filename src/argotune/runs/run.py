@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Verdict
+from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.sums import RunSummary
 from argotune.store.records import StoredValue
 from argotune.store.sealing import canonical
@@ -60,13 +61,15 @@ class Plan(StoredValue):
     strategy: Strategy = Strategy.PURE_REAL
     synthetic_count: int = 0
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    enhancement: str = "auto"
 
     @property
     def lesson(self) -> str:
         """Equal for plans that would train the same challenger, seeds apart."""
         mixed = f" {self.strategy} {self.synthetic_count}" if self.strategy is not Strategy.PURE_REAL else ""
         set_by_tenant = f" {canonical(self.settings)}" if self.settings else ""
-        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}"
+        enhanced = f" enhancement {self.enhancement}" if self.enhancement != "auto" else ""
+        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""
@@ -105,6 +108,7 @@ class Run(StoredValue):
     skip: Skip | None = None
     is_to_repeat: bool = False
     synthetic: SyntheticReport | None = None
+    enhancement: EnhancementReport | None = None
     champion: str | None = None
     champion_tag: str | None = None
     challenger: str | None = None

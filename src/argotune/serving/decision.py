@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argotune.data.field_types import as_text
-from argotune.data.span_format import GREEDY, OUTCOMES, attribute_names
+from argotune.data.span_format import FILLED_ATTRIBUTE, GREEDY, OUTCOMES, attribute_names
 from argotune.errors import ConfigInvalid
 from argotune.lm.effort import UNKNOWN, Effort
 from argotune.store.texts import storable
@@ -21,6 +21,8 @@ class Decision:
 
     `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
     failed): the application does without then. "" where they can. `effort` is what its LM calls took, `model` the LM.
+    `filled` names the inputs that the version's query enhancement filled in, whose `texts` are what it said; `unfilled`
+    says why it filled in nothing though something was missing, "" where that is not so.
     """
 
     tenant_id: str
@@ -36,6 +38,8 @@ class Decision:
     effort: Effort = UNKNOWN
     model: str = ""
     greedy: Mapping[str, str] | None = None
+    filled: tuple[str, ...] = ()
+    unfilled: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -66,6 +70,8 @@ class Decision:
             GREEDY: None if self.greedy is None else as_text(self.greedy),
             "routing.processing_time": self.processing_time_s,
             **{attribute_names(name)[0]: value for name, value in self.texts.items()},
+            FILLED_ATTRIBUTE: ",".join(self.filled) or None,
+            "routing.enhancement.lack": self.unfilled or None,
             **{f"routing.{name}": value for name, value in outcome.items()},
             **self._shown(),
             "session.id": None if session_id is None else f"{self.tenant_id}:{session_id}",

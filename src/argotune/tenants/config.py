@@ -25,7 +25,11 @@ MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Module = Literal["modality", "cross_modal", "routing"]
 
 MODULES: tuple[Module, ...] = get_args(Module)
-"""The modules that ship. A tenant's `programs` adds its own."""
+"""The modules that ship and that a tenant has from the start. A tenant's `programs` adds its own."""
+
+
+OPTIONAL_MODULES = ("enhancement",)
+"""Those that ship and a tenant names itself in `modules`. They run beside its own programs."""
 
 
 MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
@@ -313,6 +317,7 @@ class RoutingConfigUnified(_Config):
     modules: Annotated[list[str], AfterValidator(_once)] = Field(
         default_factory=lambda: list[str](MODULES), min_length=1
     )
+    enhancement: Literal["auto", "off", "on"] = Field("auto", description="of queries; auto: where dev shows a gain")
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:name" of a module or a factory'
     )
@@ -350,9 +355,10 @@ class RoutingConfigUnified(_Config):
 
     @model_validator(mode="after")
     def _known_modules(self) -> RoutingConfigUnified:
-        unknown = [m for m in self.modules if m not in MODULES and m not in self.programs]
+        shipped = (*MODULES, *OPTIONAL_MODULES)
+        unknown = [m for m in self.modules if m not in shipped and m not in self.programs]
         if unknown:
-            raise ValueError(f"modules: {unknown} are neither shipped ({', '.join(MODULES)}) nor in `programs`")
+            raise ValueError(f"modules: {unknown} are neither shipped ({', '.join(shipped)}) nor in `programs`")
         return self
 
     @model_validator(mode="after")

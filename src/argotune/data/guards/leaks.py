@@ -57,6 +57,8 @@ def _demos(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if state["kind"] == "retrieved":
         yield from ({**example["inputs"], **example["answers"]} for example in state["examples"])
         yield from _demos(state["program"])
+    elif state["kind"] == "enhanced":
+        yield from (*_demos(state["enhancer"]), *_demos(state["program"]))
     else:
         for predictor in state["predictors"].values():
             yield from predictor["demos"]
@@ -64,12 +66,18 @@ def _demos(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _written(state: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
     """What an optimizer or an LM wrote into the state."""
-    plain = state
-    while plain["kind"] == "retrieved":
-        plain = plain["program"]
-    yield from (predictor["instructions"] for predictor in plain["predictors"].values())
+    yield from _instructions(state)
     for demo in _demos(state):
         yield from (value for name, value in demo.items() if name not in known and isinstance(value, str))
+
+
+def _instructions(state: Mapping[str, Any]) -> Iterator[str]:
+    if state["kind"] == "enhanced":
+        yield from _instructions(state["enhancer"])
+    if state["kind"] in ("retrieved", "enhanced"):
+        yield from _instructions(state["program"])
+    else:
+        yield from (predictor["instructions"] for predictor in state["predictors"].values())
 
 
 def _near_questions(asked: Collection[str], questions: Iterable[str]) -> set[str]:

@@ -92,6 +92,7 @@ class Mask:
             greedy_answers=experience.greedy_answers and self.answers(experience.greedy_answers, fields),
             modality=experience.modality and self.text(experience.modality),
             language=experience.language and self.text(experience.language),
+            filled=experience.filled and self._inputs(experience.filled, fields),
         )
 
     def example(self, example: Example, fields: Fields) -> Example:

@@ -212,6 +212,7 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         data_hash=inputs.data.data_hash,
         strategy=action.strategy,
         synthetic_count=_synthetic_count(inputs),
+        enhancement=config.enhancement,
     )
 
 

@@ -1,0 +1,214 @@
+"""enhance: have a challenger asked with what a query means filled in, where dev shows that it helps.
+
+First the compiled challenger is asked dev questions with and without an enhancement before it; only where that helps,
+both are tuned as one by the run's optimizer, with the program's metric: how well it does with the enhancement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import dspy
+
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example
+from argotune.errors import BudgetSpent, NotFound, ProgramChanged, Unanswered
+from argotune.lm.port import LMs
+from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.pipeline.module_pass import Pass
+from argotune.programs.embedder import Embedders
+from argotune.programs.enhanced import NO_WRITER, Enhanced, can_write, fillable
+from argotune.programs.enhancement import NAME, Enhancement, shown
+from argotune.programs.evaluation import score_side_by_side, to_dspy
+from argotune.programs.patterns import patterns
+from argotune.programs.program import Program
+from argotune.programs.state import dump, load, restored
+from argotune.promotion.versions import Version, new_version
+from argotune.runs.enhancement import EnhancementReport, told_of
+from argotune.runs.run import Plan
+from argotune.stats.wording import counted
+from argotune.synthetic.report import Trial
+from argotune.tenants.optimizer_settings import planned_settings
+
+ASKED_OF_LM = frozenset({"plain", "retrieved"})
+"""Kinds of states that an LM answers each question for. What answers without one would need one by this."""
+
+MAX_LOOKED_AT = 500
+"""Training examples whose traces are looked at for patterns."""
+
+
+@dataclass(frozen=True)
+class Enhancing:
+    """The challenger as it goes on, and what was found; no `report` where the tenant has it off or the program has
+    nothing that can be filled in."""
+
+    version: Version | None
+    report: EnhancementReport | None = None
+
+
+def enhance(this: Pass, program: Program, plan: Plan, version: Version | None, data: Dataset, lms: LMs) -> Enhancing:
+    """The challenger with an enhancement before it where that is asked for or helps.
+
+    Where the budget ends meanwhile, or LMs do not answer, the challenger stays as it is. Raises Unavailable and its
+    like.
+    """
+    names = fillable(program)
+    if version is None or this.config.enhancement == "off" or not names:
+        return Enhancing(version)
+    dev = data.pick(plan.dev_ids)
+    if obstacle := _obstacle(this, program, version, dev, names, lms):
+        return Enhancing(version, EnhancementReport(is_used=False, why=obstacle))
+    work = _Work(this, program, plan, version, data.pick(plan.train_ids), dev, lms)
+    try:
+        return work.outcome()
+    except (BudgetSpent, Unanswered) as error:
+        why = f"the comparison was not finished: {error}"
+        return Enhancing(version, EnhancementReport(is_used=False, why=why))
+
+
+def _obstacle(
+    this: Pass, program: Program, version: Version, dev: Sequence[Example], names: Sequence[str], lms: LMs
+) -> str:
+    """Why nothing needs to be compared, "" where something does."""
+    is_forced, lm = this.config.enhancement == "on", program.lm_of(lms)
+    if not can_write(lm) and not (is_forced and lms.writer):
+        return NO_WRITER
+    if version.state["kind"] not in ASKED_OF_LM:
+        return "the challenger answers without an LM, which an enhancement would need for every question"
+    if is_forced:
+        return ""
+    least = this.config.gate.min_slice_examples
+    if len(dev) < least:
+        return f"{counted(len(dev), 'dev example')} cannot show whether it helps, {least} are needed"
+    if all(example.inputs.get(name) for example in dev for name in names):
+        return "the application fills in everything itself"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Work:
+    this: Pass
+    program: Program
+    plan: Plan
+    version: Version
+    examples: Sequence[Example]
+    dev: Sequence[Example]
+    lms: LMs
+
+    def outcome(self) -> Enhancing:
+        """Compared are programs that learned nothing from dev, as train does; used is the challenger."""
+        is_forced = self.this.config.enhancement == "on"
+        asked_for = "the tenant's config asks for it"
+        enhancer, learned = self._enhancer()
+        best: dspy.Module = Enhanced(enhancer, self._challenger(), self._names)
+        if not self.dev:
+            return Enhancing(self._version(best), EnhancementReport(is_used=True, why=asked_for, patterns=learned))
+        trial, is_tuned = self._trial(enhancer), False
+        if trial.gain <= 0 and not is_forced:
+            why = f"{told_of(trial)}, no gain"
+            return Enhancing(self.version, EnhancementReport(is_used=False, why=why, trial=trial))
+        if trial.gain > 0:
+            best, trial, is_tuned = self._tuned(best, enhancer, trial)
+        why = f"{asked_for}; {told_of(trial)}" if is_forced else told_of(trial)
+        report = EnhancementReport(is_used=True, why=why, trial=trial, patterns=learned, is_tuned=is_tuned)
+        return Enhancing(self._version(best), report)
+
+    @cached_property
+    def _embedders(self) -> Embedders:
+        return self.this.ports.embedders()
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return fillable(self.program)
+
+    def _tuned(self, wrapped: dspy.Module, enhancer: dspy.Module, trial: Trial) -> tuple[dspy.Module, Trial, bool]:
+        """The better on dev of what there is and of both tuned as one. What is not finished is not used."""
+        optimizer = OPTIMIZERS[self.plan.optimizer]
+        if optimizer.shows_as_is or len(self.examples) < optimizer.min_examples:
+            return wrapped, trial, False
+        try:
+            tuned = optimizer.compile(self._task(Enhanced(enhancer, self.program.build(), self._names)))
+            (mean,) = self._means([_cleaned(tuned)])
+        except (BudgetSpent, Unanswered):
+            return wrapped, trial, False
+        if mean <= trial.with_mean:
+            return wrapped, trial, False
+        return tuned, trial.model_copy(update={"with_mean": mean}), True
+
+    def _task(self, student: dspy.Module) -> TrainingTask:
+        return TrainingTask(
+            program=self.program,
+            student=student,
+            train=[to_dspy(self.program, example) for example in self.examples],
+            dev=[to_dspy(self.program, example) for example in self.dev],
+            lms=self.lms,
+            embedders=self._embedders,
+            seed=self.plan.seed,
+            max_iterations=self.plan.max_iterations,
+            weights=[example.weight for example in self.examples],
+            settings=planned_settings(self.plan.settings),
+        )
+
+    def _challenger(self) -> dspy.Module:
+        return load(self.program, self.version.state, self.version.signature_hash, self._embedders)
+
+    def _apart_from_dev(self) -> dspy.Module:
+        """The challenger; where its optimizer chooses nothing on dev it learned from dev too, then one that did not."""
+        optimizer = OPTIMIZERS[self.plan.optimizer]
+        if optimizer.chooses:
+            return self._challenger()
+        is_enough = len(self.examples) >= optimizer.min_examples
+        return optimizer.compile(self._task(self.program.build())) if is_enough else self.program.build()
+
+    def _enhancer(self) -> tuple[dspy.Module, int]:
+        """The tenant's champion enhancement, else the one as written with patterns of traces that went well; and how
+        many patterns these are."""
+        if (champion := self._champion()) is not None:
+            return champion, 0
+        enhancer, found = Enhancement(), self._patterns()
+        enhancer.enhance.demos = list(found)
+        return enhancer, len(found)
+
+    def _champion(self) -> dspy.Module | None:
+        if NAME not in self.this.config.modules or NAME in self.this.config.programs:
+            return None
+        pointer, _ = self.this.registry.champion(NAME)
+        try:
+            found = self.this.registry.version(pointer.version) if pointer else None
+            return restored(Enhancement(), found.state, NAME) if found and found.state["kind"] == "plain" else None
+        except (NotFound, ProgramChanged):
+            return None
+
+    def _patterns(self) -> list[dspy.Example]:
+        """From training examples alone: what a version shows must not judge it."""
+        spans = [example.span_id for example in self.examples if example.span_id][:MAX_LOOKED_AT]
+        found = (self.this.archive.experience(self.program.name, span_id) for span_id in spans)
+        return patterns(experience for experience in found if experience is not None)
+
+    def _trial(self, enhancer: dspy.Module) -> Trial:
+        bare = self._apart_from_dev()
+        without, with_ = self._means([bare, Enhanced(enhancer, bare, self._names)])
+        return Trial(with_mean=with_, without_mean=without, n=len(self.dev))
+
+    def _means(self, modules: Sequence[dspy.Module]) -> list[float]:
+        what = f"{self.program.name}: query enhancement on dev"
+        asked = [to_dspy(self.program, example) for example in self.dev]
+        rows = score_side_by_side(
+            modules, self.program, asked, self.lms, lambda done, all_: self.this.ports.progress(what, done, all_)
+        )
+        return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
+
+    def _version(self, module: dspy.Module) -> Version:
+        lineage = self.version.lineage
+        told_so = lineage.model_copy(update={"reason": f"{lineage.reason}; with query enhancement"})
+        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), told_so)
+
+
+def _cleaned(module: dspy.Module) -> dspy.Module:
+    """Without the demonstrations that optimizers set and an enhancement never shows."""
+    if isinstance(module, Enhanced):
+        for predictor in module.enhancer.predictors():
+            predictor.demos = shown(predictor.demos)
+    return module
