@@ -27,7 +27,10 @@ if TYPE_CHECKING:
         create_default_config_manager,
     )
     from argotune.public_api.modalities import QueryModality
+    from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
     from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
+    from argotune.public_api.routing_experiences import RoutingExperience
+    from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
     from argotune.public_api.training_data import validate_training_data
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
     from argotune.serving.client import Serving, open_serving
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AdvancedOptimizerConfig",
+    "AdvancedRoutingOptimizer",
     "AgentRoutingSignature",
     "ConfigManager",
     "Decision",
@@ -48,6 +53,7 @@ __all__ = [
     "QueryAnalysisSignature",
     "QueryModality",
     "RoutingConfigUnified",
+    "RoutingExperience",
     "SIMBAQueryEnhancer",
     "Serving",
     "Strategy",
@@ -63,6 +69,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AdvancedOptimizerConfig": "public_api.optimizer_config",
+    "AdvancedRoutingOptimizer": "public_api.routing_optimizer",
     "AgentRoutingSignature": "programs.agent_routing",
     "ConfigManager": "public_api.documented",
     "create_default_config_manager": "public_api.documented",
@@ -76,8 +84,9 @@ _HOMES = {
     "QueryAnalysisSignature": "programs.query_analysis",
     "QueryModality": "public_api.modalities",
     "RoutingConfigUnified": "tenants.config",
-    "SIMBAQueryEnhancer": "public_api.query_enhancer",
+    "RoutingExperience": "public_api.routing_experiences",
     "Serving": "serving.client",
+    "SIMBAQueryEnhancer": "public_api.query_enhancer",
     "Strategy": "decisions.values",
     "SyntheticDataRequest": "synthetic.values",
     "SyntheticDataService": "public_api.documented",

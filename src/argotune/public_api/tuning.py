@@ -1,0 +1,143 @@
+"""Tuning: a program by the shipped optimizers on examples at hand, for the documented classes.
+
+It is the stage `train` and the scores by which optimizers choose. What a pass adds, a contest with fresh evidence of
+people before anything serves, needs traces: what is tuned here is used by whoever asked for it, and by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from argotune.data.dataset import data_hash
+from argotune.data.examples import Example
+from argotune.data.splitting import Split
+from argotune.errors import BudgetSpent, ConfigInvalid, ProgramChanged, Unanswered
+from argotune.errors.lines import in_short
+from argotune.lm.port import LMs
+from argotune.optimizers import OPTIMIZERS, Unfit, choose
+from argotune.pipeline.stages.train import Origin, installed_packages, train
+from argotune.programs.embedder import Embedders
+from argotune.programs.evaluation import score_side_by_side, to_dspy
+from argotune.programs.program import Program
+from argotune.programs.state import load
+from argotune.promotion.versions import Version
+from argotune.runs.run import Plan
+from argotune.stats.wording import counted, percent
+
+WITHOUT_A_TEACHER = "bootstrap"
+"""What tunes in the place of an optimizer that has instructions written, where nothing writes them."""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What tuning works with: LMs, embedders, the candidates that a search tries, seed and present time."""
+
+    lms: LMs
+    embedders: Embedders
+    now: datetime
+    max_iterations: int = 20
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came of tuning. `version` is None where nothing was better than what is in use; `optimizer` made the best of
+    all that was tuned, "" where nothing was. `score` and `before` are the shares of the held back examples that it and
+    what was in use answer right, None without such. `why` is for people."""
+
+    version: Version | None
+    optimizer: str = ""
+    score: float | None = None
+    before: float | None = None
+    why: str = ""
+
+
+def tuned(
+    program: Program, examples: Sequence[Example], methods: Sequence[str], in_use: Version | None, bench: Workbench
+) -> Tuned:
+    """The best of what the methods make of the training examples, by those of the split dev; without such the last.
+
+    It replaces what is in use only where it answers more of them right. A method that cannot be run here, or ends
+    without a program, is told in `why`, and the others go on. Raises Unavailable and its like.
+    """
+    work = _Tuning(program, examples, bench)
+    made, lacks = work.versions(methods)
+    if not made:
+        return Tuned(None, why="; ".join(lacks))
+    if not work.dev:
+        return Tuned(made[-1], made[-1].lineage.optimizer, why="; ".join([*lacks, "no example was held back"]))
+    before, *scores = work.shares_right([work.module(in_use), *(work.module(version) for version in made)])
+    best = max(range(len(made)), key=scores.__getitem__)
+    found, name = scores[best], made[best].lineage.optimizer
+    told = f"{name}: {percent(found)} of {counted(len(work.dev), 'held back example')} right, {percent(before)} before"
+    return Tuned(made[best] if found > before else None, name, found, before, "; ".join([told, *lacks]))
+
+
+class _Tuning:
+    def __init__(self, program: Program, examples: Sequence[Example], bench: Workbench) -> None:
+        self._program, self._bench = program, bench
+        self._train = [example for example in examples if example.split is Split.TRAIN]
+        self.dev = [example for example in examples if example.split is Split.DEV]
+
+    def versions(self, methods: Sequence[str]) -> tuple[list[Version], list[str]]:
+        """What each method makes, and why some make nothing."""
+        made, lacks = list[Version](), list[str]()
+        for method in dict.fromkeys(map(self._runnable, methods)):
+            found = self._version(method)
+            if isinstance(found, str):
+                lacks.append(found)
+            else:
+                made.append(found)
+        return made, lacks
+
+    def _runnable(self, method: str) -> str:
+        needs_writer = method in OPTIMIZERS and OPTIMIZERS[method].needs_writer
+        return WITHOUT_A_TEACHER if needs_writer and self._bench.lms.teacher is None else method
+
+    def _version(self, method: str) -> Version | str:
+        has_writer, can_show = self._bench.lms.teacher is not None, self._program.shows_examples
+        choice = choose(method, len(self._train), None, has_writer, shows_examples=can_show)
+        if isinstance(choice, Unfit):
+            return choice.reason
+        dev = self.dev if OPTIMIZERS[method].chooses else []
+        try:
+            version = self._trained(method, choice.reason, dev)
+        except (BudgetSpent, ConfigInvalid, Unanswered) as error:
+            return f"{method}: {in_short(error)}"
+        return version or f"{method}: {counted(len(self._train), 'training example')} are too few"
+
+    def _trained(self, method: str, reason: str, dev: Sequence[Example]) -> Version | None:
+        bench = self._bench
+        plan = Plan(
+            optimizer=method,
+            reason=reason,
+            seed=bench.seed,
+            max_iterations=bench.max_iterations,
+            train_ids=tuple(example.id for example in self._train),
+            dev_ids=tuple(example.id for example in dev),
+            test_ids=(),
+            data_hash=data_hash([*self._train, *dev]),
+        )
+        origin = Origin("", "", bench.now, installed_packages())
+        return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin).version
+
+    def module(self, version: Version | None) -> Any:
+        """A version as a module; the program as written where there is none, or it was made for other labels."""
+        return module_of(self._program, version, self._bench.embedders)
+
+    def shares_right(self, modules: Sequence[Any]) -> list[float]:
+        """Of the held back examples."""
+        asked = [to_dspy(self._program, example) for example in self.dev]
+        rows = score_side_by_side(modules, self._program, asked, self._bench.lms, lambda *_: None)
+        return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
+
+
+def module_of(program: Program, version: Version | None, embedders: Embedders) -> Any:
+    """A version as a module; the program as written where there is none, or it was made for other labels."""
+    try:
+        return load(program, version.state, version.signature_hash, embedders) if version else program.build()
+    except ProgramChanged:
+        return program.build()
