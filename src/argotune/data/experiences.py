@@ -20,7 +20,7 @@ class Experience:
 
     `failure`: the error with which the program ended, which then gave no answers. `greedy_answers`: what the version
     itself said, where the answers were drawn at random instead. `filled`: inputs that nobody gave and the version that
-    decided filled in by itself.
+    decided filled in by itself. `session`: a digest that decisions share which belong together.
     """
 
     span_id: str
@@ -40,6 +40,7 @@ class Experience:
     failure: str | None = None
     greedy_answers: Mapping[str, str] | None = None
     filled: Mapping[str, str] | None = None
+    session: str | None = None
 
     @property
     def said(self) -> Mapping[str, str]:

@@ -15,6 +15,8 @@ from argotune.data.experiences import Experience, shared
 from argotune.data.field_types import FieldType, NotOfType, as_text
 from argotune.data.fields import Fields
 from argotune.data.spans import Json, Span
+from argotune.data.tenancy import SESSION
+from argotune.store.sealing import digest
 from argotune.store.texts import storable
 
 MAX_TEXT_CHARS = 20_000
@@ -236,6 +238,9 @@ _WORDS = {name: f"routing.{name}" for name in ("program_version", "modality", "l
 
 MAX_WORD_CHARS = 200
 
+SESSION_ID = "routing.session_id"
+"""What decisions of one session share; without it `session.id` counts, where a trace source gives it."""
+
 
 class Outcome(TypedDict):
     """What a span says of its decision besides inputs and answers: arguments of an Experience."""
@@ -249,6 +254,7 @@ class Outcome(TypedDict):
     program_version: str | None
     modality: str | None
     language: str | None
+    session: str | None
 
 
 def outcome_told(attributes: Mapping[str, Json]) -> Outcome | UnusableSpan:
@@ -275,7 +281,14 @@ def outcome_told(attributes: Mapping[str, Json]) -> Outcome | UnusableSpan:
         program_version=words["program_version"],
         modality=words["modality"],
         language=words["language"],
+        session=_session(attributes),
     )
+
+
+def _session(attributes: Mapping[str, Json]) -> str | None:
+    """A digest: names of sessions may be anything, and only which are equal matters."""
+    said = attributes.get(SESSION_ID) or attributes.get(SESSION)
+    return digest(storable(said))[:16] if isinstance(said, str) and said else None
 
 
 T = TypeVar("T")

@@ -112,6 +112,10 @@ class NewerRecord(Corrupt):
     """A stored record is of a newer release than this one. Use that release; the record is whole."""
 
 
+class NothingToLearn(ArgotuneError):
+    """What there is teaches nothing: no label, or all answers alike. Label some spans, or log propensities."""
+
+
 class BudgetSpent(ArgotuneError):
     """The run reached its limit of LM calls or tokens. Raise `budget` in the tenant's config if this is too early."""
 

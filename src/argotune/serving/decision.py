@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from argotune.data.field_types import as_text
-from argotune.data.span_format import FILLED_ATTRIBUTE, GREEDY, OUTCOMES, attribute_names
+from argotune.data.span_format import FILLED_ATTRIBUTE, GREEDY, OUTCOMES, SESSION_ID, attribute_names
+from argotune.data.tenancy import SESSION
 from argotune.errors import ConfigInvalid
 from argotune.lm.effort import UNKNOWN, Effort
 from argotune.store.texts import storable
@@ -74,7 +75,8 @@ class Decision:
             "routing.enhancement.lack": self.unfilled or None,
             **{f"routing.{name}": value for name, value in outcome.items()},
             **self._shown(),
-            "session.id": None if session_id is None else f"{self.tenant_id}:{session_id}",
+            SESSION: None if session_id is None else f"{self.tenant_id}:{session_id}",
+            SESSION_ID: session_id,
             "user.id": None if user_id is None else f"{self.tenant_id}:{user_id}",
         }
         return {name: _storable(value) for name, value in decided.items() if value is not None}

@@ -21,7 +21,9 @@ TEXT = st.text(st.characters(exclude_categories=()))
 """Any text at all: NUL and lone surrogates too."""
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.just(10**400)
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3))
-NAMES = st.sampled_from([*make_attributes(), "routing.agent", "input.value", "routing.propensity", "routing.language"])
+NAMES = st.sampled_from(
+    [*make_attributes(), "routing.agent", "input.value", "routing.propensity", "routing.language", "session.id"]
+)
 
 
 def read(fields: Fields = FIELDS, **overrides: object) -> Experience | UnusableSpan:
@@ -79,6 +81,18 @@ def test_a_good_span_is_read_in_full() -> None:
 )
 def test_a_span_that_cannot_be_used_says_why(reason: UnusableSpan, overrides: dict[str, object]) -> None:
     assert read(**overrides) is reason
+
+
+@pytest.mark.parametrize("name", ["routing.session_id", "session.id"])
+def test_decisions_of_one_session_share_a_digest_that_does_not_tell_its_name(name: str) -> None:
+    def session(said: object) -> str | None:
+        found = read_span(make_span(attributes=make_attributes() | {name: said}), "acme_corp", {"routing": FIELDS})
+        assert isinstance(found, Experience)
+        return found.session
+
+    assert session("anna@example.com") == session("anna@example.com") != session("bert")
+    assert "anna" not in str(session("anna@example.com"))
+    assert [session(said) for said in (None, "", 7, ["x"])] == [None] * 4
 
 
 def test_nesting_beyond_reason_is_a_wrong_type() -> None:

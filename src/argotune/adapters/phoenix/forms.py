@@ -86,7 +86,7 @@ def _wanted(stream: Stream, is_light: bool) -> tuple[str, ...]:
     assert binding is not None
     said = () if is_light else (INPUTS, OUTPUTS, VERSION)
     tags = (TAGS,) if binding.leave_out_tags else ()
-    session = (SESSION,) if binding.needs_session else ()
+    session = (SESSION,) if binding.needs_session or not is_light else ()
     return tuple(dict.fromkeys((*said, *tags, *session, *((binding.tenant_key,) if binding.tenant_key else ()))))
 
 
