@@ -6,10 +6,15 @@ import importlib
 import json
 import random
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import dspy
 import pytest
+from scripted_lm import ScriptedDecisions, like_the_nearest_demo
+
+from argotune.lm.port import LMs
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -106,3 +111,18 @@ def test_a_contest_needs_fewer_labels_than_the_release_before(benchmark, capsys)
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
     medians = [float(row[2].split("/")[0]) for row in rows]
     assert medians[0] < medians[1] < medians[2]
+
+
+def test_routers_are_measured_a_row_at_a_time_and_none_twice(benchmark, monkeypatch, capsys, tmp_path: Path) -> None:
+    loaded, results = benchmark("routers"), tmp_path / "rows.jsonl"
+    scripted = LMs(ScriptedDecisions(like_the_nearest_demo), None, dspy.JSONAdapter(), {"task": "scripted"})
+    monkeypatch.setitem(loaded, "_lms", lambda *_, **__: scripted)
+    monkeypatch.setitem(loaded, "_start_s", lambda *_: 0.5)
+    sizes = ["--examples=40", "--methods=none,nearest", "--seeds=1", "--test=40", "--sets=domains,intents"]
+    main(loaded, monkeypatch, str(clinc(tmp_path)), str(results), *sizes)
+    rows = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [(row["set"], row["method"]) for row in rows] == list(product(("domains", "intents"), ("none", "nearest")))
+    assert rows[1]["hits"] > rows[0]["hits"]
+    assert capsys.readouterr().out.count("\n| domains | 40 | nearest |") == 1
+    main(loaded, monkeypatch, str(tmp_path), str(results), *sizes)
+    assert len(results.read_text().splitlines()) == len(rows)
