@@ -27,7 +27,7 @@ from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest, ContestState
 from argotune.promotion.drawing import lot_in
-from argotune.promotion.evidence import CONTRADICTED, HELD_BACK, Pair
+from argotune.promotion.evidence import BOUNDED, CONTRADICTED, HELD_BACK, Pair
 from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.runs.run import Run
@@ -128,6 +128,38 @@ def test_evidence_of_several_passes_promotes_by_what_people_were_asked():
     assert book(world).open("routing") is None
     (page,) = world.tracker.runs.values()
     assert page.run_id == contest.id, "one page of all its passes, when it has ended"
+
+
+@pytest.mark.parametrize(
+    ("said", "difference"),
+    [
+        pytest.param({}, (0.0, 1.0), id="by a person who was asked"),
+        pytest.param({"label": "correct"}, (-1.0, -1.0), id="that it is right"),
+        pytest.param({"name": "thumbs"}, None, id="by a user of the application"),
+        pytest.param({"name": "thumbs", "label": "correct"}, None, id="by a user whom it pleased"),
+        pytest.param({"kind": "LLM"}, None, id="by an LM"),
+        pytest.param({"updated_at": START - timedelta(days=1)}, None, id="before it was drawn"),
+        pytest.param(
+            {"label": "correct", "updated_at": START - timedelta(days=1)}, None, id="that it is right, before"
+        ),
+    ],
+)
+def test_what_people_say_of_a_drawn_answer_when_they_were_asked_judges_and_nothing_else_that_is_said_of_it(
+    said, difference
+):
+    world, config = contested(annotation={**ONLY_CONTEST, "remarks": {"thumbs": {"means": "verdict"}}})
+    asked(world, 60)
+    one_pass(world, config)
+    first = contest_of(world).wait[0]
+    world.later(hours=1)
+    verdict = replace(Annotation(first, "argotune.verdict", "incorrect", "HUMAN", "kim", world.now), **said)
+    world.traces.annotate(Stream("acme", "routing"), [verdict])
+    run = one_pass(world, config)
+    assert (first in contest_of(world).wait) is (difference is None)
+    assert run.counts.get(f"contest: {BOUNDED}", 0) == (difference == (0.0, 1.0))
+    assert [(s.difference, s.most) for s in run.comparison.scores if s.drawn == "lot"] == [difference] * bool(
+        difference
+    )
 
 
 def test_drawn_questions_that_judged_are_published_too():

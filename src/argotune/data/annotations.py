@@ -31,6 +31,7 @@ class Annotation:
     been right and `score` in 0..1 how sure; of names that a tenant explains (remarks.py) the label may be "".
 
     `is_of_session`: it was said of the whole session in which the span lies, and so of all decisions in it.
+    `is_remark`: it was said under a name of the application's own, which the config explains.
     """
 
     span_id: str
@@ -42,6 +43,7 @@ class Annotation:
     explanation: str = ""
     score: float | None = None
     is_of_session: bool = False
+    is_remark: bool = False
 
     @property
     def says_something(self) -> bool:

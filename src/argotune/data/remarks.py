@@ -108,6 +108,11 @@ def _right_answer(annotation: Annotation, meaning: RemarkMeaning, fields: Fields
 
 def meant_by(annotation: Annotation, meaning: RemarkMeaning, fields: Fields) -> Annotation | Unread:
     """The annotation under a name of ours that says the same, or why it says nothing."""
+    read = _meant_by(annotation, meaning, fields)
+    return read if isinstance(read, Unread) else replace(read, is_remark=annotation.name != read.name)
+
+
+def _meant_by(annotation: Annotation, meaning: RemarkMeaning, fields: Fields) -> Annotation | Unread:
     if meaning.means == "answer":
         return _right_answer(annotation, meaning, fields)
     if not annotation.label.strip() and annotation.score is None:
@@ -127,7 +132,9 @@ class Heard:
 
 
 def heard(given: Iterable[Annotation], fields: Fields, meanings: Mapping[str, RemarkMeaning]) -> Heard:
-    """What annotations say of a program's decisions. A name of the program's own means what it always does."""
+    """What annotations say of a program's decisions. A name of the program's own means what it always does, and so does
+    VERDICT."""
+    meanings = {VERDICT: RemarkMeaning(means="verdict"), **meanings}
     found: list[Annotation] = []
     unread: Counter[str] = Counter()
     for annotation in given:

@@ -92,7 +92,7 @@ class LabelState:
 def annotation_names(this: Pass, fields: Iterable[Fields]) -> tuple[str, ...]:
     """The names of all annotations that say something of these programs' decisions."""
     own = (name for f in fields for name in f.label_names)
-    return tuple(dict.fromkeys([*own, *this.config.annotation.remarks]))
+    return tuple(dict.fromkeys([*own, VERDICT, *this.config.annotation.remarks]))
 
 
 def own_annotations(this: Pass, fields: Fields, read: Sequence[Annotation]) -> list[Annotation]:

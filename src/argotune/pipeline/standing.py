@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 
 from argotune.data.annotations import Annotation, LabelSource, strongest
@@ -10,6 +11,7 @@ from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
 from argotune.data.fields import Fields
 from argotune.data.preferences import SUFFIX
+from argotune.data.remarks import CORRECT, INCORRECT, VERDICT
 from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import answers_by_span, compare
@@ -20,6 +22,7 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.preferences import fresh_preferences
 from argotune.programs.evaluation import score_of
 from argotune.programs.program import Program
+from argotune.promotion.bounds import Bounds, bounds_of, may_be_right
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import is_for_people
 from argotune.promotion.evidence import Answer, Bench, Pair, Standing
@@ -36,8 +39,13 @@ def standing_of(
     if program.is_by_preference:
         examples = said_of_pairs(this, program, contest, annotations)
     asked_at = {item.span_id: item.queued_at for item in queued if item.contest == contest.id}
+    verdicts = _verdicts(annotations, asked_at)
     return Standing(
-        examples, _contradicted(annotations, program.fields), asked_at, _bench(this, program, contest, annotations)
+        _judging(examples, annotations, program.fields, verdicts),
+        _contradicted(annotations, program.fields),
+        asked_at,
+        _bench(this, program, contest, annotations),
+        _bounds(this, program, verdicts),
     )
 
 
@@ -66,6 +74,67 @@ def said_of_pairs(
 def score_of_answer(program: Program, example: Example, answer: Answer) -> float:
     """In 0..1, by the text that was kept. Raises ConfigInvalid where the metric gives no such number."""
     return 0.0 if answer.lack else score_of(program, example, answer.answers)
+
+
+def _verdicts(annotations: Sequence[Annotation], asked_at: Mapping[str, datetime]) -> dict[str, str]:
+    """By span what people have said of the answer given there since the contest asked them, CORRECT or INCORRECT.
+
+    What users and evaluators say of answers on their own lies where they like, and what was said before the draw was
+    not said for it: both train and judge nothing. Where people contradict each other nothing is said.
+    """
+    said: dict[str, set[str]] = {}
+    for each in annotations:
+        is_ours = each.name == VERDICT and each.kind == "HUMAN" and not (each.is_remark or each.is_of_session)
+        asked = asked_at.get(each.span_id)
+        if is_ours and asked is not None and each.updated_at >= asked.replace(microsecond=0):
+            said.setdefault(each.span_id, set()).add(each.label)
+    return {span_id: next(iter(labels)) for span_id, labels in said.items() if len(labels) == 1}
+
+
+def _judging(
+    examples: Mapping[str, Example], annotations: Sequence[Annotation], fields: Fields, verdicts: Mapping[str, str]
+) -> dict[str, Example]:
+    """Without those that are people's only because somebody whom the contest did not ask has said that the answer given
+    was right: such labels lie where an answer was right."""
+    named = {a.span_id for a in annotations if a.kind == "HUMAN" and a.name in fields.label_names}
+
+    def judges(example: Example) -> bool:
+        is_of_people = example.source is LabelSource.HUMAN and example.span_id is not None
+        return not is_of_people or example.span_id in named or verdicts.get(example.span_id or "") == CORRECT
+
+    return {id: example for id, example in examples.items() if judges(example)}
+
+
+def _bounds(this: Pass, program: Program, verdicts: Mapping[str, str]) -> Callable[[Pair], Bounds | None]:
+    """What each of these can differ by, where the answers are of closed sets: then all that may be right is tried."""
+    answers = program.fields.answers
+    rights = None if program.is_by_preference or not program.is_metric_plain else may_be_right(answers)
+
+    @cache
+    def known(span_id: str, champion: _Texts, challenger: _Texts) -> Bounds | None:
+        experience = this.archive.experience(program.name, span_id)
+        given = {name: (experience.answers if experience else {}).get(name, "") for name in answers}
+        said = {name: program.fields.meant(name, text) for name, text in given.items()}
+        left = [right for right in rights or () if right != said]
+        if experience is None or not left or left == rights:
+            return None
+
+        def scored(right: Mapping[str, str]) -> tuple[float, float]:
+            example = Example(program.name, experience.inputs, right, LabelSource.HUMAN, 1.0, Split.TRAIN)
+            before, after = (_score_of(program, example, texts) for texts in (champion, challenger))
+            return before, after
+
+        try:
+            found = bounds_of(left, scored)
+            return None if found == bounds_of(rights or (), scored) else found
+        except ConfigInvalid:
+            return None  # a metric that fails on what may be right tells nothing
+
+    return lambda pair: (
+        known(pair.span_id, _texts(pair.champion), _texts(pair.challenger))
+        if verdicts.get(pair.span_id) == INCORRECT
+        else None
+    )
 
 
 def judge_beside_people(
@@ -124,9 +193,7 @@ def _judged(this: Pass, program: Program, said: Mapping[str, Mapping[str, str]])
         inputs = experience.inputs if experience else {}
         example = Example(program.name, inputs, said[span_id], LabelSource.LLM, 1.0, Split.TRAIN)
         try:
-            before, after = (
-                0.0 if texts is None else score_of(program, example, dict(texts)) for texts in (champion, challenger)
-            )
+            before, after = (_score_of(program, example, texts) for texts in (champion, challenger))
         except ConfigInvalid:
             return 0.0  # a judge may err as it likes, as long as it knows nothing of the lot
         return after - before
@@ -139,6 +206,10 @@ def _judged(this: Pass, program: Program, said: Mapping[str, Mapping[str, str]])
 _Texts = tuple[tuple[str, str], ...] | None
 
 
+def _score_of(program: Program, example: Example, texts: _Texts) -> float:
+    return 0.0 if texts is None else score_of(program, example, dict(texts))
+
+
 def _texts(answer: Answer) -> _Texts:
     return None if answer.lack else tuple(sorted(answer.answers.items()))
 
@@ -147,7 +218,7 @@ def _contradicted(annotations: Sequence[Annotation], fields: Fields) -> frozense
     """Spans to which people gave different labels for one answer."""
     given: dict[tuple[str, str], set[str]] = {}
     for annotation in annotations:
-        if annotation.kind == "HUMAN" and annotation.label.strip():
+        if annotation.kind == "HUMAN" and annotation.name in fields.label_names and annotation.label.strip():
             said = fields.meant(annotation.name, annotation.label) if annotation.name in fields.answers else None
             given.setdefault((annotation.span_id, annotation.name), set()).add(said or annotation.label.strip())
     return frozenset(span_id for (span_id, _), labels in given.items() if len(labels) > 1)

@@ -19,6 +19,7 @@ from argotune.errors import ConfigInvalid
 from argotune.errors.lines import in_short
 from argotune.lm.effort import UNKNOWN, Effort
 from argotune.lm.lack import Lack
+from argotune.promotion.bounds import Bounds
 from argotune.promotion.verdicts import Comparison, Drawn, Score, UnusableAnswers
 from argotune.store.records import StoredValue
 
@@ -134,12 +135,14 @@ class Bench:
 @dataclass(frozen=True)
 class Standing:
     """What is known of a contest's questions now: their examples by question, the spans whose labels by people
-    contradict each other, and since when a span has been before people. `bench` is None where people decide alone."""
+    contradict each other, and since when a span has been before people. `bench` is None where people decide alone.
+    `bounds`: what a pair can differ by where people have said of it only which answer is wrong, None for others."""
 
     examples: Mapping[str, Example]
     contradicted: frozenset[str]
     asked_at: Mapping[str, datetime]
     bench: Bench | None = None
+    bounds: Callable[[Pair], Bounds | None] = lambda _pair: None
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,7 @@ SILENT = "the champion's LM said nothing"
 REPEATED = "repeats an earlier question"
 WITHDRAWN = "sealed example without a label of people"
 CONTRADICTED = "labels of people contradict each other: no difference is counted"
+BOUNDED = "people have said only which answer is wrong: counted as the least that it can be"
 NO_SCORE = "the metric gives no number in 0..1"
 NOT_PLAIN = "the metric gives another number for equal answers"
 UNMARKED = "labelled, and to be asked again for its score"
@@ -215,7 +219,7 @@ class _Weighing:
     def evidence(self, pairs: Sequence[Pair]) -> Evidence:
         if bench := self._bench:
             drawn = [pair for pair in pairs if pair.drawn == "lot"]
-            answered = [n for n, pair in enumerate(drawn) if bench.asks(pair) and self._by_people(pair)]
+            answered = [n for n, pair in enumerate(drawn) if bench.asks(pair) and self._is_answered(pair)]
             self._before_answered = {pair.question for pair in drawn[: max(answered, default=0)]}
         for pair in pairs:
             if pair.is_silent:
@@ -232,7 +236,7 @@ class _Weighing:
             tuple(replace(score, times=max(self._times[id], 1)) for id, score in self._scores.items()),
             answers=self._answers,
             differ=self._differ,
-            unusable=unusable(pairs),
+            unusable=UnusableAnswers.of([(pair.champion.lack, pair.challenger.lack) for pair in pairs]),
             doubt=self._doubt(),
             asked_share=self._bench.asked_share if self._bench else 1.0,
         )
@@ -274,11 +278,14 @@ class _Weighing:
         if self._bench:
             return self._take_judged(pair, self._bench)
         example = self._by_people(pair)
-        if example and self._is_held:
+        if self._is_held and self._is_answered(pair):
             self._leave_out(HELD_BACK)
         elif example:
             self._count_passed_over()
             self._is_held = not self._count(pair, example)
+        elif bounds := self._bounds(pair):
+            self._count_passed_over()
+            self._count_bounds(pair, bounds)
         elif self._is_late(self._standing.asked_at.get(pair.span_id)):
             self._passed_over.append(pair)
         else:
@@ -295,17 +302,28 @@ class _Weighing:
         score = Score(pair.question, None, pair.slices, 1.0, 0.0, pair.drawn, judged=judged)
         self._scores[pair.question] = score
 
+    def _count_bounds(self, pair: Pair, bounds: Bounds, judged: float | None = None) -> None:
+        """What only the wrong answer is known of, as the least that it can be: that may delay a promotion and never
+        bring one about."""
+        self._leave_out(BOUNDED)
+        scores, by = (bounds.champion, bounds.challenger), LabelSource.HUMAN
+        found = Score(pair.question, by, dict(pair.slices), *scores, "lot", judged=judged, highest=bounds.highest)
+        self._scores[pair.question] = found
+
     def _take_judged(self, pair: Pair, bench: Bench) -> None:
         judged, is_asked = bench.judged(pair), bench.asks(pair)
         example = self._by_people(pair) if is_asked else None
+        bounds = self._bounds(pair) if is_asked else None
         if judged is None and not self._is_late(bench.drawn_at.get(pair.span_id)):
             self._wait_for(pair, self._wait_for_judge)
-        if is_asked and example is None and not self._is_passed_over(pair):
+        if is_asked and example is None and bounds is None and not self._is_passed_over(pair):
             self._wait_for(pair, self._wait)
         if self._is_held:
-            self._leave_out(HELD_BACK) if example else None
+            self._leave_out(HELD_BACK) if example or bounds else None
         elif example:
             self._is_held = not self._count(pair, example, judged or 0.0)
+        elif bounds:
+            self._count_bounds(pair, bounds, judged or 0.0)
         elif is_asked:
             self._count_lost(pair, judged or 0.0)
         else:
@@ -325,6 +343,14 @@ class _Weighing:
     def _by_people(self, pair: Pair) -> Example | None:
         example = self._standing.examples.get(pair.question)
         return example if example and example.source is LabelSource.HUMAN else None
+
+    def _bounds(self, pair: Pair) -> Bounds | None:
+        """Only where equal answers are equally right: else the metric looks at more than what is known."""
+        known = self._by_people(pair) is not None or not self._is_plain
+        return None if known else self._standing.bounds(pair)
+
+    def _is_answered(self, pair: Pair) -> bool:
+        return self._by_people(pair) is not None or self._bounds(pair) is not None
 
     def _is_late(self, since: datetime | None) -> bool:
         return since is not None and self._now - since > self._patience
@@ -359,22 +385,3 @@ class _Weighing:
         elif self._is_plain and pair.is_equal and found[0] != found[1]:
             self._leave_out(NOT_PLAIN)
         return found
-
-
-def unusable(pairs: Sequence[Pair]) -> UnusableAnswers:
-    """How many answers of each version cannot be used."""
-    lacks = [(pair.champion.lack, pair.challenger.lack) for pair in pairs]
-    return UnusableAnswers(
-        asked=len(lacks),
-        champion=_counted([lack for lack, _ in lacks]),
-        challenger=_counted([lack for _, lack in lacks]),
-        champion_only=sum(lack is not None and other is None for lack, other in lacks),
-        challenger_only=sum(lack is None and other is not None for lack, other in lacks),
-    )
-
-
-def _counted(lacks: Sequence[Lack | None]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for lack in filter(None, lacks):
-        found[str(lack)] = found.get(str(lack), 0) + 1
-    return found

@@ -105,7 +105,7 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
         champion_mean=champion_mean,
         challenger_mean=None if champion_mean is None else min(max(champion_mean + effect, 0.0), 1.0),
         effect=effect,
-        interval=_interval(comparison, once, often, terms),
+        interval=_interval(comparison, differing, terms),
         p_value=anytime_p(wealth),
         level=terms.level,
         wins=sum(score.difference > 0 for score in differing),
@@ -135,22 +135,37 @@ def outlook_of(
     return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, waiting, beside)
 
 
-def _by_question(scores: Sequence[Score], asked_share: float) -> list[Bets]:
+_Difference = Callable[[Score], float]
+
+
+def _least(score: Score) -> float:
+    return score.difference
+
+
+def _most(score: Score) -> float:
+    return score.most
+
+
+def _by_question(scores: Sequence[Score], asked_share: float, difference: _Difference = _least) -> list[Bets]:
     """The difference on each question once: however often one is asked, it is one piece of evidence. Those by people,
     and those by a judge whom people correct.
+
+    `difference` is what counts of a question of which people have said only which answer is wrong: the least that it
+    can be for the challenger, the most against it. Wealth grows with every difference, for each stake, with a judge
+    too: so it is never above what the truth would have won, whoever said what is wrong, and why of these questions.
 
     A contest needs the wealth against "no better over questions" and that over requests: neither a question that is
     asked all the time nor many that are asked once decide alone.
     """
     alone, judged = [s for s in scores if s.judged is None], [s for s in scores if s.judged is not None]
-    people = [score.difference if score.is_asked else None for score in judged]
+    people = [difference(score) if score.is_asked else None for score in judged]
     corrected, within = corrected_differences([score.judged or 0.0 for score in judged], people, asked_share)
-    return [Bets([score.difference for score in alone]), Bets(corrected, within)]
+    return [Bets([difference(score) for score in alone]), Bets(corrected, within)]
 
 
-def _by_request(scores: Sequence[Score], asked_share: float) -> list[Bets]:
+def _by_request(scores: Sequence[Score], asked_share: float, difference: _Difference = _least) -> list[Bets]:
     """The difference on each request: what is asked often counts often."""
-    return _by_question([score for score in scores for _ in range(score.times)], asked_share)
+    return _by_question([score for score in scores for _ in range(score.times)], asked_share, difference)
 
 
 def _effect(comparison: Comparison, often: Sequence[Bets]) -> float:
@@ -163,15 +178,19 @@ def _share(comparison: Comparison) -> float:
     return comparison.differ / comparison.answers if comparison.answers else 0.0
 
 
-def _interval(comparison: Comparison, once: Sequence[Bets], often: Sequence[Bets], terms: Terms) -> Interval:
+def _interval(comparison: Comparison, differing: Sequence[Score], terms: Terms) -> Interval:
     """The gains over requests that are not refuted: the lower end is too high ever with a chance of `level` and half
     the chance to give up wrongly, the upper end too low with that chance. The lower end is below 0 as long as the
-    wealth does not suffice."""
+    wealth does not suffice. Where differences are known in bounds alone each end goes by those that widen it."""
     if not comparison.answers:
         return _NO_INTERVAL
-    half = terms.config.contest.give_up_significance / 2
-    questions, requests = (joint_mean_interval(bets, terms.level, half) for bets in (once, often))
-    mean = Interval(min(questions.low, requests.low), requests.high)
+    half, share = terms.config.contest.give_up_significance / 2, comparison.asked_share
+    least = (_by_question(differing, share), _by_request(differing, share))
+    questions, requests = (joint_mean_interval(bets, terms.level, half) for bets in least)
+    high = requests.high
+    if any(score.highest is not None for score in differing):
+        high = joint_mean_interval(_by_request(differing, share, _most), terms.level, half).high
+    mean = Interval(min(questions.low, requests.low), high)
     return gain_interval(mean, share_interval(comparison.differ, comparison.answers, half))
 
 
@@ -212,7 +231,7 @@ def _p_worse(key: str, inside: Sequence[Score], share: float) -> float:
     In which label's slice a question lies only people say, who were asked about it: there is no judge to correct.
     """
     seen = [replace(score, judged=None) for score in inside] if key == LABEL_SLICE else inside
-    both = (_by_question(seen, share), _by_request(seen, share))
+    both = (_by_question(seen, share, _most), _by_request(seen, share, _most))
     return anytime_p(max(joint_log_wealth([kind.mirrored for kind in bets]) for bets in both))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid
+from argotune.lm.lack import Lack
 from argotune.stats.interval import Interval
 from argotune.stats.wording import counted
 
@@ -27,7 +28,8 @@ class Score:
     `differs`: the two did not say the same, so that a right answer can tell them apart. `source` is None where nobody
     has said what is right and the worst is assumed. `drawn` is how the question came into the contest, `times` how
     often it, or a near-duplicate of it, was drawn. `judged` is the difference by the LM that stands beside people, None
-    where there is none; without `is_asked` people were not asked, and the scores are the judge's.
+    where there is none; without `is_asked` people were not asked, and the scores are the judge's. `highest` is
+    the most that the difference can be where people have said only which answer is wrong: the scores are the least.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -42,15 +44,24 @@ class Score:
     times: int = 1
     judged: float | None = None
     is_asked: bool = True
+    highest: float | None = None
 
     def __post_init__(self) -> None:
         for role, value in (("champion", self.champion), ("challenger", self.challenger)):
             if not 0.0 <= value <= 1.0:
                 raise ConfigInvalid(f"metric: example {self.example_id}: scored the {role} {value}, not within 0..1")
+        if self.highest is not None and not self.difference <= self.highest <= 1.0:
+            raise ConfigInvalid(f"metric: example {self.example_id}: no difference lies up to {self.highest}")
 
     @property
     def difference(self) -> float:
+        """What is known, or the least that it can be."""
         return self.challenger - self.champion
+
+    @property
+    def most(self) -> float:
+        """What is known, or the most that it can be."""
+        return self.difference if self.highest is None else self.highest
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,17 @@ class UnusableAnswers:
     challenger: Mapping[str, int]
     champion_only: int
     challenger_only: int
+
+    @classmethod
+    def of(cls, lacks: Sequence[tuple[Lack | None, Lack | None]]) -> UnusableAnswers:
+        """By what the answers of champion and challenger lack, question by question."""
+        return cls(
+            asked=len(lacks),
+            champion=dict(Counter(str(lack) for lack, _ in lacks if lack)),
+            challenger=dict(Counter(str(lack) for _, lack in lacks if lack)),
+            champion_only=sum(lack is not None and other is None for lack, other in lacks),
+            challenger_only=sum(lack is None and other is not None for lack, other in lacks),
+        )
 
 
 Unit = Literal["s", "USD", "tokens"]

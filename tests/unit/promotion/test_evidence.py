@@ -28,7 +28,6 @@ from argotune.promotion.evidence import (
     Evidence,
     Pair,
     Standing,
-    unusable,
     weigh,
 )
 from argotune.promotion.verdicts import UnusableAnswers
@@ -255,8 +254,8 @@ def test_answers_that_cannot_be_used_are_counted_of_each_version_with_silence():
         pair("t"),
     ]
     expected = UnusableAnswers(4, {"no content": 1, "cut off": 1}, {"cut off": 2}, 1, 1)
-    assert found(lacks).comparison.unusable == unusable(lacks) == expected
-    assert unusable([]) == UnusableAnswers(0, {}, {}, 0, 0)
+    assert found(lacks).comparison.unusable == expected
+    assert UnusableAnswers.of([]) == UnusableAnswers(0, {}, {}, 0, 0)
 
 
 # For any journal
