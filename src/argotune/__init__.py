@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from argotune.programs.agent_routing import AgentRoutingSignature
     from argotune.programs.modality_routing import ModalityRoutingModule, ModalityRoutingSignature
     from argotune.programs.query_analysis import QueryAnalysisSignature
+    from argotune.public_api.coordinator import OptimizationType, OptimizerCoordinator
+    from argotune.public_api.cross_modal_optimizer import CrossModalOptimizer
     from argotune.public_api.documented import (
         ConfigManager,
         ModalitySpanCollector,
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
         create_default_config_manager,
     )
     from argotune.public_api.modalities import QueryModality
+    from argotune.public_api.modality_optimizer import ModalityOptimizer
     from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
     from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
     from argotune.public_api.routing_experiences import RoutingExperience
@@ -44,12 +47,16 @@ __all__ = [
     "AdvancedRoutingOptimizer",
     "AgentRoutingSignature",
     "ConfigManager",
+    "CrossModalOptimizer",
     "Decision",
     "EnhancedQuery",
+    "ModalityOptimizer",
     "ModalityRoutingModule",
     "ModalityRoutingSignature",
     "ModalitySpanCollector",
     "ModelingContext",
+    "OptimizationType",
+    "OptimizerCoordinator",
     "QueryAnalysisSignature",
     "QueryModality",
     "RoutingConfigUnified",
@@ -74,13 +81,17 @@ _HOMES = {
     "AgentRoutingSignature": "programs.agent_routing",
     "ConfigManager": "public_api.documented",
     "create_default_config_manager": "public_api.documented",
+    "CrossModalOptimizer": "public_api.cross_modal_optimizer",
     "Decision": "serving.decision",
     "EnhancedQuery": "public_api.query_enhancer",
+    "ModalityOptimizer": "public_api.modality_optimizer",
     "ModalityRoutingModule": "programs.modality_routing",
     "ModalityRoutingSignature": "programs.modality_routing",
     "ModalitySpanCollector": "public_api.documented",
     "ModelingContext": "decisions.values",
     "open_serving": "serving.client",
+    "OptimizationType": "public_api.coordinator",
+    "OptimizerCoordinator": "public_api.coordinator",
     "QueryAnalysisSignature": "programs.query_analysis",
     "QueryModality": "public_api.modalities",
     "RoutingConfigUnified": "tenants.config",

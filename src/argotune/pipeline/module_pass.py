@@ -32,12 +32,14 @@ class Request:
     """Why the pipeline is asked to run. `group` ties the runs of one occasion together, e.g. a workflow's name: asked
     again for the same group, a finished module is reported and not run again. `is_training_forced` passes over what
     `decide` would skip because it is not worth its price; what cannot be judged is skipped all the same. `reach`:
-    traces that started so long ago are read again, those that earlier passes passed over too."""
+    traces that started so long ago are read again, those that earlier passes passed over too. `only`: of these programs
+    of the module alone there are runs; () of all. The module is due again at once then."""
 
     is_forced: bool = False
     is_training_forced: bool = False
     group: str = ""
     reach: timedelta | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,11 @@ def _done_for_group(this: Pass) -> tuple[Run, ...]:
 def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     programs = programs_of(this.config, this.module)
     collected = collect(this, [program.fields for program in programs])
+    asked = _asked(this, programs)
     if not this.id:
         pass_id = this.ports.new_id()
         in_turn(_taken(this), lambda: this.module_book.change(PassState, pass_id=pass_id))
-    runs, failures = _run_programs(this, programs, collected)
+    runs, failures = _run_programs(this, asked, collected)
     annotate(this, programs, collected.annotations)
     # Before the pass is closed: a crash here is made good by its rerun.
     keep_tally(this.store, this.tenant_id, this.now)
@@ -92,6 +93,12 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     _settle(this, collected, runs)
     failure = failures[0] if failures else None
     return ModuleReport(conditions, runs, failure, unreadable(this.tenant_id))
+
+
+def _asked(this: Pass, programs: Sequence[Program]) -> list[Program]:
+    """The programs of which there are to be runs; all of them where a pass that has begun is gone on with."""
+    only = this.request.only
+    return [program for program in programs if this.id or not only or program.name in only]
 
 
 def _run_programs(
@@ -142,10 +149,12 @@ def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], contests: S
 def _again_at(this: Pass, runs: Sequence[Run], contests: Sequence[Contest]) -> datetime | None:
     """When the module is due though nothing new came. A run that has to be repeated is, not at once, as it costs what
     the first one did; a contest after the next period where requests wait to be drawn or a judge was asked, else when
-    its days are over, and after a while where they are by a clock that is not believed."""
+    its days are over, and after a while where they are by a clock that is not believed; at once where the pass had runs
+    of some programs alone."""
     now, rules = this.now, this.config
     later = now + timedelta(hours=rules.decisions.look_again_hours)
     again = [later] if any(r.is_to_repeat for r in runs) else []
+    again += [now] if this.request.only else []
     for contest in contests:
         is_owed, last_day = contest.owes_answers or contest.wait_for_judge, contest.last_day(rules.contest.max_days)
         again.append(now if is_owed else last_day if last_day > now else later)

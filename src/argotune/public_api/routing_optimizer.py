@@ -98,21 +98,38 @@ class AdvancedRoutingOptimizer:
 
         Where a training is due it begins in the background. Raises ConfigInvalid that names the argument.
         """
-        told = self.learner.record(
-            inputs=self._inputs(query, entities, relationships, enhanced_query),
+        told = self.remember(
+            query=query,
+            entities=entities,
+            relationships=relationships,
+            enhanced_query=enhanced_query,
             chosen_agent=chosen_agent,
             routing_confidence=routing_confidence,
             search_quality=search_quality,
             agent_success=agent_success,
             processing_time=processing_time,
             user_satisfaction=user_satisfaction,
-            metadata=dict(metadata or {}),
+            metadata=metadata,
         )
         if self.learner.replay.total % PERSIST_EVERY == 0:
             await self._persist_data()
         if self.learner.is_training_due() and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run_optimization_step())
         return told.reward
+
+    def remember(
+        self,
+        *,
+        query: str,
+        entities: Sequence[Mapping[str, Any]],
+        relationships: Sequence[Mapping[str, Any]],
+        enhanced_query: str,
+        metadata: Mapping[str, Any] | None = None,
+        **told: Any,
+    ) -> RoutingExperience:
+        """Keep a decision with its outcome, as `record_routing_experience`; no file is written, no training begins."""
+        inputs = self._inputs(query, entities, relationships, enhanced_query)
+        return self.learner.record(inputs=inputs, metadata=dict(metadata or {}), **told)
 
     def _inputs(
         self, query: str, entities: Sequence[object], relationships: Sequence[object], enhanced_query: str

@@ -26,6 +26,11 @@ class TrainingDecisionModel:
         self._rules = rules or DecisionRules()
         self._advisor = Advisor(model) if model else None
 
+    @property
+    def by(self) -> str:
+        """Who decides: `rules`, or `model`."""
+        return "model" if self._advisor else "rules"
+
     def train(self, contexts: Sequence[ModelingContext], targets: Sequence[float]) -> NotLearned | None:
         """Learn from gains (in score, or True and False); None when it did, else why the rules go on.
 
@@ -90,6 +95,11 @@ class TrainingStrategyModel:
         self._rules = rules or DecisionRules()
         self._deciding = TrainingDecisionModel(self._rules)
         self._advisor = Advisor(model) if model else None
+
+    @property
+    def by(self) -> str:
+        """Who decides: `rules`, or `model`."""
+        return "model" if self._advisor else "rules"
 
     def select_strategy(self, context: ModelingContext) -> Strategy:
         """By the number of real examples; SKIP where the model in use, or else the rules, see no use in training."""

@@ -1,0 +1,126 @@
+"""ModalityOptimizer of "Optimization Module": the module `modality` of a tenant, one program a modality."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from argotune.data.field_types import as_text
+from argotune.errors import ConfigInvalid
+from argotune.pipeline.ports import Ports
+from argotune.public_api.modalities import QueryModality
+from argotune.public_api.module_optimizer import ModuleOptimizer
+from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
+from argotune.synthetic.source import ContentSource
+
+MODULE = "modality"
+
+
+class ModalityOptimizer:
+    """Runs the pipeline's passes over the module, and answers with what they trained.
+
+    `vespa_client` is where content for synthetic examples is (VespaBackend); None: where the tenant's config says. The
+    two training models are those that the document names, to be asked and taught by hand: passes ask the active
+    meta-model of the installation.
+    """
+
+    def __init__(
+        self,
+        tenant_id: str = "default",
+        model_dir: str | Path = "outputs/models/modality",
+        vespa_client: ContentSource | None = None,
+        *,
+        ports: Ports | None = None,
+    ) -> None:
+        """Nothing is opened before it is needed: by default what the environment names."""
+        self.tenant_id, self.model_dir = tenant_id, Path(model_dir)
+        self.training_decision_model = TrainingDecisionModel()
+        self.training_strategy_model = TrainingStrategyModel()
+        self._module = ModuleOptimizer(MODULE, tenant_id, self.model_dir, vespa_client, ports)
+
+    async def optimize_all_modalities(
+        self, lookback_hours: float = 24, min_confidence: float = 0.7
+    ) -> dict[QueryModality, dict[str, Any]]:
+        """A pass over all modalities, and what came of each, as `optimize_modality` tells it."""
+        found = await asyncio.to_thread(self._module.passed, (), lookback_hours, min_confidence, is_forced=False)
+        return {
+            modality: {"modality": modality.value, **found[_program(modality)].as_json()}
+            for modality in QueryModality
+            if _program(modality) in found
+        }
+
+    async def optimize_modality(
+        self,
+        modality: QueryModality,
+        lookback_hours: float = 24,
+        min_confidence: float = 0.7,
+        force_training: bool = False,
+    ) -> dict[str, Any]:
+        """A pass with a run of one modality alone. `force_training`: whether or not it is worth its price.
+
+        `training_result` has `status` and `validation_accuracy`, the share of the sealed examples that is answered
+        right, None without any; `reason` says why nothing was trained. What was trained serves once it has won its
+        contest. Raises NotFound for an unknown tenant, Conflict while another pass is at work, and what ports raise.
+        """
+        of = _program(modality)
+        found = await asyncio.to_thread(
+            self._module.passed, (of,), lookback_hours, min_confidence, is_forced=force_training
+        )
+        return {"modality": QueryModality(modality).value, **found[of].as_json()}
+
+    def train(self, modality: QueryModality, training_data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Tune a modality on labelled queries at hand: rows with `query` and `correct_agent`, and `context` if there is
+        any. What answers more of the held back ones right is what `predict_agent` uses until there is a champion."""
+        found = self._module.trained_on(
+            _program(modality), training_data, lambda row: {"agent": row.get("correct_agent")}
+        )
+        return {"modality": QueryModality(modality).value, **found.as_json()}
+
+    def predict_agent(
+        self, query: str, modality: QueryModality, query_features: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """The agent for a query, by the champion of the modality or else by what was trained last and has lost no
+        contest; None where nothing is trained, or the LM gives no usable answer. `query_features` are its context."""
+        inputs = {"query": query, "context": as_text(query_features) if query_features else ""}
+        found = self._module.answered(_program(modality), inputs)
+        if found is None:
+            return None
+        version, said = found
+        return {
+            "recommended_agent": said.answers["agent"],
+            "confidence": 0.5 if said.confidence is None else said.confidence,
+            "reasoning": f"version {version.id} chose it: {version.lineage.reason}",
+            "modality": QueryModality(modality).value,
+        }
+
+    def get_optimization_summary(self) -> dict[str, Any]:
+        """How often each modality was trained and when last, and how training is decided on."""
+        histories = {modality.value: self._module.history(_program(modality)) for modality in QueryModality}
+        known = {name: history for name, history in histories.items() if history and history.trainings}
+        return {
+            "tenant_id": self.tenant_id,
+            "total_modalities": len(known),
+            "meta_models": {
+                "training_decision_model": self.training_decision_model.by,
+                "training_strategy_model": self.training_strategy_model.by,
+            },
+            "modalities": {
+                name: {
+                    "training_count": history.trainings,
+                    "last_training": history.last_at.isoformat() if history.last_at else None,
+                    "promotions": history.promotions,
+                    "last_gain": history.last_gain,
+                }
+                for name, history in known.items()
+            },
+        }
+
+
+def _program(modality: QueryModality) -> str:
+    try:
+        return f"{MODULE}.{QueryModality(modality).value}"
+    except ValueError:
+        known = ", ".join(modality.value for modality in QueryModality)
+        raise ConfigInvalid(f"modality: {str(modality)[:80]!r} is none of {known}") from None
