@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from factories import make_experience
 from watched_store import FailsOnce, WatchedStore
 from world import filled, run_once
 
 from argotune.adapters.memory.store import MemoryStore
+from argotune.data.archive import ExperienceLog
 from argotune.errors import NotFound, Unavailable
 from argotune.pipeline.operations.removal import remove_tenant
 from argotune.runs.tallies import read_overview
@@ -42,6 +44,14 @@ def test_a_removed_tenant_leaves_nothing_but_its_share_in_the_sums() -> None:
     assert (overview.enabled, overview.disabled) == (0, 0)
     with pytest.raises(NotFound):
         remove_tenant(world.store, "acme", world.now)
+
+
+def test_what_was_read_of_an_enhancement_that_no_run_was_made_of_goes_too() -> None:
+    world, _ = filled(0)
+    read = make_experience(program="enhancement", inputs={"query": "the keynote"})
+    ExperienceLog(world.store, "acme").replace_experiences([read])
+    remove_tenant(world.store, "acme", world.now)
+    assert left_of(world.store, "acme") == []
 
 
 @pytest.mark.parametrize("at", ["experiences.routing", Collection.RUNS, Collection.TALLIES, Collection.CONFIG])

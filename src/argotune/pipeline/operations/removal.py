@@ -13,7 +13,7 @@ from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection
 from argotune.store.port import Store
 from argotune.store.records import find_all
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODALITIES, MODULES
+from argotune.tenants.config import MODALITIES, MODULES, OPTIONAL_MODULES
 
 
 def remove_tenant(store: Store, tenant_id: str, now: datetime) -> int:
@@ -36,7 +36,7 @@ def remove_tenant(store: Store, tenant_id: str, now: datetime) -> int:
 
 def _programs(store: Store, configs: Configs, tenant_id: str) -> Iterator[str]:
     """The names of programs of which something may be stored: what ships, what the config has, and what ever ran."""
-    yield from MODULES
+    yield from (*MODULES, *OPTIONAL_MODULES)
     yield from (f"modality.{modality}" for modality in MODALITIES)
     yield from (sums.program for sums in find_all(store, tenant_id, Collection.RUN_SUMS, ProgramSum))
     yield from (champion.program for champion in find_all(store, tenant_id, Collection.CHAMPIONS, Champion))
