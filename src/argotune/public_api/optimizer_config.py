@@ -26,14 +26,14 @@ _COUNTS = (
 class AdvancedOptimizerConfig:
     """What an AdvancedRoutingOptimizer goes by. Names and defaults are those of the document.
 
-    `learning_rate` and `batch_size` are of the calibration of confidences (stats/platt.py); `batch_size` is also how
-    many of the newest experiences are held against those before them. `experience_replay_size` experiences are kept.
-    `update_frequency`: experiences from one training to the next, from `min_experiences_for_training` on; a success
-    rate that fell by `performance_degradation_threshold` trains at once. `optimizer_strategy`: `adaptive`, or an
-    optimizer that is used from its threshold on; `force_optimizer` is always used. `enable_multi_stage`: bootstrap is
-    tuned beside the optimizer that was chosen, and the better one kept. From `bootstrap_threshold` examples on some are
-    held back to tell which is better. An `exploration_epsilon` is multiplied by `epsilon_decay` after each training,
-    down to `min_epsilon`.
+    `learning_rate` and `batch_size` are of the calibration of confidences (stats/platt.py); `batch_size` is also what
+    simba and mipro look at at a time, and how many of the newest experiences are held against those before them.
+    `experience_replay_size` experiences are kept. `update_frequency`: experiences from one training to the next, from
+    `min_experiences_for_training` on; a success rate that fell by `performance_degradation_threshold` trains at once.
+    `optimizer_strategy`: `adaptive`, or an optimizer that is used from its threshold on; `force_optimizer` is always
+    used. `enable_multi_stage`: bootstrap is tuned beside the optimizer that was chosen, and the better one kept. From
+    `bootstrap_threshold` examples on some are held back to tell which is better. An `exploration_epsilon` is multiplied
+    by `epsilon_decay` after each training, down to `min_epsilon`.
     """
 
     learning_rate: float = 0.001

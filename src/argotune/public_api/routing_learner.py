@@ -131,7 +131,14 @@ class RoutingLearner:
         lesson = digest([data_hash(examples), stages, list(self._policy.agents)])
         if lesson == state.lesson:
             return Tuned(None, why="nothing new to learn from")
-        found = self._policy.tuned(examples, stages, state.policy, seed=state.training_step, now=self._clock())
+        found = self._policy.tuned(
+            examples,
+            stages,
+            state.policy,
+            batch_size=self.config.batch_size,
+            seed=state.training_step,
+            now=self._clock(),
+        )
         self._change(lesson=lesson)
         return found
 

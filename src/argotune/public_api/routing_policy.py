@@ -20,7 +20,7 @@ from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.routing import programs
 from argotune.promotion.versions import Version
-from argotune.public_api.tuning import Tuned, Workbench, module_of, tuned
+from argotune.public_api.tuning import Tuned, Workbench, module_of, settings_of_batches, tuned
 from argotune.settings import read_settings
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
 
@@ -81,11 +81,13 @@ class RoutingPolicy:
         methods: Sequence[str],
         in_use: Version | None,
         *,
+        batch_size: int,
         seed: int,
         now: datetime,
     ) -> Tuned:
         """What the methods make of the examples. Raises Unavailable and its like."""
-        bench = Workbench(self._opened(self._limits), self._embedders, now, seed=seed)
+        settings = settings_of_batches(batch_size)
+        bench = Workbench(self._opened(self._limits), self._embedders, now, seed=seed, settings=settings)
         return tuned(self._program, examples, methods, in_use, bench)
 
     def answer(self, inputs: Mapping[str, str], version: Version | None) -> PolicyAnswer:

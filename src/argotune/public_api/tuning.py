@@ -7,7 +7,7 @@ people before anything serves, needs traces: what is tuned here is used by whoev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from argotune.programs.state import load
 from argotune.promotion.versions import Version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
+from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings, SimbaSettings
 
 WITHOUT_A_TEACHER = "bootstrap"
 """What tunes in the place of an optimizer that has instructions written, where nothing writes them."""
@@ -33,13 +34,20 @@ WITHOUT_A_TEACHER = "bootstrap"
 
 @dataclass(frozen=True)
 class Workbench:
-    """What tuning works with: LMs, embedders, the candidates that a search tries, seed and present time."""
+    """What tuning works with: LMs, embedders, the candidates that a search tries, seed, settings of the optimizers, and
+    the present time."""
 
     lms: LMs
     embedders: Embedders
     now: datetime
     max_iterations: int = 20
     seed: int = 0
+    settings: OptimizerSettings = field(default_factory=OptimizerSettings)
+
+
+def settings_of_batches(size: int) -> OptimizerSettings:
+    """Of the optimizers that measure candidates on a part of the examples at a time."""
+    return OptimizerSettings(simba=SimbaSettings(bsize=size), mipro=MiproSettings(minibatch_size=size))
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,7 @@ class _Tuning:
             train_ids=tuple(example.id for example in self._train),
             dev_ids=tuple(example.id for example in dev),
             test_ids=(),
+            settings=bench.settings.only({method}),
             data_hash=data_hash([*self._train, *dev]),
         )
         origin = Origin("", "", bench.now, installed_packages())

@@ -17,7 +17,9 @@ from world import ScriptedLMs
 
 from argotune import AdvancedOptimizerConfig, AdvancedRoutingOptimizer
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, NotFound, Unavailable
-from argotune.optimizers import OPTIMIZERS
+from argotune.optimizers import OPTIMIZERS, OptimizerChoice
+from argotune.pipeline.stages.train import Trained
+from argotune.public_api import tuning
 
 AGENTS = {"video": "finds videos", "text": "finds texts", "sum": "sums up"}
 WORDS = {"video": "footage clip film", "text": "paper report letter", "sum": "summary digest outline"}
@@ -171,6 +173,18 @@ def test_a_training_that_fails_leaves_the_policy_and_is_told(tmp_path: Path, cap
     assert learner.get_optimization_status()["last_training"]["why"] == "the LM is down"
     assert learner.learner.state.policy == policy
     assert "not trained: the LM is down" in caplog.text
+
+
+@pytest.mark.parametrize(("strategy", "setting"), [("simba", {"bsize": 8}), ("mipro", {"minibatch_size": 8})])
+def test_the_batch_size_is_also_that_of_the_optimizers_that_have_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, setting: dict[str, int]
+):
+    plans: list[Any] = []
+    monkeypatch.setattr(tuning, "train", lambda _program, plan, *_: plans.append(plan) or Trained(None))
+    monkeypatch.setattr(tuning._Tuning, "_runnable", lambda _self, method: method)
+    monkeypatch.setattr(tuning, "choose", lambda name, *_, **__: OptimizerChoice(name, "asked for"))
+    trained(tmp_path, AdvancedOptimizerConfig(batch_size=8, force_optimizer=strategy), n=50)
+    assert [plan.settings for plan in plans] == [{}, {strategy: setting}]
 
 
 def test_an_agent_that_comes_later_sets_the_policy_aside_until_the_next_training(tmp_path: Path):
