@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +67,7 @@ class AdvancedRoutingOptimizer:
         self.learner = RoutingLearner(self.config, tenant_id, policy, chance, clock)
         self.advanced_optimizer = self.learner.stages
         self._task: asyncio.Task[None] | None = None
+        self._writing = threading.Lock()
         self._load_stored_data()
 
     @property
@@ -211,7 +213,7 @@ class AdvancedRoutingOptimizer:
     def save_checkpoint(self, filepath: str | Path | None = None) -> Path:
         """Write all that is known as JSON, by default beside the experiences; where it lies. Raises ConfigInvalid."""
         path = Path(filepath) if filepath else self.storage_dir / "checkpoint.json"
-        save(path, self.learner.known)
+        self._write(path)
         return path
 
     def load_checkpoint(self, filepath: str | Path | None = None) -> None:
@@ -221,7 +223,11 @@ class AdvancedRoutingOptimizer:
 
     async def _persist_data(self) -> None:
         """Write all that is known into the experience file."""
-        await asyncio.to_thread(save, self._experience_file, self.learner.known)
+        await asyncio.to_thread(self._write, self._experience_file)
+
+    def _write(self, path: Path) -> None:
+        with self._writing:  # so that what is known last is written last
+            save(path, self.learner.known)
 
     @property
     def _experience_file(self) -> Path:

@@ -21,9 +21,10 @@ def save(path: Path, value: BaseModel) -> None:
     text = to_record("", "", value).text
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as written:
-            written.write(text.encode("utf-8", "surrogatepass"))
-        os.replace(written.name, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            beside = Path(folder) / path.name
+            beside.write_bytes(text.encode("utf-8", "surrogatepass"))
+            os.replace(beside, path)
     except OSError as error:
         raise ConfigInvalid(f"{str(path)!r} cannot be written: {error.strerror}") from error
 

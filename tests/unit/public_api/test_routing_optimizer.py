@@ -279,6 +279,17 @@ def test_a_damaged_checkpoint_is_named_and_changes_nothing(tmp_path: Path, damag
         optimizer(tmp_path)
 
 
+def test_a_place_that_takes_no_file_is_named_and_nothing_is_left_there(tmp_path: Path):
+    learner = optimizer(tmp_path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ConfigInvalid, match=r"c\.json' cannot be written: "):
+        learner.save_checkpoint(tmp_path / "file" / "c.json")
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    with pytest.raises(ConfigInvalid, match="folder' cannot be written: "):
+        learner.save_checkpoint(tmp_path / "folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
 def test_a_checkpoint_of_another_tenant_or_none_is_refused(tmp_path: Path):
     path = trained(tmp_path).save_checkpoint()
     with pytest.raises(ConfigInvalid, match="is of 'default', this is 'globex'"):
