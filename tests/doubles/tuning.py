@@ -73,5 +73,19 @@ def tuned(config: RoutingConfigUnified, method: str) -> Any:
     return dump(OPTIMIZERS[method].compile(given)), lms.task.calls.count, _told(asked)
 
 
+def taught(config: RoutingConfigUnified, method: str) -> Any:
+    """The program that a method makes of a label of each kind, where an LM answers requests that nobody labelled."""
+    few = [each for each in examples(THINGS[:1]) if WORDS[each.agent][0].format(THINGS[0]) == each.query]
+    asked = [dspy.Example(each.inputs().toDict()).with_inputs(*each.inputs().keys()) for each in examples(THINGS[1:5])]
+    lms = scripted_lms(_by_phrase, None)
+    given = task(lms, train=few, dev=[], settings=config.optimizers, unlabelled=asked)
+    return dump(OPTIMIZERS[method].compile(given)), lms.task.calls.count
+
+
+def _by_phrase(inputs: Any, _labels: Any, _demos: Any) -> str:
+    words = {phrase.split()[0]: agent for agent, phrases in WORDS.items() for phrase in phrases}
+    return words[inputs["query"].split()[0]]
+
+
 def _told(asked: Calls) -> Any:
     return asked.count, asked.temperatures

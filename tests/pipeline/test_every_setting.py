@@ -29,7 +29,7 @@ from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from tuning import tuned
+from tuning import taught, tuned
 from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
@@ -594,6 +594,8 @@ CONFIG = [
     Row("optimizers.copro.init_temperature", 0.5, partial(tuned, method="copro"), SHORT),
     Row("optimizers.labeled.k", 5, partial(tuned, method="labeled"), SHORT),
     Row("optimizers.nearest.k", 2, partial(tuned, method="nearest"), SHORT),
+    Row("optimizers.student.tutor_queries", 7, partial(taught, method="student")),
+    Row("optimizers.student.tutor_weight", 0.01, partial(taught, method="student")),
     Row("lm.task_model", "openai/two", asks),
     Row("lm.teacher_model", "openai/three", asks),
     Row("lm.api_base", "http://127.0.0.1:9/v1", asks, {"lm.max_retries": 0}),

@@ -66,6 +66,7 @@ FILLED_ATTRIBUTE = "routing.enhancement.filled"
 
 RESERVED = frozenset(
     {"tenant_id", "program", "program_version", "propensity", "greedy_answers", "confidence", "processing_time"}
+    | {"answered_by"}
     | {"agent_success", "search_quality", "user_satisfaction"}
 )
 """Attributes `routing.<name>` that no field of a program can have: they say something else already."""

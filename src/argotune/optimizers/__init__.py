@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from argotune.optimizers import bootstrap, copro, gepa, labeled, mipro, nearest, random_search, simba
+from argotune.optimizers import (
+    bootstrap,
+    copro,
+    gepa,
+    labeled,
+    mipro,
+    nearest,
+    random_search,
+    simba,
+    student,
+)
 from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose_from
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
@@ -18,6 +28,10 @@ def _once(_asked: int, _settings: OptimizerSettings) -> int:
     return 1
 
 
+def _none(_settings: OptimizerSettings) -> int:
+    return 0
+
+
 def _optimizer(
     name: MethodName,
     compile: Compile,
@@ -28,9 +42,23 @@ def _optimizer(
     uses_weights: bool = False,
     chooses: bool = False,
     shows_as_is: bool = False,
+    needs_closed_sets: bool = False,
+    unlabelled: Callable[[OptimizerSettings], int] = _none,
+    also: Sequence[str] = (),
 ) -> Optimizer:
-    guard = guarded(name, compile)
-    return Optimizer(name, min_examples, needs_writer, guard, iterations, uses_weights, chooses, shows_as_is)
+    return Optimizer(
+        name=name,
+        min_examples=min_examples,
+        needs_writer=needs_writer,
+        compile=guarded(name, compile),
+        iterations=iterations,
+        uses_weights=uses_weights,
+        chooses=chooses,
+        shows_as_is=shows_as_is,
+        needs_closed_sets=needs_closed_sets,
+        unlabelled=unlabelled,
+        also=frozenset(also),
+    )
 
 
 _ALL = (
@@ -57,6 +85,15 @@ _ALL = (
     _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations, chooses=True),
     _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True, shows_as_is=True),
     _optimizer("nearest", nearest.compile, min_examples=8, shows_as_is=True),
+    _optimizer(
+        "student",
+        student.compile,
+        min_examples=10,
+        uses_weights=True,
+        needs_closed_sets=True,
+        unlabelled=student.unlabelled,
+        also=["nearest"],
+    ),
 )
 
 OPTIMIZERS: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
@@ -71,11 +108,15 @@ def choose(
     rules: DecisionRules | None = None,
     *,
     shows_examples: bool = True,
+    is_closed: bool = True,
+    different_answers: int | None = None,
 ) -> OptimizerChoice | Unfit:
     """What to run: `preferred`, or by size and accuracy where it is `auto`; an Unfit says what is missing.
-    `shows_examples`: a predictor of the program can show an example as it is.
+    `shows_examples`, `is_closed` and `different_answers` are those of a Situation.
 
     Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
     """
-    situation = Situation(n_train, accuracy, has_writer, rules or DecisionRules(), shows_examples)
+    situation = Situation(
+        n_train, accuracy, has_writer, rules or DecisionRules(), shows_examples, is_closed, different_answers
+    )
     return choose_from(OPTIMIZERS, preferred, situation)

@@ -30,13 +30,16 @@ class Unfit:
 @dataclass(frozen=True)
 class Situation:
     """What `auto` looks at. `accuracy` is the champion's, in 0..1, None when nobody measured it. `shows_examples`: a
-    predictor of the program can show an example as it is."""
+    predictor of the program can show an example as it is. `is_closed`: all of its answers are from closed sets.
+    `different_answers` are those of the training examples, None where more may come."""
 
     n_train: int
     accuracy: float | None
     has_writer: bool
     rules: DecisionRules
     shows_examples: bool = True
+    is_closed: bool = True
+    different_answers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,10 @@ def _missing(optimizer: Optimizer, situation: Situation) -> str | None:
     if situation.n_train < optimizer.min_examples:
         needed = counted(optimizer.min_examples, "training example")
         return f"{optimizer.name} needs {needed}, {situation.n_train} are here"
+    if optimizer.needs_closed_sets and not situation.is_closed:
+        return f"{optimizer.name} answers from closed sets only, and an answer of the program is free text"
+    if optimizer.needs_closed_sets and situation.different_answers == 1:
+        return f"{optimizer.name} needs two different answers to learn from: all training examples have the same"
     if optimizer.shows_as_is and not situation.shows_examples:
         return (
             f"{optimizer.name} shows examples as they are, and no predictor of the program has both an input and an "

@@ -30,6 +30,10 @@ class TrainingTask:
 
     `max_iterations` is how many candidate programs the method may try. `weights` are those of `train`, in 0..1; none
     means that all count alike. `settings` are the tenant's of every method.
+
+    `unlabelled` are recent requests that nobody labelled, as many as the method asks for at most: none that is or may
+    become a test example. `tutor` is the best program so far that asks an LM, None where there is none but the
+    program as written. `notes` are what a method has to say of its result, for people: it adds to them.
     """
 
     program: Program
@@ -42,6 +46,9 @@ class TrainingTask:
     max_iterations: int
     weights: Sequence[float] = ()
     settings: OptimizerSettings = field(default_factory=OptimizerSettings)
+    unlabelled: Sequence[dspy.Example] = ()
+    tutor: dspy.Module | None = None
+    notes: list[str] = field(default_factory=list)
 
     @property
     def choosing(self) -> list[dspy.Example]:
@@ -66,6 +73,8 @@ class Optimizer:
     `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows. `chooses`: it
     compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py). `shows_as_is`: all that
     it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
+    `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled` tells how many requests
+    without a label it has use for, by a tenant's settings; `also` names methods whose settings it follows, too.
     """
 
     name: str
@@ -76,6 +85,9 @@ class Optimizer:
     uses_weights: bool
     chooses: bool
     shows_as_is: bool
+    needs_closed_sets: bool = False
+    unlabelled: Callable[[OptimizerSettings], int] = lambda _settings: 0
+    also: frozenset[str] = frozenset()
 
 
 def bare_student(task: TrainingTask) -> dspy.Module:

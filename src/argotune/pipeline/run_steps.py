@@ -40,6 +40,7 @@ from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, installed_packages, train
 from argotune.pipeline.standing import judge_beside_people
+from argotune.pipeline.unlabelled import beside_labels, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
@@ -132,7 +133,7 @@ class Work:
             RunState.PLANNED,
             context=context,
             decision=decision,
-            plan=found.plan,
+            plan=with_unlabelled(self._this, self._program, self._data, found.plan),
             champion=now.version.id,
             champion_tag=now.tag,
             counts={**self.run.counts, **aside},
@@ -157,6 +158,7 @@ class Work:
             is_forced=self._this.request.is_training_forced,
             by_preference=self._program.is_by_preference,
             shows_examples=self._program.shows_examples,
+            is_closed=self._program.is_closed,
             model=self._model(),
         )
 
@@ -178,6 +180,7 @@ class Work:
         assert plan is not None
         assert self.run.champion is not None
         origin = Origin(self.run.champion, self.run.id, at, installed_packages())
+        beside = beside_labels(self._this, self._program, plan, self.run.champion)
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
         try_metric(self._program, [*examples, *dev])
         made = self._synthesized(plan)
@@ -187,7 +190,7 @@ class Work:
         by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
-                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedders, origin)
+                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedders, origin, beside)
                 better = enhance(self._this, by.program, plan, found.version, self._data, lms)
         except BudgetSpent as error:
             return self._skip(str(error))
@@ -257,6 +260,7 @@ class Work:
             opened_at=now,
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
+            seen_spans=plan.unlabelled,
             sealed_ids=self._sealed(plan),
             judge=self._judge(level),
         )
@@ -330,20 +334,13 @@ class Work:
     def _to_report(self) -> Reported:
         """What the challenger was trained and chosen on, and what judged it."""
         contest = self._this.contests.contest(self.run.contest or "")
-        trained = self.run if self.run.plan else self._trainer(contest.id)
+        trained = self.run if self.run.plan else self._book.known_run(contest.id)
         ids = dict.fromkeys((*contest.seen_ids, *contest.sealed_ids, *contest.judged))
         examples = self._data.pick(ids)
         if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
             made = self._kept_synthetic(contest.id)
             examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))
         return Reported(trained or self.run, contest, examples, self._program.typed_fields)
-
-    def _trainer(self, id: str) -> Run | None:
-        """The run that trained the challenger, None where it was forgotten or cannot be read."""
-        try:
-            return self._book.run(id)
-        except (Corrupt, NotFound):
-            return None
 
     def _end_unmeasured(self, why: str, **changes: Any) -> None:
         self._skip(why, is_to_repeat=True, **changes)

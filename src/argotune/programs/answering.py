@@ -8,22 +8,26 @@ from dataclasses import dataclass
 import dspy
 
 from argotune.lm.port import LMs
+from argotune.programs.cascade import BY_LM
 from argotune.programs.enhanced import NOTHING_FILLED, Filling, filling_of
 from argotune.programs.failures import missed
-from argotune.programs.prediction import answers_of, confidence_of, lack_in, returned
+from argotune.programs.prediction import answers_of, confidence_of, is_by_student, lack_in, returned
 from argotune.programs.program import Program
+from argotune.programs.student import BY_STUDENT
 from argotune.programs.unmetered import SeesOwnLMs
 
 
 @dataclass(frozen=True)
 class ProgramAnswer:
     """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be "".
-    `filling` is what an enhancement filled in, and nothing where the version has none."""
+    `filling` is what an enhancement filled in, and nothing where the version has none. `by` says who
+    gave them: a student, without an LM, or an LM program."""
 
     answers: dict[str, str]
     confidence: float | None
     lack: str = ""
     filling: Filling = NOTHING_FILLED
+    by: str = BY_LM
 
 
 def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> ProgramAnswer:
@@ -38,8 +42,9 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             return ProgramAnswer(dict.fromkeys(program.fields.answers, ""), None, missed(error)[1])
     answers = answers_of(program, prediction)
-    lack = _lack(program, prediction, answers)
-    return ProgramAnswer(answers, confidence_of(prediction), lack, filling_of(prediction))
+    filling, lack = filling_of(prediction), _lack(program, prediction, answers)
+    by = BY_STUDENT if is_by_student(program, prediction) else BY_LM
+    return ProgramAnswer(answers, confidence_of(prediction), lack, filling, by)
 
 
 def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> str:

@@ -17,6 +17,7 @@ from argotune.errors import ArgotuneError
 from argotune.lm.lack import Lack
 from argotune.programs.failures import stopping_error
 from argotune.programs.program import Program
+from argotune.programs.student import BY_STUDENT
 
 
 def returned(program: Program, module: dspy.Module, inputs: Mapping[str, object]) -> dspy.Prediction:
@@ -109,6 +110,11 @@ def lack_in(program: Program, prediction: dspy.Prediction, answers: Mapping[str,
         return None
     is_outside = any(labels is not None and answers[name] not in labels for name, labels in fields.answers.items())
     return Lack.OUTSIDE if is_outside else Lack.FORM
+
+
+def is_by_student(program: Program, prediction: dspy.Prediction) -> bool:
+    """Whether it was made without an LM."""
+    return "by" not in program.fields.answers and prediction.get("by") == BY_STUDENT
 
 
 def confidence_of(prediction: dspy.Prediction) -> float | None:

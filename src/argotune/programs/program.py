@@ -76,6 +76,11 @@ class Program:
         """The fields with their types, which those that somebody else wrote down may lack."""
         return self.fields if self.fields.types else replace(self.fields, types=types_of(self.build()))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether each of its answers is from a closed set."""
+        return all(self.fields.answers.values())
+
     @cached_property
     def asks_for_labels_alone(self) -> bool:
         """Whether an LM that scores labels, and writes nothing, can answer all of it: every output of every predictor

@@ -17,12 +17,14 @@ from dspy.predict.predict import serialize_object
 
 from argotune.data.field_types import as_plain
 from argotune.errors import Corrupt, ProgramChanged
+from argotune.programs.cascade import Cascade, Trust, familiar_state, read_familiar
 from argotune.programs.embedder import Embedder, Embedders, refuse_changed
 from argotune.programs.enhanced import Enhanced, fillable
 from argotune.programs.enhancement import Enhancement
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
+from argotune.programs.student import Student, read_student, student_state, student_text
 
 
 def dump(module: dspy.Module) -> dict[str, Any]:
@@ -37,6 +39,16 @@ def dump(module: dspy.Module) -> dict[str, Any]:
         }
     if isinstance(module, Enhanced):
         return {"kind": "enhanced", "enhancer": dump(module.enhancer), "program": dump(module.program)}
+    if isinstance(module, Student):
+        return student_state(module)
+    if isinstance(module, Cascade):
+        return {
+            "kind": "cascade",
+            "student": student_state(module.student),
+            "program": dump(module.program),
+            "familiar": familiar_state(module.familiar),
+            **vars(module.trust),
+        }
     predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
     return {"kind": "plain", "predictors": predictors}
 
@@ -67,6 +79,12 @@ def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> d
     if state["kind"] == "enhanced":
         inner = _load(program, state["program"], embedders)
         return Enhanced(restored(Enhancement(), state["enhancer"], "enhancement"), inner, fillable(program))
+    if state["kind"] == "student":
+        return read_student(state, embedders)
+    if state["kind"] == "cascade":
+        student, familiar = read_student(state["student"], embedders), read_familiar(state["familiar"])
+        trust = Trust(float(state["threshold"]), str(state["why"]))
+        return Cascade(student, _load(program, state["program"], embedders), familiar, trust)
     return restored(program.build(), state, program.name)
 
 
@@ -116,6 +134,11 @@ def _as_stored(value: Any) -> Any:
     return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=as_plain))
 
 
+def learns_numbers(state: Mapping[str, Any]) -> bool:
+    """Whether examples went into numbers, of which nobody can tell what they hold of one."""
+    return state["kind"] in ("student", "cascade")
+
+
 def prompts(state: Mapping[str, Any]) -> dict[str, str]:
     """What people compare between versions: per predictor its instructions and demonstrations, as text."""
     if state["kind"] == "retrieved":
@@ -125,6 +148,11 @@ def prompts(state: Mapping[str, Any]) -> dict[str, str]:
     if state["kind"] == "enhanced":
         asked_before = {f"enhancer.{name}": text for name, text in prompts(state["enhancer"]).items()}
         return {**asked_before, **prompts(state["program"])}
+    if state["kind"] == "student":
+        return {"student": student_text(state)}
+    if state["kind"] == "cascade":
+        threshold = f"The student answers from a confidence of {state['threshold']:.3g} on: {state['why']}"
+        return {**prompts(state["program"]), "student": student_text(state["student"]), "threshold": threshold}
     return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
 
 

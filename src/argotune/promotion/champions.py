@@ -10,6 +10,9 @@ from argotune.programs.state import dump
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Lineage, Version, new_version
 
+UNTUNED = "none"
+"""In the place of an optimizer: the program as its author wrote it."""
+
 
 @dataclass(frozen=True)
 class ServingVersion:
@@ -29,7 +32,7 @@ def untuned(program: Program, now: datetime) -> Version:
     lineage = Lineage(
         parent=None,
         data_hash="",
-        optimizer="none",
+        optimizer=UNTUNED,
         reason="the program as written",
         seed=0,
         lms={},

@@ -45,16 +45,20 @@ NEXT: dict[ContestState, frozenset[ContestState]] = {
 """Which state may follow which."""
 
 
+_UNTOLD = {"seen_ids", "seen_spans", "sealed_ids", "judged", "champion_tag", "outlook"}
+
+
 class Contest(StoredValue):
     """One challenger against the version that it has to beat.
 
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
     `spent` what it has spent when it has ended (stats/significance.py). `seen_ids` are the examples that training and
-    choosing could see, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last
-    pass: the examples that `judged`, pairs of `answers`, on how many of these both `differ`, how many requests were
-    `drawn` (silent ones too), the natural logarithm of its wealth, the spans that `wait` to be labelled in the order in
-    which they were drawn, and the run that it was `judged_by`, "" before the first. `cut_short`: which limit ended the
-    asking of the last pass. `is_plain`: it was not refuted that the metric gives equal answers equal scores.
+    choosing could see, `seen_spans` requests without a label that it could, `sealed_ids` the test examples that it
+    opens. The other fields are how it stands after the last pass: the examples that `judged`, pairs of `answers`, on
+    how many of these both `differ`, how many requests were `drawn` (silent ones too), the natural logarithm of its
+    wealth, the spans that `wait` to be labelled in the order in which they were drawn, and the run that it was
+    `judged_by`, "" before the first. `cut_short`: which limit ended the asking of the last pass. `is_plain`: it was not
+    refuted that the metric gives equal answers equal scores.
     `judge` stands beside people, None: they decide alone; what `wait_for_judge` it has not said anything of yet.
     """
 
@@ -68,6 +72,7 @@ class Contest(StoredValue):
     level: Annotated[float, Field(gt=0, lt=1)]
     seen_ids: tuple[str, ...]
     sealed_ids: tuple[str, ...]
+    seen_spans: tuple[str, ...] = ()
     state: ContestState = ContestState.OPEN
     why: str = ""
     who: str = ""
@@ -112,7 +117,7 @@ class Contest(StoredValue):
         """For programs. The ids of examples are counted: they say nothing to anybody."""
         ahead = self.outlook
         return {
-            **self.model_dump(mode="json", exclude={"seen_ids", "sealed_ids", "judged", "champion_tag", "outlook"}),
+            **self.model_dump(mode="json", exclude=_UNTOLD),
             "sentence": self.sentence,
             "seen": len(self.seen_ids),
             "sealed": len(self.sealed_ids),

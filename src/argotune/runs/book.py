@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from argotune.errors import Conflict, NotFound
+from argotune.errors import Conflict, Corrupt, NotFound
 from argotune.lm.meter import Spent
 from argotune.runs.run import NEXT, Run, RunState
 from argotune.runs.sums import ProgramSum, RunSummary, sums_of
@@ -129,6 +129,13 @@ class RunBook:
         if run is None:
             raise NotFound(f"run: tenant {self.tenant_id!r} has no run {id!r}")
         return run
+
+    def known_run(self, id: str) -> Run | None:
+        """None for a run that was forgotten or cannot be read."""
+        try:
+            return self.run(id)
+        except (Corrupt, NotFound):
+            return None
 
     def runs(self, *, group: str | None = None, since: datetime | None = None) -> list[Run]:
         """All runs that can be read, oldest first."""

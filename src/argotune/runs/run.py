@@ -48,6 +48,7 @@ class Plan(StoredValue):
 
     `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
     `settings` are those of the optimizers that the tenant has set to other values than the defaults.
+    `unlabelled` are spans of requests without a label, whose answers by an LM program may teach.
     """
 
     optimizer: str
@@ -62,6 +63,7 @@ class Plan(StoredValue):
     synthetic_count: int = 0
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     enhancement: str = "auto"
+    unlabelled: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:

@@ -179,6 +179,7 @@ class Serving:
             effort=measured.effort,
             model=served.lms.names.get("task", ""),
             greedy=said.greedy,
+            by=found.by,
         )
 
     def status(self) -> ServingStatus:

@@ -23,7 +23,8 @@ class Decision:
     `lack` says why the answers cannot be used (an LM that refused the question or wrote nothing usable, a program that
     failed): the application does without then. "" where they can. `effort` is what its LM calls took, `model` the LM.
     `filled` names the inputs that the version's query enhancement filled in, whose `texts` are what it said; `unfilled`
-    says why it filled in nothing though something was missing, "" where that is not so.
+    says why it filled in nothing though something was missing, "" where that is not so. `by` says whether an LM was
+    asked at all: `lm`, or `student`.
     """
 
     tenant_id: str
@@ -41,6 +42,7 @@ class Decision:
     greedy: Mapping[str, str] | None = None
     filled: tuple[str, ...] = ()
     unfilled: str = ""
+    by: str = "lm"
 
     @property
     def is_answered(self) -> bool:
@@ -69,6 +71,7 @@ class Decision:
             "routing.confidence": self.confidence,
             "routing.propensity": self.propensity,
             GREEDY: None if self.greedy is None else as_text(self.greedy),
+            "routing.answered_by": self.by,
             "routing.processing_time": self.processing_time_s,
             **{attribute_names(name)[0]: value for name, value in self.texts.items()},
             FILLED_ATTRIBUTE: ",".join(self.filled) or None,

@@ -32,7 +32,7 @@ OPTIONAL_MODULES = ("enhancement",)
 """Those that ship and a tenant names itself in `modules`. They run beside its own programs."""
 
 
-MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest"]
+MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest", "student"]
 
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 """The optimizers that ship. Their list lies in a room above, which this one does not import: a test compares both."""
@@ -72,7 +72,7 @@ class RewardWeights(_Config):
     """Weights of the reward (documentation "Optimization Module", AdvancedOptimizerConfig).
 
     A reward is what an example counts in training that was labelled by its outcome. Optimizers that draw examples to
-    show look at it (bootstrap, random_search, mipro, labeled); simba, gepa, copro and nearest do not.
+    show look at it (bootstrap, random_search, mipro, labeled), and student; simba, gepa, copro and nearest do not.
     """
 
     search_quality_weight: float = Field(0.4, ge=0, le=1)

@@ -117,6 +117,15 @@ class NearestSettings(_Settings):
     k: int = Field(4, ge=1, le=200, description="training examples that a question is shown with")
 
 
+class StudentSettings(_Settings):
+    """Linear models on sentence vectors; of the student in a cascade too."""
+
+    tutor_queries: int = Field(
+        200, ge=0, le=10_000, description="unlabelled requests that an LM program answers for it to learn from"
+    )
+    tutor_weight: float = Field(0.5, gt=0, le=1, description="what such an answer counts; a label of a person: 1")
+
+
 class OptimizerSettings(_Settings):
     """The section `optimizers` of a tenant's config."""
 
@@ -128,6 +137,7 @@ class OptimizerSettings(_Settings):
     copro: CoproSettings = Field(default_factory=CoproSettings)
     labeled: LabeledSettings = Field(default_factory=LabeledSettings)
     nearest: NearestSettings = Field(default_factory=NearestSettings)
+    student: StudentSettings = Field(default_factory=StudentSettings)
 
     def only(self, methods: set[str]) -> dict[str, JsonValue]:
         """What is set of these methods to another value than the default: JSON, and equal for equal settings."""

@@ -69,6 +69,19 @@ def test_refusal_says_what_is_lacking(name: str, n_train: int, has_writer: bool,
     assert refusal.reason.startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("of", "sentence"),
+    [
+        ({"is_closed": False}, "student answers from closed sets only, and an answer of the program is free text"),
+        ({"different_answers": 1}, "student needs two different answers to learn from"),
+    ],
+)
+def test_a_student_is_refused_what_it_cannot_answer_or_learn(of: dict, sentence: str):
+    refusal = choose("student", 64, None, NONE, **of)
+    assert isinstance(refusal, Unfit)
+    assert refusal.reason.startswith(sentence)
+
+
 def test_unknown_name_is_refused_with_the_list():
     with pytest.raises(ConfigInvalid, match="preferred_optimizer: 'grpo' is not one of auto, bootstrap, random_search"):
         choose("grpo", 100, None, WRITER)

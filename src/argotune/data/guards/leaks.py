@@ -56,12 +56,10 @@ def _questions(state: Mapping[str, Any], inputs: Iterable[str]) -> Iterator[str]
 def _demos(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     if state["kind"] == "retrieved":
         yield from ({**example["inputs"], **example["answers"]} for example in state["examples"])
-        yield from _demos(state["program"])
-    elif state["kind"] == "enhanced":
-        yield from (*_demos(state["enhancer"]), *_demos(state["program"]))
-    else:
-        for predictor in state["predictors"].values():
-            yield from predictor["demos"]
+    for inner in _inner(state):
+        yield from _demos(inner)
+    for predictor in state.get("predictors", {}).values():
+        yield from predictor["demos"]
 
 
 def _written(state: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
@@ -72,12 +70,14 @@ def _written(state: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
 
 
 def _instructions(state: Mapping[str, Any]) -> Iterator[str]:
-    if state["kind"] == "enhanced":
-        yield from _instructions(state["enhancer"])
-    if state["kind"] in ("retrieved", "enhanced"):
-        yield from _instructions(state["program"])
-    else:
-        yield from (predictor["instructions"] for predictor in state["predictors"].values())
+    for inner in _inner(state):
+        yield from _instructions(inner)
+    yield from (predictor["instructions"] for predictor in state.get("predictors", {}).values())
+
+
+def _inner(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The programs that a version is made of. One that is numbers holds no text."""
+    return [state[name] for name in ("enhancer", "program") if name in state]
 
 
 def _near_questions(asked: Collection[str], questions: Iterable[str]) -> set[str]:

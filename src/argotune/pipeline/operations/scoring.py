@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from argotune.data.examples import Example
 from argotune.data.guards.leaks import leaks
 from argotune.data.splitting import Split
+from argotune.errors import Corrupt, NotFound
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
@@ -17,8 +19,9 @@ from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
-from argotune.programs.state import load
+from argotune.programs.state import learns_numbers, load
 from argotune.promotion.champions import serving_version
+from argotune.promotion.versions import Version
 from argotune.tenants.catalog import Configs
 
 
@@ -41,8 +44,8 @@ def champion_scores(ports: Ports, tenant_id: str, module: str) -> list[DevScore]
 
 def dev_scores(this: Pass) -> list[DevScore]:
     """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
-    What a champion holds in its demonstrations or instructions tells nothing of it and is left out. The sealed test
-    split is not opened."""
+    What a champion holds in its demonstrations or instructions, or has made numbers of, tells nothing of it and is left
+    out. The sealed test split is not opened."""
     lms = this.ports.lms.open(this.config.lm, Meter(this.config.budget), NothingKept())
     return [_dev_score(this, program, lms) for program in programs_of(this.config, this.module)]
 
@@ -51,7 +54,7 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
     champion, ports = serving_version(this.registry, program, this.now).version, this.ports
     stored = this.archive.examples(program.name)
     known: list[Example] = [example for example in stored if example.split is Split.DEV]
-    held = frozenset(leaks(champion.state, known))
+    held = _learned_by_heart(this, champion, known)
     dev = [example for example in known if example.id not in held]
     if not dev:
         return DevScore(program.name, champion.id, 0, None)
@@ -62,3 +65,15 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
         module, program, [to_dspy(program, e) for e in dev], lms, lambda done, n: ports.progress(what, done, n)
     )
     return DevScore(program.name, champion.id, len(dev), sum(row.score for row in rows) / len(rows))
+
+
+def _learned_by_heart(this: Pass, champion: Version, known: Sequence[Example]) -> frozenset[str]:
+    """The examples whose answers the champion may know. Of what numbers hold of an example nothing can be read, so all
+    that its contest says it could see counts."""
+    held = frozenset(leaks(champion.state, known))
+    if not learns_numbers(champion.state) or not champion.lineage.run_id:
+        return held
+    try:
+        return held.union(this.contests.contest(champion.lineage.run_id).seen_ids)
+    except (NotFound, Corrupt):
+        return frozenset(example.id for example in known)

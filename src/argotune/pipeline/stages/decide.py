@@ -46,7 +46,8 @@ class DecisionInputs:
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
     where the rules decide; `level` is what the
     next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first.
-    `shows_examples`: a predictor of the program can show an example as it is."""
+    `shows_examples`: a predictor of the program can show an example as it is. `is_closed`: all of its answers are from
+    closed sets."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -61,6 +62,7 @@ class DecisionInputs:
     is_forced: bool = False
     by_preference: bool = False
     shows_examples: bool = True
+    is_closed: bool = True
     model: DecisionModel | None = None
 
 
@@ -160,8 +162,16 @@ def _out_of_reach(inputs: DecisionInputs, ahead: Outlook) -> str:
 def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
     rules = inputs.config.decisions
     n_train = inputs.context.real_sample_count + _synthetic_count(inputs)
-    accuracy, can_show = inputs.data.accuracy, inputs.shows_examples
-    return choose(optimizer, n_train, accuracy, inputs.has_writer, rules, shows_examples=can_show)
+    return choose(
+        optimizer,
+        n_train,
+        inputs.data.accuracy,
+        inputs.has_writer,
+        rules,
+        shows_examples=inputs.shows_examples,
+        is_closed=inputs.is_closed,
+        different_answers=None if _synthetic_count(inputs) else len(inputs.data.sums.labels) or None,
+    )
 
 
 def _synthetic_count(inputs: DecisionInputs) -> int:
@@ -205,7 +215,7 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         reason=reason + _unused_reward(config, action.optimizer),
         seed=inputs.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations, config.optimizers),
-        settings=config.optimizers.only({action.optimizer}),
+        settings=config.optimizers.only({action.optimizer, *OPTIMIZERS[action.optimizer].also}),
         train_ids=(),
         dev_ids=(),
         test_ids=(),

@@ -309,8 +309,10 @@ class _Gathering:
     @cached_property
     def _seen(self) -> NearTexts:
         """What training and choosing of the challenger could see."""
-        examples = self._data.pick(self._contest.seen_ids)
-        return NearTexts({normalised(query_of(example.inputs)): "seen" for example in examples})
+        asked = [example.inputs for example in self._data.pick(self._contest.seen_ids)]
+        found = (self._this.archive.experience(self._program.name, id) for id in self._contest.seen_spans)
+        asked += [experience.inputs for experience in found if experience]
+        return NearTexts({normalised(query_of(inputs)): "seen" for inputs in asked})
 
     @property
     def _since(self) -> datetime:

@@ -16,6 +16,7 @@ from argotune.data.splitting import Split
 from argotune.errors import ArgotuneError
 from argotune.lm.effort import UNKNOWN
 from argotune.pipeline.module_pass import Pass
+from argotune.programs.arrays import is_array
 from argotune.promotion.contests import Contest
 from argotune.promotion.evidence import Page, Pair
 from argotune.promotion.verdicts import Comparison, Numbers, Score, Undecided, Verdict
@@ -122,6 +123,8 @@ def _masked(value: Any, mask: Mask) -> Any:
     """A state by the rules of now: a version keeps the demonstrations with which it was made."""
     if isinstance(value, str):
         return mask.text(value)
+    if is_array(value):
+        return value  # base64 of numbers, which may look like a secret
     if isinstance(value, Mapping):
         return {name: _masked(each, mask) for name, each in value.items()}
     return [_masked(each, mask) for each in value] if isinstance(value, list | tuple) else value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import dspy
@@ -18,8 +18,9 @@ from argotune.data.examples import Example
 from argotune.errors import BudgetSpent
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.pipeline.unlabelled import NOTHING_BESIDE, BesideLabels
 from argotune.programs.embedder import Embedders
-from argotune.programs.evaluation import score, to_dspy
+from argotune.programs.evaluation import asked_of, score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import dump
 from argotune.promotion.versions import Lineage, Version, new_version
@@ -67,6 +68,7 @@ def train(
     lms: LMs,
     embedders: Embedders,
     origin: Origin,
+    beside: BesideLabels = NOTHING_BESIDE,
 ) -> Trained:
     """The challenger as a version, not yet stored. Raises BudgetSpent when the budget ends before any candidate.
 
@@ -74,7 +76,7 @@ def train(
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
     Where real ones are too few to train on, they are compared with the program as written.
     """
-    work, optimizer = _Compiling(program, plan, dev, lms, embedders, origin), OPTIMIZERS[plan.optimizer]
+    work, optimizer = _Compiling(program, plan, dev, lms, embedders, origin, beside), OPTIMIZERS[plan.optimizer]
     teaching = examples if optimizer.chooses else [*examples, *dev]
     first = work.compiled(teaching) if len(examples) >= optimizer.min_examples else None
     kept = work.version(first, examples) if first else None
@@ -100,14 +102,19 @@ def _told(trial: Trial) -> str:
 
 @dataclass(frozen=True)
 class _Compiling:
+    """`notes` are those of the last compilation."""
+
     program: Program
     plan: Plan
     dev: Sequence[Example]
     lms: LMs
     embedders: Embedders
     origin: Origin
+    beside: BesideLabels
+    notes: list[str] = field(default_factory=list)
 
     def compiled(self, examples: Sequence[Example]) -> dspy.Module:
+        self.notes.clear()
         task = TrainingTask(
             program=self.program,
             student=self.program.build(),
@@ -119,6 +126,9 @@ class _Compiling:
             max_iterations=self.plan.max_iterations,
             weights=[example.weight for example in examples],
             settings=planned_settings(self.plan.settings),
+            unlabelled=[asked_of(self.program, inputs, {}) for inputs in self.beside.unlabelled],
+            tutor=self.beside.champion,
+            notes=self.notes,
         )
         return OPTIMIZERS[self.plan.optimizer].compile(task)
 
@@ -146,11 +156,12 @@ class _Compiling:
 
     def version(self, module: dspy.Module, examples: Sequence[Example]) -> Version:
         n = sum(example.is_synthetic for example in examples)
+        made = [f"with {counted(n, 'synthetic example')}"] if n else []
         lineage = Lineage(
             parent=self.origin.parent,
             data_hash=data_hash([*examples, *self.dev]),
             optimizer=self.plan.optimizer,
-            reason=self.plan.reason + (f"; with {counted(n, 'synthetic example')}" if n else ""),
+            reason="; ".join([self.plan.reason, *made, *self.notes]),
             seed=self.plan.seed,
             lms=dict(self.lms.names),
             packages=self.origin.packages,

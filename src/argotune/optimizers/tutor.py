@@ -1,0 +1,72 @@
+"""Tutoring: the LM program of a compilation, and what it answers to requests that nobody labelled."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dspy
+
+from argotune.errors import ArgotuneError, BudgetSpent, Unanswered
+from argotune.optimizers import nearest
+from argotune.optimizers.task import Stopped, TrainingTask, bare_student, demo_pool
+from argotune.programs.cascade import Cascade
+from argotune.programs.evaluation import ask_side_by_side
+from argotune.programs.prediction import kept_text
+from argotune.programs.retrieval import RetrievedDemos
+from argotune.programs.student import Student
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 10
+"""Questions of a batch: so many answers at most are paid for and lost where the budget ends within one."""
+
+
+@dataclass(frozen=True)
+class TutorAnswer:
+    """A question, and what an LM program answered, as texts."""
+
+    question: dspy.Example
+    answers: Mapping[str, str]
+
+
+def lm_program(task: TrainingTask) -> dspy.Module:
+    """The LM program that stands beside a student: the task's tutor, its retrieved demonstrations made of today's
+    examples. Without a tutor the nearest training examples are shown, which takes no LM call to compile; where no
+    predictor can show any, the program as written."""
+    found = task.tutor
+    while isinstance(found, Cascade):
+        found = found.program
+    if isinstance(found, RetrievedDemos):
+        return RetrievedDemos(found.program, demo_pool(task), found.k, task.embedders.neighbours(found.embedder.name))
+    if found is not None and not isinstance(found, Student):
+        return found
+    return nearest.compile(task) if task.program.shows_examples and demo_pool(task) else bare_student(task)
+
+
+def answers_by(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[TutorAnswer]:
+    """What the module answers, in the order of the questions; those without an answer that can be used are left out.
+
+    Where the budget ends, or the LM falls silent, what was answered before is given. Raises what else ends the work.
+    """
+    found: list[TutorAnswer] = []
+    for start in range(0, len(questions), AT_ONCE):
+        try:
+            found += _batch(task, module, questions[start : start + AT_ONCE])
+        except (Stopped, ArgotuneError) as stopped:
+            error = stopped.error if isinstance(stopped, Stopped) else stopped
+            if not isinstance(error, BudgetSpent | Unanswered):
+                raise
+            log.warning(
+                "%s: %d of %d questions were answered: %s", task.program.name, len(found), len(questions), error
+            )
+            break
+    return found
+
+
+def _batch(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[TutorAnswer]:
+    asked = [{name: kept_text(task.program, name, each) for name in each.inputs().keys()} for each in questions]  # noqa: SIM118
+    rows = ask_side_by_side([module], task.program, asked, task.lms, time.monotonic).rows[0]
+    return [TutorAnswer(each, row.answers) for each, row in zip(questions, rows, strict=True) if row.is_parsed]
