@@ -63,6 +63,7 @@ class SpanReader:
         """Read what lies behind the cursor. Raises what the trace source raises; what was stored by then stays."""
         now = self._ports.clock()
         self._begin_anew_if_lost(now)
+        self._count_anew_without_a_cursor()
         since, count = since_of(self._passes, self._config, now), 0
         for batch, cursor in _batches(self._spans_after(self.reading.cursor, since)):
             self._take(batch, cursor=cursor or self.reading.cursor, newest_at=_newest(self.reading, batch, now))
@@ -93,6 +94,12 @@ class SpanReader:
             self._passes, self.reading = begun_anew(self._passes, self.reading, now)
             self._masked = self._masked.model_copy(update={"counts": {}})
             self._book.write(self._passes, self.reading, self._masked)
+
+    def _count_anew_without_a_cursor(self) -> None:
+        """What a reading counted that was broken off before it had a cursor comes again."""
+        if self.reading.cursor is None:
+            self.reading = self.reading.model_copy(update={"unusable": {}, "failed": {}})
+            self._masked = self._masked.model_copy(update={"counts": {}})
 
     def _spans_after(self, cursor: Cursor | None, since: datetime | None) -> Iterator[SpanRead]:
         return self._ports.traces.spans_after(self._stream, cursor, since)

@@ -12,6 +12,7 @@ import pytest
 from shop import FILES, PROGRAMS, read, spans_of, stream, told, under_other_ids
 
 from argotune.adapters.memory.traces import MemoryTraces
+from argotune.adapters.phoenix import reader
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.traces import PhoenixTraces
 from argotune.data.experiences import Experience
@@ -226,6 +227,45 @@ def test_what_is_above_a_span_is_waited_for(adapter: str, shops, request: pytest
         late = {x.span.span_id: x.span.above for x in shop.traces.spans_after(of, cursor)}
         assert [above[0].name for above in late.values() if above] == ["Outer.forward"]
         assert shop.traces.holds(of, cursor)
+
+
+@pytest.mark.phoenix
+def test_what_was_given_behind_a_span_that_waits_is_not_given_again(shops, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = Shop(shops("phoenix").traces, f"waiting {os.urandom(6).hex()}")
+    first, second = (under_other_ids(spans_of("13_nested_same_signature_bestofn"), f"{shop.project} {n}") for n in "12")
+    root = next(span for span in first if span.name == "Outer.forward")
+    shop.send([span for span in first if span is not root])
+    shop.send(second)
+    monkeypatch.setattr(shop.traces, "_clock", lambda: root.ended_at + timedelta(minutes=9))
+    of = shop.stream("twice")
+    before = list(shop.traces.spans_after(of, None, BEGINNING))
+    assert shop.traces.holds(of, before[-1].cursor)
+    shop.send([root])
+    late = list(shop.traces.spans_after(of, before[-1].cursor))
+    every = [x.span.span_id for x in shop.traces.spans_after(of, None)]
+    assert late
+    assert sorted(x.span.span_id for x in [*before, *late]) == sorted(every)
+    assert list(shop.traces.spans_after(of, late[-1].cursor)) == []
+
+
+@pytest.mark.phoenix
+def test_counting_asks_for_no_more_than_it_needs(shops, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop, asked = shops("phoenix"), []
+    post = PhoenixHttp.post_for_text
+    monkeypatch.setattr(
+        PhoenixHttp, "post_for_text", lambda http, path, body, *of: asked.append(body) or post(http, path, body, *of)
+    )
+    monkeypatch.setattr(reader, "PAGE_ROWS", 1)
+    of = shop.stream("route")
+    starts = sorted(x.span.started_at for x in shop.traces.spans_after(of, None))
+    asked.clear()
+    assert shop.traces.count_after(of, None, 1, BEGINNING) == 1
+    ends = [body["end_time"] for body in asked if "start_time" in body]
+    assert ends
+    assert max(map(datetime.fromisoformat, ends)) < starts[-1]
+    asked.clear()
+    shop.traces.count_after(of, None, 100, until=starts[1])
+    assert {datetime.fromisoformat(body["end_time"]) <= starts[1] for body in asked if "start_time" in body} == {True}
 
 
 @pytest.mark.phoenix

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -115,6 +116,15 @@ def test_a_page_begins_at_a_row(row_id: int) -> None:
 def test_a_cursor_is_kept_as_text(row_id: int, span_row: int, span_id: str) -> None:
     place = Place(row_id, span_row, span_id)
     assert place_of(place.cursor) == place
+
+
+def test_a_cursor_says_which_rows_behind_it_were_given_unless_too_many_wait() -> None:
+    place = Place(3, 9, "a:b", given_to=9, waiting=frozenset({"0a", "ff"}))
+    assert place_of(place.cursor) == place
+    given = {id: place.was_given(Place(row, row, id)) for row, id in ((4, "cc"), (5, "ff"), (9, "dd"), (10, "ee"))}
+    assert given == {"cc": True, "ff": False, "dd": True, "ee": False}
+    for waiting in (map(str, range(201)), ["x:y"]):
+        assert place_of(replace(place, waiting=frozenset(waiting)).cursor) == Place(3, 9, "a:b")
 
 
 @given(text=st.text())

@@ -164,6 +164,26 @@ def test_the_cursor_moves_with_the_last_one_that_a_batch_has(world: World, monke
     assert known(world) == set(cursors)
 
 
+def test_a_first_reading_that_was_broken_off_counts_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(span_reader, "BATCH_SPANS", 1)
+    send(world, "odd", chosen_agent="nobody")
+    send(world, "mail", query="bo@acme.com")
+    send(world, "last")
+    whole = world.traces.spans_after
+
+    def failing(*asked: Any) -> Iterator[SpanRead]:
+        yield from (SpanRead(read.span, None) for read in list(whole(*asked))[:2])
+        raise Unavailable("down")
+
+    monkeypatch.setattr(world.traces, "spans_after", failing)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            read(world)
+    monkeypatch.setattr(world.traces, "spans_after", whole)
+    assert read(world).counts == {f"span: {UNKNOWN}": 1, "masked: email": 1}
+    assert known(world) == {"mail", "last"}
+
+
 def test_batches_are_of_a_thousand_spans(world: World):
     send(world, *(f"{n}" for n in range(1001)))
     seen: list[int] = []

@@ -16,7 +16,7 @@ from argotune.adapters.phoenix.annotations import (
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import Form
-from argotune.adapters.phoenix.query import Query, Row, read_whole
+from argotune.adapters.phoenix.query import Query, Row, Window, read_whole
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans
 from argotune.adapters.phoenix.sessions import AnnotatedSession, annotated_sessions
 from argotune.adapters.phoenix.spans import parsed, text_in
@@ -68,7 +68,7 @@ class AnnotationsBeside:
     def _annotated(self, names: Sequence[str], since: datetime) -> Iterator[_SpanAt]:
         """Spans of whatever form that have such an annotation, or lie in a trace that has one."""
         said = [f"{on}[{name!r}].{what} is not None" for name in names for what in _SAID for on in _ANNOTATED]
-        for _, table in self._spans.in_windows(" or ".join(said), _COLUMNS, since):
+        for _, table in self._spans.in_windows(" or ".join(said), _COLUMNS, Window(since)):
             if table is None:
                 rows = self._spans.rows_of({"start_time": since.isoformat()}, PAGE_ROWS)
                 yield from (parsed(_place_of_row, row) for row in rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,7 +19,7 @@ from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import is_decision
 from argotune.data.source import SpanRead
-from argotune.data.spans import Ancestor
+from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
 from argotune.data.tenancy import is_of_decision
 from argotune.errors import RateLimited, Unavailable
@@ -39,46 +39,62 @@ class BoundSpans:
         key = binding.tenant_key if binding else None
         self._key = None if key is None or is_of_decision(key) else key
 
-    def after(self, row_id: int, since: datetime | None) -> Iterator[SpanRead]:
-        """Spans with a higher row id, in order of row id, up to the first one of which something above may still be
-        sent: whoever goes on from there is given it with all that is above."""
+    def after(self, place: Place, since: datetime | None) -> Iterator[SpanRead]:
+        """Spans behind a place that were not given with it, in order of row id, up to the first one of which something
+        above may still be sent: whoever goes on from there is given it with all that is above."""
         now = self._clock()
-        for chunk in _chunks(self._spans.after(row_id, since)):
+        for chunk in _chunks(self._not_given(place, since)):
             for each, found in zip(self.placed(chunk), chunk, strict=True):
                 if not each.is_settled(now):
                     return
                 yield SpanRead(each.span, found.cursor)
 
+    def _not_given(self, place: Place, since: datetime | None) -> Iterator[SpanRead]:
+        for found in self._spans.after(place.row_id, since):
+            at = place_of(found.cursor or "")
+            if at is None or at.row_id > place.given_to:
+                yield found
+            elif not place.was_given(at):
+                yield SpanRead(found.span, place.moved(at).cursor)
+
     def at_once(self, since: datetime) -> Iterator[SpanRead]:
         """All spans since then of which all above was sent, with cursors as those of `ModuleSpans.at_once`; the last
-        one's is not behind any that was left out."""
-        now, waiting_since, held = self._clock(), None, None
+        one's is not behind any that was left out, and says which were."""
+        now, held = self._clock(), None
+        waiting: dict[str, datetime] = {}
         behind: Cursor | None = None
         for chunk in _chunks(self._spans.at_once(since)):
             behind = chunk[-1].cursor
             for each, found in zip(self.placed(chunk), chunk, strict=True):
                 if not each.is_settled(now):
-                    started = each.span.started_at
-                    waiting_since = started if waiting_since is None else min(started, waiting_since)
+                    waiting[each.span.span_id] = each.span.started_at
                     continue
                 if held is not None:
                     yield held
-                held = SpanRead(each.span, None if waiting_since else found.cursor)
+                held = SpanRead(each.span, None if waiting else found.cursor)
         if held is not None:
-            yield held if waiting_since is None else SpanRead(held.span, self._before(waiting_since, behind))
+            yield SpanRead(held.span, self._before(waiting, behind)) if waiting else held
 
-    def count(self, row_id: int, since: datetime | None, until: datetime | None, limit: int) -> int:
+    def count(self, place: Place, since: datetime | None, until: datetime | None, limit: int) -> int:
         """How many of them are decisions of the stream that started before `until`; counting stops at `limit`."""
-        found = self.after(row_id, since) if row_id else self.at_once(since or BEGINNING)
-        spans = (each.span for each in found if until is None or each.span.started_at < until)
+        found = (x.span for x in self.after(place, since)) if place.row_id else self._between(since, until, limit)
+        spans = (span for span in found if until is None or span.started_at < until)
         return sum(1 for _ in islice((span for span in spans if is_decision(span, self._stream)), limit))
 
-    def _before(self, started: datetime, behind: Cursor | None) -> Cursor | None:
-        """A cursor that is behind no span that started at that time or later."""
-        first, newest = self._spans.first_row(started), place_of(behind) if behind else None
+    def _between(self, since: datetime | None, until: datetime | None, about: int) -> Iterator[Span]:
+        """Spans of which all above was sent. `about`: how many of them are needed."""
+        now = self._clock()
+        found = (SpanRead(span, None) for span in self._spans.between(since or BEGINNING, until, about))
+        for chunk in _chunks(found, min(2 * about, AT_ONCE)):
+            yield from (each.span for each in self.placed(chunk) if each.is_settled(now))
+
+    def _before(self, waiting: Mapping[str, datetime], behind: Cursor | None) -> Cursor | None:
+        """A cursor that is behind none of these spans, by when they started."""
+        first, newest = self._spans.first_row(min(waiting.values())), place_of(behind) if behind else None
         if newest is None or first is None or first <= 1:
             return None
-        return Place(min(first - 1, newest.row_id), newest.span_row, newest.span_id).cursor
+        row_id = min(first - 1, newest.row_id)
+        return replace(newest, row_id=row_id, given_to=newest.row_id, waiting=frozenset(waiting)).cursor
 
     def parents(self, ids: Iterable[str]) -> dict[str, str | None]:
         """The span above each of these, and above those, as far up as anything is looked at."""
@@ -140,6 +156,6 @@ class BoundSpans:
         return text_in(row["context"]["span_id"]), Link(ancestor, row["parent_id"] and text_in(row["parent_id"]))
 
 
-def _chunks(found: Iterator[SpanRead]) -> Iterator[list[SpanRead]]:
-    while chunk := list(islice(found, AT_ONCE)):
+def _chunks(found: Iterator[SpanRead], size: int = AT_ONCE) -> Iterator[list[SpanRead]]:
+    while chunk := list(islice(found, size)):
         yield chunk

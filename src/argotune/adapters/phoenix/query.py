@@ -96,14 +96,15 @@ class Table:
 
 
 def windows(
-    http: PhoenixHttp, query: Query, traffic: Traffic, since: datetime
+    http: PhoenixHttp, query: Query, traffic: Traffic, whole: Window, rows: float = FILL * MAX_ROWS
 ) -> Iterator[tuple[Window, Table | None]]:
-    """All time from `since` on cut into windows, each with all its rows; None for rows to be read in another way.
+    """A stretch of time cut into windows, each with all its rows; None for rows to be read in another way. The first
+    one is meant to hold `rows`, each further one twice as many up to what is usual.
 
     Raises what PhoenixHttp raises, TooSlow among it, when windows that are less wide are no help.
     """
-    width = (traffic.end - traffic.start) / max(1.0, traffic.rows / (FILL * MAX_ROWS))
-    window: Window | None = _window(since, traffic.start + width, traffic)
+    width = (traffic.end - traffic.start) / max(1.0, traffic.rows / min(rows, FILL * MAX_ROWS))
+    window: Window | None = _window(whole.start, traffic.start + width, traffic, whole.end)
     # The next window is on its way while the caller works on this one.
     with ThreadPoolExecutor(1) as ahead:
         patience = _Patience()
@@ -115,7 +116,7 @@ def windows(
                 window = Window(window.start, busy_from + max(width / 4, NARROWEST))
                 coming = ahead.submit(read, http, query, window)
                 continue
-            following = _following(window, width, found, traffic)
+            following = _following(window, width, found, traffic, whole.end)
             if following is not None:
                 coming = ahead.submit(read, http, query, following)
             yield window, found
@@ -143,17 +144,19 @@ class _Patience:
         return found
 
 
-def _window(start: datetime, end: datetime, traffic: Traffic) -> Window:
-    return Window(start, end if end < traffic.end else None)
+def _window(start: datetime, end: datetime, traffic: Traffic, until: datetime | None) -> Window:
+    return Window(start, end if end < (until or traffic.end) else until)
 
 
-def _following(window: Window, width: timedelta, found: Table | None, traffic: Traffic) -> Window | None:
+def _following(
+    window: Window, width: timedelta, found: Table | None, traffic: Traffic, until: datetime | None
+) -> Window | None:
     """The next window, as wide as this one would have been for the right number of rows."""
-    if window.end is None:
+    if window.end == until or window.end is None:
         return None
     fullness = 1.0 if found is None else found.fullness
     wanted = width * min(2.0, FILL / max(fullness, 0.1))
-    return _window(window.end, window.end + max(wanted, NARROWEST), traffic)
+    return _window(window.end, window.end + max(wanted, NARROWEST), traffic, until)
 
 
 def read(http: PhoenixHttp, query: Query, window: Window | None = None) -> Table | None:

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeGuard
 
-from argotune.adapters.json_http import Params, TooLarge, TooSlow, segment
+from argotune.adapters.json_http import Body, Params, TooLarge, TooSlow, segment
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.forms import Form
 from argotune.adapters.phoenix.place import Place
-from argotune.adapters.phoenix.query import Query, Table, Traffic, Window, windows
+from argotune.adapters.phoenix.query import FILL, MAX_ROWS, Query, Table, Traffic, Window, windows
 from argotune.adapters.phoenix.spans import is_split, page_cursor, place_of_row
 from argotune.data.cursor import Cursor
 from argotune.data.source import SpanRead
@@ -30,11 +30,11 @@ PAGE_BYTES = 16 * 2**20
 FIRST_PAGE_ROWS = 125
 """Pages grow from here, so that a project of giant spans does not begin with a giant answer."""
 
-_TRAFFIC = """query($name: String!, $since: DateTime!, $condition: String) {
+_TRAFFIC = """query($name: String!, $times: TimeRange!, $condition: String) {
   getProjectByName(name: $name) {
     startTime
     endTime
-    recordCount(timeRange: {start: $since}, filterCondition: $condition)
+    recordCount(timeRange: $times, filterCondition: $condition)
   }
 }"""
 
@@ -129,10 +129,20 @@ class ModuleSpans:
         if held is not None:
             yield SpanRead(held.span, newest.cursor if newest else None)
 
+    def between(self, since: datetime, until: datetime | None, about: int) -> Iterator[Span]:
+        """Spans that started in [since, until), for whoever needs about so many: few more come at a time."""
+        rows = min(FILL * MAX_ROWS, max(2 * about, PAGE_ROWS))
+        form = self._form
+        for window, table in self.in_windows(form.condition, form.columns, Window(since, until), rows):
+            if self._is_whole(table):
+                yield from map(form.of_query, table)
+            else:
+                yield from (span for _, span in self._paged(since=window.start, until=window.end))
+
     def _in_windows(self, since: datetime, newest: Place | None) -> Iterator[SpanRead]:
         form = self._form
-        for window, table in self.in_windows(form.condition, form.columns, since):
-            if table is not None and not (form.may_be_split and any(is_split(row) for row in table)):
+        for window, table in self.in_windows(form.condition, form.columns, Window(since)):
+            if self._is_whole(table):
                 yield from (SpanRead(form.of_query(row), None) for row in table)
             elif window.end is None:
                 found = self._paged(since=window.start)
@@ -140,12 +150,16 @@ class ModuleSpans:
             else:
                 yield from (SpanRead(span, None) for _, span in self._paged(since=window.start, until=window.end))
 
+    def _is_whole(self, table: Table | None) -> TypeGuard[Table]:
+        """Whether a window's rows hold all that is asked of them."""
+        return table is not None and not (self._form.may_be_split and any(is_split(row) for row in table))
+
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have an annotation under one of the names, in lists."""
         said = ("label", "score", "explanation")
         labels = " or ".join(f"annotations[{name!r}].{what} is not None" for name in names for what in said)
         columns = {"status": "status_code"}
-        for window, table in self.in_windows(f"{self._form.condition} and ({labels})", columns, since):
+        for window, table in self.in_windows(f"{self._form.condition} and ({labels})", columns, Window(since)):
             if table is None:
                 found = self._paged(since=window.start, until=window.end)
                 yield from _ids_in_lists(span for _, span in found)
@@ -170,18 +184,18 @@ class ModuleSpans:
             size = min(most, size * 2)
 
     def in_windows(
-        self, condition: str, columns: Mapping[str, str], since: datetime
+        self, condition: str, columns: Mapping[str, str], whole: Window, rows: float = FILL * MAX_ROWS
     ) -> Iterator[tuple[Window, Table | None]]:
-        """All time from `since` on as windows with their rows, None for a window that must be read by pages."""
-        query = Query(self._project.name, condition, columns)
-        rest = Window(since)
+        """A stretch of time as windows with their rows, `rows` in the first one or so, None for a window that must be
+        read by pages."""
+        query, rest = Query(self._project.name, condition, columns), whole
         if not self._routes.is_worth_asking(self._project.name):
             yield rest, None
             return
         try:
-            for window, table in windows(self._http, query, self._traffic(condition, since), since):
+            for window, table in windows(self._http, query, self._traffic(condition, whole), whole, rows):
                 yield window, table
-                rest = replace(rest, start=window.end or since)
+                rest = replace(rest, start=window.end or whole.start)
         except RateLimited:
             raise
         except Unavailable as error:
@@ -193,14 +207,16 @@ class ModuleSpans:
         found = rows(self._http.get(self._path, {"sort": "id", "order": "desc", "limit": 1}), self._path)
         return place_of_row(found[0]) if found else None
 
-    def _traffic(self, condition: str, since: datetime) -> Traffic:
-        variables = {"name": self._project.name, "since": since.isoformat(), "condition": condition}
+    def _traffic(self, condition: str, whole: Window) -> Traffic:
+        times = {"start": whole.start.isoformat(), **({"end": whole.end.isoformat()} if whole.end else {})}
+        variables: Body = {"name": self._project.name, "times": times, "condition": condition}
         project = self._http.graphql("getProjectByName", _TRAFFIC, variables)
         try:
             start, end = (
-                datetime.fromisoformat(project[name] or since.isoformat()) for name in ("startTime", "endTime")
+                datetime.fromisoformat(project[name] or whole.start.isoformat()) for name in ("startTime", "endTime")
             )
-            return Traffic(project["recordCount"] + 0, max(start, since), end)
+            start = max(start, whole.start)
+            return Traffic(project["recordCount"] + 0, start, max(start, min(end, whole.end or end)))
         except (KeyError, TypeError, ValueError) as error:
             raise BadAnswer(f"Phoenix: graphql: recordCount, startTime or endTime: {error!r}") from error
 

@@ -20,7 +20,7 @@ from argotune.adapters.phoenix.beside import AnnotationsBeside
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import form_of
-from argotune.adapters.phoenix.place import place_of
+from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.reader import (
     PAGE_ROWS,
     ModuleSpans,
@@ -91,10 +91,13 @@ class PhoenixTraces:
         `routing.*` and `input.value` only. Spans that arrive meanwhile may come again later: leave out span ids that
         are known. Raises Corrupt for a cursor that Phoenix did not give.
         """
-        row_id = _row_id(cursor)
+        place = _place(cursor)
         with self._spans(stream) as spans:
-            found = spans if stream.binding is None else BoundSpans(self._http, spans, stream, self._clock)
-            yield from found.after(row_id, since) if row_id or since is None else found.at_once(since)
+            bound = None if stream.binding is None else BoundSpans(self._http, spans, stream, self._clock)
+            if since is not None and not place.row_id:
+                yield from (bound or spans).at_once(since)
+            else:
+                yield from bound.after(place, since) if bound else spans.after(place.row_id, since)
 
     def count_after(
         self,
@@ -108,9 +111,9 @@ class PhoenixTraces:
         only, through GraphQL."""
         if stream.binding is not None:
             with self._spans(stream, is_light=True) as spans:
-                return BoundSpans(self._http, spans, stream, self._clock).count(_row_id(cursor), since, until, limit)
+                return BoundSpans(self._http, spans, stream, self._clock).count(_place(cursor), since, until, limit)
         name, condition = self._project_of(stream), form_of(stream, self._prefix).condition
-        row_id = _row_id(cursor)
+        row_id = _place(cursor).row_id
         count, after = 0, b64encode(str(row_id).encode()).decode() if row_id else None
         while count < limit:
             first = min(PAGE_ROWS, limit - count)
@@ -242,12 +245,12 @@ class PhoenixTraces:
         return stream.binding.project if stream.binding else project_name(self._prefix, stream.tenant_id)
 
 
-def _row_id(cursor: Cursor | None) -> int:
-    """The last row that was read, 0 where none was. Raises Corrupt."""
-    place = place_of(cursor) if cursor else None
-    if cursor and place is None:
-        raise Corrupt(f"the cursor {cursor[:80]!r} is none of Phoenix's")
-    return place.row_id if place else 0
+def _place(cursor: Cursor | None) -> Place:
+    """How far was read, row 0 where nothing was. Raises Corrupt."""
+    place = place_of(cursor) if cursor else Place(0, 0, "")
+    if place is None:
+        raise Corrupt(f"the cursor {cursor or ''!r:.80} is none of Phoenix's")
+    return place
 
 
 def _times(since: datetime | None, until: datetime | None = None) -> dict[str, str]:
