@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+import dspy
 import pytest
 import replies
 from replies import pairs, passed, politer, replying
@@ -73,3 +76,17 @@ def test_journals_of_before_are_masked_by_the_rules_of_now(writing):
     assert PRIVATE not in kept(world)
     after = {pair.span_id: pair.is_equal for pair in journal(world)}
     assert after.items() >= before.items()
+
+
+def test_what_an_lm_wrote_into_a_version_is_masked(writing, monkeypatch):
+    world, config = writing(preferred_optimizer="bootstrap")
+    any_reply = (dspy.Predict("message -> reply"), lambda _example, _prediction: 1.0)
+    monkeypatch.setattr(sys.modules["reply_programs"], "replies", lambda _config: any_reply)
+    said = [Annotation(f"{n:016x}", "reply", "We look into it.", "HUMAN", "kim", world.now) for n in range(120)]
+    world.traces.annotate(Stream("acme", "replies"), said)
+    run = passed(world, config)
+    states = "\n".join(record.text for record in world.store.scan("acme", Collection.VERSIONS))
+    assert "augmented" in states, run.sentence
+    assert PRIVATE not in states
+    assert OTHER not in states
+    assert run.counts["masked in a version: email"] > 0

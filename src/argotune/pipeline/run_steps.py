@@ -38,7 +38,7 @@ from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
-from argotune.pipeline.stages.train import Origin, installed_packages, train
+from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.unlabelled import beside_labels, with_unlabelled
 from argotune.programs.metric_trial import try_metric
@@ -205,11 +205,12 @@ class Work:
             known = counted(len(examples), "real training example is", "real training examples are")
             lack = f"{known} too few for {plan.optimizer}"
             return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
-        found_out = {"synthetic": report, "enhancement": better.report}
-        if bar := self._registry.bar(better.version.id):  # before the test is opened for what must not be promoted
+        version, masked = masked_version(better.version, self._program, self._config.masking)
+        found_out = {"synthetic": report, "enhancement": better.report, "counts": {**self.run.counts, **masked}}
+        if bar := self._registry.bar(version.id):  # before the test is opened for what must not be promoted
             return self._skip(bar.sentence, **found_out)
-        self._registry.keep(better.version)
-        self._advance(RunState.TRAINED, None, challenger=better.version.id, **found_out)
+        self._registry.keep(version)
+        self._advance(RunState.TRAINED, None, challenger=version.id, **found_out)
 
     def _calls_to_compare(self, plan: Plan) -> int:
         """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 import dspy
 from dspy.adapters.decision_state import DecisionState
+from dspy.adapters.types.decision import decision_type
 from dspy.predict.predict import serialize_object
 
 from argotune.data.field_types import as_plain
@@ -51,6 +52,56 @@ def dump(module: dspy.Module) -> dict[str, Any]:
         }
     predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
     return {"kind": "plain", "predictors": predictors}
+
+
+def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str], str]) -> dict[str, Any]:
+    """A state with `text` of each text in it that an LM may have written: of demonstrations, but for labels of closed
+    sets, and of instructions that are not the program's own. A demonstration in which a number is changed is left out,
+    as it is none any more."""
+    if state["kind"] == "retrieved":
+        closed = {name for name, labels in program.fields.answers.items() if labels is not None}
+        shown = [{part: _masked(example[part], closed, text) for part in example} for example in state["examples"]]
+        examples = [example for example in shown if None not in example.values()]
+        return {**state, "program": masked_state(state["program"], program, text), "examples": examples}
+    if state["kind"] == "enhanced":
+        enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
+        return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
+    return _masked_plain(state, program.build(), text)
+
+
+def _masked_plain(state: Mapping[str, Any], as_written: dspy.Module, text: Callable[[str], str]) -> dict[str, Any]:
+    written = dict(as_written.named_predictors())
+    predictors = {name: _masked_predictor(one, written[name], text) for name, one in state["predictors"].items()}
+    return {**state, "predictors": predictors}
+
+
+def _masked_predictor(state: Mapping[str, Any], written: dspy.Predict, text: Callable[[str], str]) -> dict[str, Any]:
+    signature, instructions = asked_signature(written), state["instructions"]
+    closed = {name for name, field in signature.output_fields.items() if decision_type(field) is not None}
+    demos = [shown for demo in state["demos"] if (shown := _masked(demo, closed, text)) is not None]
+    kept = instructions if instructions == signature.instructions else text(instructions)
+    return {**state, "instructions": kept, "demos": demos}
+
+
+def _masked(shown: Mapping[str, Any], closed: Set[str], text: Callable[[str], str]) -> dict[str, Any] | None:
+    try:
+        return {name: value if name in closed else _leaves(value, text) for name, value in shown.items()}
+    except _NumberMasked:
+        return None
+
+
+class _NumberMasked(Exception):
+    """A number that was masked is none."""
+
+
+def _leaves(value: Any, text: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _leaves(each, text) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_leaves(each, text) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool) and text(str(value)) != str(value):
+        raise _NumberMasked
+    return text(value) if isinstance(value, str) else value
 
 
 def load(program: Program, state: Mapping[str, Any], signature_hash: str, embedders: Embedders) -> dspy.Module:

@@ -22,7 +22,7 @@ from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs import Program, programs_of
 from argotune.programs.retrieval import RetrievedDemos
-from argotune.programs.state import dump, load, prompts
+from argotune.programs.state import dump, load, masked_state, prompts
 from argotune.tenants.config import MODULES
 
 # Signatures and states
@@ -128,6 +128,26 @@ def test_prompts_read_as_text_and_show_demonstrations():
     assert text.endswith("agent: video")
     shown = prompts(dump(RetrievedDemos(ROUTING.build(), [example("cats")], 1, TfidfEmbedder())))
     assert shown["retrieved examples"].endswith("query: cats | agent: video")
+
+
+def test_what_an_lm_may_have_written_is_masked_and_what_others_chose_is_not():
+    mail = "ann@acme.example"
+    demos = [
+        example(f"to {mail}", "video", entities=[mail, {"of": mail}]),
+        example("to 4242", "text", relationships=4242),
+    ]
+    module = tuned_module(f"Ask {mail}.", demos)
+    masked = lambda text: text.replace(mail, "<EMAIL>").replace("4242", "<CARD>").replace("video", "?")  # noqa: E731
+    (one,) = masked_state(dump(module), ROUTING, masked)["predictors"].values()
+    assert one["instructions"] == "Ask <EMAIL>."
+    (demo,) = one["demos"]
+    assert (demo["query"], demo["entities"], demo["agent"]) == ("to <EMAIL>", ["<EMAIL>", {"of": "<EMAIL>"}], "video")
+    shown = RetrievedDemos(ROUTING.build(), demos, 1, TfidfEmbedder())
+    state = masked_state(dump(shown), ROUTING, masked)
+    assert [(e["inputs"]["query"], e["answers"]) for e in state["examples"]] == [("to <EMAIL>", {"agent": "video"})]
+    assert state["program"] == dump(ROUTING.build()), "the program's own words stay"
+    assert masked_state(state, ROUTING, masked) == state
+    load(ROUTING, state, ROUTING.signature_hash, EMBEDDERS)
 
 
 # Retrieved demonstrations

@@ -2,6 +2,7 @@
 
 Where synthetic examples were made, two are compiled, with and without them, and dev chooses. Where the optimizer itself
 chooses nothing on dev, what is kept learned from the dev examples too: no label that training may see is left unused.
+What an LM wrote into the challenger is masked before it is kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import dspy
 
 from argotune.data.dataset import data_hash
 from argotune.data.examples import Example
+from argotune.data.guards.masking import Mask
 from argotune.errors import BudgetSpent
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
@@ -22,11 +24,12 @@ from argotune.pipeline.unlabelled import NOTHING_BESIDE, BesideLabels
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import asked_of, score, to_dspy
 from argotune.programs.program import Program
-from argotune.programs.state import dump
+from argotune.programs.state import dump, masked_state
 from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
+from argotune.tenants.config import MaskingRules
 from argotune.tenants.optimizer_settings import planned_settings
 
 
@@ -169,3 +172,12 @@ class _Compiling:
             created_at=self.origin.at,
         )
         return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), lineage)
+
+
+def masked_version(version: Version, program: Program, rules: MaskingRules) -> tuple[Version, dict[str, int]]:
+    """A version without what is to be masked of the texts that an LM may have written into it, and what was masked, as
+    counts of a run."""
+    mask = Mask(rules)
+    state = masked_state(version.state, program, mask.text)
+    masked = new_version(version.program, version.signature_hash, state, version.lineage)
+    return masked, {f"masked in a version: {kind}": n for kind, n in mask.counts.items()}
