@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from argotune import wiring
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.sqlite import SQLiteStore
 from argotune.data.source import TraceSource
+from argotune.data.stream import stream_of
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.collect import collect
@@ -40,6 +42,15 @@ def collecting(traces: TraceSource, binding: TraceBinding | None) -> Iterator[Ca
             return {"rows": counts["experiences"], "examples": counts["examples"], **took}
 
         yield collected
+
+
+def reading(traces: TraceSource, binding: TraceBinding) -> dict[str, float]:
+    """What reading alone takes of them: nothing is kept, and what was read is forgotten."""
+    config, since = RoutingConfigUnified(tenant_id="bench", traces=binding), wiring.utc_now() - timedelta(hours=25)
+    before_mb, started, cpu = peak_mb(), time.perf_counter(), time.process_time()
+    rows = sum(1 for _ in traces.spans_after(stream_of(config, "routing"), None, since))
+    took = {"s": time.perf_counter() - started, "cpu_s": time.process_time() - cpu, "mb": peak_mb() - before_mb}
+    return {"rows": rows, **took}
 
 
 def peak_mb() -> float:

@@ -22,7 +22,7 @@ from pathlib import Path
 from argotune.cli.demo.sample import TENANTS, queries
 from argotune.data.guards.masking import findings, mask
 from argotune.stats.paired import wilson_interval
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 SET = Path(__file__).with_name("masking.jsonl")
 RULES = MaskingRules()

@@ -4,7 +4,8 @@
 
 Starts an MLflow of its own and writes the traces straight into its SQLite file (over OTLP they take half an hour). With
 `--below` each lies under a span of the application, so that what a search tells of a trace does not say what is in it.
-Measured in a fresh process: wall time, CPU and growth of the resident memory over what was there after importing.
+Measured in fresh processes, reading alone and the whole stage: wall time, CPU and growth of the resident memory over
+what was there after importing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from collecting import collecting
+from collecting import collecting, reading
 
 from argotune import wiring
 from argotune.adapters.mlflow.connection import MlflowHttp
@@ -52,10 +53,10 @@ def main() -> None:
     parser.add_argument("--mlflow-python", type=Path)
     parser.add_argument("--traces", type=int, default=100_000)
     parser.add_argument("--below", action="store_true")
-    parser.add_argument("--ours", metavar="URL", help=argparse.SUPPRESS)
+    parser.add_argument("--ours", nargs=2, metavar=("WHAT", "URL"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.ours:
-        return print(json.dumps(ours(arguments.ours)))
+        return print(json.dumps(ours(*arguments.ours)))
     if not arguments.mlflow_python:
         parser.error("--mlflow-python is needed")
     with tempfile.TemporaryDirectory() as folder:
@@ -63,12 +64,16 @@ def main() -> None:
             experiment = http.made_experiment(BOUND.project)
         fill(Path(folder) / "mlflow.db", int(experiment), arguments.traces, arguments.below)
         with serving(arguments.mlflow_python, Path(folder)) as url:
-            words = [sys.executable, __file__, "--ours", url]
-            print(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, timeout=3600).stdout)
+            for what in ("reading", "collecting"):
+                words = [sys.executable, __file__, "--ours", what, url]
+                print(what, subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, timeout=3600).stdout)
 
 
-def ours(url: str) -> dict[str, float]:
-    """What `collect` takes for all traces at this MLflow, and what it takes again."""
+def ours(what: str, url: str) -> dict[str, float]:
+    """What reading all traces at this MLflow takes, or `collect`, and what that takes again."""
+    if what == "reading":
+        with MlflowHttp(url, timeout_s=300) as http:
+            return reading(MlflowTraces(http, "bench"), BOUND)
     with MlflowHttp(url, timeout_s=300) as http, collecting(MlflowTraces(http, "bench"), BOUND) as collected:
         return {**collected(), "again_s": collected()["s"]}
 

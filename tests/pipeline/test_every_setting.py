@@ -43,6 +43,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.bound_sources import BoundSources
 from argotune.data.dataset import Dataset, ExampleSums
 from argotune.data.fields import Fields
+from argotune.data.guards.masking import rules_digest
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, read_decision
 from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
@@ -226,6 +227,13 @@ def enhanced(config: RoutingConfigUnified) -> Any:
     world.receive(120, config.tenant_id)
     (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
     return run.enhancement
+
+
+def model_asked(config: RoutingConfigUnified) -> str:
+    """Which model is missed where names are to be masked and none is installed."""
+    with pytest.raises(ConfigInvalid) as raised:
+        rules_digest(config.masking)
+    return str(raised.value)
 
 
 def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
@@ -605,6 +613,7 @@ CONFIG = [
     Row("masking.kinds", ["phone"], gathered, ROUTED),
     Row("masking.phone_regions", ["US"], gathered, ROUTED),
     Row("masking.keep", ["bo@acme.com"], gathered, ROUTED),
+    Row("masking.names_model", "no_such_model", model_asked, {"masking.kinds": ["name"]}),
     Row("annotation.daily_limit", 10, queued, ROUTED),
     Row("annotation.random_share", 1.0, queued, ROUTED),
     Row("annotation.share_beside_contest", 0.9, for_contest, {**OPEN, "annotation.daily_limit": 10}),

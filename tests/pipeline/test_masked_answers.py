@@ -15,7 +15,8 @@ from argotune.data.stream import Stream
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.evidence import Pair
 from argotune.store.collections import Collection
-from argotune.tenants.config import MaskingRules, RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified
+from argotune.tenants.masking_rules import MaskingRules
 
 PRIVATE, OTHER = "anna.schmidt@example.com", "bo.jensen@example.com"
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from argotune.cli.parser import build_parser
 from argotune.runs.reports import run_json, summary_json
-from argotune.tenants.config import ContestRules, GateRules, MaskedKind
+from argotune.tenants.config import ContestRules, GateRules
+from argotune.tenants.masking_rules import MaskedKind
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
 ROOT = Path(__file__).resolve().parents[2]

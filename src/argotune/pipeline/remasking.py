@@ -14,7 +14,7 @@ from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.masked import Masked
 from argotune.data.splitting import normalised, sealed_first
 from argotune.pipeline.module_pass import Pass
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 
 def mask_again(this: Pass, fields: Iterable[Fields]) -> None:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
+from argotune.tenants.masking_rules import MaskingRules
 from argotune.tenants.optimizer_settings import OptimizerSettings
 from argotune.tenants.remark_names import RemarkMeaning, RemarkName
 from argotune.tenants.serving_rules import ServingRules
@@ -199,42 +200,6 @@ class RetentionRules(_Config):
         le=1_000_000,
         description="changes of each program's champion; what only older ones need may go",
     )
-
-
-MaskedKind = Literal["email", "phone", "card", "iban", "national_id", "ip", "host", "password", "token", "key"]
-
-
-PHONE_REGIONS = (
-    *("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "NO", "CH", "AT", "PT", "GR", "UA", "RU", "TR"),
-    *("IL", "AE", "SA", "EG", "IN", "CN", "JP", "KR", "TH", "VN", "AU", "BR", "MX"),
-)
-
-
-KeptText = Annotated[str, Field(min_length=3, max_length=200, pattern=r"^\S(.*\S)?$")]
-
-
-class MaskingRules(_Config):
-    """What is masked in queries and other texts of traces before they are kept or shown to an LM (data/guards)."""
-
-    enabled: bool = True
-    kinds: list[MaskedKind] = Field(default_factory=lambda: list(get_args(MaskedKind)))
-    phone_regions: list[str] = Field(
-        default_factory=lambda: list(PHONE_REGIONS),
-        description="countries (ISO 3166) whose national phone numbers are known; those with a + or a name always are",
-    )
-    keep: list[KeptText] = Field(
-        default_factory=list, max_length=1000, description="texts never masked, and domains: support.acme.com"
-    )
-
-    @field_validator("phone_regions")
-    @classmethod
-    def _known_regions(cls, regions: list[str]) -> list[str]:
-        if unasked := set(regions) - set(PHONE_REGIONS):
-            from phonenumbers import SUPPORTED_REGIONS  # slow to import, and rarely needed
-
-            if unknown := sorted(unasked - SUPPORTED_REGIONS):
-                raise ValueError(f"{unknown[0]!r} is no country, write it as in US or DE")
-        return regions
 
 
 Rubric = Annotated[Text, Field(max_length=2_000), AfterValidator(_not_empty)]

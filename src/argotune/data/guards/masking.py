@@ -1,7 +1,7 @@
 """Masking: personal data and secrets in a text, replaced by placeholders before the text is kept or shown to an LM.
 
-What each kind looks like is said in `personal_data`, `host_addresses` and `credentials`; what a tenant wants to be
-masked in `tenants.MaskingRules` (docs/decisions/0004-masking-and-leaks.md).
+What each kind looks like is said in `personal_data`, `host_addresses`, `credentials`, `names`,
+`addresses`; what a tenant wants to be masked in `MaskingRules` (docs/decisions/0004-masking-and-leaks.md).
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from argotune.data.annotations import Annotation
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience, shared
 from argotune.data.fields import Fields
+from argotune.data.guards.addresses import find_postal_addresses
 from argotune.data.guards.credentials import find_keys, find_random_texts, find_tokens
 from argotune.data.guards.host_addresses import find_hosts, find_ips
+from argotune.data.guards.names import find_person_names
+from argotune.data.guards.names_model import asks_for_names, model_edition, namings
 from argotune.data.guards.national_ids import find_national_ids
 from argotune.data.guards.passwords import find_passwords
 from argotune.data.guards.personal_data import (
@@ -32,7 +35,7 @@ from argotune.data.guards.personal_data import (
 )
 from argotune.data.guards.phones import find_phones
 from argotune.store.sealing import digest
-from argotune.tenants.config import MaskedKind, MaskingRules
+from argotune.tenants.masking_rules import MaskedKind, MaskingRules
 
 EDITION = 2
 """Raised whenever masking reaches what it did not: what is stored is then masked again. Finders tell it themselves."""
@@ -59,7 +62,8 @@ class MaskedText:
 
 
 def mask(text: str, rules: MaskingRules) -> MaskedText:
-    """The text with each found piece replaced by its kind: `<EMAIL>`. Masking again changes nothing. Never raises."""
+    """The text with each found piece replaced by its kind: `<EMAIL>`. Masking again changes nothing. Raises nothing but
+    ConfigInvalid, where names are to be masked and the model that finds them is missing."""
     counts: Counter[str] = Counter()
     for _ in range(MAX_PASSES):
         found = findings(text, rules)
@@ -125,8 +129,10 @@ class Mask:
 
 
 def rules_digest(rules: MaskingRules) -> str:
-    """Equal where the same would be masked: another one for other rules and for finders of which a line changed."""
-    return digest([EDITION, _finders(), rules.model_dump(mode="json")])
+    """Equal where the same would be masked: another one for other rules, for finders of which a line changed and for
+    another version of the model that finds names. Raises ConfigInvalid where that is asked for and missing."""
+    model = [model_edition(rules.names_model)] if asks_for_names(rules) else []
+    return digest([EDITION, _finders(), rules.model_dump(mode="json"), *model])
 
 
 @cache
@@ -163,6 +169,8 @@ _ORDER: tuple[tuple[str, Finder, int], ...] = (
     ("host", _anywhere(find_hosts), 0),
     ("phone", lambda text, rules: find_phones(text, rules.phone_regions), 7),
     ("key", _anywhere(find_random_texts), 1),
+    ("address", lambda text, rules: find_postal_addresses(text, namings(text, rules.names_model)), 1),
+    ("name", lambda text, rules: find_person_names(text, namings(text, rules.names_model)), 0),
 )
 """Each finder sees only what those before it left: of two that claim a place the earlier one has it. The number is
 how many digits a text needs to be looked at, as most have fewer."""
@@ -179,7 +187,7 @@ _PLACEHOLDER = re.compile(f"<(?:{'|'.join(get_args(MaskedKind))})>".upper())
 
 def findings(text: str, rules: MaskingRules) -> list[Finding]:
     """What one pass over a text would mask, in order and without overlaps."""
-    if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text)):
+    if not rules.enabled or not (_SIGNS.search(text) or is_spelled(text) or asks_for_names(rules)):
         return []
     left, found = _PLACEHOLDER.sub(lambda placeholder: "<" * len(placeholder[0]), findable(text)), []
     digits = sum(map(left.count, "0123456789"))

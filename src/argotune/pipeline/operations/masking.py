@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from argotune.data.guards.masking import MaskedText, mask
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 __all__ = ["MaskedText", "mask_for_tenant", "mask_texts"]
 

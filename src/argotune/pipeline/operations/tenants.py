@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from pydantic import JsonValue
 
+from argotune.data.guards.names_model import check_model
 from argotune.errors import ConfigInvalid, Conflict
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
@@ -19,7 +20,7 @@ Changes = Mapping[str, JsonValue]
 
 def add_tenant(store: Store, tenant_id: str, changes: Changes) -> RoutingConfigUnified:
     """A new tenant with the default config but for these fields. Raises ConfigInvalid, and Conflict if it exists."""
-    config = parse_config(_changed({"tenant_id": tenant_id}, changes))
+    config = _parsed(_changed({"tenant_id": tenant_id}, changes))
     Configs(store).add(config)
     return config
 
@@ -35,7 +36,7 @@ def change_tenant(store: Store, tenant_id: str, changes: Changes) -> None:
     """Change these fields of whatever the config is meanwhile. Raises NotFound, ConfigInvalid and Conflict."""
 
     def edit(before: RoutingConfigUnified) -> RoutingConfigUnified:
-        return parse_config(_changed(before.model_dump(mode="json"), changes))
+        return _parsed(_changed(before.model_dump(mode="json"), changes))
 
     Configs(store).change(tenant_id, edit)
 
@@ -46,7 +47,7 @@ def import_tenants(store: Store, given: Sequence[JsonValue]) -> list[RoutingConf
     Raises Conflict where somebody changes a config that is being replaced.
     """
     configs = Configs(store)
-    parsed = _each_once([parse_config(each) for each in given])
+    parsed = _each_once([_parsed(each) for each in given])
     for config in parsed:
         configs.look(config.tenant_id)  # what is replaced is what was there when the operation began
     for config in parsed:
@@ -62,6 +63,13 @@ def get_tenant(store: Store, tenant_id: str) -> RoutingConfigUnified:
 def list_tenants(store: Store) -> list[RoutingConfigUnified]:
     """The configs of all tenants that can be read, by tenant id; the others are told."""
     return Configs(store).readable()
+
+
+def _parsed(data: JsonValue) -> RoutingConfigUnified:
+    """A config that this installation can follow. Raises ConfigInvalid."""
+    config = parse_config(data)
+    check_model(config.masking)
+    return config
 
 
 def _each_once(configs: list[RoutingConfigUnified]) -> list[RoutingConfigUnified]:

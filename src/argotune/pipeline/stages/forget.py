@@ -17,6 +17,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
+from argotune.lm.kept_answers import forget_answers
 from argotune.pipeline.retention import is_borne_out
 from argotune.promotion.contests import Contest
 from argotune.promotion.openings import Opening
@@ -106,6 +107,7 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
     }
     removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
     removed[Collection.HISTORY] = changes
+    removed[Collection.ANSWERS] = forget_answers(store, tenant_id, (), now)
     removed[Collection.EXPERIENCES] = sum(_forget_experiences(store, config, found.program, now) for found in sums)
     return {collection: number for collection, number in removed.items() if number}
 

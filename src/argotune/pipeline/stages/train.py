@@ -29,7 +29,7 @@ from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 from argotune.tenants.optimizer_settings import planned_settings
 
 

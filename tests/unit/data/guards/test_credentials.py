@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from argotune.data.guards.masking import findings, mask
 from argotune.data.guards.randomness import is_drawn, is_hash
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 RULES = MaskingRules(kinds=["token", "key"])
 HEX = "4c1f0e9b7a62d8355e3b9a10c7f4d286"

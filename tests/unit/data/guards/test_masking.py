@@ -15,7 +15,7 @@ from argotune.data.fields import Fields
 from argotune.data.guards import masking
 from argotune.data.guards.masking import Mask, MaskedText, findable, findings, mask, rules_digest
 from argotune.errors import ConfigInvalid
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 RULES = MaskingRules()
 

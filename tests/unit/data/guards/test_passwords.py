@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from argotune.data.guards.masking import mask
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 RULES = MaskingRules(kinds=["password"])
 

@@ -9,7 +9,7 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import NotFound
 from argotune.pipeline.operations.masking import mask_for_tenant, mask_texts
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MaskingRules
+from argotune.tenants.masking_rules import MaskingRules
 
 
 def test_texts_are_masked_by_the_tenants_rules_and_without_a_tenant_by_the_default_ones():

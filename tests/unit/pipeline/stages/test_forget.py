@@ -10,6 +10,7 @@ from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.data.archive import ExperienceLog
+from argotune.lm.kept_answers import KeptAnswers
 from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some
 from argotune.promotion.contests import ContestState
 from argotune.promotion.evidence import Page
@@ -132,6 +133,15 @@ def test_what_only_a_change_named_that_is_kept_no_longer_goes_with_it() -> None:
     assert [change.sequence for change in registry.history("routing")] == [*range(3, 13)]
     assert first.run_id not in ids(store, Collection.RUNS)
     assert ids(store, Collection.VERSIONS) & {first.version, second.version} == {second.version}
+
+
+def test_answers_of_a_run_that_nobody_takes_up_go_after_two_days_with_rounds() -> None:
+    store = a_store()
+    for question, days_ago in (("old", 2.1), ("new", 1.9)):
+        KeptAnswers(store, "acme_corp", "run").keep(question, {"text": "x"}, (NOON - days_ago * DAY).isoformat())
+    forget_old(store, make_config(), NOON)
+    left = KeptAnswers(store, "acme_corp", "run")
+    assert (left.find("old"), left.find("new")) == (None, {"text": "x"})
 
 
 def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -> None:
