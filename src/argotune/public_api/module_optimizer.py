@@ -36,7 +36,7 @@ from argotune.promotion.versions import Version
 from argotune.public_api.routing_experiences import HELD_BACK
 from argotune.public_api.routing_policy import UNLIMITED
 from argotune.public_api.saved_files import read_saved, save
-from argotune.public_api.tuning import Tuned, Workbench, module_of, tuned
+from argotune.public_api.tuning import Tuned, Workbench, loaded, tuned
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.run import Run
 from argotune.settings import read_settings
@@ -156,7 +156,7 @@ class ModuleOptimizer:
         version = self._in_use(program)
         if version is None:
             return None
-        module = module_of(program, version, ports.embedders())
+        module = loaded(program, version, ports.embedders())
         asked = {field: inputs.get(field, "") for field in program.fields.inputs}
         found = answer(module, program, asked, ports.lms.open(config.lm, Meter(UNLIMITED), NothingKept()))
         return None if found.lack else (version, found)

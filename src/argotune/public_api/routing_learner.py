@@ -17,7 +17,7 @@ from argotune.data.dataset import data_hash
 from argotune.data.examples import Example
 from argotune.data.guards.masking import Mask
 from argotune.data.rewards import reward
-from argotune.errors import ArgotuneError, ConfigInvalid, first_problem
+from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, first_problem
 from argotune.errors.lines import in_short
 from argotune.promotion.versions import Version
 from argotune.public_api.optimizer_config import AdvancedOptimizerConfig, OptimizerStages
@@ -185,7 +185,9 @@ class RoutingLearner:
     def _by_policy(self, inputs: Mapping[str, str]) -> PolicyAnswer:
         """Raises ConfigInvalid without a usable answer, and what the LM's server raises."""
         policy = self.state.policy
-        found, by = self._policy.answer(inputs, policy), policy.lineage.optimizer if policy else ""
+        if policy is None:
+            raise NotFound("no policy is trained yet")
+        found, by = self._policy.answer(inputs, policy), policy.lineage.optimizer
         confidence = self._platt.probability(found.confidence)
         return PolicyAnswer(found.agent, confidence, f"the policy ({by}) chose it; {self._told_of(found.agent)}")
 

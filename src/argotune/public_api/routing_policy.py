@@ -20,7 +20,7 @@ from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.routing import programs
 from argotune.promotion.versions import Version
-from argotune.public_api.tuning import Tuned, Workbench, module_of, settings_of_batches, tuned
+from argotune.public_api.tuning import Tuned, Workbench, loaded, settings_of_batches, tuned
 from argotune.settings import read_settings
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
 
@@ -90,8 +90,9 @@ class RoutingPolicy:
         bench = Workbench(self._opened(self._limits), self._embedders, now, seed=seed, settings=settings)
         return tuned(self._program, examples, methods, in_use, bench)
 
-    def answer(self, inputs: Mapping[str, str], version: Version | None) -> PolicyAnswer:
-        """What a version says. Raises ConfigInvalid without a usable answer, and what the LM's server raises."""
+    def answer(self, inputs: Mapping[str, str], version: Version) -> PolicyAnswer:
+        """What a version says. Raises ConfigInvalid without a usable answer, ProgramChanged for a version of other
+        agents or another embedder, and what the LM's server raises."""
         program = self._program
         asked = {name: inputs.get(name, "") for name in program.fields.inputs}
         found = answer(self._module(program, version), program, asked, self._lms)
@@ -99,10 +100,10 @@ class RoutingPolicy:
             raise ConfigInvalid(f"the LM gave no usable answer: {found.lack}")
         return PolicyAnswer(found.answers["agent"], 0.5 if found.confidence is None else found.confidence)
 
-    def _module(self, program: Program, version: Version | None) -> Any:
-        id = f"{program.signature_hash} {version.id if version else ''}"
+    def _module(self, program: Program, version: Version) -> Any:
+        id = f"{program.signature_hash} {version.id}"
         if self._loaded is None or self._loaded[0] != id:
-            self._loaded = id, module_of(program, version, self._embedders)
+            self._loaded = id, loaded(program, version, self._embedders)
         return self._loaded[1]
 
     @cached_property

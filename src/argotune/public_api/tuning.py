@@ -20,7 +20,7 @@ from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, Unfit, choose
 from argotune.pipeline.stages.train import Origin, installed_packages, train
 from argotune.programs.embedder import Embedders
-from argotune.programs.evaluation import score_side_by_side, to_dspy
+from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.versions import Version
@@ -77,11 +77,12 @@ def tuned(
         return Tuned(None, why="; ".join(lacks))
     if not work.dev:
         return Tuned(made[-1], made[-1].lineage.optimizer, why="; ".join([*lacks, "no example was held back"]))
-    before, *scores = work.shares_right([work.module(in_use), *(work.module(version) for version in made)])
-    best = max(range(len(made)), key=scores.__getitem__)
+    before, scores = work.share_right(in_use), [work.share_right(version) for version in made]
+    best = max(range(len(made)), key=lambda n: _or_nothing(scores[n]))
     found, name = scores[best], made[best].lineage.optimizer
-    told = f"{name}: {percent(found)} of {counted(len(work.dev), 'held back example')} right, {percent(before)} before"
-    return Tuned(made[best] if found > before else None, name, found, before, "; ".join([told, *lacks]))
+    told = f"{name}: {_told(found)} of {counted(len(work.dev), 'held back example')} right, {_told(before)} before"
+    is_better = _or_nothing(found) > _or_nothing(before)
+    return Tuned(made[best] if is_better else None, name, found, before, "; ".join([told, *lacks]))
 
 
 class _Tuning:
@@ -133,20 +134,31 @@ class _Tuning:
         origin = Origin("", "", bench.now, installed_packages())
         return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin).version
 
-    def module(self, version: Version | None) -> Any:
-        """A version as a module; the program as written where there is none, or it was made for other labels."""
-        return module_of(self._program, version, self._bench.embedders)
-
-    def shares_right(self, modules: Sequence[Any]) -> list[float]:
-        """Of the held back examples."""
+    def share_right(self, version: Version | None) -> float | None:
+        """Of the held back examples, None where it answers none of them. A version for other labels, or none, is the
+        program as written."""
         asked = [to_dspy(self._program, example) for example in self.dev]
-        rows = score_side_by_side(modules, self._program, asked, self._bench.lms, lambda *_: None)
-        return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
+        try:
+            rows = score(self._module(version), self._program, asked, self._bench.lms, lambda *_: None)
+        except (BudgetSpent, ConfigInvalid, Unanswered):
+            return None
+        return sum(row.score for row in rows) / len(rows)
+
+    def _module(self, version: Version | None) -> Any:
+        try:
+            return loaded(self._program, version, self._bench.embedders) if version else self._program.build()
+        except ProgramChanged:
+            return self._program.build()
 
 
-def module_of(program: Program, version: Version | None, embedders: Embedders) -> Any:
-    """A version as a module; the program as written where there is none, or it was made for other labels."""
-    try:
-        return load(program, version.state, version.signature_hash, embedders) if version else program.build()
-    except ProgramChanged:
-        return program.build()
+def loaded(program: Program, version: Version, embedders: Embedders) -> Any:
+    """A version as a module. Raises ProgramChanged for one of other labels, or whose embedder has changed."""
+    return load(program, version.state, version.signature_hash, embedders)
+
+
+def _or_nothing(share: float | None) -> float:
+    return 0.0 if share is None else share
+
+
+def _told(share: float | None) -> str:
+    return "none" if share is None else percent(share)
