@@ -28,8 +28,9 @@ from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
 from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings, SimbaSettings
 
-WITHOUT_A_TEACHER = "bootstrap"
-"""What tunes in the place of an optimizer that has instructions written, where nothing writes them."""
+WITHOUT_A_TEACHER, OF_OPEN_ANSWERS = "student", "bootstrap"
+"""What tunes in the place of an optimizer that has instructions written, where nothing writes them; and where answers
+are of no closed set."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,21 @@ class _Tuning:
         return made, lacks
 
     def _runnable(self, method: str) -> str:
-        needs_writer = method in OPTIMIZERS and OPTIMIZERS[method].needs_writer
-        return WITHOUT_A_TEACHER if needs_writer and self._bench.lms.teacher is None else method
+        if self._bench.lms.teacher is not None or not OPTIMIZERS[method].needs_writer:
+            return method
+        return WITHOUT_A_TEACHER if self._program.is_closed else OF_OPEN_ANSWERS
 
     def _version(self, method: str) -> Version | str:
         has_writer, can_show = self._bench.lms.teacher is not None, self._program.shows_examples
-        choice = choose(method, len(self._train), None, has_writer, shows_examples=can_show)
+        choice = choose(
+            method,
+            len(self._train),
+            None,
+            has_writer,
+            shows_examples=can_show,
+            is_closed=self._program.is_closed,
+            different_answers=len({tuple(sorted(example.expected.items())) for example in self._train}),
+        )
         if isinstance(choice, Unfit):
             return choice.reason
         dev = self.dev if OPTIMIZERS[method].chooses else []

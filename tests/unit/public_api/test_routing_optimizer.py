@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from factories import NOON
-from twin_embedders import EMBEDDERS
+from twin_embedders import EMBEDDERS, twins
 from world import ScriptedLMs
 
 from argotune import AdvancedOptimizerConfig, AdvancedRoutingOptimizer
+from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, NotFound, Unavailable
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice
 from argotune.pipeline.stages.train import Trained
@@ -119,7 +120,7 @@ def test_recommendations_are_the_tuned_policys_and_have_the_documents_keys(tmp_p
     }
     assert (found["recommended_agent"], found["optimization_ready"], found["experiences_count"]) == ("text", True, 60)
     assert 0 < found["confidence"] <= 1
-    assert "the policy (bootstrap) chose it; 20 kept experiences of text" in found["reasoning"]
+    assert "the policy (student) chose it; 20 kept experiences of text" in found["reasoning"]
     assert found["training_step"] == 2
 
 
@@ -132,7 +133,7 @@ def test_the_status_has_what_the_documents_health_check_asks(tmp_path: Path):
     assert status["metrics"]["last_updated"] == NOON.isoformat()
     assert status["metrics"]["improvement_rate"] == pytest.approx(0)
     assert status["last_training"]["is_used"] is False
-    assert status["last_training"]["why"].startswith("bootstrap: ")
+    assert status["last_training"]["why"].startswith("student: ")
 
 
 # Training
@@ -185,6 +186,27 @@ def test_the_batch_size_is_also_that_of_the_optimizers_that_have_one(
     monkeypatch.setattr(tuning, "choose", lambda name, *_, **__: OptimizerChoice(name, "asked for"))
     trained(tmp_path, AdvancedOptimizerConfig(batch_size=8, force_optimizer=strategy), n=50)
     assert [plan.settings for plan in plans] == [{}, {strategy: setting}]
+
+
+def test_where_no_lm_answers_a_student_is_the_policy(tmp_path: Path):
+    def no_weights(*_: Any) -> str:
+        raise ConfigInvalid("the LM's weights are missing")
+
+    learner = optimizer(tmp_path, lms=ScriptedLMs(answer=no_weights))
+    asyncio.run(fed(learner, 50))
+    training = learner.get_optimization_status()["last_training"]
+    assert (training["optimizer"], training["is_used"], training["before"]) == ("student", True, None)
+    assert "bootstrap: ConfigInvalid" in training["why"]
+    assert optimized(learner)[0]["recommended_agent"] == "text"
+
+
+def test_an_embedder_that_changed_under_its_name_sets_the_policy_aside(tmp_path: Path):
+    learner = trained(tmp_path)
+    asyncio.run(learner._persist_data())
+    again = optimizer(tmp_path, embedders=twins(hashed=lambda _: HashedEmbedder(digest="other")))
+    told = asyncio.run(again.get_routing_recommendations("report number 4", [], []))
+    assert told["reasoning"].startswith("the policy gives no answer (ProgramChanged: ")
+    assert optimized(again) == [BASELINE]
 
 
 def test_an_agent_that_comes_later_sets_the_policy_aside_until_the_next_training(tmp_path: Path):
