@@ -29,7 +29,7 @@ from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from tuning import taught, tuned
+from tuning import scripted, task, taught, tuned
 from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
@@ -51,6 +51,7 @@ from argotune.data.stream import Stream
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
+from argotune.decisions.races import Race
 from argotune.decisions.values import Action, ModelingContext, Strategy, TrainingHistory
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, ProjectMissing
 from argotune.labels.agreement import compare
@@ -62,6 +63,7 @@ from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.named import NamedLMs
 from argotune.lm.names import Keys
+from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.operations.on_argo import link_of
@@ -135,6 +137,18 @@ many = partial(decided, n_train=60)
 def optimizer(config: RoutingConfigUnified, **of: Any) -> str:
     """Of a plan on 60 training examples: its name alone, as reasons tell thresholds that nobody may look at."""
     return many(config, **of)[1]["optimizer"]
+
+
+def first(config: RoutingConfigUnified, **of: Any) -> str:
+    """What its portfolio tries first."""
+    return many(config, **of)[1]["entrants"][0]["method"]
+
+
+def raced(config: RoutingConfigUnified) -> Any:
+    """What a portfolio tried."""
+    races: list[Race] = []
+    OPTIMIZERS["portfolio"].compile(task(scripted(), settings=config.optimizers, on_race=races.append))
+    return [tried.candidate for race in races for tried in race.tried]
 
 
 def known(config: RoutingConfigUnified, **history: int) -> ModelingContext:
@@ -559,10 +573,10 @@ CONFIG = [
     Row("budget.max_lm_tokens", 150, lambda c: ran(c).lm_calls, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),
     Row("decisions.hybrid_threshold", 30, decided),
-    Row("decisions.labeled_below", 61, partial(optimizer, has_writer=False)),
-    Row("decisions.mipro_threshold", 61, optimizer),
-    Row("decisions.gepa_threshold", 59, optimizer),
-    Row("decisions.simba_below", 0.71, optimizer),
+    Row("decisions.labeled_below", 61, partial(first, has_writer=False)),
+    Row("decisions.mipro_threshold", 61, first),
+    Row("decisions.gepa_threshold", 59, first),
+    Row("decisions.simba_below", 0.71, first),
     Row("decisions.performance_degradation_threshold", 0.05, partial(many, recent=0.52, **AGAIN)),
     Row("decisions.growth_share", 0.25, partial(decided, n_train=72, **AGAIN)),
     Row("decisions.stale_days", 4.0, partial(many, days=5.0, **AGAIN)),
@@ -604,6 +618,8 @@ CONFIG = [
     Row("optimizers.nearest.k", 2, partial(tuned, method="nearest"), SHORT),
     Row("optimizers.student.tutor_queries", 7, partial(taught, method="student")),
     Row("optimizers.student.tutor_weight", 0.01, partial(taught, method="student")),
+    Row("optimizers.portfolio.candidates", ["labeled"], partial(tuned, method="portfolio"), SHORT),
+    Row("optimizers.portfolio.nearest_k", [3], raced, SHORT),
     Row("lm.task_model", "openai/two", asks),
     Row("lm.teacher_model", "openai/three", asks),
     Row("lm.api_base", "http://127.0.0.1:9/v1", asks, {"lm.max_retries": 0}),

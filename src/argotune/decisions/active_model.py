@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field
 
 from argotune.decisions.backtest import Backtest
 from argotune.decisions.gain_model import MetaModel
+from argotune.decisions.races import PastRaces
 from argotune.errors import NotFound
 from argotune.store.collections import EVERYONE, Collection
 from argotune.store.pointer import Move, Pointer
@@ -28,6 +29,7 @@ class Activation(StoredValue):
     """Who decides from `at` on: the model of this id, or the rules where it is None. `number` counts from 1.
 
     `looks` is how often in its year a model was compared to take over, `looked_at` when last.
+    `races` are what portfolios of all tenants came to, by kind of program; they order the next one, whoever decides.
     """
 
     sealed_as: ClassVar[str] = "Appointment"
@@ -40,6 +42,7 @@ class Activation(StoredValue):
     backtest: Backtest | None = Field(None, validation_alias=AliasChoices("backtest", "duel"))
     looks: int = 0
     looked_at: datetime | None = None
+    races: tuple[PastRaces, ...] = ()
 
 
 class ActiveModel:
@@ -74,6 +77,10 @@ class ActiveModel:
     def model(self) -> MetaModel | None:
         """The active model, None where the rules decide. Raises NotFound for one that is not there any more."""
         activation, _ = self.now()
+        return self.model_of(activation)
+
+    def model_of(self, activation: Activation | None) -> MetaModel | None:
+        """The model that an activation names. Raises as `model`."""
         if activation is None or activation.model is None:
             return None
         model, _ = find(self._store, EVERYONE, Collection.META_MODELS, activation.model, MetaModel)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from argotune.decisions.races import Race
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.store.collections import Collection
 from argotune.store.port import Store
@@ -23,7 +24,7 @@ class LedgerRow(StoredValue):
     """One run. `gain` is what the tenant got (in score): the measured effect when promoted, else 0.
 
     `effect` is what the challenger measured, None where none was. LM calls are those paid for. What was decided is what
-    was wanted; `trained_on` is what the challenger was really trained on.
+    was wanted; `trained_on` is what the challenger was really trained on, `race` what a portfolio tried.
     """
 
     tenant: str
@@ -37,6 +38,7 @@ class LedgerRow(StoredValue):
     lm_calls: Amount
     lm_tokens: Amount
     trained_on: Strategy | None = None
+    race: Race | None = None
 
     @property
     def was_chosen(self) -> bool:

@@ -31,6 +31,7 @@ class Meter:
         self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
         self._reserved_tokens = 0
         self._kept_calls = self._kept_tokens = 0
+        self._stop_at: int | None = None
         self._has_refused = False
         self._lock = threading.Lock()
 
@@ -63,6 +64,29 @@ class Meter:
             with self._lock:
                 self._kept_calls = self._kept_tokens = 0
 
+    @property
+    def left(self) -> int:
+        """The calls that may still be made."""
+        with self._lock:
+            return self._calls_left()
+
+    def _calls_left(self) -> int:
+        own = self._limits.max_lm_calls - self._kept_calls
+        return max((own if self._stop_at is None else min(own, self._stop_at)) - self._calls, 0)
+
+    @contextmanager
+    def within(self, calls: int) -> Iterator[None]:
+        """Within the block, at most so many more calls. Whoever plans so has missed nothing that the limits would give:
+        a call that is refused for that does not make the meter spent."""
+        with self._lock:
+            before, own = self._stop_at, self._calls + calls
+            self._stop_at = own if before is None else min(before, own)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stop_at = before
+
     @contextmanager
     def call(self, max_tokens: int) -> Iterator[Bill]:
         """Reserve one call of at most `max_tokens` tokens, prompt included, then settle what it really took.
@@ -93,6 +117,8 @@ class Meter:
         if obstacle:
             self._has_refused = True
             raise BudgetSpent(obstacle)
+        if self._calls_left() < 1:
+            raise BudgetSpent("the calls that were planned for this are used")
 
     def _obstacle(self, max_tokens: int) -> str | None:
         limits, taken = self._limits, self._tokens + self._reserved_tokens

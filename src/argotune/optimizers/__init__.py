@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import dspy
+
+from argotune.decisions.races import UNKNOWN, PastRaces
 from argotune.optimizers import (
     bootstrap,
     copro,
@@ -11,6 +14,7 @@ from argotune.optimizers import (
     labeled,
     mipro,
     nearest,
+    portfolio,
     random_search,
     simba,
     student,
@@ -19,7 +23,7 @@ from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose
 from argotune.optimizers.compiling import Compile, guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
 from argotune.tenants.config import DecisionRules, MethodName
-from argotune.tenants.optimizer_settings import OptimizerSettings
+from argotune.tenants.optimizer_settings import OptimizerSettings, PortfolioSettings
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerChoice", "TrainingTask", "Unfit", "choose"]
 
@@ -96,7 +100,34 @@ _ALL = (
     ),
 )
 
-OPTIMIZERS: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
+_SINGLE: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
+
+
+def _most_unlabelled(settings: OptimizerSettings) -> int:
+    """As many requests without a label as the method takes that takes most."""
+    tried = (_SINGLE[name] for name in settings.portfolio.candidates if name in _SINGLE)
+    return max((optimizer.unlabelled(settings) for optimizer in tried), default=0)
+
+
+def _portfolio(task: TrainingTask) -> dspy.Module:
+    return portfolio.Portfolio(_SINGLE, task).compile()
+
+
+OPTIMIZERS: dict[str, Optimizer] = {
+    **_SINGLE,
+    # Each of its candidates is guarded by itself.
+    "portfolio": Optimizer(
+        name="portfolio",
+        min_examples=1,
+        needs_writer=False,
+        compile=_portfolio,
+        iterations=portfolio.iterations,
+        uses_weights=True,
+        chooses=True,
+        shows_as_is=False,
+        unlabelled=_most_unlabelled,
+    ),
+}
 """One for each of config.METHODS."""
 
 
@@ -110,13 +141,25 @@ def choose(
     shows_examples: bool = True,
     is_closed: bool = True,
     different_answers: int | None = None,
+    candidates: Sequence[str] = (),
+    past: PastRaces = UNKNOWN,
 ) -> OptimizerChoice | Unfit:
-    """What to run: `preferred`, or by size and accuracy where it is `auto`; an Unfit says what is missing.
-    `shows_examples`, `is_closed` and `different_answers` are those of a Situation.
+    """What to run: `preferred`, or what fits where it is `auto`; an Unfit says what is missing. All but `preferred` are
+    those of a Situation.
 
     Raises ConfigInvalid for a name that is neither `auto` nor in OPTIMIZERS.
     """
+    if preferred == "portfolio" and not candidates:
+        candidates = PortfolioSettings().candidates
     situation = Situation(
-        n_train, accuracy, has_writer, rules or DecisionRules(), shows_examples, is_closed, different_answers
+        n_train=n_train,
+        accuracy=accuracy,
+        has_writer=has_writer,
+        rules=rules or DecisionRules(),
+        shows_examples=shows_examples,
+        is_closed=is_closed,
+        different_answers=different_answers,
+        candidates=candidates,
+        past=past,
     )
     return choose_from(OPTIMIZERS, preferred, situation)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from argotune.decisions.races import UNKNOWN, Entrant, PastRaces, entrants
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.task import Optimizer
 from argotune.stats.wording import counted, percent
@@ -13,10 +14,11 @@ from argotune.tenants.config import DecisionRules
 
 @dataclass(frozen=True)
 class OptimizerChoice:
-    """An optimizer that can be run, and the sentence that is kept with the run."""
+    """An optimizer that can be run, with the sentence that is kept and, of a portfolio, the methods that it tries."""
 
     optimizer: str
     reason: str
+    entrants: tuple[Entrant, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Unfit:
 class Situation:
     """What `auto` looks at. `accuracy` is the champion's, in 0..1, None when nobody measured it. `shows_examples`: a
     predictor of the program can show an example as it is. `is_closed`: all of its answers are from closed sets.
-    `different_answers` are those of the training examples, None where more may come."""
+    `different_answers` are those of the training examples, None where more may come. `candidates` are the methods of a
+    portfolio, from cheap to dear, and `past` is what is known of its races."""
 
     n_train: int
     accuracy: float | None
@@ -40,6 +43,8 @@ class Situation:
     shows_examples: bool = True
     is_closed: bool = True
     different_answers: int | None = None
+    candidates: Sequence[str] = ()
+    past: PastRaces = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -90,19 +95,39 @@ AUTO_RULES = (
         "{n} training examples are enough to evolve instructions (above {rules.gepa_threshold})",
     ),
 )
-"""`auto`: the first row that applies. After "DSPy Optimizers" of the auto-optimization workflow."""
+"""What a portfolio tries first, and what is taken where none fits: the first row that applies. After "DSPy Optimizers"
+of the auto-optimization workflow."""
 
 
 def choose_from(optimizers: Mapping[str, Optimizer], preferred: str, situation: Situation) -> OptimizerChoice | Unfit:
-    """The preferred optimizer or, for `auto`, what the rules say. Raises ConfigInvalid for an unknown name."""
-    rule = next(rule for rule in AUTO_RULES if rule.applies(situation)) if preferred == "auto" else None
-    name = rule.optimizer if rule else preferred
-    if name not in optimizers:
-        raise ConfigInvalid(f"preferred_optimizer: {name!r} is not one of auto, {', '.join(optimizers)}")
+    """The preferred optimizer or, for `auto`, the portfolio where two of its methods fit, else what the rules say.
+
+    Raises ConfigInvalid for an unknown name."""
+    rule = next(rule for rule in AUTO_RULES if rule.applies(situation))
+    if preferred not in ("auto", *optimizers):
+        raise ConfigInvalid(f"preferred_optimizer: {preferred!r} is not one of auto, {', '.join(optimizers)}")
+    fit = [name for name in situation.candidates if name in optimizers and not _missing(optimizers[name], situation)]
+    if preferred == "portfolio" or (preferred == "auto" and len(fit) > 1):
+        return _portfolio(fit, rule, situation, preferred)
+    name = rule.optimizer if preferred == "auto" else preferred
     missing = _missing(optimizers[name], situation)
     if missing:
         return Unfit(name, missing)
-    return OptimizerChoice(name, f"{name}: {_reason(rule, situation)}")
+    return OptimizerChoice(name, f"{name}: {_reason(rule if preferred == 'auto' else None, situation)}")
+
+
+def _portfolio(fit: Sequence[str], rule: AutoRule, situation: Situation, preferred: str) -> OptimizerChoice | Unfit:
+    if not fit:
+        told = ", ".join(situation.candidates)
+        return Unfit("portfolio", f"none of the methods of the portfolio fits here: {told}")
+    wish = "the tenant's config asks for it; " if preferred == "portfolio" else ""
+    tried = entrants(fit, rule.optimizer, situation.past)
+    named = ", ".join(entrant.method for entrant in tried)
+    known = f" and past races of {situation.past.kind} programs" if situation.past.raced else ""
+    why = f"{wish}{named} fit; in this order by the rules{known}"
+    if rule.optimizer in fit:
+        why += f" ({rule.optimizer}: {_reason(rule, situation)})"
+    return OptimizerChoice("portfolio", f"portfolio: {why}", tried)
 
 
 def _reason(rule: AutoRule | None, situation: Situation) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
 
+from argotune.decisions.races import Entrant, Race
 from argotune.errors import ArgotuneError, ProgramFailed
+from argotune.lm.effort import Stopwatch
+from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.lm.streaks import Streak
 from argotune.programs.embedder import Embedders
@@ -18,10 +22,19 @@ from argotune.programs.evaluation import appraisal_on
 from argotune.programs.prediction import as_prediction
 from argotune.programs.program import Appraisal, Program
 from argotune.programs.retrieval import RetrievedDemos
+from argotune.tenants.config import BudgetLimits
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
 MAX_DEMO_CHARS = 2_000
 """Longer examples train and test, but are not shown: one alone could push the question out of the window."""
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The champion, and the places of the dev examples that it has not learned from."""
+
+    module: dspy.Module
+    unseen: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,10 @@ class TrainingTask:
     `unlabelled` are recent requests that nobody labelled, as many as the method asks for at most: none that is or may
     become a test example. `tutor` is the best program so far that asks an LM, None where there is none but the
     program as written. `notes` are what a method has to say of its result, for people: it adds to them.
+
+    The others are for a portfolio: `dev_weights` are those of `dev`, `entrants` the methods that it tries, `incumbent`
+    the champion; `meter` is what the LMs pay by; `on_race` is told what came of the race, `announce` how it goes;
+    `dev_teaches`: its winner may learn from dev once it was chosen.
     """
 
     program: Program
@@ -49,6 +66,14 @@ class TrainingTask:
     unlabelled: Sequence[dspy.Example] = ()
     tutor: dspy.Module | None = None
     notes: list[str] = field(default_factory=list)
+    dev_weights: Sequence[float] = ()
+    entrants: Sequence[Entrant] = ()
+    incumbent: Incumbent | None = None
+    meter: Meter = field(default_factory=lambda: Meter(BudgetLimits()))
+    stopwatch: Stopwatch = time.monotonic
+    on_race: Callable[[Race], None] = lambda _race: None
+    announce: Callable[[str], None] = lambda _told: None
+    dev_teaches: bool = True
 
     @property
     def choosing(self) -> list[dspy.Example]:

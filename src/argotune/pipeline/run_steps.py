@@ -13,16 +13,12 @@ from typing import Any
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
-from argotune.decisions.active_model import ActiveModel
 from argotune.decisions.context import context_of
-from argotune.decisions.gain_model import Advisor
 from argotune.decisions.values import TrainingHistory
 from argotune.errors import (
     BudgetSpent,
-    ConfigInvalid,
     Corrupt,
     NewerRecord,
-    NotFound,
     Overtaken,
     ProgramChanged,
     Unanswered,
@@ -30,7 +26,9 @@ from argotune.errors import (
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
+from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.racing import surroundings
 from argotune.pipeline.rubric import choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.enhance import enhance
@@ -38,7 +36,7 @@ from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
-from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, train
+from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, plan_of_winner, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.unlabelled import beside_labels, with_unlabelled
 from argotune.programs.metric_trial import try_metric
@@ -140,14 +138,16 @@ class Work:
         )
 
     def _question(self) -> DecisionInputs:
+        found = self._learned()
         lessons = self._this.lessons
         known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
         level = self._this.contests.shares().next_level(self._config.gate.significance, self._this.sure_now)
+        context = context_of(self._config, self._data, history, level, self._this.now)
         return DecisionInputs(
             config=self._config,
             data=self._data,
-            context=context_of(self._config, self._data, history, level, self._this.now),
+            context=context,
             history=history,
             level=level,
             seed=self._seed,
@@ -159,21 +159,17 @@ class Work:
             by_preference=self._program.is_by_preference,
             shows_examples=self._program.shows_examples,
             is_closed=self._program.is_closed,
-            model=self._model(),
+            model=found.model,
+            past_races=found.races_of(context.modality),
         )
 
-    def _model(self) -> Advisor | None:
-        """The active meta-model; one that cannot be used is reported, and the rules decide."""
-        if not self._config.decisions.use_meta_models:
-            return None
-        try:
-            model = ActiveModel(self._this.store).model()
-            return Advisor(model) if model else None
-        except (Corrupt, ConfigInvalid, NotFound) as error:
-            log.warning("the rules decide, as the meta-model cannot be used: %s", error)
+    def _learned(self) -> Learned:
+        """What was learned of past runs; a meta-model that cannot be used is reported, and the rules decide."""
+        found = learned(self._this.store, self._config)
+        if found.is_broken:
             counts = {**self.run.counts, "meta-model cannot be used": 1}
             self.run = self.run.model_copy(update={"counts": counts})
-            return None
+        return found
 
     def _train(self) -> None:
         plan, at = self.run.plan, self._this.now
@@ -186,12 +182,14 @@ class Work:
         made = self._synthesized(plan)
         synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
-        enough, embedders, lms = self._config.gate.min_slice_examples, self._ports.embedders(), self._open_lms()
+        least, embedders, lms = self._config.gate.min_slice_examples, self._ports.embedders(), self._open_lms()
+        around = surroundings(self._this, self._program, plan, self.run.champion, dev, self._meter)
         by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
-                found = train(by.program, plan, examples, synthetic, dev, enough, lms, embedders, origin, beside)
-                better = enhance(self._this, by.program, plan, found.version, self._data, lms)
+                found = train(by.program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
+                as_made = plan_of_winner(plan, found.race)
+                better = enhance(self._this, by.program, as_made, found.offered, self._data, lms)
         except BudgetSpent as error:
             return self._skip(str(error))
         except Unanswered as error:
@@ -201,12 +199,15 @@ class Work:
         weight = synthetic[0].weight if synthetic else 0.0
         tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
         report = made.report.model_copy(update=tried) if made else None
+        if found.race and not found.race.is_better:
+            return self._skip(f"nothing better was found: {found.race.sentence}", race=found.race, synthetic=report)
         if better.version is None:
             known = counted(len(examples), "real training example is", "real training examples are")
             lack = f"{known} too few for {plan.optimizer}"
             return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
         version, masked = masked_version(better.version, self._program, self._config.masking)
-        found_out = {"synthetic": report, "enhancement": better.report, "counts": {**self.run.counts, **masked}}
+        counts = {**self.run.counts, **masked}
+        found_out = {"synthetic": report, "enhancement": better.report, "race": found.race, "counts": counts}
         if bar := self._registry.bar(version.id):  # before the test is opened for what must not be promoted
             return self._skip(bar.sentence, **found_out)
         self._registry.keep(version)

@@ -16,8 +16,10 @@ from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.errors import BudgetSpent, ConfigInvalid, ProgramChanged, Unanswered
 from argotune.errors.lines import in_short
+from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, Unfit, choose
+from argotune.pipeline.racing import Surroundings
 from argotune.pipeline.stages.train import Origin, installed_packages, train
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import score, to_dspy
@@ -26,6 +28,7 @@ from argotune.programs.state import load
 from argotune.promotion.versions import Version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
+from argotune.tenants.config import BudgetLimits
 from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings, SimbaSettings
 
 WITHOUT_A_TEACHER, OF_OPEN_ANSWERS = "student", "bootstrap"
@@ -142,7 +145,8 @@ class _Tuning:
             data_hash=data_hash([*self._train, *dev]),
         )
         origin = Origin("", "", bench.now, installed_packages())
-        return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin).version
+        around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `shares_right` measures on dev
+        return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin, around).version
 
     def share_right(self, version: Version | None) -> float | None:
         """Of the held back examples, None where it answers none of them. A version for other labels, or none, is the

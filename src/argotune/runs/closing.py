@@ -57,6 +57,7 @@ def ledger_row(run: Run) -> LedgerRow | None:
         lm_calls=run.lm_calls,
         lm_tokens=run.lm_tokens,
         trained_on=run.trained_on,
+        race=run.race,
     )
 
 

@@ -48,6 +48,7 @@ class Explanation:
             story += [f"run       {self.run.id}", *_contest(self.contest)]
             story += [f"verdict   {judge.sentence}", *_numbers(judge), *_unusable(judge)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
+            story += _race(self.run)
             story += [f"enhanced  {self.run.enhancement.sentence}"] if self.run.enhancement else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []
@@ -128,6 +129,13 @@ def _numbers(run: Run) -> list[str]:
     return [*told, f"          interval = {low} to {high} points", *efforts]
 
 
+def _race(run: Run) -> list[str]:
+    """What a portfolio tried, on the dev split, and what each took."""
+    if run.race is None:
+        return []
+    return [f"race      {run.race.sentence}", *(f"          {tried.sentence}" for tried in run.race.tried)]
+
+
 def _unusable(run: Run) -> list[str]:
     found = run.comparison.unusable if run.comparison else None
     sides = {"champion": found.champion, "challenger": found.challenger} if found else {}
@@ -165,6 +173,7 @@ def explain_decision(run: Run) -> list[str]:
         f"trained on {run.trained_on}",
         f"came to    {run.sentence}",
     ]
+    lines += [line.replace("race      ", "race       ") for line in _race(run)]
     if decision.possible:
         lines.append(f"possible   {', '.join(action.name for action in decision.possible)}")
         lines.append(f"drawn with probability {decision.probability:.3g}; the rules alone: {decision.by_rules.name}")

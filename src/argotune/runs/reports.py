@@ -112,6 +112,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "ended_at": run.ended_at.isoformat() if run.ended_at else None,
         "optimizer": run.plan.optimizer if run.plan else None,
         "optimizer_reason": run.plan.reason if run.plan else None,
+        "race": run.race.model_dump(mode="json") if run.race else None,
         "trained_on": run.trained_on.value,
         "champion": run.champion,
         "challenger": run.challenger,

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
+from argotune.decisions.races import Entrant, Race
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.enhancement import EnhancementReport
@@ -47,7 +48,8 @@ class Plan(StoredValue):
     """What `decide` wants to be done. `synthetic_count` examples are made for training beside `train_ids`.
 
     `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
-    `settings` are those of the optimizers that the tenant has set to other values than the defaults.
+    `settings` are those of the optimizers that the tenant has set to other values than the defaults. `entrants` are the
+    methods that a portfolio tries, in order.
     `unlabelled` are spans of requests without a label, whose answers by an LM program may teach.
     """
 
@@ -62,6 +64,7 @@ class Plan(StoredValue):
     strategy: Strategy = Strategy.PURE_REAL
     synthetic_count: int = 0
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    entrants: tuple[Entrant, ...] = ()
     enhancement: str = "auto"
     unlabelled: tuple[str, ...] = ()
 
@@ -71,7 +74,8 @@ class Plan(StoredValue):
         mixed = f" {self.strategy} {self.synthetic_count}" if self.strategy is not Strategy.PURE_REAL else ""
         set_by_tenant = f" {canonical(self.settings)}" if self.settings else ""
         enhanced = f" enhancement {self.enhancement}" if self.enhancement != "auto" else ""
-        return f"{self.optimizer} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}"
+        tried = f" of {'+'.join(sorted(each.method for each in self.entrants))}" if self.entrants else ""
+        return f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""
@@ -91,8 +95,9 @@ class Skip(StoredValue):
 
 class Run(StoredValue):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
-    budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or its
-    program, so a later pass may do the same again. `contest` is the one that it opened, or gathered evidence for."""
+    budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or
+    its program, so a later pass may do the same again. `race` is what a portfolio tried. `contest` is the one that
+    it opened, or gathered evidence for."""
 
     id: str
     tenant_id: str
@@ -114,6 +119,7 @@ class Run(StoredValue):
     champion: str | None = None
     champion_tag: str | None = None
     challenger: str | None = None
+    race: Race | None = None
     contest: str | None = None
     comparison: Comparison | None = None
     verdict: Verdict | None = None

@@ -33,7 +33,9 @@ OPTIONAL_MODULES = ("enhancement",)
 """Those that ship and a tenant names itself in `modules`. They run beside its own programs."""
 
 
-MethodName = Literal["bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest", "student"]
+MethodName = Literal[
+    "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest", "student", "portfolio"
+]
 
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 """The optimizers that ship. Their list lies in a room above, which this one does not import: a test compares both."""

@@ -7,7 +7,7 @@ another one than DSPy's and why.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -126,6 +126,34 @@ class StudentSettings(_Settings):
     tutor_weight: float = Field(0.5, gt=0, le=1, description="what such an answer counts; a label of a person: 1")
 
 
+Candidate = Literal[
+    "student",
+    "labeled",
+    "nearest",
+    "policy",
+    "bootstrap",
+    "random_search",
+    "mipro",
+    "gepa",
+    "simba",
+    "copro",
+    "cascade",
+]
+
+
+class PortfolioSettings(_Settings):
+    """Several methods, the best of which is kept."""
+
+    candidates: list[Candidate] = Field(
+        default=["student", "labeled", "nearest", "policy", "bootstrap", "mipro", "gepa", "simba", "cascade"],
+        min_length=1,
+        description="methods that are tried where they fit, the cheaper first",
+    )
+    nearest_k: list[Annotated[int, Field(ge=1, le=200)]] = Field(
+        default=[2, 4, 8], max_length=10, description="neighbours that nearest is tried with, beside its own k"
+    )
+
+
 class OptimizerSettings(_Settings):
     """The section `optimizers` of a tenant's config."""
 
@@ -138,6 +166,7 @@ class OptimizerSettings(_Settings):
     labeled: LabeledSettings = Field(default_factory=LabeledSettings)
     nearest: NearestSettings = Field(default_factory=NearestSettings)
     student: StudentSettings = Field(default_factory=StudentSettings)
+    portfolio: PortfolioSettings = Field(default_factory=PortfolioSettings)
 
     def only(self, methods: set[str]) -> dict[str, JsonValue]:
         """What is set of these methods to another value than the default: JSON, and equal for equal settings."""

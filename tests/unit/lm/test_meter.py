@@ -62,6 +62,22 @@ def test_what_is_kept_for_later_can_be_spent_only_then(limits: dict[str, int], n
         pass
 
 
+def test_within_so_many_calls_can_be_made_and_a_refusal_there_does_not_spend_the_meter():
+    meter = Meter(BudgetLimits(max_lm_calls=10))
+    with meter.keeping(2), meter.within(3):
+        assert meter.left == 3
+        with meter.within(99):
+            assert meter.left == 3
+        for _ in range(3):
+            with meter.call(1):
+                pass
+        with pytest.raises(BudgetSpent, match="planned for this"), meter.call(1):
+            pass
+    assert (meter.left, meter.is_spent, meter.spent.calls) == (7, False, 3)
+    with meter.keeping(2):
+        assert meter.left == 5
+
+
 def test_reserved_tokens_are_not_given_twice():
     found = meter(tokens=10)
     with found.call(6), pytest.raises(BudgetSpent), found.call(6):

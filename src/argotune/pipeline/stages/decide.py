@@ -12,6 +12,7 @@ from typing import Protocol
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
+from argotune.decisions.races import UNKNOWN, Entrant, PastRaces
 from argotune.decisions.rules import opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import (
     SKIP,
@@ -47,7 +48,7 @@ class DecisionInputs:
     where the rules decide; `level` is what the
     next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first.
     `shows_examples`: a predictor of the program can show an example as it is. `is_closed`: all of its answers are from
-    closed sets."""
+    closed sets. `past_races`: of programs of its kind."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -64,6 +65,7 @@ class DecisionInputs:
     shows_examples: bool = True
     is_closed: bool = True
     model: DecisionModel | None = None
+    past_races: PastRaces = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,8 @@ def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
         shows_examples=inputs.shows_examples,
         is_closed=inputs.is_closed,
         different_answers=None if _synthetic_count(inputs) else len(inputs.data.sums.labels) or None,
+        candidates=inputs.config.optimizers.portfolio.candidates,
+        past=inputs.past_races,
     )
 
 
@@ -210,12 +214,15 @@ def _possible(inputs: DecisionInputs, train: Action) -> list[Action]:
 def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
     """The plan before examples are named: all that its lesson says."""
     config = inputs.config
+    chosen = _choice(inputs, action.optimizer)
+    tried = chosen.entrants if isinstance(chosen, OptimizerChoice) else ()
     return Plan(
         optimizer=action.optimizer,
         reason=reason + _unused_reward(config, action.optimizer),
         seed=inputs.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations, config.optimizers),
-        settings=config.optimizers.only({action.optimizer, *OPTIMIZERS[action.optimizer].also}),
+        settings=config.optimizers.only(_looked_at(action.optimizer, tried)),
+        entrants=tried,
         train_ids=(),
         dev_ids=(),
         test_ids=(),
@@ -224,6 +231,12 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         synthetic_count=_synthetic_count(inputs),
         enhancement=config.enhancement,
     )
+
+
+def _looked_at(optimizer: str, tried: Sequence[Entrant]) -> set[str]:
+    """The methods whose settings say what the plan makes."""
+    methods = {optimizer, *(entrant.method for entrant in tried)}
+    return methods.union(*(OPTIMIZERS[method].also for method in methods))
 
 
 def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:

@@ -10,6 +10,7 @@ from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.backtest import MIN_GROWTH, Backtest, NothingToCompare, backtest, level_of_look
 from argotune.decisions.gain_model import MetaModel, NotLearned, fit, trainings_of
 from argotune.decisions.ledger import LedgerRow, ledger_of
+from argotune.decisions.races import past_races
 from argotune.runs.tallies import tallies
 from argotune.stats.wording import counted
 from argotune.store.port import Store
@@ -39,6 +40,7 @@ def learn(store: Store, now: datetime) -> Activation:
         backtest=found if isinstance(found, Backtest) else None,
         looks=looks,
         looked_at=looked_at,
+        races=past_races((row.context.modality, row.race) for row in rows if row.race),
     )
     ActiveModel(store).activate(activation, model, tag)
     return activation

@@ -157,6 +157,12 @@ def _row(fields: Fields, example: Example, scores: Mapping[str, Score], answers:
     )
 
 
+def _race_facts(trained: Run) -> Facts:
+    """What a portfolio tried: each candidate's score on dev, on how many examples, and what it took."""
+    tried = trained.race.tried if trained.race else ()
+    return {f"tried {each.candidate}": each.sentence.partition(": ")[2] for each in tried}
+
+
 def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> Facts:
     numbers = verdict.numbers
     return {
@@ -169,6 +175,7 @@ def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> Fac
         "challenger": run.challenger,
         "optimizer": challenger.lineage.optimizer,
         "optimizer_reason": challenger.lineage.reason,
+        **_race_facts(trained),
         "seed": challenger.lineage.seed,
         "max_iterations": trained.plan.max_iterations if trained.plan else None,
         "data_hash": challenger.lineage.data_hash,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import dspy
@@ -17,9 +17,12 @@ import dspy
 from argotune.data.dataset import data_hash
 from argotune.data.examples import Example
 from argotune.data.guards.masking import Mask
+from argotune.decisions.races import Race
 from argotune.errors import BudgetSpent
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.optimizers.race import FIRST_ROUND
+from argotune.pipeline.racing import Surroundings
 from argotune.pipeline.unlabelled import NOTHING_BESIDE, BesideLabels
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import asked_of, score, to_dspy
@@ -59,6 +62,12 @@ class Trained:
     trial: Trial | None = None
     is_used: bool = False
     why: str = ""
+    race: Race | None = None
+
+    @property
+    def offered(self) -> Version | None:
+        """The challenger where it is worth a contest: a portfolio may find nothing better than the champion."""
+        return None if self.race and not self.race.is_better else self.version
 
 
 def train(
@@ -71,6 +80,7 @@ def train(
     lms: LMs,
     embedders: Embedders,
     origin: Origin,
+    around: Surroundings,
     beside: BesideLabels = NOTHING_BESIDE,
 ) -> Trained:
     """The challenger as a version, not yet stored. Raises BudgetSpent when the budget ends before any candidate.
@@ -79,23 +89,39 @@ def train(
     the dev examples, of which there must be `min_dev`. On a tie they are left out: what helps nobody is not shown.
     Where real ones are too few to train on, they are compared with the program as written.
     """
-    work, optimizer = _Compiling(program, plan, dev, lms, embedders, origin, beside), OPTIMIZERS[plan.optimizer]
-    teaching = examples if optimizer.chooses else [*examples, *dev]
-    first = work.compiled(teaching) if len(examples) >= optimizer.min_examples else None
-    kept = work.version(first, examples) if first else None
+    work = _Compiling(program, plan, dev, lms, embedders, origin, around, beside)
+    teaching = examples if OPTIMIZERS[plan.optimizer].chooses else [*examples, *dev]
+    first = work.compiled(teaching) if len(examples) >= _needed(plan) else None
+    kept = Trained(work.version(first, examples) if first else None, race=first.race if first else None)
     if not synthetic:
-        return Trained(kept)
-    if len(dev) < min_dev:
-        return Trained(
-            kept, why=f"{counted(len(dev), 'dev example')} cannot show whether they harm, {min_dev} are needed"
-        )
+        return kept
+    if len(dev) < min_dev or not work.can_tell:
+        known = counted(len(dev), "dev example")
+        return replace(kept, why=f"{known} cannot show whether they harm, {max(min_dev, FIRST_ROUND)} are needed")
     try:
         trial, with_ = work.tried(first, examples, synthetic, teaching)
     except BudgetSpent as error:
-        return Trained(kept, why=f"the comparison on dev was not finished: {error}")
+        return replace(kept, why=f"the comparison on dev was not finished: {error}")
     if with_ is None:
-        return Trained(kept, trial, why=f"{_told(trial)}, no gain")
-    return Trained(work.version(with_, [*examples, *synthetic]), trial, is_used=True, why=_told(trial))
+        return replace(kept, trial=trial, why=f"{_told(trial)}, no gain")
+    mixed = work.version(with_, [*examples, *synthetic])
+    return Trained(mixed, trial, is_used=True, why=_told(trial), race=with_.race)
+
+
+def plan_of_winner(plan: Plan, race: Race | None) -> Plan:
+    """The plan by which the challenger was made: of a portfolio the winner's."""
+    if race is None:
+        return plan
+    best = race.won_by
+    searched = OPTIMIZERS[best.method].iterations(plan.max_iterations, planned_settings(best.settings))
+    made = {"optimizer": best.method, "settings": best.settings, "max_iterations": searched, "entrants": ()}
+    return plan.model_copy(update=made)
+
+
+def _needed(plan: Plan) -> int:
+    """The training examples without which nothing of the plan can be compiled."""
+    names = [entrant.method for entrant in plan.entrants if entrant.method in OPTIMIZERS] or [plan.optimizer]
+    return min(OPTIMIZERS[name].min_examples for name in names)
 
 
 def _told(trial: Trial) -> str:
@@ -104,20 +130,27 @@ def _told(trial: Trial) -> str:
 
 
 @dataclass(frozen=True)
-class _Compiling:
-    """`notes` are those of the last compilation."""
+class _Compiled:
+    """A program, what its method has to say of it, and what the race came to that a portfolio found it by."""
 
+    module: dspy.Module
+    notes: Sequence[str] = ()
+    race: Race | None = None
+
+
+@dataclass(frozen=True)
+class _Compiling:
     program: Program
     plan: Plan
     dev: Sequence[Example]
     lms: LMs
     embedders: Embedders
     origin: Origin
+    around: Surroundings
     beside: BesideLabels
-    notes: list[str] = field(default_factory=list)
 
-    def compiled(self, examples: Sequence[Example]) -> dspy.Module:
-        self.notes.clear()
+    def compiled(self, examples: Sequence[Example]) -> _Compiled:
+        races, notes = list[Race](), list[str]()
         task = TrainingTask(
             program=self.program,
             student=self.program.build(),
@@ -131,47 +164,66 @@ class _Compiling:
             settings=planned_settings(self.plan.settings),
             unlabelled=[asked_of(self.program, inputs, {}) for inputs in self.beside.unlabelled],
             tutor=self.beside.champion,
-            notes=self.notes,
+            notes=notes,
+            dev_weights=[example.weight for example in self.dev],
+            entrants=self.plan.entrants,
+            incumbent=self.around.incumbent,
+            meter=self.around.meter,
+            stopwatch=self.around.stopwatch,
+            on_race=races.append,
+            announce=self.around.announce,
+            dev_teaches=self.around.dev_teaches,
         )
-        return OPTIMIZERS[self.plan.optimizer].compile(task)
+        module = OPTIMIZERS[self.plan.optimizer].compile(task)
+        return _Compiled(module, notes, races[-1] if races else None)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether dev can compare two programs: a portfolio that did not race has let dev teach."""
+        return not self.plan.entrants or len(self.dev) >= FIRST_ROUND
 
     def tried(
         self,
-        first: dspy.Module | None,
+        first: _Compiled | None,
         examples: Sequence[Example],
         synthetic: Sequence[Example],
         teaching: Sequence[Example],
-    ) -> tuple[Trial, dspy.Module | None]:
+    ) -> tuple[Trial, _Compiled | None]:
         """What dev says of the synthetic examples, of programs that learned nothing from dev; and the challenger that
         learned from them and from all that teaches, None where they bring no gain."""
         without = first if first is None or teaching is examples else self.compiled(examples)
         with_ = self.compiled([*examples, *synthetic])
-        means = {"with_mean": self.mean(with_), "without_mean": self.mean(without or self.program.build())}
+        means = {"with_mean": self.mean(with_), "without_mean": self.mean(without or _Compiled(self.program.build()))}
         trial = Trial(**means, n=len(self.dev))
         if trial.gain <= 0:
             return trial, None
         return trial, with_ if teaching is examples else self.compiled([*teaching, *synthetic])
 
-    def mean(self, module: dspy.Module) -> float:
+    def mean(self, compiled: _Compiled) -> float:
+        """The mean score on dev; of a portfolio's winner that of its race, as dev has taught it since."""
+        raced = compiled.race.won_by.score if compiled.race else None
+        if raced is not None:
+            return raced
         asked = [to_dspy(self.program, example) for example in self.dev]
-        scored = score(module, self.program, asked, self.lms, lambda _done, _all: None)
+        scored = score(compiled.module, self.program, asked, self.lms, lambda _done, _all: None)
         return sum(row.score for row in scored) / len(scored)
 
-    def version(self, module: dspy.Module, examples: Sequence[Example]) -> Version:
+    def version(self, compiled: _Compiled, examples: Sequence[Example]) -> Version:
+        raced = [compiled.race.sentence] if compiled.race else []
         n = sum(example.is_synthetic for example in examples)
         made = [f"with {counted(n, 'synthetic example')}"] if n else []
         lineage = Lineage(
             parent=self.origin.parent,
             data_hash=data_hash([*examples, *self.dev]),
             optimizer=self.plan.optimizer,
-            reason="; ".join([self.plan.reason, *made, *self.notes]),
+            reason="; ".join([self.plan.reason, *raced, *made, *compiled.notes]),
             seed=self.plan.seed,
             lms=dict(self.lms.names),
             packages=self.origin.packages,
             run_id=self.origin.run_id,
             created_at=self.origin.at,
         )
-        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), lineage)
+        return new_version(self.program.name, self.program.signature_hash, dict(dump(compiled.module)), lineage)
 
 
 def masked_version(version: Version, program: Program, rules: MaskingRules) -> tuple[Version, dict[str, int]]:

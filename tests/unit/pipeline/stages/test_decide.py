@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import factories
 import pytest
-from factories import NOON, after, make_config, make_example
+from factories import NOON, after, make_example
 
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.examples import Example, Split
 from argotune.decisions.context import context_of
 from argotune.decisions.outlook import outlook
+from argotune.decisions.races import PastRaces
 from argotune.decisions.values import (
     SKIP,
     Action,
@@ -41,6 +43,11 @@ OFTEN = MEASURED.model_copy(update={"last_at": NOON - timedelta(days=8)})
 LEVEL = 0.0125
 AHEAD = outlook(0.03, 0.12, LEVEL, DecisionRules().detection_power)
 assert AHEAD is not None
+
+
+def make_config(**fields: Any) -> RoutingConfigUnified:
+    """Without a portfolio, so that `auto` is one method."""
+    return factories.make_config(**{"optimizers": {"portfolio": {"candidates": ["nearest"]}}, **fields})
 
 
 def examples(split: Split, n: int, trusted: int | None = None) -> list[Example]:
@@ -183,6 +190,42 @@ def test_the_optimizer_is_chosen_and_the_choice_told_by_the_tenants_rules(rules,
     found = decide(question(make_config(decisions=rules), data, has_writer=True))
     assert found.plan is not None
     assert (found.plan.optimizer, found.plan.reason) == (reason.partition(":")[0], reason)
+
+
+RACED = ["labeled", "nearest", "bootstrap", "mipro", "gepa", "simba"]
+"""What fits where a teacher is; without one the first three do."""
+
+
+@pytest.mark.parametrize("preferred", ["auto", "portfolio"])
+def test_where_several_methods_fit_a_portfolio_is_planned_in_the_order_of_the_rules(preferred: str):
+    found = decide(question(factories.make_config(preferred_optimizer=preferred))).plan
+    assert (found.optimizer, [e.method for e in found.entrants]) == ("portfolio", ["nearest", "labeled", "bootstrap"])
+    assert "nearest, labeled, bootstrap fit; in this order by the rules (nearest: the task LM scores" in found.reason
+    written = decide(question(factories.make_config(preferred_optimizer=preferred), has_writer=True)).plan
+    assert [e.method for e in written.entrants] == ["mipro", *(method for method in RACED if method != "mipro")]
+
+
+def test_past_races_of_its_kind_order_the_next_and_share_its_calls():
+    past = PastRaces(kind="routing", raced={"labeled": 8, "nearest": 8, "bootstrap": 2}, won={"labeled": 7})
+    found = decide(question(factories.make_config(), past_races=past)).plan
+    odds = {"labeled": 8 / 10, "bootstrap": 1 / 4, "nearest": 1 / 10}
+    assert {e.method: e.share for e in found.entrants} == pytest.approx({m: o / 1.15 for m, o in odds.items()})
+    assert [e.method for e in found.entrants] == list(odds)
+    assert "by the rules and past races of routing programs" in found.reason
+
+
+def test_another_order_is_nothing_new_to_learn_from_and_other_methods_are():
+    lesson = decide(question(factories.make_config())).plan.lesson
+    past = PastRaces(kind="routing", raced={"labeled": 8}, won={"labeled": 7})
+    assert decide(question(factories.make_config(), past_races=past, learned=lesson)) == floor(NOTHING_NEW)
+    assert decide(question(factories.make_config(), has_writer=True, learned=lesson)).plan
+    fewer = {"portfolio": {"candidates": ["labeled", "bootstrap"]}}
+    assert decide(question(factories.make_config(optimizers=fewer), learned=lesson)).plan
+
+
+def test_a_portfolio_of_which_nothing_fits_is_skipped_by_name():
+    config = make_config(preferred_optimizer="portfolio")
+    assert decide(question(config, dataset(7))) == floor("none of the methods of the portfolio fits here: nearest")
 
 
 def test_optimizers_that_cannot_run_here_are_not_explored():

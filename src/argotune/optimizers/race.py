@@ -1,0 +1,185 @@
+"""Race: candidates measured on growing parts of the dev examples, the worse half left behind each time.
+
+Successive halving (K. Jamieson, A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
+AISTATS 2016), in which the pulls of an arm are answers to dev examples: all candidates of a round are asked the same
+examples, those of a later round include those of the earlier, and no example is asked of a candidate twice.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import dspy
+from pydantic import JsonValue
+
+from argotune.decisions.races import Tried
+from argotune.errors import ArgotuneError, BudgetSpent, Unavailable
+from argotune.lm.effort import Stopwatch
+from argotune.lm.meter import Meter
+from argotune.optimizers.task import TrainingTask
+from argotune.programs.evaluation import score
+
+FIRST_ROUND = 8
+"""Dev examples of the first round at least: fewer tell a good candidate from a bad one by chance only."""
+
+AT_ONCE = 8
+"""Dev examples that all are asked before any is asked more: what is lost where the budget ends."""
+
+
+@dataclass
+class Bill:
+    """What a candidate has taken so far. `answers` are calls that were paid for here or before, while measuring."""
+
+    meter: Meter
+    stopwatch: Stopwatch = time.monotonic
+    calls: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    answers: int = 0
+
+    @contextmanager
+    def running(self, *, measures: bool = False) -> Iterator[None]:
+        """What happens inside is on this bill."""
+        before, began = self.meter.spent, self.stopwatch()
+        try:
+            yield
+        finally:
+            after = self.meter.spent
+            self.calls += after.calls - before.calls
+            self.tokens += after.tokens - before.tokens
+            self.seconds += max(self.stopwatch() - began, 0.0)
+            if measures:
+                self.answers += after.calls - before.calls + after.reused - before.reused
+
+
+@dataclass
+class Contender:
+    """A compiled candidate in a race. `place` is its rank by cost where nothing else tells; `scores` are those of the
+    first dev examples of the race, in its order."""
+
+    name: str
+    method: str
+    place: int
+    module: dspy.Module
+    bill: Bill
+    scores: list[float] = field(default_factory=list)
+    why: str = ""
+    error: ArgotuneError | None = None
+    settings: dict[str, JsonValue] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    tutor: dspy.Module | None = None
+
+    def fails(self, error: ArgotuneError, told: str) -> None:
+        """It is out of the race, and says why."""
+        self.error, self.why = error, f"{told}: {error}"
+
+    @property
+    def calls_per_answer(self) -> float:
+        """LM calls of an answer, those that were paid for before among them."""
+        return self.bill.answers / len(self.scores) if self.scores else 0.0
+
+    def mean(self, n: int) -> float:
+        """The mean score on the first n examples."""
+        return math.fsum(self.scores[:n]) / n
+
+    def told(self) -> Tried:
+        """As it stands in the record of the run."""
+        return Tried(
+            candidate=self.name,
+            method=self.method,
+            score=self.mean(len(self.scores)) if self.scores else None,
+            n=len(self.scores),
+            calls=self.bill.calls,
+            tokens=self.bill.tokens,
+            seconds=self.bill.seconds,
+            calls_per_answer=self.calls_per_answer,
+            why=self.why,
+            settings=self.settings,
+        )
+
+
+def rounds(examples: int, candidates: int) -> list[int]:
+    """How many dev examples have been asked of those that are left after each round; the last one asks all."""
+    halvings = max(math.ceil(math.log2(candidates)), 1) if candidates > 1 else 1
+    parts = (math.ceil(examples / 2**later) for later in range(halvings - 1, -1, -1))
+    return sorted({min(max(part, FIRST_ROUND), examples) for part in parts})
+
+
+def ranked(contenders: Sequence[Contender]) -> list[Contender]:
+    """Best first, by the mean on the examples that all were asked; of equal ones the cheaper, by LM calls of an answer
+    and then by its place."""
+    common = min((len(contender.scores) for contender in contenders), default=0)
+    if not common:
+        return sorted(contenders, key=lambda contender: contender.place)
+    return sorted(contenders, key=lambda c: (-round(c.mean(common), 9), round(c.calls_per_answer, 9), c.place))
+
+
+class Course:
+    """The dev examples of a race, in the order in which they are asked."""
+
+    def __init__(self, task: TrainingTask, examples: Sequence[dspy.Example]) -> None:
+        self._task, self.examples = task, examples
+
+    def run(self, contenders: Sequence[Contender]) -> list[Contender]:
+        """All that can be measured, best first. Where the budget ends, those that were left are compared on what all of
+        them were asked. Raises BudgetSpent where that is nothing, and what ends the whole work, as a dead server."""
+        racing, behind = list(contenders), list[Contender]()
+        for number, upto in enumerate(rounds(len(self.examples), len(racing)), start=1):
+            self._task.announce(f"round {number}: {len(racing)} candidates on {upto} dev examples")
+            spent = self._asked(racing, upto)
+            racing, failed = [c for c in racing if not c.why], [c for c in racing if c.why]
+            racing = ranked(racing)
+            behind = [*failed, *behind]
+            if spent is not None and not (racing and racing[0].scores):
+                raise spent
+            if spent is not None:
+                break
+            if upto < len(self.examples):
+                keep = math.ceil(len(racing) / 2)
+                for worse in racing[keep:]:
+                    worse.why = f"left behind after {upto} examples"
+                racing, behind = racing[:keep], [*racing[keep:], *behind]
+        return [*racing, *behind]
+
+    def _asked(self, racing: Sequence[Contender], upto: int) -> BudgetSpent | None:
+        """Ask all of them up to that example, some at a time; what ended it early. Those who fail say why."""
+        start = min((len(contender.scores) for contender in racing), default=upto)
+        for begin in range(start, upto, AT_ONCE):
+            end = min(begin + AT_ONCE, upto)
+            for contender in racing:
+                try:
+                    self.ask(contender, end)
+                except BudgetSpent as error:
+                    return _as_before(racing, begin, error)
+        return None
+
+    def ask(self, contender: Contender, upto: int) -> None:
+        """Measure one on the examples that it was not asked yet. One that answers none of the first is out and says so;
+        later, some without an answer are misses. Raises BudgetSpent, and Unavailable and its like, which are about more
+        than one candidate."""
+        missing = self.examples[len(contender.scores) : upto]
+        if contender.why or not missing:
+            return
+        task = self._task
+        try:
+            with contender.bill.running(measures=True):
+                rows = score(contender.module, task.program, missing, task.lms, lambda _done, _all: None)
+        except (BudgetSpent, Unavailable):
+            raise
+        except ArgotuneError as error:
+            if not contender.scores:
+                return contender.fails(error, "it could not be measured")
+            contender.scores += [0.0] * len(missing)
+            return
+        contender.scores += [row.score for row in rows]
+
+
+def _as_before(racing: Sequence[Contender], asked: int, error: BudgetSpent) -> BudgetSpent:
+    """Forget the answers that not all of them have given."""
+    for contender in racing:
+        del contender.scores[asked:]
+    return error
