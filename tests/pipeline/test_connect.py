@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
+import dspy
 import pytest
 from shop import FILES, SHOP, rows_of, span_of, spans_of
+from world import World
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
@@ -17,7 +22,10 @@ from argotune.data.openinference import INPUTS, KIND
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.errors import ArgotuneError, ConfigInvalid, Conflict, NotFound, ProjectMissing, Unavailable
+from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.connecting import Connection, Wanted, connect, write_connection
+from argotune.pipeline.passes import run_module
+from argotune.programs import own
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import parse_config
@@ -252,3 +260,23 @@ def test_an_outage_is_no_empty_project(shop: Shop) -> None:
     shop.traces.fail_with = Unavailable("down")
     with pytest.raises(Unavailable):
         shop.connect(PROGRAMS)
+
+
+def test_a_module_that_needs_deno_is_named_before_anything_is_read_or_paid_for(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coding = ModuleType("coding")
+    coding.think = lambda: dspy.RLM("question -> n: int")
+    monkeypatch.setitem(sys.modules, "coding", coding)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(own, "find_spec", lambda _name: None)
+    world = World()
+    config = world.tenant(programs={"think": "coding:think"}, modules=["think"])
+    world.receive(5, "acme")
+    monkeypatch.setattr(world.traces, "spans_after", lambda *_: pytest.fail("something was read"))
+    for attempt in (
+        lambda: shop.connect({"think": "coding:think"}),
+        lambda: run_module(world.ports, config, "think", Request(is_forced=True)),
+    ):
+        with pytest.raises(ConfigInvalid, match=r"^programs\.think: its RLM runs .* by Deno, .* 'dspy\[deno\]'$"):
+            attempt()

@@ -23,6 +23,7 @@ from argotune.pipeline.stages.annotate import annotate
 from argotune.pipeline.stages.collect import Collected, collect
 from argotune.pipeline.stages.trigger import note_first_look, trigger
 from argotune.programs import programs_of
+from argotune.programs.own import refuse_without_deno
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.runs.closing import history_after
@@ -80,6 +81,8 @@ def _done_for_group(this: Pass) -> tuple[Run, ...]:
 
 def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     programs = programs_of(this.config, this.module)
+    for program in programs:
+        refuse_without_deno(program)
     collected = collect(this, [program.fields for program in programs])
     asked = _asked(this, programs)
     if not this.id:

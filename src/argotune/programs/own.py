@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import reduce
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -87,6 +89,18 @@ def why_not_tunable(module: dspy.Module) -> str | None:
     except ConfigInvalid as error:
         return str(error).removeprefix("programs._: ")
     return None
+
+
+def refuse_without_deno(program: Program) -> None:
+    """A part of a program that has an LM write Python runs it by Deno, unless it has an interpreter of its own: without
+    Deno each answer would be paid for and fail. Raises ConfigInvalid, naming the part."""
+    if dspy.settings.get("interpreter_factory") or find_spec("deno") or shutil.which("deno"):
+        return
+    for name, part in program.build().named_sub_modules():
+        if getattr(part, "_interpreter_factory", None) is dspy.PythonInterpreter:
+            where = f"{type(part).__name__} ({name.removeprefix('self.')})" if name != "self" else type(part).__name__
+            told = "runs the code that it writes by Deno, which is not here: pip install 'dspy[deno]'"
+            raise ConfigInvalid(f"programs.{program.module}: its {where} {told}")
 
 
 def metric_by_types(fields: Fields) -> Metric | None:

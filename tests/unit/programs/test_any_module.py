@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -21,9 +22,9 @@ from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, ConfigInvalid
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
-from argotune.programs import Program, programs_of
+from argotune.programs import Program, own, programs_of
 from argotune.programs.evaluation import asked_of, score
-from argotune.programs.own import why_not_tunable
+from argotune.programs.own import refuse_without_deno, why_not_tunable
 from argotune.programs.state import dump, load
 from argotune.serving.client import Serving
 from argotune.tenants.config import RoutingConfigUnified
@@ -257,7 +258,70 @@ def test_an_agent_answers_what_its_signature_says_and_not_how_it_came_to_it(shop
     assert (fields.inputs, tuple(fields.answers), str(fields.types["n"])) == (("question",), ("n",), "int")
 
 
+def has_working_deno() -> bool:
+    """Whether DSPy can run code in Deno here: it fetches a part of its runner on the first use."""
+    try:
+        with dspy.PythonInterpreter() as interpreter:
+            return interpreter.execute("1 + 1") == 2
+    except dspy.CodeInterpreterError:
+        return False
+
+
+@pytest.mark.filterwarnings("ignore:ProgramOfThought is deprecated")
+@pytest.mark.parametrize("interpreter", [dspy.LocalInterpreter, dspy.PythonInterpreter])
+def test_a_module_that_thinks_in_code_is_trained_stored_and_asked(
+    shop: ModuleType, interpreter: type[dspy.LocalInterpreter | dspy.PythonInterpreter]
+):
+    if interpreter is dspy.PythonInterpreter and not has_working_deno():
+        pytest.skip("there is no Deno that works")
+    shop.support = lambda: dspy.ProgramOfThought("question -> n: int", interpreter_factory=interpreter)
+    program, _ = at("shop:support")
+    refuse_without_deno(program)
+    lm, calls = scripted_writer(json_answers(generated_code="```python\nfound = 6 * 7\nfound\n```", n=42))
+    lms = LMs(task=lm, teacher=lm, adapter=dspy.JSONAdapter(), names={})
+    example = asked_of(program, {"question": "6 times 7"}, {"n": "42"})
+    task = TrainingTask(program, program.build(), [example, example], [], lms, EMBEDDERS, 1, 1)
+    again = load(program, dump(OPTIMIZERS["bootstrap"].compile(task)), program.signature_hash, EMBEDDERS)
+    (row,) = score(again, program, [example], lms, lambda *_: None)
+    assert (row.lack, row.answers, row.score) == (None, {"n": "42"}, 1.0)
+    assert any("Code Output" in prompt or "code_output" in prompt for prompt in calls.asked)
+
+
 # What is in the way
+
+
+class ThinksInside(dspy.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.classify = dspy.Predict("query -> mood")
+        self.think = thinks_in_code(None)
+
+    def forward(self, query: str) -> dspy.Prediction:
+        return self.classify(query=self.think(question=query).n)
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (thinks_in_code, "ProgramOfThought"),
+        (lambda _c: ThinksInside(), r"ProgramOfThought \(think\)"),
+        (lambda _c: dspy.RLM("question -> n: int"), "RLM"),
+    ],
+)
+def test_a_part_that_needs_deno_is_named_where_there_is_none(
+    shop: ModuleType, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Any], part: str
+):
+    shop.support = make
+    program, _ = at("shop:support")
+    monkeypatch.setattr(shutil, "which", lambda _name: "/bin/deno")
+    refuse_without_deno(program)
+    monkeypatch.setattr(shutil, "which", lambda _name: None)
+    monkeypatch.setattr(own, "find_spec", lambda _name: None)
+    told = rf"^programs\.mine: its {part} runs the code that it writes by Deno.* pip install 'dspy\[deno\]'$"
+    with pytest.raises(ConfigInvalid, match=told):
+        refuse_without_deno(program)
+    with dspy.context(interpreter_factory=dspy.LocalInterpreter):
+        refuse_without_deno(program)
 
 
 class GivesNothingKnown(RewriteThenClassify):

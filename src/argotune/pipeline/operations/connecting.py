@@ -202,6 +202,7 @@ def _loaded(base: RoutingConfigUnified, wanted: Wanted) -> dict[str, tuple[Progr
     if not wanted.programs:
         return {}
     from argotune.programs import programs_of  # brings DSPy, which a survey without programs does without
+    from argotune.programs.own import refuse_without_deno
     from argotune.programs.traced import traced_as
 
     config = parse_config({**base.model_dump(mode="json"), "programs": {**base.programs, **wanted.programs}})
@@ -209,6 +210,7 @@ def _loaded(base: RoutingConfigUnified, wanted: Wanted) -> dict[str, tuple[Progr
     for name in wanted.programs:
         try:
             (program,) = programs_of(config, name)
+            refuse_without_deno(program)
             found[name] = program, traced_as(program)
         except ConfigInvalid as error:
             wrong.append(str(error))
