@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import fmean
 from typing import Annotated
@@ -119,20 +120,30 @@ def success_rate(experiences: Sequence[RoutingExperience]) -> float | None:
     return fmean([x.agent_success for x in experiences]) if experiences else None
 
 
-def metrics_of(experiences: Sequence[RoutingExperience], newest: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class RoutingMetrics:
     """What "Optimization Module" calls metrics, of the kept experiences; 0 without any.
 
     `confidence_accuracy` is 1 minus the mean distance of confidence and success. `improvement_rate` is by how much the
-    mean reward of the `newest` ones is above that of those before them, in shares of the latter.
+    mean reward of the newest ones is above that of those before them, in shares of the latter.
     """
+
+    avg_reward: float = 0.0
+    success_rate: float = 0.0
+    confidence_accuracy: float = 0.0
+    improvement_rate: float = 0.0
+
+
+def metrics_of(experiences: Sequence[RoutingExperience], newest: int) -> RoutingMetrics:
+    """The metrics, where so many are the newest."""
     if not experiences:
-        return dict.fromkeys(("avg_reward", "success_rate", "confidence_accuracy", "improvement_rate"), 0.0)
+        return RoutingMetrics()
     apart = fmean([abs(x.routing_confidence - x.agent_success) for x in experiences])
     before, recent = experiences[:-newest], experiences[-newest:]
     level = fmean([x.reward for x in before]) if before else 0.0
-    return {
-        "avg_reward": fmean([x.reward for x in experiences]),
-        "success_rate": fmean([x.agent_success for x in experiences]),
-        "confidence_accuracy": 1 - apart,
-        "improvement_rate": fmean([x.reward for x in recent]) / level - 1 if level else 0.0,
-    }
+    return RoutingMetrics(
+        avg_reward=fmean([x.reward for x in experiences]),
+        success_rate=fmean([x.agent_success for x in experiences]),
+        confidence_accuracy=1 - apart,
+        improvement_rate=fmean([x.reward for x in recent]) / level - 1 if level else 0.0,
+    )

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -24,7 +25,7 @@ from argotune.errors.lines import in_short
 from argotune.lm.port import LMSource
 from argotune.programs.embedder import Embedders
 from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
-from argotune.public_api.routing_experiences import RoutingExperience, metrics_of
+from argotune.public_api.routing_experiences import RoutingExperience, RoutingMetrics, metrics_of
 from argotune.public_api.routing_learner import RoutingLearner, RoutingState
 from argotune.public_api.routing_policy import RoutingPolicy
 from argotune.public_api.saved_files import read_saved, save
@@ -79,6 +80,16 @@ class AdvancedRoutingOptimizer:
     def current_epsilon(self) -> float:
         """The share of decisions that explore."""
         return self.learner.state.epsilon
+
+    @property
+    def training_step(self) -> int:
+        """How many trainings there were."""
+        return self.learner.state.training_step
+
+    @property
+    def metrics(self) -> RoutingMetrics:
+        """Of the kept experiences."""
+        return metrics_of(self.learner.replay.kept, self.config.batch_size)
 
     # Experiences
 
@@ -199,14 +210,13 @@ class AdvancedRoutingOptimizer:
         """Readiness, counts and metrics; `last_training` says what the last one came to, None before the first."""
         state, last = self.learner.state, self.learner.state.last_training
         at = state.updated_at
-        metrics = metrics_of(self.learner.replay.kept, self.config.batch_size)
         return {
             "optimizer_ready": self.learner.is_ready,
             "total_experiences": self.learner.replay.total,
             "experiences_kept": len(self.learner.replay.kept),
             "training_step": state.training_step,
             "current_epsilon": state.epsilon,
-            "metrics": {**metrics, "last_updated": at.isoformat() if at else None},
+            "metrics": {**asdict(self.metrics), "last_updated": at.isoformat() if at else None},
             "last_training": last.model_dump(mode="json") if last else None,
         }
 

@@ -136,6 +136,21 @@ def test_the_status_has_what_the_documents_health_check_asks(tmp_path: Path):
     assert status["last_training"]["why"].startswith("student: ")
 
 
+def test_the_documents_shutdown_and_health_check_work_on_what_is_restored(tmp_path: Path):
+    async def shutdown(learner: AdvancedRoutingOptimizer) -> None:
+        await learner._persist_data()
+        learner.save_checkpoint()
+
+    asyncio.run(shutdown(trained(tmp_path)))
+    learner = optimizer(tmp_path)
+    status = learner.get_optimization_status()
+    assert status["optimizer_ready"]
+    assert status["total_experiences"] > 50
+    assert status["metrics"]["avg_reward"] > 0.5
+    told = (learner.training_step, learner.current_epsilon, len(learner.experiences), learner.metrics.avg_reward)
+    assert told == (2, pytest.approx(0.1 * 0.995**2), 60, status["metrics"]["avg_reward"])
+
+
 # Training
 
 
