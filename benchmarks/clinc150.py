@@ -136,7 +136,7 @@ def _task(program, train: list[Example], dev: list[Example], lms: LMs) -> Traini
         train=[to_dspy(program, e) for e in train],
         dev=[to_dspy(program, e) for e in dev],
         lms=lms,
-        embedders=wiring.open_embedders(),
+        embedders=wiring.open_embedders(read_settings()),
         seed=SEED,
         max_iterations=10,
     )

@@ -92,7 +92,12 @@ def _row(n_real: int, real: list[Example], dev: list[Example], test: list[Exampl
         seed=SEED,
     )
     started = time.perf_counter()
-    found = make(request, CONFIG, source, Means(lms, wiring.open_embedders(), QueryGenerator(), (*real, *dev, *test)))
+    found = make(
+        request,
+        CONFIG,
+        source,
+        Means(lms, wiring.open_embedders(read_settings()), QueryGenerator(), (*real, *dev, *test)),
+    )
     seconds, calls, report = time.perf_counter() - started, meter.spent.calls, found.report
     made = weighed([as_example(e) for e in found.examples], real, strategy, CONFIG.synthetic_data_ratio)
     without, with_ = (_hits(examples, dev, test, lms) for examples in (real, [*real, *made]))

@@ -20,6 +20,7 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.collect import collect
 from argotune.programs import programs_of
+from argotune.settings import read_settings
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -32,7 +33,7 @@ def collecting(traces: TraceSource, binding: TraceBinding | None) -> Iterator[Ca
     )
     fields = [program.fields for program in programs_of(config, "routing")]
     with tempfile.TemporaryDirectory() as folder, closing(SQLiteStore(Path(folder) / "store.db")) as store:
-        ports = Ports(store, traces, MemoryTracker(), SimpleNamespace(), wiring.open_embedders,
+        ports = Ports(store, traces, MemoryTracker(), SimpleNamespace(), lambda: wiring.open_embedders(read_settings()),
             lambda _: None, clock=wiring.utc_now, new_id=wiring.new_id)  # fmt: skip
 
         def collected() -> dict[str, float]:

@@ -141,7 +141,8 @@ class Counted:
 
 def ports_of(store: Counted, count: int) -> Ports:
     lms = SimpleNamespace(open=lambda *_: LMs(task=None, teacher=None, adapter=None, names={"task": "none"}))
-    return Ports(store, MadeUpTraces(count), MemoryTracker(), lms, wiring.open_embedders, lambda _: None,
+    return Ports(store, MadeUpTraces(count), MemoryTracker(), lms,
+        lambda: wiring.open_embedders(read_settings()), lambda _: None,
         clock=lambda: NOW + timedelta(days=1), new_id=lambda: f"id-{time.time_ns()}")  # fmt: skip
 
 

@@ -219,7 +219,7 @@ class World:
             traces=self.traces,
             tracker=self.tracker,
             lms=self._lms,
-            embedders=wiring.open_embedders,
+            embedders=lambda: wiring.open_embedders(read_settings()),
             content=lambda _config: MemoryContent({}),
             clock=lambda: self.now,
             new_id=self._new_id,
@@ -275,7 +275,10 @@ def _live(world: World, tenant: Tenant, decisions: dict, rounds: int, force: For
 def _answers(world: World, tenant: Tenant, config: RoutingConfigUnified, queries: Sequence[str]) -> Iterator[str]:
     (program,) = programs_of(config, "routing")
     version = serving_version(Registry(world.store, tenant.id), program, world.now).version
-    module, lms = load(program, version.state, version.signature_hash, wiring.open_embedders()), world.lms()
+    module, lms = (
+        load(program, version.state, version.signature_hash, wiring.open_embedders(read_settings())),
+        world.lms(),
+    )
     empty = dict.fromkeys(program.fields.inputs, "")
     for query in queries:
         yield answer(module, program, {**empty, "query": query}, lms).answers["agent"]

@@ -162,7 +162,11 @@ def by_passes(case: Case, lms: Any) -> Life:
 def _serving(world: World, config: RoutingConfigUnified) -> tuple[str, Any, Program]:
     (program,) = programs_of(config, "routing")
     version = serving_version(Registry(world.store, config.tenant_id), program, world.now).version
-    return version.id, load(program, version.state, version.signature_hash, wiring.open_embedders()), program
+    return (
+        version.id,
+        load(program, version.state, version.signature_hash, wiring.open_embedders(read_settings())),
+        program,
+    )
 
 
 def _serve(world: World, case: Case, config: RoutingConfigUnified, day: int, requests: Sequence[tuple[str, str]]):

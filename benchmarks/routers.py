@@ -202,7 +202,7 @@ def _compiled(program: Program, method: str, draw: Draw, seed: int, meter: Meter
         train=[_example(query) for query in draw.train],
         dev=[_example(query) for query in draw.dev],
         lms=_lms(meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"), is_teaching=OPTIMIZERS[method].needs_writer),
-        embedders=wiring.open_embedders(),
+        embedders=wiring.open_embedders(read_settings()),
         seed=seed,
         max_iterations=iterations,
         **{name: value for name, value in more.items() if name in {field.name for field in fields(TrainingTask)}},
@@ -224,7 +224,8 @@ def _lms(meter: Meter, answers: KeptAnswers | NothingKept, *, is_teaching: bool 
 def _asked_one_by_one(program: Program, state: dict[str, Any], draw: Draw) -> dict[str, Any]:
     """What single requests come to, and which of them took an LM call."""
     meter = Meter(BudgetLimits(max_lm_calls=10**9, max_lm_tokens=10**12))
-    lms, module = _lms(meter, NothingKept()), load(program, state, program.signature_hash, wiring.open_embedders())
+    lms, embedders = _lms(meter, NothingKept()), wiring.open_embedders(read_settings())
+    module = load(program, state, program.signature_hash, embedders)
     answer(module, program, _inputs("a first one that loads what is loaded late"), lms)
     hits, calls, seconds = list[bool](), list[int](), list[float]()
     for text, label in draw.test:
@@ -273,7 +274,7 @@ def _started(folder: Path, path: Path) -> float:
     kept = json.loads(path.read_text("utf-8"))
     program, started = _program(folder, kept["kind"]), time.perf_counter()
     lms = _lms(Meter(BudgetLimits()), NothingKept())
-    module = load(program, kept["state"], program.signature_hash, wiring.open_embedders())
+    module = load(program, kept["state"], program.signature_hash, wiring.open_embedders(read_settings()))
     answer(module, program, _inputs("how much is in my account"), lms)
     return time.perf_counter() - started
 

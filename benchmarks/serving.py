@@ -16,6 +16,7 @@ from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
 from argotune.lm.port import LMs
 from argotune.serving.client import Serving
+from argotune.settings import read_settings
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -51,7 +52,7 @@ def main() -> None:
     config = RoutingConfigUnified(tenant_id="bench")
     Configs(store).save(config)
     lms = LMs(task=Instant(), teacher=None, adapter=None, names={})
-    with Serving(store, config, lms, wiring.open_embedders(), wiring.utc_now, refresh_s=0.2) as serving:
+    with Serving(store, config, lms, wiring.open_embedders(read_settings()), wiring.utc_now, refresh_s=0.2) as serving:
         _say("champion lookup", arguments.lookups, lambda: serving.champion("routing"))
         _say("decision", arguments.decisions, lambda: serving.decide("routing", query="find the keynote"))
 

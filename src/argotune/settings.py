@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     annotation_key: SecretStr | None = Field(None, validation_alias="ANNOTATION_API_KEY")
     lm_weights: Path | None = Field(None, validation_alias="ARGOTUNE_LM_WEIGHTS")
     lm_threads: int = Field(2, validation_alias="ARGOTUNE_LM_THREADS", ge=1, le=256)
+    embedder: str = Field("use-multilingual", validation_alias="ARGOTUNE_EMBEDDER", min_length=1)
+    embedder_dir: Path | None = Field(None, validation_alias="ARGOTUNE_EMBEDDER_DIR")
+    embedder_key: SecretStr | None = Field(None, validation_alias="ARGOTUNE_EMBEDDER_KEY")
     content_dir: Path | None = Field(None, validation_alias="ARGOTUNE_CONTENT_DIR")
     vespa_url: str | None = Field(None, validation_alias="VESPA_URL", pattern="^https?://")
     vespa_token: SecretStr | None = Field(None, validation_alias="ARGOTUNE_VESPA_TOKEN")
@@ -119,6 +122,8 @@ class Settings(BaseSettings):
         "annotation_model",
         "annotation_key",
         "lm_weights",
+        "embedder_dir",
+        "embedder_key",
         "content_dir",
         "vespa_url",
         "vespa_token",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from argotune.adapters.phoenix.traces import PhoenixTraces
     from argotune.adapters.prometheus import MetricsServer
     from argotune.pipeline.operations.checkup import Installation
-    from argotune.programs.embedder import Embedders
+    from argotune.programs.embedder import Embedders, SentenceEmbedder
 
 
 def open_store(settings: Settings) -> Store:
@@ -158,7 +158,7 @@ def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
 
 def open_lms(settings: Settings) -> LMSource:
     """The embedded LM under `local/`, and any LiteLLM name."""
-    from argotune.adapters.litellm import RemoteLMs
+    from argotune.adapters.litellm.lms import RemoteLMs
     from argotune.adapters.llama_cpp.lm import EmbeddedLMs
     from argotune.lm.named import NamedLMs
 
@@ -223,7 +223,7 @@ def open_vespa(settings: Settings) -> ContentSource:
 
 def open_annotator_lms(settings: Settings) -> LMSource:
     """The LM that labels: a writer with a key of its own. Opening raises ConfigInvalid where it is off."""
-    from argotune.adapters.litellm import RemoteLMs
+    from argotune.adapters.litellm.lms import RemoteLMs
     from argotune.adapters.llama_cpp.lm import EmbeddedLMs
     from argotune.lm.named import AnnotatorLMs
 
@@ -240,14 +240,62 @@ def _secret(value: SecretStr | None) -> str | None:
     return value.get_secret_value() if value else None
 
 
-@functools.cache
-def open_embedders() -> Embedders:
+def open_embedders(settings: Settings) -> Embedders:
     """Embedders by name, each opened when it is first asked for; the same ones for the whole process."""
-    from argotune.adapters.memory.embedder import HashedEmbedder
+    return _embedders(settings.embedder, settings.embedder_dir, _secret(settings.embedder_key))
+
+
+@functools.cache
+def _embedders(own: str, models: Path | None, key: str | None) -> Embedders:
     from argotune.adapters.tfidf import TfidfEmbedder
     from argotune.programs.embedder import Embedders
 
-    return Embedders({"tfidf": TfidfEmbedder}, {"hashed": lambda _name: HashedEmbedder()}, "hashed", "tfidf")
+    opened: dict[str, Callable[[str], SentenceEmbedder]] = {
+        "use-multilingual": lambda _name: _shipped_embedder(),
+        "onnx:": lambda name: _onnx_embedder(name, own, models),
+        "static:": lambda name: _static_embedder(name, own, models),
+        "litellm:": lambda name: _remote_embedder(name, own, key),
+    }
+    return Embedders({"tfidf": TfidfEmbedder}, opened, own)
+
+
+def _shipped_embedder() -> SentenceEmbedder:
+    from argotune.adapters.universal_sentence_encoder import UniversalSentenceEncoder
+
+    return UniversalSentenceEncoder()
+
+
+def _onnx_embedder(name: str, own: str, models: Path | None) -> SentenceEmbedder:
+    from argotune.adapters.model_files import folder_of
+
+    folder = folder_of(name, own, models)
+    try:
+        from argotune.adapters.onnx import OnnxSentences
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid(f"embedder: {name[:80]!r} needs ONNX: pip install 'argotune[onnx]'") from error
+
+    return OnnxSentences(name, folder)
+
+
+def _static_embedder(name: str, own: str, models: Path | None) -> SentenceEmbedder:
+    from argotune.adapters.model_files import folder_of
+
+    folder = folder_of(name, own, models)
+    try:
+        from argotune.adapters.static_vectors import StaticVectors
+    except ModuleNotFoundError as error:
+        raise ConfigInvalid(f"embedder: {name[:80]!r} needs safetensors: pip install 'argotune[onnx]'") from error
+
+    return StaticVectors(name, folder)
+
+
+def _remote_embedder(name: str, own: str, key: str | None) -> SentenceEmbedder:
+    """The installation's key goes to the model that the installation names, and to no other."""
+    from argotune.adapters.litellm.embedder import RemoteSentences
+
+    if name == own:
+        return RemoteSentences(name, key, "ARGOTUNE_EMBEDDER_KEY" if key else "ARGOTUNE_EMBEDDER_KEY (not set)")
+    return RemoteSentences(name, None, "the variable of its provider's key")
 
 
 def open_ports(settings: Settings, progress: Progress = silent, store: Store | None = None) -> Ports:
@@ -258,7 +306,7 @@ def open_ports(settings: Settings, progress: Progress = silent, store: Store | N
         traces=open_traces(settings),
         tracker=open_tracker(settings),
         lms=open_lms(settings),
-        embedders=open_embedders,
+        embedders=functools.partial(open_embedders, settings),
         content=open_content(settings, store),
         clock=utc_now,
         new_id=new_id,

@@ -32,7 +32,7 @@ def served(phoenix_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     store, config = wiring.open_store(settings), sample.config(SAMPLE)
     Configs(store).save(config)
     lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
-    with Serving(store, config, lms, wiring.open_embedders(), wiring.utc_now) as serving:
+    with Serving(store, config, lms, wiring.open_embedders(read_settings()), wiring.utc_now) as serving:
         serve(SAMPLE, serving, wiring.open_sink(settings), PREFIX, wiring.utc_now(), silent)
     return {"PHOENIX_ENDPOINT": phoenix_url, "PHOENIX_PROJECT_PREFIX": PREFIX}
 

@@ -13,7 +13,7 @@ import pytest
 from openai_server import running
 from small_routing import Route
 
-from argotune.adapters.litellm import Keys, RemoteLMs
+from argotune.adapters.litellm.lms import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import BudgetSpent, ConfigInvalid

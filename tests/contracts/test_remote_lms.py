@@ -26,7 +26,7 @@ from openai_server import (
 )
 from small_routing import Route
 
-from argotune.adapters.litellm import MAX_ANSWER_TOKENS, Keys, RemoteLMs
+from argotune.adapters.litellm.lms import MAX_ANSWER_TOKENS, Keys, RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.retrying import Patience
 from argotune.errors import (
@@ -298,7 +298,7 @@ def test_litellm_is_imported_only_when_such_an_lm_is_called(server: OpenAIServer
 import sys
 from datetime import UTC, datetime
 from argotune.adapters.retrying import Patience
-from argotune.adapters.litellm import Keys, RemoteLMs
+from argotune.adapters.litellm.lms import Keys, RemoteLMs
 from argotune.lm.named import NamedLMs
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter

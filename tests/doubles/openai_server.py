@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,10 +57,10 @@ def failure(status: int, message: str = "no", code: str | None = None, **headers
 
 
 class OpenAIServer:
-    """Gives its answers in order, and the last one for ever."""
+    """Gives its answers in order, and the last one for ever; some follow from what is asked."""
 
     def __init__(self) -> None:
-        self.answers: Sequence[Answer] = [completion('{"agent": "video"}')]
+        self.answers: Sequence[Answer | Callable[[dict[str, Any]], Answer]] = [completion('{"agent": "video"}')]
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.over = threading.Event()
@@ -71,7 +71,8 @@ class OpenAIServer:
         with self._lock:
             self.bodies.append(body)
             self.keys.append(key)
-            return self.answers[min(len(self.bodies), len(self.answers)) - 1]
+            answer = self.answers[min(len(self.bodies), len(self.answers)) - 1]
+        return answer(body) if callable(answer) else answer
 
 
 @contextmanager

@@ -9,11 +9,9 @@ from argotune.adapters.tfidf import TfidfEmbedder
 from argotune.programs.embedder import Embedders, SentenceEmbedder
 
 
-def twins(default_neighbours: str = "tfidf", **others: Callable[[str], SentenceEmbedder]) -> Embedders:
+def twins(default: str = "hashed", **others: Callable[[str], SentenceEmbedder]) -> Embedders:
     """`hashed`, and others by their names."""
-    return Embedders(
-        {"tfidf": TfidfEmbedder}, {"hashed": lambda _: HashedEmbedder(), **others}, "hashed", default_neighbours
-    )
+    return Embedders({"tfidf": TfidfEmbedder}, {"hashed": lambda _: HashedEmbedder(), **others}, default)
 
 
 EMBEDDERS = twins()

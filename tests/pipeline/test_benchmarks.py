@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import random
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -13,7 +14,10 @@ from typing import Any
 import dspy
 import pytest
 from scripted_lm import ScriptedDecisions, like_the_nearest_demo
+from twin_embedders import twins
 
+from argotune import wiring
+from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.lm.port import LMs
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -126,3 +130,24 @@ def test_routers_are_measured_a_row_at_a_time_and_none_twice(benchmark, monkeypa
     assert capsys.readouterr().out.count("\n| domains | 40 | nearest |") == 1
     main(loaded, monkeypatch, str(tmp_path), str(results), *sizes)
     assert len(results.read_text().splitlines()) == len(rows)
+
+
+def test_embedders_are_compared_in_three_languages(benchmark, monkeypatch, capsys, tmp_path: Path) -> None:
+    said = {"ALARM": ("set an alarm", "stell den Wecker", "mets un réveil"), "CALL": ("call", "ruf an", "appelle")}
+    rows = [
+        {
+            "question": dict(zip(("en", "de", "fr"), (f"{text} {n}" for text in texts), strict=True)),
+            "mr": {"slot_intent": {"en": f"[IN:CREATE_{intent} ]"}},
+        }
+        for intent, texts in said.items()
+        for n in range(6)
+    ]
+    for split in ("dev", "test"):
+        (tmp_path / f"{split}.json").write_text(json.dumps(rows))
+    flags = [str(clinc(tmp_path)), "--mtop", str(tmp_path), "--embedder", "tiny", "--test", "50", "--draws", "2"]
+    loaded = benchmark("embedders")
+    monkeypatch.setattr(wiring, "open_embedders", lambda _: twins(tiny=lambda _: HashedEmbedder("tiny")))
+    main(loaded, monkeypatch, *flags)
+    told = capsys.readouterr().out
+    assert re.search(r"\| tiny \| 256 \| [\d.]+% ± [\d.]+% \|.* / [\d.]+% / [\d.]+% \|\n", told)
+    assert "| one question, p50 | p99 |" in told

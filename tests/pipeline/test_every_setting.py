@@ -34,7 +34,7 @@ from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
 from argotune import wiring
-from argotune.adapters.litellm import RemoteLMs
+from argotune.adapters.litellm.lms import RemoteLMs
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.memory.traces import MemoryTraces
 from argotune.adapters.retrying import Patience
@@ -48,6 +48,7 @@ from argotune.data.openinference import INPUTS, KIND, OUTPUTS, read_decision
 from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
 from argotune.data.stream import Stream
+from argotune.data.vector_log import VectorLog
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.context import context_of
 from argotune.decisions.gain_model import Training, fit
@@ -86,6 +87,7 @@ from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
 from argotune.serving.client import Serving
 from argotune.settings import Settings, VespaLayout, wants_json_logs
+from argotune.store.collections import Collection
 from argotune.synthetic.generation import QUERY_GENERATION
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
@@ -303,6 +305,19 @@ def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[
     runs = [make_run(id=id, tenant_id=config.tenant_id, state=state, started_at=at) for id, at in times.items()]
     store.write(config.tenant_id, [RunBook.record_of(run) for run in runs])
     return forget_old(store, config, START)
+
+
+def embedder_of(config: RoutingConfigUnified) -> str:
+    """What finds neighbours for a tenant."""
+    return Pass(World().ports, config, "routing").embedders().neighbours().name
+
+
+def vectors_left(config: RoutingConfigUnified) -> int:
+    """How many of twenty vectors are kept."""
+    store = MemoryStore()
+    VectorLog(store, config.tenant_id).keep("digest", {f"text {n}": b"1234" for n in range(20)}, START)
+    forget_old(store, config, START)
+    return sum(1 for _ in store.scan(config.tenant_id, Collection.VECTORS))
 
 
 def changes_left(config: RoutingConfigUnified) -> int:
@@ -616,10 +631,12 @@ CONFIG = [
     Row("optimizers.copro.init_temperature", 0.5, partial(tuned, method="copro"), SHORT),
     Row("optimizers.labeled.k", 5, partial(tuned, method="labeled"), SHORT),
     Row("optimizers.nearest.k", 2, partial(tuned, method="nearest"), SHORT),
+    Row("optimizers.nearest.embedder", "tfidf", partial(tuned, method="nearest"), SHORT),
     Row("optimizers.student.tutor_queries", 7, partial(taught, method="student")),
     Row("optimizers.student.tutor_weight", 0.01, partial(taught, method="student")),
     Row("optimizers.portfolio.candidates", ["labeled"], partial(tuned, method="portfolio"), SHORT),
     Row("optimizers.portfolio.nearest_k", [3], raced, SHORT),
+    Row("embedder", "tfidf", embedder_of),
     Row("lm.task_model", "openai/two", asks),
     Row("lm.teacher_model", "openai/three", asks),
     Row("lm.api_base", "http://127.0.0.1:9/v1", asks, {"lm.max_retries": 0}),
@@ -653,6 +670,7 @@ CONFIG = [
     Row("retention.run_days", 500, partial(forgotten, days=400, state=RunState.REPORTED)),
     Row("retention.changes_kept", 10, changes_left),
     Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),
+    Row("retention.vectors_kept", 3, vectors_left),
 ]
 
 
@@ -727,6 +745,17 @@ def embedded(environment: Mapping[str, str]) -> Any:
     with patch("argotune.adapters.llama_cpp.lm.EmbeddedLMs") as opener:
         wiring.open_lms(read(**environment))
     return opener.call_args
+
+
+def vectors_by(environment: Mapping[str, str], name: str | None = None) -> Any:
+    """What makes vectors, with which key."""
+    wiring._embedders.cache_clear()
+    with patch("argotune.adapters.litellm.embedder.RemoteSentences") as opener:
+        try:
+            opened = wiring.open_embedders(read(**environment)).sentences(name)
+        except ConfigInvalid as error:
+            return str(error)
+    return opener.call_args, None if opener.called else opened.name
 
 
 def vespa(environment: Mapping[str, str], layout: str = "{}", wait_s: float = 0.0) -> Any:
@@ -833,6 +862,9 @@ SETTINGS = [
     Row("annotation_key", "other", partial(lm, role="annotator"), ANNOTATOR),
     Row("lm_weights", "/some/weights", embedded),
     Row("lm_threads", "5", embedded),
+    Row("embedder", "litellm:openai/other", vectors_by),
+    Row("embedder_dir", "/no/models", partial(vectors_by, name="static:mine")),
+    Row("embedder_key", "key", vectors_by, {"ARGOTUNE_EMBEDDER": "litellm:openai/one"}),
     Row("content_dir", str(Path(__file__).parent), content_files),
     Row("vespa_url", "http://127.0.0.1:9", vespa),
     Row("vespa_token", "token", vespa),

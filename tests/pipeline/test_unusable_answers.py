@@ -16,7 +16,7 @@ from openai_server import Answer, OpenAIServer, completion, failure, running, si
 from scripted_lm import scripted_writer
 from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once
 
-from argotune.adapters.litellm import Keys, RemoteLMs
+from argotune.adapters.litellm.lms import Keys, RemoteLMs
 from argotune.adapters.llama_cpp.scorer import LabelScorer
 from argotune.adapters.llama_cpp.server import NextPieces
 from argotune.adapters.memory.store import MemoryStore

@@ -21,7 +21,7 @@ def words_of(text: str) -> set[str]:
 
 PRODUCTS = words_of(
     """
-    argo copro cpp gepa litellm llama mipro mlflow phoenix platt prometheus redis simba sqlite tfidf vespa
+    argo copro cpp gepa litellm llama mipro mlflow onnx phoenix platt prometheus redis simba sqlite tfidf vespa
     """
 )
 """Products, and methods under the name that their papers gave them."""
@@ -35,8 +35,8 @@ PLAIN = words_of(
     json known learn learned learner linear lines main marker memory mending metric named names national nearest
     next old on once output overlap own paired parser passwords personal phones place progress project public
     quiet random randomness reasons removal report reports results retrying returned right sample saved scheduling
-    search secret secrets selection service sessions showing signatures stats step steps store story tuning types
-    unmetered up validation values watching who
+    search secret secrets selection service sessions showing signatures static stats step steps store story tuning types
+    universal unmetered up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

@@ -41,6 +41,9 @@ READ = [
     ("ANNOTATION_API_KEY", "hunter2", "annotation_key", "hunter2"),
     ("ARGOTUNE_LM_WEIGHTS", "/models/x.gguf", "lm_weights", Path("/models/x.gguf")),
     ("ARGOTUNE_LM_THREADS", "8", "lm_threads", 8),
+    ("ARGOTUNE_EMBEDDER", "onnx:e5", "embedder", "onnx:e5"),
+    ("ARGOTUNE_EMBEDDER_DIR", "/models", "embedder_dir", Path("/models")),
+    ("ARGOTUNE_EMBEDDER_KEY", "hunter2", "embedder_key", "hunter2"),
     ("ARGOTUNE_CONTENT_DIR", "/content", "content_dir", Path("/content")),
     ("VESPA_URL", "https://vespa.example", "vespa_url", "https://vespa.example"),
     ("ARGOTUNE_VESPA_TOKEN", "hunter2", "vespa_token", "hunter2"),
@@ -69,6 +72,8 @@ OPTIONAL = [
     "ARGOTUNE_TASK_KEY",
     "ARGOTUNE_TEACHER_MODEL",
     "ROUTER_OPTIMIZER_TEACHER_KEY",
+    "ARGOTUNE_EMBEDDER_DIR",
+    "ARGOTUNE_EMBEDDER_KEY",
     "ARGOTUNE_CONTENT_DIR",
     "VESPA_URL",
     "ARGOTUNE_VESPA_TOKEN",
@@ -227,6 +232,7 @@ def test_secrets_are_in_no_text_of_the_settings(monkeypatch: pytest.MonkeyPatch)
         "ARGOTUNE_TEACHER_MODEL", "ARGOTUNE_ANNOTATION_MODEL", "ARGOTUNE_ARGO_URL", "ARGOTUNE_PHOENIX_URL",
         "ARGOTUNE_CONTENT_DIR", "VESPA_URL", "ARGOTUNE_VESPA_CERT", "ARGOTUNE_VESPA_KEY", "MLFLOW_TRACKING_URI",
         "MLFLOW_TRACKING_USERNAME", "ARGOTUNE_TRACE_SOURCE", "ARGOTUNE_TRACKER", "ARGOTUNE_MLFLOW_URL",
+        "ARGOTUNE_EMBEDDER_DIR",
     ):  # fmt: skip
         monkeypatch.delenv(name)
     settings = read_settings()

@@ -1,6 +1,6 @@
 """Named LMs: picks who opens a name, and puts the meter and the tenant's kept answers around what writes text.
 
-Knows DSPy but no product behind it: those are given as openers (adapters/llama_cpp/lm.py, adapters/litellm.py).
+Knows DSPy but no product behind it: those are given as openers (adapters/llama_cpp/lm.py, adapters/litellm/lms.py).
 """
 
 from __future__ import annotations

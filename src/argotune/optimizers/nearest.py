@@ -13,6 +13,6 @@ from argotune.programs.retrieval import RetrievedDemos
 
 def compile(task: TrainingTask) -> dspy.Module:
     """The student with retrieved demonstrations in place of fixed ones; its instructions stay."""
-    return RetrievedDemos(
-        bare_student(task).reset_copy(), demo_pool(task), task.settings.nearest.k, task.embedders.neighbours()
-    )
+    settings = task.settings.nearest
+    by = task.embedders.neighbours(settings.embedder)
+    return RetrievedDemos(bare_student(task).reset_copy(), demo_pool(task), settings.k, by)

@@ -81,7 +81,7 @@ class BothVersions:
         return before, after
 
     def _asked(self, versions: Sequence[Version], questions: Sequence[ContestQuestion]) -> Asked:
-        modules = [load(self._program, v.state, v.signature_hash, self._this.ports.embedders()) for v in versions]
+        modules = [load(self._program, v.state, v.signature_hash, self._this.embedders()) for v in versions]
         stopwatch = self._this.ports.stopwatch
         assert self._lms is not None
         return ask_side_by_side(

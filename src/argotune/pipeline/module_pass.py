@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.cursor import Reading
 from argotune.data.question_log import QuestionLog
 from argotune.data.stream import Stream, stream_of
+from argotune.data.vector_log import VectorLog
 from argotune.decisions.lessons import Lessons
 from argotune.labels.queue import AnnotationQueue
+from argotune.lm.meter import Meter
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, is_borne_out, is_followed, retention
 from argotune.promotion.contest_book import SHARES, ContestBook
@@ -25,6 +28,9 @@ from argotune.store.leases import Lease
 from argotune.store.port import Store
 from argotune.store.read_once import ReadOnce
 from argotune.tenants.config import RoutingConfigUnified
+
+if TYPE_CHECKING:
+    from argotune.programs.embedder import Embedders, SentenceEmbedder
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,19 @@ class Pass:
     def queue(self) -> AnnotationQueue:
         """The spans of the tenant that wait for a label."""
         return AnnotationQueue(self.store, self.tenant_id)
+
+    def embedders(self, meter: Meter | None = None) -> Embedders:
+        """Those of the tenant, which keep their vectors in its store; `meter` counts what requests cost."""
+        from argotune.programs.embedder import PaidEmbedder
+        from argotune.programs.kept_vectors import KeptVectors
+
+        most = self.config.retention.vectors_kept
+
+        def kept(embedder: SentenceEmbedder) -> SentenceEmbedder:
+            paid = embedder.paid_by(meter) if meter and isinstance(embedder, PaidEmbedder) else embedder
+            return KeptVectors(paid, VectorLog(self.store, self.tenant_id), self.ports.clock, most)
+
+        return self.ports.embedders().for_tenant(self.config.embedder, kept)
 
     def questions(self, program: str) -> QuestionLog:
         """What a program was asked, for one gathering or one look: a log that begins with nothing read."""

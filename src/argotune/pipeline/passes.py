@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
+from argotune.data.vector_log import VectorLog
 from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import Awaited, CutShort, TrainingHistory
 from argotune.errors import Corrupt
@@ -93,6 +94,7 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
     # Before the pass is closed: a crash here is made good by its rerun.
     keep_tally(this.store, this.tenant_id, this.now)
     forget_answers(this.store, this.tenant_id, [run.id for run in runs], this.now)  # no run asks any more
+    _forget_vectors(this)
     _settle(this, collected, runs)
     failure = failures[0] if failures else None
     return ModuleReport(conditions, runs, failure, unreadable(this.tenant_id))
@@ -102,6 +104,12 @@ def _asked(this: Pass, programs: Sequence[Program]) -> list[Program]:
     """The programs of which there are to be runs; all of them where a pass that has begun is gone on with."""
     only = this.request.only
     return [program for program in programs if this.id or not only or program.name in only]
+
+
+def _forget_vectors(this: Pass) -> None:
+    """Those too many; and by a clock that can be trusted, those of experiences that are forgotten."""
+    oldest = this.sure_now and this.sure_now - timedelta(days=this.config.example_retention_days)
+    VectorLog(this.store, this.tenant_id).forget(this.config.retention.vectors_kept, oldest)
 
 
 def _run_programs(

@@ -54,7 +54,7 @@ def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Exampl
     """
     try:
         version = this.registry.version(champion)
-        module = load(program, version.state, version.signature_hash, this.ports.embedders())
+        module = load(program, version.state, version.signature_hash, this.embedders())
     except (ConfigInvalid, Corrupt, NotFound) as error:
         log.warning("%s: the champion takes no part in the portfolio: %s", program.name, error)
         return None

@@ -182,7 +182,8 @@ class Work:
         made = self._synthesized(plan)
         synthetic = self._weighed(plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
-        least, embedders, lms = self._config.gate.min_slice_examples, self._ports.embedders(), self._open_lms()
+        least, lms = self._config.gate.min_slice_examples, self._open_lms()
+        embedders = self._this.embedders(self._meter)
         around = surroundings(self._this, self._program, plan, self.run.champion, dev, self._meter)
         by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:

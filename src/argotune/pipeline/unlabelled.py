@@ -45,7 +45,7 @@ def beside_labels(this: Pass, program: Program, plan: Plan, champion: str) -> Be
     version, module = this.registry.version(champion), None
     if version.lineage.optimizer != UNTUNED:
         with suppress(ProgramChanged, ConfigInvalid):  # of an embedder that is another by now
-            module = load(program, version.state, version.signature_hash, this.ports.embedders())
+            module = load(program, version.state, version.signature_hash, this.embedders())
     return BesideLabels([experience.inputs for experience in asked if experience], module)
 
 

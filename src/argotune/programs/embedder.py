@@ -6,6 +6,7 @@ A fitted embedder learns from the very texts it points at (TF-IDF); a sentence e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from argotune.errors import ConfigInvalid, ProgramChanged
+from argotune.lm.meter import Meter
+from argotune.store.texts import storable
 
 MAX_CHARS = 4_000
 """Of a longer text only the beginning is embedded: it says what the text is about, and nobody waits for the rest."""
@@ -56,6 +59,14 @@ class SentenceEmbedder(Protocol):
         """
 
 
+class PaidEmbedder(ABC):
+    """A sentence embedder whose requests cost something."""
+
+    @abstractmethod
+    def paid_by(self, meter: Meter) -> SentenceEmbedder:
+        """The same, each request counted by a run's meter; `vectors` raises BudgetSpent too."""
+
+
 class VectorNeighbours:
     """An Embedder over a sentence embedder: texts whose vectors point the same way are neighbours."""
 
@@ -79,22 +90,31 @@ class VectorNeighbours:
 
 class Embedders:
     """Embedders by name. `fitted` are those that learn from the texts; `pretrained` opens sentence embedders, by whole
-    name or, where a key ends in a colon, by what a name begins with. Each is opened once."""
+    name or, where a key ends in a colon, by what a name begins with. Each is opened once.
+
+    `around` is put about each sentence embedder: what keeps vectors, or counts what they cost.
+    """
 
     def __init__(
         self,
         fitted: Mapping[str, Callable[[], Embedder]],
         pretrained: Mapping[str, Callable[[str], SentenceEmbedder]],
         default: str,
-        default_neighbours: str,
+        around: Callable[[SentenceEmbedder], SentenceEmbedder] = lambda embedder: embedder,
     ) -> None:
         self._fitted, self._pretrained = fitted, pretrained
-        self._default, self._default_neighbours = default, default_neighbours
+        self._default, self._around = default, around
         self._open: dict[str, SentenceEmbedder] = {}
+
+    def for_tenant(self, name: str | None, around: Callable[[SentenceEmbedder], SentenceEmbedder]) -> Embedders:
+        """The same embedders, with the tenant's own as default where it names one, and `around` about each."""
+        twin = Embedders(self._fitted, self._pretrained, name or self._default, around)
+        twin._open = self._open
+        return twin
 
     def neighbours(self, name: str | None = None) -> Embedder:
         """A fresh one, not yet fitted; None: the default. Raises ConfigInvalid as `sentences`."""
-        name = name or self._default_neighbours
+        name = name or self._default
         return self._fitted[name]() if name in self._fitted else VectorNeighbours(self.sentences(name))
 
     def sentences(self, name: str | None = None) -> SentenceEmbedder:
@@ -102,7 +122,7 @@ class Embedders:
         name = name or self._default
         if name not in self._open:  # without a lock, which a fork could leave taken: opening one twice does no harm
             self._open.setdefault(name, self._opener(name)(name))
-        return self._open[name]
+        return self._around(self._open[name])
 
     def saved(self, name: str, digest: str) -> SentenceEmbedder:
         """The one that a version was made with. Raises ProgramChanged where another answers to its name by now."""
@@ -116,6 +136,8 @@ class Embedders:
             return self._pretrained[name]
         if beginning in self._pretrained and name != beginning:
             return self._pretrained[beginning]
+        if name in self._fitted:
+            raise ConfigInvalid(f"embedder: {name} finds neighbours and makes no vectors; name a sentence embedder")
         known = ", ".join(f"{key}..." if key.endswith(":") else key for key in self._pretrained)
         raise ConfigInvalid(f"embedder: {name[:80]!r} is not known here; there are {known}")
 
@@ -127,6 +149,11 @@ def refuse_changed(name: str, saved: str, found: str) -> None:
             f"embedder: {name[:80]!r} was {saved[:12] or 'without weights'} when the version was made and is "
             f"{found[:12] or 'without weights'} now. Restore its weights, or train again"
         )
+
+
+def embeddable(text: str) -> str:
+    """What of a text is embedded: its beginning, without what UTF-8 cannot hold."""
+    return storable(text[:MAX_CHARS])
 
 
 def unit_rows(rows: Vectors) -> Vectors:

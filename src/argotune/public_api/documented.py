@@ -136,7 +136,7 @@ class SyntheticDataService:
         from argotune.synthetic.generation import QueryGenerator
         from argotune.synthetic.service import Means, make
 
-        means = Means(self._lms or self._open_lms(), wiring.open_embedders(), QueryGenerator())
+        means = Means(self._lms or self._open_lms(), wiring.open_embedders(read_settings()), QueryGenerator())
         return make(request, self._config or _config_for(request), self._backend, means)
 
     def _open_lms(self) -> LMs:

@@ -114,4 +114,4 @@ def _opened(choice: LMChoice, limits: BudgetLimits) -> LMs:
 
 def _champion(store: Store, tenant_id: str, program: Program) -> Any:
     version = serving_version(Registry(store, tenant_id), program, wiring.utc_now()).version
-    return load(program, version.state, version.signature_hash, wiring.open_embedders())
+    return load(program, version.state, version.signature_hash, wiring.open_embedders(read_settings()))

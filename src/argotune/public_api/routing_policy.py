@@ -117,4 +117,4 @@ class RoutingPolicy:
 
     @cached_property
     def _embedders(self) -> Embedders:
-        return self._given_embedders or wiring.open_embedders()
+        return self._given_embedders or wiring.open_embedders(read_settings())

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from argotune.data.field_types import NotOfType
 from argotune.data.fields import Fields
@@ -40,6 +41,9 @@ from argotune.serving.local_copy import Loaded, LocalCopy, Problem, Served
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified
+
+if TYPE_CHECKING:
+    from argotune.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -291,7 +295,14 @@ def open_serving(tenant_id: str, refresh_s: float = 30.0) -> Serving:
     config = Configs(store).get(tenant_id)
     open_lms = functools.partial(serving_lms, wiring.open_lms(settings))
     lms = open_lms(config.lm)
-    return Serving(store, config, lms, wiring.open_embedders(), wiring.utc_now, refresh_s, open_lms=open_lms)
+    return Serving(store, config, lms, _embedders_of(settings, config), wiring.utc_now, refresh_s, open_lms=open_lms)
+
+
+def _embedders_of(settings: Settings, config: RoutingConfigUnified) -> Embedders:
+    from argotune import wiring
+    from argotune.programs.kept_vectors import RecentVectors
+
+    return wiring.open_embedders(settings).for_tenant(config.embedder, RecentVectors)
 
 
 def serving_lms(source: LMSource, choice: LMChoice) -> LMs:

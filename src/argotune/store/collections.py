@@ -34,6 +34,8 @@ class Collection:
     META_MODELS = "meta_models"
     ACTIVATIONS = "appointments"
     ANSWERS = "answers"
+    VECTORS = "vectors"
+    """Of texts, to an embedder (data/vector_log.py)."""
     QUEUE = "queue"
     ANNOTATORS = "annotators"
     LEASES = "leases"
@@ -73,6 +75,7 @@ OF_TENANTS = (
     Collection.RUN_SUMS,
     Collection.LEDGER,
     Collection.ANSWERS,
+    Collection.VECTORS,
     Collection.QUEUE,
     Collection.ANNOTATORS,
     Collection.LEASES,

@@ -14,7 +14,7 @@ from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
 from argotune.tenants.ids import check_tenant_id
 from argotune.tenants.masking_rules import MaskingRules
-from argotune.tenants.optimizer_settings import OptimizerSettings
+from argotune.tenants.optimizer_settings import EmbedderName, OptimizerSettings
 from argotune.tenants.remark_names import RemarkMeaning, RemarkName
 from argotune.tenants.serving_rules import ServingRules
 
@@ -202,6 +202,9 @@ class RetentionRules(_Config):
         le=1_000_000,
         description="changes of each program's champion; what only older ones need may go",
     )
+    vectors_kept: int = Field(
+        5_000, ge=0, le=10_000_000, description="vectors of texts for later runs; the oldest go first, 0: none"
+    )
 
 
 Rubric = Annotated[Text, Field(max_length=2_000), AfterValidator(_not_empty)]
@@ -297,6 +300,7 @@ class RoutingConfigUnified(_Config):
     decisions: DecisionRules = Field(default_factory=DecisionRules)
     optimizers: OptimizerSettings = Field(default_factory=OptimizerSettings)
     lm: LMChoice = Field(default_factory=LMChoice)
+    embedder: EmbedderName | None = Field(None, description="makes vectors of texts; None: the installation's")
     masking: MaskingRules = Field(default_factory=MaskingRules)
     annotation: AnnotationRules = Field(default_factory=AnnotationRules)
     serving: ServingRules = Field(default_factory=ServingRules)

@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+EmbedderName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
+"""What `programs/embedder.py` opens by it: one word."""
+
 Auto = Literal["light", "medium", "heavy"]
 """How much DSPy searches, in its own words."""
 
@@ -115,6 +118,7 @@ class NearestSettings(_Settings):
     """dspy.KNNFewShot."""
 
     k: int = Field(4, ge=1, le=200, description="training examples that a question is shown with")
+    embedder: EmbedderName | None = Field(None, description="finds them; None: the tenant's `embedder`")
 
 
 class StudentSettings(_Settings):

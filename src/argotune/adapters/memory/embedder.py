@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from argotune.programs.embedder import MAX_CHARS, Vectors, unit_rows
+from argotune.programs.embedder import Vectors, embeddable, unit_rows
 
 _GRAM_CHARS = (2, 3, 4)
 
@@ -23,10 +23,10 @@ class HashedEmbedder:
         """Counts of n-grams by their hash."""
         rows = np.zeros((len(texts), self._size), np.float32)
         for row, text in zip(rows, texts, strict=True):
-            np.add.at(row, [zlib.crc32(gram.encode("utf-8", "replace")) % self._size for gram in _grams(text)], 1.0)
+            np.add.at(row, [zlib.crc32(gram.encode()) % self._size for gram in _grams(text)], 1.0)
         return unit_rows(rows)
 
 
 def _grams(text: str) -> list[str]:
-    padded = [f" {word} " for word in text[:MAX_CHARS].lower().split()]
+    padded = [f" {word} " for word in embeddable(text).lower().split()]
     return [word[i : i + size] for word in padded for size in _GRAM_CHARS for i in range(len(word) - size + 1)]

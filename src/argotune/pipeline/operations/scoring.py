@@ -59,7 +59,7 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
     if not dev:
         return DevScore(program.name, champion.id, 0, None)
     try_metric(program, dev)
-    module = load(program, champion.state, champion.signature_hash, ports.embedders())
+    module = load(program, champion.state, champion.signature_hash, this.embedders())
     what = f"{program.name}: champion on dev examples"
     rows = score(
         module, program, [to_dspy(program, e) for e in dev], lms, lambda done, n: ports.progress(what, done, n)

@@ -8,6 +8,7 @@ from argotune.data.archive import ExperienceLog
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
+from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
 from argotune.synthetic.generation import QueryGenerator
@@ -57,10 +58,10 @@ def preview_examples(ports: Ports, asked: PreviewRequest) -> Preview:
 
 
 def _means(ports: Ports, config: RoutingConfigUnified, module: str) -> Means:
-    log = ExperienceLog(ports.store, config.tenant_id)
+    log, meter = ExperienceLog(ports.store, config.tenant_id), Meter(config.budget)
     return Means(
-        lms=ports.lms.open(config.lm, Meter(config.budget), NothingKept()),
-        embedders=ports.embedders(),
+        lms=ports.lms.open(config.lm, meter, NothingKept()),
+        embedders=Pass(ports, config, module).embedders(meter),
         generator=QueryGenerator(),
         known=[example for program in programs_of(config, module) for example in log.examples(program.name)],
         progress=lambda done, asked: ports.progress("writing synthetic examples", done, asked),

@@ -186,7 +186,7 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
         places,
         rules.random_share,
         rules.confidence_threshold,
-        lambda pool: doubts_about(pool, state.program, challenger, training, budget.open_task, this.ports.embedders()),
+        lambda pool: doubts_about(pool, state.program, challenger, training, budget.open_task, this.embedders()),
     )
 
 

@@ -117,7 +117,7 @@ class _Work:
 
     @cached_property
     def _embedders(self) -> Embedders:
-        return self.this.ports.embedders()
+        return self.this.embedders()
 
     @property
     def _names(self) -> tuple[str, ...]:

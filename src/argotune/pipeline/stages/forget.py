@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.question_log import QuestionLog
+from argotune.data.vector_log import VectorLog
 from argotune.decisions.ledger import LedgerRow
 from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFound
 from argotune.lm.kept_answers import forget_answers
@@ -108,6 +109,8 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
     removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
     removed[Collection.HISTORY] = changes
     removed[Collection.ANSWERS] = forget_answers(store, tenant_id, (), now)
+    oldest = now - timedelta(days=config.example_retention_days)
+    removed[Collection.VECTORS] = VectorLog(store, tenant_id).forget(rules.vectors_kept, oldest)
     removed[Collection.EXPERIENCES] = sum(_forget_experiences(store, config, found.program, now) for found in sums)
     return {collection: number for collection, number in removed.items() if number}
 

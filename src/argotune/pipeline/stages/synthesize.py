@@ -39,7 +39,7 @@ def synthesize(
     config, ports = this.config, this.ports
     means = Means(
         lms=lms,
-        embedders=ports.embedders(),
+        embedders=this.embedders(meter),
         generator=_generator(this),
         known=data.examples,
         has_room=lambda: _has_room(meter, config.budget),
@@ -72,7 +72,7 @@ def _generator(this: Pass) -> dspy.Module:
         return QueryGenerator()
     program = own_program(this.config, name)
     champion = serving_version(this.registry, program, this.now).version
-    return load(program, champion.state, champion.signature_hash, this.ports.embedders())
+    return load(program, champion.state, champion.signature_hash, this.embedders())
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:

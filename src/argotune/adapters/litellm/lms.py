@@ -19,43 +19,19 @@ from dspy.lm15 import LM15Error, Request, Response
 from dspy.utils.exceptions import (
     ContextWindowExceededError,
     LMError,
-    LMServerError,
     LMTimeoutError,
-    LMTransportError,
-    LMUnexpectedError,
 )
 
-from argotune.adapters.reasons import KEY, lasting_reason, passing_reason
-from argotune.adapters.retrying import USUAL, Passing, Patience, seconds_asked
-from argotune.errors import AccessDenied, ConfigInvalid, Declined, NoContent, RequestRefused, Unavailable
-from argotune.errors.causes import causes_of
-from argotune.errors.known_secrets import is_clean, remember
-from argotune.errors.lines import told
+from argotune.adapters.litellm.failures import Failures, refuse_odd_key
+from argotune.adapters.retrying import USUAL, Passing, Patience
+from argotune.errors import ConfigInvalid, Declined, NoContent
+from argotune.errors.known_secrets import remember
 from argotune.lm.kept_answers import PaidAnswers
-from argotune.lm.meanings import may_pass, meaning_of
 from argotune.lm.meter import Meter
 from argotune.lm.names import Keys
 from argotune.tenants.config import LMChoice
 
 MAX_ANSWER_TOKENS = 4000
-_TOO_LONG = "context_length_exceeded"
-"""The provider's own code; litellm does not know it of all providers."""
-
-_FORBIDDEN = 403
-
-_OF_THE_WAY = (LMTransportError, LMServerError, LMUnexpectedError)
-"""What a client raises that did not get through to the LM; litellm calls some of it the server's error."""
-
-
-def _asked_s(error: LMError) -> float | None:
-    """Seconds that the server's Retry-After asks for; litellm keeps the header where DSPy does not look."""
-    for found in causes_of(error):
-        known_s = getattr(found, "retry_after", None)
-        header = (getattr(found, "litellm_response_headers", None) or {}).get("retry-after")
-        asked_s = seconds_asked(header) if known_s is None else float(known_s)
-        if asked_s is not None:
-            return asked_s
-    return None
 
 
 class RemoteWriter:
@@ -74,12 +50,11 @@ class RemoteWriter:
         self.identity: dict[str, str | None] = {"lm": name, "api_base": api_base}
         self.temperature = temperature
         self.max_tokens = MAX_ANSWER_TOKENS
-        self._key_variable = key_variable
+        self._failures = Failures(name, key_variable)
         remember(key)
         self._patience = patience
         self._has_answered = False
-        if key is not None and not (key.isascii() and key.isprintable()):
-            raise ConfigInvalid(f"{key_variable} holds a character that no key has")
+        refuse_odd_key(key, key_variable)
         client: dict[str, Any] = {"api_key": key, "api_base": api_base, "timeout": timeout_s}
         try:
             self._lm = dspy.LM(name, cache=False, num_retries=0, **{k: v for k, v in client.items() if v is not None})
@@ -111,10 +86,7 @@ class RemoteWriter:
         except NoContent as error:
             raise Passing(error) from error.__cause__
         except LMError as error:
-            own, cause = self._told(error), error if is_clean(error) else None
-            if may_pass(error):
-                raise Passing(own, _asked_s(error)) from cause
-            raise own from cause
+            self._failures.throw(error, has_answered=self._has_answered)
 
     def _answered(self, request: Request, meter: Meter) -> Response:
         with meter.call(most_tokens(request)) as bill:
@@ -123,7 +95,7 @@ class RemoteWriter:
                 with dspy.context(disable_history=True, usage_tracker=None, callbacks=[], send_stream=None):
                     response: Response = self._lm(request=request)
             except LMError as error:
-                self._refuse_lasting(error)
+                self._failures.refuse_lasting(error)
                 if error.status is not None and not isinstance(error, LMTimeoutError):
                     bill.tokens, bill.usd = 0, 0.0  # the server said no, so it did no work
                 raise
@@ -142,24 +114,6 @@ class RemoteWriter:
         said = any(part.type != "thinking" and getattr(part, "text", "-").strip() for part in parts)
         if not said and response.finish_reason != "length":
             raise NoContent(f"{name}: an answer without content")
-
-    def _refuse_lasting(self, error: LMError) -> None:
-        """Raise ConfigInvalid for what no other attempt mends: a certificate, a proxy, a key that no header takes."""
-        if isinstance(error, _OF_THE_WAY) and (reason := lasting_reason(error)):
-            named = reason.replace(KEY, self._key_variable)
-            raise ConfigInvalid(f"{self.identity['lm']}: {told(named)}") from None
-
-    def _told(self, error: LMError) -> Exception:
-        kind = meaning_of(error)
-        if error.status == _FORBIDDEN and self._has_answered:
-            kind = RequestRefused  # as moderation says it; a key without the right is refused from the first request on
-        said = told(str(error.message or error).strip().partition("\n")[0])
-        if error.provider_code == _TOO_LONG:
-            return ContextWindowExceededError(model=self.identity["lm"], message=said)
-        remedy = f"; check {self._key_variable}" if kind is AccessDenied else ""
-        if kind is Unavailable and (reason := passing_reason(error)) not in said:
-            remedy = f" ({reason})"
-        return kind(f"{self.identity['lm']}: {said}{remedy}")
 
     def __repr__(self) -> str:
         return f"RemoteWriter({self.identity['lm']!r})"

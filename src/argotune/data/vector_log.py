@@ -1,0 +1,72 @@
+"""Vector log: what texts of a tenant look like to an embedder, so that no run embeds them again.
+
+Vectors tell of the texts that they were made of, so they lie where those lie, are made of masked texts only, and go
+when those go.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import datetime
+
+from argotune.errors import Corrupt
+from argotune.store.collections import Collection
+from argotune.store.port import Record, Store
+from argotune.store.sealing import digest, seal, unseal
+
+_AT_ONCE = 200
+"""Records in one write."""
+
+
+class VectorLog:
+    """The vectors of a tenant as bytes, by embedder and text. Raises what the store raises, and Corrupt."""
+
+    def __init__(self, store: Store, tenant_id: str) -> None:
+        self._store, self._tenant_id = store, tenant_id
+
+    def find(self, embedder: str, text: str) -> bytes | None:
+        """What is known of a text; `embedder` is the digest of the one that made it."""
+        found = self._store.read(self._tenant_id, Collection.VECTORS, _id(embedder, text))
+        return None if found is None else _read(found)[0]
+
+    def keep(self, embedder: str, vectors: Mapping[str, bytes], at: datetime) -> None:
+        """Store the vectors of texts that were made at that time."""
+        made = at.isoformat()
+        records = [Record(Collection.VECTORS, _id(embedder, text), _sealed(v, made)) for text, v in vectors.items()]
+        for start in range(0, len(records), _AT_ONCE):
+            self._store.write(self._tenant_id, records[start : start + _AT_ONCE])
+
+    def forget(self, keep: int, oldest: datetime | None = None) -> int:
+        """Drop those made before `oldest`, the damaged ones, and the oldest beyond `keep`; the number dropped."""
+        before = oldest.isoformat() if oldest else "0"
+        ages = sorted((_made_at(r.text), r.id) for r in self._store.scan(self._tenant_id, Collection.VECTORS))
+        gone = [id for place, (at, id) in enumerate(reversed(ages)) if place >= keep or at < before]
+        return self._store.remove(self._tenant_id, Collection.VECTORS, gone) if gone else 0
+
+
+def _id(embedder: str, text: str) -> str:
+    return f"{embedder[:16]}/{digest(text)[:40]}"
+
+
+def _sealed(vector: bytes, at: str) -> str:
+    return seal("vector", {"vector": base64.b64encode(vector).decode(), "at": at})
+
+
+def _read(text: str) -> tuple[bytes, str]:
+    """A vector and the ISO time at which it was made. Raises Corrupt."""
+    body = unseal("vector", text)
+    if not isinstance(body, dict) or not isinstance(body.get("vector"), str) or not isinstance(body.get("at"), str):
+        raise Corrupt("a record of a vector holds no vector and time")
+    try:
+        return base64.b64decode(body["vector"], validate=True), body["at"]
+    except binascii.Error as error:
+        raise Corrupt("a record of a vector holds no numbers") from error
+
+
+def _made_at(text: str) -> str:
+    try:
+        return _read(text)[1]
+    except Corrupt:
+        return ""
