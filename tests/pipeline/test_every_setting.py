@@ -68,6 +68,7 @@ from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.operations.on_argo import link_of
+from argotune.pipeline.operations.pooling import pool_programs
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import DecisionInputs, decide
@@ -90,6 +91,7 @@ from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.store.collections import Collection
 from argotune.synthetic.generation import QUERY_GENERATION
 from argotune.tenants.binding import BoundProgram, TraceBinding, TraceProject
+from argotune.tenants.catalog import Configs
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
 
 WORLD = {"agents": {"video": "", "audio": "", "text": ""}, "modules": ["routing"], "min_trace_confidence": 0.0}
@@ -235,6 +237,13 @@ def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None =
 def read_from(config: RoutingConfigUnified) -> Any:
     with suppress(ProjectMissing):
         return asked_to_run(config)
+
+
+def pooled_of(config: RoutingConfigUnified) -> list[str]:
+    """Which programs are not pooled for want of a second tenant that shares."""
+    world = World()
+    Configs(world.store).save(config)
+    return list(pool_programs(world.ports).left_out)
 
 
 def enhanced(config: RoutingConfigUnified) -> Any:
@@ -542,6 +551,7 @@ CONFIG = [
     Row("preferred_optimizer", "bootstrap", optimizer),
     Row("max_training_iterations", 7, many, {"preferred_optimizer": "random_search"}),
     Row("max_training_iterations", 7, known),
+    Row("shared", True, pooled_of),
     Row("enhancement", "off", enhanced, {**ROUTED, "preferred_optimizer": "labeled"}),
     Row("use_synthetic_data", False, decided),
     Row("synthetic_data_ratio", 0.4, decided),

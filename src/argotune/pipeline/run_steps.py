@@ -12,7 +12,6 @@ from typing import Any
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Example
 from argotune.decisions.context import context_of
 from argotune.decisions.values import TrainingHistory
 from argotune.errors import (
@@ -28,6 +27,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.pooled import pooled_challenger, pooled_plan
 from argotune.pipeline.racing import surroundings
 from argotune.pipeline.rubric import choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
@@ -38,22 +38,23 @@ from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, plan_of_winner, train
 from argotune.pipeline.standing import judge_beside_people
+from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.unlabelled import beside_labels, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
+from argotune.promotion.pool import POOLED
+from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.stats.wording import counted
 from argotune.store.collections import Collection
 from argotune.store.port import Record
-from argotune.store.records import Unreadable, find_renewable, tell, to_record
+from argotune.store.records import Unreadable, tell, to_record
 from argotune.store.sealing import digest
 from argotune.store.turns import in_turn
-from argotune.synthetic.mixing import weighed
-from argotune.synthetic.service import as_example
 from argotune.synthetic.values import SyntheticDataResponse
 
 log = logging.getLogger(__name__)
@@ -120,18 +121,22 @@ class Work:
 
     def _decide(self) -> None:
         question = self._question()
+        if pooled := pooled_plan(self._this, self._program, self._data, self._serving, question):
+            return self._planned(pooled)
         found = decide(question)
-        context, decision = question.context, found.decision
+        known = {"context": question.context, "decision": found.decision}
         if found.plan is None:
-            return self._skip(decision.reason, context=context, decision=decision)
+            return self._skip(found.decision.reason, **known)
+        self._planned(with_unlabelled(self._this, self._program, self._data, found.plan), **known)
+
+    def _planned(self, plan: Plan, **known: Any) -> None:
         now = self._serving
         self._registry.keep(now.version)
         aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
         self._advance(
             RunState.PLANNED,
-            context=context,
-            decision=decision,
-            plan=with_unlabelled(self._this, self._program, self._data, found.plan),
+            **known,
+            plan=plan,
             champion=now.version.id,
             champion_tag=now.tag,
             counts={**self.run.counts, **aside},
@@ -175,12 +180,14 @@ class Work:
         plan, at = self.run.plan, self._this.now
         assert plan is not None
         assert self.run.champion is not None
+        if plan.optimizer == POOLED:
+            return self._take(pooled_challenger(self._this, self._program, self.run))
         origin = Origin(self.run.champion, self.run.id, at, installed_packages())
         beside = beside_labels(self._this, self._program, plan, self.run.champion)
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
         try_metric(self._program, [*examples, *dev])
         made = self._synthesized(plan)
-        synthetic = self._weighed(plan, made, examples)
+        synthetic = training_examples(self._this, plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
         least, lms = self._config.gate.min_slice_examples, self._open_lms()
         embedders = self._this.embedders(self._meter)
@@ -209,10 +216,14 @@ class Work:
         version, masked = masked_version(better.version, self._program, self._config.masking)
         counts = {**self.run.counts, **masked}
         found_out = {"synthetic": report, "enhancement": better.report, "race": found.race, "counts": counts}
-        if bar := self._registry.bar(version.id):  # before the test is opened for what must not be promoted
-            return self._skip(bar.sentence, **found_out)
+        self._take(version, **found_out)
+
+    def _take(self, version: Version, **found: Any) -> None:
+        """The challenger, unless it was rolled back: the test is not opened for what must not be promoted."""
+        if bar := self._registry.bar(version.id):
+            return self._skip(bar.sentence, **found)
         self._registry.keep(version)
-        self._advance(RunState.TRAINED, None, challenger=version.id, **found_out)
+        self._advance(RunState.TRAINED, None, challenger=version.id, **found)
 
     def _calls_to_compare(self, plan: Plan) -> int:
         """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""
@@ -222,22 +233,12 @@ class Work:
         """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
         if not plan.synthetic_count or not self._config.use_synthetic_data:
             return None
-        made = self._kept_synthetic(self.run.id)
+        made = kept_synthetic(self._this, self.run.id)
         if made is None:
             made = synthesize(self._this, self._program, plan, self._data, self._open_lms(), self._meter)
             record = to_record(Collection.SYNTHETIC, self.run.id, made)
             self._this.store.write(self._this.tenant_id, [record], self._book.expected(self.run))
         return made
-
-    def _kept_synthetic(self, run_id: str) -> SyntheticDataResponse | None:
-        kept, _ = find_renewable(
-            self._this.store, self._this.tenant_id, Collection.SYNTHETIC, run_id, SyntheticDataResponse
-        )
-        return kept
-
-    def _weighed(self, plan: Plan, made: SyntheticDataResponse | None, real: Sequence[Example]) -> list[Example]:
-        examples = [as_example(example) for example in made.examples] if made else []
-        return weighed(examples, real, plan.strategy, self._config.synthetic_data_ratio)
 
     def _open(self) -> None:
         """Open a contest with the challenger. Other modules may spend of the year's significance at the same time."""
@@ -341,8 +342,8 @@ class Work:
         ids = dict.fromkeys((*contest.seen_ids, *contest.sealed_ids, *contest.judged))
         examples = self._data.pick(ids)
         if trained and trained.plan and trained.synthetic and trained.synthetic.is_used:
-            made = self._kept_synthetic(contest.id)
-            examples += self._weighed(trained.plan, made, self._data.pick(trained.plan.train_ids))
+            made = kept_synthetic(self._this, contest.id)
+            examples += training_examples(self._this, trained.plan, made, self._data.pick(trained.plan.train_ids))
         return Reported(trained or self.run, contest, examples, self._program.typed_fields)
 
     def _end_unmeasured(self, why: str, **changes: Any) -> None:

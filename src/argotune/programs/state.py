@@ -66,6 +66,10 @@ def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str
     if state["kind"] == "enhanced":
         enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
+    if state["kind"] == "student":
+        return dict(state)
+    if state["kind"] == "cascade":
+        return {**state, "program": masked_state(state["program"], program, text)}
     return _masked_plain(state, program.build(), text)
 
 

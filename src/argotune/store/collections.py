@@ -43,6 +43,7 @@ class Collection:
     ROUNDS = "rounds"
     ROUND_COUNT = "round_count"
     FORGETTING = "forgetting"
+    POOLED = "pooled"
 
 
 OF_EVERYONE = (
@@ -54,6 +55,7 @@ OF_EVERYONE = (
     Collection.ROUNDS,
     Collection.ROUND_COUNT,
     Collection.FORGETTING,
+    Collection.POOLED,
 )
 """Those that lie under EVERYONE."""
 

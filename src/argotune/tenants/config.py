@@ -287,6 +287,7 @@ class RoutingConfigUnified(_Config):
     modules: Annotated[list[str], AfterValidator(_once)] = Field(
         default_factory=lambda: list[str](MODULES), min_length=1
     )
+    shared: bool = Field(False, description="consents to pooled programs and may start from them (`argotune pool`)")
     enhancement: Literal["auto", "off", "on"] = Field("auto", description="of queries; auto: where dev shows a gain")
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:name" of a module or a factory'

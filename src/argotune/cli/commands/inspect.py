@@ -58,8 +58,10 @@ def _status(arguments: Namespace) -> None:
         note(words)
     rows = [_row(status) for status in found.programs]
     if arguments.json:
-        told = zip(rows, found.programs, strict=True)
-        return say_json([{**dict(zip(STATUS, row, strict=True)), "contest": each.contest or "-"} for row, each in told])
+        also = ({"contest": each.contest or "-", "pooled": each.is_pooled} for each in found.programs)
+        return say_json([{**dict(zip(STATUS, row, strict=True)), **more} for row, more in zip(rows, also, strict=True)])
+    for row, each in zip(rows, found.programs, strict=True):
+        row[STATUS.index("champion")] += " (pooled)" if each.is_pooled else ""
     table([name.upper().replace("_", " ") for name in STATUS], rows)
     for each in found.programs:
         if each.contest:

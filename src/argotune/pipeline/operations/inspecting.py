@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from argotune.errors import Corrupt, NotFound
 from argotune.pipeline.operations.asked import tenant_ids_of
+from argotune.promotion.pool import POOLED
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.run import Run
@@ -17,12 +19,13 @@ from argotune.tenants.catalog import Configs
 
 @dataclass(frozen=True)
 class ServedProgram:
-    """What serves for a program and since when (None: the program as written), versions that were rolled back, the
-    latest run (None: there was none), and how its open contest stands (None: there is none)."""
+    """What serves for a program and since when (None: the program as written), whether that was pooled, versions that
+    were rolled back, the latest run (None: there was none), and how its open contest stands (None: there is none)."""
 
     tenant_id: str
     program: str
     champion: str | None
+    is_pooled: bool
     since: datetime | None
     barred: tuple[str, ...]
     last_run_at: datetime | None
@@ -59,6 +62,7 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
             tenant_id=tenant_id,
             program=program,
             champion=champion.version if champion else None,
+            is_pooled=champion is not None and _is_pooled(registry, champion.version),
             since=champion.since if champion else None,
             barred=tuple(bar.version for bar in bars if bar.program == program),
             last_run_at=run.started_at if run else None,
@@ -66,6 +70,13 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
             sentence=run.sentence if run else None,
             contest=contests[program].sentence if program in contests else None,
         )
+
+
+def _is_pooled(registry: Registry, version: str) -> bool:
+    try:
+        return registry.version(version).lineage.optimizer == POOLED
+    except (NotFound, Corrupt):
+        return False
 
 
 def runs_of(store: Store, tenant_id: str, group: str | None = None) -> list[Run]:
