@@ -332,6 +332,7 @@ def installation_of(settings: Settings) -> Installation:
         products=_products(settings),
         lms=lambda: open_lms(settings),
         annotator=lambda: open_annotator_lms(settings),
+        embedders=lambda: open_embedders(settings),
         content=content,
     )
 

@@ -56,6 +56,26 @@ def test_one_model_with_one_key_is_asked_once(server: OpenAIServer, monkeypatch:
     assert checks["teacher lm"].detail.startswith("the task LM: ")
 
 
+@pytest.mark.parametrize(
+    ("environment", "is_ok", "says"),
+    [
+        ({}, True, "use-multilingual makes vectors of 512 numbers"),
+        ({"ARGOTUNE_EMBEDDER": "static:/no/model"}, False, "embedder: 'static:/no/model': no such folder"),
+        ({"ARGOTUNE_EMBEDDER": "tfidf"}, False, "embedder: tfidf finds neighbours and makes no vectors"),
+        ({"ARGOTUNE_EMBEDDER": "litellm:openai/small"}, False, "check ARGOTUNE_EMBEDDER_KEY"),
+    ],
+)
+def test_the_embedder_is_asked_once(
+    environment: dict[str, str], is_ok: bool, says: str, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+):
+    server.answers = [failure(401, "no key")]
+    given = {"ARGOTUNE_TASK_MODEL": MINI, "ARGOTUNE_TASK_KEY": KEY, "OPENAI_API_KEY": "wrong"}
+    checks, code = found(monkeypatch, **given, **environment)
+    assert checks["embedder"].is_ok is is_ok
+    assert says in checks["embedder"].detail
+    assert code == 2
+
+
 def test_task_teacher_and_annotator_are_each_asked_once_with_their_own_key(
     server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ):

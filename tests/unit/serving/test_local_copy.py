@@ -17,13 +17,18 @@ from factories import NOON
 from scripted_lm import like_the_nearest_demo, scripted_lms
 from served import ENOUGH_S, NEVER_S, Fragile, set_champion, tuned
 from small_routing import AGENTS as UNSORTED
-from small_routing import config_with
+from small_routing import ROUTING, config_with, example
 from twin_embedders import EMBEDDERS
 
+from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import AccessDenied, ConfigInvalid, Unavailable
 from argotune.lm.port import LMs
 from argotune.programs import programs_of
+from argotune.programs.embedder import VectorNeighbours
+from argotune.programs.retrieval import RetrievedDemos
+from argotune.programs.state import dump
+from argotune.promotion.versions import version_id
 from argotune.serving.client import ProgramStatus, Serving
 from argotune.serving.local_copy import CONFIG as THE_CONFIG
 from argotune.serving.local_copy import LM, STORE
@@ -90,6 +95,22 @@ AGENTS = dict(sorted(UNSORTED.items()))
 CONFIG = config_with(agents=AGENTS)
 FIRST = next(iter(AGENTS))
 (VIDEO,) = (program for program in programs_of(CONFIG, "modality") if program.name == "modality.video")
+
+
+def test_a_champion_whose_embedder_changed_under_its_name_is_told_and_the_last_one_serves_on(app: App):
+    set_champion(app.store, tuned("video"))
+    app.serving.refresh()
+    other = VectorNeighbours(HashedEmbedder(digest="other weights"))
+    state = dump(RetrievedDemos(ROUTING.build(), [example("anything", "sum")], 1, other))
+    version = tuned("sum").model_copy(
+        update={"id": version_id("routing", ROUTING.signature_hash, state), "state": state}
+    )
+    set_champion(app.store, version)
+    app.serving.refresh()
+    assert (app.says(), app.problems()) == ("video", {"routing": 1})
+    (problem,) = app.serving.status().problems
+    assert "embedder: 'hashed' was other weigh" in problem.says
+    assert "Restore its weights, or train again" in problem.says
 
 
 # Config

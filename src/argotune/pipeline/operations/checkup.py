@@ -16,6 +16,7 @@ from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.names import Defaults, Keys, is_embedded, is_same_model, model_of_key, settled, unused_keys
 from argotune.lm.port import LMs, LMSource
+from argotune.programs.embedder import Embedders
 from argotune.programs.untraced import untraced
 from argotune.settings import Settings
 from argotune.stats.wording import counted
@@ -52,6 +53,7 @@ class Installation:
     products: Mapping[str, Callable[[], str]]
     lms: Callable[[], LMSource]
     annotator: Callable[[], LMSource]
+    embedders: Callable[[], Embedders]
     content: Mapping[str, Callable[[], ContentSource]]
 
 
@@ -62,6 +64,7 @@ def check_all(there: Installation) -> list[Check]:
         *(_check(name, there.products[name]) for name in _used(there)),
         *_lms(there),
         _annotator(there),
+        _check("embedder", lambda: _vectors(there)),
         *(_check(what, partial(_ping, source)) for what, source in there.content.items()),
     ]
 
@@ -120,6 +123,11 @@ def _is_one_lm(choice: LMChoice, keys: Keys) -> bool:
     """Whether asking the teacher would ask the task LM again; the embedded one scores first and writes then."""
     has_one_name = choice.teacher_model == choice.task_model and not is_embedded(choice.task_model or "")
     return has_one_name and keys.of_teacher(choice) == keys.of_task(choice)
+
+
+def _vectors(there: Installation) -> str:
+    embedder = there.embedders().sentences()
+    return f"{embedder.name} makes vectors of {embedder.vectors(['Is anybody there?']).shape[1]} numbers"
 
 
 def _annotator(there: Installation) -> Check:

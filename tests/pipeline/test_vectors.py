@@ -1,0 +1,92 @@
+"""Vectors of a run: made once, counted where they cost something, and never the reason why a run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from world import World, filled, run_once
+
+from argotune.adapters.memory.embedder import HashedEmbedder
+from argotune.adapters.memory.store import MemoryStore
+from argotune.errors import ConfigInvalid, Unavailable
+from argotune.lm.meter import Meter
+from argotune.pipeline.module_pass import Pass
+from argotune.programs.embedder import Embedders, PaidEmbedder, Vectors
+from argotune.runs.run import RunState
+from argotune.store.collections import Collection
+from argotune.store.port import Record
+
+
+class WithoutVectors(MemoryStore):
+    """A store that fails for vectors alone."""
+
+    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
+        if collection == Collection.VECTORS:
+            raise Unavailable("no vectors today")
+        return super().read(tenant_id, collection, id)
+
+    def write(self, tenant_id: str, records: Sequence[Record], expect=None) -> None:
+        if any(record.collection == Collection.VECTORS for record in records):
+            raise Unavailable("no vectors today")
+        super().write(tenant_id, records, expect)
+
+
+def vectors_in(world: World) -> int:
+    return sum(1 for _ in world.store.scan("acme", Collection.VECTORS))
+
+
+@pytest.mark.parametrize("most", [5_000, 10, 0])
+def test_a_run_keeps_vectors_for_the_next_one_and_no_more_than_is_set(most: int):
+    world, config = filled(preferred_optimizer="nearest", retention={"vectors_kept": most})
+    run = run_once(world, config)
+    assert run.challenger is not None
+    assert min(most, 50) <= vectors_in(world) <= most
+
+
+def test_a_store_that_fails_for_vectors_changes_nothing_of_a_run():
+    found = []
+    for store in (MemoryStore(), WithoutVectors()):
+        world = World(store=store)
+        config = world.tenant(preferred_optimizer="nearest")
+        world.receive(300)
+        run = run_once(world, config)
+        found.append((run.state, run.challenger, run.outcome))
+    assert found[0] == found[1]
+    assert found[0][0] is not RunState.STARTED
+
+
+class Paid(HashedEmbedder, PaidEmbedder):
+    """A token for each text."""
+
+    meter: Meter | None = None
+
+    def paid_by(self, meter: Meter) -> Paid:
+        twin = Paid("paid")
+        twin.meter = meter
+        return twin
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        if self.meter:
+            with self.meter.call(len(texts)) as bill:
+                bill.tokens = len(texts)
+        return super().vectors(texts)
+
+
+def test_what_vectors_cost_counts_against_the_budget_of_a_run_once():
+    world = World()
+    config = world.tenant(embedder="paid")
+    ports = replace(world.ports, embedders=lambda: Embedders({}, {"paid": lambda _: Paid("paid")}, "paid"))
+    meter = Meter(config.budget)
+    for _ in range(2):
+        Pass(ports, config, "routing").embedders(meter).sentences().vectors(["a", "b"])
+    assert (meter.spent.calls, meter.spent.tokens) == (1, 2)
+
+
+def test_a_tenant_whose_embedder_cannot_be_opened_is_told_so():
+    world, config = filled(preferred_optimizer="nearest", embedder="static:missing")
+    with pytest.raises(ConfigInvalid, match="embedder: 'static:missing' is not known here"):
+        run_once(world, config)
+    mended = world.tenant(preferred_optimizer="nearest")
+    assert run_once(world, mended).challenger is not None, "the run is gone on with"
