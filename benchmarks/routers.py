@@ -5,11 +5,11 @@
     python benchmarks/routers.py DATA_FOLDER RESULTS.jsonl --table
 
 A row is one method on one draw of training, dev and test examples; it is appended to RESULTS.jsonl, and what is there
-is not done again, so that a run can be ended at any time and gone on with. All methods of a seed have one draw,
-LM and limit of LM calls. Dev has half as many examples as training. `domains`: ten agents; `intents`: 150 labels, and
-how many out-of-scope queries are answered without an LM. Latency is that of single requests, no answer kept; start is
-that of a fresh process, from the imports to the first answer. DATA_FOLDER holds data_full.json and domains.json of
-https://github.com/clinc/oos-eval (CC BY 3.0).
+is not done again, so that a run can be ended at any time and gone on with. All methods of a seed have one draw, LM and
+limit of LM calls. Dev has half as many examples as training, and teaches where a method chooses nothing on it.
+`domains`: ten agents; `intents`: 150 labels, and how many out-of-scope queries are answered without an LM. Latency is
+that of single requests, no answer kept; start is that of a fresh process, from the imports to the first answer.
+DATA_FOLDER holds data_full.json and domains.json of https://github.com/clinc/oos-eval (CC BY 3.0).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import fmean, quantiles, stdev
@@ -50,11 +50,11 @@ from argotune.programs.state import dump, load
 from argotune.settings import read_settings
 from argotune.stats.paired import wilson_interval
 from argotune.tenants.config import BudgetLimits, LMChoice
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 AS_WRITTEN = "none"
 SETS = ("domains", "intents")
 KEY = ("set", "examples", "method", "seed")
-MOST_UNLABELLED = 200
 Query = tuple[str, str]
 """A text and its label."""
 
@@ -94,6 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--test", type=int, default=300, help="test examples, and out-of-scope queries")
     parser.add_argument("--max-calls", type=int, default=20_000, help="LM calls that a training may take")
+    parser.add_argument("--unlabelled", type=int, default=0, help="requests without a label, for methods that use them")
     parser.add_argument("--iterations", type=int, default=10, help="candidates that a search may try")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--start", default="", help=argparse.SUPPRESS)
@@ -122,15 +123,16 @@ def _rows(results: Path) -> list[dict[str, Any]]:
 # The data
 
 
-def _draw(folder: Path, kind: str, n: int, seed: int, n_test: int) -> Draw:
+def _draw(asked: argparse.Namespace, kind: str, n: int, seed: int) -> Draw:
+    folder, n_test = asked.folder, asked.test
     data = json.loads((folder / "data_full.json").read_text("utf-8"))
     label_of = _labels_of(folder, kind)
     pools = {name: _shuffled(data[name], label_of, seed) for name in ("train", "test")}
     k, rest = max(n // len(set(label_of.values())), 1), max(n_test // len(set(label_of.values())), 1)
     train, dev = _stratified(pools["train"], 0, k), _stratified(pools["train"], k, max(k // 2, 1))
-    left = [text for text, _ in _stratified(pools["train"], k + max(k // 2, 1), MOST_UNLABELLED)]
+    left = [text for text, _ in _stratified(pools["train"], k + max(k // 2, 1), asked.unlabelled)]
     strangers = [text for text, _ in data.get("oos_test", [])] if kind == "intents" else []
-    unlabelled = random.Random(seed).sample(left, min(MOST_UNLABELLED, len(left)))
+    unlabelled = random.Random(seed).sample(left, min(asked.unlabelled, len(left)))
     return Draw(train, dev, _stratified(pools["test"], 0, rest), strangers[:n_test], unlabelled)
 
 
@@ -175,7 +177,7 @@ def _inputs(text: str) -> dict[str, str]:
 
 def _row(asked: argparse.Namespace, key: tuple[Any, ...]) -> dict[str, Any]:
     kind, n, method, seed = key
-    draw, program = _draw(asked.folder, kind, n, seed, asked.test), _program(asked.folder, kind)
+    draw, program = _draw(asked, kind, n, seed), _program(asked.folder, kind)
     meter, started = Meter(BudgetLimits(max_lm_calls=asked.max_calls, max_lm_tokens=10**12)), time.perf_counter()
     row = {
         **dict(zip(KEY, key, strict=True)),
@@ -195,19 +197,22 @@ def _row(asked: argparse.Namespace, key: tuple[Any, ...]) -> dict[str, Any]:
 def _compiled(program: Program, method: str, draw: Draw, seed: int, meter: Meter, iterations: int) -> dspy.Module:
     if method == AS_WRITTEN:
         return program.build()
-    more = {"unlabelled": [dspy_example(_inputs(text), INPUTS) for text in draw.unlabelled]}
+    optimizer = OPTIMIZERS[method]
+    teaching = draw.train if optimizer.chooses else [*draw.train, *draw.dev]
+    unlabelled = draw.unlabelled[: optimizer.unlabelled(OptimizerSettings())]
     task = TrainingTask(
         program=program,
         student=program.build(),
-        train=[_example(query) for query in draw.train],
+        train=[_example(query) for query in teaching],
         dev=[_example(query) for query in draw.dev],
-        lms=_lms(meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"), is_teaching=OPTIMIZERS[method].needs_writer),
+        lms=_lms(meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"), is_teaching=optimizer.needs_writer),
         embedders=wiring.open_embedders(read_settings()),
         seed=seed,
         max_iterations=iterations,
-        **{name: value for name, value in more.items() if name in {field.name for field in fields(TrainingTask)}},
+        unlabelled=[dspy_example(_inputs(text), INPUTS) for text in unlabelled],
+        meter=meter,
     )
-    return OPTIMIZERS[method].compile(task)
+    return optimizer.compile(task)
 
 
 def _example(query: Query) -> dspy.Example:
