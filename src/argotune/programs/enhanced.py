@@ -77,7 +77,7 @@ class Enhanced(dspy.Module):
                 said = self.enhancer(query=as_text(inputs.get("query")), context=_context(inputs))
         except NO_ANSWER as error:
             return Filling(lack=in_short(error))
-        texts = usable_texts(said)
+        texts = usable_texts(said.toDict())
         found = {name: texts[name] for name in missing if name in texts}
         return Filling(found, "" if found else "nothing was found in the query")
 

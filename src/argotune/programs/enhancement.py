@@ -111,7 +111,7 @@ def _metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
     return likeness(example, prediction, ANSWERS)
 
 
-def usable_texts(found: dspy.Prediction) -> dict[str, str]:
-    """The answers of an enhancement as texts, those that say nothing left out."""
+def usable_texts(found: Mapping[str, Any]) -> dict[str, str]:
+    """The answers of an enhancement as texts, but for those that say nothing: small LMs repeat the form."""
     texts = {name: as_text(found[name]) for name in ANSWERS if found.get(name) not in (None, "", [])}
-    return {name: text for name, text in texts.items() if text.strip()}
+    return {name: text for name, text in texts.items() if text.strip() not in ("", f"{{{name}}}")}

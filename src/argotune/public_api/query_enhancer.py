@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from argotune import wiring
@@ -17,7 +17,7 @@ from argotune.lm.port import LMs
 from argotune.programs import routing
 from argotune.programs.answering import answer
 from argotune.programs.enhanced import can_write
-from argotune.programs.enhancement import Enhancement, Entity, Relationship, programs
+from argotune.programs.enhancement import Enhancement, Entity, Relationship, programs, usable_texts
 from argotune.programs.patterns import patterns
 from argotune.programs.program import Program
 from argotune.programs.state import load
@@ -84,6 +84,8 @@ class SIMBAQueryEnhancer:
         """
         inputs = {"query": query, "context": "" if context is None else as_text(context)}
         found = answer(self._module, self._program, inputs, self._lms)
+        if not found.lack and "enhanced_query" not in usable_texts(found.answers):
+            found = replace(found, lack="the LM repeated the form in place of an answer")
         if found.lack:
             return EnhancedQuery(query, QueryAnalysis(lack=found.lack))
         said: dict[str, Any] = self._program.typed_fields.values(found.answers)

@@ -56,7 +56,10 @@ def test_beside_a_scorer_the_lm_that_writes_enhances_and_without_one_nobody_does
     assert (found.filling.lack, found.lack) == (NO_WRITER, "")
 
 
-@pytest.mark.parametrize("write", [lambda _prompt: "Sure!", json_answers(**SAID, enhanced_query="")])
+@pytest.mark.parametrize(
+    "write",
+    [lambda _prompt: "Sure!", *(json_answers(**SAID, enhanced_query=text) for text in ("", "{enhanced_query}"))],
+)
 def test_an_enhancement_without_anything_usable_fills_in_nothing_and_says_why(write):
     writer, _ = scripted_writer(write)
     found = asked(scoring(writer))

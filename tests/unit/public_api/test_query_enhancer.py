@@ -41,6 +41,9 @@ SAID = {
 }
 
 
+FORM = {"enhanced_query": "{enhanced_query}"}
+
+
 def writing(**said) -> LMs:
     lm, calls = scripted_writer(json_answers(**{**SAID, **said}))
     return LMs(lm, None, dspy.JSONAdapter(), {"task": "scripted", "calls": calls})
@@ -66,7 +69,7 @@ def test_entities_relationships_intent_and_modality_are_typed():
     assert (found.intent, found.modality_signals, found.lack) == ("watch", ("video",), "")
 
 
-@pytest.mark.parametrize("said", [{"entities": 7}, {"relationships": [["only", "two"]]}, {"intent": ""}])
+@pytest.mark.parametrize("said", [{"entities": 7}, {"relationships": [["only", "two"]]}, {"intent": ""}, FORM])
 def test_what_cannot_be_used_leaves_the_query_as_it_is_and_says_why(said):
     found = SIMBAQueryEnhancer(lms=writing(**said)).enhance("show me videos")
     assert found == "show me videos"
