@@ -24,6 +24,7 @@ WORDS = {
     "audio": ("song for {}", "podcast on {}"),
 }
 THINGS = ("bees", "cats", "taxes", "jazz", "rome", "soup", "chess", "rain")
+MORE = ("snow", "maps", "golf", "ants", "lego", "wine", "moss", "silk", "fish", "rust", "fern", "clay", "corn", "jade")
 WRITTEN = json_answers(
     proposed_instruction="Mind the kind of content.",
     proposed_prefix_for_output_field="Agent:",
@@ -80,6 +81,18 @@ def taught(config: RoutingConfigUnified, method: str) -> Any:
     lms = scripted_lms(_by_phrase, None)
     given = task(lms, train=few, dev=[], settings=config.optimizers, unlabelled=asked)
     return dump(OPTIMIZERS[method].compile(given)), lms.task.calls.count
+
+
+def cascaded(config: RoutingConfigUnified) -> Any:
+    """The cascade of a student and an LM that is right on a third of the questions, and what its making cost."""
+
+    def answer(inputs: Any, labels: Any, demos: Any) -> str:
+        return "audio" if len(inputs["query"]) % 3 else _by_phrase(inputs, labels, demos)
+
+    lms = scripted_lms(answer, None)
+    asked = [dspy.Example(each.inputs().toDict()).with_inputs(*each.inputs().keys()) for each in examples(MORE)]
+    given = task(lms, dev=examples(THINGS[4:]), settings=config.optimizers, unlabelled=asked)
+    return dump(OPTIMIZERS["cascade"].compile(given)), given.notes, lms.task.calls.count
 
 
 def _by_phrase(inputs: Any, _labels: Any, _demos: Any) -> str:

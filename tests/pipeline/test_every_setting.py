@@ -29,7 +29,7 @@ from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from tuning import scripted, task, taught, tuned
+from tuning import cascaded, scripted, task, taught, tuned
 from twin_embedders import EMBEDDERS
 from world import START, World, traffic
 
@@ -644,6 +644,13 @@ CONFIG = [
     Row("optimizers.nearest.embedder", "tfidf", partial(tuned, method="nearest"), SHORT),
     Row("optimizers.student.tutor_queries", 7, partial(taught, method="student")),
     Row("optimizers.student.tutor_weight", 0.01, partial(taught, method="student")),
+    Row("optimizers.cascade.by", "agreement", cascaded),
+    Row("optimizers.cascade.delta", 1e-9, cascaded),
+    Row("optimizers.cascade.tolerance", 0.9, cascaded),
+    Row("optimizers.cascade.max_other_answers", 0.9, cascaded, {"optimizers.cascade.by": "agreement"}),
+    Row("optimizers.cascade.min_labels", 100, cascaded),
+    Row("optimizers.cascade.agreement_queries", 7, cascaded, {"optimizers.cascade.by": "agreement"}),
+    Row("optimizers.cascade.unfamiliar_share", 0.9, cascaded),
     Row("optimizers.portfolio.candidates", ["labeled"], partial(tuned, method="portfolio"), SHORT),
     Row("optimizers.portfolio.nearest_k", [3], raced, SHORT),
     Row("embedder", "tfidf", embedder_of),

@@ -35,8 +35,8 @@ from argotune.tenants.config import BudgetLimits, LMChoice
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
 WRITES = [name for name, optimizer in OPTIMIZERS.items() if optimizer.needs_writer]
-ASK_NOBODY = ("labeled", "nearest", "student")
-"""Methods without an LM call, where no request without a label is at hand."""
+ASK_NOBODY = ("labeled", "nearest", "student", "cascade")
+"""Methods without an LM call, where no request without a label is at hand, nor enough dev labels for a threshold."""
 SEARCHES = ["random_search", "mipro", "gepa", "copro"]
 
 
@@ -135,7 +135,10 @@ def test_same_seed_gives_the_same_program(name: str):
 def test_what_examples_count_changes_the_program_of_those_that_say_so_and_of_no_other(name: str):
     rising = [(number + 1) / 24 for number in range(24)]
     falling = rising[::-1]
-    first, other = (dump(OPTIMIZERS[name].compile(task(scripted(), weights=weights))) for weights in (rising, falling))
+    easy = {"cascade": {"min_labels": 1, "tolerance": 0.9}}  # so that its student, which they change, is used
+    settings = OptimizerSettings.model_validate(easy)
+    given = [task(scripted(), weights=weights, settings=settings) for weights in (rising, falling)]
+    first, other = (dump(OPTIMIZERS[name].compile(each)) for each in given)
     for state in (first, other):  # nearest keeps all, and their order means nothing to it
         state["examples"] = sorted(state.get("examples", []), key=str)
     assert (first != other) is OPTIMIZERS[name].uses_weights

@@ -9,7 +9,7 @@ from statistics import median
 
 SOURCES = Path(__file__).parents[2] / "src" / "argotune"
 OF_AN_OPTION = {"add_commands", "compile", "goals", "in_another_modality", "iterations", "main", "negative", "programs"}
-OF_AN_OPTION |= {"signature"}
+OF_AN_OPTION |= {"signature", "unlabelled"}
 """What every file of a folder of options has, under one name: the folder's table calls it."""
 
 MAX_LINES = 400

@@ -9,6 +9,7 @@ import dspy
 from argotune.decisions.races import UNKNOWN, PastRaces
 from argotune.optimizers import (
     bootstrap,
+    cascade,
     copro,
     gepa,
     labeled,
@@ -97,6 +98,16 @@ _ALL = (
         needs_closed_sets=True,
         unlabelled=student.unlabelled,
         also=["nearest"],
+    ),
+    _optimizer(
+        "cascade",
+        cascade.compile,
+        min_examples=10,
+        uses_weights=True,
+        chooses=True,
+        needs_closed_sets=True,
+        unlabelled=cascade.unlabelled,
+        also=["nearest", "student"],
     ),
 )
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import dspy
 import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from argotune.data.field_types import as_text
@@ -52,11 +53,12 @@ CLOSED_SHARE = 0.8
 
 @dataclass(frozen=True)
 class FittedStudent:
-    """A student with what its folds said of the training examples: how sure, and with which score. `rows` are those of
-    the examples."""
+    """A student with what its folds said of the training examples: how sure, and with which score. `rows` and `folds`
+    are those of the examples."""
 
     student: Student
     rows: Floats
+    folds: NDArray[np.intp]
     confidences: Numbers
     scores: Numbers
 
@@ -139,7 +141,7 @@ class _Fitting:
             notes=tuple(told),
         )
         sure = np.min([held.confidences for held in best.held.values()], axis=0)
-        return FittedStudent(Student(self._reader, models, schooling), self._rows, sure, best.scores)
+        return FittedStudent(Student(self._reader, models, schooling), self._rows, self._folds, sure, best.scores)
 
     @property
     def _answers(self) -> Sequence[str]:

@@ -13,7 +13,7 @@ from argotune.errors import ArgotuneError, BudgetSpent, Unanswered
 from argotune.optimizers import nearest
 from argotune.optimizers.task import Stopped, TrainingTask, bare_student, demo_pool
 from argotune.programs.cascade import Cascade
-from argotune.programs.evaluation import ask_side_by_side
+from argotune.programs.evaluation import Scored, ask_side_by_side
 from argotune.programs.prediction import kept_text
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.student import Student
@@ -49,9 +49,18 @@ def lm_program(task: TrainingTask) -> dspy.Module:
 def answers_by(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[TutorAnswer]:
     """What the module answers, in the order of the questions; those without an answer that can be used are left out.
 
-    Where the budget ends, or the LM falls silent, what was answered before is given. Raises what else ends the work.
+    Raises as `said_by`.
     """
-    found: list[TutorAnswer] = []
+    both = zip(questions, said_by(task, module, questions), strict=False)
+    return [TutorAnswer(question, row.answers) for question, row in both if row.is_parsed]
+
+
+def said_by(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[Scored]:
+    """What the module says to each question, up to where the budget ends or the LM falls silent; no score is told.
+
+    Raises what else ends the work.
+    """
+    found: list[Scored] = []
     for start in range(0, len(questions), AT_ONCE):
         try:
             found += _batch(task, module, questions[start : start + AT_ONCE])
@@ -66,7 +75,6 @@ def answers_by(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy
     return found
 
 
-def _batch(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[TutorAnswer]:
+def _batch(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[Scored]:
     asked = [{name: kept_text(task.program, name, each) for name in each.inputs().keys()} for each in questions]  # noqa: SIM118
-    rows = ask_side_by_side([module], task.program, asked, task.lms, time.monotonic).rows[0]
-    return [TutorAnswer(each, row.answers) for each, row in zip(questions, rows, strict=True) if row.is_parsed]
+    return ask_side_by_side([module], task.program, asked, task.lms, time.monotonic).rows[0]

@@ -46,7 +46,7 @@ from argotune.promotion.champions import ServingVersion, serving_version
 from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
 from argotune.promotion.pool import POOLED
-from argotune.promotion.versions import Version
+from argotune.promotion.versions import Version, why_no_contest
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
 from argotune.stats.wording import counted
@@ -219,9 +219,9 @@ class Work:
         self._take(version, **found_out)
 
     def _take(self, version: Version, **found: Any) -> None:
-        """The challenger, unless it was rolled back: the test is not opened for what must not be promoted."""
-        if bar := self._registry.bar(version.id):
-            return self._skip(bar.sentence, **found)
+        """The challenger, unless it was rolled back or serves: the test is not opened for what must not be promoted."""
+        if why := why_no_contest(version, self.run.champion or "", self._registry.bar(version.id)):
+            return self._skip(why, **found)
         self._registry.keep(version)
         self._advance(RunState.TRAINED, None, challenger=version.id, **found)
 

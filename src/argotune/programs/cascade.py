@@ -37,7 +37,7 @@ class Familiar:
 
     def has(self, row: Floats) -> bool:
         """Whether the question that a row was read from is like those of training."""
-        return self.likeness(row[: self.landmarks.shape[1]]) >= self.least
+        return not len(self.landmarks) or self.likeness(row[: self.landmarks.shape[1]]) >= self.least
 
 
 @dataclass(frozen=True)

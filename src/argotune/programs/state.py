@@ -63,6 +63,10 @@ def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str
         shown = [{part: _masked(example[part], closed, text) for part in example} for example in state["examples"]]
         examples = [example for example in shown if None not in example.values()]
         return {**state, "program": masked_state(state["program"], program, text), "examples": examples}
+    if state["kind"] == "student":  # numbers, and short values of inputs as they were kept
+        return dict(state)
+    if state["kind"] == "cascade":
+        return {**state, "program": masked_state(state["program"], program, text)}
     if state["kind"] == "enhanced":
         enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}

@@ -39,6 +39,10 @@ class QuestionReader:
         vectors = self.sentences.vectors([text_of(question) for question in questions])
         return np.hstack([vectors, self.context(questions)]) if self._columns else vectors
 
+    def vectors_in(self, rows: Floats) -> Floats:
+        """The sentence vectors of rows, or of one."""
+        return rows[..., : rows.shape[-1] - len(self._columns)]
+
     def context(self, questions: Sequence[Mapping[str, object]]) -> Floats:
         """The part of the rows that is not the sentence vector."""
         rows = np.zeros((len(questions), len(self._columns)), np.float32)

@@ -98,3 +98,10 @@ def new_version(program: str, signature_hash: str, state: dict[str, Any], lineag
     """A version under its content address, not yet stored."""
     id = version_id(program, signature_hash, state)
     return Version(id=id, program=program, signature_hash=signature_hash, state=state, lineage=lineage)
+
+
+def why_no_contest(version: Version, champion: str, bar: Bar | None) -> str:
+    """Why the test must not be opened for a version: it is the one that serves, or was rolled back. "" where it may."""
+    if version.id == champion:
+        return f"what was trained is what serves: {version.lineage.reason}"
+    return bar.sentence if bar else ""

@@ -34,7 +34,17 @@ OPTIONAL_MODULES = ("enhancement",)
 
 
 MethodName = Literal[
-    "bootstrap", "random_search", "mipro", "simba", "gepa", "copro", "labeled", "nearest", "student", "portfolio"
+    "bootstrap",
+    "random_search",
+    "mipro",
+    "simba",
+    "gepa",
+    "copro",
+    "labeled",
+    "nearest",
+    "student",
+    "cascade",
+    "portfolio",
 ]
 
 METHODS: tuple[MethodName, ...] = get_args(MethodName)

@@ -130,6 +130,29 @@ class StudentSettings(_Settings):
     tutor_weight: float = Field(0.5, gt=0, le=1, description="what such an answer counts; a label of a person: 1")
 
 
+class CascadeSettings(_Settings):
+    """When the student of a cascade answers in place of its LM program."""
+
+    by: Literal["auto", "accuracy", "agreement"] = Field(
+        "auto", description="what must not be lost: labels tell accuracy, unlabelled requests agreement with the LM"
+    )
+    delta: float = Field(0.1, gt=0, lt=0.5, description="chance that a threshold is taken that loses more than allowed")
+    tolerance: float = Field(0.0, ge=0, lt=1, description="accuracy that may be lost")
+    max_other_answers: float = Field(
+        0.05, gt=0, lt=1, description="share of requests that may be answered otherwise than by the LM"
+    )
+    min_labels: int = Field(20, ge=1, le=10_000, description="dev labels from which on `auto` goes by accuracy")
+    agreement_queries: int = Field(
+        200, ge=0, le=10_000, description="unlabelled requests on which agreement is measured"
+    )
+    unfamiliar_share: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of familiar questions that may be taken for unfamiliar; 0: none is",
+    )
+
+
 Candidate = Literal[
     "student",
     "labeled",
@@ -170,6 +193,7 @@ class OptimizerSettings(_Settings):
     labeled: LabeledSettings = Field(default_factory=LabeledSettings)
     nearest: NearestSettings = Field(default_factory=NearestSettings)
     student: StudentSettings = Field(default_factory=StudentSettings)
+    cascade: CascadeSettings = Field(default_factory=CascadeSettings)
     portfolio: PortfolioSettings = Field(default_factory=PortfolioSettings)
 
     def only(self, methods: set[str]) -> dict[str, JsonValue]:

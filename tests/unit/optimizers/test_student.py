@@ -10,6 +10,7 @@ from typing import Any
 import dspy
 import numpy as np
 import pytest
+from asked_agents import THINGS, WORDS, asked, by_words
 from scripted_lm import scripted_lms
 from small_routing import CROSS, ROUTING, ask, config_with, example
 from twin_embedders import EMBEDDERS, twins
@@ -27,22 +28,7 @@ from argotune.programs.state import dump, load, prompts
 from argotune.programs.student import Student
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
-WORDS = {
-    "video": ("clip of {}", "film about {}", "footage: {}", "watch {} scene"),
-    "text": ("paper on {}", "article on {}", "memo of {}", "read {} report"),
-    "sum": ("sum up {}", "brief me on {}", "gist of {}", "{} in short"),
-}
-THINGS = ("bees", "cats", "taxes", "jazz", "rome", "soup", "chess", "rain")
 NOBODY = scripted_lms(lambda *_: "video", None, fail_at=1, error=Unavailable("no LM is there"))
-
-
-def asked(things: tuple[str, ...], **more: str) -> list[dspy.Example]:
-    return [
-        example(phrase.format(thing), agent, **more)
-        for thing in things
-        for agent, phrases in WORDS.items()
-        for phrase in phrases
-    ]
 
 
 def task(train: list[dspy.Example] | None = None, lms: LMs = NOBODY, **changes: Any) -> TrainingTask:
@@ -191,12 +177,6 @@ def test_a_fold_holds_every_copy_of_a_text_and_a_part_of_every_label():
 UNLABELLED = [dspy_example(each.inputs().toDict(), each.inputs().keys()) for each in asked(THINGS[3:7])]
 FEW = [each for n, each in enumerate(asked(THINGS[:1])) if n % 4 < 3]
 """Three phrases of four, each once: what a fold holds out is news to it."""
-
-
-def by_words(inputs: Any, labels: Any, demos: Any) -> str:
-    """Right by the words of a question."""
-    signs = {"video": "clip film footage watch", "text": "paper article memo read", "sum": "sum brief gist short"}
-    return next(agent for agent, words in signs.items() if any(word in inputs["query"] for word in words.split()))
 
 
 def test_a_good_tutor_is_learned_from():

@@ -1,0 +1,168 @@
+"""Cascade: a student answers what it is sure of, and an LM program the rest; held-out data say what that is.
+
+The student is trained as optimizers/student.py does, on the training examples alone. Its threshold is chosen on
+questions that nothing was fitted on (optimizers/thresholds.py):
+
+- by accuracy, on the labels of the dev split: that the cascade's score is below the LM program's (less a tolerance) is
+  rejected, in the mean over questions like these;
+- by agreement, on requests that nobody labelled: that more than a share of them is answered otherwise than by the LM
+  program is rejected. That says nothing of who is right.
+
+With a chance of at most `delta` a threshold is taken that loses more than that. What is not guaranteed: that it holds
+in each slice, for other traffic than that of the held-out questions (dev labels are drawn by lot where docs/labels.md
+says so, others are not), or for an LM that is changed later. Where the LM program was itself chosen by its score on the
+same labels, that score is flattered, which errs on the side of asking it. Nothing is refitted on the dev split
+afterwards, as that would be another student than the one that was measured; out-of-fold predictions on the training
+examples are those of other students, too, so they only order the thresholds. The contest judges the whole anyway.
+
+Questions that are unlike all training examples go to the LM program however sure the student is (Familiar).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dspy
+import numpy as np
+
+from argotune.optimizers.student import FittedStudent, fitted_student
+from argotune.optimizers.task import TrainingTask, metric_of
+from argotune.optimizers.thresholds import (
+    Certified,
+    by_accuracy_first,
+    certified_by_accuracy,
+    certified_by_agreement,
+    thresholds_of,
+)
+from argotune.optimizers.tutor import answers_by, lm_program, said_by
+from argotune.programs.cascade import Cascade, Familiar, Trust
+from argotune.programs.prediction import answers_of, prediction_of
+from argotune.programs.retrieval import RetrievedDemos
+from argotune.stats.calibration import Numbers
+from argotune.stats.wording import counted
+from argotune.tenants.optimizer_settings import OptimizerSettings
+
+MOST_LANDMARKS = 500
+"""Training questions by which a question is known as familiar: more would make a version large. By the nearest of them
+alone: on CLINC150 that tells what is out of scope better than the student's confidence does (AUROC 0.93 against 0.82
+with 1,000 examples) or the middle of a label's questions (0.83)."""
+
+PROBES = 40
+"""Training examples that the LM program answers, to know in which order to test the thresholds."""
+
+MOST_LABELS = 400
+"""Dev labels that the LM program is asked for at most."""
+
+
+def unlabelled(settings: OptimizerSettings) -> int:
+    """How many requests without a label the student and its threshold can use."""
+    by_labels = settings.cascade.by == "accuracy"
+    return settings.student.tutor_queries + (0 if by_labels else settings.cascade.agreement_queries)
+
+
+def compile(task: TrainingTask) -> dspy.Module:
+    """The cascade; the LM program alone where no threshold can be trusted, which the task's `notes` say then.
+
+    Raises as optimizers/student.py, and what the LM program raises where it answers nothing at all.
+    """
+    program, is_by_labels = lm_program(task), _is_by_labels(task)
+    measured_on, tutored = ([], task.unlabelled) if is_by_labels else (task.unlabelled[::2], task.unlabelled[1::2])
+    fitted = fitted_student(task, answers_by(task, program, list(tutored)[: task.settings.student.tutor_queries]))
+    familiar = familiar_of(fitted, task.settings.cascade.unfamiliar_share, task.seed)
+    work = _Certifying(task, program, fitted, familiar)
+    found = work.by_accuracy() if is_by_labels else work.by_agreement(measured_on)
+    if isinstance(found, str):
+        task.notes.append(f"the LM program alone, as no threshold of a student can be trusted: {found}")
+        return program
+    task.notes.append(f"a student in front of it: {found.why}")
+    return Cascade(fitted.student, program, familiar, Trust(found.threshold, found.why))
+
+
+def _is_by_labels(task: TrainingTask) -> bool:
+    rules = task.settings.cascade
+    return rules.by == "accuracy" or (rules.by == "auto" and len(task.dev) >= rules.min_labels)
+
+
+def familiar_of(fitted: FittedStudent, unfamiliar_share: float, seed: int) -> Familiar:
+    """Which questions are like the training examples: at least as near to one as all but a share of these are to those
+    of other folds."""
+    rng = np.random.default_rng(seed)
+    vectors = fitted.student.reader.vectors_in(fitted.rows)
+    kept = np.sort(rng.permutation(len(vectors))[:MOST_LANDMARKS])
+    landmarks = vectors[kept]
+    if not unfamiliar_share:
+        return Familiar(landmarks[:0], -1.0)
+    likeness = vectors @ landmarks.T
+    likeness[fitted.folds[:, None] == fitted.folds[kept][None, :]] = -1.0
+    return Familiar(landmarks, float(np.quantile(likeness.max(axis=1), unfamiliar_share)))
+
+
+@dataclass(frozen=True)
+class _Certifying:
+    task: TrainingTask
+    program: dspy.Module
+    fitted: FittedStudent
+    familiar: Familiar
+
+    def by_accuracy(self) -> Certified | str:
+        """The threshold, or why there is none."""
+        rules, dev = self.task.settings.cascade, self.task.dev[:MOST_LABELS]
+        order = by_accuracy_first(self.fitted.confidences, self.fitted.scores, self._lm_mean())
+        lm = self._lm_scores(self.program, dev)
+        asked = dev[: len(lm)]
+        student, sure = self._student_scores(asked), self._confidences(asked)
+        if not len(lm):
+            return "no held-out label is there that the LM program has answered"
+        found = certified_by_accuracy(order, sure, student, lm, rules.delta, rules.tolerance)
+        labels, mean = counted(len(lm), "held-out label"), f"{lm.mean():.0%} of them right"
+        return found or f"{labels} cannot show that nothing is lost against the LM program, which has {mean}"
+
+    def by_agreement(self, requests: Sequence[dspy.Example]) -> Certified | str:
+        """The threshold, or why there is none."""
+        rules = self.task.settings.cascade
+        said = answers_by(self.task, self.program, list(requests)[: rules.agreement_queries])
+        if not said:
+            return "there are neither enough labels nor requests without one to measure it on"
+        asked = [each.question for each in said]
+        own = [answers_of(self.task.program, self.fitted.student(**each.inputs().toDict())) for each in asked]
+        differs = np.array([mine != dict(each.answers) for mine, each in zip(own, said, strict=True)], bool)
+        order = thresholds_of(self.fitted.confidences)
+        found = certified_by_agreement(order, self._confidences(asked), differs, rules.delta, rules.max_other_answers)
+        requests_ = counted(len(said), "unlabelled request")
+        return found or f"{requests_} cannot show that the student answers as the LM program does"
+
+    def _lm_mean(self) -> float:
+        """The LM program's score on a few training examples, none of which it may show."""
+        places = np.random.default_rng(self.task.seed).permutation(len(self.task.train))[:PROBES]
+        probes = [self.task.train[place] for place in sorted(places)]
+        found = self._lm_scores(_without(self.task, self.program, probes), probes)
+        return float(found.mean()) if len(found) else 0.5
+
+    def _lm_scores(self, module: dspy.Module, asked: Sequence[dspy.Example]) -> Numbers:
+        """Scores of the questions up to where the budget ends; one without a usable answer has 0."""
+        metric, program = metric_of(self.task), self.task.program
+        said = said_by(self.task, module, asked)
+        both = zip(asked[: len(said)], said, strict=True)
+        scores = [0.0 if row.lack else metric(each, prediction_of(program, row.answers)) for each, row in both]
+        return np.array(scores, float)
+
+    def _student_scores(self, asked: Sequence[dspy.Example]) -> Numbers:
+        metric = metric_of(self.task)
+        return np.array([metric(each, self.fitted.student(**each.inputs().toDict())) for each in asked], float)
+
+    def _confidences(self, asked: Sequence[dspy.Example]) -> Numbers:
+        """The student's, -1 where a question is not familiar: no threshold is so low."""
+        student, found = self.fitted.student, []
+        for row in student.reader.rows([each.inputs().toDict() for each in asked]) if asked else ():
+            found.append(float(student.said_of(row)["confidence"]) if self.familiar.has(row) else -1.0)
+        return np.array(found, float)
+
+
+def _without(task: TrainingTask, program: dspy.Module, probes: Sequence[dspy.Example]) -> dspy.Module:
+    """The program where it shows none of these. One whose demonstrations stand in its prompt keeps them: its score is
+    flattered a little, and only an order depends on it."""
+    if not isinstance(program, RetrievedDemos):
+        return program
+    shown = [example for example in program.examples if not any(example is probe for probe in probes)]
+    return RetrievedDemos(program.program, shown, program.k, task.embedders.neighbours(program.embedder.name))

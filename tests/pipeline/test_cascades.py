@@ -1,0 +1,67 @@
+"""Cascades in whole runs: one version, one contest, and what is told of the share that no LM was asked for."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_lm import scripted_lms
+from twin_embedders import EMBEDDERS
+from world import WORDS, World, filled, run_once
+
+from argotune.errors import Unavailable
+from argotune.promotion.registry import Registry
+from argotune.runs.run import Run
+from argotune.serving.client import Serving
+from argotune.tenants.config import RoutingConfigUnified
+
+
+def by_words(query: str) -> str:
+    return next(agent for agent, words in WORDS.items() if any(word in query.split() for word in words.split()))
+
+
+def half_right(inputs, labels, demos):
+    """An LM that is right on every other question."""
+    right = by_words(inputs["query"])
+    return right if len(inputs["query"]) % 2 else next(label for label in labels if label != right)
+
+
+def always_right(inputs, labels, demos):
+    return by_words(inputs["query"])
+
+
+def with_cascade(answer=half_right, n: int = 300, **fields) -> tuple[World, RoutingConfigUnified, Run]:
+    world, config = filled(n, preferred_optimizer="cascade", **fields)
+    world.lms.answer = answer
+    return world, config, run_once(world, config)
+
+
+def test_a_cascade_wins_its_contest_and_answers_most_without_an_lm():
+    world, config, run = with_cascade()
+    assert run.outcome == "promoted"
+    version = Registry(world.store, "acme").version(run.challenger)
+    assert version.state["kind"] == "cascade"
+    assert "a student in front of it" in version.lineage.reason
+    down = scripted_lms(always_right, None, fail_at=1, error=Unavailable("the LM's server is down"))
+    with Serving(world.store, config, down, EMBEDDERS, lambda: world.now, wait=lambda over, s: over.wait()) as serving:
+        sure = serving.decide("routing", query="watch the film about the alps")
+        assert (sure.answers["agent"], sure.by) == ("video", "student")
+        with pytest.raises(Unavailable):
+            serving.decide("routing", query="Как доехать до вокзала?")
+
+
+def test_the_next_cascade_stands_before_the_lm_program_of_the_last():
+    world, config, first = with_cascade()
+    world.later(hours=2)
+    world.receive(80, first=1000)
+    run = run_once(world, config, forced=True)
+    registry = Registry(world.store, "acme")
+    before, after = (registry.version(id).state for id in (first.challenger, run.challenger))
+    assert after["kind"] == "cascade"
+    assert after["program"]["kind"] == before["program"]["kind"] == "retrieved"
+    assert len(after["program"]["examples"]) > len(before["program"]["examples"])
+
+
+def test_where_no_threshold_can_be_trusted_the_lm_program_is_the_challenger_and_the_run_says_so():
+    world, _, run = with_cascade(always_right, n=120)
+    version = Registry(world.store, "acme").version(run.challenger)
+    assert version.state["kind"] == "retrieved"
+    assert "the LM program alone, as no threshold of a student can be trusted" in version.lineage.reason
