@@ -34,8 +34,7 @@ VIDEO, AUDIO = QueryModality.VIDEO, QueryModality.AUDIO
 RULES = {"detectable_gain": 0, "growth_share": 0.001, "exploration_share": 0}
 
 
-@pytest.fixture
-def world() -> World:
+def filled() -> World:
     """A tenant of whom 120 decisions about videos and 60 about audio are labelled; its contests stay open."""
     world = World()
     contest = {"min_people_labels": 1000}
@@ -47,6 +46,11 @@ def world() -> World:
         world.traces.record("acme", spans)
         world.traces.annotate(Stream("acme", "modality"), labels)
     return world
+
+
+@pytest.fixture
+def world() -> World:
+    return filled()
 
 
 def optimizer(world: World, folder: Path, **given: Any) -> ModalityOptimizer:
@@ -109,6 +113,22 @@ def test_an_unforced_training_that_is_not_worth_it_says_so_and_a_forced_one_trai
     again = [asyncio.run(tuned.optimize_modality(VIDEO, force_training=forced)) for forced in (False, True)]
     assert [found["trained"] for found in again] == [False, True]
     assert again[0]["reason"].startswith("insufficient_benefit: skipped: ")
+
+
+def looked_at(world: World, folder: Path, **given: Any) -> int:
+    """How many examples a forced training on labels and on 60 successes without one has."""
+    spans, _ = traffic("acme", 60, first=3000)
+    told = {"routing.program": "modality.video", "routing.agent_success": True}
+    spans = [replace(s, name="cogniverse.modality", attributes={**s.attributes, **told}) for s in spans]
+    world.traces.record("acme", spans)
+    return asyncio.run(optimizer(world, folder).optimize_modality(VIDEO, force_training=True, **given))[
+        "examples_count"
+    ]
+
+
+@pytest.mark.parametrize("other", [{"lookback_hours": 0.25}, {"min_confidence": 0.95}], ids=str)
+def test_each_argument_of_a_pass_changes_what_is_learned_from(tmp_path: Path, other: dict[str, Any]):
+    assert looked_at(filled(), tmp_path) > looked_at(filled(), tmp_path, **other)
 
 
 def test_an_agent_is_predicted_by_the_champion_or_else_by_what_was_trained_and_lost_no_contest(

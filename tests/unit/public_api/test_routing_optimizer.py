@@ -21,6 +21,7 @@ from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, NotFound, Una
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice
 from argotune.pipeline.stages.train import Trained
 from argotune.public_api import tuning
+from argotune.tenants.config import BudgetLimits
 
 AGENTS = {"video": "finds videos", "text": "finds texts", "sum": "sums up"}
 WORDS = {"video": "footage clip film", "text": "paper report letter", "sum": "summary digest outline"}
@@ -203,6 +204,14 @@ def test_the_batch_size_is_also_that_of_the_optimizers_that_have_one(
     assert [plan.settings for plan in plans] == [{}, {strategy: setting}]
 
 
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_any_optimizer_may_be_forced_and_one_that_needs_a_writer_leaves_it_to_a_student(tmp_path: Path, name: str):
+    learner = trained(tmp_path, AdvancedOptimizerConfig(force_optimizer=name), 50)
+    training = learner.get_optimization_status()["last_training"]
+    assert training["optimizer"] == ("student" if OPTIMIZERS[name].needs_writer else name)
+    assert (training["is_used"], training["score"] > training["before"]) == (True, True)
+
+
 def test_where_no_lm_answers_a_student_is_the_policy(tmp_path: Path):
     def no_weights(*_: Any) -> str:
         raise ConfigInvalid("the LM's weights are missing")
@@ -232,6 +241,14 @@ def test_an_agent_that_comes_later_sets_the_policy_aside_until_the_next_training
     assert told["reasoning"].startswith("no policy is trained yet; of all agents")
     asyncio.run(fed(learner, 9, first=61))
     assert learner.get_optimization_status()["optimizer_ready"]
+
+
+def test_a_training_spends_no_more_than_its_limits(tmp_path: Path):
+    learner = optimizer(tmp_path, limits=BudgetLimits(max_lm_calls=3))
+    asyncio.run(fed(learner, 50))
+    training = learner.get_optimization_status()["last_training"]
+    assert "bootstrap: BudgetSpent: budget.max_lm_calls" in training["why"]
+    assert training["optimizer"] == "student"
 
 
 # Decisions
@@ -301,6 +318,14 @@ def test_what_is_known_outlives_the_process_as_json(tmp_path: Path):
     other.load_checkpoint(filepath=path)
     assert other.get_optimization_status() == learner.get_optimization_status()
     assert other.experiences == learner.experiences
+
+
+def test_what_else_is_told_of_an_experience_is_kept(tmp_path: Path):
+    learner = optimizer(tmp_path)
+    asyncio.run(fed(learner, 1, metadata={"orchestration_pattern": "parallel"}, user_satisfaction=0.4))
+    (kept,) = learner.experiences
+    assert (kept.metadata, kept.user_satisfaction) == ({"orchestration_pattern": "parallel"}, 0.4)
+    assert (kept.at, kept.chosen_agent, kept.routing_confidence) == (NOON, "video", 0.9)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\x80\x04K\x01.", b'{"hash":"' + b"0" * 64 + b'","body":{}}'])
