@@ -157,7 +157,7 @@ class RoutingLearner:
         self._change(
             training_step=step,
             epsilon=max(config.min_epsilon, self.state.epsilon * config.epsilon_decay),
-            policy=found.version or self.state.policy,
+            policy=found.version or self._policy_without(found),
             slope=platt.slope,
             offset=platt.offset,
             trained_at=total,
@@ -167,6 +167,13 @@ class RoutingLearner:
         )
         log.info("routing policy of %s, training step %d: %s", self.state.tenant_id, step, found.why)
         return training
+
+    def _policy_without(self, found: Tuned) -> Version | None:
+        """What stays in use where nothing tuned was better: what is, or else the program as written where it answers
+        held back examples right."""
+        if self.is_ready or not found.before:
+            return self.state.policy
+        return self._policy.as_written(self._clock())
 
     @property
     def _platt(self) -> Platt:
@@ -187,7 +194,7 @@ class RoutingLearner:
         policy = self.state.policy
         if policy is None:
             raise NotFound("no policy is trained yet")
-        found, by = self._policy.answer(inputs, policy), policy.lineage.optimizer
+        found, by = self._policy.answer(inputs, policy), _made_by(policy)
         confidence = self._platt.probability(found.confidence)
         return PolicyAnswer(found.agent, confidence, f"the policy ({by}) chose it; {self._told_of(found.agent)}")
 
@@ -250,6 +257,10 @@ class RoutingLearner:
 
 def _failed(n: int, error: ArgotuneError) -> TrainingStep:
     return TrainingStep(optimizer="", examples=n, is_used=False, score=None, before=None, why=str(error))
+
+
+def _made_by(policy: Version) -> str:
+    return policy.lineage.reason if policy.lineage.optimizer == "none" else policy.lineage.optimizer
 
 
 def _shrunk(rewards: Sequence[float]) -> float:

@@ -19,6 +19,7 @@ from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.routing import programs
+from argotune.promotion.champions import untuned
 from argotune.promotion.versions import Version
 from argotune.public_api.tuning import Tuned, Workbench, loaded, settings_of_batches, tuned
 from argotune.settings import read_settings
@@ -66,6 +67,10 @@ class RoutingPolicy:
     def is_usable(self, version: Version | None) -> bool:
         """Whether there is a version, and it was made for the agents of now."""
         return version is not None and version.signature_hash == self._program.signature_hash
+
+    def as_written(self, now: datetime) -> Version:
+        """The program before any tuning."""
+        return untuned(self._program, now)
 
     def know(self, agent: str, about: str = "") -> None:
         """Add an agent that is not known. Policies of fewer agents cannot answer from then on: they are tuned again.

@@ -167,6 +167,19 @@ def test_a_policy_is_replaced_only_by_one_that_answers_more_of_the_held_back_exa
     assert learner.learner.state.policy == first.policy
 
 
+def test_where_nothing_is_better_than_the_program_as_written_that_is_the_policy(tmp_path: Path):
+    knows = ScriptedLMs(
+        answer=lambda inputs, labels, demos: next(a for a in WORDS if inputs["query"].split()[0] in WORDS[a])
+    )
+    learner = optimizer(tmp_path, lms=knows)
+    asyncio.run(fed(learner, 50))
+    status = learner.get_optimization_status()
+    assert (status["optimizer_ready"], status["last_training"]["is_used"]) == (True, False)
+    told = asyncio.run(learner.get_routing_recommendations("report number 4", [], []))
+    assert told["recommended_agent"] == "text"
+    assert told["reasoning"].startswith("the policy (the program as written) chose it")
+
+
 def test_nothing_is_learned_where_nothing_succeeded_or_nothing_is_new(tmp_path: Path):
     learner = optimizer(tmp_path)
     asyncio.run(fed(learner, 50, right=False))
