@@ -23,21 +23,32 @@ EVERY_S = 3
 """Between two requests, in seconds."""
 
 
-def serve(tenant_id: str, serving: Serving, sink: TraceSink, prefix: str, now: datetime, progress: Progress) -> int:
-    """Serve all sample queries of a tenant; the number of decisions. Serving again writes nothing twice."""
-    asked = queries(tenant_id)
+def serve(
+    tenant_id: str,
+    serving: Serving,
+    sink: TraceSink,
+    prefix: str,
+    now: datetime,
+    progress: Progress,
+    module: str = "",
+) -> int:
+    """Serve the sample queries of a tenant, those of one module as requests of their own; the number of decisions.
+    Serving again writes nothing twice."""
+    asked = [query for query in queries(tenant_id) if query.decisions(module)]
     decided: dict[SampleQuery, list[_Decided]] = {query: [] for query in asked}
-    for query, program, right in _by_program(asked, progress):
+    for query, program, right in _by_program(asked, module, progress):
         decided[query].append(_Decided(program, right, _decision(query, program, serving)))
     spans = [
         span
         for number, query in enumerate(asked)
-        for span in _trace(query, decided[query], prefix, now - timedelta(seconds=(len(asked) - number) * EVERY_S))
+        for span in _trace(
+            query, module, decided[query], prefix, now - timedelta(seconds=(len(asked) - number) * EVERY_S)
+        )
     ]
     for first in range(0, len(spans), SINK_SPANS):
         progress(f"{tenant_id}: spans written", first, len(spans))
         sink.record(tenant_id, spans[first : first + SINK_SPANS])
-    sink.annotate(Stream(tenant_id, "routing"), list(_annotations(asked, now)))
+    sink.annotate(Stream(tenant_id, module or "routing"), list(_annotations(asked, module, now)))
     return sum(map(len, decided.values()))
 
 
@@ -51,10 +62,10 @@ class _Decided:
 
 
 def _by_program(
-    asked: Sequence[SampleQuery], progress: Progress
+    asked: Sequence[SampleQuery], module: str, progress: Progress
 ) -> Iterator[tuple[SampleQuery, str, Mapping[str, str]]]:
     """Every decision, one program after the other: the embedded LM then reads each program's prompt only once."""
-    decisions = [(query, program, right) for query in asked for program, right in query.decisions().items()]
+    decisions = [(query, program, right) for query in asked for program, right in query.decisions(module).items()]
     for number, decision in enumerate(sorted(decisions, key=lambda d: d[1]), start=1):
         yield decision
         progress(f"{decision[0].tenant_id}: decisions served", number, len(decisions))
@@ -65,9 +76,9 @@ def _decision(query: SampleQuery, program: str, serving: Serving) -> Decision:
     return serving.decide(program, **{name: known[name] for name in asked if name in known})
 
 
-def _trace(query: SampleQuery, decided: Sequence[_Decided], prefix: str, at: datetime) -> Iterator[Span]:
+def _trace(query: SampleQuery, module: str, decided: Sequence[_Decided], prefix: str, at: datetime) -> Iterator[Span]:
     """A request, its decisions one after the other, and below each the LM calls that it took."""
-    trace_id, root_id = digest([query.tenant_id, query.query])[:32], span_id_of(query, "request")
+    trace_id, root_id = digest([query.tenant_id, query.query, module])[:32], span_id_of(query, f"request {module}")
     started_at = at
     for one in decided:
         ended_at = at + timedelta(seconds=one.decision.processing_time_s)
@@ -112,11 +123,11 @@ def _attributes(query: SampleQuery, decision: Decision, right: Mapping[str, str]
     )
 
 
-def _annotations(asked: list[SampleQuery], now: datetime) -> Iterator[Annotation]:
+def _annotations(asked: list[SampleQuery], module: str, now: datetime) -> Iterator[Annotation]:
     for query in asked:
         if query.chance("annotated") >= annotated_share(query.tenant_id):
             continue
-        for program in query.decisions():
+        for program in query.decisions(module):
             yield from annotations_of(query, program, "demo-annotator", now)
 
 

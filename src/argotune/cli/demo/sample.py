@@ -31,8 +31,8 @@ class SampleQuery:
     fusion_modalities: str
     fusion_strategy: str
 
-    def decisions(self) -> dict[str, Mapping[str, str]]:
-        """Program -> the right answers, for every program that is asked about this query.
+    def decisions(self, module: str = "") -> dict[str, Mapping[str, str]]:
+        """Program -> the right answers, for every program (of one module) that is asked about this query.
 
         Fusion is asked about for a share only, as an application would that offers it on some of its pages.
         """
@@ -43,7 +43,8 @@ class SampleQuery:
         }
         agent = {"agent": self.agent}
         asked: dict[str, Mapping[str, str]] = {"routing": agent, f"modality.{self.modality}": agent}
-        return asked | ({"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {})
+        asked |= {"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {}
+        return {program: right for program, right in asked.items() if module in ("", program.partition(".")[0])}
 
     def inputs(self) -> dict[str, str]:
         """What this application knows of a query: it neither finds entities nor rewrites."""

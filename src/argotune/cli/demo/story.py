@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,11 @@ def tell_story(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
         )
         ports = wiring.open_ports(settings, progress)
         add_tenants(ports)
-        for tenant_id in sample.TENANTS:
-            serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}")
-        reports = [run_modules(ports, RunRequest(id)) for id in wanting_optimization(ports.store)]
-        for report in reports:
-            raise_gravest(report)
+        reports = [
+            report
+            for tenant_id in wanting_optimization(ports.store)
+            for report in _serve_and_run(ports, settings, place, tenant_id)
+        ]
         _show(ports, reports)
         _explain([run for report in reports for run in report.runs])
         next_round(ports)
@@ -73,17 +73,31 @@ def add_tenants(ports: Ports) -> None:
     add_missing(ports.store, [sample.config(tenant_id) for tenant_id in sample.TENANTS])
 
 
-def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path) -> None:
-    """Serve a tenant's sample queries and write their traces, unless the file `done` says that it was done."""
+def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id: str) -> Iterator[TenantReport]:
+    """One module after the other, so that what comes of the first is seen while the others are served."""
+    for module in get_tenant(ports.store, tenant_id).modules:
+        serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}-{module}", module)
+        report = run_modules(ports, RunRequest(tenant_id, module))
+        raise_gravest(report)
+        for line in [line for each in report.modules for line in each.lines]:
+            say(f"  {line}")
+        yield report
+
+
+def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path, module: str = "") -> None:
+    """Serve a tenant's sample queries (of one module) and write their traces, unless the file `done` says that it was
+    done."""
+    what = f"{tenant_id} {module}".strip()
     if done.exists():
-        return say(f"{tenant_id}: its sample queries were served by an earlier demo")
+        return say(f"{what}: the sample queries were served by an earlier demo")
     config = get_tenant(ports.store, tenant_id)
-    lms = serving_lms(ports.lms, config.lm)
-    prefix = settings.phoenix_project_prefix
+    lms, asked = serving_lms(ports.lms, config.lm), sample.queries(tenant_id)
+    prefix, sink = settings.phoenix_project_prefix, wiring.open_sink(settings)
     with Serving(ports.store, config, lms, ports.embedders(), ports.clock) as serving:
-        decisions = serve(tenant_id, serving, wiring.open_sink(settings), prefix, ports.clock(), ports.progress)
+        decisions = serve(tenant_id, serving, sink, prefix, ports.clock(), ports.progress, module)
     done.write_text(f"{decisions}\n")
-    say(f"{tenant_id}: {len(sample.queries(tenant_id))} queries served, {counted(decisions, 'decision')} traced")
+    served = sum(bool(query.decisions(module)) for query in asked)
+    say(f"{what}: {counted(served, 'query', 'queries')} served, {counted(decisions, 'decision')} traced")
 
 
 def _explain(runs: Sequence[Run]) -> None:
