@@ -82,8 +82,11 @@ SYNTHETIC_BELOW = 12
 """Real training examples; at the default of 20 the embedded LM would write for minutes more."""
 
 _OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
+    "acme_corp": {"modules": ["routing", "modality", "cross_modal"]},
+    "globex": {"modules": ["routing"]},
     # Has just started: the few queries it has go to dev and test, and what trains is written from its archive.
     "initech": {
+        "modules": ["routing"],
         "min_samples_for_optimization": 40,
         "split": {"train": 0.15, "dev": 0.35, "test": 0.5},
         "content": "file",
@@ -100,6 +103,11 @@ def config(tenant_id: str) -> RoutingConfigUnified:
     fields = {
         "agents": {agent: text for agent, text in default.agents.items() if agent in used},
         "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
+        # An LM as small as this one teaches nobody, and reads a prompt of examples for half a second.
+        "optimizers": {
+            "portfolio": {"candidates": ["student", "nearest", "cascade"], "nearest_k": []},
+            "student": {"tutor_queries": 0},
+        },
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
     return RoutingConfigUnified(tenant_id=tenant_id, **fields)
