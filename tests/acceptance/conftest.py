@@ -33,7 +33,7 @@ def served(phoenix_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     Configs(store).save(config)
     lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
     with Serving(store, config, lms, wiring.open_embedders(read_settings()), wiring.utc_now) as serving:
-        serve(SAMPLE, serving, wiring.open_sink(settings), PREFIX, wiring.utc_now(), silent)
+        serve(SAMPLE, serving, wiring.open_sink(settings), PREFIX, wiring.utc_now(), silent, config.modules)
     return {"PHOENIX_ENDPOINT": phoenix_url, "PHOENIX_PROJECT_PREFIX": PREFIX}
 
 

@@ -15,7 +15,7 @@ from argotune.data.spans import Span
 from argotune.pipeline.ports import silent
 from argotune.serving.client import Serving
 
-TENANT = "initech"
+TENANT = "acme_corp"
 
 
 class Sent(MemoryTraces):
@@ -34,7 +34,7 @@ class Sent(MemoryTraces):
 def sent() -> Sent:
     sink, config = Sent(), sample.config(TENANT)
     with Serving(MemoryStore(), config, scripted_lms(like_the_nearest_demo), EMBEDDERS, lambda: NOON) as serving:
-        sink.decisions = serve(TENANT, serving, sink, "demo", NOON, silent)
+        sink.decisions = serve(TENANT, serving, sink, "demo", NOON, silent, config.modules)
     return sink
 
 

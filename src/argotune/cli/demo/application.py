@@ -16,6 +16,7 @@ from argotune.pipeline.ports import Progress
 from argotune.serving.client import Serving
 from argotune.serving.decision import Decision
 from argotune.store.sealing import digest
+from argotune.tenants.config import MODULES
 
 SINK_SPANS = 300
 
@@ -30,25 +31,25 @@ def serve(
     prefix: str,
     now: datetime,
     progress: Progress,
-    module: str = "",
+    modules: Sequence[str] = MODULES,
 ) -> int:
-    """Serve the sample queries of a tenant, those of one module as requests of their own; the number of decisions.
-    Serving again writes nothing twice."""
-    asked = [query for query in queries(tenant_id) if query.decisions(module)]
+    """Serve the sample queries of a tenant, what these modules decide on; the number of decisions. Serving again writes
+    nothing twice."""
+    asked = [query for query in queries(tenant_id) if query.decisions(modules)]
     decided: dict[SampleQuery, list[_Decided]] = {query: [] for query in asked}
-    for query, program, right in _by_program(asked, module, progress):
+    for query, program, right in _by_program(asked, modules, progress):
         decided[query].append(_Decided(program, right, _decision(query, program, serving)))
     spans = [
         span
         for number, query in enumerate(asked)
         for span in _trace(
-            query, module, decided[query], prefix, now - timedelta(seconds=(len(asked) - number) * EVERY_S)
+            query, modules, decided[query], prefix, now - timedelta(seconds=(len(asked) - number) * EVERY_S)
         )
     ]
     for first in range(0, len(spans), SINK_SPANS):
         progress(f"{tenant_id}: spans written", first, len(spans))
         sink.record(tenant_id, spans[first : first + SINK_SPANS])
-    sink.annotate(Stream(tenant_id, module or "routing"), list(_annotations(asked, module, now)))
+    sink.annotate(Stream(tenant_id, modules[0]), list(_annotations(asked, modules, now)))
     return sum(map(len, decided.values()))
 
 
@@ -62,10 +63,10 @@ class _Decided:
 
 
 def _by_program(
-    asked: Sequence[SampleQuery], module: str, progress: Progress
+    asked: Sequence[SampleQuery], modules: Sequence[str], progress: Progress
 ) -> Iterator[tuple[SampleQuery, str, Mapping[str, str]]]:
     """Every decision, one program after the other: the embedded LM then reads each program's prompt only once."""
-    decisions = [(query, program, right) for query in asked for program, right in query.decisions(module).items()]
+    decisions = [(query, program, right) for query in asked for program, right in query.decisions(modules).items()]
     for number, decision in enumerate(sorted(decisions, key=lambda d: d[1]), start=1):
         yield decision
         progress(f"{decision[0].tenant_id}: decisions served", number, len(decisions))
@@ -76,9 +77,12 @@ def _decision(query: SampleQuery, program: str, serving: Serving) -> Decision:
     return serving.decide(program, **{name: known[name] for name in asked if name in known})
 
 
-def _trace(query: SampleQuery, module: str, decided: Sequence[_Decided], prefix: str, at: datetime) -> Iterator[Span]:
+def _trace(
+    query: SampleQuery, modules: Sequence[str], decided: Sequence[_Decided], prefix: str, at: datetime
+) -> Iterator[Span]:
     """A request, its decisions one after the other, and below each the LM calls that it took."""
-    trace_id, root_id = digest([query.tenant_id, query.query, module])[:32], span_id_of(query, f"request {module}")
+    trace_id = digest([query.tenant_id, query.query, list(modules)])[:32]
+    root_id = span_id_of(query, " ".join(["request", *modules]))
     started_at = at
     for one in decided:
         ended_at = at + timedelta(seconds=one.decision.processing_time_s)
@@ -123,11 +127,11 @@ def _attributes(query: SampleQuery, decision: Decision, right: Mapping[str, str]
     )
 
 
-def _annotations(asked: list[SampleQuery], module: str, now: datetime) -> Iterator[Annotation]:
+def _annotations(asked: list[SampleQuery], modules: Sequence[str], now: datetime) -> Iterator[Annotation]:
     for query in asked:
         if query.chance("annotated") >= annotated_share(query.tenant_id):
             continue
-        for program in query.decisions(module):
+        for program in query.decisions(modules):
             yield from annotations_of(query, program, "demo-annotator", now)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from argotune.settings import Settings
 from argotune.store.sealing import digest
-from argotune.tenants.config import RoutingConfigUnified
+from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 TENANTS = ("acme_corp", "globex", "initech")
 FUSION_SHARE = 0.35
@@ -31,8 +31,8 @@ class SampleQuery:
     fusion_modalities: str
     fusion_strategy: str
 
-    def decisions(self, module: str = "") -> dict[str, Mapping[str, str]]:
-        """Program -> the right answers, for every program (of one module) that is asked about this query.
+    def decisions(self, modules: Collection[str] = MODULES) -> dict[str, Mapping[str, str]]:
+        """Program -> the right answers, for every program of these modules that is asked about this query.
 
         Fusion is asked about for a share only, as an application would that offers it on some of its pages.
         """
@@ -44,7 +44,7 @@ class SampleQuery:
         agent = {"agent": self.agent}
         asked: dict[str, Mapping[str, str]] = {"routing": agent, f"modality.{self.modality}": agent}
         asked |= {"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {}
-        return {program: right for program, right in asked.items() if module in ("", program.partition(".")[0])}
+        return {program: right for program, right in asked.items() if program.partition(".")[0] in modules}
 
     def inputs(self) -> dict[str, str]:
         """What this application knows of a query: it neither finds entities nor rewrites."""

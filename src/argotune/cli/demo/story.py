@@ -76,7 +76,7 @@ def add_tenants(ports: Ports) -> None:
 def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id: str) -> Iterator[TenantReport]:
     """One module after the other, so that what comes of the first is seen while the others are served."""
     for module in get_tenant(ports.store, tenant_id).modules:
-        serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}-{module}", module)
+        serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}-{module}", [module])
         report = run_modules(ports, RunRequest(tenant_id, module))
         raise_gravest(report)
         for line in [line for each in report.modules for line in each.lines]:
@@ -84,19 +84,21 @@ def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id
         yield report
 
 
-def serve_once(ports: Ports, settings: Settings, tenant_id: str, done: Path, module: str = "") -> None:
-    """Serve a tenant's sample queries (of one module) and write their traces, unless the file `done` says that it was
-    done."""
-    what = f"{tenant_id} {module}".strip()
+def serve_once(
+    ports: Ports, settings: Settings, tenant_id: str, done: Path, modules: Sequence[str] | None = None
+) -> None:
+    """Serve a tenant's sample queries and write their traces, of these modules or all, unless the file `done` says that
+    it was done."""
+    what = " ".join([tenant_id, *(modules or ())])
     if done.exists():
         return say(f"{what}: the sample queries were served by an earlier demo")
     config = get_tenant(ports.store, tenant_id)
-    lms, asked = serving_lms(ports.lms, config.lm), sample.queries(tenant_id)
+    lms, asked = serving_lms(ports.lms, config.lm), modules or config.modules
     prefix, sink = settings.phoenix_project_prefix, wiring.open_sink(settings)
     with Serving(ports.store, config, lms, ports.embedders(), ports.clock) as serving:
-        decisions = serve(tenant_id, serving, sink, prefix, ports.clock(), ports.progress, module)
+        decisions = serve(tenant_id, serving, sink, prefix, ports.clock(), ports.progress, asked)
     done.write_text(f"{decisions}\n")
-    served = sum(bool(query.decisions(module)) for query in asked)
+    served = sum(bool(query.decisions(asked)) for query in sample.queries(tenant_id))
     say(f"{what}: {counted(served, 'query', 'queries')} served, {counted(decisions, 'decision')} traced")
 
 
