@@ -121,7 +121,7 @@ def test_routers_are_measured_a_row_at_a_time_and_none_twice(benchmark, monkeypa
     loaded, results = benchmark("routers"), tmp_path / "rows.jsonl"
     scripted = LMs(ScriptedDecisions(like_the_nearest_demo), None, dspy.JSONAdapter(), {"task": "scripted"})
     monkeypatch.setitem(loaded, "_lms", lambda *_, **__: scripted)
-    monkeypatch.setitem(loaded, "_start_s", lambda *_: 0.5)
+    monkeypatch.setitem(loaded, "_start_cpu_s", lambda *_: 0.5)
     sizes = ["--examples=40", "--methods=none,nearest", "--seeds=1", "--test=40", "--sets=domains,intents"]
     main(loaded, monkeypatch, str(clinc(tmp_path)), str(results), *sizes)
     rows = [json.loads(line) for line in results.read_text().splitlines()]

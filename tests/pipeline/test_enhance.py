@@ -187,3 +187,10 @@ def test_what_an_enhancer_shows_is_found_among_what_a_version_holds_by_heart():
     }
     asked_of = {"one": {"query": "Where does the night ferry to Oslo leave?"}, "two": {"query": "footage of whales"}}
     assert held_questions(state, asked_of, {"agent"}) == ("one",)
+
+
+def test_a_challenger_that_asks_no_lm_is_not_made_to_ask_one():
+    world, config = routed(preferred_optimizer="student")
+    run = run_once(world, config)
+    assert "asks no LM where it can" in run.enhancement.sentence
+    assert challenger(world, run).state["kind"] == "student"

@@ -76,7 +76,7 @@ def _obstacle(
     if not can_write(lm) and not (is_forced and lms.writer):
         return NO_WRITER
     if version.state["kind"] not in ASKED_OF_LM:
-        return "the challenger answers without an LM, which an enhancement would need for every question"
+        return "the challenger asks no LM where it can, and an enhancement would for every question"
     if is_forced:
         return ""
     least = this.config.gate.min_slice_examples
