@@ -74,6 +74,7 @@ from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.forget import forget_old
 from argotune.pipeline.stages.synthesize import synthesize
+from argotune.pipeline.unlabelled import scored_spans
 from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.efforts import with_efforts
@@ -436,6 +437,15 @@ def scored_by_rubric(config: RoutingConfigUnified) -> Any:
     return report and report.rubric and report.rubric.obstacle
 
 
+def taught_by_rubric(config: RoutingConfigUnified) -> Any:
+    """How many of 80 requests without a right answer a rubric lets teach, and choose."""
+    world = World(lms=WritingLMs())
+    world.traces.record(config.tenant_id, messages(world, 0, 80, success=None))
+    this, (program,) = Pass(world.ports, config, "replies"), programs_of(config, "replies")
+    found = scored_spans(this, program, collect(this, [program.fields]).datasets["replies"], is_scored=True)
+    return len(found.train), len(found.dev)
+
+
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
     ports = World().ports
     meter = DayBudget(ports.store, ports.lms, ports.clock, config, "routing").meter
@@ -678,6 +688,7 @@ CONFIG = [
     Row("annotation.min_compared", 101, partial(agreement, n=100, hits=99)),
     Row("annotation.rubrics", {"replies": "It is polite."}, scored_by_rubric, REPLYING),
     Row("annotation.rubric_threshold", 0.75, scored_by_rubric, SCORED),
+    Row("annotation.rubric_questions", 5, taught_by_rubric, SCORED),
     Row("serving.exploration.enabled", True, explored, ROUTED),
     Row("serving.exploration.epsilon", 0.4, explored, EXPLORING),
     Row("serving.exploration.decay", 0.9, explored, EXPLORING),

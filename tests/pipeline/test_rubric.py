@@ -299,3 +299,83 @@ def test_an_outage_of_a_metric_that_asks_an_lm_is_no_miss():
     examples = [dspy.Example(message="m", reply="ok").with_inputs("message")]
     with pytest.raises(Unavailable, match="the judge is gone"):
         score(program.build(), replace(program, rubric=gone), examples, lms, lambda _done, _all: None)
+
+
+def with_more(monkeypatch, judge: JudgeByRubric, **rules) -> tuple[World, RoutingConfigUnified]:
+    """Beside what people have said something of, 80 messages of which nobody says anything."""
+    world, config = world_of(monkeypatch, judge, **rules)
+    people_like_terse(world)
+    world.traces.record("acme", messages(world, 300, 380, success=None))
+    return world, config
+
+
+def test_questions_without_a_right_answer_teach_and_choose_where_a_rubric_counts(monkeypatch):
+    world, config = with_more(monkeypatch, JudgeByRubric(score=terse), rubric_questions=7)
+    run = trained_again(world, config)
+    silent = {f"{n:016x}" for n in range(300, 380)}
+    assert (len(run.plan.unlabelled), len(run.plan.unlabelled_dev)) == (7, 7)
+    assert {*run.plan.unlabelled, *run.plan.unlabelled_dev} <= silent
+    assert set(run.plan.unlabelled).isdisjoint(run.plan.unlabelled_dev)
+
+
+def test_what_a_training_by_rubric_has_seen_judges_in_no_contest(monkeypatch):
+    judge = JudgeByRubric()  # people like the polite ones here, so that there is a challenger
+    world, config = with_more(monkeypatch, judge)
+    says = {k: "up" if k < 120 else "down" for k in range(60, 180)}
+    given = [Annotation(f"{k:016x}", "thumbs", label, "HUMAN", "kim", world.now) for k, label in says.items()]
+    world.traces.annotate(Stream("acme", "replies"), given)
+    run = trained_again(world, config)
+    contest = ContestBook(world.store, "acme").contest(run.contest)
+    assert contest.seen_spans == (*run.plan.unlabelled, *run.plan.unlabelled_dev) != ()
+    asked = {pair.span_id for pair in ContestBook(world.store, "acme").pairs(contest.id)}
+    assert asked
+    assert asked.isdisjoint(contest.seen_spans)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        pytest.param({"rubric_questions": 0}, id="none are wanted"),
+        pytest.param({"rubrics": {}}, id="there is no rubric"),
+        pytest.param({"min_agreement": 0.99}, id="it was not shown to agree"),
+    ],
+)
+def test_without_a_rubric_that_counts_only_right_answers_teach(monkeypatch, rules):
+    world, config = with_more(monkeypatch, JudgeByRubric(score=terse), **rules)
+    plan = trained_again(world, config).plan
+    assert (plan.unlabelled, plan.unlabelled_dev) == ((), ())
+
+
+def by_rubric(name: str, score: float, **given):
+    """What an optimizer makes of questions without a right answer, where a rubric gives every answer this score."""
+    (program,) = programs_of(parse_config({"tenant_id": "acme", "programs": {"replies": "replies:REPLY"}}), "replies")
+    program = replace(program, rubric=lambda _x, _y: Appraisal(score, "Far too long."), good_from=0.6)
+    teacher, asked = scripted_writer(json_answers(new_instruction="Be short."))
+    task, _ = scripted_writer(json_answers(reply="Well, well."))
+    lms = LMs(task=task, teacher=teacher, adapter=dspy.JSONAdapter(), names={"task": "scripted"})
+    questions = [dspy.Example(message=f"m {n}").with_inputs("message") for n in range(20)]
+    usual = {"train": [], "dev": questions[16:], "scored": questions[:16]}
+    found = TrainingTask(
+        program, program.build(), **{**usual, **given}, lms=lms, embedders=EMBEDDERS, seed=7, max_iterations=3
+    )
+    (predictor,) = OPTIMIZERS[name].compile(found).predictors()
+    return predictor, str(asked.asked)
+
+
+@pytest.mark.parametrize(("score", "shown"), [(0.7, {"Well, well."}), (0.5, set())])
+def test_own_answers_that_the_rubric_finds_good_are_shown_where_nobody_knows_a_right_one(score: float, shown: set[str]):
+    predictor, _ = by_rubric("bootstrap", score)
+    assert {demo["reply"] for demo in predictor.demos} == shown
+
+
+def test_right_answers_are_shown_beside_and_questions_without_one_take_no_place():
+    right = [dspy.Example(message=f"known {n}", reply=f"right {n}").with_inputs("message") for n in range(3)]
+    predictor, _ = by_rubric("bootstrap", 0.5, train=right)
+    assert sorted(demo["reply"] for demo in predictor.demos) == ["right 0", "right 1", "right 2"]
+
+
+@pytest.mark.parametrize("name", [name for name, each in OPTIMIZERS.items() if each.goes_by_scores])
+def test_methods_that_need_a_score_alone_run_on_questions_without_a_right_answer(name: str):
+    predictor, asked = by_rubric(name, 0.7)
+    assert all(demo["reply"] for demo in predictor.demos), "a question alone is no demonstration"
+    assert ("Far too long." in asked) is (name == "gepa")

@@ -47,6 +47,7 @@ def _optimizer(
     uses_weights: bool = False,
     chooses: bool = False,
     shows_as_is: bool = False,
+    goes_by_scores: bool = False,
     needs_closed_sets: bool = False,
     unlabelled: Callable[[OptimizerSettings], int] = _none,
     also: Sequence[str] = (),
@@ -60,6 +61,7 @@ def _optimizer(
         uses_weights=uses_weights,
         chooses=chooses,
         shows_as_is=shows_as_is,
+        goes_by_scores=goes_by_scores,
         needs_closed_sets=needs_closed_sets,
         unlabelled=unlabelled,
         also=frozenset(also),
@@ -67,7 +69,7 @@ def _optimizer(
 
 
 _ALL = (
-    _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True),
+    _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True, goes_by_scores=True),
     _optimizer(
         "random_search",
         random_search.compile,
@@ -75,6 +77,7 @@ _ALL = (
         iterations=random_search.iterations,
         uses_weights=True,
         chooses=True,
+        goes_by_scores=True,
     ),
     _optimizer(
         "mipro",
@@ -84,10 +87,29 @@ _ALL = (
         iterations=mipro.iterations,
         uses_weights=True,
         chooses=True,
+        goes_by_scores=True,
     ),
-    _optimizer("simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations),
-    _optimizer("gepa", gepa.compile, min_examples=10, needs_writer=True, iterations=gepa.iterations, chooses=True),
-    _optimizer("copro", copro.compile, min_examples=4, needs_writer=True, iterations=copro.iterations, chooses=True),
+    _optimizer(
+        "simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations, goes_by_scores=True
+    ),
+    _optimizer(
+        "gepa",
+        gepa.compile,
+        min_examples=10,
+        needs_writer=True,
+        iterations=gepa.iterations,
+        chooses=True,
+        goes_by_scores=True,
+    ),
+    _optimizer(
+        "copro",
+        copro.compile,
+        min_examples=4,
+        needs_writer=True,
+        iterations=copro.iterations,
+        chooses=True,
+        goes_by_scores=True,
+    ),
     _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True, shows_as_is=True),
     _optimizer("nearest", nearest.compile, min_examples=8, shows_as_is=True),
     _optimizer(
@@ -137,6 +159,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         chooses=True,
         shows_as_is=False,
         unlabelled=_most_unlabelled,
+        goes_by_scores=True,
     ),
 }
 """One for each of config.METHODS."""
@@ -154,6 +177,7 @@ def choose(
     different_answers: int | None = None,
     candidates: Sequence[str] = (),
     past: PastRaces = UNKNOWN,
+    scored: int = 0,
 ) -> OptimizerChoice | Unfit:
     """What to run: `preferred`, or what fits where it is `auto`; an Unfit says what is missing. All but `preferred` are
     those of a Situation.
@@ -172,5 +196,6 @@ def choose(
         different_answers=different_answers,
         candidates=candidates,
         past=past,
+        scored=scored,
     )
     return choose_from(OPTIMIZERS, preferred, situation)

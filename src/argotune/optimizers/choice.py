@@ -34,7 +34,8 @@ class Situation:
     """What `auto` looks at. `accuracy` is the champion's, in 0..1, None when nobody measured it. `shows_examples`: a
     predictor of the program can show an example as it is. `is_closed`: all of its answers are from closed sets.
     `different_answers` are those of the training examples, None where more may come. `candidates` are the methods of a
-    portfolio, from cheap to dear, and `past` is what is known of its races."""
+    portfolio, from cheap to dear, and `past` is what is known of its races. `scored` questions have no right
+    answer, and a rubric scores whatever is answered."""
 
     n_train: int
     accuracy: float | None
@@ -45,11 +46,12 @@ class Situation:
     different_answers: int | None = None
     candidates: Sequence[str] = ()
     past: PastRaces = UNKNOWN
+    scored: int = 0
 
 
 @dataclass(frozen=True)
 class AutoRule:
-    """A row of the table. `reason` may name {n}, {accuracy}, {simba_below} and the fields of {rules}."""
+    """A row of the table. `reason` may name {n}, {scored}, {accuracy}, {simba_below} and the fields of {rules}."""
 
     applies: Callable[[Situation], bool]
     optimizer: str
@@ -57,6 +59,11 @@ class AutoRule:
 
 
 AUTO_RULES = (
+    AutoRule(
+        lambda s: not s.n_train and s.scored > 0,
+        "bootstrap",
+        "no training example has a right answer, and of {scored} questions the rubric scores what is answered",
+    ),
     AutoRule(
         lambda s: s.n_train < s.rules.labeled_below and s.shows_examples,
         "labeled",
@@ -135,14 +142,19 @@ def _reason(rule: AutoRule | None, situation: Situation) -> str:
         return "the tenant's config asks for it"
     rules, accuracy = situation.rules, percent(situation.accuracy or 0)
     return rule.reason.format(
-        n=situation.n_train, accuracy=accuracy, simba_below=percent(rules.simba_below), rules=rules
+        n=situation.n_train,
+        scored=situation.scored,
+        accuracy=accuracy,
+        simba_below=percent(rules.simba_below),
+        rules=rules,
     )
 
 
 def _missing(optimizer: Optimizer, situation: Situation) -> str | None:
-    if situation.n_train < optimizer.min_examples:
+    n = situation.n_train + (situation.scored if optimizer.goes_by_scores else 0)
+    if n < optimizer.min_examples:
         needed = counted(optimizer.min_examples, "training example")
-        return f"{optimizer.name} needs {needed}, {situation.n_train} are here"
+        return f"{optimizer.name} needs {needed}, {n} are here"
     if optimizer.needs_closed_sets and not situation.is_closed:
         return f"{optimizer.name} answers from closed sets only, and an answer of the program is free text"
     if optimizer.needs_closed_sets and situation.different_answers == 1:

@@ -40,7 +40,7 @@ def compile(task: TrainingTask) -> dspy.Module:
         # A proposal that fails on its minibatch costs two minibatches: without this there would be hundreds of them.
         gepa_kwargs={"stop_callbacks": MaxCandidateProposalsStopper(proposals)},
     )
-    return optimizer.compile(bare_student(task), trainset=task.train, valset=task.choosing)
+    return optimizer.compile(bare_student(task), trainset=task.practising, valset=task.choosing)
 
 
 def _with_feedback(task: TrainingTask) -> Any:

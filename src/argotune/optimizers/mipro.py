@@ -59,7 +59,7 @@ def compile(task: TrainingTask) -> dspy.Module:
     trials = None if settings.auto else iterations(task.max_iterations, task.settings)
     optimizer = _Mipro(
         metric=metric_of(task),
-        metric_threshold=1.0,
+        metric_threshold=task.program.good_from,
         prompt_model=task.lms.teacher,
         task_model=task.lms.task,
         auto=settings.auto,
@@ -74,7 +74,7 @@ def compile(task: TrainingTask) -> dspy.Module:
     student = bare_student(task)
     tuned: dspy.Module = optimizer.compile(
         student,
-        trainset=demo_pool(task),
+        trainset=demo_pool(task) or list(task.scored),
         valset=task.choosing,
         num_trials=trials,
         minibatch=len(task.choosing) > MINIBATCH_FROM if settings.minibatch is None else settings.minibatch,

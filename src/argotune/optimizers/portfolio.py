@@ -17,7 +17,7 @@ import dspy
 from argotune.decisions.races import Entrant, Race, Tried, entrants
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
 from argotune.optimizers.race import FIRST_ROUND, Bill, Contender, Course, ranked
-from argotune.optimizers.task import Optimizer, TrainingTask
+from argotune.optimizers.task import Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import NearestSettings, OptimizerSettings
 
@@ -122,9 +122,10 @@ class Portfolio:
         found.settings, found.notes = candidate.settings.only({candidate.method}), notes
         self._tried.append(found)
         optimizer = self._optimizers[candidate.method]
-        if len(task.train) < optimizer.min_examples:
+        n = len(task.practising if optimizer.goes_by_scores else task.train)
+        if n < optimizer.min_examples:
             needed = counted(optimizer.min_examples, "training example")
-            found.fails(ConfigInvalid(f"{candidate.method} needs {needed}, {len(task.train)} are here"), "not compiled")
+            found.fails(ConfigInvalid(f"{candidate.method} needs {needed}, {n} are here"), "not compiled")
             return found
         try:
             with bill.running():
@@ -209,9 +210,16 @@ class Portfolio:
             task.notes.extend(best.notes)
             return best.module
         own = next(c for c in self._candidates() if c.name == best.name)
-        weights = [*(task.weights or [1.0] * len(task.train)), *(task.dev_weights or [1.0] * len(task.dev))]
+        both = list(zip(task.dev, task.dev_weights or [1.0] * len(task.dev), strict=True))
+        known = [(example, weight) for example, weight in both if has_answer(example)]
         taught = replace(
-            task, train=[*task.train, *task.dev], dev=[], weights=weights, settings=own.settings, tutor=best.tutor
+            task,
+            train=[*task.train, *(example for example, _ in known)],
+            scored=[*task.scored, *(example for example in task.dev if not has_answer(example))],
+            dev=[],
+            weights=[*(task.weights or [1.0] * len(task.train)), *(weight for _, weight in known)],
+            settings=own.settings,
+            tutor=best.tutor,
         )
         try:
             return optimizer.compile(taught)

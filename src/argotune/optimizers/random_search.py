@@ -26,12 +26,14 @@ def compile(task: TrainingTask) -> dspy.Module:
     settings = task.settings.random_search
     optimizer = BootstrapFewShotWithRandomSearch(
         metric=metric_of(task),
-        metric_threshold=1.0,
+        metric_threshold=task.program.good_from,
         max_bootstrapped_demos=settings.max_bootstrapped_demos,
         max_labeled_demos=settings.max_labeled_demos,
         max_rounds=settings.max_rounds,
         num_candidate_programs=iterations(task.max_iterations, task.settings) - ALWAYS_TRIED,
         num_threads=task.lms.num_threads,
     )
-    tuned: dspy.Module = optimizer.compile(bare_student(task), trainset=demo_pool(task), valset=task.choosing)
+    tuned: dspy.Module = optimizer.compile(
+        bare_student(task), trainset=demo_pool(task) or list(task.scored), valset=task.choosing
+    )
     return tuned

@@ -30,7 +30,7 @@ def compile(task: TrainingTask) -> dspy.Module:
     settings = task.settings.simba
     optimizer = SIMBA(
         metric=metric_of(task),
-        bsize=min(settings.bsize, len(task.train)),
+        bsize=min(settings.bsize, len(task.practising)),
         num_candidates=settings.num_candidates,
         max_steps=_steps(task.max_iterations, task.settings),
         max_demos=settings.max_demos,
@@ -38,4 +38,4 @@ def compile(task: TrainingTask) -> dspy.Module:
         demo_input_field_maxlen=MAX_DEMO_CHARS,
         num_threads=task.lms.num_threads,
     )
-    return optimizer.compile(bare_student(task), trainset=task.train, seed=task.seed)
+    return optimizer.compile(bare_student(task), trainset=task.practising, seed=task.seed)

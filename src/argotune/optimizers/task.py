@@ -45,8 +45,9 @@ class TrainingTask:
     means that all count alike. `settings` are the tenant's of every method.
 
     `unlabelled` are recent requests that nobody labelled, as many as the method asks for at most: none that is or may
-    become a test example. `tutor` is the best program so far that asks an LM, None where there is none but the
-    program as written. `notes` are what a method has to say of its result, for people: it adds to them.
+    become a test example. `scored` are requests without a right answer that teach, as any answer can be scored; in
+    `dev` some may be like them, too. `tutor` is the best program so far that asks an LM, None where there is none but
+    the program as written. `notes` are what a method has to say of its result, for people: it adds to them.
 
     The others are for a portfolio: `dev_weights` are those of `dev`, `entrants` the methods that it tries, `incumbent`
     the champion; `meter` is what the LMs pay by; `on_race` is told what came of the race, `announce` how it goes;
@@ -64,6 +65,7 @@ class TrainingTask:
     weights: Sequence[float] = ()
     settings: OptimizerSettings = field(default_factory=OptimizerSettings)
     unlabelled: Sequence[dspy.Example] = ()
+    scored: Sequence[dspy.Example] = ()
     tutor: dspy.Module | None = None
     notes: list[str] = field(default_factory=list)
     dev_weights: Sequence[float] = ()
@@ -78,7 +80,12 @@ class TrainingTask:
     @property
     def choosing(self) -> list[dspy.Example]:
         """The examples that candidates are compared on: dev, or train where there is no dev."""
-        return self.dev or self.train
+        return self.dev or self.practising
+
+    @property
+    def practising(self) -> list[dspy.Example]:
+        """The examples that are answered and scored in training: those that cannot be shown come last."""
+        return [*self.train, *self.scored]
 
 
 class Stopped(BaseException):
@@ -98,8 +105,10 @@ class Optimizer:
     `uses_weights`: what an example counts, and so the tenant's `reward`, decides which ones it shows. `chooses`: it
     compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py). `shows_as_is`: all that
     it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
-    `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled` tells how many requests
-    without a label it has use for, by a tenant's settings; `also` names methods whose settings it follows, too.
+    `goes_by_scores`: a metric is all that it needs, so that questions without a right answer teach it where a rubric
+    scores what is answered. `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled`
+    tells how many requests without a label it has use for, by a tenant's settings; `also` names methods whose settings
+    it follows, too.
     """
 
     name: str
@@ -110,9 +119,15 @@ class Optimizer:
     uses_weights: bool
     chooses: bool
     shows_as_is: bool
+    goes_by_scores: bool = False
     needs_closed_sets: bool = False
     unlabelled: Callable[[OptimizerSettings], int] = lambda _settings: 0
     also: frozenset[str] = frozenset()
+
+
+def has_answer(example: dspy.Example) -> bool:
+    """Whether an example says what is right, or is a question alone."""
+    return len(example.labels()) > 0
 
 
 def bare_student(task: TrainingTask) -> dspy.Module:

@@ -214,19 +214,19 @@ class Choosing:
         return {"rubric: training goes by its scores": 1, **lacks}
 
 
-def choosing_by_rubric(this: Pass, program: Program, tuned: str, meter: Meter, answers: KeptAnswers) -> Choosing:
+def choosing_by_rubric(this: Pass, program: Program, tuned: LMs, meter: Meter, answers: KeptAnswers) -> Choosing:
     """What training is to go by, as the last comparison with people says. The run that trains pays for the scores.
 
-    `tuned` is the LM that the program runs on. Contests know nothing of it: there people decide.
+    `tuned` are the LMs that the program runs on. Contests know nothing of it: there people decide.
     """
     rubric = this.config.annotation.rubrics.get(program.name)
     if rubric is None:
         return Choosing(program)
-    judging = open_judging(this.ports.annotator, this.config, tuned, meter, answers)
+    judging = open_judging(this.ports.annotator, this.config, tuned.names["task"], meter, answers)
     if isinstance(judging, str):
         return Choosing(program, why_not=judging)
     found = _before(this, program, _terms(this.config, program, judging))
     if found.obstacle:
         return Choosing(program, why_not=found.obstacle)
     metric = RubricMetric(RubricJudge(judging, program, rubric))
-    return Choosing(replace(program, rubric=metric), metric)
+    return Choosing(replace(program, rubric=metric, good_from=this.config.annotation.rubric_threshold), metric)

@@ -29,7 +29,7 @@ from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
 from argotune.pipeline.racing import surroundings
-from argotune.pipeline.rubric import choosing_by_rubric
+from argotune.pipeline.rubric import Choosing, choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.enhance import enhance
 from argotune.pipeline.stages.evaluate import evaluate
@@ -39,7 +39,7 @@ from argotune.pipeline.stages.synthesize import synthesize
 from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, plan_of_winner, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
-from argotune.pipeline.unlabelled import beside_labels, with_unlabelled
+from argotune.pipeline.unlabelled import beside_labels, scored_spans, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
@@ -127,7 +127,7 @@ class Work:
         known = {"context": question.context, "decision": found.decision}
         if found.plan is None:
             return self._skip(found.decision.reason, **known)
-        self._planned(with_unlabelled(self._this, self._program, self._data, found.plan), **known)
+        self._planned(with_unlabelled(self._this, self._program, self._data, found.plan, question.scored), **known)
 
     def _planned(self, plan: Plan, **known: Any) -> None:
         now = self._serving
@@ -164,9 +164,13 @@ class Work:
             by_preference=self._program.is_by_preference,
             shows_examples=self._program.shows_examples,
             is_closed=self._program.is_closed,
+            scored=scored_spans(self._this, self._program, self._data, is_scored=bool(self._by_rubric().metric)),
             model=found.model,
             past_races=found.races_of(context.modality),
         )
+
+    def _by_rubric(self) -> Choosing:
+        return choosing_by_rubric(self._this, self._program, self._open_lms(), self._meter, self._answers)
 
     def _learned(self) -> Learned:
         """What was learned of past runs; a meta-model that cannot be used is reported, and the rules decide."""
@@ -190,9 +194,8 @@ class Work:
         synthetic = training_examples(self._this, plan, made, examples)
         self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
         least, lms = self._config.gate.min_slice_examples, self._open_lms()
-        embedders = self._this.embedders(self._meter)
+        embedders, by = self._this.embedders(self._meter), self._by_rubric()
         around = surroundings(self._this, self._program, plan, self.run.champion, dev, self._meter)
-        by = choosing_by_rubric(self._this, self._program, lms.names["task"], self._meter, self._answers)
         try:
             with self._meter.keeping(self._calls_to_compare(plan)):
                 found = train(by.program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
@@ -264,7 +267,7 @@ class Work:
             opened_at=now,
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
-            seen_spans=plan.unlabelled,
+            seen_spans=(*plan.unlabelled, *plan.unlabelled_dev),
             sealed_ids=self._sealed(plan),
             judge=self._judge(level),
         )

@@ -29,10 +29,11 @@ LOOKED_AT = 20
 
 @dataclass(frozen=True)
 class BesideLabels:
-    """What there is beside labelled examples: the inputs of requests without a label, and the champion, None where that
-    is the program as written or cannot be loaded any more."""
+    """What there is beside labelled examples: the inputs of requests without a label, to teach and to choose by, and
+    the champion, None where that is the program as written or cannot be loaded any more."""
 
     unlabelled: Sequence[Mapping[str, str]] = ()
+    unlabelled_dev: Sequence[Mapping[str, str]] = ()
     champion: dspy.Module | None = None
 
 
@@ -41,40 +42,68 @@ NOTHING_BESIDE = BesideLabels()
 
 def beside_labels(this: Pass, program: Program, plan: Plan, champion: str) -> BesideLabels:
     """The requests of the plan that there still are, and the module of the version that is to be beaten."""
-    asked = (this.archive.experience(program.name, span_id) for span_id in plan.unlabelled)
+    asked, choosing = (_inputs(this, program, spans) for spans in (plan.unlabelled, plan.unlabelled_dev))
     version, module = this.registry.version(champion), None
     if version.lineage.optimizer != UNTUNED:
         with suppress(ProgramChanged, ConfigInvalid):  # of an embedder that is another by now
             module = load(program, version.state, version.signature_hash, this.embedders())
-    return BesideLabels([experience.inputs for experience in asked if experience], module)
+    return BesideLabels(asked, choosing, module)
 
 
-def with_unlabelled(this: Pass, program: Program, data: Dataset, plan: Plan) -> Plan:
-    """The plan with as many of them as its optimizer has use for."""
-    most = OPTIMIZERS[plan.optimizer].unlabelled(planned_settings(plan.settings))
-    return plan.model_copy(update={"unlabelled": unlabelled_spans(this, program, data, most)})
+def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[str, str]]:
+    found = (this.archive.experience(program.name, span_id) for span_id in spans)
+    return [experience.inputs for experience in found if experience]
 
 
-def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int) -> tuple[str, ...]:
-    """The spans of the newest of them, each question once, at most so many.
+def with_unlabelled(this: Pass, program: Program, data: Dataset, plan: Plan, scored: UnlabelledSpans) -> Plan:
+    """The plan with as many of them as its optimizer has use for; `scored` are those that a rubric scores."""
+    optimizer = OPTIMIZERS[plan.optimizer]
+    if optimizer.goes_by_scores and scored != NO_SPANS:
+        return plan.model_copy(update={"unlabelled": scored.train, "unlabelled_dev": scored.dev})
+    most = optimizer.unlabelled(planned_settings(plan.settings))
+    return plan.model_copy(update={"unlabelled": unlabelled_spans(this, program, data, most).train})
 
-    Only those that would be training examples if they were labelled: a question that may become one of the dev or the
-    test split, is near to one that is, or waits for its label, is never among them.
+
+def scored_spans(this: Pass, program: Program, data: Dataset, *, is_scored: bool) -> UnlabelledSpans:
+    """Requests that training may go by where whatever is answered `is_scored` by a rubric; that never judges."""
+    most = this.config.annotation.rubric_questions if is_scored else 0
+    return unlabelled_spans(this, program, data, most, most)
+
+
+@dataclass(frozen=True)
+class UnlabelledSpans:
+    """Spans of requests without a label, by the split of which their examples would be."""
+
+    train: tuple[str, ...] = ()
+    dev: tuple[str, ...] = ()
+
+
+NO_SPANS = UnlabelledSpans()
+
+
+def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, most_dev: int = 0) -> UnlabelledSpans:
+    """The spans of the newest of them, each question once, at most so many of a split.
+
+    Only those that would be training or dev examples if they were labelled: a question that may become one of the test
+    split, is near to one that is, or waits for its label, is never among them.
     """
-    if most <= 0:
-        return ()
+    wanted = {Split.TRAIN: most, Split.DEV: most_dev}
+    if most + most_dev <= 0:
+        return NO_SPANS
     questions = this.questions(program.name)
     queued = {item.span_id for item in this.queue.items(program.name)}
     splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
-    found: dict[str, str] = {}
-    for experience in _newest(this, program, questions, LOOKED_AT * most):
+    found: dict[Split, dict[str, str]] = {split: {} for split in wanted}
+    for experience in _newest(this, program, questions, LOOKED_AT * (most + most_dev)):
         id = question_id(program.name, experience.inputs)
-        is_open = id not in found and experience.span_id not in queued and not data.pick([id])
-        if is_open and not experience.failure and splitter.preview(experience.query) is Split.TRAIN:
-            found[id] = experience.span_id
-        if len(found) == most:
+        is_new = not any(id in known for known in found.values())
+        is_open = is_new and experience.span_id not in queued and not data.pick([id])
+        split = splitter.preview(experience.query) if is_open and not experience.failure else None
+        if split in wanted and len(found[split]) < wanted[split]:
+            found[split][id] = experience.span_id
+        if all(len(found[split]) == n for split, n in wanted.items()):
             break
-    return tuple(found.values())
+    return UnlabelledSpans(tuple(found[Split.TRAIN].values()), tuple(found[Split.DEV].values()))
 
 
 def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> Iterator[Experience]:

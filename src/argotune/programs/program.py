@@ -38,7 +38,8 @@ class Program:
     `is_metric_plain`: the metric is a function of the example and the answers in the prediction, so that equal answers
     are equally right whatever is right. One that is not, as it draws by chance, asks an LM or looks at more than the
     answers, needs a label for every question that is to judge.
-    `named_types` are the answers whose labels were read from a type that versions remember by its name.
+    `named_types` are the answers whose labels were read from a type that versions remember by its name. `good_from`:
+    from which score on an answer may be shown as an example of how it is done.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Program:
     is_metric_plain: bool = True
     named_types: frozenset[str] = frozenset()
     rubric: Callable[[dspy.Example, dspy.Prediction], Appraisal] | None = None
+    good_from: float = 1.0
 
     def __post_init__(self) -> None:
         if self.is_by_preference and not self.fields.by_preference:

@@ -50,7 +50,8 @@ class Plan(StoredValue):
     `max_iterations` is the number of candidates that this optimizer tries at most, not what the config asks for.
     `settings` are those of the optimizers that the tenant has set to other values than the defaults. `entrants` are the
     methods that a portfolio tries, in order.
-    `unlabelled` are spans of requests without a label, whose answers by an LM program may teach.
+    `unlabelled` are spans of requests without a label, whose answers by an LM program may teach, or are scored by a
+    rubric; by those of `unlabelled_dev` candidates are chosen.
     """
 
     optimizer: str
@@ -67,6 +68,7 @@ class Plan(StoredValue):
     entrants: tuple[Entrant, ...] = ()
     enhancement: str = "auto"
     unlabelled: tuple[str, ...] = ()
+    unlabelled_dev: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:

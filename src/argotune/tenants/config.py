@@ -246,6 +246,9 @@ class AnnotationRules(_Config):
         description="program -> what makes its answers good, for an LM to score by",
     )
     rubric_threshold: float = Field(0.5, gt=0, le=1, description="a rubric's scores from it on say that one is good")
+    rubric_questions: int = Field(
+        40, ge=0, le=10_000, description="requests without a right answer that a rubric lets teach, and let choose"
+    )
 
 
 class LMChoice(_Config):

@@ -26,6 +26,7 @@ from argotune.decisions.values import (
     TrainingHistory,
 )
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
+from argotune.pipeline.unlabelled import NO_SPANS, UnlabelledSpans
 from argotune.runs.run import Plan
 from argotune.stats.exploration import epsilon_greedy
 from argotune.synthetic.mixing import synthetic_share
@@ -48,7 +49,8 @@ class DecisionInputs:
     where the rules decide; `level` is what the
     next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first.
     `shows_examples`: a predictor of the program can show an example as it is. `is_closed`: all of its answers are from
-    closed sets. `past_races`: of programs of its kind."""
+    closed sets. `past_races`: of programs of its kind. `scored` questions have no right answer, and a rubric scores
+    what is answered."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -64,6 +66,7 @@ class DecisionInputs:
     by_preference: bool = False
     shows_examples: bool = True
     is_closed: bool = True
+    scored: UnlabelledSpans = NO_SPANS
     model: DecisionModel | None = None
     past_races: PastRaces = UNKNOWN
 
@@ -172,6 +175,7 @@ def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
         rules,
         shows_examples=inputs.shows_examples,
         is_closed=inputs.is_closed,
+        scored=len(inputs.scored.train),
         different_answers=None if _synthetic_count(inputs) else len(inputs.data.sums.labels) or None,
         candidates=inputs.config.optimizers.portfolio.candidates,
         past=inputs.past_races,
@@ -255,7 +259,8 @@ def _too_few(inputs: DecisionInputs) -> str | None:
     config = inputs.config
     if not 0 < inputs.level < 1:
         return "nothing is left of the year's significance (gate.significance), so no contest can be opened"
-    if inputs.context.real_sample_count == 0 and not (inputs.has_writer and config.use_synthetic_data):
+    can_write = inputs.has_writer and config.use_synthetic_data
+    if inputs.context.real_sample_count == 0 and not inputs.scored.train and not can_write:
         return "no labelled training examples, and no LM that writes synthetic ones"
     if not inputs.by_preference and not inputs.data.sums.trusted_share():
         return "no label of a person or a trusted annotator yet, so nothing could be judged: annotate spans"

@@ -8,7 +8,7 @@ What an LM wrote into the challenger is masked before it is kept.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -91,7 +91,7 @@ def train(
     """
     work = _Compiling(program, plan, dev, lms, embedders, origin, around, beside)
     teaching = examples if OPTIMIZERS[plan.optimizer].chooses else [*examples, *dev]
-    first = work.compiled(teaching) if len(examples) >= _needed(plan) else None
+    first = work.compiled(teaching) if len(examples) + len(work.scored) >= _needed(plan) else None
     kept = Trained(work.version(first, examples) if first else None, race=first.race if first else None)
     if not synthetic:
         return kept
@@ -149,23 +149,41 @@ class _Compiling:
     around: Surroundings
     beside: BesideLabels
 
+    @property
+    def scored(self) -> Sequence[Mapping[str, str]]:
+        """Questions without a right answer that teach: a rubric scores what is answered."""
+        return self.beside.unlabelled if self._goes_by_scores else ()
+
+    @property
+    def scored_dev(self) -> Sequence[Mapping[str, str]]:
+        """Those that choose."""
+        return self.beside.unlabelled_dev if self._goes_by_scores else ()
+
+    @property
+    def _goes_by_scores(self) -> bool:
+        return self.program.rubric is not None and OPTIMIZERS[self.plan.optimizer].goes_by_scores
+
+    def _asked(self, questions: Sequence[Mapping[str, str]]) -> list[dspy.Example]:
+        return [asked_of(self.program, inputs, {}) for inputs in questions]
+
     def compiled(self, examples: Sequence[Example]) -> _Compiled:
         races, notes = list[Race](), list[str]()
         task = TrainingTask(
             program=self.program,
             student=self.program.build(),
             train=[to_dspy(self.program, example) for example in examples],
-            dev=[to_dspy(self.program, example) for example in self.dev],
+            dev=[*(to_dspy(self.program, example) for example in self.dev), *self._asked(self.scored_dev)],
             lms=self.lms,
             embedders=self.embedders,
             seed=self.plan.seed,
             max_iterations=self.plan.max_iterations,
             weights=[example.weight for example in examples],
             settings=planned_settings(self.plan.settings),
-            unlabelled=[asked_of(self.program, inputs, {}) for inputs in self.beside.unlabelled],
+            unlabelled=self._asked(self.beside.unlabelled),
+            scored=self._asked(self.scored),
             tutor=self.beside.champion,
             notes=notes,
-            dev_weights=[example.weight for example in self.dev],
+            dev_weights=[*(example.weight for example in self.dev), *(1.0 for _ in self.scored_dev)],
             entrants=self.plan.entrants,
             incumbent=self.around.incumbent,
             meter=self.around.meter,
@@ -180,7 +198,7 @@ class _Compiling:
     @property
     def can_tell(self) -> bool:
         """Whether dev can compare two programs: a portfolio that did not race has let dev teach."""
-        return not self.plan.entrants or len(self.dev) >= FIRST_ROUND
+        return not self.plan.entrants or len(self.dev) + len(self.scored_dev) >= FIRST_ROUND
 
     def tried(
         self,
@@ -212,6 +230,7 @@ class _Compiling:
         raced = [compiled.race.sentence] if compiled.race else []
         n = sum(example.is_synthetic for example in examples)
         made = [f"with {counted(n, 'synthetic example')}"] if n else []
+        made += [f"with {counted(len(self.scored), 'question')} that the rubric scores"] if self.scored else []
         lineage = Lineage(
             parent=self.origin.parent,
             data_hash=data_hash([*examples, *self.dev]),
