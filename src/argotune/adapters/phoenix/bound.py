@@ -24,8 +24,9 @@ from argotune.data.stream import Stream
 from argotune.data.tenancy import is_of_decision
 from argotune.errors import RateLimited, Unavailable
 
-AT_ONCE = 500
-"""Spans of which what is above them is asked in one request a level."""
+AT_ONCE = 2000
+"""Spans of which what is above them is asked in one request a level: it costs Phoenix a look at the whole project, for
+25 ids as for 2,000 (2 to 4 s among 500,000 spans)."""
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
