@@ -114,6 +114,8 @@ OF_A_TRAINING = {
     "read answers": 140,
     "read examples": 230,
     "read experiences": 830,
+    "read vectors": 300,  # each question once, however many versions are loaded
+    "scan vectors": 1,  # to see whether they are too many, where some were made
     "remove fresh": 1,
     "remove gathered": 1,
     "remove answers": 1,
@@ -133,6 +135,7 @@ OF_A_CLOSE = {
 OF_GOING_ON = {
     "read annotators": 6,
     "read bars": 3,
+    "read vectors": 300,
     "read champions": 3,
     "read contests": 7,
     "read examples": 300,

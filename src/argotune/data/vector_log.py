@@ -19,30 +19,48 @@ from argotune.store.sealing import digest, seal, unseal
 _AT_ONCE = 200
 """Records in one write."""
 
+_REMEMBERED = 10_000
+"""Vectors that one of these remembers, 20 MB of 512 numbers: each version that is loaded asks for its examples."""
+
 
 class VectorLog:
     """The vectors of a tenant as bytes, by embedder and text. Raises what the store raises, and Corrupt."""
 
     def __init__(self, store: Store, tenant_id: str) -> None:
         self._store, self._tenant_id = store, tenant_id
+        self._known: dict[str, bytes] = {}
+        self.added = 0
+        """How many were kept through this value."""
 
     def find(self, embedder: str, text: str) -> bytes | None:
         """What is known of a text; `embedder` is the digest of the one that made it."""
-        found = self._store.read(self._tenant_id, Collection.VECTORS, _id(embedder, text))
-        return None if found is None else _read(found)[0]
+        id = _id(embedder, text)
+        known = self._known.get(id)
+        if known is None and (found := self._store.read(self._tenant_id, Collection.VECTORS, id)) is not None:
+            known = _read(found)[0]
+            self._remember({id: known})
+        return known
 
     def keep(self, embedder: str, vectors: Mapping[str, bytes], at: datetime) -> None:
         """Store the vectors of texts that were made at that time."""
-        made = at.isoformat()
-        records = [Record(Collection.VECTORS, _id(embedder, text), _sealed(v, made)) for text, v in vectors.items()]
+        made, by_id = at.isoformat(), {_id(embedder, text): vector for text, vector in vectors.items()}
+        self._remember(by_id)
+        records = [Record(Collection.VECTORS, id, _sealed(vector, made)) for id, vector in by_id.items()]
         for start in range(0, len(records), _AT_ONCE):
             self._store.write(self._tenant_id, records[start : start + _AT_ONCE])
+        self.added += len(records)
+
+    def _remember(self, vectors: Mapping[str, bytes]) -> None:
+        if len(self._known) + len(vectors) > _REMEMBERED:
+            self._known.clear()
+        self._known.update(vectors)
 
     def forget(self, keep: int, oldest: datetime | None = None) -> int:
         """Drop those made before `oldest`, the damaged ones, and the oldest beyond `keep`; the number dropped."""
         before = oldest.isoformat() if oldest else "0"
         ages = sorted((_made_at(r.text), r.id) for r in self._store.scan(self._tenant_id, Collection.VECTORS))
         gone = [id for place, (at, id) in enumerate(reversed(ages)) if place >= keep or at < before]
+        self._known.clear()
         return self._store.remove(self._tenant_id, Collection.VECTORS, gone) if gone else 0
 
 

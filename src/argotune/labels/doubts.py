@@ -21,6 +21,9 @@ from argotune.promotion.versions import Version
 
 NEIGHBOURS = 3
 
+BY = "tfidf"
+"""Every pass looks at all labelled questions, and words cost neither a vector of each nor a store."""
+
 
 def doubts_about(
     experiences: Sequence[Experience],
@@ -65,7 +68,7 @@ def _alone(experiences: Sequence[Experience], labelled: Sequence[Example], embed
     """Spans whose answer is not the one that most of the nearest labelled questions have."""
     if len(labelled) < NEIGHBOURS:
         return []
-    near = embedders.neighbours()
+    near = embedders.neighbours(BY)
     near.fit([query_of(example.inputs) for example in labelled])
     found = []
     for experience in experiences:

@@ -106,6 +106,11 @@ class Pass:
         """The spans of the tenant that wait for a label."""
         return AnnotationQueue(self.store, self.tenant_id)
 
+    @cached_property
+    def vectors(self) -> VectorLog:
+        """The vectors of the tenant's texts that runs made."""
+        return VectorLog(self.store, self.tenant_id)
+
     def embedders(self, meter: Meter | None = None) -> Embedders:
         """Those of the tenant, which keep their vectors in its store; `meter` counts what requests cost."""
         from argotune.programs.embedder import PaidEmbedder
@@ -115,7 +120,7 @@ class Pass:
 
         def kept(embedder: SentenceEmbedder) -> SentenceEmbedder:
             paid = embedder.paid_by(meter) if meter and isinstance(embedder, PaidEmbedder) else embedder
-            return KeptVectors(paid, VectorLog(self.store, self.tenant_id), self.ports.clock, most)
+            return KeptVectors(paid, self.vectors, self.ports.clock, most)
 
         return self.ports.embedders().for_tenant(self.config.embedder, kept)
 

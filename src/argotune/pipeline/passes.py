@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
-from argotune.data.vector_log import VectorLog
 from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import Awaited, CutShort, TrainingHistory
 from argotune.errors import Corrupt
@@ -107,9 +106,9 @@ def _asked(this: Pass, programs: Sequence[Program]) -> list[Program]:
 
 
 def _forget_vectors(this: Pass) -> None:
-    """Those too many; and by a clock that can be trusted, those of experiences that are forgotten."""
-    oldest = this.sure_now and this.sure_now - timedelta(days=this.config.example_retention_days)
-    VectorLog(this.store, this.tenant_id).forget(this.config.retention.vectors_kept, oldest)
+    """Those too many, where the pass made some; rounds forget the old ones (pipeline/stages/forget.py)."""
+    if this.vectors.added:
+        this.vectors.forget(this.config.retention.vectors_kept)
 
 
 def _run_programs(

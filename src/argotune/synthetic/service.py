@@ -51,6 +51,7 @@ GOALS_PER_EXAMPLE = 3
 """How many goals are tried for each example that is asked for, before what is there must do."""
 
 READER_DEMOS = 4
+READER_BY = "tfidf"
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,7 @@ class _Reader:
         shown = [e for e in means.known if e.program == program.name and e.split is Split.TRAIN]
         self._shown = [to_dspy(program, example) for example in shown]
         self._questions = [query_of(example.inputs) for example in shown]
-        self._embedder = means.embedders.neighbours()
+        self._embedder = means.embedders.neighbours(READER_BY)
         if shown:
             self._embedder.fit([text_of(example.inputs().toDict()) for example in self._shown])
 
