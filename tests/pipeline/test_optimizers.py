@@ -247,7 +247,7 @@ def test_failure_of_the_lm_ends_the_compilation_as_what_it_is(name: str, error: 
     lms = replace(scripted(fail_at=1, error=error), num_threads=num_threads)
     with pytest.raises(type(error), match=str(error)):
         OPTIMIZERS[name].compile(task(lms))
-    assert lms.task.calls.count < 40
+    assert lms.task.calls.count < (240 if name == "portfolio" else 40), "each of its candidates tries"
 
 
 @pytest.mark.parametrize("name", WRITES)
