@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from argotune.public_api.modalities import QueryModality
     from argotune.public_api.modality_optimizer import ModalityOptimizer
     from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
+    from argotune.public_api.policy_optimizer import GEPAOptimizer
     from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
     from argotune.public_api.routing_experiences import RoutingExperience
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
@@ -50,6 +51,7 @@ __all__ = [
     "CrossModalOptimizer",
     "Decision",
     "EnhancedQuery",
+    "GEPAOptimizer",
     "ModalityOptimizer",
     "ModalityRoutingModule",
     "ModalityRoutingSignature",
@@ -85,6 +87,7 @@ _HOMES = {
     "Decision": "serving.decision",
     "EnhancedQuery": "public_api.query_enhancer",
     "ModalityOptimizer": "public_api.modality_optimizer",
+    "GEPAOptimizer": "public_api.policy_optimizer",
     "ModalityRoutingModule": "programs.modality_routing",
     "ModalityRoutingSignature": "programs.modality_routing",
     "ModalitySpanCollector": "public_api.documented",

@@ -18,6 +18,7 @@ from time import sleep
 from typing import Any
 from unittest.mock import patch
 
+import bandit
 import openai_server
 import pytest
 import vespa_server
@@ -529,6 +530,11 @@ def explored(config: RoutingConfigUnified) -> Any:
     return [(decision.answers["agent"], decision.propensity) for decision in given]
 
 
+def policy(config: RoutingConfigUnified) -> str:
+    """What a policy learns."""
+    return bandit.learned_by(config.optimizers.policy)
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
@@ -548,6 +554,8 @@ EXPLORING = {**ROUTED, "serving.exploration.enabled": True}
 SHORT = {"max_training_iterations": 8}
 LONG = {"max_training_iterations": 60}
 MINIBATCH = {**SHORT, "optimizers.mipro.minibatch": True}
+LEARNING = {f"optimizers.policy.{name}": value for name, value in bandit.SHORT.items()}
+PATIENT = {f"optimizers.policy.{name}": value for name, value in bandit.LONG.items()}
 CONFIG = [
     Row(
         "tenant_id",
@@ -652,6 +660,8 @@ CONFIG = [
     Row("optimizers.labeled.k", 5, partial(tuned, method="labeled"), SHORT),
     Row("optimizers.nearest.k", 2, partial(tuned, method="nearest"), SHORT),
     Row("optimizers.nearest.embedder", "tfidf", partial(tuned, method="nearest"), SHORT),
+    *(Row(f"optimizers.policy.{name}", other, policy, LEARNING) for name, other in bandit.OTHER_SETTINGS.items()),
+    Row("optimizers.policy.early_stopping_patience", 60, policy, PATIENT),
     Row("optimizers.student.tutor_queries", 7, partial(taught, method="student")),
     Row("optimizers.student.tutor_weight", 0.01, partial(taught, method="student")),
     Row("optimizers.cascade.by", "agreement", cascaded),

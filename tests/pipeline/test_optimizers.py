@@ -35,7 +35,7 @@ from argotune.tenants.config import BudgetLimits, LMChoice
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
 WRITES = [name for name, optimizer in OPTIMIZERS.items() if optimizer.needs_writer]
-ASK_NOBODY = ("labeled", "nearest", "student", "cascade")
+ASK_NOBODY = ("labeled", "nearest", "student", "cascade", "policy")
 """Methods without an LM call, where no request without a label is at hand, nor enough dev labels for a threshold."""
 SEARCHES = ["random_search", "mipro", "gepa", "copro"]
 

@@ -30,13 +30,13 @@ PLAIN = words_of(
     """
     addresses aggregate analysis api application arrays asked assessments below beside bootstrap both bound bounds
     causes check checkup choice cli client cluster command commands compiling config connect connecting connection
-    coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter failures
-    features files flags forget format formats found host hosts http ids inspect inspecting instructions json known
-    learn learned learner linear lines main marker memory mending metric named names national nearest next old on once
-    output overlap own paired parser passwords personal phones place progress project public quiet random randomness
-    reasons removal report reports results retrying returned right sample saved scheduling search secret secrets
-    selection service sessions showing signatures static stats step steps store story tuning types universal unmetered
-    up validation values watching who
+    coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
+    failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
+    json known learn learned learner learning linear lines main marker material memory mending metric named names
+    national nearest next old on once output overlap own paired parser passwords personal phones place progress
+    project public quiet random randomness reasons removal report reports results retrying returned right rows
+    sample saved scheduling search secret secrets selection service sessions showing signatures static stats step
+    steps store story tuning types universal unmetered up validation values watching who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""
@@ -47,6 +47,7 @@ AT_HOME = {
         "cli/commands/contests",
         "decisions/",
         "labels/agreement",
+        "optimizers/policy",
         "pipeline/stages/report",
         "promotion/",
         "runs/",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -111,12 +112,16 @@ def test_operate_names_every_setting_of_contests_with_its_default(name: str, rul
 def test_every_setting_of_an_optimizer_is_told_with_its_default():
     rows = dict(re.findall(r"^\| `optimizers\.([\w.]+)` \| ([^|]*?) *\|", TEXTS["docs/optimizers.md"], re.M))
     rows = {name: default.replace("`", "") for name, default in rows.items()}
-    defaults = {
-        f"{method}.{name}": "" if default is None else str(default).strip("[]").replace("'", "")
-        for method, settings in OptimizerSettings().model_dump().items()
-        for name, default in settings.items()
-    }
-    assert rows == defaults
+    assert rows == dict(defaults_in(OptimizerSettings().model_dump()))
+
+
+def defaults_in(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Of what can be set, by its dotted name."""
+    for name, default in settings.items():
+        if isinstance(default, dict) and default:
+            yield from defaults_in(default, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "" if default in (None, {}) else str(default).strip("[]").replace("'", "")
 
 
 def test_operate_names_every_field_of_a_report():

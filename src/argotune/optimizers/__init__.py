@@ -15,6 +15,7 @@ from argotune.optimizers import (
     labeled,
     mipro,
     nearest,
+    policy,
     portfolio,
     random_search,
     simba,
@@ -50,6 +51,7 @@ def _optimizer(
     goes_by_scores: bool = False,
     needs_closed_sets: bool = False,
     unlabelled: Callable[[OptimizerSettings], int] = _none,
+    experiences: Callable[[OptimizerSettings], int] = _none,
     also: Sequence[str] = (),
 ) -> Optimizer:
     return Optimizer(
@@ -64,6 +66,7 @@ def _optimizer(
         goes_by_scores=goes_by_scores,
         needs_closed_sets=needs_closed_sets,
         unlabelled=unlabelled,
+        experiences=experiences,
         also=frozenset(also),
     )
 
@@ -131,6 +134,15 @@ _ALL = (
         unlabelled=cascade.unlabelled,
         also=["nearest", "student"],
     ),
+    _optimizer(
+        "policy",
+        policy.compile,
+        min_examples=10,
+        uses_weights=True,
+        chooses=True,
+        needs_closed_sets=True,
+        experiences=policy.wanted_experiences,
+    ),
 )
 
 _SINGLE: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
@@ -140,6 +152,12 @@ def _most_unlabelled(settings: OptimizerSettings) -> int:
     """As many requests without a label as the method takes that takes most."""
     tried = (_SINGLE[name] for name in settings.portfolio.candidates if name in _SINGLE)
     return max((optimizer.unlabelled(settings) for optimizer in tried), default=0)
+
+
+def _most_experiences(settings: OptimizerSettings) -> int:
+    """The same of experiences."""
+    tried = (_SINGLE[name] for name in settings.portfolio.candidates if name in _SINGLE)
+    return max((optimizer.experiences(settings) for optimizer in tried), default=0)
 
 
 def _portfolio(task: TrainingTask) -> dspy.Module:
@@ -160,6 +178,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         shows_as_is=False,
         unlabelled=_most_unlabelled,
         goes_by_scores=True,
+        experiences=_most_experiences,
     ),
 }
 """One for each of config.METHODS."""

@@ -33,7 +33,7 @@ from argotune.optimizers.linear_models import (
     label_model,
 )
 from argotune.optimizers.task import TrainingTask, metric_of
-from argotune.optimizers.tutor import TutorAnswer, answers_by, lm_program
+from argotune.optimizers.tutor import TutorAnswer, answers_by, tutor_of
 from argotune.programs.arrays import Floats
 from argotune.programs.prediction import kept_text, prediction_of
 from argotune.programs.retrieval import text_of
@@ -67,7 +67,7 @@ def compile(task: TrainingTask) -> dspy.Module:
     """The student. Raises ConfigInvalid for a program with an answer that is free text, or without examples."""
     most = task.settings.student.tutor_queries
     asked = list(task.unlabelled)[:most]
-    taught = answers_by(task, lm_program(task), asked) if asked else []
+    taught = answers_by(task, tutor_of(task), asked) if asked else []
     return fitted_student(task, taught).student
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import dspy
 
+from argotune.data.experiences import Experience
 from argotune.decisions.races import Entrant, Race
 from argotune.errors import ArgotuneError, ProgramFailed
 from argotune.lm.effort import Stopwatch
@@ -46,8 +47,9 @@ class TrainingTask:
 
     `unlabelled` are recent requests that nobody labelled, as many as the method asks for at most: none that is or may
     become a test example. `scored` are requests without a right answer that teach, as any answer can be scored; in
-    `dev` some may be like them, too. `tutor` is the best program so far that asks an LM, None where there is none but
-    the program as written. `notes` are what a method has to say of its result, for people: it adds to them.
+    `dev` some may be like them, too. `experiences` are recent decisions with what came of them, of requests as these
+    or of training examples. `tutor` is the best program so far that asks an LM, None where there is none but the
+    program as written. `notes` are what a method has to say of its result, for people: it adds to them.
 
     The others are for a portfolio: `dev_weights` are those of `dev`, `entrants` the methods that it tries, `incumbent`
     the champion; `meter` is what the LMs pay by; `on_race` is told what came of the race, `announce` how it goes;
@@ -66,6 +68,7 @@ class TrainingTask:
     settings: OptimizerSettings = field(default_factory=OptimizerSettings)
     unlabelled: Sequence[dspy.Example] = ()
     scored: Sequence[dspy.Example] = ()
+    experiences: Sequence[Experience] = ()
     tutor: dspy.Module | None = None
     notes: list[str] = field(default_factory=list)
     dev_weights: Sequence[float] = ()
@@ -107,8 +110,8 @@ class Optimizer:
     it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
     `goes_by_scores`: a metric is all that it needs, so that questions without a right answer teach it where a rubric
     scores what is answered. `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled`
-    tells how many requests without a label it has use for, by a tenant's settings; `also` names methods whose settings
-    it follows, too.
+    tells how many requests without a label it has use for, by a tenant's settings, and `experiences` how many
+    experiences; `also` names methods whose settings it follows, too.
     """
 
     name: str
@@ -122,6 +125,7 @@ class Optimizer:
     goes_by_scores: bool = False
     needs_closed_sets: bool = False
     unlabelled: Callable[[OptimizerSettings], int] = lambda _settings: 0
+    experiences: Callable[[OptimizerSettings], int] = lambda _settings: 0
     also: frozenset[str] = frozenset()
 
 

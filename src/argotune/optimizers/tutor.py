@@ -14,6 +14,7 @@ from argotune.optimizers import nearest
 from argotune.optimizers.task import Stopped, TrainingTask, bare_student, demo_pool
 from argotune.programs.cascade import Cascade
 from argotune.programs.evaluation import Scored, ask_side_by_side
+from argotune.programs.policy import Policy
 from argotune.programs.prediction import kept_text
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.student import Student
@@ -32,6 +33,12 @@ class TutorAnswer:
     answers: Mapping[str, str]
 
 
+def tutor_of(task: TrainingTask) -> dspy.Module:
+    """Who answers unlabelled requests for a student: a policy that serves, which it is to replace by something smaller,
+    else the LM program."""
+    return task.tutor if isinstance(task.tutor, Policy) else lm_program(task)
+
+
 def lm_program(task: TrainingTask) -> dspy.Module:
     """The LM program that stands beside a student: the task's tutor, its retrieved demonstrations made of today's
     examples. Without a tutor the nearest training examples are shown, which takes no LM call to compile; where no
@@ -41,7 +48,7 @@ def lm_program(task: TrainingTask) -> dspy.Module:
         found = found.program
     if isinstance(found, RetrievedDemos):
         return RetrievedDemos(found.program, demo_pool(task), found.k, task.embedders.neighbours(found.embedder.name))
-    if found is not None and not isinstance(found, Student):
+    if found is not None and not isinstance(found, Student | Policy):
         return found
     return nearest.compile(task) if task.program.shows_examples and demo_pool(task) else bare_student(task)
 

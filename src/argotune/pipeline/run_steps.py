@@ -18,6 +18,7 @@ from argotune.errors import (
     BudgetSpent,
     Corrupt,
     NewerRecord,
+    NothingToLearn,
     Overtaken,
     ProgramChanged,
     Unanswered,
@@ -187,7 +188,7 @@ class Work:
         if plan.optimizer == POOLED:
             return self._take(pooled_challenger(self._this, self._program, self.run))
         origin = Origin(self.run.champion, self.run.id, at, installed_packages())
-        beside = beside_labels(self._this, self._program, plan, self.run.champion)
+        beside = beside_labels(self._this, self._program, plan, self.run.champion, self._annotations)
         examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
         try_metric(self._program, [*examples, *dev])
         made = self._synthesized(plan)
@@ -201,7 +202,7 @@ class Work:
                 found = train(by.program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
                 as_made = plan_of_winner(plan, found.race)
                 better = enhance(self._this, by.program, as_made, found.offered, self._data, lms)
-        except BudgetSpent as error:
+        except (BudgetSpent, NothingToLearn) as error:
             return self._skip(str(error))
         except Unanswered as error:
             return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
@@ -267,7 +268,7 @@ class Work:
             opened_at=now,
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
-            seen_spans=(*plan.unlabelled, *plan.unlabelled_dev),
+            seen_spans=(*plan.unlabelled, *plan.unlabelled_dev, *plan.experiences),
             sealed_ids=self._sealed(plan),
             judge=self._judge(level),
         )

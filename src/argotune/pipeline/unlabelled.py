@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import dspy
 
+from argotune.data.annotations import Annotation, strongest
 from argotune.data.dataset import Dataset
 from argotune.data.examples import question_id
 from argotune.data.experiences import Experience
 from argotune.data.gathering import near_examples
+from argotune.data.label_rule import with_remarks
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
 from argotune.errors import ConfigInvalid, ProgramChanged
@@ -26,28 +28,39 @@ from argotune.tenants.optimizer_settings import planned_settings
 LOOKED_AT = 20
 """Requests that are looked at for each that is wanted: where most are labelled already, few are found."""
 
+DECISIONS_LOOKED_AT = 4
+"""The same of decisions: about half of the questions are of the training split."""
+
 
 @dataclass(frozen=True)
 class BesideLabels:
-    """What there is beside labelled examples: the inputs of requests without a label, to teach and to choose by, and
-    the champion, None where that is the program as written or cannot be loaded any more."""
+    """What there is beside labelled examples: the inputs of requests without a label, to teach and to choose by,
+    decisions with what came of them, and the champion, None where that is the program as written or cannot be loaded
+    any more."""
 
     unlabelled: Sequence[Mapping[str, str]] = ()
     unlabelled_dev: Sequence[Mapping[str, str]] = ()
+    experiences: Sequence[Experience] = ()
     champion: dspy.Module | None = None
 
 
 NOTHING_BESIDE = BesideLabels()
 
 
-def beside_labels(this: Pass, program: Program, plan: Plan, champion: str) -> BesideLabels:
-    """The requests of the plan that there still are, and the module of the version that is to be beaten."""
+def beside_labels(
+    this: Pass, program: Program, plan: Plan, champion: str, annotations: Sequence[Annotation]
+) -> BesideLabels:
+    """The requests and decisions of the plan that there still are, these with what was said of them afterwards; and the
+    module of the version that is to be beaten."""
     asked, choosing = (_inputs(this, program, spans) for spans in (plan.unlabelled, plan.unlabelled_dev))
     version, module = this.registry.version(champion), None
     if version.lineage.optimizer != UNTUNED:
         with suppress(ProgramChanged, ConfigInvalid):  # of an embedder that is another by now
             module = load(program, version.state, version.signature_hash, this.embedders())
-    return BesideLabels(asked, choosing, module)
+    decided = (this.archive.experience(program.name, span_id) for span_id in plan.experiences)
+    believed = strongest(annotations)
+    told = [with_remarks(experience, believed) for experience in decided if experience]
+    return BesideLabels(asked, choosing, told, module)
 
 
 def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[str, str]]:
@@ -56,8 +69,11 @@ def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[
 
 
 def with_unlabelled(this: Pass, program: Program, data: Dataset, plan: Plan, scored: UnlabelledSpans) -> Plan:
-    """The plan with as many of them as its optimizer has use for; `scored` are those that a rubric scores."""
+    """The plan with as many of them, and of experiences, as its optimizer has use for; `scored` are those that a rubric
+    scores."""
     optimizer = OPTIMIZERS[plan.optimizer]
+    wanted = optimizer.experiences(planned_settings(plan.settings))
+    plan = plan.model_copy(update={"experiences": experience_spans(this, program, wanted)})
     if optimizer.goes_by_scores and scored != NO_SPANS:
         return plan.model_copy(update={"unlabelled": scored.train, "unlabelled_dev": scored.dev})
     most = optimizer.unlabelled(planned_settings(plan.settings))
@@ -104,6 +120,23 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
         if all(len(found[split]) == n for split, n in wanted.items()):
             break
     return UnlabelledSpans(tuple(found[Split.TRAIN].values()), tuple(found[Split.DEV].values()))
+
+
+def experience_spans(this: Pass, program: Program, most: int) -> tuple[str, ...]:
+    """The spans of the newest decisions, at most so many, on questions that are or would be training examples: none
+    that is or may become one of the dev or the test split, or waits for its label."""
+    if most <= 0:
+        return ()
+    questions = this.questions(program.name)
+    queued = {item.span_id for item in this.queue.items(program.name)}
+    splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
+    found: list[str] = []
+    for experience in _newest(this, program, questions, DECISIONS_LOOKED_AT * most):
+        if experience.span_id not in queued and splitter.preview(experience.query) is Split.TRAIN:
+            found.append(experience.span_id)
+        if len(found) == most:
+            break
+    return tuple(found)
 
 
 def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> Iterator[Experience]:

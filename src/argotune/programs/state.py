@@ -22,6 +22,7 @@ from argotune.programs.cascade import Cascade, Trust, familiar_state, read_famil
 from argotune.programs.embedder import Embedder, Embedders, refuse_changed
 from argotune.programs.enhanced import Enhanced, fillable
 from argotune.programs.enhancement import Enhancement
+from argotune.programs.policy import Policy, policy_state, policy_text, read_policy
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
@@ -42,6 +43,8 @@ def dump(module: dspy.Module) -> dict[str, Any]:
         return {"kind": "enhanced", "enhancer": dump(module.enhancer), "program": dump(module.program)}
     if isinstance(module, Student):
         return student_state(module)
+    if isinstance(module, Policy):
+        return policy_state(module)
     if isinstance(module, Cascade):
         return {
             "kind": "cascade",
@@ -70,10 +73,10 @@ def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str
     if state["kind"] == "enhanced":
         enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
-    if state["kind"] == "student":
-        return dict(state)
-    if state["kind"] == "cascade":
+    if "program" in state:
         return {**state, "program": masked_state(state["program"], program, text)}
+    if "predictors" not in state:  # numbers, and labels that the tenant wrote
+        return dict(state)
     return _masked_plain(state, program.build(), text)
 
 
@@ -140,6 +143,8 @@ def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> d
         return Enhanced(restored(Enhancement(), state["enhancer"], "enhancement"), inner, fillable(program))
     if state["kind"] == "student":
         return read_student(state, embedders)
+    if state["kind"] == "policy":
+        return read_policy(state, embedders)
     if state["kind"] == "cascade":
         student, familiar = read_student(state["student"], embedders), read_familiar(state["familiar"])
         trust = Trust(float(state["threshold"]), str(state["why"]))
@@ -209,6 +214,8 @@ def prompts(state: Mapping[str, Any]) -> dict[str, str]:
         return {**asked_before, **prompts(state["program"])}
     if state["kind"] == "student":
         return {"student": student_text(state)}
+    if state["kind"] == "policy":
+        return {"policy": policy_text(state)}
     if state["kind"] == "cascade":
         threshold = f"The student answers from a confidence of {state['threshold']:.3g} on: {state['why']}"
         return {**prompts(state["program"]), "student": student_text(state["student"]), "threshold": threshold}

@@ -51,7 +51,8 @@ class Plan(StoredValue):
     `settings` are those of the optimizers that the tenant has set to other values than the defaults. `entrants` are the
     methods that a portfolio tries, in order.
     `unlabelled` are spans of requests without a label, whose answers by an LM program may teach, or are scored by a
-    rubric; by those of `unlabelled_dev` candidates are chosen.
+    rubric; by those of `unlabelled_dev` candidates are chosen. `experiences` are those of decisions that may teach by
+    what came of them.
     """
 
     optimizer: str
@@ -69,6 +70,7 @@ class Plan(StoredValue):
     enhancement: str = "auto"
     unlabelled: tuple[str, ...] = ()
     unlabelled_dev: tuple[str, ...] = ()
+    experiences: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:

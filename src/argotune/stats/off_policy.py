@@ -152,12 +152,12 @@ def policy_value(
     """The policy's value by all estimators, with an interval of confidence 1 - `level`; or why the log cannot tell.
 
     Refused are logs whose effective size is below MIN_EFFECTIVE, and those whose mean weight lies three standard errors
-    below 1 - MAX_UNCOVERED: it is 1 where the logger sometimes chooses all that the policy would. Raises ConfigInvalid
-    for a cap or a level that cannot be.
+    below 1 - MAX_UNCOVERED: it is 1 where the logger sometimes chooses all that the policy would, and no weight is
+    clipped. Raises ConfigInvalid for a cap or a level that cannot be.
     """
     weights, unclipped = logged.weights(cap), logged.weights()
     interval = value_interval(logged.rewards, weights, level)
-    if reason := _lack(weights):
+    if reason := _lack(unclipped) or _lack(weights, f"with weights clipped at {cap:g} "):
         return NoSupport(reason, interval)
     normalised = self_normalised(logged.rewards, weights)
     assert normalised is not None
@@ -175,7 +175,7 @@ def policy_value(
     )
 
 
-def _lack(weights: Numbers) -> str:
+def _lack(weights: Numbers, how: str = "") -> str:
     told = effective_size(weights)
     if told < MIN_EFFECTIVE:
         return (
@@ -184,5 +184,6 @@ def _lack(weights: Numbers) -> str:
         )
     covered, error = float(weights.mean()), float(weights.std(ddof=1)) / math.sqrt(len(weights))
     if covered + _ERRORS * error < 1 - MAX_UNCOVERED:
-        return f"the log speaks of {percent(covered)} of what the policy would choose: the logger never chose the rest"
+        rest = "they leave out the rest" if how else "the logger never chose the rest"
+        return f"{how}the log speaks of {percent(covered)} of what the policy would choose: {rest}"
     return ""

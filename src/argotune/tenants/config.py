@@ -44,6 +44,7 @@ MethodName = Literal[
     "nearest",
     "student",
     "cascade",
+    "policy",
     "portfolio",
 ]
 
@@ -85,7 +86,8 @@ class RewardWeights(_Config):
     """Weights of the reward (documentation "Optimization Module", AdvancedOptimizerConfig).
 
     A reward is what an example counts in training that was labelled by its outcome. Optimizers that draw examples to
-    show look at it (bootstrap, random_search, mipro, labeled), and student; simba, gepa, copro and nearest do not.
+    show look at it (bootstrap, random_search, mipro, labeled), and student and policy; simba, gepa, copro and nearest
+    do not.
     """
 
     search_quality_weight: float = Field(0.4, ge=0, le=1)

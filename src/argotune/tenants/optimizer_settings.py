@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from argotune.tenants.policy_settings import PolicySettings
+
 EmbedderName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x20\x7f]+$")]
 """What `programs/embedder.py` opens by it: one word."""
 
@@ -194,6 +196,7 @@ class OptimizerSettings(_Settings):
     nearest: NearestSettings = Field(default_factory=NearestSettings)
     student: StudentSettings = Field(default_factory=StudentSettings)
     cascade: CascadeSettings = Field(default_factory=CascadeSettings)
+    policy: PolicySettings = Field(default_factory=PolicySettings)
     portfolio: PortfolioSettings = Field(default_factory=PortfolioSettings)
 
     def only(self, methods: set[str]) -> dict[str, JsonValue]:

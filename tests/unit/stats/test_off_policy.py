@@ -164,6 +164,13 @@ def test_a_log_that_lacks_what_the_policy_would_choose_is_refused_in_a_sentence(
     assert isinstance(policy_value(drawn(3_000, np.random.default_rng(7)), cap=100.0), OffPolicyValue)
 
 
+def test_a_cap_that_leaves_out_much_of_the_policy_is_refused_as_that():
+    found = policy_value(drawn(3_000, np.random.default_rng(7)), cap=1.5)
+    assert isinstance(found, NoSupport)
+    assert re.match(r"with weights clipped at 1.5 the log speaks of \d\d.\d % of what .*: they leave out", found.reason)
+    assert found.interval.contains(TRUTH)
+
+
 @pytest.mark.parametrize("n", [0, 1, int(MIN_EFFECTIVE) - 1])
 def test_few_decisions_are_refused(n: int):
     found = policy_value(checked([0.5] * n, [0.5] * n, [0.5] * n), cap=10.0)

@@ -181,6 +181,7 @@ class _Compiling:
             settings=planned_settings(self.plan.settings),
             unlabelled=self._asked(self.beside.unlabelled),
             scored=self._asked(self.scored),
+            experiences=self.beside.experiences,
             tutor=self.beside.champion,
             notes=notes,
             dev_weights=[*(example.weight for example in self.dev), *(1.0 for _ in self.scored_dev)],
