@@ -8,7 +8,11 @@ from twin_embedders import EMBEDDERS
 from world import WORDS, World, filled, run_once
 
 from argotune.errors import Unavailable
+from argotune.pipeline.operations.inspecting import status_of
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
+from argotune.runs.book import RunBook
+from argotune.runs.explain import explain
 from argotune.runs.run import Run
 from argotune.serving.client import Serving
 from argotune.tenants.config import RoutingConfigUnified
@@ -32,6 +36,11 @@ def with_cascade(answer=half_right, n: int = 300, **fields) -> tuple[World, Rout
     world, config = filled(n, preferred_optimizer="cascade", **fields)
     world.lms.answer = answer
     return world, config, run_once(world, config)
+
+
+def story_of(world: World, run: Run) -> str:
+    books = RunBook(world.store, "acme"), ContestBook(world.store, "acme")
+    return "\n".join(explain(Registry(world.store, "acme"), *books, run.challenger or "").lines())
 
 
 def test_a_cascade_wins_its_contest_and_answers_most_without_an_lm():
@@ -65,3 +74,24 @@ def test_where_no_threshold_can_be_trusted_the_lm_program_is_the_challenger_and_
     version = Registry(world.store, "acme").version(run.challenger)
     assert version.state["kind"] == "retrieved"
     assert "the LM program alone, as no threshold of a student can be trusted" in version.lineage.reason
+
+
+def test_the_story_tells_what_is_answered_without_an_lm_and_what_that_saves():
+    world, _, run = with_cascade()
+    pairs = ContestBook(world.store, "acme").pairs(run.contest)
+    without = sum(pair.challenger.effort.tokens == 0 for pair in pairs)
+    assert 0.5 < without / len(pairs) < 1
+    told = story_of(world, run)
+    assert f"without LM {without} of {len(pairs)} answers" in told
+    (status,) = status_of(world.store, "acme").programs
+    assert status.without_lm == run.comparison.without_lm.sentence
+    assert "tokens in 1,000 requests" in status.without_lm
+
+
+def test_an_lm_program_has_no_such_line():
+    world, config = filled(300, preferred_optimizer="nearest")
+    run = run_once(world, config)
+    told = story_of(world, run)
+    assert "without LM" not in told
+    (status,) = status_of(world.store, "acme").programs
+    assert status.without_lm is None

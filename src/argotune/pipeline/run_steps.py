@@ -324,6 +324,7 @@ class Work:
                 "wait": found.evidence.wait,
                 "owes_answers": found.owes_answers,
                 "is_plain": found.is_plain,
+                "without_lm": comparison.without_lm.sentence if comparison.without_lm else "",
                 "wait_for_judge": found.evidence.wait_for_judge,
             }
         )

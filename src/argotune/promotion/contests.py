@@ -90,6 +90,7 @@ class Contest(StoredValue):
     judge: Judge | None = None
     wait_for_judge: tuple[str, ...] = ()
     outlook: Outlook | None = None
+    without_lm: str = ""
     judged_by: str = ""
 
     def dated(self, now: datetime) -> Contest:

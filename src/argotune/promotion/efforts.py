@@ -4,19 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from argotune.lm.effort import Effort
 from argotune.promotion.evidence import Pair
-from argotune.promotion.verdicts import Comparison, EffortRatio, Unit
+from argotune.promotion.verdicts import Comparison, EffortRatio, Unit, WithoutLM
 from argotune.stats.ratios import beyond
 from argotune.tenants.config import ContestRules
 
 _Known = list[tuple[float, float]]
+_Amount = TypeVar("_Amount", int, float)
 
 
 def with_efforts(comparison: Comparison, pairs: Sequence[Pair], rules: ContestRules) -> Comparison:
     """The comparison with what the answers of these pairs take."""
-    return replace(comparison, latency=latency_ratio(pairs, rules), cost=cost_ratio(pairs, rules))
+    latency, cost = latency_ratio(pairs, rules), cost_ratio(pairs, rules)
+    return replace(comparison, latency=latency, cost=cost, without_lm=without_lm(pairs))
+
+
+def without_lm(pairs: Sequence[Pair]) -> WithoutLM | None:
+    """How many answers the challenger gives without an LM, and what the champion took for the same questions; None
+    where it asks one every time, or nobody knows."""
+    asked = [pair for pair in pairs if pair.challenger.effort.of == "asked" and not pair.is_silent]
+    known = [pair for pair in asked if pair.challenger.effort.tokens is not None]
+    free = [pair.champion.effort for pair in known if pair.challenger.effort.tokens == 0]
+    if not free:
+        return None
+    paid = [effort for effort in free if effort.of == "asked"]
+    tokens = [effort.tokens for effort in paid if effort.tokens is not None]
+    usd = [effort.usd for effort in paid if effort.usd is not None]
+    return WithoutLM(len(known), len(free), _of_all(tokens, len(free)), _of_all(usd, len(free)))
+
+
+def _of_all(amounts: Sequence[_Amount], n: int) -> _Amount | None:
+    """The sum of so many amounts, as told by those of them that are known."""
+    if not amounts:
+        return None
+    found = sum(amounts) * n / len(amounts)
+    return type(amounts[0])(found)
 
 
 def latency_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | None:

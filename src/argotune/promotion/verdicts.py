@@ -135,6 +135,27 @@ class EffortRatio:
         return not self.champion or not math.isclose(self.times, self.challenger / self.champion)
 
 
+@dataclass(frozen=True)
+class WithoutLM:
+    """Of `asked` answers of the challenger, `answers` were given without an LM. `tokens` and `usd` are what the
+    champion took for the same questions, None where it was not asked or nobody knows."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    asked: int
+    answers: int
+    tokens: int | None = None
+    usd: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """For people, e.g. `84 of 100 answers, which saves 9,800 tokens and 0.12 USD in 1,000 requests`."""
+        amounts = [(self.tokens, "tokens"), (self.usd, "USD")]
+        saved = [f"{_number(1000 * of / self.asked)} {unit}" for of, unit in amounts if of]
+        told = f"{self.answers:,} of {counted(self.asked, 'answer')}"
+        return f"{told}, which saves {' and '.join(saved)} in 1,000 requests" if saved else told
+
+
 def _number(amount: float) -> str:
     """Three digits, without an exponent where it is large."""
     return f"{amount:.0f}" if amount >= 100 else f"{amount:.3g}"
@@ -147,7 +168,8 @@ class Comparison:
     Both gave `answers` pairs of answers, of which so many `differ`. In records of releases that judged sealed examples
     at once these are 0. `unusable` is None in records of releases that did not count them. `doubt` says why nothing may
     be promoted by it, "" where nothing is the matter with the metric. Of what a judge says something of, people were
-    asked the share `asked_share`. `latency` and `cost` of answers are None as long as too few pairs tell them.
+    asked the share `asked_share`. `latency` and `cost` of answers are None as long as too few pairs tell them,
+    `without_lm` where the challenger asks an LM every time.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -163,6 +185,7 @@ class Comparison:
     asked_share: float = 1.0
     latency: EffortRatio | None = None
     cost: EffortRatio | None = None
+    without_lm: WithoutLM | None = None
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))

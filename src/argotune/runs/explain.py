@@ -46,7 +46,7 @@ class Explanation:
         if self.run:
             judge = self.judged or self.run
             story += [f"run       {self.run.id}", *_contest(self.contest)]
-            story += [f"verdict   {judge.sentence}", *_numbers(judge), *_unusable(judge)]
+            story += [f"verdict   {judge.sentence}", *_numbers(judge), *_without_lm(judge), *_unusable(judge)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
             story += _race(self.run)
             story += [f"enhanced  {self.run.enhancement.sentence}"] if self.run.enhancement else []
@@ -134,6 +134,11 @@ def _race(run: Run) -> list[str]:
     if run.race is None:
         return []
     return [f"race      {run.race.sentence}", *(f"          {tried.sentence}" for tried in run.race.tried)]
+
+
+def _without_lm(run: Run) -> list[str]:
+    found = run.comparison.without_lm if run.comparison else None
+    return [f"without LM {found.sentence}"] if found else []
 
 
 def _unusable(run: Run) -> list[str]:

@@ -58,7 +58,7 @@ def _status(arguments: Namespace) -> None:
         note(words)
     rows = [_row(status) for status in found.programs]
     if arguments.json:
-        also = ({"contest": each.contest or "-", "pooled": each.is_pooled} for each in found.programs)
+        also = (_more(each) for each in found.programs)
         return say_json([{**dict(zip(STATUS, row, strict=True)), **more} for row, more in zip(rows, also, strict=True)])
     for row, each in zip(rows, found.programs, strict=True):
         row[STATUS.index("champion")] += " (pooled)" if each.is_pooled else ""
@@ -66,6 +66,13 @@ def _status(arguments: Namespace) -> None:
     for each in found.programs:
         if each.contest:
             say(f"contest of {each.tenant_id} {each.program}: {each.contest}")
+        if each.without_lm:
+            say(f"without an LM {each.tenant_id} {each.program}: {each.without_lm}")
+
+
+def _more(each: ServedProgram) -> dict[str, str | bool]:
+    """What has no column."""
+    return {"contest": each.contest or "-", "pooled": each.is_pooled, "without_lm": each.without_lm or "-"}
 
 
 STATUS = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")

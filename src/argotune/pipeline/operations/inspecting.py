@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from argotune.errors import Corrupt, NotFound
 from argotune.pipeline.operations.asked import tenant_ids_of
@@ -16,11 +17,15 @@ from argotune.store.port import Store
 from argotune.store.records import Unreadable, unreadable
 from argotune.tenants.catalog import Configs
 
+if TYPE_CHECKING:
+    from argotune.promotion.contest_book import ContestBook
+
 
 @dataclass(frozen=True)
 class ServedProgram:
     """What serves for a program and since when (None: the program as written), whether that was pooled, versions that
-    were rolled back, the latest run (None: there was none), and how its open contest stands (None: there is none)."""
+    were rolled back, the latest run (None: there was none), how its open contest stands (None: there is none), and how
+    many answers what serves gave without an LM in its contest (None: it asks one every time, or had none)."""
 
     tenant_id: str
     program: str
@@ -32,6 +37,7 @@ class ServedProgram:
     outcome: str | None
     sentence: str | None
     contest: str | None
+    without_lm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,9 +59,10 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
     from argotune.promotion.contest_book import ContestBook  # brings NumPy
 
     registry, book = Registry(store, tenant_id), RunBook(store, tenant_id)
+    book_of_contests = ContestBook(store, tenant_id)
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
-    bars, contests = registry.bars(), {each.program: each for each in ContestBook(store, tenant_id).all_open()}
+    bars, contests = registry.bars(), {each.program: each for each in book_of_contests.all_open()}
     for program in sorted(champions.keys() | latest.keys() | contests.keys()):
         champion, run = champions.get(program), latest.get(program)
         yield ServedProgram(
@@ -69,7 +76,17 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
             outcome=run.outcome if run else None,
             sentence=run.sentence if run else None,
             contest=contests[program].sentence if program in contests else None,
+            without_lm=_without_lm(registry, book_of_contests, champion.version) if champion else None,
         )
+
+
+def _without_lm(registry: Registry, contests: ContestBook, version: str) -> str | None:
+    """As the contest tells that has the id of the run that made the version."""
+    try:
+        run = registry.version(version).lineage.run_id
+        return contests.contest(run).without_lm or None if run else None
+    except (NotFound, Corrupt):
+        return None
 
 
 def _is_pooled(registry: Registry, version: str) -> bool:
