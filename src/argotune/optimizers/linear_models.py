@@ -31,6 +31,11 @@ UNSEEN = 1e-9
 """The share of a label that a fold did not see, where logits are compared."""
 
 
+TOLERANCE = 1e-3
+"""Of the gradient, shared among the labels: at the start it is of the order of 1/labels already, and a fit that ends
+below a fixed one has not begun where there are 150 labels."""
+
+
 @dataclass(frozen=True)
 class LabelledRows:
     """Rows with a label and a weight each."""
@@ -171,7 +176,7 @@ def _fit(data: LabelledRows, strength: float) -> _Linear:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=strength, max_iter=500, tol=1e-3)
+    model = LogisticRegression(C=strength, max_iter=500, tol=TOLERANCE / len(labels))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # one that stopped early is measured as it is
         model.fit(data.rows, np.array(data.labels, object), np.maximum(data.weights, LEAST_WEIGHT))
