@@ -151,3 +151,20 @@ def test_embedders_are_compared_in_three_languages(benchmark, monkeypatch, capsy
     told = capsys.readouterr().out
     assert re.search(r"\| tiny \| 256 \| [\d.]+% ± [\d.]+% \|.* / [\d.]+% / [\d.]+% \|\n", told)
     assert "| one question, p50 | p99 |" in told
+
+
+def test_a_student_stands_beside_the_lm_program_that_it_replaces(benchmark, monkeypatch, capsys, tmp_path) -> None:
+    from scripted_lm import like_the_nearest_demo, scripted_lms
+    from twin_embedders import EMBEDDERS
+
+    from argotune import wiring
+
+    loaded = benchmark("student")
+    monkeypatch.setitem(loaded, "_lms", lambda _meter, _answers: scripted_lms(like_the_nearest_demo, None))
+    monkeypatch.setattr(wiring, "open_embedders", lambda _settings: EMBEDDERS)
+    main(loaded, monkeypatch, str(clinc(tmp_path)), "--test=20", "--strangers=5")
+    cells = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    rows = {each[1].strip(): each for each in cells[1:]}
+    assert rows.keys() == {"nearest", "student", "cascade"}
+    assert (rows["nearest"][4].strip(), rows["student"][4].strip()) == ("0%", "100%")
+    assert float(rows["student"][2].split("%")[0]) > 80
