@@ -96,14 +96,18 @@ class Portfolio:
         """What a search finds within so many calls, of which measuring it takes some."""
         task = self._task
         aside = len(task.dev) * max(len(task.program.build().predictors()), 1)
-        tutor = best.module if best and best.calls_per_answer else task.tutor
-        asked = replace(task, max_iterations=self._iterations(entrant), tutor=tutor)
+        asked = replace(task, max_iterations=self._iterations(entrant), tutor=self._best_with_lm())
         task.announce(f"{entrant.method}: at most {counted(max(calls - aside, 0), 'LM call')}")
         with task.meter.within(max(calls - aside, 0)):
             found = self._compiled(_Candidate(entrant.method, entrant.method, task.settings), asked)
         if not found.why:
             self._measure(found, calls, len(best.scores) if best else len(task.dev))
         return found
+
+    def _best_with_lm(self) -> dspy.Module | None:
+        """The best so far of those that ask an LM, on what all of them were asked; the task's own tutor without one."""
+        asking = [contender for contender in self._tried if contender.scores and contender.calls_per_answer]
+        return ranked(asking)[0].module if asking else self._task.tutor
 
     def _measure(self, found: Contender, calls: int, upto: int) -> None:
         with self._task.meter.within(calls):

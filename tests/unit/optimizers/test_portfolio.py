@@ -178,6 +178,19 @@ def test_a_search_is_stopped_at_its_share_and_the_others_go_on_with_theirs():
     assert [t.why for t in race.tried[1:]] == ["not compiled: the calls that were planned for this are used"] * 2
 
 
+def test_a_cascade_comes_last_and_is_built_on_the_best_that_asks_an_lm():
+    tutors: list[Any] = []
+
+    def make(given: TrainingTask) -> dspy.Module:
+        tutors.append(given.tutor)
+        return Answers(8, 0, given.meter)
+
+    methods = method("cascade", make), method("student", knows(7, 0)), method("a", knows(5)), method("b", knows(3))
+    _, race = run(*methods, method("s", knows(4), searches=True))
+    assert [t.candidate for t in race.tried] == ["student", "a", "b", "s", "cascade"]
+    assert (tutors[0].known, race.winner) == (5, "cascade")
+
+
 def test_what_is_planned_so_does_not_make_the_budget_spent():
     meter = Meter(BudgetLimits(max_lm_calls=500))
     run(method("s", knows(8, training=10**6), searches=True), method("a", knows(2)), meter=meter)
