@@ -168,3 +168,19 @@ def test_a_student_stands_beside_the_lm_program_that_it_replaces(benchmark, monk
     assert rows.keys() == {"nearest", "student", "cascade"}
     assert (rows["nearest"][4].strip(), rows["student"][4].strip()) == ("0%", "100%")
     assert float(rows["student"][2].split("%")[0]) > 80
+
+
+def test_estimates_and_policies_from_a_biased_logger_are_told_beside_the_truth(
+    benchmark, monkeypatch, capsys, tmp_path
+) -> None:
+    loaded = benchmark("off_policy")
+    small = ["--embedder=hashed", "--sizes=150", "--labels=40", "--seeds=2", "--test=50", "--epochs=2"]
+    main(loaded, monkeypatch, str(clinc(tmp_path)), *small)
+    told = capsys.readouterr().out
+    assert "| label-trained | 150 |" in told
+    assert "| (always right) | | 0.950 |" in told
+    assert "| propensities, doubly_robust | 150 |" in told
+    main(loaded, monkeypatch, str(clinc(tmp_path)), "--once=60", "--buffer=60", "--epochs=1")
+    grown = json.loads(capsys.readouterr().out)
+    assert grown["cpu_s"] > 0
+    assert "experiences with propensities" in grown["learned"]
