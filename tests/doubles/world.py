@@ -134,7 +134,8 @@ class World:
             "modules": ["routing"],
             "min_trace_confidence": 0.0,
             "use_synthetic_data": False,
-            "optimizers": {"portfolio": {"candidates": ["nearest"]}},  # `auto` is one method, and so one story
+            # `auto` is one method, and so one story.
+            "optimizers": {"portfolio": {"candidates": ["nearest"]}, "nearest": {"embedder": "tfidf"}},
             "decisions": {"detectable_gain": 0, "growth_share": 0.001, "exploration_share": 0},
         }
         config = RoutingConfigUnified(tenant_id=tenant_id, **{**usual, **fields})
