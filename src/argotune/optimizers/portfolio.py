@@ -16,7 +16,7 @@ import dspy
 
 from argotune.decisions.races import Entrant, Race, Tried, entrants
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
-from argotune.optimizers.race import FIRST_ROUND, Bill, Contender, Course, ranked
+from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked
 from argotune.optimizers.task import Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import NearestSettings, OptimizerSettings
@@ -33,7 +33,7 @@ def iterations(asked: int, _settings: OptimizerSettings) -> int:
 
 
 @dataclass(frozen=True)
-class _Candidate:
+class _Entry:
     """A method with settings of its own."""
 
     name: str
@@ -99,7 +99,7 @@ class Portfolio:
         asked = replace(task, max_iterations=self._iterations(entrant), tutor=self._best_with_lm())
         task.announce(f"{entrant.method}: at most {counted(max(calls - aside, 0), 'LM call')}")
         with task.meter.within(max(calls - aside, 0)):
-            found = self._compiled(_Candidate(entrant.method, entrant.method, task.settings), asked)
+            found = self._compiled(_Entry(entrant.method, entrant.method, task.settings), asked)
         if not found.why:
             self._measure(found, calls, len(best.scores) if best else len(task.dev))
         return found
@@ -116,12 +116,12 @@ class Portfolio:
             except BudgetSpent as error:
                 found.fails(error, "it was not measured")
 
-    def _compiled(self, candidate: _Candidate, task: TrainingTask | None = None) -> Contender:
+    def _compiled(self, candidate: _Entry, task: TrainingTask | None = None) -> Contender:
         """A candidate, ready to be measured or with the reason why it is not."""
         notes = list[str]()
         task = replace(task or self._task, settings=candidate.settings, notes=notes)
-        bill = Bill(task.meter, task.stopwatch)
-        found = Contender(candidate.name, candidate.method, len(self._tried), task.student, bill)
+        outlay = Outlay(task.meter, task.stopwatch)
+        found = Contender(candidate.name, candidate.method, len(self._tried), task.student, outlay)
         found.tutor = task.tutor
         found.settings, found.notes = candidate.settings.only({candidate.method}), notes
         self._tried.append(found)
@@ -132,7 +132,7 @@ class Portfolio:
             found.fails(ConfigInvalid(f"{candidate.method} needs {needed}, {n} are here"), "not compiled")
             return found
         try:
-            with bill.running():
+            with outlay.running():
                 found.module = optimizer.compile(task)
         except Unavailable:
             raise
@@ -140,17 +140,17 @@ class Portfolio:
             found.fails(error, "not compiled")
         return found
 
-    def _quick(self) -> Iterator[_Candidate]:
+    def _quick(self) -> Iterator[_Entry]:
         settings = self._task.settings
         for entrant in self._entrants:
             if entrant in self._late():
                 continue
             if entrant.method != "nearest":
-                yield _Candidate(entrant.method, entrant.method, settings)
+                yield _Entry(entrant.method, entrant.method, settings)
                 continue
             for k in sorted({settings.nearest.k, *settings.portfolio.nearest_k}):
                 own = settings.model_copy(update={"nearest": NearestSettings(k=k)})
-                yield _Candidate(f"nearest {k}", "nearest", own)
+                yield _Entry(f"nearest {k}", "nearest", own)
 
     def _late(self) -> list[Entrant]:
         late = [e for e in self._entrants if e.method == LAST or self._is_search(e)]
@@ -169,7 +169,7 @@ class Portfolio:
     def _first_that_compiles(self) -> dspy.Module:
         """Too few dev examples tell candidates apart by chance only: the first in order is taken unmeasured."""
         for entrant in self._entrants:
-            found = self._compiled(_Candidate(entrant.method, entrant.method, self._task.settings))
+            found = self._compiled(_Entry(entrant.method, entrant.method, self._task.settings))
             if not found.why:
                 told = f"{counted(len(self._task.dev), 'dev example')} tell nothing apart, {FIRST_ROUND} are needed"
                 self._task.on_race(Race(tried=self._told(), winner=found.name, why_not=told))
@@ -198,7 +198,7 @@ class Portfolio:
         if len(asked) < FIRST_ROUND:
             told = counted(len(asked), "dev example is", "dev examples are")
             return None, None, f"{told} new to it, {FIRST_ROUND} are needed"
-        champion = Contender("champion", "champion", 0, incumbent.module, Bill(task.meter, task.stopwatch))
+        champion = Contender("champion", "champion", 0, incumbent.module, Outlay(task.meter, task.stopwatch))
         try:
             Course(task, [self._course.examples[at] for at in asked]).ask(champion, len(asked))
         except BudgetSpent as error:
@@ -234,8 +234,8 @@ class Portfolio:
             log.warning("%s: the dev examples do not teach the winner, %s: %s", task.program.name, best.name, error)
             return best.module
 
-    def _candidates(self) -> Sequence[_Candidate]:
-        plain = [_Candidate(e.method, e.method, self._task.settings) for e in self._entrants]
+    def _candidates(self) -> Sequence[_Entry]:
+        plain = [_Entry(e.method, e.method, self._task.settings) for e in self._entrants]
         return [*self._quick(), *plain]
 
 

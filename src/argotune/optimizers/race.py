@@ -31,7 +31,7 @@ AT_ONCE = 8
 
 
 @dataclass
-class Bill:
+class Outlay:
     """What a candidate has taken so far. `answers` are calls that were paid for here or before, while measuring."""
 
     meter: Meter
@@ -43,7 +43,7 @@ class Bill:
 
     @contextmanager
     def running(self, *, measures: bool = False) -> Iterator[None]:
-        """What happens inside is on this bill."""
+        """What happens inside is on this outlay."""
         before, began = self.meter.spent, self.stopwatch()
         try:
             yield
@@ -65,7 +65,7 @@ class Contender:
     method: str
     place: int
     module: dspy.Module
-    bill: Bill
+    outlay: Outlay
     scores: list[float] = field(default_factory=list)
     why: str = ""
     error: ArgotuneError | None = None
@@ -80,7 +80,7 @@ class Contender:
     @property
     def calls_per_answer(self) -> float:
         """LM calls of an answer, those that were paid for before among them."""
-        return self.bill.answers / len(self.scores) if self.scores else 0.0
+        return self.outlay.answers / len(self.scores) if self.scores else 0.0
 
     def mean(self, n: int) -> float:
         """The mean score on the first n examples."""
@@ -93,16 +93,16 @@ class Contender:
             method=self.method,
             score=self.mean(len(self.scores)) if self.scores else None,
             n=len(self.scores),
-            calls=self.bill.calls,
-            tokens=self.bill.tokens,
-            seconds=self.bill.seconds,
+            calls=self.outlay.calls,
+            tokens=self.outlay.tokens,
+            seconds=self.outlay.seconds,
             calls_per_answer=self.calls_per_answer,
             why=self.why,
             settings=self.settings,
         )
 
 
-def rounds(examples: int, candidates: int) -> list[int]:
+def round_sizes(examples: int, candidates: int) -> list[int]:
     """How many dev examples have been asked of those that are left after each round; the last one asks all."""
     halvings = max(math.ceil(math.log2(candidates)), 1) if candidates > 1 else 1
     parts = (math.ceil(examples / 2**later) for later in range(halvings - 1, -1, -1))
@@ -128,7 +128,7 @@ class Course:
         """All that can be measured, best first. Where the budget ends, those that were left are compared on what all of
         them were asked. Raises BudgetSpent where that is nothing, and what ends the whole work, as a dead server."""
         racing, behind = list(contenders), list[Contender]()
-        for number, upto in enumerate(rounds(len(self.examples), len(racing)), start=1):
+        for number, upto in enumerate(round_sizes(len(self.examples), len(racing)), start=1):
             self._task.announce(f"round {number}: {len(racing)} candidates on {upto} dev examples")
             spent = self._asked(racing, upto)
             racing, failed = [c for c in racing if not c.why], [c for c in racing if c.why]
@@ -166,7 +166,7 @@ class Course:
             return
         task = self._task
         try:
-            with contender.bill.running(measures=True):
+            with contender.outlay.running(measures=True):
                 rows = score(contender.module, task.program, missing, task.lms, lambda _done, _all: None)
         except (BudgetSpent, Unavailable):
             raise

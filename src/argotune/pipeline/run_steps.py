@@ -15,13 +15,10 @@ from argotune.data.dataset import Dataset
 from argotune.decisions.context import context_of
 from argotune.decisions.values import TrainingHistory
 from argotune.errors import (
-    BudgetSpent,
     Corrupt,
     NewerRecord,
-    NothingToLearn,
     Overtaken,
     ProgramChanged,
-    Unanswered,
 )
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
@@ -29,18 +26,15 @@ from argotune.lm.port import LMs
 from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
-from argotune.pipeline.racing import surroundings
 from argotune.pipeline.rubric import Choosing, choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
-from argotune.pipeline.stages.enhance import enhance
 from argotune.pipeline.stages.evaluate import evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
-from argotune.pipeline.stages.synthesize import synthesize
-from argotune.pipeline.stages.train import Origin, installed_packages, masked_version, plan_of_winner, train
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
-from argotune.pipeline.unlabelled import beside_labels, scored_spans, with_unlabelled
+from argotune.pipeline.training import ProgramTraining
+from argotune.pipeline.unlabelled import scored_spans, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
@@ -50,13 +44,11 @@ from argotune.promotion.pool import POOLED
 from argotune.promotion.versions import Version, why_no_contest
 from argotune.runs.closing import ledger_records
 from argotune.runs.run import Plan, Run, RunState, Skip
-from argotune.stats.wording import counted
 from argotune.store.collections import Collection
 from argotune.store.port import Record
-from argotune.store.records import Unreadable, tell, to_record
+from argotune.store.records import Unreadable, tell
 from argotune.store.sealing import digest
 from argotune.store.turns import in_turn
-from argotune.synthetic.values import SyntheticDataResponse
 
 log = logging.getLogger(__name__)
 
@@ -182,67 +174,39 @@ class Work:
         return found
 
     def _train(self) -> None:
-        plan, at = self.run.plan, self._this.now
+        plan = self.run.plan
         assert plan is not None
         assert self.run.champion is not None
         if plan.optimizer == POOLED:
             return self._take(pooled_challenger(self._this, self._program, self.run))
-        origin = Origin(self.run.champion, self.run.id, at, installed_packages())
-        beside = beside_labels(self._this, self._program, plan, self.run.champion, self._annotations)
-        examples, dev = self._data.pick(plan.train_ids), self._data.pick(plan.dev_ids)
-        try_metric(self._program, [*examples, *dev])
-        made = self._synthesized(plan)
-        synthetic = training_examples(self._this, plan, made, examples)
-        self._ports.progress(f"{self._program.name}: training by {plan.optimizer}", 0, 0)
-        least, lms = self._config.gate.min_slice_examples, self._open_lms()
-        embedders, by = self._this.embedders(self._meter), self._by_rubric()
-        around = surroundings(self._this, self._program, plan, self.run.champion, dev, self._meter)
-        try:
-            with self._meter.keeping(self._calls_to_compare(plan)):
-                found = train(by.program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
-                as_made = plan_of_winner(plan, found.race)
-                better = enhance(self._this, by.program, as_made, found.offered, self._data, lms)
-        except (BudgetSpent, NothingToLearn) as error:
-            return self._skip(str(error))
-        except Unanswered as error:
-            return self._end_unmeasured(f"training by {plan.optimizer} could not go on: {error}")
-        finally:
-            self.run = self.run.model_copy(update={"counts": {**self.run.counts, **by.counts}})
-        weight = synthetic[0].weight if synthetic else 0.0
-        tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
-        report = made.report.model_copy(update=tried) if made else None
-        if found.race and not found.race.is_better:
-            return self._skip(f"nothing better was found: {found.race.sentence}", race=found.race, synthetic=report)
-        if better.version is None:
-            known = counted(len(examples), "real training example is", "real training examples are")
-            lack = f"{known} too few for {plan.optimizer}"
-            return self._skip(f"{lack}; {report.sentence}" if report else lack, synthetic=report)
-        version, masked = masked_version(better.version, self._program, self._config.masking)
-        counts = {**self.run.counts, **masked}
-        found_out = {"synthetic": report, "enhancement": better.report, "race": found.race, "counts": counts}
-        self._take(version, **found_out)
+        found = self._training(plan, self.run.champion).outcome()
+        self.run = found.run
+        if found.is_unmeasured:
+            return self._end_unmeasured(found.why)
+        if found.version is None:
+            return self._skip(found.why)
+        self._take(found.version)
 
-    def _take(self, version: Version, **found: Any) -> None:
+    def _training(self, plan: Plan, champion: str) -> ProgramTraining:
+        return ProgramTraining(
+            this=self._this,
+            program=self._program,
+            run=self.run,
+            plan=plan,
+            champion=champion,
+            data=self._data,
+            annotations=self._annotations,
+            lms=self._open_lms(),
+            meter=self._meter,
+            by=self._by_rubric(),
+        )
+
+    def _take(self, version: Version) -> None:
         """The challenger, unless it was rolled back or serves: the test is not opened for what must not be promoted."""
         if why := why_no_contest(version, self.run.champion or "", self._registry.bar(version.id)):
-            return self._skip(why, **found)
+            return self._skip(why)
         self._registry.keep(version)
-        self._advance(RunState.TRAINED, None, challenger=version.id, **found)
-
-    def _calls_to_compare(self, plan: Plan) -> int:
-        """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""
-        return 2 * len(plan.test_ids) * max(len(self._program.build().predictors()), 1)
-
-    def _synthesized(self, plan: Plan) -> SyntheticDataResponse | None:
-        """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
-        if not plan.synthetic_count or not self._config.use_synthetic_data:
-            return None
-        made = kept_synthetic(self._this, self.run.id)
-        if made is None:
-            made = synthesize(self._this, self._program, plan, self._data, self._open_lms(), self._meter)
-            record = to_record(Collection.SYNTHETIC, self.run.id, made)
-            self._this.store.write(self._this.tenant_id, [record], self._book.expected(self.run))
-        return made
+        self._advance(RunState.TRAINED, challenger=version.id)
 
     def _open(self) -> None:
         """Open a contest with the challenger. Other modules may spend of the year's significance at the same time."""

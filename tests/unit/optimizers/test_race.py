@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from argotune.errors import BudgetSpent, NoContent, Unavailable
 from argotune.lm.meter import Meter
 from argotune.optimizers import race
-from argotune.optimizers.race import FIRST_ROUND, Bill, Contender, Course, ranked, rounds
+from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked, round_sizes
 from argotune.tenants.config import BudgetLimits
 
 ROUNDS = [
@@ -28,20 +28,20 @@ ROUNDS = [
 
 @pytest.mark.parametrize(("examples", "candidates", "sizes"), ROUNDS)
 def test_each_round_asks_twice_as_many_and_the_last_all(examples: int, candidates: int, sizes: list[int]):
-    assert rounds(examples, candidates) == sizes
+    assert round_sizes(examples, candidates) == sizes
 
 
 @given(st.integers(1, 500), st.integers(1, 40))
 def test_rounds_grow_and_end_with_all(examples: int, candidates: int):
-    sizes = rounds(examples, candidates)
+    sizes = round_sizes(examples, candidates)
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == examples
     assert sizes[0] >= min(FIRST_ROUND, examples)
 
 
 def contender(name: str, place: int = 0, scores: tuple[float, ...] = (), answers: int = 0) -> Contender:
-    bill = Bill(Meter(BudgetLimits()), lambda: 0.0, answers=answers)
-    return Contender(name, name, place, dspy.Module(), bill, list(scores))
+    outlay = Outlay(Meter(BudgetLimits()), lambda: 0.0, answers=answers)
+    return Contender(name, name, place, dspy.Module(), outlay, list(scores))
 
 
 @pytest.mark.parametrize(
@@ -124,11 +124,11 @@ def test_a_dead_server_is_about_more_than_one_candidate(monkeypatch: pytest.Monk
         Answering(monkeypatch, {"b": Unavailable("down")}).run({"a": 32, "b": 3})
 
 
-def test_a_bill_counts_what_was_paid_and_what_was_paid_before():
+def test_an_outlay_counts_what_was_paid_and_what_was_paid_before():
     meter, ticks = Meter(BudgetLimits()), iter([1.0, 3.5, 4.0, 5.0])
-    bill = Bill(meter, lambda: next(ticks))
-    with bill.running(), meter.call(10) as one:
+    outlay = Outlay(meter, lambda: next(ticks))
+    with outlay.running(), meter.call(10) as one:
         one.tokens = 7
-    with bill.running(measures=True):
+    with outlay.running(measures=True):
         meter.reuse()
-    assert (bill.calls, bill.tokens, bill.seconds, bill.answers) == (1, 7, 3.5, 1)
+    assert (outlay.calls, outlay.tokens, outlay.seconds, outlay.answers) == (1, 7, 3.5, 1)

@@ -1,0 +1,133 @@
+"""Training of a run: from its plan to the version that may open a contest, or to why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from argotune.data.annotations import Annotation
+from argotune.data.dataset import Dataset
+from argotune.data.examples import Example
+from argotune.errors import BudgetSpent, NothingToLearn, Unanswered
+from argotune.lm.meter import Meter
+from argotune.lm.port import LMs
+from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.racing import surroundings
+from argotune.pipeline.rubric import Choosing
+from argotune.pipeline.stages.enhance import Enhancing, enhance
+from argotune.pipeline.stages.synthesize import synthesize
+from argotune.pipeline.stages.train import (
+    Origin,
+    Trained,
+    installed_packages,
+    masked_version,
+    plan_of_winner,
+    train,
+)
+from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
+from argotune.pipeline.unlabelled import beside_labels
+from argotune.programs.metric_trial import try_metric
+from argotune.programs.program import Program
+from argotune.promotion.versions import Version
+from argotune.runs.run import Plan, Run
+from argotune.stats.wording import counted
+from argotune.store.collections import Collection
+from argotune.store.records import to_record
+from argotune.synthetic.report import SyntheticReport
+from argotune.synthetic.values import SyntheticDataResponse
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """The run with all that training found out, and the challenger; None where there is none, and `why`.
+    `is_unmeasured`: what ended it says nothing of the data or the program."""
+
+    run: Run
+    version: Version | None = None
+    why: str = ""
+    is_unmeasured: bool = False
+
+
+@dataclass(frozen=True)
+class ProgramTraining:
+    """The plan of a run, carried out within what its meter leaves."""
+
+    this: Pass
+    program: Program
+    run: Run
+    plan: Plan
+    champion: str
+    data: Dataset
+    annotations: Sequence[Annotation]
+    lms: LMs
+    meter: Meter
+    by: Choosing
+
+    def outcome(self) -> TrainingOutcome:
+        """Raises what a metric, or an LM that answers nobody, raises."""
+        examples, dev = self.data.pick(self.plan.train_ids), self.data.pick(self.plan.dev_ids)
+        try_metric(self.program, [*examples, *dev])
+        made = self._synthesized()
+        synthetic = training_examples(self.this, self.plan, made, examples)
+        self.this.ports.progress(f"{self.program.name}: training by {self.plan.optimizer}", 0, 0)
+        try:
+            with self.meter.keeping(self._calls_to_compare()):
+                found = self._trained(examples, dev, synthetic)
+                better = self._enhanced(found)
+        except (BudgetSpent, NothingToLearn) as error:
+            return TrainingOutcome(self._counted(), why=str(error))
+        except Unanswered as error:
+            why = f"training by {self.plan.optimizer} could not go on: {error}"
+            return TrainingOutcome(self._counted(), why=why, is_unmeasured=True)
+        return self._concluded(found, better, _told(made, found, synthetic), len(examples))
+
+    def _trained(self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]) -> Trained:
+        this, plan = self.this, self.plan
+        origin = Origin(self.champion, self.run.id, this.now, installed_packages())
+        around = surroundings(this, self.program, plan, self.champion, dev, self.meter)
+        beside = beside_labels(this, self.program, plan, self.champion, self.annotations)
+        least, embedders = this.config.gate.min_slice_examples, this.embedders(self.meter)
+        program, lms = self.by.program, self.lms
+        return train(program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
+
+    def _enhanced(self, found: Trained) -> Enhancing:
+        as_made = plan_of_winner(self.plan, found.race)
+        return enhance(self.this, self.by.program, as_made, found.offered, self.data, self.lms)
+
+    def _concluded(
+        self, found: Trained, better: Enhancing, report: SyntheticReport | None, n_examples: int
+    ) -> TrainingOutcome:
+        run = self._counted().model_copy(update={"race": found.race, "synthetic": report})
+        if found.race and not found.race.is_better:
+            return TrainingOutcome(run, why=f"nothing better was found: {found.race.sentence}")
+        if better.version is None:
+            known = counted(n_examples, "real training example is", "real training examples are")
+            lack = f"{known} too few for {self.plan.optimizer}"
+            return TrainingOutcome(run, why=f"{lack}; {report.sentence}" if report else lack)
+        version, masked = masked_version(better.version, self.program, self.this.config.masking)
+        counts = {**run.counts, **masked}
+        return TrainingOutcome(run.model_copy(update={"enhancement": better.report, "counts": counts}), version)
+
+    def _counted(self) -> Run:
+        return self.run.model_copy(update={"counts": {**self.run.counts, **self.by.counts}})
+
+    def _calls_to_compare(self) -> int:
+        """About what the sealed examples take, and training must leave: an unmeasured challenger is of no use."""
+        return 2 * len(self.plan.test_ids) * max(len(self.program.build().predictors()), 1)
+
+    def _synthesized(self) -> SyntheticDataResponse | None:
+        """Made once and kept for ever as what it is: a run that is taken up again uses the same examples."""
+        if not self.plan.synthetic_count or not self.this.config.use_synthetic_data:
+            return None
+        made = kept_synthetic(self.this, self.run.id)
+        if made is None:
+            made = synthesize(self.this, self.program, self.plan, self.data, self.lms, self.meter)
+            record = to_record(Collection.SYNTHETIC, self.run.id, made)
+            self.this.store.write(self.this.tenant_id, [record], self.this.book.expected(self.run))
+        return made
+
+
+def _told(made: SyntheticDataResponse | None, found: Trained, synthetic: Sequence[Example]) -> SyntheticReport | None:
+    weight = synthetic[0].weight if synthetic else 0.0
+    tried = {"trial": found.trial, "is_used": found.is_used, "why": found.why, "weight": weight}
+    return made.report.model_copy(update=tried) if made else None
