@@ -66,16 +66,12 @@ def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str
         shown = [{part: _masked(example[part], closed, text) for part in example} for example in state["examples"]]
         examples = [example for example in shown if None not in example.values()]
         return {**state, "program": masked_state(state["program"], program, text), "examples": examples}
-    if state["kind"] == "student":  # numbers, and short values of inputs as they were kept
-        return dict(state)
-    if state["kind"] == "cascade":
-        return {**state, "program": masked_state(state["program"], program, text)}
     if state["kind"] == "enhanced":
         enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
     if "program" in state:
         return {**state, "program": masked_state(state["program"], program, text)}
-    if "predictors" not in state:  # numbers, and labels that the tenant wrote
+    if "predictors" not in state:  # numbers, labels that the tenant wrote, and short values of inputs as they were kept
         return dict(state)
     return _masked_plain(state, program.build(), text)
 
@@ -200,7 +196,7 @@ def _as_stored(value: Any) -> Any:
 
 def learns_numbers(state: Mapping[str, Any]) -> bool:
     """Whether examples went into numbers, of which nobody can tell what they hold of one."""
-    return state["kind"] in ("student", "cascade")
+    return state["kind"] in ("student", "cascade", "policy")
 
 
 def prompts(state: Mapping[str, Any]) -> dict[str, str]:
