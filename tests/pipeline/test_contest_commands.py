@@ -89,11 +89,11 @@ def test_a_contest_is_shown_with_its_numbers_and_what_did_not_count(open_contest
         "points, ",
         "at any time",
         "level 0.013",
-        "effort    answers take 1 times as long (limit 3): 0.1 s in place of 0.1 s over ",
+        "effort    answers take 1 times as long (limit 3, less than 1 s counts as that): 0 s in place of 0 s over ",
         "effort    answers cost 1 times as much (limit 10): 10 tokens in place of 10 tokens over ",
         "takes     about ",
     ):
-        assert line in out
+        assert line in out, out
     found = as_json(told, "contest", "show", contest.id, "--tenant", "acme")
     assert found["numbers"]["answers"] == contest.answers
     assert found["numbers"]["interval"]["low"] < found["numbers"]["effect"] < found["numbers"]["interval"]["high"]
@@ -109,7 +109,7 @@ def test_status_and_explain_tell_the_contest(open_contest, told: Told):
     story = told("explain", "--tenant", "acme", contest.challenger)[1]
     assert f"contest   {contest.sentence}" in story
     assert f"answers = {contest.answers}" in story
-    assert "effort    answers take 1 times as long (limit 3)" in story
+    assert "effort    answers take 1 times as long (limit 3, less than 1 s counts as that)" in story
     explained = as_json(told, "explain", "--tenant", "acme", contest.challenger)
     assert explained["contest"]["sentence"] == contest.sentence
     assert explained["judged"]["id"] == contest.judged_by != contest.id

@@ -219,7 +219,7 @@ def test_a_tenant_may_compare_what_is_unusable_all_the_same(on):
     ids=["refused", "silent"],
 )
 def test_only_where_every_request_fails_is_it_the_server_or_the_configuration(on, answer: Answer, kind):
-    world, config = on(lambda *_: answer, lm={"max_retries": 0})
+    world, config = on(lambda *_: answer, lm={"max_retries": 0}, enhancement="off")
     with pytest.raises(kind):
         run_once(world, config)
     assert RunBook(world.store, "acme").runs()[0].state is RunState.OPENED

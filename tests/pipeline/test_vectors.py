@@ -39,7 +39,7 @@ def vectors_in(world: World) -> int:
 
 @pytest.mark.parametrize("most", [5_000, 10, 0])
 def test_a_run_keeps_vectors_for_the_next_one_and_no_more_than_is_set(most: int):
-    world, config = filled(preferred_optimizer="nearest", retention={"vectors_kept": most})
+    world, config = filled(preferred_optimizer="nearest", retention={"vectors_kept": most}, optimizers={})
     run = run_once(world, config)
     assert run.challenger is not None
     assert min(most, 50) <= vectors_in(world) <= most
@@ -49,7 +49,7 @@ def test_a_store_that_fails_for_vectors_changes_nothing_of_a_run():
     found = []
     for store in (MemoryStore(), WithoutVectors()):
         world = World(store=store)
-        config = world.tenant(preferred_optimizer="nearest")
+        config = world.tenant(preferred_optimizer="nearest", optimizers={})
         world.receive(300)
         run = run_once(world, config)
         found.append((run.state, run.challenger, run.outcome))
@@ -85,8 +85,8 @@ def test_what_vectors_cost_counts_against_the_budget_of_a_run_once():
 
 
 def test_a_tenant_whose_embedder_cannot_be_opened_is_told_so():
-    world, config = filled(preferred_optimizer="nearest", embedder="static:missing")
+    world, config = filled(preferred_optimizer="nearest", embedder="static:missing", optimizers={})
     with pytest.raises(ConfigInvalid, match="embedder: 'static:missing' is not known here"):
         run_once(world, config)
-    mended = world.tenant(preferred_optimizer="nearest")
+    mended = world.tenant(preferred_optimizer="nearest", optimizers={})
     assert run_once(world, mended).challenger is not None, "the run is gone on with"

@@ -21,13 +21,13 @@ from argotune.runs.run import Plan, Run
 def pooled_plan(
     this: Pass, program: Program, data: Dataset, serving: ServingVersion, question: DecisionInputs
 ) -> Plan | None:
-    """The plan to try the pooled program; None where there is none for the program's signature, where the tenant does
-    not share, has a champion or has tried this one before, where no label could judge it and where a person has the
-    tenant's own trained.
+    """The plan of a tenant that shares to try the pooled program; None where there is none for the program's signature,
+    where the tenant has a champion or has tried this one before, where no label could judge it and where a person has
+    the tenant's own trained.
 
     What the tenant gave to the pool may be in it: all its training and dev examples count as seen.
     """
-    if not this.config.shared or serving.tag is not None or question.is_forced:
+    if serving.tag is not None or question.is_forced:
         return None
     if not (0 < question.level < 1 and data.sums.trusted_share()):
         return None

@@ -114,8 +114,10 @@ class Work:
 
     def _decide(self) -> None:
         question = self._question()
-        if pooled := pooled_plan(self._this, self._program, self._data, self._serving, question):
-            return self._planned(pooled)
+        if self._config.shared:
+            pooled = pooled_plan(self._this, self._program, self._data, self._serving, question)
+            if pooled is not None:
+                return self._planned(pooled)
         found = decide(question)
         known = {"context": question.context, "decision": found.decision}
         if found.plan is None:
