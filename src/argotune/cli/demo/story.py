@@ -124,6 +124,7 @@ def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
             rows += [row(report.tenant_id, run) for run in module.runs]
     say()
     table(COLUMNS, rows)
+    _show_without_lm([run for report in reports for run in report.runs])
     say()
     say("Look further:")
     for tenant_id in sample.TENANTS:
@@ -131,6 +132,15 @@ def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
     for run in [run for report in reports for run in report.runs if run.comparison_link]:
         say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
         say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")
+
+
+def _show_without_lm(runs: Sequence[Run]) -> None:
+    """How many answers champions that were promoted gave without an LM."""
+    for run in runs:
+        found = run.comparison.without_lm if run.comparison and run.outcome == "promoted" else None
+        if found:
+            say()
+            say(f"{run.tenant_id} {run.program} is served without an LM: {found.sentence}")
 
 
 def row(tenant_id: str, run: Run) -> list[str]:
