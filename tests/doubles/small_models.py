@@ -23,10 +23,10 @@ def static_folder(folder: Path, **tensors: np.ndarray) -> Path:
     return folder
 
 
-def onnx_folder(folder: Path, asked: str = "attention_mask") -> Path:
-    """As sentence-transformers exports one; `asked` is what it wants beside the tokens."""
+def onnx_folder(folder: Path, asked: str = "attention_mask", *, is_narrow: bool = False) -> Path:
+    """As sentence-transformers exports one; `asked` is what it wants beside the tokens, of 32 bits if `is_narrow`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(_model(asked))
+    (folder / "model.onnx").write_bytes(_model(asked, _INT32 if is_narrow else _INT64))
     _tokenizer().save(str(folder / "tokenizer.json"))
     return folder
 
@@ -39,7 +39,7 @@ def _tokenizer() -> Tokenizer:
 
 # The few fields of ONNX's protocol buffers (onnx.proto) that a table of vectors needs.
 
-_INT64, _FLOAT = 7, 1
+_INT32, _INT64, _FLOAT = 6, 7, 1
 
 
 def _number(field: int, value: int) -> bytes:
@@ -63,11 +63,11 @@ def _variable(name: str, kind: int, *sizes: str) -> bytes:
     return _part(1, name) + _part(2, _part(1, _number(1, kind) + _part(2, shape)))
 
 
-def _model(asked: str) -> bytes:
+def _model(asked: str, kind: int) -> bytes:
     table = b"".join(_number(1, size) for size in ROWS.shape) + _number(2, _FLOAT) + _part(8, "table")
     gather = _part(1, "table") + _part(1, "input_ids") + _part(2, "states") + _part(4, "Gather")
     graph = _part(1, gather) + _part(2, "words") + _part(5, table + _part(9, ROWS.astype("<f4").tobytes()))
-    graph += _part(11, _variable("input_ids", _INT64, "one", "tokens"))
-    graph += _part(11, _variable(asked, _INT64, "one", "tokens"))
+    graph += _part(11, _variable("input_ids", kind, "one", "tokens"))
+    graph += _part(11, _variable(asked, kind, "one", "tokens"))
     graph += _part(12, _variable("states", _FLOAT, "one", "tokens", "size"))
     return _number(1, 8) + _part(7, graph) + _part(8, _number(2, 17))

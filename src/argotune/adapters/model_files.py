@@ -8,6 +8,7 @@ from pathlib import Path
 
 from argotune.errors import ConfigInvalid
 from argotune.errors.lines import one_line
+from argotune.programs.failures import raising_as
 
 _CHUNK_BYTES = 1 << 20
 
@@ -58,9 +59,18 @@ def sha256_of(path: Path) -> str:
     return found.hexdigest()
 
 
+def loading(name: str) -> raising_as:
+    """Whatever a product raises inside, of kinds that it does not name, is `not_loadable`."""
+    return raising_as(ConfigInvalid, _unfit(name))
+
+
 def not_loadable(name: str, error: Exception) -> ConfigInvalid:
     """What is told of a model whose files are there and are not what they should be."""
-    return ConfigInvalid(f"embedder: {_shown(name)} cannot be loaded: {one_line(str(error))[:200]}")
+    return ConfigInvalid(f"{_unfit(name)}: {one_line(str(error))[:200]}")
+
+
+def _unfit(name: str) -> str:
+    return f"embedder: {_shown(name)} cannot be loaded"
 
 
 def _existing(name: str, folder: Path) -> Path:

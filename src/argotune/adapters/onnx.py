@@ -15,7 +15,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from argotune.adapters.model_files import digest_of, files_in, not_loadable
+from argotune.adapters.model_files import digest_of, files_in, loading, not_loadable
 from argotune.programs.embedder import Vectors, embeddable, unit_rows
 
 FILES = ("model.onnx", "tokenizer.json")
@@ -32,20 +32,19 @@ class OnnxSentences:
         """Raises ConfigInvalid where a file is missing, is not what it should be, or wants other inputs than tokens."""
         files = files_in(folder, name, FILES)
         self.name, self.digest = name, digest_of(files)
-        try:
+        with loading(name):
             self._tokenizer = Tokenizer.from_file(str(files["tokenizer.json"]))
             self._session = onnxruntime.InferenceSession(
                 str(files["model.onnx"]), _options(), providers=["CPUExecutionProvider"]
             )
-        except Exception as error:
-            raise not_loadable(name, error) from error
         self._inputs = [wanted.name for wanted in self._session.get_inputs()]
         if unknown := [wanted for wanted in self._inputs if wanted not in _KNOWN]:
             raise not_loadable(name, ValueError(f"it wants {unknown[0]!r}, and is given only {', '.join(_KNOWN)}"))
         known = (self._tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
         self._tokenizer.enable_truncation(min(known, MAX_TOKENS))
         self._tokenizer.no_padding()
-        self._size = self._vector("").shape[0]
+        with loading(name):  # only an answer tells whether it takes what it is given
+            self._size = self._vector("").shape[0]
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """As long as the network's last states are."""

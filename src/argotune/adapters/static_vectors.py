@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
-from argotune.adapters.model_files import digest_of, files_in, not_loadable
+from argotune.adapters.model_files import digest_of, files_in, loading, not_loadable
 from argotune.programs.embedder import Vectors, embeddable, unit_rows
 
 FILES = ("model.safetensors", "tokenizer.json")
@@ -54,10 +54,8 @@ class StaticVectors:
 
 
 def _tokenizer(path: Path, name: str) -> Tokenizer:
-    try:
+    with loading(name):
         found = Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise not_loadable(name, error) from error
     found.no_padding()
     found.no_truncation()
     return found
