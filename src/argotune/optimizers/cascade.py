@@ -99,6 +99,15 @@ def familiar_of(fitted: FittedStudent, unfamiliar_share: float, seed: int) -> Fa
 
 
 @dataclass(frozen=True)
+class _Own:
+    """What the student says to questions, and how sure it is of each: -1 where one is not familiar, as no threshold is
+    so low."""
+
+    said: Sequence[dspy.Prediction]
+    confidences: Numbers
+
+
+@dataclass(frozen=True)
 class _Certifying:
     task: TrainingTask
     program: dspy.Module
@@ -111,10 +120,11 @@ class _Certifying:
         order = by_accuracy_first(self.fitted.confidences, self.fitted.scores, self._lm_mean())
         lm = self._lm_scores(self.program, dev)
         asked = dev[: len(lm)]
-        student, sure = self._student_scores(asked), self._confidences(asked)
-        if not len(lm):
+        if not asked:
             return "no held-out label is there that the LM program has answered"
-        found = certified_by_accuracy(order, sure, student, lm, rules.delta, rules.tolerance)
+        own, metric = self._own(asked), metric_of(self.task)
+        student = np.array([metric(each, said) for each, said in zip(asked, own.said, strict=True)], float)
+        found = certified_by_accuracy(order, own.confidences, student, lm, rules.delta, rules.tolerance)
         labels, mean = counted(len(lm), "held-out label"), f"{lm.mean():.0%} of them right"
         return found or f"{labels} cannot show that nothing is lost against the LM program, which has {mean}"
 
@@ -124,13 +134,13 @@ class _Certifying:
         said = answers_by(self.task, self.program, list(requests)[: rules.agreement_queries])
         if not said:
             return "there are neither enough labels nor requests without one to measure it on"
-        asked = [each.question for each in said]
-        own = [answers_of(self.task.program, self.fitted.student(**each.inputs().toDict())) for each in asked]
-        differs = np.array([mine != dict(each.answers) for mine, each in zip(own, said, strict=True)], bool)
+        own = self._own([each.question for each in said])
+        mine = [answers_of(self.task.program, prediction) for prediction in own.said]
+        differs = np.array([one != dict(each.answers) for one, each in zip(mine, said, strict=True)], bool)
         order = thresholds_of(self.fitted.confidences)
-        found = certified_by_agreement(order, self._confidences(asked), differs, rules.delta, rules.max_other_answers)
-        requests_ = counted(len(said), "unlabelled request")
-        return found or f"{requests_} cannot show that the student answers as the LM program does"
+        found = certified_by_agreement(order, own.confidences, differs, rules.delta, rules.max_other_answers)
+        asked = counted(len(said), "unlabelled request")
+        return found or f"{asked} cannot show that the student answers as the LM program does"
 
     def _lm_mean(self) -> float:
         """The LM program's score on a few training examples, none of which it may show."""
@@ -147,16 +157,14 @@ class _Certifying:
         scores = [0.0 if row.lack else metric(each, prediction_of(program, row.answers)) for each, row in both]
         return np.array(scores, float)
 
-    def _student_scores(self, asked: Sequence[dspy.Example]) -> Numbers:
-        metric = metric_of(self.task)
-        return np.array([metric(each, self.fitted.student(**each.inputs().toDict())) for each in asked], float)
-
-    def _confidences(self, asked: Sequence[dspy.Example]) -> Numbers:
-        """The student's, -1 where a question is not familiar: no threshold is so low."""
-        student, found = self.fitted.student, []
-        for row in student.reader.rows([each.inputs().toDict() for each in asked]) if asked else ():
-            found.append(float(student.said_of(row)["confidence"]) if self.familiar.has(row) else -1.0)
-        return np.array(found, float)
+    def _own(self, asked: Sequence[dspy.Example]) -> _Own:
+        """All of them are embedded together, as an embedder behind an API is asked for many texts at once."""
+        student = self.fitted.student
+        rows = student.reader.rows([each.inputs().toDict() for each in asked])
+        said = [student.said_of(row) for row in rows]
+        known = [self.familiar.has(row) for row in rows]
+        sure = [float(one["confidence"]) if is_known else -1.0 for one, is_known in zip(said, known, strict=True)]
+        return _Own(said, np.array(sure, float))
 
 
 def _without(task: TrainingTask, program: dspy.Module, probes: Sequence[dspy.Example]) -> dspy.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 from asked_agents import THINGS, WORDS, asked, by_words
 from scripted_lm import scripted_lms
 from small_routing import ROUTING, ask, example
-from twin_embedders import EMBEDDERS
+from twin_embedders import EMBEDDERS, twins
 
+from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.data.guards.leaks import held_questions
 from argotune.errors import BudgetSpent, Unavailable
-from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.optimizers.cascade import familiar_of
 from argotune.optimizers.student import fitted_student
@@ -30,6 +31,7 @@ from argotune.optimizers.thresholds import (
 )
 from argotune.optimizers.tutor import lm_program
 from argotune.programs.cascade import Cascade
+from argotune.programs.embedder import Vectors
 from argotune.programs.program import dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.state import dump, load, prompts
@@ -167,12 +169,28 @@ def test_auto_goes_by_labels_where_there_are_enough():
 
 
 def test_when_the_budget_ends_no_threshold_is_made_up():
-    given = task(failing={"fail_at": 42, "error": BudgetSpent("all calls are used")})
-    found = compiled(given)
-    assert isinstance(found, Cascade) or "cannot show" in given.notes[0] or "no held-out label" in given.notes[0]
-    nothing = task(failing={"fail_at": 41, "error": BudgetSpent("all calls are used")})
+    some = task(failing={"fail_at": 62, "error": BudgetSpent("all calls are used")})
+    compiled(some)
+    assert "20 held-out labels" in some.notes[0]  # 40 probes come first; the third batch is lost
+    nothing = task(failing={"fail_at": 42, "error": BudgetSpent("all calls are used")})
     assert isinstance(compiled(nothing), RetrievedDemos)
     assert "no held-out label is there" in nothing.notes[0]
+
+
+def test_held_out_questions_are_embedded_once_and_together():
+    asked_for: list[int] = []
+
+    class Counting(HashedEmbedder):
+        def vectors(self, texts: Sequence[str]) -> Vectors:
+            asked_for.append(len(texts))
+            return super().vectors(texts)
+
+    embedders = twins(hashed=lambda _: Counting())
+    requests = bare(asked(MORE))
+    for by, embedded in (("accuracy", [48, 120, 48]), ("agreement", [48, 60, 60])):  # examples, taught, held out
+        compiled(task(embedders=embedders, tutor=ROUTING.build(), unlabelled=requests, settings={"by": by}))
+        assert asked_for == embedded
+        asked_for.clear()
 
 
 def test_an_outage_ends_the_training_as_what_it_is():
@@ -305,4 +323,3 @@ def test_few_labels_show_nothing():
 def test_every_word_of_the_questions_is_in_one_label():
     assert all(by_words(each, None, None) == each.agent for each in asked(MORE))
     assert set(WORDS) == {"video", "text", "sum"}
-    assert isinstance(task().lms, LMs)
