@@ -102,7 +102,7 @@ def known_values(questions: Sequence[dspy.Example]) -> dict[str, tuple[str, ...]
 class _Way:
     """One way to learn: with or without a tutor's answers, by answer of the program."""
 
-    taught: Mapping[str, LabelledRows | None]
+    taught: Mapping[str, LabelledRows]
     strengths: Mapping[str, float]
     held: Mapping[str, HeldOut]
     scores: Numbers
@@ -118,8 +118,10 @@ class _Fitting:
         self._reader = QuestionReader(sentences, known_values(task.train))
         self._rows = self._reader.rows([question.inputs().toDict() for question in task.train])
         self._weights = np.maximum(np.array(task.weights or np.ones(len(task.train)), float), LEAST_WEIGHT)
-        self._texts = [text_of(question.inputs().toDict()) for question in task.train]
-        self._folds = folds_of(["\n".join(self._labels(n)) for n in range(len(task.train))], self._texts, task.seed)
+        self._data = {name: self._labelled(name) for name in task.program.fields.answers}
+        labels = zip(*(data.labels for data in self._data.values()), strict=True)
+        texts = [text_of(question.inputs().toDict()) for question in task.train]
+        self._folds = folds_of(["\n".join(each) for each in labels], texts, task.seed)
 
     def fitted(self, taught: Sequence[TutorAnswer]) -> FittedStudent:
         best, notes = self._choice({}), []
@@ -130,7 +132,7 @@ class _Fitting:
             numbers = f"{percent(other.mean(self._weights))} with and {percent(before)} without them"
             notes.append(f"{counted(len(taught), 'answer')} of the tutor {verdict}: {numbers} on held-out folds")
             best = other if helps else best
-        models = {name: self._model(name, best) for name in self._answers}
+        models = {name: self._model(name, best) for name in self._data}
         told = [*notes, *self._unusual(best)]
         schooling = Schooling(
             examples=len(self._rows),
@@ -143,46 +145,36 @@ class _Fitting:
         sure = np.min([held.confidences for held in best.held.values()], axis=0)
         return FittedStudent(Student(self._reader, models, schooling), self._rows, self._folds, sure, best.scores)
 
-    @property
-    def _answers(self) -> Sequence[str]:
-        return list(self._task.program.fields.answers)
-
-    def _labels(self, number: int) -> list[str]:
-        example = self._task.train[number]
-        return [kept_text(self._task.program, name, example) for name in self._answers]
-
-    def _data(self, name: str) -> LabelledRows:
+    def _labelled(self, name: str) -> LabelledRows:
         labels = tuple(kept_text(self._task.program, name, example) for example in self._task.train)
         return LabelledRows(self._rows, labels, self._weights)
 
-    def _taught(self, taught: Sequence[TutorAnswer]) -> dict[str, LabelledRows | None]:
+    def _taught(self, taught: Sequence[TutorAnswer]) -> dict[str, LabelledRows]:
         rows = self._reader.rows([each.question.inputs().toDict() for each in taught])
         weights = np.full(len(taught), self._task.settings.student.tutor_weight)
-        return {
-            name: LabelledRows(rows, tuple(each.answers[name] for each in taught), weights) for name in self._answers
-        }
+        return {name: LabelledRows(rows, tuple(each.answers[name] for each in taught), weights) for name in self._data}
 
-    def _choice(self, taught: Mapping[str, LabelledRows | None]) -> _Way:
+    def _choice(self, taught: Mapping[str, LabelledRows]) -> _Way:
         strengths, held = {}, {}
-        for name in self._answers:
-            data, more = self._data(name), taught.get(name)
+        for name, data in self._data.items():
+            more = taught.get(name)
             strengths[name] = best_strength(data, self._folds, more)
             held[name] = held_out(data, held_out_logits(data, strengths[name], self._folds, more), self._folds)
         metric = metric_of(self._task)
-        said = [{name: held[name].labels[n] for name in self._answers} for n in range(len(self._rows))]
+        said = [{name: held[name].labels[n] for name in self._data} for n in range(len(self._rows))]
         asked = zip(self._task.train, said, strict=True)
         scores = [metric(example, prediction_of(self._task.program, answers)) for example, answers in asked]
         return _Way(taught, strengths, held, np.array(scores, float))
 
     def _model(self, name: str, best: _Way) -> LabelModel:
-        data, closed = self._data(name).and_(best.taught.get(name)), self._task.program.fields.answers[name]
+        data, closed = self._data[name].and_(best.taught.get(name)), self._task.program.fields.answers[name]
         return label_model(data, best.strengths[name], best.held[name].temperature, closed or ())
 
     def _unusual(self, best: _Way) -> list[str]:
         """What a person should know who reads that this version is to serve."""
         found = []
-        for name in self._answers:
-            data, sure = self._data(name), best.held[name].confidences
+        for name, data in self._data.items():
+            sure = best.held[name].confidences
             if len(set(data.labels)) == 1:
                 found.append(f"{name} is always {data.labels[0]!r}: training knows no other label")
             elif len(sure) and float(np.ptp(sure)) < 1e-3:
