@@ -66,12 +66,9 @@ class Policy(dspy.Module):
 
 def policy_state(policy: Policy) -> dict[str, Any]:
     """The state of a policy as JSON values."""
-    sentences = policy.reader.sentences
     return {
         "kind": "policy",
-        "embedder": sentences.name,
-        "embedder_digest": sentences.digest,
-        "known": {name: list(values) for name, values in policy.reader.known.items()},
+        **policy.reader.state,
         "names": list(policy.answers.names),
         "choices": [list(choice) for choice in policy.answers.choices],
         "arrays": {name: array_state(array) for name, array in policy.arrays.items()},
@@ -81,12 +78,8 @@ def policy_state(policy: Policy) -> dict[str, Any]:
 
 
 def read_policy(state: Mapping[str, Any], embedders: Embedders) -> Policy:
-    """The policy of a state. Raises KeyError, TypeError or ValueError for what is none, ProgramChanged where another
-    embedder answers to its name by now."""
-    reader = QuestionReader(
-        embedders.saved(state["embedder"], state["embedder_digest"]),
-        {str(name): tuple(values) for name, values in state["known"].items()},
-    )
+    """The policy of a state. Raises as `QuestionReader.read`."""
+    reader = QuestionReader.read(state, embedders)
     answers = PolicyAnswers(tuple(state["names"]), tuple(tuple(choice) for choice in state["choices"]))
     arrays = {str(name): read_array(array) for name, array in state["arrays"].items()}
     if arrays["bias"].shape != (len(answers.choices),):

@@ -51,6 +51,19 @@ class QuestionReader:
             row[[self._columns[value] for value in said if value in self._columns]] = 1.0
         return rows
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """As JSON values."""
+        known = {name: list(values) for name, values in self.known.items()}
+        return {"embedder": self.sentences.name, "embedder_digest": self.sentences.digest, "known": known}
+
+    @classmethod
+    def read(cls, state: Mapping[str, Any], embedders: Embedders) -> QuestionReader:
+        """The reader of a state. Raises KeyError, TypeError, AttributeError or ValueError for what is none,
+        ProgramChanged where another embedder answers to its name by now."""
+        sentences = embedders.saved(state["embedder"], state["embedder_digest"])
+        return cls(sentences, {str(name): tuple(values) for name, values in state["known"].items()})
+
     @cached_property
     def _columns(self) -> Mapping[tuple[str, str], int]:
         values = [(name, value) for name, known in self.known.items() for value in known]
@@ -175,24 +188,18 @@ class Student(dspy.Module):
 
 def student_state(student: Student) -> dict[str, Any]:
     """The state of a student as JSON values."""
-    sentences = student.reader.sentences
     return {
         "kind": "student",
-        "embedder": sentences.name,
-        "embedder_digest": sentences.digest,
-        "known": {name: list(values) for name, values in student.reader.known.items()},
+        **student.reader.state,
         "answers": {name: model.state for name, model in student.models.items()},
         "schooling": student.schooling.state,
     }
 
 
 def read_student(state: Mapping[str, Any], embedders: Embedders) -> Student:
-    """The student of a state. Raises KeyError, TypeError or ValueError for what is none, ProgramChanged where another
-    embedder answers to its name by now."""
-    sentences = embedders.saved(state["embedder"], state["embedder_digest"])
-    known = {str(name): tuple(values) for name, values in state["known"].items()}
+    """The student of a state. Raises as `QuestionReader.read`."""
     models = {name: LabelModel.read(model) for name, model in state["answers"].items()}
-    return Student(QuestionReader(sentences, known), models, Schooling.read(state["schooling"]))
+    return Student(QuestionReader.read(state, embedders), models, Schooling.read(state["schooling"]))
 
 
 def student_text(state: Mapping[str, Any]) -> str:
