@@ -5,8 +5,8 @@ A run's meter counts each request as it counts those to LMs; an application in p
 
 from __future__ import annotations
 
+import copy
 import hashlib
-import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -18,6 +18,7 @@ from dspy.clients.engines.litellm_errors import to_lm15_error
 from dspy.clients.errors import wrap_error
 from dspy.utils.exceptions import ContextWindowExceededError, LMError
 
+from argotune.adapters.litellm import fetch_no_prices
 from argotune.adapters.litellm.failures import Failures, refuse_odd_key
 from argotune.adapters.retrying import USUAL, Passing, Patience
 from argotune.errors import BadAnswer, ConfigInvalid, RequestRefused
@@ -50,7 +51,6 @@ class RemoteSentences(PaidEmbedder):
         key: str | None,
         key_variable: str,
         patience: Patience = USUAL,
-        meter: Meter | None = None,
     ) -> None:
         """`name` begins with `litellm:`. Raises ConfigInvalid for a name or a key that cannot be one."""
         model = name.partition(":")[2]
@@ -58,12 +58,12 @@ class RemoteSentences(PaidEmbedder):
             raise ConfigInvalid(f"embedder: {name[:80]!r} is no LiteLLM name (provider/model)")
         refuse_odd_key(key, key_variable)
         remember(key)
-        # Prices and abilities of models come with the packages; without this each process would fetch them anew.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        fetch_no_prices()
         usual = LMChoice()
         self.name = name
-        self._model, self._key, self._meter = model, key, meter
-        self._timeout_s, self._base_patience = usual.timeout_s, patience
+        self._model, self._key = model, key
+        self._meter: Meter | None = None
+        self._timeout_s = usual.timeout_s
         self._patience = patience.for_retries(usual.max_retries, usual.timeout_s)
         self._failures = Failures(name, key_variable)
         self._digest = ""
@@ -71,8 +71,8 @@ class RemoteSentences(PaidEmbedder):
 
     def paid_by(self, meter: Meter) -> RemoteSentences:
         """The same, its requests counted by a run's meter."""
-        twin = RemoteSentences(self.name, self._key, self._failures.key_variable, self._base_patience, meter)
-        twin._digest = self._digest
+        twin = copy.copy(self)
+        twin._meter = meter
         return twin
 
     @property

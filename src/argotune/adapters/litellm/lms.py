@@ -7,7 +7,6 @@ here, because each attempt must be reserved with the meter.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from typing import Any
 
@@ -22,6 +21,7 @@ from dspy.utils.exceptions import (
     LMTimeoutError,
 )
 
+from argotune.adapters.litellm import fetch_no_prices
 from argotune.adapters.litellm.failures import Failures, refuse_odd_key
 from argotune.adapters.retrying import USUAL, Passing, Patience
 from argotune.errors import ConfigInvalid, Declined, NoContent
@@ -147,8 +147,7 @@ class RemoteLMs:
         keys: Keys,
         patience: Patience = USUAL,
     ) -> None:
-        # Prices and abilities of models come with the packages; without this each process would fetch them anew.
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+        fetch_no_prices()
         self._keys = keys
         self._patience = patience
 
