@@ -1,4 +1,5 @@
-"""Unlabelled: recent requests that nobody labelled, and who may answer them, for methods that learn from that."""
+"""Unlabelled: recent requests that nobody labelled, who may answer them, and recent decisions, for methods that learn
+from these."""
 
 from __future__ import annotations
 
@@ -106,14 +107,12 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
     wanted = {Split.TRAIN: most, Split.DEV: most_dev}
     if most + most_dev <= 0:
         return NO_SPANS
-    questions = this.questions(program.name)
-    queued = {item.span_id for item in this.queue.items(program.name)}
-    splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
+    splitter, recent = _not_queued(this, program, LOOKED_AT * (most + most_dev))
     found: dict[Split, dict[str, str]] = {split: {} for split in wanted}
-    for experience in _newest(this, program, questions, LOOKED_AT * (most + most_dev)):
+    for experience in recent:
         id = question_id(program.name, experience.inputs)
         is_new = not any(id in known for known in found.values())
-        is_open = is_new and experience.span_id not in queued and not data.pick([id])
+        is_open = is_new and not data.pick([id])
         split = splitter.preview(experience.query) if is_open and not experience.failure else None
         if split in wanted and len(found[split]) < wanted[split]:
             found[split][id] = experience.span_id
@@ -127,16 +126,23 @@ def experience_spans(this: Pass, program: Program, most: int) -> tuple[str, ...]
     that is or may become one of the dev or the test split, or waits for its label."""
     if most <= 0:
         return ()
-    questions = this.questions(program.name)
-    queued = {item.span_id for item in this.queue.items(program.name)}
-    splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
+    splitter, recent = _not_queued(this, program, DECISIONS_LOOKED_AT * most)
     found: list[str] = []
-    for experience in _newest(this, program, questions, DECISIONS_LOOKED_AT * most):
-        if experience.span_id not in queued and splitter.preview(experience.query) is Split.TRAIN:
+    for experience in recent:
+        if splitter.preview(experience.query) is Split.TRAIN:
             found.append(experience.span_id)
         if len(found) == most:
             break
     return tuple(found)
+
+
+def _not_queued(this: Pass, program: Program, most: int) -> tuple[Splitter, Iterator[Experience]]:
+    """What tells where an example would be placed, and those of the newest `most` that do not wait for their label."""
+    questions = this.questions(program.name)
+    queued = {item.span_id for item in this.queue.items(program.name)}
+    splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
+    newest = _newest(this, program, questions, most)
+    return splitter, (experience for experience in newest if experience.span_id not in queued)
 
 
 def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> Iterator[Experience]:
