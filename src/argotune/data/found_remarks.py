@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from argotune.data.annotations import Annotation
 from argotune.data.found_programs import cut
-from argotune.data.remarks import REMARKS, Unread, says_right, share_of
+from argotune.data.preferences import SUFFIX
+from argotune.data.remarks import VERDICT as OWN_VERDICT
+from argotune.data.remarks import Unread, says_right, share_of
 from argotune.tenants.remark_names import RemarkKind, RemarkMeaning
 
 CLEAR_SHARE = 0.9
@@ -84,8 +86,10 @@ class _Guess:
 
 def _guess(name: str, given: Sequence[Annotation], answers: KnownAnswers) -> _Guess:
     """By the first rule that most of the annotations meet."""
-    if name in REMARKS or name.startswith("argotune.") or name.endswith(".preference"):
+    if name == OWN_VERDICT or name.endswith(f".{SUFFIX}"):
         return _Guess("Argotune's own", advice="read as it is")
+    if name.startswith("argotune."):
+        return _Guess("Argotune's own", advice=f"not read: of names of ours {OWN_VERDICT} alone says something")
     if name in answers.all:
         of = "read as it is: it has the name of the answer" if name in answers.own else _OF_ANOTHER
         return _Guess(f"right answers of {name}", advice=of)

@@ -54,7 +54,10 @@ MEANINGS = {
 
 WITHOUT = {
     "the answer's own name": (said("team", "billing"), "read as it is"),
-    "our own": (said("argotune.queue", "waits"), "read as it is"),
+    "our own verdict": (said("argotune.verdict", "correct"), "read as it is"),
+    "our own, which of two answers is better": (said("reply.preference", "first"), "read as it is"),
+    "our own, for people": (said("argotune.queue", "waits"), "not read"),
+    "a name of ours that nobody gives": (said("argotune.quality", 0.5), "not read"),
     "an answer of another program": (said("intent", "billing"), "of another program"),
     "corrections of another program": (said("correct_intent", "refund"), "of another program"),
     "notes": (said("remark", ("", None, "called again"), ("", None, "nice")), "for people only"),
