@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argotune.stats.wording import counted, percent
+from argotune.stats.wording import counted
 from argotune.store.records import StoredValue
 from argotune.synthetic.report import Trial
 
@@ -24,9 +24,3 @@ class EnhancementReport(StoredValue):
         learned = f", {counted(self.patterns, 'pattern')} learned from traces" if self.is_used and self.patterns else ""
         tuned = ", tuned with it as one" if self.is_used and self.is_tuned else ""
         return f"query enhancement is {'used' if self.is_used else 'not used'}: {self.why}{learned}{tuned}"
-
-
-def told_of(trial: Trial) -> str:
-    """What dev says."""
-    on = counted(trial.n, "dev example")
-    return f"on {on} {percent(trial.with_mean)} with and {percent(trial.without_mean)} without it"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from argotune.stats.wording import counted
+from argotune.stats.wording import counted, percent
 from argotune.store.records import StoredValue
 
 
 class Trial(StoredValue):
-    """The challenger trained with and without synthetic examples, both measured on the same dev examples."""
+    """A challenger with and without what may help it, synthetic examples or an enhancement, both measured on the same
+    dev examples."""
 
     with_mean: float
     without_mean: float
@@ -20,8 +21,13 @@ class Trial(StoredValue):
 
     @property
     def gain(self) -> float:
-        """Mean paired difference; above 0 the synthetic examples helped."""
+        """Mean paired difference; above 0 it helped."""
         return self.with_mean - self.without_mean
+
+    def told(self, what: str) -> str:
+        """What dev says, for people. `what` stands for what may help: `it`, `them`."""
+        on = counted(self.n, "dev example")
+        return f"on {on} {percent(self.with_mean)} with and {percent(self.without_mean)} without {what}"
 
 
 class SyntheticReport(StoredValue):

@@ -26,7 +26,7 @@ from argotune.programs.patterns import patterns
 from argotune.programs.program import Program
 from argotune.programs.state import dump, load, restored
 from argotune.promotion.versions import Version, new_version
-from argotune.runs.enhancement import EnhancementReport, told_of
+from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted
 from argotune.synthetic.report import Trial
@@ -107,11 +107,11 @@ class _Work:
             return Enhancing(self._version(best), EnhancementReport(is_used=True, why=asked_for, patterns=learned))
         trial, is_tuned = self._trial(enhancer), False
         if trial.gain <= 0 and not is_forced:
-            why = f"{told_of(trial)}, no gain"
+            why = f"{trial.told('it')}, no gain"
             return Enhancing(self.version, EnhancementReport(is_used=False, why=why, trial=trial))
         if trial.gain > 0:
             best, trial, is_tuned = self._tuned(best, enhancer, trial)
-        why = f"{asked_for}; {told_of(trial)}" if is_forced else told_of(trial)
+        why = f"{asked_for}; {trial.told('it')}" if is_forced else trial.told("it")
         report = EnhancementReport(is_used=True, why=why, trial=trial, patterns=learned, is_tuned=is_tuned)
         return Enhancing(self._version(best), report)
 

@@ -30,7 +30,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import dump, masked_state
 from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
-from argotune.stats.wording import counted, percent
+from argotune.stats.wording import counted
 from argotune.synthetic.report import Trial
 from argotune.tenants.masking_rules import MaskingRules
 from argotune.tenants.optimizer_settings import planned_settings
@@ -103,9 +103,9 @@ def train(
     except BudgetSpent as error:
         return replace(kept, why=f"the comparison on dev was not finished: {error}")
     if with_ is None:
-        return replace(kept, trial=trial, why=f"{_told(trial)}, no gain")
+        return replace(kept, trial=trial, why=f"{trial.told('them')}, no gain")
     mixed = work.version(with_, [*examples, *synthetic])
-    return Trained(mixed, trial, is_used=True, why=_told(trial), race=with_.race)
+    return Trained(mixed, trial, is_used=True, why=trial.told("them"), race=with_.race)
 
 
 def plan_of_winner(plan: Plan, race: Race | None) -> Plan:
@@ -122,11 +122,6 @@ def _needed(plan: Plan) -> int:
     """The training examples without which nothing of the plan can be compiled."""
     names = [entrant.method for entrant in plan.entrants if entrant.method in OPTIMIZERS] or [plan.optimizer]
     return min(OPTIMIZERS[name].min_examples for name in names)
-
-
-def _told(trial: Trial) -> str:
-    on = counted(trial.n, "dev example")
-    return f"on {on} {percent(trial.with_mean)} with and {percent(trial.without_mean)} without them"
 
 
 @dataclass(frozen=True)
