@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, get_args
 
@@ -31,6 +31,20 @@ _AT_ONCE: Mapping[Kind, int] = {
     "trace": TRACE_IDS_AT_ONCE,
     "session": SESSION_IDS_AT_ONCE,
 }
+
+
+_COLLECTIONS: Mapping[Kind, str] = {
+    "span": "annotations",
+    "trace": "trace_annotations",
+    "session": "session_annotations",
+}
+"""What Phoenix calls them in conditions."""
+
+
+def is_said(kind: Kind, names: Iterable[str]) -> str:
+    """The condition that something is said under one of these names: a label, a score or an explanation."""
+    parts = ("label", "score", "explanation")
+    return " or ".join(f"{_COLLECTIONS[kind]}[{name!r}].{part} is not None" for name in names for part in parts)
 
 
 def annotations_on(

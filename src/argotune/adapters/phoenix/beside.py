@@ -12,6 +12,7 @@ from argotune.adapters.phoenix.annotations import (
     SPAN_IDS_AT_ONCE,
     TRACE_IDS_AT_ONCE,
     annotations_on,
+    is_said,
 )
 from argotune.adapters.phoenix.bound import BoundSpans
 from argotune.adapters.phoenix.connection import PhoenixHttp
@@ -28,8 +29,6 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 
 _COLUMNS = {"trace": "trace_id", "parent": "parent_id"}
-
-_SAID = ("label", "score", "explanation")
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,8 @@ class AnnotationsBeside:
 
     def _annotated(self, names: Sequence[str], since: datetime) -> Iterator[_SpanAt]:
         """Spans of whatever form that have such an annotation, or lie in a trace that has one."""
-        said = [f"{on}[{name!r}].{what} is not None" for name in names for what in _SAID for on in _ANNOTATED]
-        for _, table in self._spans.in_windows(" or ".join(said), _COLUMNS, Window(since)):
+        said = f"{is_said('span', names)} or {is_said('trace', names)}"
+        for _, table in self._spans.in_windows(said, _COLUMNS, Window(since)):
             if table is None:
                 rows = self._spans.rows_of({"start_time": since.isoformat()}, PAGE_ROWS)
                 yield from (parsed(_place_of_row, row) for row in rows)
@@ -132,9 +131,6 @@ class AnnotationsBeside:
     def _decisions_of(self, sessions: Sequence[AnnotatedSession]) -> dict[str, list[str]]:
         found = self._decisions(sorted({id for session in sessions for id in session.trace_ids}))
         return {each.session_id: [id for t in each.trace_ids for id in found.get(t, ())] for each in sessions}
-
-
-_ANNOTATED = ("annotations", "trace_annotations")
 
 
 def _place_of_query(row: Row) -> _SpanAt:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from argotune.adapters.json_http import Body, Params, TooLarge, TooSlow, segment
+from argotune.adapters.phoenix.annotations import is_said
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
 from argotune.adapters.phoenix.forms import Form
 from argotune.adapters.phoenix.place import Place
@@ -156,10 +157,8 @@ class ModuleSpans:
 
     def annotated(self, names: Sequence[str], since: datetime) -> Iterator[list[str]]:
         """Ids of spans that started at `since` or later and have an annotation under one of the names, in lists."""
-        said = ("label", "score", "explanation")
-        labels = " or ".join(f"annotations[{name!r}].{what} is not None" for name in names for what in said)
-        columns = {"status": "status_code"}
-        for window, table in self.in_windows(f"{self._form.condition} and ({labels})", columns, Window(since)):
+        condition, columns = f"{self._form.condition} and ({is_said('span', names)})", {"status": "status_code"}
+        for window, table in self.in_windows(condition, columns, Window(since)):
             if table is None:
                 found = self._paged(since=window.start, until=window.end)
                 yield from _ids_in_lists(span for _, span in found)

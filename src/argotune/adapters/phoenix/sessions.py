@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from argotune.adapters.phoenix.annotations import is_said
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.spans import parsed, text_in, time_of
 
@@ -26,15 +27,11 @@ def annotated_sessions(
 ) -> Iterator[AnnotatedSession]:
     """Sessions with an annotation under one of these names, and a trace since then; a page of them is in memory. A
     server that does not heed the filter gives all sessions: then nothing is said of some."""
-    said = (f"session_annotations[{name!r}].{what} is not None" for name in names for what in _SAID)
-    params = {"filter": " or ".join(said), "order": "desc" if newest_first else "asc"}
+    params = {"filter": is_said("session", names), "order": "desc" if newest_first else "asc"}
     for row in http.pages(f"{project_path}/sessions", params, SESSIONS_AT_ONCE):
         found = parsed(lambda each: _session_of(each, since), row)
         if found.trace_ids:
             yield found
-
-
-_SAID = ("label", "score", "explanation")
 
 
 def _session_of(row: Mapping[str, Any], since: datetime) -> AnnotatedSession:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from argotune.adapters.json_http import Body, TooLarge, segment
-from argotune.adapters.phoenix.annotations import Kind, annotations_on
+from argotune.adapters.phoenix.annotations import Kind, annotations_on, is_said
 from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.bound import BEGINNING
 from argotune.adapters.phoenix.connection import PhoenixHttp, rows
@@ -111,12 +111,9 @@ class PhoenixSurvey:
         if kind == "session":
             yield from self._remarks_on_sessions(place, name, limit)
             return
-        said = f"{'annotations' if kind == 'span' else 'trace_annotations'}[{name!r}]"
-        condition = " or ".join(f"{said}.{part} is not None" for part in ("label", "score", "explanation"))
-        newest = [
-            span_id if kind == "span" else trace_id for span_id, trace_id in self._newest(place, condition, limit)
-        ]
-        yield from annotations_on(kind, list(dict.fromkeys(newest)), [name], self._http, self._path(place))
+        newest = self._newest(place, is_said(kind, [name]), limit)
+        ids = dict.fromkeys(span_id if kind == "span" else trace_id for span_id, trace_id in newest)
+        yield from annotations_on(kind, list(ids), [name], self._http, self._path(place))
 
     def _remarks_on_sessions(self, place: TraceProject, name: str, limit: int) -> Iterator[Annotation]:
         path = self._path(place)
