@@ -51,6 +51,11 @@ def signature_of(
     return make_signature(fields, instructions)
 
 
+def scores_labels(lm: Any) -> bool:
+    """Whether an LM is one of DSPy's decision clients, which score labels and write no text."""
+    return getattr(lm, "supports_decision_requests", False) is True
+
+
 class ClosedSetAnswers(dspy.Module):
     """Answers every output of the signature from its closed set, and says with which `confidence` in 0..1.
 
@@ -66,7 +71,7 @@ class ClosedSetAnswers(dspy.Module):
         signature = asked_signature(self.answer)
         filled = {**dict.fromkeys(signature.input_fields, ""), **inputs}
         lm = self.answer.lm or dspy.settings.lm
-        ask = self._scored if getattr(lm, "supports_decision_requests", False) is True else self._written
+        ask = self._scored if scores_labels(lm) else self._written
         try:
             return ask(filled)
         except NO_ANSWER as error:

@@ -14,6 +14,7 @@ import dspy
 
 from argotune.data.field_types import as_text
 from argotune.errors.lines import in_short
+from argotune.programs.closed_set import scores_labels
 from argotune.programs.enhancement import usable_texts
 from argotune.programs.failures import NO_ANSWER
 from argotune.programs.program import Program
@@ -26,7 +27,7 @@ NO_WRITER = "the LM that answers scores labels and writes nothing"
 
 def can_write(lm: Any) -> bool:
     """Whether an LM writes text, and not only scores labels."""
-    return lm is not None and getattr(lm, "supports_decision_requests", False) is not True
+    return lm is not None and not scores_labels(lm)
 
 
 def fillable(program: Program) -> tuple[str, ...]:
@@ -68,7 +69,7 @@ class Enhanced(dspy.Module):
         """What a question lacks. Raises what is about more than this question."""
         missing = [name for name in self.names if inputs.get(name) in (None, "")]
         if not missing:
-            return Filling()
+            return NOTHING_FILLED
         lm = dspy.settings.lm if can_write(dspy.settings.lm) else dspy.settings.get("writer")
         if lm is None:
             return Filling(lack=NO_WRITER)
