@@ -65,9 +65,10 @@ FILLED_ATTRIBUTE = "routing.enhancement.filled"
 """Names the inputs that were not asked but filled in by the version itself, with commas between them."""
 
 RESERVED = frozenset(
-    {"tenant_id", "program", "program_version", "propensity", "greedy_answers", "confidence", "processing_time"}
-    | {"answered_by"}
-    | {"agent_success", "search_quality", "user_satisfaction"}
+    {
+        *("tenant_id", "program", "program_version", "propensity", "greedy_answers", "answered_by"),
+        *("confidence", "processing_time", "agent_success", "search_quality", "user_satisfaction"),
+    }
 )
 """Attributes `routing.<name>` that no field of a program can have: they say something else already."""
 

@@ -37,13 +37,16 @@ def patterns(experiences: Iterable[Experience], most: int = MAX_PATTERNS) -> lis
 
 def went_well(experience: Experience) -> bool:
     """Whether it succeeded, and nobody was rather dissatisfied with it."""
-    scores = [s for s in (experience.search_quality, experience.user_satisfaction) if s is not None]
-    return experience.agent_success is True and all(score >= 0.5 for score in scores)
+    return experience.agent_success is True and all(score >= 0.5 for score in _scores(experience))
 
 
 def _worth(experience: Experience) -> tuple[float, float]:
-    scores = [s for s in (experience.search_quality, experience.user_satisfaction) if s is not None]
+    scores = _scores(experience)
     return sum(scores) / len(scores) if scores else 0.5, experience.at.timestamp()
+
+
+def _scores(experience: Experience) -> list[float]:
+    return [score for score in (experience.search_quality, experience.user_satisfaction) if score is not None]
 
 
 def _demo(experience: Experience) -> dspy.Example | None:

@@ -1,7 +1,7 @@
 """Masking: personal data and secrets in a text, replaced by placeholders before the text is kept or shown to an LM.
 
-What each kind looks like is said in `personal_data`, `host_addresses`, `credentials`, `names`,
-`addresses`; what a tenant wants to be masked in `MaskingRules` (docs/decisions/0004-masking-and-leaks.md).
+What each kind looks like is said in the finders of `_ORDER`, a file for each sort beside this one; what a tenant wants
+to be masked in `MaskingRules` (docs/decisions/0004-masking-and-leaks.md).
 """
 
 from __future__ import annotations

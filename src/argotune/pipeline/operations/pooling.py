@@ -29,6 +29,7 @@ from argotune.tenants.catalog import Configs
 from argotune.tenants.config import MODULES, BudgetLimits, LMChoice, RoutingConfigUnified
 
 if TYPE_CHECKING:
+    from argotune.optimizers import TrainingTask
     from argotune.programs.program import Program
 
 LEAST_TENANTS = 2
@@ -119,7 +120,7 @@ def _trained(ports: Ports, program: Program, given: Sequence[Sequence[Example]])
     return PooledVersion(version=version, tenants=len(given), examples=len(examples))
 
 
-def _task(ports: Ports, program: Program, examples: Sequence[Example]) -> Any:
+def _task(ports: Ports, program: Program, examples: Sequence[Example]) -> TrainingTask:
     from argotune.optimizers import TrainingTask
     from argotune.programs.evaluation import to_dspy
 

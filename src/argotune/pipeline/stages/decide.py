@@ -46,11 +46,10 @@ class DecisionModel(Protocol):
 class DecisionInputs:
     """What is decided on. `chance` in 0..1 draws the decisions that explore; `learned` is the lesson of the program's
     last plan, `cut_short` that plan where the budget ended it; None where doing it again is wanted. `model` is None
-    where the rules decide; `level` is what the
-    next contest may spend; `by_preference`: people judge two answers side by side, so that no label is needed first.
-    `shows_examples`: a predictor of the program can show an example as it is. `is_closed`: all of its answers are from
-    closed sets. `past_races`: of programs of its kind. `scored` questions have no right answer, and a rubric scores
-    what is answered."""
+    where the rules decide; `level` is what the next contest may spend; `by_preference`: people judge two answers side
+    by side, so that no label is needed first. `shows_examples`: a predictor of the program can show an example as it
+    is. `is_closed`: all of its answers are from closed sets. `past_races`: of programs of its kind. `scored` questions
+    have no right answer, and a rubric scores what is answered."""
 
     config: RoutingConfigUnified
     data: Dataset
