@@ -19,7 +19,7 @@ from argotune.pipeline.operations.inspecting import status_of
 from argotune.pipeline.operations.pooling import Pooling, pool_programs, pooled_versions
 from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.stages.collect import collect
-from argotune.programs import programs_of
+from argotune.programs import programs_of, state
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.store.collections import EVERYONE, OF_EVERYONE
@@ -63,9 +63,22 @@ def test_tenants_that_share_and_they_alone_are_pooled_and_nothing_of_what_they_s
     assert not any(text in kept_for_all(world.store) for tenant in ("private", "globex") for text in questions(tenant))
 
 
-def test_a_state_that_says_what_an_example_says_is_not_shared(monkeypatch):
+def test_what_no_student_is_made_of_is_not_shared(monkeypatch):
     monkeypatch.setattr(pooling, "BY", "labeled")
     found = shared(World())
+    assert found.versions == ()
+    assert "holds more than numbers, and is not shared" in next(iter(found.left_out.values()))
+
+
+@pytest.mark.parametrize("inside", [lambda text: {text: 1.0}, lambda text: [{"query": text}]], ids=["key", "value"])
+def test_a_state_that_says_what_an_example_says_is_not_shared(monkeypatch, inside):
+    world, dump = World(), state.dump
+    for tenant_id in ("globex", "initech"):
+        joined(world, tenant_id)
+    kept = ExperienceLog(world.store, "globex").examples("routing")
+    text = next(example.inputs["query"] for example in kept if example.split is Split.TRAIN)
+    monkeypatch.setattr(state, "dump", lambda module: {**dump(module), "more": inside(text)})
+    found = pool_programs(world.ports)
     assert found.versions == ()
     assert "holds more than numbers, and is not shared" in next(iter(found.left_out.values()))
 
