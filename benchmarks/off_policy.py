@@ -17,7 +17,6 @@ import argparse
 import json
 import math
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from typing import get_args
 
 import numpy as np
 from clinc150 import AGENTS
+from collecting import peak_mb
 from scipy.stats import t as student_t
 
 from argotune import wiring
@@ -111,7 +111,7 @@ def _logger(right: str) -> list[float]:
 
 def _decided(query: Query, number: int, rng: random.Random) -> Experience:
     text, right = query
-    agent, chances = "", _logger(right)
+    chances = _logger(right)
     (agent,) = rng.choices(NAMES, chances)
     return Experience(
         span_id=f"s{number}",
@@ -185,11 +185,11 @@ def _say_estimates(bandit: Bandit, sentences: Remembered, sizes: Sequence[int], 
     print("|---|---|---|---|---|---|---|")
     queries = {text: right for text, right in (*bandit.asked, *bandit.test)}
     labelled = _from_labels(bandit, sentences, asked.labels, 0)
+    answers = dict(zip(queries, _said(labelled, list(queries.items())), strict=True))
     policies: dict[str, Callable[[str], str]] = {
         "label-trained": lambda text: answers[text],
         "knows the other half": lambda text: queries[text] if queries[text] not in KNOWN else NAMES[1],
     }
-    answers = dict(zip(queries, _said(labelled, list(queries.items())), strict=True))
     for name, policy in policies.items():
         truth = bandit.true_value([policy(text) for text, _ in bandit.test])
         for size in sizes:
@@ -229,7 +229,7 @@ def _say_policies(bandit: Bandit, sentences: Remembered, sizes: Sequence[int], a
     print(f"| (the logger) | | {bandit.logger_value:.3f} | | |\n| (always right) | | {SUCCESS:.3f} | | |", flush=True)
     for size in sizes:
         for name, way in _ways(bandit, sentences, size, asked.labels).items():
-            made = [_made(bandit, name, way, size, seed) for seed in range(asked.seeds)]
+            made = [_made(bandit, way, size, seed) for seed in range(asked.seeds)]
             print(f"| {name} | {size:,} | {_means(made)} |", flush=True)
     made = [_measured(bandit, partial(_from_labels, bandit, sentences, asked.labels, n)) for n in range(asked.seeds)]
     print(f"| {asked.labels} labels | | {_means(made)} |")
@@ -241,7 +241,7 @@ Way = Callable[[list[Experience]], PolicyTask]
 def _ways(bandit: Bandit, sentences: Remembered, size: int, labels: int) -> dict[str, Way]:
     estimators = {f"propensities, {how}": _off_policy(how, sentences, size) for how in get_args(Estimator)}
     return {
-        "outcomes without propensities": lambda log: imitating(_task(log, sentences, size)),
+        "outcomes without propensities": lambda log: imitating(_task(_without_propensities(log), sentences, size)),
         **estimators,
         f"propensities and {labels} labels": lambda log: _labelled(_task(log, sentences, size), bandit, labels),
     }
@@ -275,10 +275,13 @@ def _from_labels(bandit: Bandit, sentences: Remembered, n: int, seed: int) -> Po
     return learn_policy(_labelled(_task([], sentences, 1000), bandit, n, seed))
 
 
-def _made(bandit: Bandit, name: str, way: Way, size: int, seed: int) -> tuple[float, ...]:
+def _without_propensities(log: Sequence[Experience]) -> list[Experience]:
+    return [replace(x, propensity=None) for x in log]
+
+
+def _made(bandit: Bandit, way: Way, size: int, seed: int) -> tuple[float, ...]:
     log = bandit.logged(size, seed)
-    told = [replace(x, propensity=None) for x in log] if "without" in name else log
-    return _measured(bandit, lambda: learn_policy(way(told)))
+    return _measured(bandit, lambda: learn_policy(way(log)))
 
 
 def _measured(bandit: Bandit, learn: Callable[[], Policy]) -> tuple[float, ...]:
@@ -311,13 +314,9 @@ def _grown(bandit: Bandit, size: int, buffer: int, epochs: int) -> dict[str, flo
         replace(x, inputs=_inputs(f"{x.query} {' '.join(rng.sample(words, 6))}")) for x in bandit.logged(size, seed=1)
     ]
     task = _task(log, Remembered(HashedEmbedder()), min(buffer, size), epochs)
-    before, began = _peak_mb(), time.process_time()
+    before, began = peak_mb(), time.process_time()
     policy = learn_policy(task)
-    return {"cpu_s": time.process_time() - began, "mb": _peak_mb() - before, "learned": policy.notes[0]}
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cpu_s": time.process_time() - began, "mb": peak_mb() - before, "learned": policy.notes[0]}
 
 
 if __name__ == "__main__":
