@@ -65,17 +65,18 @@ def _arguments() -> argparse.Namespace:
 
 def _splits(folder: Path, n_test: int) -> tuple[list[Example], list[Example], list[Example]]:
     data = json.loads((folder / "data_full.json").read_text())
-    domains = {
-        intent: domain
-        for domain, intents in json.loads((folder / "domains.json").read_text()).items()
-        for intent in intents
-    }
-    pools = {name: _pool(data[name], domains) for name in ("train", "test")}
+    pools = {name: _pool(data[name], domain_of(folder)) for name in ("train", "test")}
     return (
         _stratified(pools["train"], 0, 20, Split.TRAIN),
         _stratified(pools["train"], 20, 10, Split.DEV),
         _stratified(pools["test"], 0, n_test // 10, Split.TEST),
     )
+
+
+def domain_of(folder: Path) -> dict[str, str]:
+    """The domain of each intent."""
+    domains = json.loads((folder / "domains.json").read_text())
+    return {intent: domain for domain, intents in domains.items() for intent in intents}
 
 
 def _pool(rows: list[list[str]], domains: dict[str, str]) -> dict[str, list[str]]:

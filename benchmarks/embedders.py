@@ -26,6 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from clinc150 import domain_of
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
@@ -108,8 +109,7 @@ class _Known:
 
 def _clinc(known: _Known, arguments: argparse.Namespace) -> list[str]:
     data = json.loads((arguments.folder / "data_full.json").read_text())
-    intents = json.loads((arguments.folder / "domains.json").read_text())
-    domains = {intent: domain for domain, of in intents.items() for intent in of}
+    domains = domain_of(arguments.folder)
     test = _stratified(data["test"], domains, arguments.test // 10, seed=7)
     return [_mean(known, data["train"], domains, size, test, arguments.draws) for size in SIZES]
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from clinc150 import AGENTS, _pool, _stratified, _task
+from clinc150 import AGENTS, _pool, _stratified, _task, domain_of
 from tenant_years import TEST_SHARE, release_before
 
 from argotune import wiring
@@ -99,8 +99,7 @@ def answered(folder: Path, n: int, answers: Path) -> list[Asked]:
 
 def _pools(folder: Path) -> Mapping[str, dict[str, list[str]]]:
     data = json.loads((folder / "data_full.json").read_text())
-    by_domain = json.loads((folder / "domains.json").read_text())
-    domains = {intent: domain for domain, intents in by_domain.items() for intent in intents}
+    domains = domain_of(folder)
     return {name: _pool(data[name], domains) for name in ("train", "val")}
 
 

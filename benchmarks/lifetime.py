@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from chart import Line, chart
-from clinc150 import AGENTS, _pool, _task
+from clinc150 import AGENTS, _pool, _task, domain_of
 from ledger import World, _memoize, _script
 
 from argotune import wiring
@@ -121,8 +121,7 @@ class Case:
 
 def tenant_of(number: int, folder: Path, days: int, held_out: int) -> Tenant:
     data = json.loads((folder / "data_full.json").read_text())
-    by_domain = json.loads((folder / "domains.json").read_text())
-    domains = {intent: domain for domain, intents in by_domain.items() for intent in intents}
+    domains = domain_of(folder)
     rng = random.Random(f"life {number}")
     agents = tuple(rng.sample(sorted(AGENTS), N_AGENTS))
     pools = {name: _pool(data[name], domains) for name in ("train", "val", "test")}

@@ -29,7 +29,7 @@ from statistics import fmean, stdev
 from typing import get_args
 
 import numpy as np
-from clinc150 import AGENTS
+from clinc150 import AGENTS, domain_of
 from collecting import peak_mb
 from scipy.stats import t as student_t
 
@@ -161,8 +161,7 @@ def _arguments() -> argparse.Namespace:
 
 def _bandit(folder: Path, n_test: int) -> Bandit:
     data = json.loads((folder / "data_full.json").read_text())
-    domains = json.loads((folder / "domains.json").read_text())
-    right = {intent: domain for domain, intents in domains.items() for intent in intents}
+    right = domain_of(folder)
     asked, test = ([(text, right[intent]) for text, intent in data[part]] for part in ("train", "test"))
     return Bandit(asked, random.Random(0).sample(test, min(n_test, len(test))))
 

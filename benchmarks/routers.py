@@ -32,7 +32,7 @@ from statistics import fmean, quantiles, stdev
 from typing import Any
 
 import dspy
-from clinc150 import AGENTS
+from clinc150 import AGENTS, domain_of
 from scipy.stats import t as student_t
 
 from argotune import wiring
@@ -139,10 +139,7 @@ def _draw(asked: argparse.Namespace, kind: str, n: int, seed: int) -> Draw:
 
 def _labels_of(folder: Path, kind: str) -> dict[str, str]:
     """The label of each intent: its domain, or itself."""
-    domains = json.loads((folder / "domains.json").read_text("utf-8"))
-    return {
-        intent: domain if kind == "domains" else intent for domain, intents in domains.items() for intent in intents
-    }
+    return {intent: domain if kind == "domains" else intent for intent, domain in domain_of(folder).items()}
 
 
 def _shuffled(rows: Sequence[Sequence[str]], label_of: Mapping[str, str], seed: int) -> dict[str, list[str]]:
