@@ -16,7 +16,6 @@ from argotune.pipeline.ports import Progress
 from argotune.serving.client import Serving
 from argotune.serving.decision import Decision
 from argotune.store.sealing import digest
-from argotune.tenants.config import MODULES
 
 SINK_SPANS = 300
 
@@ -31,7 +30,7 @@ def serve(
     prefix: str,
     now: datetime,
     progress: Progress,
-    modules: Sequence[str] = MODULES,
+    modules: Sequence[str],
 ) -> int:
     """Serve the sample queries of a tenant, what these modules decide on; the number of decisions. Serving again writes
     nothing twice."""

@@ -79,8 +79,9 @@ def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id
         serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}-{module}", [module])
         report = run_modules(ports, RunRequest(tenant_id, module))
         raise_gravest(report)
-        for line in [line for each in report.modules for line in each.lines]:
-            say(f"  {line}")
+        for each in report.modules:
+            for line in each.lines:
+                say(f"  {line}")
         yield report
 
 
