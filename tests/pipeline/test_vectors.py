@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from enhancing import routed
 from world import World, filled, run_once
 
 from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.adapters.memory.store import MemoryStore
 from argotune.errors import ConfigInvalid, Unavailable
 from argotune.lm.meter import Meter
-from argotune.pipeline.module_pass import Pass
+from argotune.pipeline import run_steps
+from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.passes import run_module
 from argotune.programs.embedder import Embedders, PaidEmbedder, Vectors
 from argotune.runs.run import RunState
 from argotune.store.collections import Collection
@@ -82,6 +85,49 @@ def test_what_vectors_cost_counts_against_the_budget_of_a_run_once():
     for _ in range(2):
         Pass(ports, config, "routing").embedders(meter).sentences().vectors(["a", "b"])
     assert (meter.spent.calls, meter.spent.tokens) == (1, 2)
+
+
+class Unpaid(Paid):
+    """Tells of requests that no run pays for."""
+
+    def __init__(self, told: list[str]) -> None:
+        super().__init__("paid")
+        self.told = told
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        self.told += texts
+        return super().vectors(texts)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({}, id="with an enhancement"),
+        pytest.param({"preferred_optimizer": "student", "enhancement": "off"}, id="with a tutor"),
+        pytest.param(
+            {
+                "preferred_optimizer": "auto",
+                "optimizers": {"portfolio": {"candidates": ["labeled", "nearest"]}},
+                "enhancement": "off",
+            },
+            id="with a champion in the race",
+        ),
+    ],
+)
+def test_whatever_a_training_asks_vectors_for_is_paid_by_its_run(fields, monkeypatch: pytest.MonkeyPatch):
+    by_vectors = {"preferred_optimizer": "nearest", "optimizers": {}, "embedder": "paid"}
+    unpaid, usual = list[str](), {**by_vectors, "retention": {"vectors_kept": 0}}
+    paid = Embedders({}, {"paid": lambda _: Unpaid(unpaid)}, "paid")
+    world, config = routed(n=300, **usual)
+    ports = replace(world.ports, embedders=lambda: paid)
+    (first,) = run_module(ports, config, "routing", Request()).runs
+    assert first.outcome == "promoted"
+    world.receive(100, first=300)
+    monkeypatch.setattr(run_steps, "why_no_contest", lambda *_: "only the training is looked at")
+    unpaid.clear()
+    (run,) = run_module(ports, world.tenant(**{**usual, **fields}), "routing", Request(is_forced=True)).runs
+    assert run.plan is not None
+    assert unpaid == []
 
 
 def test_a_tenant_whose_embedder_cannot_be_opened_is_told_so():

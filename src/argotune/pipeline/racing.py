@@ -42,11 +42,11 @@ def surroundings(
     def announce(told: str) -> None:
         this.ports.progress(f"{program.name}: {told}", 0, 0)
 
-    incumbent = _incumbent(this, program, champion or "", dev) if plan.entrants else None
+    incumbent = _incumbent(this, program, champion or "", dev, meter) if plan.entrants else None
     return Surroundings(meter, this.ports.stopwatch, incumbent, announce)
 
 
-def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Example]) -> Incumbent | None:
+def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Example], meter: Meter) -> Incumbent | None:
     """The champion; None where it cannot be loaded, and the best of a portfolio then goes into a contest unasked.
 
     What it was trained or chosen on tells nothing of it. Where the run that made it is not known any more, that is what
@@ -54,7 +54,7 @@ def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Exampl
     """
     try:
         version = this.registry.version(champion)
-        module = load(program, version.state, version.signature_hash, this.embedders())
+        module = load(program, version.state, version.signature_hash, this.embedders(meter))
     except (ConfigInvalid, Corrupt, NotFound) as error:
         log.warning("%s: the champion takes no part in the portfolio: %s", program.name, error)
         return None

@@ -26,6 +26,7 @@ from argotune.pipeline.stages.train import (
 )
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.unlabelled import beside_labels
+from argotune.programs.embedder import Embedders
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.versions import Version
@@ -85,14 +86,18 @@ class ProgramTraining:
         this, plan = self.this, self.plan
         origin = Origin(self.champion, self.run.id, this.now, installed_packages())
         around = surroundings(this, self.program, plan, self.champion, dev, self.meter)
-        beside = beside_labels(this, self.program, plan, self.champion, self.annotations)
-        least, embedders = this.config.gate.min_slice_examples, this.embedders(self.meter)
-        program, lms = self.by.program, self.lms
-        return train(program, plan, examples, synthetic, dev, least, lms, embedders, origin, around, beside)
+        beside = beside_labels(this, self.program, plan, self.champion, self.annotations, self._embedders)
+        program, lms, least = self.by.program, self.lms, this.config.gate.min_slice_examples
+        return train(program, plan, examples, synthetic, dev, least, lms, self._embedders, origin, around, beside)
 
     def _enhanced(self, found: Trained) -> Enhancing:
         as_made = plan_of_winner(self.plan, found.race)
-        return enhance(self.this, self.by.program, as_made, found.offered, self.data, self.lms)
+        return enhance(self.this, self.by.program, as_made, found.offered, self.data, self.lms, self._embedders)
+
+    @property
+    def _embedders(self) -> Embedders:
+        """Requests for vectors are paid by the run."""
+        return self.this.embedders(self.meter)
 
     def _concluded(
         self, found: Trained, better: Enhancing, report: SyntheticReport | None, n_examples: int

@@ -20,6 +20,7 @@ from argotune.data.splitting import Split, Splitter
 from argotune.errors import ConfigInvalid, ProgramChanged
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass
+from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import UNTUNED
@@ -49,7 +50,7 @@ NOTHING_BESIDE = BesideLabels()
 
 
 def beside_labels(
-    this: Pass, program: Program, plan: Plan, champion: str, annotations: Sequence[Annotation]
+    this: Pass, program: Program, plan: Plan, champion: str, annotations: Sequence[Annotation], embedders: Embedders
 ) -> BesideLabels:
     """The requests and decisions of the plan that there still are, these with what was said of them afterwards; and the
     module of the version that is to be beaten."""
@@ -57,7 +58,7 @@ def beside_labels(
     version, module = this.registry.version(champion), None
     if version.lineage.optimizer != UNTUNED:
         with suppress(ProgramChanged, ConfigInvalid):  # of an embedder that is another by now
-            module = load(program, version.state, version.signature_hash, this.embedders())
+            module = load(program, version.state, version.signature_hash, embedders)
     decided = (this.archive.experience(program.name, span_id) for span_id in plan.experiences)
     believed = strongest(annotations)
     told = [with_remarks(experience, believed) for experience in decided if experience]

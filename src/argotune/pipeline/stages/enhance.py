@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import dspy
 
@@ -48,7 +47,15 @@ class Enhancing:
     report: EnhancementReport | None = None
 
 
-def enhance(this: Pass, program: Program, plan: Plan, version: Version | None, data: Dataset, lms: LMs) -> Enhancing:
+def enhance(
+    this: Pass,
+    program: Program,
+    plan: Plan,
+    version: Version | None,
+    data: Dataset,
+    lms: LMs,
+    embedders: Embedders,
+) -> Enhancing:
     """The challenger with an enhancement before it where that is asked for or helps.
 
     Where the budget ends meanwhile, or LMs do not answer, the challenger stays as it is. Raises Unavailable and its
@@ -60,7 +67,7 @@ def enhance(this: Pass, program: Program, plan: Plan, version: Version | None, d
     dev = data.pick(plan.dev_ids)
     if obstacle := _obstacle(this, program, version, dev, names, lms):
         return Enhancing(version, EnhancementReport(is_used=False, why=obstacle))
-    work = _Work(this, program, plan, version, data.pick(plan.train_ids), dev, lms)
+    work = _Work(this, program, plan, version, data.pick(plan.train_ids), dev, lms, embedders)
     try:
         return work.outcome()
     except (BudgetSpent, Unanswered) as error:
@@ -96,6 +103,7 @@ class _Work:
     examples: Sequence[Example]
     dev: Sequence[Example]
     lms: LMs
+    embedders: Embedders
 
     def outcome(self) -> Enhancing:
         """Compared are programs that learned nothing from dev, as train does; used is the challenger."""
@@ -114,10 +122,6 @@ class _Work:
         why = f"{asked_for}; {trial.told('it')}" if is_forced else trial.told("it")
         report = EnhancementReport(is_used=True, why=why, trial=trial, patterns=learned, is_tuned=is_tuned)
         return Enhancing(self._version(best), report)
-
-    @cached_property
-    def _embedders(self) -> Embedders:
-        return self.this.embedders()
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -144,7 +148,7 @@ class _Work:
             train=[to_dspy(self.program, example) for example in self.examples],
             dev=[to_dspy(self.program, example) for example in self.dev],
             lms=self.lms,
-            embedders=self._embedders,
+            embedders=self.embedders,
             seed=self.plan.seed,
             max_iterations=self.plan.max_iterations,
             weights=[example.weight for example in self.examples],
@@ -152,7 +156,7 @@ class _Work:
         )
 
     def _challenger(self) -> dspy.Module:
-        return load(self.program, self.version.state, self.version.signature_hash, self._embedders)
+        return load(self.program, self.version.state, self.version.signature_hash, self.embedders)
 
     def _apart_from_dev(self) -> dspy.Module:
         """The challenger; where its optimizer chooses nothing on dev it learned from dev too, then one that did not."""
