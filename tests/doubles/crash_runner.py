@@ -1,9 +1,11 @@
 """Runs the loop in a process that is killed (SIGKILL) at a chosen write, then again to its end; prints what is left.
 
-    crash_runner.py FOLDER [gathering]
+    crash_runner.py FOLDER [gathering|cascade]
 
 Kills before and after every write of one run, each on a fresh SQLite file, in forked children; the parent then
-finishes the run and prints one JSON line for each kill. With `gathering` it is a later run of an open contest.
+finishes the run and prints one JSON line for each kill. With `gathering` it is a later run of an open contest, with
+`cascade` one that trains a student in front of an LM that is right on every other question, killed at each sixth write
+alone: it trains anew after each kill.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from world import START, ScriptedLMs, World, traffic
+from world import START, ScriptedLMs, World, half_right, traffic
 
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.sqlite import SQLiteStore
@@ -84,6 +86,18 @@ def gathering_on(path: Path) -> World:
     return world
 
 
+def cascade_on(path: Path) -> World:
+    """A world whose tenant wants a cascade."""
+    world = world_on(path)
+    world.new_config = world.tenant("acme", preferred_optimizer="cascade")
+    world.lms.answer = half_right
+    world.store.writes = world.store.answers = 0
+    return world
+
+
+MODES = {"gathering": (gathering_on, 1), "cascade": (cascade_on, 6)}
+
+
 def run(world: World) -> None:
     run_module(world.ports, world.new_config, "routing", Request())
 
@@ -123,7 +137,7 @@ def left(path: Path, start: Callable[[Path], World]) -> dict[str, object]:
     }
 
 
-def main(folder: Path, start: Callable[[Path], World]) -> None:
+def main(folder: Path, start: Callable[[Path], World], step: int) -> None:
     if start is gathering_on:
         run(start(folder / "base.db"))
     whole = left(folder / "whole.db", start)
@@ -133,8 +147,8 @@ def main(folder: Path, start: Callable[[Path], World]) -> None:
         while killed(path := folder / f"{kill_at}-{kill_after}.db", kill_at, kill_after, start):
             sys.stdout.write(json.dumps({"kill_at": kill_at, "after": kill_after, **left(path, start)}) + "\n")
             sys.stdout.flush()
-            kill_at += 1
+            kill_at += step
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), gathering_on if sys.argv[2:] == ["gathering"] else world_on)
+    main(Path(sys.argv[1]), *MODES.get("".join(sys.argv[2:]), (world_on, 1)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -172,6 +172,17 @@ def traffic(tenant_id: str, n: int, *, first: int = 0, noise: bool = False) -> t
         spans.append(decision(tenant_id, f"{number:016x}", query, "video", success=label == "video"))
         annotations.append(Annotation(f"{number:016x}", "agent", label, "HUMAN", "tester", START))
     return spans, annotations
+
+
+def right_agent(query: str) -> str:
+    """The one that the wording of `traffic` tells."""
+    return next(agent for agent, words in WORDS.items() if set(words.split()) & set(query.split()))
+
+
+def half_right(inputs: Mapping[str, str], labels: Sequence[str], _demos: object) -> str:
+    """An LM that is right on every other question."""
+    right = right_agent(inputs["query"])
+    return right if len(inputs["query"]) % 2 else next(label for label in labels if label != right)
 
 
 def decision(tenant_id: str, span_id: str, query: str, agent: str, *, success: bool) -> Span:

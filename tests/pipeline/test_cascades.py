@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scripted_lm import scripted_lms
 from twin_embedders import EMBEDDERS
-from world import WORDS, World, filled, run_once
+from world import World, filled, half_right, right_agent, run_once
 
 from argotune.errors import Unavailable
 from argotune.pipeline.operations.inspecting import status_of
@@ -18,18 +18,8 @@ from argotune.serving.client import Serving
 from argotune.tenants.config import RoutingConfigUnified
 
 
-def by_words(query: str) -> str:
-    return next(agent for agent, words in WORDS.items() if any(word in query.split() for word in words.split()))
-
-
-def half_right(inputs, labels, demos):
-    """An LM that is right on every other question."""
-    right = by_words(inputs["query"])
-    return right if len(inputs["query"]) % 2 else next(label for label in labels if label != right)
-
-
 def always_right(inputs, labels, demos):
-    return by_words(inputs["query"])
+    return right_agent(inputs["query"])
 
 
 def with_cascade(answer=half_right, n: int = 300, **fields) -> tuple[World, RoutingConfigUnified, Run]:

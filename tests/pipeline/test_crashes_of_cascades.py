@@ -1,0 +1,20 @@
+"""kill -9 at a write of a run that trains a cascade, then a rerun: one version, one contest, nothing paid twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from killed import killed
+
+
+@pytest.mark.timeout(300)
+def test_a_cascade_that_is_killed_at_a_write_is_trained_and_paid_for_once(tmp_path: Path):
+    whole, kills = killed(tmp_path, "cascade")
+    assert (whole["promotions"], whole["outcomes"]) == (1, ["promoted"])
+    assert len(kills) >= 16
+    same = whole.keys() - {"calls_again"}
+    for kill in kills:
+        assert {name: kill[name] for name in same} == {name: whole[name] for name in same}, kill
+        assert kill["calls_again"] <= whole["calls_again"], kill
+    assert any(0 < kill["calls_again"] < whole["calls_again"] for kill in kills), "no kill hit the middle of asking"
