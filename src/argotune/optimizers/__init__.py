@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import dspy
 
@@ -22,58 +24,17 @@ from argotune.optimizers import (
     student,
 )
 from argotune.optimizers.choice import OptimizerChoice, Situation, Unfit, choose_from
-from argotune.optimizers.compiling import Compile, guarded
+from argotune.optimizers.compiling import guarded
 from argotune.optimizers.task import Optimizer, TrainingTask
-from argotune.tenants.config import DecisionRules, MethodName
+from argotune.tenants.config import DecisionRules
 from argotune.tenants.optimizer_settings import OptimizerSettings, PortfolioSettings
 
 __all__ = ["OPTIMIZERS", "Optimizer", "OptimizerChoice", "TrainingTask", "Unfit", "choose"]
 
 
-def _once(_asked: int, _settings: OptimizerSettings) -> int:
-    return 1
-
-
-def _none(_settings: OptimizerSettings) -> int:
-    return 0
-
-
-def _optimizer(
-    name: MethodName,
-    compile: Compile,
-    *,
-    min_examples: int,
-    needs_writer: bool = False,
-    iterations: Callable[[int, OptimizerSettings], int] = _once,
-    uses_weights: bool = False,
-    chooses: bool = False,
-    shows_as_is: bool = False,
-    goes_by_scores: bool = False,
-    needs_closed_sets: bool = False,
-    unlabelled: Callable[[OptimizerSettings], int] = _none,
-    experiences: Callable[[OptimizerSettings], int] = _none,
-    also: Sequence[str] = (),
-) -> Optimizer:
-    return Optimizer(
-        name=name,
-        min_examples=min_examples,
-        needs_writer=needs_writer,
-        compile=guarded(name, compile),
-        iterations=iterations,
-        uses_weights=uses_weights,
-        chooses=chooses,
-        shows_as_is=shows_as_is,
-        goes_by_scores=goes_by_scores,
-        needs_closed_sets=needs_closed_sets,
-        unlabelled=unlabelled,
-        experiences=experiences,
-        also=frozenset(also),
-    )
-
-
 _ALL = (
-    _optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True, goes_by_scores=True),
-    _optimizer(
+    Optimizer("bootstrap", bootstrap.compile, min_examples=4, uses_weights=True, goes_by_scores=True),
+    Optimizer(
         "random_search",
         random_search.compile,
         min_examples=10,
@@ -82,7 +43,7 @@ _ALL = (
         chooses=True,
         goes_by_scores=True,
     ),
-    _optimizer(
+    Optimizer(
         "mipro",
         mipro.compile,
         min_examples=10,
@@ -92,10 +53,10 @@ _ALL = (
         chooses=True,
         goes_by_scores=True,
     ),
-    _optimizer(
+    Optimizer(
         "simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations, goes_by_scores=True
     ),
-    _optimizer(
+    Optimizer(
         "gepa",
         gepa.compile,
         min_examples=10,
@@ -104,7 +65,7 @@ _ALL = (
         chooses=True,
         goes_by_scores=True,
     ),
-    _optimizer(
+    Optimizer(
         "copro",
         copro.compile,
         min_examples=4,
@@ -113,18 +74,18 @@ _ALL = (
         chooses=True,
         goes_by_scores=True,
     ),
-    _optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True, shows_as_is=True),
-    _optimizer("nearest", nearest.compile, min_examples=8, shows_as_is=True),
-    _optimizer(
+    Optimizer("labeled", labeled.compile, min_examples=1, uses_weights=True, shows_as_is=True),
+    Optimizer("nearest", nearest.compile, min_examples=8, shows_as_is=True),
+    Optimizer(
         "student",
         student.compile,
         min_examples=10,
         uses_weights=True,
         needs_closed_sets=True,
         unlabelled=student.unlabelled,
-        also=["nearest"],
+        also=frozenset({"nearest"}),
     ),
-    _optimizer(
+    Optimizer(
         "cascade",
         cascade.compile,
         min_examples=10,
@@ -132,9 +93,9 @@ _ALL = (
         chooses=True,
         needs_closed_sets=True,
         unlabelled=cascade.unlabelled,
-        also=["nearest", "student"],
+        also=frozenset({"nearest", "student"}),
     ),
-    _optimizer(
+    Optimizer(
         "policy",
         policy.compile,
         min_examples=10,
@@ -145,19 +106,13 @@ _ALL = (
     ),
 )
 
-_SINGLE: dict[str, Optimizer] = {optimizer.name: optimizer for optimizer in _ALL}
+_SINGLE = {each.name: replace(each, compile=guarded(each.name, each.compile)) for each in _ALL}
 
 
-def _most_unlabelled(settings: OptimizerSettings) -> int:
-    """As many requests without a label as the method takes that takes most."""
+def _most(wanted: Callable[[Optimizer, OptimizerSettings], int], settings: OptimizerSettings) -> int:
+    """What the candidate of a portfolio wants that wants most."""
     tried = (_SINGLE[name] for name in settings.portfolio.candidates if name in _SINGLE)
-    return max((optimizer.unlabelled(settings) for optimizer in tried), default=0)
-
-
-def _most_experiences(settings: OptimizerSettings) -> int:
-    """The same of experiences."""
-    tried = (_SINGLE[name] for name in settings.portfolio.candidates if name in _SINGLE)
-    return max((optimizer.experiences(settings) for optimizer in tried), default=0)
+    return max((wanted(optimizer, settings) for optimizer in tried), default=0)
 
 
 def _portfolio(task: TrainingTask) -> dspy.Module:
@@ -169,16 +124,14 @@ OPTIMIZERS: dict[str, Optimizer] = {
     # Each of its candidates is guarded by itself.
     "portfolio": Optimizer(
         name="portfolio",
-        min_examples=1,
-        needs_writer=False,
         compile=_portfolio,
+        min_examples=1,
         iterations=portfolio.iterations,
         uses_weights=True,
         chooses=True,
-        shows_as_is=False,
-        unlabelled=_most_unlabelled,
         goes_by_scores=True,
-        experiences=_most_experiences,
+        unlabelled=partial(_most, lambda optimizer, settings: optimizer.unlabelled(settings)),
+        experiences=partial(_most, lambda optimizer, settings: optimizer.experiences(settings)),
     ),
 }
 """One for each of config.METHODS."""

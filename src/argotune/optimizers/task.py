@@ -115,13 +115,13 @@ class Optimizer:
     """
 
     name: str
-    min_examples: int
-    needs_writer: bool
     compile: Callable[[TrainingTask], dspy.Module]
-    iterations: Callable[[int, OptimizerSettings], int]
-    uses_weights: bool
-    chooses: bool
-    shows_as_is: bool
+    min_examples: int
+    needs_writer: bool = False
+    iterations: Callable[[int, OptimizerSettings], int] = lambda _asked, _settings: 1
+    uses_weights: bool = False
+    chooses: bool = False
+    shows_as_is: bool = False
     goes_by_scores: bool = False
     needs_closed_sets: bool = False
     unlabelled: Callable[[OptimizerSettings], int] = lambda _settings: 0

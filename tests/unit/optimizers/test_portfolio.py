@@ -45,7 +45,7 @@ def method(name: str, make: Make, *, searches: bool = False, chooses: bool = Tru
     def iterations(asked: int, _settings: OptimizerSettings) -> int:
         return asked if searches else 1
 
-    return Optimizer(name, needs, False, make, iterations, uses_weights=False, chooses=chooses, shows_as_is=False)
+    return Optimizer(name, make, needs, iterations=iterations, chooses=chooses)
 
 
 def knows(known: int, calls: int = 1, training: int = 0) -> Make:
