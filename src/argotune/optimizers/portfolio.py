@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import dspy
@@ -53,6 +53,7 @@ class Portfolio:
         self._order = order
         self._course = Course(task, [task.dev[place] for place in order])
         self._tried: list[Contender] = []
+        self._settings: dict[str, OptimizerSettings] = {}
 
     def compile(self) -> dspy.Module:
         """The best program. Raises what kept every candidate from being made or measured, and what ends the whole work,
@@ -121,10 +122,18 @@ class Portfolio:
         notes = list[str]()
         task = replace(task or self._task, settings=candidate.settings, notes=notes)
         outlay = Outlay(task.meter, task.stopwatch)
-        found = Contender(candidate.name, candidate.method, len(self._tried), task.student, outlay)
-        found.tutor = task.tutor
-        found.settings, found.notes = candidate.settings.only({candidate.method}), notes
+        found = Contender(
+            candidate.name,
+            candidate.method,
+            len(self._tried),
+            task.student,
+            outlay,
+            settings=candidate.settings.only({candidate.method}),
+            notes=notes,
+            tutor=task.tutor,
+        )
         self._tried.append(found)
+        self._settings[candidate.name] = candidate.settings
         optimizer = self._optimizers[candidate.method]
         n = len(task.practising if optimizer.goes_by_scores else task.train)
         if n < optimizer.min_examples:
@@ -213,7 +222,6 @@ class Portfolio:
         if optimizer.chooses or not task.dev or not task.dev_teaches:
             task.notes.extend(best.notes)
             return best.module
-        own = next(c for c in self._candidates() if c.name == best.name)
         both = list(zip(task.dev, task.dev_weights or [1.0] * len(task.dev), strict=True))
         known = [(example, weight) for example, weight in both if has_answer(example)]
         taught = replace(
@@ -222,7 +230,7 @@ class Portfolio:
             scored=[*task.scored, *(example for example in task.dev if not has_answer(example))],
             dev=[],
             weights=[*(task.weights or [1.0] * len(task.train)), *(weight for _, weight in known)],
-            settings=own.settings,
+            settings=self._settings[best.name],
             tutor=best.tutor,
         )
         try:
@@ -233,10 +241,6 @@ class Portfolio:
             task.notes.extend(best.notes)
             log.warning("%s: the dev examples do not teach the winner, %s: %s", task.program.name, best.name, error)
             return best.module
-
-    def _candidates(self) -> Sequence[_Entry]:
-        plain = [_Entry(e.method, e.method, self._task.settings) for e in self._entrants]
-        return [*self._quick(), *plain]
 
 
 def _all_that_fit(optimizers: Mapping[str, Optimizer], task: TrainingTask) -> tuple[Entrant, ...]:
