@@ -6,7 +6,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 
 from argotune.data.experiences import Experience
@@ -60,7 +59,7 @@ def steps_of(experiences: Iterable[Experience], fields: Fields, shaping: RewardS
         else:
             sessions[experience.session or f"alone {experience.span_id}"].append((experience, found))
     steps = [step for session in sessions.values() for step in _with_worth(session, discount)]
-    return Steps(tuple(sorted(steps, key=_age)), dict(left_out))
+    return Steps(tuple(sorted(steps, key=lambda step: step.experience.moment)), dict(left_out))
 
 
 def _reward(experience: Experience, fields: Fields, shaping: RewardShaping) -> float | LeftOut:
@@ -80,13 +79,9 @@ def _reward(experience: Experience, fields: Fields, shaping: RewardShaping) -> f
 
 def _with_worth(session: Sequence[tuple[Experience, float]], discount: float) -> Iterator[Step]:
     earned = weight = 0.0
-    for experience, reward in sorted(session, key=lambda pair: (pair[0].at, pair[0].span_id), reverse=True):
+    for experience, reward in sorted(session, key=lambda pair: pair[0].moment, reverse=True):
         earned, weight = reward + discount * earned, 1.0 + discount * weight
         yield Step(experience, reward, earned / weight)
-
-
-def _age(step: Step) -> tuple[datetime, str]:
-    return step.experience.at, step.experience.span_id
 
 
 def split_by_time(steps: Sequence[Step], validation: float) -> tuple[Sequence[Step], Sequence[Step]]:

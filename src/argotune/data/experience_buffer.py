@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from argotune.data.episodes import Step, standing_for
 from argotune.data.experiences import Experience
@@ -42,21 +42,12 @@ def filled(steps: Sequence[Step], limits: BufferLimits) -> Buffer:
     the share that was kept: Horvitz and Thompson, 1952), so that means over the buffer are those over the experiences
     that were looked at.
     """
-    return _Filling(limits).filled(sorted(steps, key=lambda step: step.experience.at, reverse=True))
+    return _Filling(limits).filled(sorted(steps, key=lambda step: step.experience.moment, reverse=True))
 
 
 def newest(experiences: Iterable[Experience], size: int) -> list[Experience]:
-    """The `size` newest in the order of time, without more than twice as many at once."""
-    kept: list[Experience] = []
-    for experience in experiences:
-        kept.append(experience)
-        if len(kept) >= 2 * size:
-            kept = sorted(kept, key=_at)[-size:]
-    return sorted(kept, key=_at)[-size:]
-
-
-def _at(experience: Experience) -> tuple[datetime, str]:
-    return experience.at, experience.span_id
+    """The `size` newest in the order of time, without more of them at once."""
+    return heapq.nlargest(size, experiences, key=lambda experience: experience.moment)[::-1]
 
 
 Answer = tuple[str, ...]

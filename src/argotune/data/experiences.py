@@ -48,6 +48,11 @@ class Experience:
         return self.answers if self.greedy_answers is None else self.greedy_answers
 
     @property
+    def moment(self) -> tuple[datetime, str]:
+        """What puts it in the order of time; of one time the spans' ids do."""
+        return self.at, self.span_id
+
+    @property
     def query(self) -> str:
         """The text that identifies what was asked."""
         return query_of(self.inputs)

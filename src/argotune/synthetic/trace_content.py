@@ -48,7 +48,7 @@ class TraceContent:
         known = [(query_of(e.inputs), e.split) for found in examples.values() for e in found.values()]
         splitter, seen = Splitter(self._config.split, known), set[str]()
         for name in programs:
-            for experience in sorted(self._log.experiences(name), key=lambda e: (e.at, e.span_id)):
+            for experience in sorted(self._log.experiences(name), key=lambda e: e.moment):
                 if experience.query not in seen and splitter.place(experience.query) is Split.TRAIN:
                     seen.add(experience.query)
                     yield from _content(experience, examples[name])
