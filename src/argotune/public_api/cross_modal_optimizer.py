@@ -57,11 +57,4 @@ class CrossModalOptimizer:
 
     def get_optimization_summary(self) -> dict[str, Any]:
         """How often it was trained, and when last."""
-        history = self._module.history(NAME)
-        return {
-            "tenant_id": self.tenant_id,
-            "training_count": history.trainings if history else 0,
-            "last_training": history.last_at.isoformat() if history and history.last_at else None,
-            "promotions": history.promotions if history else 0,
-            "last_gain": history.last_gain if history else None,
-        }
+        return {"tenant_id": self.tenant_id, **self._module.trainings(NAME)}

@@ -97,8 +97,8 @@ class ModalityOptimizer:
 
     def get_optimization_summary(self) -> dict[str, Any]:
         """How often each modality was trained and when last, and how training is decided on."""
-        histories = {modality.value: self._module.history(_program(modality)) for modality in QueryModality}
-        known = {name: history for name, history in histories.items() if history and history.trainings}
+        each = {modality.value: self._module.trainings(_program(modality)) for modality in QueryModality}
+        known = {name: trainings for name, trainings in each.items() if trainings["training_count"]}
         return {
             "tenant_id": self.tenant_id,
             "total_modalities": len(known),
@@ -106,15 +106,7 @@ class ModalityOptimizer:
                 "training_decision_model": self.training_decision_model.by,
                 "training_strategy_model": self.training_strategy_model.by,
             },
-            "modalities": {
-                name: {
-                    "training_count": history.trainings,
-                    "last_training": history.last_at.isoformat() if history.last_at else None,
-                    "promotions": history.promotions,
-                    "last_gain": history.last_gain,
-                }
-                for name, history in known.items()
-            },
+            "modalities": known,
         }
 
 

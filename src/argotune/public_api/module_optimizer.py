@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from argotune import wiring
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, question_id
@@ -97,6 +99,9 @@ class ModuleOptimizer:
         except NotFound:
             return RoutingConfigUnified(tenant_id=self.tenant_id)
 
+    def _program(self, config: RoutingConfigUnified, name: str) -> Program:
+        return next(program for program in programs_of(config, self.module) if program.name == name)
+
     # By the pipeline
 
     def passed(
@@ -118,9 +123,16 @@ class ModuleOptimizer:
         if run.plan and run.challenger:
             save(self._file(run.program), self._registry.version(run.challenger))
 
-    def history(self, program: str) -> TrainingHistory | None:
-        """What the trainings of a program left, None before the first."""
-        return ModuleBook(self._ports.store, self.tenant_id, self.module).read(Lessons).history.get(program)
+    def trainings(self, program: str) -> dict[str, JsonValue]:
+        """How often a program was trained and promoted, when last, and the last gain, under the documented keys."""
+        known = ModuleBook(self._ports.store, self.tenant_id, self.module).read(Lessons).history
+        history = known.get(program) or TrainingHistory()
+        return {
+            "training_count": history.trainings,
+            "last_training": history.last_at.isoformat() if history.last_at else None,
+            "promotions": history.promotions,
+            "last_gain": history.last_gain,
+        }
 
     # By examples at hand
 
@@ -133,7 +145,7 @@ class ModuleOptimizer:
         """Tune one program on labelled queries; what is better than what it has is kept. `expected` are the answers
         that a row says are right. Rows that lack one, or name one that the tenant does not have, are counted."""
         config, ports = self._config_or_default, self._ports
-        program = next(program for program in programs_of(config, self.module) if program.name == name)
+        program = self._program(config, name)
         examples = {example.id: example for example in _examples(program, training_data, expected)}
         unusable = len(training_data) - len(examples)
         if not examples:
@@ -152,7 +164,7 @@ class ModuleOptimizer:
         """What the champion of a program says, or else what was trained last, unless a contest or a person has found
         against it; None where nothing is trained, or it gives no usable answer. Raises what the LM's server raises."""
         config, ports = self._config_or_default, self._ports
-        program = next(program for program in programs_of(config, self.module) if program.name == name)
+        program = self._program(config, name)
         version = self._in_use(program)
         if version is None:
             return None

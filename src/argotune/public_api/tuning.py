@@ -145,7 +145,7 @@ class _Tuning:
             data_hash=data_hash([*self._train, *dev]),
         )
         origin = Origin("", "", bench.now, installed_packages())
-        around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `shares_right` measures on dev
+        around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `share_right` measures on dev
         return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin, around).version
 
     def share_right(self, version: Version | None) -> float | None:
