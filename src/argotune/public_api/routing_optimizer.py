@@ -24,6 +24,7 @@ from argotune.errors import ArgotuneError, ConfigInvalid, NotFound
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMSource
 from argotune.programs.embedder import Embedders
+from argotune.programs.failures import raising_as
 from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
 from argotune.public_api.routing_experiences import RoutingExperience, RoutingMetrics, metrics_of
 from argotune.public_api.routing_learner import RoutingLearner, RoutingState
@@ -198,10 +199,11 @@ class AdvancedRoutingOptimizer:
         Whatever fails, the baseline prediction comes back as it was.
         """
         try:
-            inputs = self._inputs(query, entities, relationships, enhanced_query)
-            return await asyncio.to_thread(self.learner.optimized, inputs, baseline_prediction)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the application goes on with what it has
-            log.warning("routing decision of %s not optimized: %s", self.tenant_id, in_short(error))
+            with raising_as(ArgotuneError, "not optimized"):
+                inputs = self._inputs(query, entities, relationships, enhanced_query)
+                return await asyncio.to_thread(self.learner.optimized, inputs, baseline_prediction)
+        except ArgotuneError as error:
+            log.warning("routing decision of %s: %s; the baseline stands", self.tenant_id, in_short(error))
             return baseline_prediction
 
     # Status, files
