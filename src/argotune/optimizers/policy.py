@@ -15,7 +15,7 @@ import dspy
 import numpy as np
 
 from argotune.optimizers.policy_learning import LearnedArrays, Lesson, LoggedRows, learned_arrays
-from argotune.optimizers.policy_loss import Rows
+from argotune.optimizers.policy_loss import Rows, as_served
 from argotune.optimizers.policy_material import PolicyMaterial, PolicyTask, material_of
 from argotune.optimizers.policy_trials import hits_of, served_value
 from argotune.optimizers.task import TrainingTask
@@ -91,17 +91,16 @@ class _Trial:
         if len(dev):
             found.append(float(_chances_of(arrays, dev).mean()))
         if len(later):
-            share = self._settings.exploration_rate
-            chances = (1 - share) * _chances_of(arrays, later.rows) + share / len(arrays["bias"])
+            chances = _chances_of(arrays, later.rows, self._settings.exploration_rate)
             weights = np.minimum(chances / later.propensities, self._settings.weight_cap) * later.rows.counts
             found.append(self_normalised(later.worths.astype(np.float64), weights.astype(np.float64)) or 0.0)
         return sum(found) / len(found)
 
 
-def _chances_of(arrays: dict[str, Floats], rows: Rows) -> Numbers:
-    """Of what each row was answered with."""
-    logits = answered(arrays, rows.rows).astype(np.float64)
-    found: Numbers = probabilities(logits)[np.arange(len(rows)), rows.answers]
+def _chances_of(arrays: dict[str, Floats], rows: Rows, by_lot: float = 0.0) -> Numbers:
+    """Of what each row was answered with, where a share of the decisions is by lot."""
+    chances = as_served(probabilities(answered(arrays, rows.rows).astype(np.float64)), by_lot)
+    found: Numbers = chances[np.arange(len(rows)), rows.answers]
     return found
 
 

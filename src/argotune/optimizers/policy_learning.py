@@ -54,12 +54,11 @@ class Lesson:
 
 @dataclass(frozen=True)
 class LearnedArrays:
-    """The best arrays, after how many epochs they were found, how many there were, and the last rate."""
+    """The best arrays, after how many epochs they were found, and how many there were."""
 
     arrays: dict[str, Floats]
     best_epoch: int
     epochs: int
-    rate: float
 
 
 def learned_arrays(lesson: Lesson, settings: PolicySettings, seed: int) -> LearnedArrays:
@@ -94,7 +93,7 @@ class _Learning:
                 break
             elif epoch > warm and (epoch - best_epoch) % max(patience // 2, 1) == 0:
                 self._steps.rate *= SLOWER
-        return LearnedArrays(best, best_epoch, epoch, self._steps.rate)
+        return LearnedArrays(best, best_epoch, epoch)
 
     def _epoch(self, progress: float) -> None:
         """As many draws as there are rows; `progress` in 0..1 is how much of the learning is over."""

@@ -100,7 +100,7 @@ class PolicyLoss:
 
     def _of_logged(self, arrays: Arrays, batch: Batch, logged: Rows, hidden: Any, logs: Any) -> Any:
         xp, plain, places = self._xp, self._plain, np.arange(len(logged))
-        chances = self._explored(xp.exp(logs))
+        chances = as_served(xp.exp(logs), self._settings.exploration_rate)
         chosen = chances[places, logged.answers]
         weights = np.minimum(plain(chosen) / batch.propensities, self._settings.weight_cap)
         baseline = xp.reshape(plain(hidden) @ arrays["baseline"], (-1,))
@@ -118,10 +118,10 @@ class PolicyLoss:
         gain = xp.sum(chances * plain(predicted), axis=1) + missed * xp.log(chosen)
         return fitting - xp.sum(logged.counts * gain) / logged.counts.sum()
 
-    def _explored(self, chances: Any) -> Any:
-        """The policy as it would serve: a share of its decisions by lot."""
-        share = self._settings.exploration_rate
-        return (1 - share) * chances + share / chances.shape[1]
+
+def as_served(chances: Any, share: float) -> Any:
+    """The chances of all answers where a share of the decisions is by lot."""
+    return (1 - share) * chances + share / chances.shape[1]
 
 
 def _cross_entropy(xp: Any, logs: Any, right: Codes, counts: Floats | None) -> Any:

@@ -9,7 +9,7 @@ import dspy
 import numpy as np
 
 from argotune.data.episodes import Step, split_by_time, steps_of
-from argotune.data.experience_buffer import Buffer, BufferLimits, filled
+from argotune.data.experience_buffer import BufferLimits, filled
 from argotune.data.experiences import Experience
 from argotune.errors import NothingToLearn
 from argotune.optimizers.policy_learning import LoggedRows
@@ -52,7 +52,6 @@ class PolicyMaterial:
     later: LoggedRows
     labelled: Rows
     dev: Rows
-    buffer: Buffer
     left_out: Mapping[str, int]
     lack: str
 
@@ -65,16 +64,14 @@ def material_of(task: PolicyTask) -> PolicyMaterial:
     steps = [step for step in found.steps if step.experience.propensity is not None]
     lack = _lack(found.steps, steps)
     limits = BufferLimits(settings.experience_buffer_size, settings.max_answer_share, settings.max_repeats)
-    buffer = Buffer(()) if lack else filled(steps, limits)
-    before, after = split_by_time(buffer.steps, settings.validation_split)
+    kept = () if lack else filled(steps, limits).steps
+    before, after = split_by_time(kept, settings.validation_split)
     reader = QuestionReader(task.sentences, known_values(_questions(task, before)))
     maker = RowMaker(task.program, reader, answers, heads_of(before))
     counts = settings.label_weight > 0
     labelled = maker.of_examples(task.examples if counts else [], task.weights)
     dev = maker.of_examples(task.dev, [1.0] * len(task.dev))
-    material = PolicyMaterial(
-        maker, maker.of_steps(before), maker.of_steps(after), labelled, dev, buffer, found.left_out, lack
-    )
+    material = PolicyMaterial(maker, maker.of_steps(before), maker.of_steps(after), labelled, dev, found.left_out, lack)
     _refuse_nothing(task.program, material)
     return material
 

@@ -13,7 +13,7 @@ import numpy as np
 from argotune.data.episodes import Step
 from argotune.errors import ConfigInvalid
 from argotune.optimizers.policy_learning import LoggedRows
-from argotune.optimizers.policy_loss import UNKNOWN, Codes, Rows
+from argotune.optimizers.policy_loss import UNKNOWN, Rows
 from argotune.programs.policy import PolicyAnswers
 from argotune.programs.prediction import kept_text
 from argotune.programs.program import Program
@@ -96,13 +96,3 @@ class RowMaker:
 
     def _head(self, modality: str | None) -> int:
         return self.heads.index(modality) if modality in self.heads else UNKNOWN
-
-
-def both(first: Rows, second: Rows) -> Rows:
-    """Rows of two kinds together."""
-    return Rows(*(np.concatenate([getattr(part, name) for part in (first, second)]) for name in Rows.__annotations__))
-
-
-def distinct(*parts: Codes) -> int:
-    """How many different codes there are."""
-    return len(np.unique(np.concatenate(parts)))

@@ -16,14 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from argotune.errors import ConfigInvalid
 from argotune.stats.betting import Bets, lowest_mean
+from argotune.stats.calibration import Numbers
 from argotune.stats.interval import Interval
 from argotune.stats.wording import counted, percent
-
-Numbers = NDArray[np.float64]
 
 MIN_EFFECTIVE = 30.0
 """Of a smaller effective sample a single decision moves the estimate by more than 3 points."""

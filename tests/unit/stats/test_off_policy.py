@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
+from argotune.stats.calibration import Numbers
 from argotune.stats.interval import Interval
 from argotune.stats.off_policy import (
     MIN_EFFECTIVE,
     Logged,
     NoSupport,
-    Numbers,
     OffPolicyValue,
     RewardModel,
     checked,
