@@ -20,7 +20,7 @@ from argotune.data.splitting import Split
 from argotune.decisions.ledger import ledger_of
 from argotune.decisions.values import Strategy
 from argotune.errors import Unavailable
-from argotune.pipeline import run_steps
+from argotune.pipeline import run_steps, training
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
@@ -143,7 +143,7 @@ def mislabelled(*args):
 
 def test_examples_that_harm_on_dev_are_not_used(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(run_steps, "decide", planned)
-    monkeypatch.setattr(run_steps, "synthesize", mislabelled)
+    monkeypatch.setattr(training, "synthesize", mislabelled)
     run = run_once(world)
     assert not run.synthetic.is_used
     assert run.synthetic.trial.gain <= 0
