@@ -252,7 +252,7 @@ def test_a_run_that_died_in_training_uses_the_examples_it_had_made(world: World,
         raise Unavailable("the LM went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_steps, "train", dies)
+        patch.setattr(training, "train", dies)
         with pytest.raises(Unavailable):
             run_once(world)
     written = world.lms.written
