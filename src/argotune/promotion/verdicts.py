@@ -158,7 +158,7 @@ class WithoutLM:
 
 def _number(amount: float) -> str:
     """Three digits, without an exponent where it is large."""
-    return f"{amount:.0f}" if amount >= 100 else f"{amount:.3g}"
+    return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
 
 
 @dataclass(frozen=True)

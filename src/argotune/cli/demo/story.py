@@ -141,7 +141,7 @@ def _show_without_lm(runs: Sequence[Run]) -> None:
         found = run.comparison.without_lm if run.comparison and run.outcome == "promoted" else None
         if found:
             say()
-            say(f"{run.tenant_id} {run.program} is served without an LM: {found.sentence}")
+            say(f"{run.tenant_id} {run.program} without an LM: {found.sentence}")
 
 
 def row(tenant_id: str, run: Run) -> list[str]:
