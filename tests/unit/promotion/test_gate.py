@@ -252,7 +252,7 @@ WORSE = [WIN] * 6 + [LOSS] * 30
             replace(compared(BETTER, equal=64), cost=taking(210, 2520, limit=10.0, unit="tokens")),
             terms(),
             Objection.TOO_COSTLY,
-            "answers cost 12 times as much (limit 10): 2520 tokens in place of 210 tokens over 60 pairs, p = 0.0067",
+            "answers cost 12 times as much (limit 10): 2,520 tokens in place of 210 tokens over 60 pairs, p = 0.0067",
             id="a gain that costs too much",
         ),
         pytest.param(
