@@ -71,7 +71,8 @@ def test_optimizer_runs_on_the_embedded_lm(name: str, embedded: tuple[LMs, Meter
     before = meter.spent.calls
     tiny = task(lms, train=examples(THINGS[:1]), dev=examples(THINGS[4:5])[::2], max_iterations=1)
     tuned = OPTIMIZERS[name].compile(tiny)
-    assert (meter.spent.calls > before) is (name not in ASK_NOBODY)
+    too_few_to_race = name == "portfolio"  # which then takes the first that compiles
+    assert (meter.spent.calls > before) is (name not in ASK_NOBODY and not too_few_to_race)
     results = score(tuned, ROUTING, examples(THINGS[6:7])[:2], lms, silent)
     assert all(result.is_parsed and result.answers["agent"] in AGENTS for result in results)
 

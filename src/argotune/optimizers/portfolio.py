@@ -19,7 +19,7 @@ from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailab
 from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked
 from argotune.optimizers.task import Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
-from argotune.tenants.optimizer_settings import NearestSettings, OptimizerSettings
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Portfolio:
                 yield _Entry(entrant.method, entrant.method, settings)
                 continue
             for k in sorted({settings.nearest.k, *settings.portfolio.nearest_k}):
-                own = settings.model_copy(update={"nearest": NearestSettings(k=k)})
+                own = settings.model_copy(update={"nearest": settings.nearest.model_copy(update={"k": k})})
                 yield _Entry(f"nearest {k}", "nearest", own)
 
     def _late(self) -> list[Entrant]:

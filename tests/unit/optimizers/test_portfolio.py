@@ -252,16 +252,18 @@ def test_the_same_seed_gives_the_same_race():
 
 
 def test_nearest_is_tried_with_several_numbers_of_neighbours():
-    seen: list[int] = []
+    seen: list[tuple[int, str | None]] = []
 
     def make(given: TrainingTask) -> dspy.Module:
-        seen.append(given.settings.nearest.k)
+        seen.append((given.settings.nearest.k, given.settings.nearest.embedder))
         return Answers(given.settings.nearest.k, 1, given.meter)
 
-    own = OptimizerSettings.model_validate({"nearest": {"k": 3}, "portfolio": {"nearest_k": [2, 6]}})
+    own = OptimizerSettings.model_validate(
+        {"nearest": {"k": 3, "embedder": "tfidf"}, "portfolio": {"nearest_k": [2, 6]}}
+    )
     module, race = run(method("nearest", make, chooses=False), settings=own)
     assert ([t.candidate for t in race.tried], race.winner) == (["nearest 2", "nearest 3", "nearest 6"], "nearest 6")
-    assert (seen, module.known) == ([2, 3, 6, 6], 6), "it is compiled anew with the number that won"
+    assert (seen, module.known) == ([(k, "tfidf") for k in (2, 3, 6, 6)], 6), "the one that won is compiled anew"
 
 
 def test_without_a_plan_all_that_fit_are_tried():
