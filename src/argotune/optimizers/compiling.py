@@ -21,6 +21,7 @@ from argotune.optimizers.quiet import quiet
 from argotune.optimizers.task import Stopped, TrainingTask, bare_student
 from argotune.programs.failures import NO_ANSWER, raising_as, stopping_error
 from argotune.programs.state import dump, load
+from argotune.programs.states import State
 from argotune.programs.untraced import untraced
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class _StopAtOwnErrors(BaseCallback):
 class _Candidate:
     size: int
     score: float
-    state: dict[str, Any]
+    state: State
 
 
 class _Watch(BaseCallback):
@@ -59,7 +60,7 @@ class _Watch(BaseCallback):
     the most examples, as a search may take a part of them for all."""
 
     def __init__(self) -> None:
-        self._running: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._running: dict[str, tuple[int, State]] = {}
         self.measured: list[_Candidate] = []
 
     def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
@@ -72,7 +73,7 @@ class _Watch(BaseCallback):
         if begun is not None and outputs is not None and exception is None:
             self.measured.append(_Candidate(begun[0], float(outputs.score), begun[1]))
 
-    def best_beside(self, student: dict[str, Any]) -> dict[str, Any] | None:
+    def best_beside(self, student: State) -> State | None:
         """The best of at least two candidates that were measured alike, None when that is the student itself."""
         most = max((candidate.size for candidate in self.measured), default=0)
         whole = [candidate for candidate in self.measured if candidate.size == most]
@@ -133,7 +134,7 @@ def _surroundings(name: str, task: TrainingTask, watch: _Watch) -> ExitStack:
     return stack
 
 
-def _so_far(name: str, error: ArgotuneError, best: dict[str, Any] | None) -> dict[str, Any]:
+def _so_far(name: str, error: ArgotuneError, best: State | None) -> State:
     if best is None or not isinstance(error, BudgetSpent | Unanswered):
         raise error
     log.warning("optimizer %s stopped early, the best candidate so far is kept: %s", name, error)

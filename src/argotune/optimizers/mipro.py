@@ -32,8 +32,8 @@ class _Mipro(MIPROv2):
         self,
         trial_num: int,
         adjusted_num_trials: int,
-        param_score_dict: dict[str, Any],
-        fully_evaled_param_combos: dict[str, Any],
+        param_score_dict: dict[str, object],
+        fully_evaled_param_combos: dict[str, object],
         *of_search: Any,
     ) -> Any:
         if param_score_dict.keys() <= fully_evaled_param_combos.keys():

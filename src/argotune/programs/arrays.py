@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from argotune.programs.states import ArrayState
+
 Floats = NDArray[np.float32]
 
 
-def array_state(array: ArrayLike) -> dict[str, Any]:
+def array_state(array: ArrayLike) -> ArrayState:
     """The array as JSON values."""
     found = np.asarray(array, "<f4")
     return {"shape": list(found.shape), "float32": b64encode(found.tobytes()).decode("ascii")}
@@ -23,7 +24,7 @@ def is_array(state: object) -> bool:
     return isinstance(state, Mapping) and state.keys() == {"shape", "float32"}
 
 
-def read_array(state: Mapping[str, Any]) -> Floats:
+def read_array(state: ArrayState) -> Floats:
     """The array that `array_state` has told, read-only. Raises ValueError where the text is none, its length does not
     fit the shape, or a number is not finite."""
     found = np.frombuffer(b64decode(state["float32"], validate=True), "<f4").reshape(state["shape"])

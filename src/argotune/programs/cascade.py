@@ -15,6 +15,7 @@ import numpy as np
 
 from argotune.errors import Unavailable
 from argotune.programs.arrays import Floats, array_state, read_array
+from argotune.programs.states import FamiliarState
 from argotune.programs.student import Student
 
 BY_LM = "lm"
@@ -86,12 +87,12 @@ class Cascade(dspy.Module):
         return twin
 
 
-def familiar_state(familiar: Familiar) -> dict[str, Any]:
+def familiar_state(familiar: Familiar) -> FamiliarState:
     """As JSON values."""
     return {"landmarks": array_state(familiar.landmarks), "least": familiar.least}
 
 
-def read_familiar(state: Mapping[str, Any]) -> Familiar:
+def read_familiar(state: FamiliarState) -> Familiar:
     """Of a state. Raises KeyError, TypeError or ValueError for what is none."""
     found = Familiar(read_array(state["landmarks"]), float(state["least"]))
     if found.landmarks.ndim != 2 or not np.isfinite(found.least):

@@ -6,7 +6,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import dspy
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from argotune.programs.arrays import Floats, array_state, read_array
 from argotune.programs.embedder import Embedders
 from argotune.programs.policy_network import answered
+from argotune.programs.states import PolicyState
 from argotune.programs.student import BY_STUDENT, QuestionReader
 from argotune.stats.calibration import Numbers, probabilities
 
@@ -64,7 +64,7 @@ class Policy(dspy.Module):
         return copy.copy(self)
 
 
-def policy_state(policy: Policy) -> dict[str, Any]:
+def policy_state(policy: Policy) -> PolicyState:
     """The state of a policy as JSON values."""
     return {
         "kind": "policy",
@@ -77,7 +77,7 @@ def policy_state(policy: Policy) -> dict[str, Any]:
     }
 
 
-def read_policy(state: Mapping[str, Any], embedders: Embedders) -> Policy:
+def read_policy(state: PolicyState, embedders: Embedders) -> Policy:
     """The policy of a state. Raises as `QuestionReader.read`."""
     reader = QuestionReader.read(state, embedders)
     answers = PolicyAnswers(tuple(state["names"]), tuple(tuple(choice) for choice in state["choices"]))
@@ -87,7 +87,7 @@ def read_policy(state: Mapping[str, Any], embedders: Embedders) -> Policy:
     return Policy(reader, answers, arrays, float(state["temperature"]), tuple(map(str, state["notes"])))
 
 
-def policy_text(state: Mapping[str, Any]) -> str:
+def policy_text(state: PolicyState) -> str:
     """What people compare between versions of a policy."""
     choices = "; ".join(" + ".join(choice) for choice in state["choices"])
     lines = [

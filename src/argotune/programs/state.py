@@ -9,38 +9,37 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Set
-from typing import Any
+from typing import Any, cast
 
 import dspy
 from dspy.adapters.decision_state import DecisionState
 from dspy.adapters.types.decision import decision_type
 from dspy.predict.predict import serialize_object
+from pydantic import JsonValue
 
 from argotune.data.field_types import as_plain
 from argotune.errors import Corrupt, ProgramChanged
 from argotune.programs.cascade import Cascade, Trust, familiar_state, read_familiar
-from argotune.programs.embedder import Embedder, Embedders, refuse_changed
+from argotune.programs.embedder import Embedders, refuse_changed
 from argotune.programs.enhanced import Enhanced, fillable
 from argotune.programs.enhancement import Enhancement
 from argotune.programs.policy import Policy, policy_state, policy_text, read_policy
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
+from argotune.programs.states import ExampleState, Fields, PlainState, PredictorState, RetrievedState, State
 from argotune.programs.student import Student, read_student, student_state, student_text
 
+Stored = Mapping[str, object]
+"""A state as a store gave it: nobody knows its kind yet."""
 
-def dump(module: dspy.Module) -> dict[str, Any]:
+
+def dump(module: dspy.Module) -> State:
     """The state of a module as JSON values; equal prompts give equal states."""
     if isinstance(module, RetrievedDemos):
-        return {
-            "kind": "retrieved",
-            "program": dump(module.program),
-            "k": module.k,
-            **_embedder_state(module.embedder),
-            "examples": [_example_state(example) for example in module.examples],
-        }
+        return _retrieved_state(module)
     if isinstance(module, Enhanced):
-        return {"kind": "enhanced", "enhancer": dump(module.enhancer), "program": dump(module.program)}
+        return {"kind": "enhanced", "enhancer": _plain_state(module.enhancer), "program": dump(module.program)}
     if isinstance(module, Student):
         return student_state(module)
     if isinstance(module, Policy):
@@ -51,38 +50,48 @@ def dump(module: dspy.Module) -> dict[str, Any]:
             "student": student_state(module.student),
             "program": dump(module.program),
             "familiar": familiar_state(module.familiar),
-            **vars(module.trust),
+            "threshold": module.trust.threshold,
+            "why": module.trust.why,
         }
+    return _plain_state(module)
+
+
+def _plain_state(module: dspy.Module) -> PlainState:
     predictors = {name: _predictor_state(predictor) for name, predictor in module.named_predictors()}
     return {"kind": "plain", "predictors": predictors}
 
 
-def masked_state(state: Mapping[str, Any], program: Program, text: Callable[[str], str]) -> dict[str, Any]:
+def _known(stored: Stored) -> State:
+    """What a store gave, by its kind. Whoever reads it meets KeyError, TypeError or ValueError where it is not."""
+    return cast(State, stored)
+
+
+def masked_state(stored: Stored, program: Program, text: Callable[[str], str]) -> State:
     """A state with `text` of each text in it that an LM may have written: of demonstrations, but for labels of closed
     sets, and of instructions that are not the program's own. A demonstration in which a number is changed is left out,
     as it is none any more."""
+    state = _known(stored)
     if state["kind"] == "retrieved":
         closed = {name for name, labels in program.fields.answers.items() if labels is not None}
-        shown = [{part: _masked(example[part], closed, text) for part in example} for example in state["examples"]]
-        examples = [example for example in shown if None not in example.values()]
+        examples = [kept for example in state["examples"] if (kept := _masked_example(example, closed, text))]
         return {**state, "program": masked_state(state["program"], program, text), "examples": examples}
     if state["kind"] == "enhanced":
         enhancer = _masked_plain(state["enhancer"], Enhancement(), text)
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
-    if "program" in state:
+    if state["kind"] == "cascade":
         return {**state, "program": masked_state(state["program"], program, text)}
-    if "predictors" not in state:  # numbers, labels that the tenant wrote, and short values of inputs as they were kept
-        return dict(state)
-    return _masked_plain(state, program.build(), text)
+    if state["kind"] == "plain":
+        return _masked_plain(state, program.build(), text)
+    return state  # numbers, labels that the tenant wrote, and short values of inputs as they were kept
 
 
-def _masked_plain(state: Mapping[str, Any], as_written: dspy.Module, text: Callable[[str], str]) -> dict[str, Any]:
+def _masked_plain(state: PlainState, as_written: dspy.Module, text: Callable[[str], str]) -> PlainState:
     written = dict(as_written.named_predictors())
     predictors = {name: _masked_predictor(one, written[name], text) for name, one in state["predictors"].items()}
     return {**state, "predictors": predictors}
 
 
-def _masked_predictor(state: Mapping[str, Any], written: dspy.Predict, text: Callable[[str], str]) -> dict[str, Any]:
+def _masked_predictor(state: PredictorState, written: dspy.Predict, text: Callable[[str], str]) -> PredictorState:
     signature, instructions = asked_signature(written), state["instructions"]
     closed = {name for name, field in signature.output_fields.items() if decision_type(field) is not None}
     demos = [shown for demo in state["demos"] if (shown := _masked(demo, closed, text)) is not None]
@@ -90,7 +99,12 @@ def _masked_predictor(state: Mapping[str, Any], written: dspy.Predict, text: Cal
     return {**state, "instructions": kept, "demos": demos}
 
 
-def _masked(shown: Mapping[str, Any], closed: Set[str], text: Callable[[str], str]) -> dict[str, Any] | None:
+def _masked_example(example: ExampleState, closed: Set[str], text: Callable[[str], str]) -> ExampleState | None:
+    inputs, answers = _masked(example["inputs"], closed, text), _masked(example["answers"], closed, text)
+    return None if inputs is None or answers is None else {"inputs": inputs, "answers": answers}
+
+
+def _masked(shown: Fields, closed: Set[str], text: Callable[[str], str]) -> Fields | None:
     try:
         return {name: value if name in closed else _leaves(value, text) for name, value in shown.items()}
     except _NumberMasked:
@@ -101,7 +115,7 @@ class _NumberMasked(Exception):
     """A number that was masked is none."""
 
 
-def _leaves(value: Any, text: Callable[[str], str]) -> Any:
+def _leaves(value: JsonValue, text: Callable[[str], str]) -> JsonValue:
     if isinstance(value, dict):
         return {name: _leaves(each, text) for name, each in value.items()}
     if isinstance(value, list):
@@ -111,8 +125,8 @@ def _leaves(value: Any, text: Callable[[str], str]) -> Any:
     return text(value) if isinstance(value, str) else value
 
 
-def load(program: Program, state: Mapping[str, Any], signature_hash: str, embedders: Embedders) -> dspy.Module:
-    """The module that `state` was dumped from, without an LM.
+def load(program: Program, stored: Stored, signature_hash: str, embedders: Embedders) -> dspy.Module:
+    """The module that `stored` was dumped from, without an LM.
 
     Raises ProgramChanged when the state was made for other fields or labels than the program has now or with other
     weights of its embedder, ConfigInvalid when that one cannot be opened, and Corrupt when it is not a state.
@@ -123,12 +137,12 @@ def load(program: Program, state: Mapping[str, Any], signature_hash: str, embedd
             "now. Train it again, or restore what was changed"
         )
     try:
-        return _load(program, state, embedders)
+        return _load(program, _known(stored), embedders)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Corrupt(f"{program.name}: the stored state cannot be read: {error}") from error
 
 
-def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> dspy.Module:
+def _load(program: Program, state: State, embedders: Embedders) -> dspy.Module:
     if state["kind"] == "retrieved":
         found = embedders.neighbours(state["embedder"])
         refuse_changed(found.name, state.get("embedder_digest", ""), found.digest)
@@ -136,7 +150,7 @@ def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> d
         return RetrievedDemos(_load(program, state["program"], embedders), examples, int(state["k"]), found)
     if state["kind"] == "enhanced":
         inner = _load(program, state["program"], embedders)
-        return Enhanced(restored(Enhancement(), state["enhancer"], "enhancement"), inner, fillable(program))
+        return Enhanced(_restored(Enhancement(), state["enhancer"], "enhancement"), inner, fillable(program))
     if state["kind"] == "student":
         return read_student(state, embedders)
     if state["kind"] == "policy":
@@ -145,12 +159,17 @@ def _load(program: Program, state: Mapping[str, Any], embedders: Embedders) -> d
         student, familiar = read_student(state["student"], embedders), read_familiar(state["familiar"])
         trust = Trust(float(state["threshold"]), str(state["why"]))
         return Cascade(student, _load(program, state["program"], embedders), familiar, trust)
-    return restored(program.build(), state, program.name)
+    return _restored(program.build(), state, program.name)
 
 
-def restored(module: dspy.Module, state: Mapping[str, Any], name: str) -> dspy.Module:
-    """A fresh module of this name as a plain state has tuned it. Raises ProgramChanged for the state of a module with
-    other predictors."""
+def restored(module: dspy.Module, stored: Stored, name: str) -> dspy.Module | None:
+    """A fresh module of this name as a plain state has tuned it, None for a state of another kind. Raises
+    ProgramChanged for the state of a module with other predictors."""
+    state = _known(stored)
+    return _restored(module, state, name) if state["kind"] == "plain" else None
+
+
+def _restored(module: dspy.Module, state: PlainState, name: str) -> dspy.Module:
     predictors = dict(module.named_predictors())
     if predictors.keys() != state["predictors"].keys():
         raise ProgramChanged(f"{name}: the stored version is of a module with other predictors")
@@ -159,11 +178,20 @@ def restored(module: dspy.Module, state: Mapping[str, Any], name: str) -> dspy.M
     return module
 
 
-def _embedder_state(embedder: Embedder) -> dict[str, str]:
-    return {"embedder": embedder.name} | ({"embedder_digest": embedder.digest} if embedder.digest else {})
+def _retrieved_state(module: RetrievedDemos) -> RetrievedState:
+    state: RetrievedState = {
+        "kind": "retrieved",
+        "program": dump(module.program),
+        "k": module.k,
+        "embedder": module.embedder.name,
+        "examples": [_example_state(example) for example in module.examples],
+    }
+    if module.embedder.digest:
+        state["embedder_digest"] = module.embedder.digest
+    return state
 
 
-def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
+def _predictor_state(predictor: dspy.Predict) -> PredictorState:
     return {
         "instructions": asked_signature(predictor).instructions,
         "demos": [_as_stored(dict(demo)) for demo in predictor.demos],
@@ -171,7 +199,7 @@ def _predictor_state(predictor: dspy.Predict) -> dict[str, Any]:
     }
 
 
-def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
+def _restore(predictor: dspy.Predict, state: PredictorState) -> None:
     signature = asked_signature(predictor).with_instructions("-")
     signature.instructions = state["instructions"]  # with_instructions would replace "" by a default
     decision = copy.deepcopy(dict(state["decision"]))
@@ -181,26 +209,27 @@ def _restore(predictor: dspy.Predict, state: Mapping[str, Any]) -> None:
     predictor.demos = [dspy_example(demo, signature.input_fields) for demo in state["demos"]]
 
 
-def _example_state(example: dspy.Example) -> dict[str, Any]:
+def _example_state(example: dspy.Example) -> ExampleState:
     return {"inputs": _as_stored(example.inputs().toDict()), "answers": _as_stored(example.labels().toDict())}
 
 
-def _read_example(state: Mapping[str, Any]) -> dspy.Example:
+def _read_example(state: ExampleState) -> dspy.Example:
     return dspy_example({**state["inputs"], **state["answers"]}, state["inputs"])
 
 
-def _as_stored(value: Any) -> Any:
+def _as_stored(value: object) -> Any:
     """JSON values only, tuples as lists: what a store would give back, and what DSPy shows as it shows the value."""
     return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=as_plain))
 
 
-def learns_numbers(state: Mapping[str, Any]) -> bool:
+def learns_numbers(stored: Stored) -> bool:
     """Whether examples went into numbers, of which nobody can tell what they hold of one."""
-    return state["kind"] in ("student", "cascade", "policy")
+    return stored["kind"] in ("student", "cascade", "policy")
 
 
-def prompts(state: Mapping[str, Any]) -> dict[str, str]:
+def prompts(stored: Stored) -> dict[str, str]:
     """What people compare between versions: per predictor its instructions and demonstrations, as text."""
+    state = _known(stored)
     if state["kind"] == "retrieved":
         lines = [_fields_in_line({**example["inputs"], **example["answers"]}) for example in state["examples"]]
         title = f"The {state['k']} nearest of these {len(lines)} examples are shown (by {state['embedder']}):"
@@ -218,7 +247,7 @@ def prompts(state: Mapping[str, Any]) -> dict[str, str]:
     return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
 
 
-def _prompt_text(predictor: Mapping[str, Any]) -> str:
+def _prompt_text(predictor: PredictorState) -> str:
     parts = [predictor["instructions"]]
     for number, demo in enumerate(predictor["demos"], start=1):
         fields = [f"{name}: {value}" for name, value in demo.items() if name != "augmented"]
@@ -228,5 +257,5 @@ def _prompt_text(predictor: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _fields_in_line(fields: Mapping[str, Any]) -> str:
+def _fields_in_line(fields: Mapping[str, JsonValue]) -> str:
     return " | ".join(f"{name}: {value}" for name, value in fields.items() if value != "")

@@ -10,7 +10,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import dspy
 import numpy as np
@@ -19,6 +18,7 @@ from argotune.data.field_types import as_text
 from argotune.programs.arrays import Floats, array_state, read_array
 from argotune.programs.embedder import Embedders, SentenceEmbedder
 from argotune.programs.retrieval import text_of
+from argotune.programs.states import LabelModelState, ReaderState, SchoolingState, StudentState
 from argotune.stats.calibration import probabilities
 from argotune.stats.wording import counted, percent
 
@@ -52,13 +52,13 @@ class QuestionReader:
         return rows
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> ReaderState:
         """As JSON values."""
         known = {name: list(values) for name, values in self.known.items()}
         return {"embedder": self.sentences.name, "embedder_digest": self.sentences.digest, "known": known}
 
     @classmethod
-    def read(cls, state: Mapping[str, Any], embedders: Embedders) -> QuestionReader:
+    def read(cls, state: ReaderState, embedders: Embedders) -> QuestionReader:
         """The reader of a state. Raises KeyError, TypeError, AttributeError or ValueError for what is none,
         ProgramChanged where another embedder answers to its name by now."""
         sentences = embedders.saved(state["embedder"], state["embedder_digest"])
@@ -91,7 +91,7 @@ class LabelModel:
         return self.labels[best], float(shares[best])
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> LabelModelState:
         """As JSON values."""
         return {
             "labels": list(self.labels),
@@ -103,7 +103,7 @@ class LabelModel:
         }
 
     @classmethod
-    def read(cls, state: Mapping[str, Any]) -> LabelModel:
+    def read(cls, state: LabelModelState) -> LabelModel:
         """The model of a state. Raises KeyError, TypeError or ValueError for what is none."""
         found = cls(
             labels=tuple(state["labels"]),
@@ -143,12 +143,19 @@ class Schooling:
         return "; ".join([told, *self.notes])
 
     @property
-    def state(self) -> dict[str, Any]:
+    def state(self) -> SchoolingState:
         """As JSON values."""
-        return {**vars(self), "notes": list(self.notes)}
+        return {
+            "examples": self.examples,
+            "taught": self.taught,
+            "inverse_regularisation": self.inverse_regularisation,
+            "accuracy": self.accuracy,
+            "ece": self.ece,
+            "notes": list(self.notes),
+        }
 
     @classmethod
-    def read(cls, state: Mapping[str, Any]) -> Schooling:
+    def read(cls, state: SchoolingState) -> Schooling:
         """The schooling of a state. Raises KeyError, TypeError or ValueError for what is none."""
         return cls(
             examples=int(state["examples"]),
@@ -186,7 +193,7 @@ class Student(dspy.Module):
         return copy.copy(self)
 
 
-def student_state(student: Student) -> dict[str, Any]:
+def student_state(student: Student) -> StudentState:
     """The state of a student as JSON values."""
     return {
         "kind": "student",
@@ -196,13 +203,13 @@ def student_state(student: Student) -> dict[str, Any]:
     }
 
 
-def read_student(state: Mapping[str, Any], embedders: Embedders) -> Student:
+def read_student(state: StudentState, embedders: Embedders) -> Student:
     """The student of a state. Raises as `QuestionReader.read`."""
     models = {name: LabelModel.read(model) for name, model in state["answers"].items()}
     return Student(QuestionReader.read(state, embedders), models, Schooling.read(state["schooling"]))
 
 
-def student_text(state: Mapping[str, Any]) -> str:
+def student_text(state: StudentState) -> str:
     """What people compare between versions of a student."""
     schooling = Schooling.read(state["schooling"]).sentence
     lines = [f"A linear model on sentence vectors of {state['embedder']}, no LM; {schooling}."]

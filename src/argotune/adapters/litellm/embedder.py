@@ -115,13 +115,18 @@ class RemoteSentences(PaidEmbedder):
         return found
 
     def _asked(self, texts: list[str]) -> Any:
-        client: dict[str, Any] = {"timeout": self._timeout_s, "max_retries": _NoRetries(0)}
-        if self._key is not None:
-            client["api_key"] = self._key
+        from openai import OpenAIError  # slow to import; what litellm raises of any provider is one of these
+
         try:
             with dspy.context(disable_history=True):
-                return get_litellm(feature="argotune").embedding(model=self._model, input=texts, **client)
-        except Exception as error:
+                return get_litellm(feature="argotune").embedding(
+                    model=self._model,
+                    input=texts,
+                    timeout=self._timeout_s,
+                    max_retries=_NoRetries(0),
+                    api_key=self._key,
+                )
+        except OpenAIError as error:
             found = wrap_error(to_lm15_error(error, model=self._model), model=self._model)
             raise found from error
 

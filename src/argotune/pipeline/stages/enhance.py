@@ -181,7 +181,7 @@ class _Work:
         pointer, _ = self.this.registry.champion(NAME)
         try:
             found = self.this.registry.version(pointer.version) if pointer else None
-            return restored(Enhancement(), found.state, NAME) if found and found.state["kind"] == "plain" else None
+            return restored(Enhancement(), found.state, NAME) if found else None
         except (NotFound, ProgramChanged):
             return None
 

@@ -245,6 +245,6 @@ def masked_version(version: Version, program: Program, rules: MaskingRules) -> t
     """A version without what is to be masked of the texts that an LM may have written into it, and what was masked, as
     counts of a run."""
     mask = Mask(rules)
-    state = masked_state(version.state, program, mask.text)
+    state = dict(masked_state(version.state, program, mask.text))
     masked = new_version(version.program, version.signature_hash, state, version.lineage)
     return masked, {f"masked in a version: {kind}": n for kind, n in mask.counts.items()}

@@ -1,0 +1,131 @@
+"""States: what is stored of a tuned module, a type for each kind. JSON values; programs/state.py makes and reads them.
+
+What a store gives is checked when it is read: a name that is missing, or a value that is none of its type, is Corrupt.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypedDict
+
+from pydantic import JsonValue
+
+Fields = dict[str, JsonValue]
+"""Values of a program's fields by their names."""
+
+
+class ArrayState(TypedDict):
+    """An array of 32-bit numbers, in base64."""
+
+    shape: list[int]
+    float32: str
+
+
+class PredictorState(TypedDict):
+    """What tuning changed in one predictor."""
+
+    instructions: str
+    demos: list[Fields]
+    decision: Fields
+
+
+class PlainState(TypedDict):
+    """A program as its optimizer tuned it, by the names of its predictors."""
+
+    kind: Literal["plain"]
+    predictors: dict[str, PredictorState]
+
+
+class ExampleState(TypedDict):
+    """A labelled example that may be shown."""
+
+    inputs: Fields
+    answers: Fields
+
+
+class RetrievedState(TypedDict):
+    """A program that is shown the nearest of some examples. The digest is that of pretrained weights."""
+
+    kind: Literal["retrieved"]
+    program: State
+    k: int
+    embedder: str
+    embedder_digest: NotRequired[str]
+    examples: list[ExampleState]
+
+
+class EnhancedState(TypedDict):
+    """A program whose missing inputs an enhancer fills in first."""
+
+    kind: Literal["enhanced"]
+    enhancer: PlainState
+    program: State
+
+
+class ReaderState(TypedDict):
+    """How a question becomes numbers: by an embedder, and values of inputs that training met."""
+
+    embedder: str
+    embedder_digest: str
+    known: dict[str, list[str]]
+
+
+class LabelModelState(TypedDict):
+    """One answer of a student."""
+
+    labels: list[str]
+    weights: ArrayState
+    bias: ArrayState
+    temperature: float
+    unseen: list[str]
+    floor: float
+
+
+class SchoolingState(TypedDict):
+    """What a student learned from."""
+
+    examples: int
+    taught: int
+    inverse_regularisation: float
+    accuracy: float
+    ece: float
+    notes: list[str]
+
+
+class StudentState(ReaderState):
+    """A student."""
+
+    kind: Literal["student"]
+    answers: dict[str, LabelModelState]
+    schooling: SchoolingState
+
+
+class PolicyState(ReaderState):
+    """A policy: its choices have the names' answers, in their order."""
+
+    kind: Literal["policy"]
+    names: list[str]
+    choices: list[list[str]]
+    arrays: dict[str, ArrayState]
+    temperature: float
+    notes: list[str]
+
+
+class FamiliarState(TypedDict):
+    """Which questions are like those of training."""
+
+    landmarks: ArrayState
+    least: float
+
+
+class CascadeState(TypedDict):
+    """A student before a program that asks an LM."""
+
+    kind: Literal["cascade"]
+    student: StudentState
+    program: State
+    familiar: FamiliarState
+    threshold: float
+    why: str
+
+
+State = PlainState | RetrievedState | EnhancedState | StudentState | PolicyState | CascadeState
