@@ -93,7 +93,7 @@ class Enhancement(dspy.Module):
         return found
 
 
-def shown(demos: Iterable[Mapping[str, Any]]) -> list[Any]:
+def shown(demos: Iterable[Mapping[str, object]]) -> list[Mapping[str, object]]:
     """Those demonstrations that say how a query is enhanced. Optimizers set all that they know of, and the examples of
     the program that is asked afterwards have no more than its query."""
     return [demo for demo in demos if any(demo.get(name) not in (None, "", "[]", []) for name in ANSWERS)]
@@ -111,7 +111,7 @@ def _metric(example: dspy.Example, prediction: dspy.Prediction) -> float:
     return likeness(example, prediction, ANSWERS)
 
 
-def usable_texts(found: Mapping[str, Any]) -> dict[str, str]:
+def usable_texts(found: Mapping[str, object]) -> dict[str, str]:
     """The answers of an enhancement as texts, but for those that say nothing: small LMs repeat the form."""
     texts = {name: as_text(found[name]) for name in ANSWERS if found.get(name) not in (None, "", [])}
     return {name: text for name, text in texts.items() if text.strip() not in ("", f"{{{name}}}")}

@@ -138,6 +138,6 @@ def _synthetic_json(run: Run) -> dict[str, Any] | None:
     return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None
 
 
-def _enhancement_json(run: Run) -> dict[str, Any] | None:
+def _enhancement_json(run: Run) -> dict[str, object] | None:
     found = run.enhancement
     return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None

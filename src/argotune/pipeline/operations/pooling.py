@@ -137,7 +137,7 @@ def _task(ports: Ports, program: Program, examples: Sequence[Example]) -> Traini
     )
 
 
-def _says_something_of(state: Mapping[str, Any], examples: Sequence[Example]) -> bool:
+def _says_something_of(state: Mapping[str, object], examples: Sequence[Example]) -> bool:
     """Whether a text in the state is what one of the examples asks."""
     asked = {text for example in examples for text in example.inputs.values() if text}
     return any(text in asked for text in _texts(state))
