@@ -22,13 +22,11 @@ RECENT_TEXTS = 1_000
 """Vectors that a process keeps of the questions it was asked: 2 MB of 512 numbers each."""
 
 
-class KeptVectors:
-    """For runs. One of these adds at most `most` vectors to the log; a pass forgets those too many at its end."""
+class _Wrapped:
+    """Is called as the embedder inside is, as the vectors are the same."""
 
-    def __init__(self, embedder: SentenceEmbedder, kept: VectorLog, now: Callable[[], datetime], most: int) -> None:
-        self._embedder, self._kept, self._now = embedder, kept, now
-        self._left = most
-        self._is_usable = most > 0
+    def __init__(self, embedder: SentenceEmbedder) -> None:
+        self._embedder = embedder
 
     @property
     def name(self) -> str:
@@ -37,6 +35,16 @@ class KeptVectors:
     @property
     def digest(self) -> str:
         return self._embedder.digest
+
+
+class KeptVectors(_Wrapped):
+    """For runs. One of these adds at most `most` vectors to the log; a pass forgets those too many at its end."""
+
+    def __init__(self, embedder: SentenceEmbedder, kept: VectorLog, now: Callable[[], datetime], most: int) -> None:
+        super().__init__(embedder)
+        self._kept, self._now = kept, now
+        self._left = most
+        self._is_usable = most > 0
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's; those of equal texts are made once."""
@@ -86,20 +94,13 @@ def _vector(known: bytes) -> Vectors:
         raise Corrupt("a record of a vector holds half a number") from error
 
 
-class RecentVectors:
+class RecentVectors(_Wrapped):
     """For serving: remembers the questions that it was asked lately, in this process alone."""
 
     def __init__(self, embedder: SentenceEmbedder, most: int = RECENT_TEXTS) -> None:
-        self._embedder, self._most = embedder, most
+        super().__init__(embedder)
+        self._most = most
         self._known: OrderedDict[str, Vectors] = OrderedDict()
-
-    @property
-    def name(self) -> str:
-        return self._embedder.name
-
-    @property
-    def digest(self) -> str:
-        return self._embedder.digest
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """As the embedder's. Many at once are no question, and are not remembered."""
