@@ -1,12 +1,16 @@
 """Every way to make a router, alone, on CLINC150: accuracy, LM calls, latency, size and start, a row at a time.
 
     python benchmarks/routers.py DATA_FOLDER RESULTS.jsonl [--sets domains,intents] [--examples 50,200,1000]
-        [--methods student,nearest] [--seeds 5] [--test 300] [--max-calls 20000]
+        [--methods student,nearest] [--seeds 5] [--test 1000] [--lm-test 100] [--max-calls 600] [--shared ANSWERS.jsonl]
     python benchmarks/routers.py DATA_FOLDER RESULTS.jsonl --table
 
 A row is one method on one draw of training, dev and test examples; it is appended to RESULTS.jsonl, and what is there
-is not done again, so that a run can be ended at any time and gone on with. All methods of a seed have one draw, LM and
-limit of LM calls. Dev has half as many examples as training, and teaches where a method chooses nothing on it.
+is not done again, so that a run can be ended at any time and gone on with. All methods of a seed have one draw, LM,
+teacher (the same LM) and limit of LM calls. Dev has a fifth as many examples as training, at least one a label, and
+teaches where a method chooses nothing on it. `--test` queries are asked of what answers without an LM or hardly asks
+it, the first `--lm-test` of them of the others. `mipro_light` is mipro with DSPy's own `auto="light"`. `distilled` is a
+student that learns from no label, but from what `nearest` answers to `--unlabelled` requests. With `--shared` an
+answer that several methods ask for is computed once and paid for by each (shared_answers.py).
 `domains`: ten agents; `intents`: 150 labels, and how many out-of-scope queries are answered without an LM. Latency is
 that of single requests, no answer kept; start is that of a fresh process, from the imports to the first answer, and as
 latency without an LM in CPU time, which other work on the machine does not lengthen as much.
@@ -25,7 +29,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, quantiles, stdev
@@ -34,6 +38,7 @@ from typing import Any
 import dspy
 from clinc150 import AGENTS, domain_of
 from scipy.stats import t as student_t
+from shared_answers import SharedAnswers
 
 from argotune import wiring
 from argotune.adapters.memory.store import MemoryStore
@@ -43,19 +48,22 @@ from argotune.lm.kept_answers import KeptAnswers, NothingKept
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
+from argotune.optimizers.task import Optimizer
+from argotune.optimizers.tutor import answers_by
 from argotune.programs.answering import answer
 from argotune.programs.closed_set import ClosedSet, ClosedSetAnswers, share_right, signature_of
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.routing import INPUTS
 from argotune.programs.state import dump, load
-from argotune.settings import read_settings
+from argotune.settings import Settings, read_settings
 from argotune.stats.paired import wilson_interval
 from argotune.tenants.config import BudgetLimits, LMChoice
-from argotune.tenants.optimizer_settings import OptimizerSettings
+from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings
 
-AS_WRITTEN = "none"
-SETS = ("domains", "intents")
-KEY = ("set", "examples", "method", "seed")
+AS_WRITTEN, DISTILLED, LIGHT = "none", "distilled", "mipro_light"
+KEY = ("set", "examples", "method", "max_calls", "seed")
+HARDLY_ASKING = ("student", "policy", "cascade")
+"""Kinds of states that answer most requests without an LM."""
 Query = tuple[str, str]
 """A text and its label."""
 
@@ -81,7 +89,7 @@ def main() -> None:
             row = _row(asked, key)
             with asked.results.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
-            print(json.dumps(row), file=sys.stderr, flush=True)
+            print(json.dumps({**row, "right": ""}), file=sys.stderr, flush=True)
     print("\n".join(_table(_rows(asked.results))))
 
 
@@ -91,12 +99,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("results", type=Path)
     parser.add_argument("--sets", type=_names, default=["domains"])
     parser.add_argument("--examples", type=_names, default=["50", "200", "1000"])
-    parser.add_argument("--methods", type=_names, default=[AS_WRITTEN, *OPTIMIZERS])
+    parser.add_argument("--methods", type=_names, default=[AS_WRITTEN, *OPTIMIZERS, LIGHT])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--test", type=int, default=300, help="test examples, and out-of-scope queries")
-    parser.add_argument("--max-calls", type=int, default=20_000, help="LM calls that a training may take")
+    parser.add_argument("--test", type=int, default=1000, help="test examples, and out-of-scope queries")
+    parser.add_argument("--lm-test", type=int, default=100, help="test examples of programs that ask the LM each time")
+    parser.add_argument("--max-calls", type=int, default=600, help="LM calls that a training may take")
     parser.add_argument("--unlabelled", type=int, default=0, help="requests without a label, for methods that use them")
     parser.add_argument("--iterations", type=int, default=10, help="candidates that a search may try")
+    parser.add_argument("--shared", type=Path, help="a file of answers that methods share")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--start", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -108,7 +118,7 @@ def _names(text: str) -> list[str]:
 
 def _wanted(asked: argparse.Namespace, done: set[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     keys = (
-        (kind, int(n), method, seed)
+        (kind, int(n), method, asked.max_calls, seed)
         for seed in range(asked.seeds)
         for n in asked.examples
         for kind in asked.sets
@@ -130,8 +140,9 @@ def _draw(asked: argparse.Namespace, kind: str, n: int, seed: int) -> Draw:
     label_of = _labels_of(folder, kind)
     pools = {name: _shuffled(data[name], label_of, seed) for name in ("train", "test")}
     k, rest = max(n // len(set(label_of.values())), 1), max(n_test // len(set(label_of.values())), 1)
-    train, dev = _stratified(pools["train"], 0, k), _stratified(pools["train"], k, max(k // 2, 1))
-    left = [text for text, _ in _stratified(pools["train"], k + max(k // 2, 1), asked.unlabelled)]
+    of_dev = max(k // 5, 1)
+    train, dev = _stratified(pools["train"], 0, k), _stratified(pools["train"], k, of_dev)
+    left = [text for text, _ in _stratified(pools["train"], k + of_dev, asked.unlabelled)]
     strangers = [text for text, _ in data.get("oos_test", [])] if kind == "intents" else []
     unlabelled = random.Random(seed).sample(left, min(asked.unlabelled, len(left)))
     return Draw(train, dev, _stratified(pools["test"], 0, rest), strangers[:n_test], unlabelled)
@@ -150,7 +161,9 @@ def _shuffled(rows: Sequence[Sequence[str]], label_of: Mapping[str, str], seed: 
 
 
 def _stratified(pool: Mapping[str, Sequence[str]], skip: int, n: int) -> list[Query]:
-    return [(text, label) for label, texts in pool.items() for text in texts[skip : skip + n]]
+    """So many of each label, the labels in turn."""
+    parts = {label: texts[skip : skip + n] for label, texts in pool.items()}
+    return [(texts[place], label) for place in range(n) for label, texts in parts.items() if place < len(texts)]
 
 
 def _program(folder: Path, kind: str) -> Program:
@@ -174,54 +187,83 @@ def _inputs(text: str) -> dict[str, str]:
 
 
 def _row(asked: argparse.Namespace, key: tuple[Any, ...]) -> dict[str, Any]:
-    kind, n, method, seed = key
+    kind, n, method, max_calls, seed = key
     draw, program = _draw(asked, kind, n, seed), _program(asked.folder, kind)
-    meter, started = Meter(BudgetLimits(max_lm_calls=asked.max_calls, max_lm_tokens=10**12)), time.perf_counter()
-    row = {
-        **dict(zip(KEY, key, strict=True)),
-        "n_train": len(draw.train),
-        "n_test": len(draw.test),
-        "cpus": os.cpu_count(),
-    }
+    meter, started = Meter(BudgetLimits(max_lm_calls=max_calls, max_lm_tokens=10**12)), time.perf_counter()
+    shared = SharedAnswers(asked.shared) if asked.shared else None
+    lms = _lms(meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"), is_teaching=True, shared=shared)
+    row = {**dict(zip(KEY, key, strict=True)), "n_train": len(draw.train), "cpus": os.cpu_count()}
+    task = _task(program, draw, lms, meter, seed, asked.iterations)
     try:
-        state = dump(_compiled(program, method, draw, seed, meter, asked.iterations))
+        state = dump(_compiled(task, method))
     except ArgotuneError as error:
         return {**row, "refused": str(error)}
-    row |= {"train_s": time.perf_counter() - started, "train_calls": meter.spent.calls, "reused": meter.spent.reused}
+    waited = shared.waited_s if shared else 0.0
+    row |= {"train_s": time.perf_counter() - started + waited, "notes": task.notes}
+    row |= {"train_calls": meter.spent.calls, "reused": meter.spent.reused}
     row |= {"bytes": len(json.dumps(state)), "kind": state["kind"], "start_cpu_s": _start_cpu_s(asked, kind, state)}
-    return row | _asked_one_by_one(program, state, draw)
+    n_test = asked.test if state["kind"] in HARDLY_ASKING else asked.lm_test
+    return row | _asked_one_by_one(program, state, replace(draw, test=draw.test[:n_test]))
 
 
-def _compiled(program: Program, method: str, draw: Draw, seed: int, meter: Meter, iterations: int) -> dspy.Module:
-    if method == AS_WRITTEN:
-        return program.build()
-    optimizer = OPTIMIZERS[method]
-    teaching = draw.train if optimizer.chooses else [*draw.train, *draw.dev]
-    unlabelled = draw.unlabelled[: optimizer.unlabelled(OptimizerSettings())]
-    task = TrainingTask(
+def _task(program: Program, draw: Draw, lms: LMs, meter: Meter, seed: int, iterations: int) -> TrainingTask:
+    return TrainingTask(
         program=program,
         student=program.build(),
-        train=[_example(query) for query in teaching],
+        train=[_example(query) for query in draw.train],
         dev=[_example(query) for query in draw.dev],
-        lms=_lms(meter, KeptAnswers(MemoryStore(), "clinc", "benchmark"), is_teaching=optimizer.needs_writer),
+        lms=lms,
         embedders=wiring.open_embedders(read_settings()),
         seed=seed,
         max_iterations=iterations,
-        unlabelled=[dspy_example(_inputs(text), INPUTS) for text in unlabelled],
+        unlabelled=[dspy_example(_inputs(text), INPUTS) for text in draw.unlabelled],
         meter=meter,
     )
-    return optimizer.compile(task)
+
+
+def _compiled(task: TrainingTask, method: str) -> dspy.Module:
+    if method == AS_WRITTEN:
+        return task.program.build()
+    if method == DISTILLED:
+        return _distilled(task)
+    if method == LIGHT:
+        light = OptimizerSettings(mipro=MiproSettings(auto="light"))
+        return OPTIMIZERS["mipro"].compile(replace(task, settings=light))
+    optimizer = OPTIMIZERS[method]
+    unlabelled = task.unlabelled[: optimizer.unlabelled(task.settings)]
+    return optimizer.compile(replace(_taught_by_dev(task, optimizer), unlabelled=unlabelled))
+
+
+def _taught_by_dev(task: TrainingTask, optimizer: Optimizer) -> TrainingTask:
+    return task if optimizer.chooses else replace(task, train=[*task.train, *task.dev])
+
+
+def _distilled(task: TrainingTask) -> dspy.Module:
+    """A student that knows the answers of its teacher, and no label."""
+    teacher = OPTIMIZERS["nearest"].compile(_taught_by_dev(task, OPTIMIZERS["nearest"]))
+    said = answers_by(task, teacher, task.unlabelled)
+    taught = [dspy_example({**each.question.toDict(), **each.answers}, INPUTS) for each in said]
+    return OPTIMIZERS["student"].compile(replace(task, train=taught, dev=[], unlabelled=[]))
 
 
 def _example(query: Query) -> dspy.Example:
     return dspy_example({**_inputs(query[0]), "agent": query[1]}, INPUTS)
 
 
-def _lms(meter: Meter, answers: KeptAnswers | NothingKept, *, is_teaching: bool = False) -> LMs:
+def _lms(
+    meter: Meter,
+    answers: KeptAnswers | NothingKept,
+    *,
+    is_teaching: bool = False,
+    shared: SharedAnswers | None = None,
+) -> LMs:
     settings = read_settings()
-    return wiring.open_lms(settings).open(
-        LMChoice(teacher_model=settings.task_model if is_teaching else None), meter, answers
-    )
+    choice = LMChoice(teacher_model=settings.task_model if is_teaching else None)
+    return (shared.open if shared else _opened)(settings, choice, meter, answers)
+
+
+def _opened(settings: Settings, choice: LMChoice, meter: Meter, answers: KeptAnswers | NothingKept) -> LMs:
+    return wiring.open_lms(settings).open(choice, meter, answers)
 
 
 def _asked_one_by_one(program: Program, state: dict[str, Any], draw: Draw) -> dict[str, Any]:
@@ -239,7 +281,9 @@ def _asked_one_by_one(program: Program, state: dict[str, Any], draw: Draw) -> di
         calls.append(meter.spent.calls - before)
         hits.append(found.answers["agent"] == label)
     return {
+        "n_test": len(hits),
         "hits": sum(hits),
+        "right": "".join("01"[hit] for hit in hits),
         "calls_per_1000": 1000 * fmean(calls),
         "without_lm": fmean(c == 0 for c in calls),
         "hits_without_lm": sum(hit for hit, c in zip(hits, calls, strict=True) if c == 0),
@@ -259,6 +303,10 @@ def _strangers(program: Program, module: dspy.Module, texts: Sequence[str], lms:
     """The share of out-of-scope queries that is answered without an LM."""
     alone = list[bool]()
     for text in texts:
+        by_student = getattr(module, "by_student", None)
+        if by_student is not None:  # a cascade tells who would answer, without asking the LM
+            alone.append(by_student(_inputs(text)) is not None)
+            continue
         before = meter.spent.calls
         answer(module, program, _inputs(text), lms)
         alone.append(meter.spent.calls == before)
@@ -287,25 +335,16 @@ def _started(folder: Path, path: Path) -> float:
 # The table
 
 COLUMNS = (
-    *("set", "examples", "method", "accuracy", "95 % interval", "seeds, answers", "LM calls to train", "train s"),
-    *(
-        "LM calls for 1,000",
-        "without an LM",
-        "p50 ms",
-        "p99 ms",
-        "CPU p50 ms",
-        "CPU p99 ms without an LM",
-        "kB",
-        "start CPU s",
-    ),
-    "out-of-scope without an LM",
+    *("set", "examples", "method", "most LM calls", "accuracy", "95 % interval", "seeds, answers"),
+    *("LM calls to train", "train s", "LM calls for 1,000", "without an LM", "p50 ms", "p99 ms"),
+    *("CPU p50 ms", "CPU p99 ms without an LM", "kB", "start CPU s", "out-of-scope without an LM"),
 )
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     groups: defaultdict[tuple[Any, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
-        groups[row["set"], row["examples"], row["method"]].append(row)
+        groups[tuple(row[name] for name in KEY[:-1])].append(row)
     yield f"| {' | '.join(COLUMNS)} |"
     yield "|---" * len(COLUMNS) + "|"
     for key, found in sorted(groups.items(), key=lambda item: item[0]):

@@ -7,6 +7,7 @@ import json
 import random
 import re
 import sys
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from twin_embedders import twins
 
 from argotune import wiring
 from argotune.adapters.memory.embedder import HashedEmbedder
+from argotune.errors import BudgetSpent
+from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
+from argotune.tenants.config import BudgetLimits
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -130,6 +134,38 @@ def test_routers_are_measured_a_row_at_a_time_and_none_twice(benchmark, monkeypa
     assert capsys.readouterr().out.count("\n| domains | 40 | nearest |") == 1
     main(loaded, monkeypatch, str(tmp_path), str(results), *sizes)
     assert len(results.read_text().splitlines()) == len(rows)
+
+
+def test_a_distilled_student_knows_what_its_teacher_said_alone(benchmark, monkeypatch, tmp_path: Path) -> None:
+    loaded, results = benchmark("routers"), tmp_path / "rows.jsonl"
+    wrong = ScriptedDecisions(lambda inputs, labels, _: labels[labels.index(inputs["query"].split()[0]) - 1])
+    scripted = LMs(wrong, None, dspy.JSONAdapter(), {"task": "scripted"})
+    monkeypatch.setitem(loaded, "_lms", lambda *_, **__: scripted)
+    monkeypatch.setitem(loaded, "_start_cpu_s", lambda *_: 0.5)
+    monkeypatch.setattr(wiring, "open_embedders", lambda _: twins())
+    sizes = ["--examples=40", "--methods=student,distilled", "--seeds=1", "--test=40", "--unlabelled=100"]
+    main(loaded, monkeypatch, str(clinc(tmp_path)), str(results), *sizes)
+    labelled, distilled = [json.loads(line) for line in results.read_text().splitlines()]
+    assert distilled["kind"] == "student"
+    assert labelled["hits"] > 20 > distilled["hits"]
+    assert len(distilled["right"]) == distilled["n_test"] == 40
+
+
+def test_an_answer_that_two_methods_ask_for_is_computed_once_and_paid_for_by_both(benchmark, tmp_path: Path) -> None:
+    loaded, path, computed = benchmark("shared_answers"), tmp_path / "answers.jsonl", list[int]()
+
+    def ask(meter: Meter) -> dict[str, int]:
+        with meter.call(10):
+            computed.append(1)
+        return {"answer": 42}
+
+    meters = [Meter(BudgetLimits(max_lm_calls=1, max_lm_tokens=100)) for _ in range(2)]
+    for meter in meters:
+        shared = loaded["SharedAnswers"](path)
+        assert shared.get({"prompt": "which?"}, meter, partial(ask, meter)) == {"answer": 42}
+    assert (len(computed), [meter.spent.calls for meter in meters]) == (1, [1, 1])
+    with pytest.raises(BudgetSpent):
+        shared.get({"prompt": "which?"}, meters[0], partial(ask, meters[0]))
 
 
 def test_embedders_are_compared_in_three_languages(benchmark, monkeypatch, capsys, tmp_path: Path) -> None:
