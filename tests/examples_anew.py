@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from argotune.data.annotations import Annotation
-from argotune.data.examples import Example, Split
+from argotune.data.examples import Example, Split, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
 from argotune.data.label_rule import Labels
@@ -18,10 +18,12 @@ from argotune.tenants.config import RoutingConfigUnified
 
 @dataclass(frozen=True)
 class Whole:
-    """Examples, and under its reason each experience and each known example that is not one of them."""
+    """Examples, and under its reason each experience and each known example that is not one of them; and by question
+    the spans of which only is known that the answer is wrong."""
 
     examples: tuple[Example, ...]
     counts: Mapping[str, int]
+    refuted: Mapping[str, Sequence[str]]
 
 
 def examples_from(
@@ -48,11 +50,14 @@ def examples_from(
     splitter = Splitter(config.split, ((query_of(example.inputs), example.split) for example in known), placed)
     counts: Counter[str] = Counter()
     examples: list[Example] = []
+    refuted: dict[str, Sequence[str]] = {}
     for question in asked.values():
-        settled = settle(question.answers, place(question, splitter))
+        settled = settle(question.answers, place(question, splitter, fields), fields)
         counts.update(settled.reasons)
+        if settled.refuted:
+            refuted[question_id(fields.program, question.inputs)] = settled.refuted
         if settled.best:
             examples.append(example_of(settled, question.inputs, fields))
     if forgotten := sum(question_key(example.inputs) not in asked for example in known):
         counts[Merged.FORGOTTEN] = forgotten
-    return Whole(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())})
+    return Whole(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())}, refuted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -75,7 +75,8 @@ class ExampleSums:
 class Dataset:
     """The examples of one program, read when they are asked for. `accuracy` is how often past decisions met trusted
     labels outside the test split; `recent_accuracy` the same since the last training, None where too few are labelled.
-    `released` are test examples that were opened, by id, with the split that they belong to since.
+    `released` are test examples that were opened, by id, with the split that they belong to since. `refuted` are no
+    examples: by question the spans of which people have said that the answer is wrong, and nobody what is right.
     """
 
     program: str
@@ -86,6 +87,7 @@ class Dataset:
     recent_accuracy: float | None = None
     released: Mapping[str, Split] = field(default_factory=dict)
     read: Callable[[str], Example | None] | None = None
+    refuted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(

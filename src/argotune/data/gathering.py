@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
-from argotune.data.label_rule import Labelled, Labels
+from argotune.data.label_rule import Labels
 from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import AnnotatedSpans, QuestionLog, QuestionRow, Summary
-from argotune.data.questions import PastAnswer, Question, age, by_question, past_answer, place, settle
+from argotune.data.questions import PastAnswer, Question, age, by_question, is_known, past_answer, place, settle
 from argotune.data.remarks import REMARKS
 from argotune.data.settling import Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
@@ -33,7 +33,7 @@ from argotune.tenants.config import RoutingConfigUnified
 
 logger = logging.getLogger(__name__)
 
-FORM = 1
+FORM = 2
 """Of what is kept; another one is made anew."""
 
 
@@ -138,7 +138,7 @@ def _anew(
     while kept.asked:
         question = kept.asked.pop(next(iter(kept.asked)))
         id = question_id(fields.program, question.inputs)
-        row = QuestionRow(name_of(place(question, splitter)), tuple(question.answers))
+        row = QuestionRow(name_of(place(question, splitter, fields)), tuple(question.answers))
         state.change(id, question.inputs, QuestionRow(), row, stored.pop(id, None))
     state.forgotten = len(stored)
     state.gone |= stored.keys()
@@ -211,8 +211,8 @@ class _Onward:
             self._touch(experience).put[experience.span_id] = self._answered(experience)
         self._forget()
         if not (fresh or changed or self._expired or self._over):
-            counts, judged = counts_of(self._summary.reasons, 0), self._annotated.judged
-            return Gathered(self._summary.sums, self._summary.experiences, counts, 0, judged)
+            counts, known = counts_of(self._summary.reasons, 0), self._annotated
+            return Gathered(self._summary.sums, self._summary.experiences, counts, 0, known.judged, known.refuted)
         state = Settling(self._questions, self._fields, self._summary, self._annotated)
         for id, row, touched in self._in_order():
             self._settle(state, id, row, touched)
@@ -266,10 +266,10 @@ class _Onward:
 
     def _settle(self, state: Settling, id: str, before: QuestionRow, touched: _Touched) -> None:
         answers = touched.after(before)
-        question, was_example = Question(touched.inputs, answers), _is_example(before)
+        question, was_example = Question(touched.inputs, answers), self._is_example(before)
         where = split_of(before.place) if was_example else None
-        if not was_example and _may_place(answers):
-            where = place(question, self._splitter)
+        if not was_example and is_known(answers, self._fields):  # else an index is not worth its loading
+            where = place(question, self._splitter, self._fields)
         stored = self._log.example(self._fields.program, id) if was_example else None
         if was_example and stored is None:
             raise Corrupt(f"the example {id} of {self._fields.program} is gone")
@@ -291,18 +291,12 @@ class _Onward:
         id = question_id(self._fields.program, experience.inputs)
         return self._touched.setdefault(id, _Touched(experience.inputs))
 
+    def _is_example(self, row: QuestionRow) -> bool:
+        """Whether an example came of the question."""
+        return settle(row.answers, split_of(row.place), self._fields).best is not None
+
     def _answered(self, experience: Experience) -> PastAnswer:
         return past_answer(experience, self._given.labels, self._fields, self._config)
-
-
-def _is_example(row: QuestionRow) -> bool:
-    """Whether an example came of the question."""
-    return settle(row.answers, split_of(row.place)).best is not None
-
-
-def _may_place(answers: Sequence[PastAnswer]) -> bool:
-    """Whether an index is worth its loading."""
-    return any(isinstance(answer.label, Labelled) for answer in answers)
 
 
 def _day(at: datetime) -> str:

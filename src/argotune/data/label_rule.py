@@ -21,6 +21,10 @@ SESSION_WEIGHT = 0.5
 """What an outcome counts of which only the session tells: it went well as a whole, and that says less of each answer in
 it; how much less is a guess."""
 
+LEFT_OVER_WEIGHT = 0.8
+"""What an answer counts that nobody named and that is left where people have said of all others that they are wrong: it
+takes all of them to be right, and none of them has said it."""
+
 
 class NoLabel(StrEnum):
     """Why nobody knows the right answer to an experience. The values are what reports show."""
@@ -87,6 +91,24 @@ def _given(
 def _verdict(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> Annotation | None:
     """What people or LLMs say of the answer given."""
     return _as_label(annotations.get((experience.span_id, VERDICT)))
+
+
+def refuted_answer(
+    experience: Experience, annotations: Mapping[tuple[str, str], Annotation], fields: Fields
+) -> Mapping[str, str] | None:
+    """The answer that was given, where the person who is to be believed says that it is wrong: whatever is right, it is
+    not this. What LMs and code say forbids nothing, nor does what is said of a session or of an answer that is not
+    offered any more."""
+    verdict = _verdict(experience, annotations)
+    if verdict is None or verdict.kind != "HUMAN" or verdict.label == CORRECT:
+        return None
+    is_offered = fields.read_all(experience.inputs) and fields.allow(experience.answers)
+    return canonical(experience.answers, fields) if is_offered else None
+
+
+def canonical(answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+    """Each answer as the label that is meant, by which answers are compared."""
+    return shared(*((name, fields.meant(name, answers[name]) or answers[name]) for name in fields.answers))
 
 
 def _as_label(annotation: Annotation | None) -> Annotation | None:
@@ -193,10 +215,8 @@ def _from_outcome(
     earned = reward(experience, weights)
     if not earned:
         return NoLabel.WORTHLESS
-    said = experience.answers
-    expected = shared(*((name, fields.meant(name, said[name]) or said[name]) for name in fields.answers))
     share = SESSION_WEIGHT if _is_of_session_alone(decided, annotations) else 1.0
-    return Labelled(expected, LabelSource.OUTCOME, share * earned, experience.at)
+    return Labelled(canonical(experience.answers, fields), LabelSource.OUTCOME, share * earned, experience.at)
 
 
 def _is_of_session_alone(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> bool:

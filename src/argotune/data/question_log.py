@@ -62,12 +62,14 @@ class Judged(StoredValue):
 
 
 class AnnotatedSpans(StoredValue):
-    """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged."""
+    """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged.
+    `refuted`: by question the spans whose answers people say are wrong, where nobody says what is right."""
 
     sealed_as: ClassVar[str] = "Annotated"
 
     states: dict[str, str] = Field(default_factory=dict)
     judged: dict[str, Judged] = Field(default_factory=dict)
+    refuted: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +290,7 @@ def _answer_json(answer: PastAnswer) -> list[Any]:
         tested,
         answer.modality,
         answer.language,
+        *([dict(answer.refuted)] if answer.refuted else []),
     ]
 
 
@@ -299,7 +302,7 @@ def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
 
 
 def _answered(row: Sequence[Any]) -> PastAnswer:
-    span_id, at, said, label, tested, modality, language = row
+    span_id, at, said, label, tested, modality, language, *refuted = row
     said = shared(*said.items())
     found = _label(label, said)
     return PastAnswer(
@@ -310,6 +313,7 @@ def _answered(row: Sequence[Any]) -> PastAnswer:
         found if tested is None else _label(tested, said),
         modality,
         language,
+        shared(*refuted[0].items()) if refuted else None,
     )
 
 

@@ -12,7 +12,16 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience, query_of, shared
 from argotune.data.fields import Fields
-from argotune.data.label_rule import Labelled, Labels, NoLabel, is_confirmed, label
+from argotune.data.label_rule import (
+    LEFT_OVER_WEIGHT,
+    Labelled,
+    Labels,
+    NoLabel,
+    canonical,
+    is_confirmed,
+    label,
+    refuted_answer,
+)
 from argotune.data.splitting import Bridged, Split, Splitter
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -27,13 +36,16 @@ class Merged(StrEnum):
     CONFLICT = "conflicting labels"
     BRIDGED = "near-duplicate of questions in different splits"
     FORGOTTEN = "known example without experiences"
+    OVERRULED = "a person says that this label is wrong"
+    CONTRADICTED = "people say that it is wrong and that it is right: the right answer counts"
 
 
 @dataclass(frozen=True, slots=True)
 class PastAnswer:
     """What is left of an experience when its label is known: there may be a million.
 
-    `said` is what the version said that decided, `tested` the label on the test split.
+    `said` is what the version said that decided, `tested` the label on the test split. `refuted`: the answer that was
+    given, where people say that it is wrong.
     """
 
     span_id: str
@@ -43,6 +55,7 @@ class PastAnswer:
     tested: Labelled | NoLabel
     modality: str | None = None
     language: str | None = None
+    refuted: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,13 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What came of a question: the answer to believe with its label, in its split; the others under their reasons."""
+    """What came of a question: the answer to believe with its label, in its split; the others under their reasons.
+    `refuted`: the spans whose answers are wrong, where that is all that is known of what is right."""
 
     split: Split | None
     best: tuple[PastAnswer, Labelled] | None
     reasons: Mapping[str, int]
+    refuted: tuple[str, ...] = ()
 
 
 def past_answer(experience: Experience, labels: Labels, fields: Fields, config: RoutingConfigUnified) -> PastAnswer:
@@ -72,7 +87,14 @@ def past_answer(experience: Experience, labels: Labels, fields: Fields, config: 
     if isinstance(found, Labelled) and is_confirmed(experience, labels.believed, fields):
         tested = NoLabel.CONFIRMED
     return PastAnswer(
-        experience.span_id, experience.at, experience.said, found, tested, experience.modality, experience.language
+        experience.span_id,
+        experience.at,
+        experience.said,
+        found,
+        tested,
+        experience.modality,
+        experience.language,
+        refuted_answer(experience, labels.believed, fields),
     )
 
 
@@ -97,27 +119,88 @@ def age(answer: PastAnswer) -> tuple[datetime, str]:
     return answer.at, answer.span_id
 
 
-def place(question: Question, splitter: Splitter) -> Split | Bridged | None:
+def place(question: Question, splitter: Splitter, fields: Fields) -> Split | Bridged | None:
     """Where a question belongs; None while nobody knows a right answer to it."""
-    is_labelled = any(isinstance(answer.label, Labelled) for answer in question.answers)
-    return splitter.place(query_of(question.inputs)) if is_labelled else None
+    return splitter.place(query_of(question.inputs)) if is_known(question.answers, fields) else None
 
 
-def settle(answers: Sequence[PastAnswer], split: Split | Bridged | None) -> Settled:
-    """Of the answers to one question the one to believe and its label; the others are counted."""
+def is_known(answers: Sequence[PastAnswer], fields: Fields) -> bool:
+    """Whether somebody knows a right answer to a question with these answers."""
+    if any(isinstance(answer.label, Labelled) for answer in answers):
+        return True
+    return any(answer.refuted for answer in answers) and _left_over(answers, fields) is not None
+
+
+def settle(answers: Sequence[PastAnswer], split: Split | Bridged | None, fields: Fields) -> Settled:
+    """Of the answers to one question the one to believe and its label; the others are counted.
+
+    What people say is wrong is wrong wherever the question was asked, so no label of an LM or an outcome stands against
+    it, but on the test split: people say so where they like, mostly of the champion's answers, and what is left out for
+    that tilts what judges it. A right answer of a person does stand; those who contradict it are counted. The one label
+    of a closed set that is left when people have refuted all others is right, weakly: as an outcome, it judges nothing.
+    """
     counts: Counter[str] = Counter()
+    refuted = [answer.refuted for answer in answers if answer.refuted]
     labelled = []
     for answer in answers:
         found = answer.tested if split is Split.TEST else answer.label
         if isinstance(found, NoLabel):
             counts[found] += 1
+        elif split is not Split.TEST and _is_overruled(found, refuted, fields):
+            counts[Merged.OVERRULED] += 1
         else:
             labelled.append((answer, found))
     best = _winner(labelled, counts) if labelled else None
+    alone = () if best or not refuted else _refuted_alone(answers, refuted, fields)
+    if best and refuted:
+        _count_contradictions(best[1], answers, counts, fields)
+    elif alone and (best := _left_over(answers, fields)):
+        alone = ()
+        _count_less(counts, best[0].label)
     if best and not isinstance(split, Split):
         counts[Merged.BRIDGED] += 1
         best = None
-    return Settled(split if isinstance(split, Split) else None, best, counts)
+    return Settled(split if isinstance(split, Split) else None, best, counts, alone)
+
+
+def _is_overruled(found: Labelled, refuted: Sequence[Mapping[str, str]], fields: Fields) -> bool:
+    return found.source is not LabelSource.HUMAN and canonical(found.expected, fields) in refuted
+
+
+def _refuted_alone(
+    answers: Sequence[PastAnswer], refuted: Sequence[Mapping[str, str]], fields: Fields
+) -> tuple[str, ...]:
+    """The spans of refuted answers where nobody knows a right one, whether it may be used or not."""
+    labels = [answer.label for answer in answers if isinstance(answer.label, Labelled)]
+    is_alone = all(_is_overruled(found, refuted, fields) for found in labels)
+    return tuple(answer.span_id for answer in answers if answer.refuted) if is_alone else ()
+
+
+def _count_contradictions(best: Labelled, answers: Sequence[PastAnswer], counts: Counter[str], fields: Fields) -> None:
+    """Those who say that the right answer is wrong, under that reason alone."""
+    right = canonical(best.expected, fields)
+    for answer in answers:
+        if answer.refuted == right:
+            counts[Merged.CONTRADICTED] += 1
+            if answer.label is NoLabel.REFUTED:
+                _count_less(counts, answer.label)
+
+
+def _count_less(counts: Counter[str], found: Labelled | NoLabel) -> None:
+    counts[found if isinstance(found, NoLabel) else Merged.OVERRULED] -= 1
+    counts += Counter()  # keeps what is more than 0
+
+
+def _left_over(answers: Sequence[PastAnswer], fields: Fields) -> tuple[PastAnswer, Labelled] | None:
+    """The only label of a closed set that may still be right, as of the answer that was refuted last."""
+    name, refuted = fields.sliced, [answer for answer in answers if answer.refuted]
+    if name is None:
+        return None
+    wrong = {answer.refuted[name] for answer in refuted if answer.refuted}
+    left = [label for label in fields.answers[name] or () if label not in wrong]
+    last = max(refuted, key=age)
+    found = Labelled(shared((name, left[0])), LabelSource.OUTCOME, LEFT_OVER_WEIGHT, last.at) if left else None
+    return (last, found) if found and len(left) == 1 else None
 
 
 _TRUST = {source: -place for place, source in enumerate(LabelSource)}

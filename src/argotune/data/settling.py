@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from argotune.data.archive import ExperienceLog, example_record
 from argotune.data.dataset import ExampleSums
@@ -21,13 +21,16 @@ from argotune.store.port import Record
 
 @dataclass(frozen=True)
 class Gathered:
-    """What all questions of a program come to. `counts` are answers that are no examples, and what was forgotten."""
+    """What all questions of a program come to. `counts` are answers that are no examples, and what was forgotten;
+    `refuted` are the spans, by question, of which people have said that the answer is wrong and nobody what is right.
+    """
 
     sums: ExampleSums
     experiences: int
     counts: Mapping[str, int]
     expired: int
     judged: Mapping[str, Judged]
+    refuted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Settling:
@@ -37,7 +40,7 @@ class Settling:
         self._questions, self._fields, self._summary = questions, fields, summary
         self._experiences, self.forgotten = summary.experiences, 0
         self._reasons, self._sums = Counter(summary.reasons), copy.deepcopy(summary.sums)
-        self._judged = dict(annotated.judged)
+        self._judged, self._refuted = dict(annotated.judged), dict(annotated.refuted)
         self.gone: set[str] = set()
         self._left: set[str] = set()
         self._new: list[tuple[str, str, str]] = []
@@ -47,12 +50,14 @@ class Settling:
         self, id: str, inputs: Mapping[str, str], before: QuestionRow, after: QuestionRow, stored: Example | None
     ) -> None:
         """Put what comes of a question now in the place of what came of it before. `stored` is its example so far."""
-        was, now = settle(before.answers, split_of(before.place)), settle(after.answers, split_of(after.place))
+        was, now = (settle(row.answers, split_of(row.place), self._fields) for row in (before, after))
         example = example_of(now, inputs, self._fields) if now.best else None
         self._questions.put(id, after)
         self._experiences += len(after.answers) - len(before.answers)
         self._count(was, -1)
         self._count(now, 1)
+        self._refuted.pop(id, None)
+        self._refuted |= {id: now.refuted} if now.refuted else {}
         if stored and was.best:
             self._sums.add(stored, -1)
             self.forgotten += not after.answers
@@ -104,11 +109,10 @@ class Settling:
             chunks=chunks,
             pending={collection: ids for collection, ids in pending.items() if ids},
         )
-        self._questions.put_annotated(AnnotatedSpans(states=dict(states), judged=self._judged))
+        self._questions.put_annotated(AnnotatedSpans(states=dict(states), judged=self._judged, refuted=self._refuted))
         self._questions.commit(summary, self._records)
-        return Gathered(
-            self._sums, self._experiences, counts_of(summary.reasons, self.forgotten), len(expired), self._judged
-        )
+        counts = counts_of(summary.reasons, self.forgotten)
+        return Gathered(self._sums, self._experiences, counts, len(expired), self._judged, self._refuted)
 
 
 def counts_of(reasons: Mapping[str, int], forgotten: int) -> dict[str, int]:

@@ -22,6 +22,7 @@ from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.questions import Merged
+from argotune.data.remarks import INCORRECT, VERDICT
 from argotune.errors import Conflict, NewerRecord, Unavailable
 from argotune.store import sealing
 from argotune.store.port import Record
@@ -86,6 +87,7 @@ def check(tenant: Tenant, found: Gathered, before: dict[str, Example]) -> None:
     whole = examples_from(tenant.kept.values(), labels.believed, FIELDS, CONFIG, list(examples.values()))
     again = {example.id: example for example in whole.examples}
     assert {id: again[id] for id in examples} == examples
+    assert found.refuted == whole.refuted
     if Merged.BRIDGED not in found.counts:
         assert again == examples
 
@@ -98,6 +100,8 @@ def test_whatever_is_new_the_examples_are_those_of_all_experiences(seed: int) ->
         tenant.ask(some_experiences(rng, rng.randint(0, 40), 100 * step, at_s=86400 * 20 * step))
         for span_id in rng.sample(sorted(tenant.kept), min(5, len(tenant.kept))):
             tenant.annotations[span_id] = make_annotation(rng.choice(AGENTS), span_id=span_id)
+        for span_id in rng.sample(sorted(tenant.kept), min(9, len(tenant.kept))):
+            tenant.annotations[span_id] = make_annotation(INCORRECT, span_id=span_id, name=VERDICT)
         if tenant.annotations and rng.random() < 0.5:
             tenant.annotations.pop(rng.choice(sorted(tenant.annotations)))
         tenant.now = NOON + timedelta(days=20 * step + 1)

@@ -28,6 +28,8 @@ from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
 from argotune.programs import programs_of
 
+REFUTED_QUESTIONS = "questions of which people have said only what is wrong"
+
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
 
@@ -127,6 +129,7 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
         **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
         **told.unread,
         **found.counts,
+        **({REFUTED_QUESTIONS: len(found.refuted)} if found.refuted else {}),
         **({"expired": found.expired} if found.expired else {}),
         **({HELD: 1} if kept.is_held else {}),
         **_label_counts(queued.values(), list(annotators.values())),
@@ -136,7 +139,8 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     load, one = partial(log.examples, fields.program), partial(log.example, fields.program)
     opened = this.contests.opened(fields.program)
     released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
-    dataset = Dataset(fields.program, found.sums, load, counts, accuracy, recent, released, one)
+    rest = (accuracy, recent, released, one, found.refuted)
+    dataset = Dataset(fields.program, found.sums, load, counts, *rest)
     return dataset, annotations
 
 
