@@ -102,7 +102,7 @@ def _share(program: Program, module: dspy.Module, texts: Sequence[str], lms: LMs
     """The share that is answered without an LM."""
     by_student = getattr(module, "by_student", None)
     if by_student is not None:  # who would answer, without asking the LM
-        return sum(by_student(_inputs(text)) is not None for text in texts) / len(texts)
+        return sum(isinstance(by_student(_inputs(text)), dspy.Prediction) for text in texts) / len(texts)
     return float(answer(module, program, _inputs(texts[0]), lms).by == "student")
 
 

@@ -671,6 +671,7 @@ CONFIG = [
     Row("optimizers.cascade.min_labels", 100, cascaded),
     Row("optimizers.cascade.agreement_queries", 7, cascaded, {"optimizers.cascade.by": "agreement"}),
     Row("optimizers.cascade.unfamiliar_share", 0.9, cascaded),
+    Row("optimizers.cascade.landmarks", 3, cascaded),
     Row("optimizers.portfolio.candidates", ["labeled"], partial(tuned, method="portfolio"), SHORT),
     Row("optimizers.portfolio.nearest_k", [3], raced, SHORT),
     Row("embedder", "tfidf", embedder_of),

@@ -15,7 +15,10 @@ same labels, that score is flattered, which errs on the side of asking it. Nothi
 afterwards, as that would be another student than the one that was measured; out-of-fold predictions on the training
 examples are those of other students, too, so they only order the thresholds. The contest judges the whole anyway.
 
-Questions that are unlike all training examples go to the LM program however sure the student is (Familiar).
+Questions that are unlike all training examples go to the LM program however sure the student is
+(optimizers/familiar.py). Which they are is fixed by the training examples before a held-out question is looked at. So
+the student with that rule is one fixed function of a question, which has a confidence where it may answer and none
+elsewhere; the thresholds are tested on that function, and the chance of `delta` is as without the rule.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from dataclasses import dataclass
 import dspy
 import numpy as np
 
+from argotune.optimizers.familiar import familiar_of
 from argotune.optimizers.student import FittedStudent, fitted_student
 from argotune.optimizers.task import TrainingTask, metric_of
 from argotune.optimizers.thresholds import (
@@ -42,11 +46,6 @@ from argotune.programs.retrieval import RetrievedDemos
 from argotune.stats.calibration import Numbers
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import OptimizerSettings
-
-MOST_LANDMARKS = 500
-"""Training questions by which a question is known as familiar: more would make a version large. By the nearest of them
-alone: on CLINC150 that tells what is out of scope better than the student's confidence does (AUROC 0.93 against 0.82
-with 1,000 examples) or the middle of a label's questions (0.83)."""
 
 PROBES = 40
 """Training examples that the LM program answers, to know in which order to test the thresholds."""
@@ -69,7 +68,7 @@ def compile(task: TrainingTask) -> dspy.Module:
     program, is_by_labels = lm_program(task), _is_by_labels(task)
     measured_on, tutored = ([], task.unlabelled) if is_by_labels else (task.unlabelled[::2], task.unlabelled[1::2])
     fitted = fitted_student(task, answers_by(task, program, list(tutored)[: task.settings.student.tutor_queries]))
-    familiar = familiar_of(fitted, task.settings.cascade.unfamiliar_share, task.seed)
+    familiar = familiar_of(fitted, task.settings.cascade, task.seed)
     work = _Certifying(task, program, fitted, familiar)
     found = work.by_accuracy() if is_by_labels else work.by_agreement(measured_on)
     if isinstance(found, str):
@@ -82,20 +81,6 @@ def compile(task: TrainingTask) -> dspy.Module:
 def _is_by_labels(task: TrainingTask) -> bool:
     rules = task.settings.cascade
     return rules.by == "accuracy" or (rules.by == "auto" and len(task.dev) >= rules.min_labels)
-
-
-def familiar_of(fitted: FittedStudent, unfamiliar_share: float, seed: int) -> Familiar:
-    """Which questions are like the training examples: at least as near to one as all but a share of these are to those
-    of other folds."""
-    rng = np.random.default_rng(seed)
-    vectors = fitted.student.reader.vectors_in(fitted.rows)
-    kept = np.sort(rng.permutation(len(vectors))[:MOST_LANDMARKS])
-    landmarks = vectors[kept]
-    if not unfamiliar_share:
-        return Familiar(landmarks[:0], -1.0)
-    likeness = vectors @ landmarks.T
-    likeness[fitted.folds[:, None] == fitted.folds[kept][None, :]] = -1.0
-    return Familiar(landmarks, float(np.quantile(likeness.max(axis=1), unfamiliar_share)))
 
 
 @dataclass(frozen=True)
@@ -162,8 +147,8 @@ class _Certifying:
         student = self.fitted.student
         rows = student.reader.rows([each.inputs().toDict() for each in asked])
         said = [student.said_of(row) for row in rows]
-        known = [self.familiar.has(row) for row in rows]
-        sure = [float(one["confidence"]) if is_known else -1.0 for one, is_known in zip(said, known, strict=True)]
+        both = [(float(one["confidence"]), row) for one, row in zip(said, rows, strict=True)]
+        sure = [confidence if self.familiar.has(row, confidence) else -1.0 for confidence, row in both]
         return _Own(said, np.array(sure, float))
 
 

@@ -156,7 +156,7 @@ def _load(program: Program, state: State, embedders: Embedders) -> dspy.Module:
     if state["kind"] == "policy":
         return read_policy(state, embedders)
     if state["kind"] == "cascade":
-        student, familiar = read_student(state["student"], embedders), read_familiar(state["familiar"])
+        student, familiar = read_student(state["student"], embedders), read_familiar(state.get("familiar"))
         trust = Trust(float(state["threshold"]), str(state["why"]))
         return Cascade(student, _load(program, state["program"], embedders), familiar, trust)
     return _restored(program.build(), state, program.name)

@@ -5,7 +5,7 @@ What a store gives is checked when it is read: a name that is missing, or a valu
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, final
 
 from pydantic import JsonValue
 
@@ -13,11 +13,21 @@ Fields = dict[str, JsonValue]
 """Values of a program's fields by their names."""
 
 
+@final
 class ArrayState(TypedDict):
     """An array of 32-bit numbers, in base64."""
 
     shape: list[int]
     float32: str
+
+
+@final
+class CoarseArrayState(TypedDict):
+    """An array of whole numbers of a step, in base64 of 8 bits each."""
+
+    shape: list[int]
+    int8: str
+    step: float
 
 
 class PredictorState(TypedDict):
@@ -111,10 +121,12 @@ class PolicyState(ReaderState):
 
 
 class FamiliarState(TypedDict):
-    """Which questions are like those of training."""
+    """Which questions are like those of training. Those of earlier releases have landmarks of 32 bits, and no
+    `sureness`."""
 
-    landmarks: ArrayState
+    landmarks: ArrayState | CoarseArrayState
     least: float
+    sureness: NotRequired[float]
 
 
 class CascadeState(TypedDict):
@@ -123,7 +135,7 @@ class CascadeState(TypedDict):
     kind: Literal["cascade"]
     student: StudentState
     program: State
-    familiar: FamiliarState
+    familiar: NotRequired[FamiliarState]
     threshold: float
     why: str
 

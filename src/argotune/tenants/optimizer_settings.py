@@ -148,10 +148,13 @@ class CascadeSettings(_Settings):
         200, ge=0, le=10_000, description="unlabelled requests on which agreement is measured"
     )
     unfamiliar_share: float = Field(
-        0.05,
+        0.1,
         ge=0,
         lt=1,
         description="share of familiar questions that may be taken for unfamiliar; 0: none is",
+    )
+    landmarks: int = Field(
+        1_000, ge=1, le=20_000, description="training questions by which others are known as familiar, at most"
     )
 
 
