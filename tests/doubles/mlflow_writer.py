@@ -115,7 +115,9 @@ def _own(assessment: Mapping[str, Any], trace_id: str, span_ids: Mapping[str, st
 
 def _otlp_span(span: Span) -> dict[str, Any]:
     ended_at = span.ended_at or span.started_at
+    above = {"parentSpanId": span.parent_id.rpartition(".")[2]} if span.parent_id else {}
     return {
+        **above,
         "traceId": (span.trace_id or "").removeprefix("tr-"),
         "spanId": span.span_id.rpartition(".")[2],
         "name": span.name,

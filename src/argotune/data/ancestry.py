@@ -15,7 +15,8 @@ MOST_BELOW = 3
 """So far down is looked for the signature that a module asks: a module of its own, a ChainOfThought, its Predict."""
 
 SETTLING = timedelta(minutes=10)
-"""So long after a span's end one above it may still be on its way: an application sends a span when that has ended."""
+"""So long after a span's end one above it may still be on its way: an application sends a span when that has ended. One
+below it may, where another process sends it."""
 
 
 @dataclass(frozen=True, slots=True)

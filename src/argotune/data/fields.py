@@ -36,6 +36,8 @@ class Fields:
     `by_preference`: people say which of two answers is better, not what is right.
     `types` are those of the fields that hold more than texts; each of their values is kept as its canonical text.
     `defaults` are the texts of what such an input is where it is left out.
+    `members` are the labels that the parts of a list may be. `unordered`: lists whose order says nothing where another
+    answer is this one.
     """
 
     program: str
@@ -46,6 +48,8 @@ class Fields:
     by_preference: bool = field(default=False, compare=False)
     types: Mapping[str, FieldType] = field(default_factory=dict, compare=False)
     defaults: Mapping[str, str] = field(default_factory=dict, compare=False)
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    unordered: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
 
     @property
     def asks(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -73,6 +77,15 @@ class Fields:
         left_out = self.optional | self.types.keys()
         said = [name for name in self.inputs if name in given or name not in left_out]
         return {name: given.get(name, "") for name in said if given.get(name, "") != self.defaults.get(name)}
+
+    def in_one_order(self, texts: Mapping[str, str]) -> Mapping[str, str]:
+        """Answers, with lists whose order says nothing in the one in which all equal ones are kept."""
+        found = dict(texts)
+        for name, (other, label) in self.unordered.items():
+            value = self._value_or_text(name, found[name]) if found.get(other) == label and name in found else None
+            if isinstance(value, list):
+                found[name] = self.kept(name, sorted(set(value)))
+        return found
 
     def missing(self, given: Mapping[str, str]) -> list[str]:
         """The inputs without which there is no question."""

@@ -186,7 +186,7 @@ def _from_annotations(given: Mapping[str, Annotation], fields: Fields) -> Labell
     if unread:
         is_closed = any(fields.answers[name] is not None for name in unread)
         return NoLabel.UNKNOWN_LABEL if is_closed else NoLabel.NOT_OF_TYPE
-    return _labelled(expected, given.values())
+    return _labelled(fields.in_one_order(expected), given.values())
 
 
 def _labelled(expected: Mapping[str, str], by: Collection[Annotation]) -> Labelled:

@@ -71,9 +71,9 @@ def signature_in(name: str) -> str | None:
 def read_decision(span: Span, stream: Stream, fields: Fields) -> Experience | UnusableSpan | None:
     """The decision in a span of a bound stream, or the named reason why there is none; None where it is another
     tenant's. A program that failed gave no answers. Never raises on what an application sends."""
-    left_out = _left_out(span, stream)
-    if left_out is not True:
-        return left_out or None
+    is_ours = left_out(span, stream)
+    if is_ours is not True:
+        return is_ours or None
     inputs = _inputs(span.attributes.get(INPUTS), fields)
     if isinstance(inputs, UnusableSpan):
         return inputs
@@ -87,8 +87,8 @@ def read_decision(span: Span, stream: Stream, fields: Fields) -> Experience | Un
 
 
 def is_decision(span: Span, stream: Stream) -> bool:
-    """Whether a span of a bound stream is to be read, as far as can be told without what was said in it."""
-    return _left_out(span, stream) is True
+    """Whether a span of a stream is to be read, as far as can be told without what was said in it."""
+    return left_out(span, stream) is True
 
 
 def _error(span: Span) -> str:
@@ -103,14 +103,16 @@ def failure_in(message: str) -> str:
     return found[0].rpartition(".")[2] if found else "an error without a class"
 
 
-def _left_out(span: Span, stream: Stream) -> UnusableSpan | bool:
+def left_out(span: Span, stream: Stream) -> UnusableSpan | bool:
     """True where the span is a decision of the stream, False where it is another tenant's; else why it is none."""
-    assert stream.binding is not None
-    assert stream.bound is not None
+    if stream.is_orchestration and any(ancestor.name == span.name for ancestor in span.above):
+        return UnusableSpan.INNER
+    if stream.binding is None or stream.bound is None:
+        return True
     is_ours = whose(span, stream.tenant_id, stream.binding)
     if is_ours is not True:
         return UnusableSpan.NO_TENANT if is_ours is None else False
-    if not is_outermost(span):
+    if not stream.is_orchestration and not is_outermost(span):
         return UnusableSpan.INNER
     if any(tag in stream.binding.leave_out_tags for tag in _tags(span.attributes.get(TAGS))):
         return UnusableSpan.TAGGED

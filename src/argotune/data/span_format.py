@@ -51,6 +51,14 @@ class UnusableSpan(StrEnum):
     AS_PRINTED = "a field is as Python prints it, not JSON"
     FUTURE = "it starts in the future"
 
+    # Of orchestrated requests alone (data/executions.py).
+    CIRCLE = "spans in circles: one lies in itself"
+    UNKNOWN_AGENT = "an agent in it is none of the tenant's"
+    NO_AGENT = "none of the tenant's agents was asked in it"
+    UNENDED = "it, or an agent in it, has no end"
+    BACKWARDS = "an agent in it ends before it begins"
+    TOO_MANY = "more than 1,000 spans in one request"
+
 
 @lru_cache(maxsize=4096)
 def _shared_word(word: str) -> str:
@@ -153,8 +161,10 @@ def answers_meant_by(fields: Fields, given: Mapping[str, str]) -> Mapping[str, s
     if not all(given.get(name, "").strip() for name in fields.answers):
         return UnusableSpan.NO_OUTPUT
     read = [(name, fields.meant(name, given[name])) for name in fields.answers]
-    known = [(name, label) for name, label in read if label is not None]
-    return shared(*known) if len(known) == len(read) else UnusableSpan.UNKNOWN_LABEL
+    known = {name: label for name, label in read if label is not None}
+    if len(known) < len(read):
+        return UnusableSpan.UNKNOWN_LABEL
+    return shared(*fields.in_one_order(known).items())
 
 
 GREEDY = "routing.greedy_answers"

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+MOST_TREE_SPANS = 1000
+"""A request with more of them is none that a program could plan."""
+
+TREE_KINDS = ("AGENT", "CHAIN", "TOOL", "GUARDRAIL", "EVALUATOR")
+"""Kinds of spans (OpenInference) that tell of an orchestration, or lie between those that do."""
+
 Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
 
 
@@ -19,6 +25,20 @@ class Ancestor:
 
 
 @dataclass(frozen=True, slots=True)
+class TreeSpan:
+    """Another span of a request's trace, as far as it tells how the request was orchestrated. `agent`: the name that
+    the application gave the agent, None where it gave none."""
+
+    span_id: str
+    parent_id: str | None
+    name: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime | None
+    agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """One span as a trace source gives it. `attributes` is flat: dotted names to JSON values.
 
@@ -27,6 +47,8 @@ class Span:
 
     Where its stream is bound: `above` are the spans in which it lies, the nearest first; `signature` is the one that it
     asks first, where the binding names one; `failure` is what a span that ended with an error says of it.
+
+    `tree`: of the root of an orchestrated request the other spans of its trace, one more than MOST_TREE_SPANS at most.
     """
 
     span_id: str
@@ -40,3 +62,4 @@ class Span:
     above: tuple[Ancestor, ...] = ()
     signature: str | None = None
     failure: str = ""
+    tree: tuple[TreeSpan, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from argotune.tenants.binding import BoundProgram, TraceBinding
+from argotune.tenants.binding import ORCHESTRATION, BoundProgram, TraceBinding
 from argotune.tenants.config import RoutingConfigUnified
 
 
@@ -21,6 +21,16 @@ class Stream:
     def bound(self) -> BoundProgram | None:
         """By what the decisions are known, None where they say it themselves."""
         return self.binding.programs[self.module] if self.binding else None
+
+    @property
+    def is_orchestration(self) -> bool:
+        """Whether its decisions are the roots of orchestrated requests (data/executions.py)."""
+        return self.module == ORCHESTRATION
+
+    @property
+    def reads_around(self) -> bool:
+        """Whether what lies around its spans matters too."""
+        return self.binding is not None or self.is_orchestration
 
     def span_names(self, prefix: str) -> tuple[str, ...]:
         """The names that its spans can have. `prefix`: of the installation, where the stream is not bound."""

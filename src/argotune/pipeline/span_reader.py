@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from argotune.data.cursor import Cursor, Reading
+from argotune.data.executions import in_words_of_contract
 from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask, rules_digest
@@ -136,6 +137,10 @@ class SpanReader:
         return masked if is_whole else UnusableSpan.MASKED
 
     def _said(self, span: Span) -> Experience | UnusableSpan | None:
+        if self._stream.is_orchestration:
+            (fields,) = self._fields_of.values()
+            told = in_words_of_contract(span, self._stream, fields, self._ports.clock())
+            return read_span(told, self._config.tenant_id, self._fields_of) if isinstance(told, Span) else told
         if self._stream.binding is None:
             return read_span(span, self._config.tenant_id, self._fields_of)
         if span.started_at > self._ports.clock() + AHEAD:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from argotune.errors import ConfigInvalid
-from argotune.programs import cross_modal, enhancement, modality, routing
+from argotune.programs import cross_modal, enhancement, modality, routing, workflow
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.tenants.config import RoutingConfigUnified
@@ -16,6 +16,7 @@ PROGRAMS: dict[str, Callable[[RoutingConfigUnified], tuple[Program, ...]]] = {
     "modality": modality.programs,
     "cross_modal": cross_modal.programs,
     "routing": routing.programs,
+    "workflow": workflow.programs,
 }
 """Of each of config.MODULES."""
 

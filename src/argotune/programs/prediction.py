@@ -81,7 +81,8 @@ def _value(program: Program, name: str, said: object) -> object:
 
 def answers_of(program: Program, prediction: dspy.Prediction) -> dict[str, str]:
     """Each answer of the program as the text that it is kept as, "" where there is none."""
-    return {name: kept_text(program, name, prediction) for name in program.fields.answers}
+    texts = {name: kept_text(program, name, prediction) for name in program.fields.answers}
+    return dict(program.typed_fields.in_one_order(texts)) if program.fields.unordered else texts
 
 
 def kept_text(program: Program, name: str, values: dspy.Example) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from argotune.errors import first_problem
 
 SourceName = Literal["phoenix", "mlflow"]
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+ORCHESTRATION = "workflow"
+"""The module whose decisions are the roots of orchestrated requests, and no spans of a class."""
 
 
 def _class_name(name: str) -> str:
@@ -43,13 +49,25 @@ class BoundProgram(_Frozen):
     signature: ClassName | None = None
 
     @property
-    def span_names(self) -> tuple[str, str]:
+    def span_names(self) -> tuple[str, ...]:
         """The names of the module's spans."""
         return f"{self.span}.forward", f"{self.span}.aforward"
 
     def takes(self, span: str, signature: str | None) -> bool:
         """Whether decisions of this class that ask this signature first may be the program's."""
         return self.span == span and self.signature in (None, signature)
+
+
+class BoundRoot(BoundProgram):
+    """Of the module `workflow`: `span` is the name of the roots of orchestrated requests, as it stands."""
+
+    span: Name
+    signature: None = None
+
+    @property
+    def span_names(self) -> tuple[str, ...]:
+        """That name alone."""
+        return (self.span,)
 
 
 class TraceBinding(TraceProject):
@@ -68,6 +86,16 @@ class TraceBinding(TraceProject):
     leave_out_tags: tuple[Name, ...] = ("evaluation", "optimization")
     needs_session: bool = False
     programs: dict[str, BoundProgram] = Field(min_length=1)
+
+    @field_validator("programs", mode="before")
+    @classmethod
+    def _with_roots(cls, programs: object) -> object:
+        if not isinstance(programs, dict) or not isinstance(root := programs.get(ORCHESTRATION), dict):
+            return programs
+        try:
+            return {**programs, ORCHESTRATION: BoundRoot.model_validate(root)}
+        except ValidationError as error:
+            raise ValueError(f"{ORCHESTRATION}: {first_problem(error)}") from None
 
     @property
     def place(self) -> TraceProject:

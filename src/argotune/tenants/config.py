@@ -23,14 +23,18 @@ Modality = Literal["video", "image", "audio", "document", "text"]
 MODALITIES: tuple[Modality, ...] = get_args(Modality)
 
 
-Module = Literal["modality", "cross_modal", "routing"]
+Module = Literal["modality", "cross_modal", "routing", "workflow"]
 
 MODULES: tuple[Module, ...] = get_args(Module)
-"""The modules that ship and that a tenant has from the start. A tenant's `programs` adds its own."""
+"""The modules that ship with a step of the workflow each. A tenant's `programs` adds its own."""
+
+
+USUAL_MODULES: tuple[Module, ...] = ("modality", "cross_modal", "routing")
+"""Those that a tenant has from the start. Few trace orchestrated requests; whoever does names `workflow`."""
 
 
 OPTIONAL_MODULES = ("enhancement",)
-"""Those that ship and a tenant names itself in `modules`. They run beside its own programs."""
+"""Those that ship without a step and a tenant names itself in `modules`. They run beside its own programs."""
 
 
 MethodName = Literal[
@@ -300,7 +304,7 @@ class RoutingConfigUnified(_Config):
     )
     fusion_strategies: Labels = Field(default=["score", "temporal", "semantic", "hierarchical"])
     modules: Annotated[list[str], AfterValidator(_once)] = Field(
-        default_factory=lambda: list[str](MODULES), min_length=1
+        default_factory=lambda: list[str](USUAL_MODULES), min_length=1
     )
     shared: bool = Field(False, description="consents to pooled programs and may start from them (`argotune pool`)")
     enhancement: Literal["auto", "off", "on"] = Field("auto", description="of queries; auto: where dev shows a gain")

@@ -67,6 +67,8 @@ BOUND = bound()
         ({"traces": {"project": "shop", "programs": {}}}, "traces.programs: .*"),
         ({"traces": bound(span="Route.forward")}, "traces.programs.routing.span: .*without `.forward`.*"),
         ({"traces": bound(signature="a -> b")}, "traces.programs.routing.signature: .* (got 'a -> b')"),
+        ({"traces": bound("workflow", signature="Ask")}, "traces.programs: .*workflow: signature: .*"),
+        ({"traces": bound("workflow", span="a\nb")}, "traces.programs: .*workflow: span: .*"),
         ({"traces": bound("modality")}, ".*traces.programs: 'modality' has a program for each modality.*"),
         ({"traces": bound("support")}, ".*traces.programs: ['support'] are neither shipped .*"),
         ({"programs": {"support": "os.system('x')"}}, "programs: .* not of the form package.module:name .*"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from argotune.data.ancestry import MOST_BELOW, Link, decision_around, placed
@@ -14,7 +15,7 @@ from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import KIND, is_decision, is_module, signature_in
 from argotune.data.source import SpanRead
-from argotune.data.spans import Ancestor, Span
+from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Span, TreeSpan
 from argotune.data.stream import Stream
 from argotune.data.tenancy import SESSION
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
@@ -54,15 +55,17 @@ class MemoryTraces:
 
     def _settled(self, stream: Stream, found: Sequence[_NumberedSpan]) -> Iterator[_NumberedSpan]:
         """Up to the first one that something above may still be sent of, each of a bound stream in its place."""
-        if stream.binding is None:
+        if not stream.reads_around:
             yield from found
             return
         project, now = self._spans[_place(stream)], self.clock()
         for kept, each in zip(found, placed([kept.span for kept in found], partial(_links, project)), strict=True):
-            if not each.is_settled(now):
+            is_whole = each.is_whole and not stream.is_orchestration
+            if not replace(each, is_whole=is_whole).is_settled(now):
                 return
             asked = _signature(project, kept.span) if stream.bound and stream.bound.signature else None
-            yield _NumberedSpan(kept.number, replace(each.span, signature=asked))
+            tree = _tree(project, kept.span) if stream.is_orchestration else ()
+            yield _NumberedSpan(kept.number, replace(each.span, signature=asked, tree=tree))
 
     def count_after(
         self,
@@ -74,7 +77,7 @@ class MemoryTraces:
     ) -> int:
         """Spans of a stream behind a cursor that started in [since, until), at most `limit`."""
         spans = [kept.span for kept in self._settled(stream, self._behind(stream, cursor))]
-        at = [span.started_at for span in spans if stream.binding is None or is_decision(span, stream)]
+        at = [span.started_at for span in spans if is_decision(span, stream)]
         return min(sum((since is None or since <= t) and (until is None or t < until) for t in at), limit)
 
     def holds(self, stream: Stream, cursor: Cursor) -> bool:
@@ -207,6 +210,19 @@ def _links(project: Mapping[str, _NumberedSpan], ids: Collection[str]) -> dict[s
         span.span_id: Link(Ancestor(span.name, str(span.attributes.get(KIND, "")), span.attributes), span.parent_id)
         for span in spans
     }
+
+
+def _tree(project: Mapping[str, _NumberedSpan], root: Span) -> tuple[TreeSpan, ...]:
+    """The other spans of a request's trace that tell how it was orchestrated."""
+    spans = (kept.span for kept in project.values() if kept.span.trace_id == root.trace_id)
+    others = (x for x in spans if x.span_id != root.span_id and x.attributes.get(KIND) in TREE_KINDS)
+    return tuple(islice(map(_tree_span, others), MOST_TREE_SPANS + 1))
+
+
+def _tree_span(span: Span) -> TreeSpan:
+    kind, agent = str(span.attributes.get(KIND)), span.attributes.get("agent.name")
+    named = agent if isinstance(agent, str) else None
+    return TreeSpan(span.span_id, span.parent_id, span.name, kind, span.started_at, span.ended_at, named)
 
 
 def _signature(project: Mapping[str, _NumberedSpan], module: Span) -> str | None:

@@ -19,7 +19,7 @@ from argotune.adapters.json_http import Body, ServerRefused, TooLarge
 from argotune.adapters.mlflow.assessments import session_of
 from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, member, objects, text, traces_of
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
-from argotune.adapters.mlflow.spans import SESSION_OF_TRACE, Decisions, TraceInfo, info_of, spans_named, unread
+from argotune.adapters.mlflow.spans import SESSION_OF_TRACE, Decisions, TraceInfo, in_tree, info_of, spans_named, unread
 from argotune.data.openinference import is_decision
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -103,7 +103,8 @@ class Experiment:
             elif trace is UNREADABLE:
                 yield each, [unread(each.info, self._names[0])]
             else:
-                yield each, list(spans_named(trace, each.info, self._names))
+                found_spans = spans_named(trace, each.info, self._names)
+                yield each, [in_tree(span, trace) if self._stream.is_orchestration else span for span in found_spans]
 
     def holding(self, found: Iterable[Found]) -> Iterator[Found]:
         """Those that hold a decision of the stream; the order is another one."""
@@ -131,7 +132,7 @@ class Experiment:
         return key is None or key == SESSION or is_of_decision(key)
 
     def _is_decision(self, span: Span) -> bool:
-        return self._stream.binding is None or is_decision(span, self._stream)
+        return is_decision(span, self._stream)
 
     def with_decisions(self, found: Iterable[Found]) -> Iterator[tuple[Found, Decisions]]:
         """Each with what tells the decision that an assessment is of."""
@@ -172,7 +173,7 @@ class Experiment:
     def _runs(self, from_ms: int, until_ms: int | None = None) -> Iterator[Found]:
         """Those of the older convention, where the stream is bound: a program has the name there that its class has in
         a trace."""
-        if self._stream.bound is None:
+        if self._stream.bound is None or self._stream.is_orchestration:
             return
         body: Body = {"experiment_ids": [self.id], "order_by": ["attributes.start_time ASC"]}
         own = f"tags.{PROGRAM_TAG} = '{self._stream.bound.span}'"

@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple
 
 from argotune.adapters.json_http import storable_json
 from argotune.adapters.mlflow.connection import documented
 from argotune.data.ancestry import MOST_BELOW, decision_around
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
-from argotune.data.spans import Ancestor, Json, Span
+from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Json, Span, TreeSpan
 from argotune.data.tenancy import SESSION, USER
 
 OWN = "mlflow."
@@ -123,6 +124,28 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
         found = [(id, row) for id, row in rows.items() if row["name"] in names]
         for id, row in sorted(found, key=lambda each: int(each[1]["start_time_unix_nano"])):
             yield _span(id, row, rows, info)
+
+
+def in_tree(span: Span, trace: Mapping[str, Any]) -> Span:
+    """The root of an orchestrated request with the other spans of its trace. Raises BadAnswer."""
+    with documented(f"trace {span.trace_id}"):
+        rows = ((SpanPlace(span.trace_id or "", _span_id(row["span_id"])), row) for row in trace["spans"])
+        told = (_tree_span(place, row) for place, row in rows if place.id != span.span_id and _kind(row) in TREE_KINDS)
+        return replace(span, tree=tuple(islice(told, MOST_TREE_SPANS + 1)))
+
+
+def _tree_span(place: SpanPlace, row: Mapping[str, Any]) -> TreeSpan:
+    parent_id, values = _parent_id(row), _own(_values(row))
+    named = next((values[name] for name in ("agent.name", "graph.node.id") if values.get(name)), None)
+    return TreeSpan(
+        span_id=place.id,
+        parent_id=SpanPlace(place.trace_id, parent_id).id if parent_id else None,
+        name=_text(row["name"]),
+        kind=_kind(row),
+        started_at=_instant(row["start_time_unix_nano"]),
+        ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
+        agent=named if isinstance(named, str) else None,
+    )
 
 
 def spans_of_modules(trace: Mapping[str, Any], info: TraceInfo) -> Iterator[Span]:

@@ -1,4 +1,5 @@
-"""The spans of a bound stream: those of modules by their names, each with what is above it in its trace."""
+"""The spans of a bound stream: those of modules by their names, each with what is above it in its trace; of
+orchestrated requests with the tree below too."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from argotune.adapters.phoenix.place import Place, place_of
 from argotune.adapters.phoenix.query import Query, Row, read_whole
 from argotune.adapters.phoenix.reader import ModuleSpans
 from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_in
+from argotune.adapters.phoenix.trees import in_tree, trees_of
 from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import is_decision
@@ -45,7 +47,7 @@ class BoundSpans:
         above may still be sent: whoever goes on from there is given it with all that is above."""
         now = self._clock()
         for chunk in _chunks(self._not_given(place, since)):
-            for each, found in zip(self.placed(chunk), chunk, strict=True):
+            for each, found in zip(self._whole(chunk, now), chunk, strict=True):
                 if not each.is_settled(now):
                     return
                 yield SpanRead(each.span, found.cursor)
@@ -66,7 +68,7 @@ class BoundSpans:
         behind: Cursor | None = None
         for chunk in _chunks(self._spans.at_once(since)):
             behind = chunk[-1].cursor
-            for each, found in zip(self.placed(chunk), chunk, strict=True):
+            for each, found in zip(self._whole(chunk, now), chunk, strict=True):
                 if not each.is_settled(now):
                     waiting[each.span.span_id] = each.span.started_at
                     continue
@@ -109,9 +111,21 @@ class BoundSpans:
             wanted = {link.parent_id for link in found.values() if link.parent_id} - known.keys()
         return {id: link.parent_id for id, link in known.items()}
 
+    def _whole(self, chunk: Sequence[SpanRead], now: datetime) -> list[Placed]:
+        """The spans with all that is read of what lies around them, as far as they are settled."""
+        found = self.placed(chunk)
+        if not self._stream.is_orchestration:
+            return found
+        settled = {each.span.trace_id for each in found if each.span.trace_id and each.is_settled(now)}
+        trees = trees_of(self._http, self._spans, sorted(settled))
+        return [replace(each, span=in_tree(each.span, trees)) for each in found]
+
     def placed(self, chunk: Sequence[SpanRead]) -> list[Placed]:
         """The spans with what is above them, and the signature that each asks where the stream tells by that."""
         found = placed((each.span for each in chunk), self._links)
+        if self._stream.is_orchestration:
+            # What lies below one may be sent by another process, and nothing tells that it is missing.
+            return [replace(each, is_whole=False) for each in found]
         if self._stream.bound is None or not self._stream.bound.signature:
             return found
         asked = signatures_below([each.span.span_id for each in found], self._query)

@@ -32,6 +32,7 @@ _FIELDS = {
     "ended": "end_time",
     "parent": "parent_id",
     "status": "status_code",
+    "trace": "trace_id",
 }
 """What tells of a module's span where it lies: label -> expression of Phoenix's query language."""
 
@@ -56,7 +57,7 @@ class Form:
 def form_of(stream: Stream, prefix: str, *, is_light: bool = False) -> Form:
     """The form of a stream's spans. `is_light`: only whose they are and where they lie is asked for."""
     names = stream.span_names(prefix)
-    if stream.binding is None:
+    if not stream.reads_around:
         (name,) = names
         of_query = partial(span_of_query, name=name)
         return Form(names, named(names), {"name": [name]}, QUERY_COLUMNS, span_of_row, of_query, may_be_split=True)
@@ -81,10 +82,10 @@ def expression(attribute: str) -> str:
 
 
 def _wanted(stream: Stream, is_light: bool) -> tuple[str, ...]:
-    """The attributes of a bound stream's spans that somebody reads."""
-    binding = stream.binding
-    assert binding is not None
-    said = () if is_light else (INPUTS, OUTPUTS, VERSION)
+    """The attributes of a stream's spans, besides our own, that somebody reads."""
+    binding, said = stream.binding, () if is_light else (INPUTS, OUTPUTS, VERSION)
+    if binding is None:
+        return said
     tags = (TAGS,) if binding.leave_out_tags else ()
     session = (SESSION,) if binding.needs_session or not is_light else ()
     return tuple(dict.fromkeys((*said, *tags, *session, *((binding.tenant_key,) if binding.tenant_key else ()))))
@@ -120,7 +121,8 @@ def _of_query(row: Row, wanted: Sequence[str]) -> Span:
 def _labelled(row: Row) -> Row:
     """A row of the paged route under the labels of the query route."""
     columns = {**_FIELDS, **_SAID}
-    return {label: row.get(columns[label]) for label in columns} | {"span_id": row["context"]["span_id"]}
+    own = {"span_id": row["context"]["span_id"], "trace": row["context"]["trace_id"]}
+    return {label: row.get(columns[label]) for label in columns} | own
 
 
 def _of_attributes(attributes: Row, wanted: Sequence[str]) -> dict[str, Json]:
@@ -140,7 +142,7 @@ def _of_columns(row: Row, wanted: Sequence[str]) -> dict[str, Json]:
 def _span(row: Row, attributes: Mapping[str, Json]) -> Span:
     return Span(
         span_id=text_in(row["span_id"]),
-        trace_id=None,
+        trace_id=text_in(row["trace"]),
         name=text_in(row["name"]),
         started_at=time_of(row["started"]),
         ended_at=time_of(row["ended"]) if row["ended"] else None,

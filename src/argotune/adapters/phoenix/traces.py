@@ -93,7 +93,7 @@ class PhoenixTraces:
         """
         place = _place(cursor)
         with self._spans(stream) as spans:
-            bound = None if stream.binding is None else BoundSpans(self._http, spans, stream, self._clock)
+            bound = BoundSpans(self._http, spans, stream, self._clock) if stream.reads_around else None
             if since is not None and not place.row_id:
                 yield from (bound or spans).at_once(since)
             else:
@@ -109,7 +109,7 @@ class PhoenixTraces:
     ) -> int:
         """The number of a stream's spans behind a cursor that started in [since, until), `limit` at most. Reads ids
         only, through GraphQL."""
-        if stream.binding is not None:
+        if stream.reads_around:
             with self._spans(stream, is_light=True) as spans:
                 return BoundSpans(self._http, spans, stream, self._clock).count(_place(cursor), since, until, limit)
         name, condition = self._project_of(stream), form_of(stream, self._prefix).condition

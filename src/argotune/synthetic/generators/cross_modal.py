@@ -87,10 +87,10 @@ def _goal(parts: tuple[Content, ...], modality: str, fusion: Fusion, wanted: str
         "fusion_modalities": fusion.modalities,
         "fusion_strategy": fusion.strategy,
     }
-    return Goal(NAME, _joined(parts), modality, expected, wanted, {"context": ""}, fusion=fusion, parts=parts)
+    return Goal(NAME, joined(parts), modality, expected, wanted, {"context": ""}, fusion=fusion, parts=parts)
 
 
-def _joined(parts: tuple[Content, ...]) -> Content:
+def joined(parts: tuple[Content, ...]) -> Content:
     """The parts in one piece, each with its share of what a prompt shows of a document."""
     if len(parts) == 1:
         return parts[0]
