@@ -15,7 +15,7 @@ from mlflow_in_tests import MlflowInTests, as_in_mlflow
 from argotune.data.executions import in_words_of_contract
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
-from argotune.programs.workflow import fields_of
+from argotune.programs.workflow import workflow_fields
 from argotune.tenants.config import RoutingConfigUnified
 
 CONFIG = RoutingConfigUnified(tenant_id="acme", agents={"video": "", "text": "", "sum": ""}, modules=["workflow"])
@@ -61,7 +61,7 @@ def test_a_request_comes_back_with_the_tree_that_tells_how_it_was_orchestrated(
     assert {read.span.span_id for read in found} == {spans[0].span_id for spans in sent}
     assert traces.count_after(stream, None, 10) == 3
     for read in found:
-        told = in_words_of_contract(read.span, stream, fields_of(CONFIG), now)
+        told = in_words_of_contract(read.span, stream, workflow_fields(CONFIG), now)
         assert isinstance(told, Span), told
         assert told.attributes["routing.query"] == "films on bees"
         assert told.attributes["routing.pattern"] == "parallel"

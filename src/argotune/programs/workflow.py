@@ -75,12 +75,12 @@ class WorkflowAnswers(ClosedSetAnswers):
 
 def programs(config: RoutingConfigUnified) -> tuple[Program, ...]:
     """The one program `workflow`."""
-    fields = fields_of(config)
+    fields = workflow_fields(config)
     build = partial(WorkflowAnswers, signature(config), tuple(config.agents))
     return (Program(name=NAME, module=NAME, fields=fields, build=build, metric=_metric_of(fields)),)
 
 
-def fields_of(config: RoutingConfigUnified) -> Fields:
+def workflow_fields(config: RoutingConfigUnified) -> Fields:
     """Its inputs and answers."""
     agents = tuple(config.agents)
     return Fields(

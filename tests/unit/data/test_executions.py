@@ -14,10 +14,10 @@ from argotune.data.experiences import Experience
 from argotune.data.span_format import UnusableSpan, read_span
 from argotune.data.spans import Span, TreeSpan
 from argotune.data.stream import Stream, stream_of
-from argotune.programs.workflow import fields_of
+from argotune.programs.workflow import workflow_fields
 
 CONFIG = make_config(modules=["workflow"], agents={"video": "", "text": "", "sum": ""})
-FIELDS = fields_of(CONFIG)
+FIELDS = workflow_fields(CONFIG)
 ROOT = "r"
 
 

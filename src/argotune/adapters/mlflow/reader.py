@@ -19,7 +19,15 @@ from argotune.adapters.json_http import Body, ServerRefused, TooLarge
 from argotune.adapters.mlflow.assessments import session_of
 from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, member, objects, text, traces_of
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
-from argotune.adapters.mlflow.spans import SESSION_OF_TRACE, Decisions, TraceInfo, in_tree, info_of, spans_named, unread
+from argotune.adapters.mlflow.spans import (
+    SESSION_OF_TRACE,
+    Decisions,
+    TraceInfo,
+    info_of,
+    spans_named,
+    unread,
+    with_tree,
+)
 from argotune.data.openinference import is_decision
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
@@ -104,7 +112,7 @@ class Experiment:
                 yield each, [unread(each.info, self._names[0])]
             else:
                 found_spans = spans_named(trace, each.info, self._names)
-                yield each, [in_tree(span, trace) if self._stream.is_orchestration else span for span in found_spans]
+                yield each, [with_tree(span, trace) if self._stream.is_orchestration else span for span in found_spans]
 
     def holding(self, found: Iterable[Found]) -> Iterator[Found]:
         """Those that hold a decision of the stream; the order is another one."""

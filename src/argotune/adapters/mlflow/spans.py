@@ -126,7 +126,7 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
             yield _span(id, row, rows, info)
 
 
-def in_tree(span: Span, trace: Mapping[str, Any]) -> Span:
+def with_tree(span: Span, trace: Mapping[str, Any]) -> Span:
     """The root of an orchestrated request with the other spans of its trace. Raises BadAnswer."""
     with documented(f"trace {span.trace_id}"):
         rows = ((SpanPlace(span.trace_id or "", _span_id(row["span_id"])), row) for row in trace["spans"])
