@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from argotune.stats.calibration import Numbers
-from argotune.stats.risk_control import fixed_sequence, mean_p, share_p
+from argotune.stats.risk_control import fixed_sequence, fixed_sequences, mean_p, share_p
 from argotune.stats.wording import counted, percent
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
@@ -62,11 +62,14 @@ def certified_by_accuracy(
 ) -> Certified | None:
     """The loosest threshold at which the cascade's mean score is shown to be above the LM program's minus `tolerance`.
 
-    A difference is 0 where the LM program answers. None where not even the first threshold of the order is shown: with
-    hits and misses and no tolerance 4 wins without a loss are the least at a delta of 0.1.
+    The order is tested from its beginning and from its middle, each with half of `delta`: where the LM program is right
+    just where the student is sure, the strict ones at the beginning hardly differ from it, which nothing that orders
+    them knows. A difference is 0 where the LM program answers. None where neither is shown: with hits and misses and no
+    tolerance 5 wins without a loss are the least at a delta of 0.1, and 4 where there is one threshold.
     """
     both = [np.where(confidences >= threshold, student - lm, 0.0) for threshold in order]
-    n = fixed_sequence((mean_p(differences.tolist(), tolerance) for differences in both), delta)
+    p_values = [mean_p(differences.tolist(), tolerance) for differences in both]
+    n = fixed_sequences(p_values, sorted({0, len(order) // 2}), delta)
     if not n:
         return None
     threshold, differences = order[n - 1], both[n - 1]

@@ -294,6 +294,23 @@ def test_a_student_that_is_much_better_is_trusted_with_most_questions():
     assert np.mean(np.array(shares) >= 0.8) > 0.8
 
 
+def test_a_student_is_trusted_though_the_lm_is_right_where_it_is_sure_too():
+    """As on CLINC150: what the LM program knows, its student is sure of, so strict thresholds show nothing."""
+    rng, taken = np.random.default_rng(6), 0
+
+    def asked(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        sure = rng.choice([0.5, 0.7, 0.85, 0.95], p=[0.2, 0.15, 0.15, 0.5], size=n) + rng.uniform(-0.05, 0.05, size=n)
+        student = rng.uniform(size=n) < sure
+        lm = rng.uniform(size=n) < np.where(sure > 0.9, 0.93, 0.4)
+        return sure, student.astype(float), lm.astype(float)
+
+    for _ in range(100):
+        sure, student, _ = asked(200)
+        order = by_accuracy_first(sure, student, float(asked(40)[2].mean()))
+        taken += certified_by_accuracy(order, *asked(60), 0.1, 0.0) is not None
+    assert taken > 50
+
+
 def test_disagreement_above_the_bound_is_taken_no_more_often_than_delta():
     rng, delta, rounds, wrong, most = np.random.default_rng(9), 0.1, 500, 0, 0.05
     for _ in range(rounds):

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 from argotune.errors import ConfigInvalid
-from argotune.stats.risk_control import fixed_sequence, mean_p, share_p
+from argotune.stats.risk_control import fixed_sequence, fixed_sequences, mean_p, share_p
 
 
 @pytest.mark.parametrize(("wins", "losses", "same"), [(5, 0, 20), (9, 3, 0), (4, 4, 4), (0, 6, 1), (40, 22, 300)])
@@ -33,6 +33,12 @@ def test_the_first_p_value_that_is_too_large_ends_the_sequence():
     assert fixed_sequence([0.01, 0.1, 0.11, 0.0], 0.1) == 2
     assert fixed_sequence([0.2, 0.0], 0.1) == 0
     assert fixed_sequence([], 0.1) == 0
+
+
+def test_a_sequence_that_begins_badly_does_not_end_the_other():
+    assert fixed_sequences([0.2, 0.0, 0.05, 0.04, 0.2], [0, 2], 0.1) == 4
+    assert fixed_sequences([0.01, 0.2, 0.06, 0.0], [0, 2], 0.1) == 1
+    assert fixed_sequences([0.2, 0.0, 0.2, 0.0], [0, 2], 0.1) == 0
 
 
 def test_p_values_behind_the_end_are_not_computed():
