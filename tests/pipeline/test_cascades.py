@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from scripted_lm import scripted_lms
 from twin_embedders import EMBEDDERS
@@ -76,6 +78,21 @@ def test_the_story_tells_what_is_answered_without_an_lm_and_what_that_saves():
     (status,) = status_of(world.store, "acme").programs
     assert status.without_lm == run.comparison.without_lm.sentence
     assert "tokens in 1,000 requests" in status.without_lm
+
+
+def test_why_a_question_went_to_the_lm_is_on_its_span_and_counted_in_the_story():
+    world, config, run = with_cascade()
+    pairs = ContestBook(world.store, "acme").pairs(run.contest)
+    left = Counter(pair.challenger.fell_through for pair in pairs if pair.challenger.effort.tokens)
+    assert left.keys() <= {"unfamiliar", "unsure"}
+    assert run.comparison.without_lm.fell_through == dict(left.most_common())
+    assert f"left to the LM: {left.most_common(1)[0][0]} {left.most_common(1)[0][1]}" in story_of(world, run)
+    lms = scripted_lms(lambda *_: "text", None)
+    with Serving(world.store, config, lms, EMBEDDERS, lambda: world.now, wait=lambda over, s: over.wait()) as serving:
+        asked = ("watch the film about the alps", "Как доехать до вокзала?")
+        told = [serving.decide("routing", query=query) for query in asked]
+    assert [each.attributes().get("routing.fell_through") for each in told] == [None, "unfamiliar"]
+    assert [each.by for each in told] == ["student", "lm"]
 
 
 def test_an_lm_program_has_no_such_line():

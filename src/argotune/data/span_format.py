@@ -74,7 +74,7 @@ FILLED_ATTRIBUTE = "routing.enhancement.filled"
 
 RESERVED = frozenset(
     {
-        *("tenant_id", "program", "program_version", "propensity", "greedy_answers", "answered_by"),
+        *("tenant_id", "program", "program_version", "propensity", "greedy_answers", "answered_by", "fell_through"),
         *("confidence", "processing_time", "agent_success", "search_quality", "user_satisfaction"),
     }
 )

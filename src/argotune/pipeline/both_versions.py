@@ -115,4 +115,4 @@ class BothVersions:
 
 
 def _answer(row: Scored) -> Answer:
-    return Answer(row.answers, row.lack, row.effort)
+    return Answer(row.answers, row.lack, row.effort, row.fell_through)

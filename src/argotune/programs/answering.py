@@ -11,7 +11,7 @@ from argotune.lm.port import LMs
 from argotune.programs.cascade import BY_LM
 from argotune.programs.enhanced import NOTHING_FILLED, Filling, filling_of
 from argotune.programs.failures import missed
-from argotune.programs.prediction import answers_of, confidence_of, is_by_student, lack_in, returned
+from argotune.programs.prediction import answers_of, confidence_of, fell_through_of, is_by_student, lack_in, returned
 from argotune.programs.program import Program
 from argotune.programs.student import BY_STUDENT
 from argotune.programs.unmetered import SeesOwnLMs
@@ -21,13 +21,14 @@ from argotune.programs.unmetered import SeesOwnLMs
 class ProgramAnswer:
     """The answers, and how sure the module is in 0..1. `lack` says why they cannot be used: then they may be "".
     `filling` is what an enhancement filled in, and nothing where the version has none. `by` says who
-    gave them: a student, without an LM, or an LM program."""
+    gave them: a student, without an LM, or an LM program; `fell_through` why a student left it to the LM."""
 
     answers: dict[str, str]
     confidence: float | None
     lack: str = ""
     filling: Filling = NOTHING_FILLED
     by: str = BY_LM
+    fell_through: str = ""
 
 
 def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms: LMs) -> ProgramAnswer:
@@ -44,7 +45,8 @@ def answer(module: dspy.Module, program: Program, inputs: Mapping[str, str], lms
     answers = answers_of(program, prediction)
     filling, lack = filling_of(prediction), _lack(program, prediction, answers)
     by = BY_STUDENT if is_by_student(program, prediction) else BY_LM
-    return ProgramAnswer(answers, confidence_of(prediction), lack, filling, by)
+    fell_through = fell_through_of(program, prediction)
+    return ProgramAnswer(answers, confidence_of(prediction), lack, filling, by, fell_through)
 
 
 def _lack(program: Program, prediction: dspy.Prediction, answers: Mapping[str, str]) -> str:

@@ -18,7 +18,7 @@ from argotune.lm.effort import UNKNOWN, Effort, Measuring, Stopwatch
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.programs.failures import missed, raising_as
-from argotune.programs.prediction import answers_of, confidence_of, lack_in, prediction_of, returned
+from argotune.programs.prediction import answers_of, confidence_of, fell_through_of, lack_in, prediction_of, returned
 from argotune.programs.program import Appraisal, Program, dspy_example
 from argotune.programs.unmetered import SeesOwnLMs
 from argotune.programs.untraced import untraced
@@ -33,7 +33,7 @@ class Scored:
     """What a module answered to one example, and its score in 0..1.
 
     `lack` is why the answer cannot be used, `why` the same in a line with what was met; the score is 0 then, and
-    answers may be "". `effort` is what the answer took.
+    answers may be "". `effort` is what the answer took; `fell_through` why a student left it to an LM.
     """
 
     example_index: int
@@ -43,6 +43,7 @@ class Scored:
     lack: Lack | None = None
     why: str = ""
     effort: Effort = field(default=UNKNOWN, compare=False)
+    fell_through: str = ""
 
     @property
     def is_parsed(self) -> bool:
@@ -227,7 +228,8 @@ def _score_one(job: _Job) -> Scored:
         empty = dict.fromkeys(program.fields.answers, "")
         return Scored(job.index, empty, 0.0, None, *missed(error), effort=measuring.effort)
     answers, confidence = answers_of(program, prediction), confidence_of(prediction)
-    found = Scored(job.index, answers, 0.0, confidence, effort=measuring.effort)
+    fell_through = fell_through_of(program, prediction)
+    found = Scored(job.index, answers, 0.0, confidence, effort=measuring.effort, fell_through=fell_through)
     if lack := lack_in(program, prediction, answers):
         return replace(found, lack=lack, why=str(prediction.get("lack_told") or lack))
     try:

@@ -15,6 +15,7 @@ from dspy.utils.callback import BaseCallback
 from argotune.data.field_types import NotOfType, as_text
 from argotune.errors import ArgotuneError
 from argotune.lm.lack import Lack
+from argotune.programs.cascade import FellThrough
 from argotune.programs.failures import stopping_error
 from argotune.programs.program import Program
 from argotune.programs.student import BY_STUDENT
@@ -116,6 +117,12 @@ def lack_in(program: Program, prediction: dspy.Prediction, answers: Mapping[str,
 def is_by_student(program: Program, prediction: dspy.Prediction) -> bool:
     """Whether it was made without an LM."""
     return "by" not in program.fields.answers and prediction.get("by") == BY_STUDENT
+
+
+def fell_through_of(program: Program, prediction: dspy.Prediction) -> str:
+    """Why the student of a cascade left it to an LM, "" where none did."""
+    said = None if "fell_through" in program.fields.answers else prediction.get("fell_through")
+    return said if isinstance(said, str) and said in list(FellThrough) else ""
 
 
 def confidence_of(prediction: dspy.Prediction) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -33,7 +34,10 @@ def without_lm(pairs: Sequence[Pair]) -> WithoutLM | None:
     paid = [effort for effort in free if effort.of == "asked"]
     tokens = [effort.tokens for effort in paid if effort.tokens is not None]
     usd = [effort.usd for effort in paid if effort.usd is not None]
-    return WithoutLM(len(known), len(free), _of_all(tokens, len(free)), _of_all(usd, len(free)))
+    why = Counter(pair.challenger.fell_through for pair in known if pair.challenger.fell_through)
+    return WithoutLM(
+        len(known), len(free), _of_all(tokens, len(free)), _of_all(usd, len(free)), dict(why.most_common())
+    )
 
 
 def _of_all(amounts: Sequence[_Amount], n: int) -> _Amount | None:

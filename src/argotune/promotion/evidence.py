@@ -26,13 +26,15 @@ from argotune.store.records import StoredValue
 
 @dataclass(frozen=True)
 class Answer:
-    """What a version said to a question. `lack` is why it cannot be used, `effort` what it took."""
+    """What a version said to a question. `lack` is why it cannot be used, `effort` what it took, `fell_through` why a
+    student left it to an LM, "" where none did, as in records of releases that did not keep it."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     answers: Mapping[str, str]
     lack: Lack | None = None
     effort: Effort = UNKNOWN
+    fell_through: str = ""
 
 
 def are_equal(a: Answer, b: Answer) -> bool:

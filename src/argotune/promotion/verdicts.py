@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -138,7 +138,8 @@ class EffortRatio:
 @dataclass(frozen=True)
 class WithoutLM:
     """Of `asked` answers of the challenger, `answers` were given without an LM. `tokens` and `usd` are what the
-    champion took for the same questions, None where it was not asked or nobody knows."""
+    champion took for the same questions, None where it was not asked or nobody knows. `fell_through`: how many others
+    a student left to the LM, by the reason."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -146,14 +147,18 @@ class WithoutLM:
     answers: int
     tokens: int | None = None
     usd: float | None = None
+    fell_through: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sentence(self) -> str:
-        """For people, e.g. `84 of 100 answers, which saves 9,800 tokens and 0.12 USD in 1,000 requests`."""
+        """For people, e.g. `84 of 100 answers, which saves 9,800 tokens and 0.12 USD in 1,000 requests; left to the LM:
+        unfamiliar 12, unsure 4`."""
         amounts = [(self.tokens, "tokens"), (self.usd, "USD")]
         saved = [f"{_number(1000 * of / self.asked)} {unit}" for of, unit in amounts if of]
         told = f"{self.answers:,} of {counted(self.asked, 'answer')}"
-        return f"{told}, which saves {' and '.join(saved)} in 1,000 requests" if saved else told
+        told += f", which saves {' and '.join(saved)} in 1,000 requests" if saved else ""
+        why = [f"{name} {n:,}" for name, n in self.fell_through.items()]
+        return f"{told}; left to the LM: {', '.join(why)}" if why else told
 
 
 def _number(amount: float) -> str:

@@ -184,6 +184,7 @@ class Serving:
             model=served.lms.names.get("task", ""),
             greedy=said.greedy,
             by=found.by,
+            fell_through=found.fell_through,
         )
 
     def status(self) -> ServingStatus:

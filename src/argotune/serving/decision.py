@@ -24,7 +24,8 @@ class Decision:
     failed): the application does without then. "" where they can. `effort` is what its LM calls took, `model` the LM.
     `filled` names the inputs that the version's query enhancement filled in, whose `texts` are what it said; `unfilled`
     says why it filled in nothing though something was missing, "" where that is not so. `by` says whether an LM was
-    asked at all: `lm`, or `student`.
+    asked at all: `lm`, or `student`; `fell_through` why a student left it to the LM: `unfamiliar`, `unsure` or
+    `no vector`.
     """
 
     tenant_id: str
@@ -43,6 +44,7 @@ class Decision:
     filled: tuple[str, ...] = ()
     unfilled: str = ""
     by: str = "lm"
+    fell_through: str = ""
 
     @property
     def is_answered(self) -> bool:
@@ -72,6 +74,7 @@ class Decision:
             "routing.propensity": self.propensity,
             GREEDY: None if self.greedy is None else as_text(self.greedy),
             "routing.answered_by": self.by,
+            "routing.fell_through": self.fell_through or None,
             "routing.processing_time": self.processing_time_s,
             **{attribute_names(name)[0]: value for name, value in self.texts.items()},
             FILLED_ATTRIBUTE: ",".join(self.filled) or None,
