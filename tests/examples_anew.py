@@ -11,7 +11,7 @@ from argotune.data.examples import Example, Split, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
 from argotune.data.label_rule import Labels
-from argotune.data.questions import Merged, by_question, example_of, past_answer, place, question_key, settle
+from argotune.data.questions import Merged, PastAnswer, Question, age, example_of, past_answer, place, settle
 from argotune.data.splitting import Splitter
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -61,3 +61,19 @@ def examples_from(
     if forgotten := sum(question_key(example.inputs) not in asked for example in known):
         counts[Merged.FORGOTTEN] = forgotten
     return Whole(tuple(examples), {str(reason): count for reason, count in sorted(counts.items())}, refuted)
+
+
+def question_key(inputs: Mapping[str, str]) -> tuple[str, ...]:
+    """What was asked: the inputs in order of their names, which are the same for all questions of a program."""
+    return tuple([inputs[name] for name in sorted(inputs)])
+
+
+def by_question(found: Iterable[tuple[Experience, PastAnswer]]) -> dict[tuple[str, ...], Question]:
+    """By what was asked, in the order in which it was asked first."""
+    asked: dict[tuple[str, ...], Question] = {}
+    for inputs, answer in sorted(((x.inputs, answer) for x, answer in found), key=lambda pair: age(pair[1])):
+        key = question_key(inputs)
+        if key not in asked:
+            asked[key] = Question(inputs, [])
+        asked[key].answers.append(answer)
+    return asked

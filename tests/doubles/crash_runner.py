@@ -23,6 +23,7 @@ from world import START, ScriptedLMs, World, half_right, traffic
 
 from argotune.adapters.memory.traces import MemoryTracker
 from argotune.adapters.sqlite import SQLiteStore
+from argotune.data import gathering_steps
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
@@ -34,6 +35,8 @@ from argotune.runs.progress import PassState
 from argotune.store.port import Record
 
 N_DECISIONS = 150
+
+gathering_steps.AT_ONCE = 60  # so that they are taken in in steps, and it is killed between these
 
 
 class KilledAtWrite(SQLiteStore):

@@ -110,10 +110,11 @@ OF_A_TRAINING = {
     "read champions": 4,
     "read bars": 3,
     "read run_sums": 6,
-    "read gathered": 7,
+    "read gathered": 8,
     "read answers": 140,
     "read examples": 230,
-    "read experiences": 830,
+    "read experiences": 1060,  # each new one once, to take it in
+    "read fresh": 1,
     "read vectors": 300,  # each question once, however many versions are loaded
     "scan vectors": 1,  # to see whether they are too many, where some were made
     "remove fresh": 1,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from argotune.data.examples import Example, example_from_json, example_to_json
@@ -15,7 +16,7 @@ from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
 from argotune.store.records import readable
-from argotune.store.sealing import digest, seal, unseal
+from argotune.store.sealing import seal, unseal
 
 BATCH_EXPERIENCES = 1000
 
@@ -36,16 +37,20 @@ class ExperienceLog:
         expect = {(record.collection, record.id): tag for record, tag in also.items()}
         self._store.write(self._tenant_id, records, expect)
 
-    def replace_experiences(self, experiences: Sequence[Experience]) -> None:
-        """Store changed experiences in place of what is known of their spans."""
-        for start in range(0, len(experiences), BATCH_EXPERIENCES):
-            batch = experiences[start : start + BATCH_EXPERIENCES]
+    def replace_experiences(self, experiences: Iterable[Experience]) -> None:
+        """Store changed experiences in place of what is known of their spans, some at a time."""
+        rest = iter(experiences)
+        while batch := list(islice(rest, BATCH_EXPERIENCES)):
             self._store.write(self._tenant_id, [_record(experience) for experience in batch])
 
     def experiences(self, program: str) -> Iterator[Experience]:
         """All stored experiences of a program that can be read, in no particular order."""
         stored = self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program))
         return readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text)))
+
+    def span_ids(self, program: str) -> Iterator[str]:
+        """Those of all stored experiences of a program, damaged ones too."""
+        return (record.id for record in self._store.scan(self._tenant_id, _collection(Collection.EXPERIENCES, program)))
 
     def experience(self, program: str, span_id: str) -> Experience | None:
         """One stored experience, None when it was forgotten or cannot be read."""
@@ -68,8 +73,12 @@ class ExperienceLog:
 
     def examples(self, program: str) -> list[Example]:
         """All stored examples of a program that can be read."""
+        return list(self.each_example(program))
+
+    def each_example(self, program: str) -> Iterator[Example]:
+        """The same, one after the other."""
         stored = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
-        return list(readable(self._tenant_id, stored, lambda text: example_from_json(unseal("example", text))))
+        return readable(self._tenant_id, stored, lambda text: example_from_json(unseal("example", text)))
 
     def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
         """Make the stored examples equal to `examples`, writing and removing only what differs from `known`.
@@ -100,11 +109,11 @@ def _collection(kind: str, program: str) -> str:
 
 def _fresh(batch: Sequence[Experience]) -> Iterator[Record]:
     """The names of a batch's spans, by which the next gathering finds them."""
-    by_program: defaultdict[str, list[str]] = defaultdict(list)
+    by_program: defaultdict[str, list[tuple[str, datetime]]] = defaultdict(list)
     for experience in batch:
-        by_program[experience.program].append(experience.span_id)
-    for program, span_ids in by_program.items():
-        yield fresh_record(program, span_ids, digest(span_ids)[:24])
+        by_program[experience.program].append((experience.span_id, experience.at))
+    for program, spans in by_program.items():
+        yield fresh_record(program, spans)
 
 
 _SCALARS = [field.name for field in fields(Experience) if field.name not in ("at", "inputs", "answers")]

@@ -26,6 +26,16 @@ MAX_TRIED = 50
 NEWEST = 2
 """Of many texts that may be near, so many of the newest are tried first: in a family of alike texts any will do."""
 
+KEY_BYTES = 12
+"""What tells a text that is kept elsewhere: the 24 hex digits of an example's id. With a narrow pattern a text takes
+60 bytes here, with a wide one 156."""
+
+TEXTS_AT_HAND = 5_000
+"""Texts that were read and may be asked for again, those read last."""
+
+SHINGLES_KNOWN = 100_000
+"""Shingles whose bits are remembered, of which texts of one language have a fifth."""
+
 
 def shingles_of(text: str) -> list[str]:
     """The character 3-grams of a normalised text, its beginning and end marked by a space."""
@@ -89,7 +99,7 @@ class Sketch:
 def sketch_of(text: str) -> Sketch:
     """The sketch of a normalised text."""
     shingles = frozenset(shingles_of(text))
-    if len(_BITS) > 1_000_000:
+    if len(_BITS) > SHINGLES_KNOWN:
         _BITS.clear()  # random texts in many scripts
     return Sketch(len(shingles), reduce(xor, [_BITS[shingle] for shingle in shingles], 0))
 
@@ -183,6 +193,43 @@ class _Shelf:
         return bits
 
 
+class _Texts:
+    """Texts by number: those without a key are kept, others are read again when they are asked for."""
+
+    def __init__(self, read: Callable[[str], str]) -> None:
+        self._read = read
+        self._keys = bytearray()
+        self._kept: dict[int, str] = {}
+        self._at_hand: dict[int, str] = {}
+        self._unwritten: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys) // KEY_BYTES
+
+    def add(self, text: str, key: str) -> None:
+        """Put the text of the next number; one with a `key` is kept until it is `written`."""
+        (self._unwritten if key else self._kept)[len(self)] = text
+        self._keys += bytes.fromhex(key) if key else bytes(KEY_BYTES)
+
+    def add_known(self, keys: Iterable[str]) -> None:
+        """Count texts that lie elsewhere already."""
+        self._keys += bytes.fromhex("".join(keys))
+
+    def written(self) -> None:
+        """From here on those with a key can be read."""
+        self._unwritten.clear()
+
+    def text(self, number: int) -> str:
+        for known in (self._kept, self._unwritten, self._at_hand):
+            if number in known:
+                return known[number]
+        text = self._read(self._keys[number * KEY_BYTES : (number + 1) * KEY_BYTES].hex())
+        if len(self._at_hand) >= TEXTS_AT_HAND:
+            del self._at_hand[next(iter(self._at_hand))]
+        self._at_hand[number] = text
+        return text
+
+
 class NearTexts:
     """Texts of several groups, found again by near-duplicates.
 
@@ -191,31 +238,32 @@ class NearTexts:
     """
 
     def __init__(self, texts: Mapping[str, str] | None = None, read: Callable[[str], str] = str) -> None:
-        """`texts` maps each text to its group; `read` gives the text of a key that was given with its sketch."""
-        self._texts: list[str | None] = []
-        self._keys: dict[int, str] = {}
-        self._read = read
+        """`texts` maps each text to its group; `read` gives the text of a key."""
+        self._texts = _Texts(read)
         self._groups: dict[str, int] = {}
         self._names: list[str] = []
         self._shelves: dict[int, _Shelf] = {}
         for text, group in (texts or {}).items():
             self.add(text, group)
 
-    def add(self, text: str, group: str) -> None:
-        """Remember a new text."""
+    def add(self, text: str, group: str, key: str = "") -> None:
+        """Remember a new text; under a key, from which `read` gives it once it is `written`, its sketch alone."""
         _, sketch = _looked_at(text)
         shelf = self._shelf(_shelf_of(sketch.size), width_of(sketch.size))
         shelf.numbers.append(len(self._texts))
         shelf.groups.append(self._code(group))
         shelf.folded.append(sketch.folded(64))
         shelf.patterns.frombytes(sketch.words())
-        self._texts.append(text)
+        self._texts.add(text, key)
+
+    def written(self) -> None:
+        """All texts with a key can be read from here on."""
+        self._texts.written()
 
     def add_known(self, keys: Sequence[str], groups: Sequence[str], sketches: Sketches) -> None:
         """Remember texts by sketches that were made before. They are read when they have to be compared."""
         first = len(self._texts)
-        self._keys.update(enumerate(keys, start=first))
-        self._texts += [None] * len(keys)
+        self._texts.add_known(keys)
         numbers, codes = np.arange(first, first + len(keys), dtype=np.intc), np.array([self._code(g) for g in groups])
         shelves = np.array([_shelf_of(size) for size in sketches.sizes])
         for place in np.unique(shelves).tolist():
@@ -244,7 +292,7 @@ class NearTexts:
             return None
         for place in shelf.same(sketch):
             number = shelf.numbers[place]
-            if self._text(number) == text:
+            if self._texts.text(number) == text:
                 group: int = shelf.groups[place]
                 return self._names[group]
         return None
@@ -268,11 +316,5 @@ class NearTexts:
         for number, group in pairs:
             if group in found:
                 continue
-            if are_near(frozenset(shingles_of(self._text(number))), shingles):
+            if are_near(frozenset(shingles_of(self._texts.text(number))), shingles):
                 found.add(group)
-
-    def _text(self, number: int) -> str:
-        text = self._texts[number]
-        if text is None:
-            self._texts[number] = text = self._read(self._keys[number])
-        return text

@@ -9,9 +9,9 @@ collection of their own until they are taken in. All of it can be made anew from
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -26,7 +26,7 @@ from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
 from argotune.store.records import StoredValue, find_renewable, to_record
-from argotune.store.sealing import seal, unseal
+from argotune.store.sealing import digest, seal, unseal
 
 WRITE_AT_ONCE = 1000
 """Records of one step: more would keep a Redis from answering others. A step of several is marked as begun, and made
@@ -42,7 +42,8 @@ class Summary(StoredValue):
     """What all questions of a program come to under the rules with the digest `edition`, "" while they are made anew.
 
     `reasons` counts answers that are no examples, `days` names the records that list a day's spans, `chunks` counts
-    records of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection.
+    records of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection. `is_anew`:
+    examples of an earlier gathering are there whose questions may not have been settled since.
     """
 
     edition: str
@@ -52,6 +53,7 @@ class Summary(StoredValue):
     days: dict[str, list[str]] = Field(default_factory=dict)
     chunks: dict[str, int] = Field(default_factory=dict)
     pending: dict[str, list[str]] = Field(default_factory=dict)
+    is_anew: bool = False
 
 
 class Judged(StoredValue):
@@ -92,6 +94,14 @@ class _Chunk:
     def record(self) -> dict[str, Any]:
         return {"ids": self.ids, "splits": self.splits, "sizes": self.sizes, "words": b64encode(self.words).decode()}
 
+    def put(self, new: Sequence[tuple[str, str, str]]) -> None:
+        """Put examples, (id, split, normalised text), into it."""
+        sketches = Sketches.of([text for _, _, text in new])
+        self.ids += [id for id, _, _ in new]
+        self.splits += [split for _, split, _ in new]
+        self.sizes += sketches.sizes
+        self.words += sketches.words()
+
     def without(self, gone: frozenset[str]) -> _Chunk:
         kept = [n for n, id in enumerate(self.ids) if id not in gone]
         width = len(self.words) // max(len(self.ids), 1)
@@ -108,9 +118,8 @@ class QuestionLog:
         self._store, self._tenant_id = store, tenant_id
         self._gathered = f"{Collection.GATHERED}.{program}"
         self.fresh_collection = f"{Collection.FRESH}.{program}"
-        self._shards: dict[str, dict[str, Any]] = {}
-        self._dirty: set[str] = set()
-        self._chunks: dict[str, _Chunk] | None = None
+        self._shards: dict[str, str | None] = {}
+        self._rows: dict[str, dict[str, QuestionRow]] = {}
         self._changed: dict[str, Record] = {}
         self._tag: str | None = None
 
@@ -135,37 +144,75 @@ class QuestionLog:
         found, _ = find_renewable(self._store, self._tenant_id, self._gathered, "annotated", AnnotatedSpans)
         return found or AnnotatedSpans()
 
-    def fresh(self) -> dict[str, list[str]]:
-        """The spans that are not taken in yet, by the name of the record that lists them."""
+    def fresh_names(self) -> list[str]:
+        """The names of the records that list spans which are not taken in yet, those of the earliest spans first."""
         found = self._store.scan(self._tenant_id, self.fresh_collection)
-        return {record.id: unseal("fresh", record.text)["spans"] for record in found}
+        earliest = [(unseal("fresh", record.text).get("earliest", ""), record.id) for record in found]
+        return [name for _, name in sorted(earliest)]
+
+    def fresh_spans(self, name: str) -> list[str]:
+        """The spans that such a record lists."""
+        text = self._store.read(self._tenant_id, self.fresh_collection, name)
+        return list(unseal("fresh", text)["spans"]) if text else []
+
+    def fresh(self) -> Iterator[str]:
+        """All of those spans."""
+        for record in self._store.scan(self._tenant_id, self.fresh_collection):
+            yield from unseal("fresh", record.text)["spans"]
+
+    def list_fresh(self, program: str, spans: Sequence[tuple[str, datetime]]) -> str:
+        """List spans, with their times, as new at once; the name of the record."""
+        record = fresh_record(program, spans)
+        self._store.write(self._tenant_id, [record])
+        return record.id
+
+    def forget_fresh(self, names: Sequence[str]) -> None:
+        """Forget such records at once."""
+        if names:
+            self._store.remove(self._tenant_id, self.fresh_collection, names)
 
     def clear(self) -> None:
         """Forget everything, to begin anew."""
         self._store.remove(self._tenant_id, self._gathered)
-        self._tag, self._shards, self._chunks = None, {}, {}
+        self._tag, self._shards, self._rows, self._changed = None, {}, {}, {}
 
     # Questions
 
-    def row(self, question_id: str) -> QuestionRow:
-        """A question; an empty one where it was never asked."""
-        found = self._shard(question_id[:3]).get(question_id)
-        return QuestionRow(found["place"], tuple(map(_answered, found["answers"]))) if found else QuestionRow()
+    def rows(self, ids: Iterable[str]) -> dict[str, QuestionRow]:
+        """Questions as they were when the last changes were written; an empty one for each that was never asked. The
+        records in which they lie are held until then."""
+        found, by_shard = dict[str, QuestionRow](), dict[str, list[str]]()
+        for id in ids:
+            by_shard.setdefault(id[:3], []).append(id)
+        for name, some in by_shard.items():
+            asked = self._shard(name)
+            for id in some:
+                row = asked.get(id)
+                found[id] = QuestionRow(row["place"], tuple(map(_answered, row["answers"]))) if row else QuestionRow()
+        return found
 
     def put(self, question_id: str, row: QuestionRow) -> None:
         """Keep a question in its new state; one without answers is forgotten."""
-        shard = self._shard(question_id[:3])
-        if row.answers:
-            shard[question_id] = {"place": row.place, "answers": [_answer_json(answer) for answer in row.answers]}
-        else:
-            shard.pop(question_id, None)
-        self._dirty.add(question_id[:3])
+        self._rows.setdefault(question_id[:3], {})[question_id] = row
 
     def _shard(self, name: str) -> dict[str, Any]:
+        """The text is held and not what is in it, which is several times as large."""
         if name not in self._shards:
-            text = self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if self._tag else None
-            self._shards[name] = unseal("asked", text) if text else {}
-        return self._shards[name]
+            is_begun = self._tag is not None
+            self._shards[name] = (
+                self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if is_begun else None
+            )
+        text = self._shards[name]
+        return dict(unseal("asked", text)) if text else {}
+
+    def _changed_shard(self, name: str) -> dict[str, Any]:
+        asked = self._shard(name)
+        for id, row in self._rows[name].items():
+            if row.answers:
+                asked[id] = {"place": row.place, "answers": [_answer_json(answer) for answer in row.answers]}
+            else:
+                asked.pop(id, None)
+        return asked
 
     # Days
 
@@ -192,7 +239,8 @@ class QuestionLog:
     def near(self, summary: Summary, read: Callable[[str], str]) -> NearTexts:
         """The index of all examples by split; `read` gives the normalised text of one by its id."""
         found = NearTexts(read=read)
-        for chunk in self._all_chunks(summary).values():
+        for name in _chunk_names(summary):
+            chunk = self._chunk(name)
             if chunk.ids:
                 found.add_known(chunk.ids, chunk.splits, Sketches.read(chunk.sizes, bytes(chunk.words)))
         return found
@@ -201,36 +249,33 @@ class QuestionLog:
         self, summary: Summary, gone: frozenset[str], new: Sequence[tuple[str, str, str]]
     ) -> dict[str, int]:
         """Take examples out of the index and put new ones, (id, split, normalised text), into it; the new `chunks`."""
-        chunks = self._all_chunks(summary)
-        for name in [name for name, chunk in chunks.items() if not gone.isdisjoint(chunk.ids)]:
-            chunks[name] = chunks[name].without(gone)
-            self._change(name, "near", chunks[name].record)
+        changed: dict[str, _Chunk] = {}
+        for name in _chunk_names(summary) if gone else ():
+            chunk = self._chunk(name)
+            if not gone.isdisjoint(chunk.ids):
+                changed[name] = chunk.without(gone)
         counts = dict(summary.chunks)
         for kind, wide in (("narrow", False), ("wide", True)):
-            counts[kind] = self._append(chunks, kind, counts.get(kind, 0), [x for x in new if is_wide(x[2]) is wide])
+            counts[kind] = self._append(changed, kind, counts.get(kind, 0), [x for x in new if is_wide(x[2]) is wide])
+        for name, chunk in changed.items():
+            self._change(name, "near", chunk.record)
         return counts
 
-    def _append(self, chunks: dict[str, _Chunk], kind: str, count: int, new: Sequence[tuple[str, str, str]]) -> int:
+    def _append(self, changed: dict[str, _Chunk], kind: str, count: int, new: Sequence[tuple[str, str, str]]) -> int:
         rest = list(new)
         while rest:
-            name = f"near/{kind}/{max(count - 1, 0):05}"
-            chunk = chunks.setdefault(name, _Chunk(name))
+            name, is_there = f"near/{kind}/{max(count - 1, 0):05}", count > 0
+            if name not in changed:
+                changed[name] = self._chunk(name) if is_there else _Chunk(name)
+            chunk = changed[name]
             some, rest = rest[: CHUNK - len(chunk.ids)], rest[CHUNK - len(chunk.ids) :]
-            sketches = Sketches.of([text for _, _, text in some]) if some else None
-            if sketches:
-                chunk.ids += [id for id, _, _ in some]
-                chunk.splits += [split for _, split, _ in some]
-                chunk.sizes += sketches.sizes
-                chunk.words += sketches.words()
-                self._change(name, "near", chunk.record)
-            count = max(count, 1) + bool(rest)
+            if some:
+                chunk.put(some)
+            count = max(count, 1)
+            if rest:
+                count += 1
+                changed[f"near/{kind}/{count - 1:05}"] = _Chunk(f"near/{kind}/{count - 1:05}")
         return count
-
-    def _all_chunks(self, summary: Summary) -> dict[str, _Chunk]:
-        if self._chunks is None:
-            names = [f"near/{kind}/{n:05}" for kind, count in summary.chunks.items() for n in range(count)]
-            self._chunks = {name: self._chunk(name) for name in names}
-        return self._chunks
 
     def _chunk(self, name: str) -> _Chunk:
         text = self._store.read(self._tenant_id, self._gathered, name)
@@ -244,13 +289,14 @@ class QuestionLog:
     def _change(self, name: str, kind: str, body: Any) -> None:
         self._changed[name] = Record(self._gathered, name, seal(kind, body))
 
-    def commit(self, summary: Summary, also: Sequence[Record] = ()) -> None:
-        """Write all changes, `also` and the summary, then remove what it says. In one step, or marked as begun.
+    def commit(self, summary: Summary, also: Sequence[Record] = ()) -> Summary:
+        """Write all changes, `also` and the summary, then remove what it says; the summary that is there then. In one
+        step, or marked as begun.
 
         Raises Conflict when somebody else went on from the same summary.
         """
-        for name in sorted(self._dirty):
-            self._change(f"asked/{name}", "asked", self._shards[name])
+        for name in sorted(self._rows):
+            self._change(f"asked/{name}", "asked", self._changed_shard(name))
         records = [*also, *self._changed.values()]
         if len(records) > WRITE_AT_ONCE:
             self._write([], Summary(edition=""))
@@ -258,8 +304,13 @@ class QuestionLog:
                 self._store.write(self._tenant_id, records[:WRITE_AT_ONCE])
                 records = records[WRITE_AT_ONCE:]
         self._write(records, summary)
-        self._dirty, self._changed = set(), {}
-        self._cleared(summary)
+        self._rows, self._changed = {}, {}
+        self.let_go()
+        return self._cleared(summary)
+
+    def let_go(self) -> None:
+        """Hold no records any more that were read for `rows`."""
+        self._shards = {}
 
     def _write(self, records: Sequence[Record], summary: Summary) -> None:
         record = to_record(self._gathered, "summary", summary)
@@ -273,9 +324,16 @@ def decisions_taken_in(store: Store, tenant_id: str, program: str) -> int:
     return found.experiences if found else 0
 
 
-def fresh_record(program: str, spans: Sequence[str], name: str) -> Record:
-    """That these spans are to be taken in, for writing it with them."""
-    return Record(f"{Collection.FRESH}.{program}", name, seal("fresh", {"spans": list(spans)}))
+def fresh_record(program: str, spans: Sequence[tuple[str, datetime]]) -> Record:
+    """That these spans, with their times, are to be taken in, for writing it with them."""
+    ids, earliest = [id for id, _ in spans], min(at for _, at in spans).astimezone(UTC).isoformat()
+    return Record(
+        f"{Collection.FRESH}.{program}", digest(ids)[:24], seal("fresh", {"spans": ids, "earliest": earliest})
+    )
+
+
+def _chunk_names(summary: Summary) -> list[str]:
+    return [f"near/{kind}/{n:05}" for kind, count in summary.chunks.items() for n in range(count)]
 
 
 def _answer_json(answer: PastAnswer) -> list[Any]:

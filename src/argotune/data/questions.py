@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -98,30 +98,14 @@ def past_answer(experience: Experience, labels: Labels, fields: Fields, config: 
     )
 
 
-def question_key(inputs: Mapping[str, str]) -> tuple[str, ...]:
-    """What was asked: the inputs in order of their names, which are the same for all questions of a program."""
-    return tuple([inputs[name] for name in sorted(inputs)])
-
-
-def by_question(found: Iterable[tuple[Experience, PastAnswer]]) -> dict[tuple[str, ...], Question]:
-    """By what was asked, in the order in which it was asked first."""
-    asked: dict[tuple[str, ...], Question] = {}
-    for inputs, answer in sorted(((x.inputs, answer) for x, answer in found), key=lambda pair: age(pair[1])):
-        key = question_key(inputs)
-        if key not in asked:
-            asked[key] = Question(inputs, [])
-        asked[key].answers.append(answer)
-    return asked
-
-
 def age(answer: PastAnswer) -> tuple[datetime, str]:
     """The order of answers."""
     return answer.at, answer.span_id
 
 
-def place(question: Question, splitter: Splitter, fields: Fields) -> Split | Bridged | None:
-    """Where a question belongs; None while nobody knows a right answer to it."""
-    return splitter.place(query_of(question.inputs)) if is_known(question.answers, fields) else None
+def place(question: Question, splitter: Splitter, fields: Fields, id: str = "") -> Split | Bridged | None:
+    """Where a question belongs, whose example has this id; None while nobody knows a right answer to it."""
+    return splitter.place(query_of(question.inputs), id) if is_known(question.answers, fields) else None
 
 
 def is_known(answers: Sequence[PastAnswer], fields: Fields) -> bool:

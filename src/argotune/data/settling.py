@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from argotune.data.archive import ExperienceLog, example_record
@@ -33,15 +33,57 @@ class Gathered:
     refuted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class Settling:
-    """The sums, changed question by question, and what has to be written for it."""
+@dataclass(frozen=True)
+class Beside:
+    """What a step changes beside questions: the names of records that list new spans and are taken in, spans that are
+    too old, and names of records of days that list nothing any more."""
 
-    def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: AnnotatedSpans) -> None:
-        self._questions, self._fields, self._summary = questions, fields, summary
+    fresh: Sequence[str] = ()
+    expired: Sequence[str] = ()
+    over: Sequence[str] = ()
+
+
+@dataclass
+class AnnotatedSoFar:
+    """What is known of annotated spans (AnnotatedSpans), changed as their questions are settled. `is_changed` since it
+    was written."""
+
+    states: dict[str, str]
+    judged: dict[str, Judged]
+    refuted: dict[str, tuple[str, ...]]
+    is_changed: bool = False
+
+    @classmethod
+    def of(cls, annotated: AnnotatedSpans) -> AnnotatedSoFar:
+        """What was known."""
+        return cls(dict(annotated.states), dict(annotated.judged), dict(annotated.refuted))
+
+    @property
+    def all(self) -> AnnotatedSpans:
+        """What is known, as it is kept."""
+        return AnnotatedSpans(states=self.states, judged=self.judged, refuted=self.refuted)
+
+    def believe(self, states: Mapping[str, str]) -> None:
+        """Something else is believed of spans."""
+        self.is_changed = self.is_changed or not states.items() <= self.states.items()
+        self.states.update(states)
+
+    def refute(self, question_id: str, span_ids: tuple[str, ...]) -> None:
+        """These are all spans of a question of which only is known that the answer is wrong."""
+        self.is_changed = self.is_changed or self.refuted.get(question_id, ()) != span_ids
+        self.refuted.pop(question_id, None)
+        if span_ids:
+            self.refuted[question_id] = span_ids
+
+
+class Settling:
+    """One step: the sums, changed question by question, and what has to be written. `annotated` is changed too."""
+
+    def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: AnnotatedSoFar) -> None:
+        self._questions, self._fields, self._summary, self._annotated = questions, fields, summary, annotated
         self._experiences, self.forgotten = summary.experiences, 0
         self._reasons, self._sums = Counter(summary.reasons), copy.deepcopy(summary.sums)
-        self._judged, self._refuted = dict(annotated.judged), dict(annotated.refuted)
-        self.gone: set[str] = set()
+        self._gone: set[str] = set()
         self._left: set[str] = set()
         self._new: list[tuple[str, str, str]] = []
         self._records: list[Record] = []
@@ -49,34 +91,41 @@ class Settling:
     def change(
         self, id: str, inputs: Mapping[str, str], before: QuestionRow, after: QuestionRow, stored: Example | None
     ) -> None:
-        """Put what comes of a question now in the place of what came of it before. `stored` is its example so far."""
+        """Put what comes of a question now in the place of what came of it before. `stored` is its example so far, or
+        that of an earlier gathering."""
         was, now = (settle(row.answers, split_of(row.place), self._fields) for row in (before, after))
         example = example_of(now, inputs, self._fields) if now.best else None
         self._questions.put(id, after)
         self._experiences += len(after.answers) - len(before.answers)
         self._count(was, -1)
         self._count(now, 1)
-        self._refuted.pop(id, None)
-        self._refuted |= {id: now.refuted} if now.refuted else {}
+        self._annotated.refute(id, now.refuted)
         if stored and was.best:
             self._sums.add(stored, -1)
             self.forgotten += not after.answers
         if example:
             self._sums.add(example)
-        self._move(id, was.split if was.best else None, example)
+        self._move(id, stored.split if stored else None, example)
         if example and example != stored:
             self._records.append(example_record(example))
         if stored and not example:
-            self.gone.add(id)
+            self._gone.add(id)
+
+    def forget(self, id: str) -> None:
+        """Drop an example of an earlier gathering whose question nobody has asked since."""
+        self.forgotten += 1
+        self._left.add(id)
+        self._gone.add(id)
 
     def _count(self, settled: Settled, sign: int) -> None:
         for reason, count in settled.reasons.items():
             self._reasons[str(reason)] += sign * count
         for span_id, judged in _judged(settled):
+            self._annotated.is_changed = True
             if sign > 0:
-                self._judged[span_id] = judged
+                self._annotated.judged[span_id] = judged
             else:
-                self._judged.pop(span_id, None)
+                self._annotated.judged.pop(span_id, None)
 
     def _move(self, id: str, before: Split | None, example: Example | None) -> None:
         after = example.split if example else None
@@ -84,35 +133,29 @@ class Settling:
             self._left |= {id} if before else set()
             self._new += [(id, after.value, normalised(query_of(example.inputs)))] if example and after else []
 
-    def committed(
-        self,
-        days: Mapping[str, list[str]],
-        states: Mapping[str, str],
-        log: ExperienceLog,
-        expired: Sequence[str],
-        fresh: Iterable[str],
-        over: Iterable[str] = (),
-    ) -> Gathered:
-        """Write everything down. `over` are records of days that list nothing any more."""
+    def committed(self, days: Mapping[str, Sequence[str]], log: ExperienceLog, beside: Beside) -> Summary:
+        """Write everything down, in one step with what is known of annotated spans where that was changed; the summary
+        to go on from."""
         chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
         pending = {
-            **log.collections(self._fields.program, list(expired), sorted(self.gone)),
-            self._questions.fresh_collection: list(fresh),
-            **self._questions.day_ids(over),
+            **log.collections(self._fields.program, list(beside.expired), sorted(self._gone)),
+            self._questions.fresh_collection: list(beside.fresh),
+            **self._questions.day_ids(beside.over),
         }
-        summary = Summary(
-            edition=self._summary.edition,
-            experiences=self._experiences,
-            reasons={reason: count for reason, count in self._reasons.items() if count},
-            sums=self._sums,
-            days=dict(days),
-            chunks=chunks,
-            pending={collection: ids for collection, ids in pending.items() if ids},
-        )
-        self._questions.put_annotated(AnnotatedSpans(states=dict(states), judged=self._judged, refuted=self._refuted))
-        self._questions.commit(summary, self._records)
-        counts = counts_of(summary.reasons, self.forgotten)
-        return Gathered(self._sums, self._experiences, counts, len(expired), self._judged, self._refuted)
+        changes = {
+            "experiences": self._experiences,
+            "reasons": {reason: count for reason, count in self._reasons.items() if count},
+            "sums": self._sums,
+            "days": {day: list(names) for day, names in days.items()},
+            "chunks": chunks,
+            "pending": {collection: ids for collection, ids in pending.items() if ids},
+        }
+        summary = self._summary.model_copy(update=changes)
+        if self._annotated.is_changed:
+            self._questions.put_annotated(self._annotated.all)
+        written = self._questions.commit(summary, self._records)
+        self._annotated.is_changed = False
+        return written
 
 
 def counts_of(reasons: Mapping[str, int], forgotten: int) -> dict[str, int]:

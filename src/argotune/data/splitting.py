@@ -123,8 +123,9 @@ class Splitter:
             if self._known(key) is None and self._near.groups_near(key) <= {split}:
                 self._remember(key, split)
 
-    def place(self, query: str) -> Split | Bridged:
-        """The split of the known question that is equal or near to this one, else what its hash says.
+    def place(self, query: str, id: str = "") -> Split | Bridged:
+        """The split of the known question that is equal or near to this one, else what its hash says. `id` is that of
+        the question's example, by which the index of known ones can read it.
 
         What is placed becomes known, a bridged question does not. When all near ones are in one split it does
         not matter which of them is nearest.
@@ -132,7 +133,7 @@ class Splitter:
         key = normalised(query)
         split = self._look(key)
         if isinstance(split, Split) and self._known(key) is None:
-            self._remember(key, split)
+            self._remember(key, split, id)
         return split
 
     def preview(self, query: str) -> Split | Bridged:
@@ -154,6 +155,7 @@ class Splitter:
         found = self._near.equal(key)
         return None if found is None else Split(found)
 
-    def _remember(self, key: str, split: Split) -> None:
-        self._split_of[key] = split
-        self._near.add(key, split)
+    def _remember(self, key: str, split: Split, id: str = "") -> None:
+        if not (id and self._has_index):
+            self._split_of[key] = split
+        self._near.add(key, split, id if self._has_index else "")

@@ -34,7 +34,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
             (experience, mask.experience(experience, program))
             for experience in this.archive.experiences(program.program)
         )
-        this.archive.replace_experiences([after for before, after in pairs if after != before])
+        this.archive.replace_experiences(after for before, after in pairs if after != before)
         _mask_examples(this, program, rules)
         _mask_contests(this, program, rules)
     this.module_book.write(Masked(rules=edition, counts=dict(mask.counts)))

@@ -79,15 +79,17 @@ class SpanReader:
 
         A span that was refused before, and counted then, may be usable by the tenant's labels now.
         """
-        known = {x.span_id for program in self._fields_of for x in self._log.experiences(program)}
-        counted_from, taken = self.reading.read_since, len(known)
+        counted_from, taken = self.reading.read_since, 0
         for batch, _ in _batches(self._spans_after(None, since)):
-            new = [span for span in batch if span.span_id not in known]
+            new = [span for span in batch if not self._is_known(span)]
             was_read = [span for span in new if counted_from is None or span.started_at >= counted_from]
-            known |= self._take(new, was_read)
+            taken += len(self._take(new, was_read))
         if counted_from is not None and since < counted_from:
             self._keep(read_since=since, passed_over=self._count_before(since))
-        self._found["read again: not known before"] = len(known) - taken
+        self._found["read again: not known before"] = taken
+
+    def _is_known(self, span: Span) -> bool:
+        return any(self._log.experience(program, span.span_id) for program in self._fields_of)
 
     def _begin_anew_if_lost(self, now: datetime) -> None:
         if is_lost(self._ports.traces, self._stream, self.reading.cursor):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from heapq import nlargest
 
 import dspy
 
@@ -150,10 +151,8 @@ def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> 
     """As far as they can be read."""
     summary, looked_at = questions.summary(), 0
     for day in sorted(summary.days if summary else (), reverse=True):
-        spans = [span for name in (summary.days[day] if summary else ()) for span in questions.day(name)]
-        for span_id, _ in sorted(spans, key=lambda span: (span[1], span[0]), reverse=True):
+        spans = (span for name in (summary.days[day] if summary else ()) for span in questions.day(name))
+        for span_id, _ in nlargest(most - looked_at, spans, key=lambda span: (span[1], span[0])):
             looked_at += 1
-            if looked_at > most:
-                return
             if experience := this.archive.experience(program.name, span_id):
                 yield experience

@@ -12,13 +12,14 @@ from examples_anew import examples_from
 from factories import AGENTS, FIELDS, NOON, after, make_annotation, make_config, make_experience
 from watched_store import FailsOnce, WatchedStore
 
-from argotune.data import question_log
+from argotune.data import gathering_steps, question_log
 from argotune.data.annotations import strongest
 from argotune.data.archive import ExperienceLog
 from argotune.data.dataset import ExampleSums
-from argotune.data.examples import Example, Split
+from argotune.data.examples import Example, Split, question_id
 from argotune.data.experiences import Experience
-from argotune.data.gathering import Gathered, Given, gather, own_spans, state_of
+from argotune.data.gathering import Gathered, gather, own_spans, state_of
+from argotune.data.gathering_steps import Given
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.questions import Merged
@@ -93,7 +94,8 @@ def check(tenant: Tenant, found: Gathered, before: dict[str, Example]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whatever_is_new_the_examples_are_those_of_all_experiences(seed: int) -> None:
+def test_whatever_is_new_the_examples_are_those_of_all_experiences(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    monkeypatch.setattr(gathering_steps, "AT_ONCE", (7, 400)[seed % 2])
     rng, tenant = random.Random(seed), Tenant()
     before: dict[str, Example] = {}
     for step in range(6):
@@ -146,6 +148,57 @@ def test_a_crash_at_any_write_loses_and_doubles_nothing(monkeypatch: pytest.Monk
     check(tenant, tenant.gather(), before)
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("fails_at", range(1, 8))
+def test_a_crash_between_the_steps_of_a_gathering_counts_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch, fails_at: int, when: str
+) -> None:
+    monkeypatch.setattr(gathering_steps, "AT_ONCE", 10)
+    whole, crashed = Tenant(), Tenant()
+    for tenant in (whole, crashed):
+        rng = random.Random(3)
+        tenant.ask(some_experiences(rng, 60, 0))
+        tenant.annotations = {f"{n:016x}": make_annotation(AGENTS[n % 3], span_id=f"{n:016x}") for n in range(0, 60, 4)}
+    setattr(crashed.store, when, FailsOnce(Unavailable("store: gone"), lambda call: call.verb == "write", fails_at))
+    with pytest.raises(Unavailable):
+        crashed.gather()
+    assert (crashed.gather(), crashed.stored()) == (whole.gather(), whole.stored())
+    for tenant in (whole, crashed):  # all of it is too old, and new rules ask for everything anew
+        tenant.now = NOON + timedelta(days=91)
+        tenant.ask([make_experience("new", at=tenant.now)])
+    crashed.store.before = crashed.store.after = FailsOnce(
+        Unavailable("store: gone"), lambda call: call.verb == "write", fails_at
+    )
+    with pytest.raises(Unavailable):
+        crashed.gather()
+    assert (crashed.gather().sums, crashed.stored()) == (whole.gather().sums, whole.stored())
+    assert [x.span_id for x in crashed.log.experiences("routing")] == [make_experience().span_id]
+
+
+def test_a_change_of_rules_that_is_broken_off_keeps_the_splits_and_forgets_what_nobody_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gathering_steps, "AT_ONCE", 10)
+    for fails_at in range(1, 20):
+        tenant = Tenant()
+        tenant.ask(some_experiences(random.Random(4), 60, 0))
+        tenant.gather()
+        before = tenant.stored()
+        gone = next(iter(before))
+        span_ids = [x.span_id for x in tenant.kept.values() if question_id("routing", x.inputs) == gone]
+        tenant.store.remove("acme_corp", "experiences.routing", span_ids)
+        tenant.kept = {id: x for id, x in tenant.kept.items() if id not in span_ids}
+        tenant.store.before = FailsOnce(Unavailable("store: gone"), lambda call: call.verb == "write", fails_at)
+        config = make_config(min_trace_confidence=0.01)
+        try:
+            found = tenant.gather(config)
+        except Unavailable:
+            found = tenant.gather(config)
+        assert tenant.stored() == {id: example for id, example in before.items() if id != gone}
+        assert found.sums == ExampleSums.of(tenant.stored().values())
+        assert tenant.gather(config).sums == found.sums
+
+
 def test_changed_rules_and_damage_make_everything_anew() -> None:
     tenant, rng = Tenant(), random.Random(4)
     tenant.ask(some_experiences(rng, 50, 0))
@@ -184,8 +237,9 @@ def test_a_promised_split_is_kept_when_the_label_comes() -> None:
 
 @pytest.mark.parametrize("begins", ["summary", "annotated", "asked/"])
 def test_what_a_newer_release_gathered_is_left_to_it(monkeypatch: pytest.MonkeyPatch, begins: str) -> None:
-    tenant = Tenant()
+    tenant, (span_id, *_) = Tenant(), (x.span_id for x in some_experiences(random.Random(1), 20, 0))
     tenant.ask(some_experiences(random.Random(1), 20, 0))
+    tenant.annotations[span_id] = make_annotation(span_id=span_id)
     tenant.gather()
     before = [r for r in tenant.store.scan("acme_corp", "gathered.routing") if r.id.startswith(begins)]
     with monkeypatch.context() as newer:

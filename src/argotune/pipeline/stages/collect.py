@@ -11,7 +11,8 @@ from argotune.data.annotations import Annotation, strongest
 from argotune.data.cursor import Cursor
 from argotune.data.dataset import Dataset
 from argotune.data.fields import Fields
-from argotune.data.gathering import Given, gather, own_spans, state_of
+from argotune.data.gathering import gather, own_spans, state_of
+from argotune.data.gathering_steps import Given
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged

@@ -171,7 +171,7 @@ def _forget_experiences(store: Store, config: RoutingConfigUnified, program: str
     if summary is None or min(summary.days, default=overdue) >= overdue:
         return 0
     old = {experience.span_id for experience in log.experiences(program) if experience.at < oldest}
-    examples = [example.id for example in log.examples(program) if example.span_id in old]
+    examples = [example.id for example in log.each_example(program) if example.span_id in old]
     questions.clear()
     collections = log.collections(program, sorted(old), examples)
     return sum(store.remove(config.tenant_id, name, ids) for name, ids in collections.items() if ids)

@@ -160,7 +160,8 @@ def test_a_tenant_without_passes_keeps_no_experience_for_longer_than_it_says() -
 def gathered(store: MemoryStore):
     from factories import FIELDS
 
-    from argotune.data.gathering import Given, gather
+    from argotune.data.gathering import gather
+    from argotune.data.gathering_steps import Given
     from argotune.data.label_rule import Labels
     from argotune.data.question_log import QuestionLog
 
