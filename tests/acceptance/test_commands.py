@@ -54,6 +54,15 @@ def test_discover_prints_nothing_but_json_and_only_tenants_that_want_it(shell: S
     assert "Discovered tenants:" in done.stderr
 
 
+def test_the_end_of_a_command_does_not_look_for_cycles_among_all_that_it_loaded(shell: Shell):
+    code = (
+        "import atexit, gc, sys; atexit.register(lambda: print(gc.get_freeze_count() > 10_000));"
+        "from argotune.cli import main; sys.exit(main(['mask', 'ask jo@acme.com']))"
+    )
+    done = shell._run([sys.executable, "-c", code], {})
+    assert (done.returncode, done.stdout) == (0, "ask <EMAIL>\nTrue\n"), done.stderr
+
+
 def test_no_tenants_is_an_empty_array_and_a_store_that_is_down_is_75(shell: Shell):
     assert json.loads(shell.script("discover_tenants.py").stdout) == []
     down = shell.script("discover_tenants.py", CONFIG_STORE_URL="redis://:s3cret@127.0.0.1:9/0")
