@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: setup demo test check clean test-cluster cluster-demo sync-manifests sync-chart
+.PHONY: setup demo test test-slow check clean test-cluster cluster-demo sync-manifests sync-chart
 
 setup: .venv/.ready .venv-phoenix/.ready
 
@@ -41,8 +41,15 @@ check: .venv/.ready
 	.venv/bin/lint-imports
 	.venv/bin/mypy
 
+# A file is run by one worker; -n auto is one for each core.
+PYTEST = .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/cluster
+
 test: setup .venv-mlflow/.ready check
-	.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/cluster
+	$(PYTEST) -m "not slow"
+
+# What `make test` leaves out; .ci/run runs both.
+test-slow: setup .venv-mlflow/.ready
+	$(PYTEST) -m slow
 
 # Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.
 test-cluster: .venv/.ready

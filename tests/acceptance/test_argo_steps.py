@@ -197,6 +197,7 @@ def test_a_module_that_cannot_run_does_not_keep_the_others_from_being_tried(tmp_
 
 @pytest.mark.phoenix
 @pytest.mark.lm
+@pytest.mark.slow
 def test_the_steps_of_a_workflow_in_their_order(tmp_path: Path, sample_env: dict[str, str]):
     pods = Pods(tmp_path, **sample_env)
     looked = pods.trigger(SAMPLE)

@@ -50,8 +50,15 @@ def run(folder: Path, env: dict[str, str], *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("log_format", ["text", "json"])
-@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["table", "json"])
+@pytest.mark.parametrize(
+    ("flags", "log_format"),
+    [
+        ([], "text"),
+        (["--json"], "json"),
+        pytest.param([], "json", marks=pytest.mark.slow),
+        pytest.param(["--json"], "text", marks=pytest.mark.slow),
+    ],
+)
 def test_doctor_repeats_no_key_that_a_server_repeats(echo: Echo, tmp_path: Path, flags: list[str], log_format: str):
     address = echo.url.removeprefix("http://")
     env = {

@@ -1,11 +1,12 @@
 """Runs the loop in a process that is killed (SIGKILL) at a chosen write, then again to its end; prints what is left.
 
-    crash_runner.py FOLDER [gathering|cascade]
+    crash_runner.py FOLDER promoting|gathering|cascade few|all
 
-Kills before and after every write of one run, each on a fresh SQLite file, in forked children; the parent then
-finishes the run and prints one JSON line for each kill. With `gathering` it is a later run of an open contest, with
-`cascade` one that trains a student in front of an LM that is right on every other question, killed at each sixth write
-alone: it trains anew after each kill.
+Kills at writes of one run, each on a fresh SQLite file, in forked children; the parent then finishes the run and prints
+one JSON line for each kill. `all`: before and after every write. `few`: in turn before or after the middle write of
+each collection, and at the last of all. With `gathering` it is a later run of an open contest, with `cascade` one that
+trains a student in front of an LM that is right on every other question, of `all` only at each sixth write: it trains
+anew after each kill.
 """
 
 from __future__ import annotations
@@ -44,8 +45,11 @@ class KilledAtWrite(SQLiteStore):
 
     kill_at: int | None = None
     kill_after = False
-    writes = 0
     answers = 0
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.written: list[str] = []
 
     def write(
         self, tenant_id: str, records: Sequence[Record], expect: Mapping[tuple[str, str], str | None] | None = None
@@ -53,23 +57,29 @@ class KilledAtWrite(SQLiteStore):
         is_answer = bool(records) and records[0].collection == "answers"
         self.answers += is_answer
         counts = not is_answer or self.answers % 30 == 0
-        self.writes += counts
-        is_due = counts and self.writes == self.kill_at
+        if counts:
+            self.written.append(records[0].collection if records else "nothing")
+        is_due = counts and len(self.written) == self.kill_at
         if is_due and not self.kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
         super().write(tenant_id, records, expect)
         if is_due:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def forget(self) -> None:
+        """Count from here on."""
+        self.written.clear()
+        self.answers = 0
+
 
 def world_on(path: Path) -> World:
     """A world on a SQLite file; traces and tracker are rebuilt the same each time, as servers outlive a pod."""
-    # The lease of a killed process lasts so long; renewing it may come late where the machine is busy.
-    world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker(), lease_s=2.0)
+    # Who runs again has the ids of who was killed, and so its lease: none waits for it to lapse.
+    world = World(store=KilledAtWrite(path), lms=ScriptedLMs(), tracker=MemoryTracker())
     world.new_config = world.tenant("acme")
     world.receive(N_DECISIONS)
     world.traces.record("acme", traffic("acme", 40, first=N_DECISIONS)[0])
-    world.store.writes = world.store.answers = 0
+    world.store.forget()
     return world
 
 
@@ -85,7 +95,7 @@ def gathering_on(path: Path) -> World:
         world.traces.record("acme", traffic("acme", 40, first=1000)[0])
         world.later(hours=2)
         world._ids = itertools.count(100)
-    world.store.writes = world.store.answers = 0
+    world.store.forget()
     return world
 
 
@@ -94,11 +104,11 @@ def cascade_on(path: Path) -> World:
     world = world_on(path)
     world.new_config = world.tenant("acme", preferred_optimizer="cascade")
     world.lms.answer = half_right
-    world.store.writes = world.store.answers = 0
+    world.store.forget()
     return world
 
 
-MODES = {"gathering": (gathering_on, 1), "cascade": (cascade_on, 6)}
+MODES = {"promoting": (world_on, 1), "gathering": (gathering_on, 1), "cascade": (cascade_on, 6)}
 
 
 def run(world: World) -> None:
@@ -117,9 +127,8 @@ def killed(path: Path, kill_at: int, kill_after: bool, start: Callable[[Path], W
     return os.WIFSIGNALED(status)
 
 
-def left(path: Path, start: Callable[[Path], World]) -> dict[str, object]:
+def left(world: World) -> dict[str, object]:
     """Finish the run and say what is there."""
-    world = start(path)
     world.later(seconds=5)
     run(world)
     registry, book = Registry(world.store, "acme"), RunBook(world.store, "acme")
@@ -140,18 +149,36 @@ def left(path: Path, start: Callable[[Path], World]) -> dict[str, object]:
     }
 
 
-def main(folder: Path, start: Callable[[Path], World], step: int) -> None:
+def moments(written: Sequence[str], step: int) -> list[tuple[int, bool]]:
+    """Each `step`-th write, before and after it."""
+    return [(kill_at, kill_after) for kill_at in range(1, len(written) + 1, step) for kill_after in (False, True)]
+
+
+def few_moments(written: Sequence[str]) -> list[tuple[int, bool]]:
+    """The middle write of each collection and the last, in turn before and after it."""
+    numbers: dict[str, list[int]] = {}
+    for number, collection in enumerate(written, 1):
+        numbers.setdefault(collection, []).append(number)
+    chosen = sorted({*(of_one[len(of_one) // 2] for of_one in numbers.values()), len(written)})
+    return [(kill_at, bool(turn % 2)) for turn, kill_at in enumerate(chosen)]
+
+
+def main(folder: Path, start: Callable[[Path], World], step: int, is_few: bool) -> None:
     if start is gathering_on:
         run(start(folder / "base.db"))
-    whole = left(folder / "whole.db", start)
-    sys.stdout.write(json.dumps({"whole": whole, "start": START.isoformat()}) + "\n")
-    for kill_after in (False, True):
-        kill_at = 1
-        while killed(path := folder / f"{kill_at}-{kill_after}.db", kill_at, kill_after, start):
-            sys.stdout.write(json.dumps({"kill_at": kill_at, "after": kill_after, **left(path, start)}) + "\n")
-            sys.stdout.flush()
-            kill_at += step
+    world = start(folder / "whole.db")
+    say({"whole": left(world), "start": START.isoformat()})
+    written = world.store.written
+    for kill_at, kill_after in few_moments(written) if is_few else moments(written, step):
+        path = folder / f"{kill_at}-{kill_after}.db"
+        assert killed(path, kill_at, kill_after, start), f"it ended before write {kill_at}"
+        say({"kill_at": kill_at, "after": kill_after, **left(start(path))})
+
+
+def say(what: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *MODES.get("".join(sys.argv[2:]), (world_on, 1)))
+    main(Path(sys.argv[1]), *MODES[sys.argv[2]], sys.argv[3] == "few")

@@ -61,6 +61,7 @@ def clinc(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_tenant_years_are_judged_by_the_real_contest(benchmark, monkeypatch, capsys, tmp_path: Path) -> None:
     plot = tmp_path / "labels.svg"
     sizes = {"years": 2, "days": 14, "orders": 20, "processes": 1}
@@ -89,6 +90,7 @@ def test_a_verdict_on_many_answers_takes_less_than_a_second(benchmark, monkeypat
     assert all(float(row[5].split()[0]) < 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_tenants_life_is_lived_by_passes_and_by_what_wins_on_dev(benchmark, monkeypatch, capsys, tmp_path) -> None:
     from argotune.adapters.llama_cpp.scorer import LabelScorer
 
@@ -102,6 +104,7 @@ def test_a_tenants_life_is_lived_by_passes_and_by_what_wins_on_dev(benchmark, mo
     assert "labels=80" in told
 
 
+@pytest.mark.slow
 def test_a_contest_needs_fewer_labels_than_the_release_before(benchmark, capsys) -> None:
     labels = benchmark("labels")
     make, agents = labels["Asked"], list(labels["AGENTS"])
@@ -206,6 +209,7 @@ def test_a_student_stands_beside_the_lm_program_that_it_replaces(benchmark, monk
     assert float(rows["student"][2].split("%")[0]) > 80
 
 
+@pytest.mark.slow
 def test_estimates_and_policies_from_a_biased_logger_are_told_beside_the_truth(
     benchmark, monkeypatch, capsys, tmp_path
 ) -> None:

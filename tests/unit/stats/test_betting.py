@@ -122,13 +122,13 @@ def chance_of_ever(n, p, is_reached):
     return reached
 
 
-@pytest.mark.parametrize("level", [0.05, 0.0304, 0.002])
+@pytest.mark.parametrize("level", [0.05, *(pytest.param(level, marks=pytest.mark.slow) for level in (0.0304, 0.002))])
 def test_equal_programs_are_ever_told_apart_with_a_chance_below_the_level_and_not_far_below(level):
     ever = chance_of_ever(400, 0.5, lambda wins, losses: log_wealth([1.0] * wins + [-1.0] * losses) >= -math.log(level))
     assert level / 4 < ever <= level
 
 
-@pytest.mark.parametrize("p", [0.5, 0.7, 0.95])
+@pytest.mark.parametrize("p", [*(pytest.param(p, marks=pytest.mark.slow) for p in (0.5, 0.7)), 0.95])
 def test_the_interval_of_a_mean_ever_misses_it_with_a_chance_below_its_levels(p):
     true = 2 * p - 1
 
