@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
     from argotune.public_api.training_data import validate_training_data
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
+    from argotune.public_api.unified_optimizer import UnifiedOptimizer
+    from argotune.public_api.workflow_executions import WorkflowExecution
+    from argotune.public_api.workflow_optimizer import WorkflowIntelligence, WorkflowOptimizer
     from argotune.serving.client import Serving, open_serving
     from argotune.serving.decision import Decision
     from argotune.synthetic.values import SyntheticDataRequest
@@ -71,7 +74,11 @@ __all__ = [
     "TrainingDecisionModel",
     "TrainingStrategy",
     "TrainingStrategyModel",
+    "UnifiedOptimizer",
     "VespaBackend",
+    "WorkflowExecution",
+    "WorkflowIntelligence",
+    "WorkflowOptimizer",
     "create_default_config_manager",
     "open_serving",
     "validate_training_data",
@@ -109,6 +116,10 @@ _HOMES = {
     "TrainingStrategyModel": "public_api.training_models",
     "validate_training_data": "public_api.training_data",
     "VespaBackend": "public_api.documented",
+    "UnifiedOptimizer": "public_api.unified_optimizer",
+    "WorkflowExecution": "public_api.workflow_executions",
+    "WorkflowIntelligence": "public_api.workflow_optimizer",
+    "WorkflowOptimizer": "public_api.workflow_optimizer",
 }
 
 

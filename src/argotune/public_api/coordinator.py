@@ -7,13 +7,17 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from argotune.errors import ConfigInvalid
+from pydantic import ValidationError
+
+from argotune.errors import ConfigInvalid, first_problem
 
 if TYPE_CHECKING:
     from argotune.pipeline.ports import Ports
     from argotune.public_api.cross_modal_optimizer import CrossModalOptimizer
     from argotune.public_api.modality_optimizer import ModalityOptimizer
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
+    from argotune.public_api.unified_optimizer import UnifiedOptimizer
+    from argotune.public_api.workflow_optimizer import WorkflowOptimizer
 
 
 class OptimizationType(Enum):
@@ -42,6 +46,8 @@ class OptimizerCoordinator:
         self._routing: AdvancedRoutingOptimizer | None = None
         self._modality: ModalityOptimizer | None = None
         self._cross_modal: CrossModalOptimizer | None = None
+        self._workflow: WorkflowOptimizer | None = None
+        self._unified: UnifiedOptimizer | None = None
 
     def optimize(
         self, type: OptimizationType, training_data: Sequence[Mapping[str, Any]], **kwargs: Any
@@ -51,7 +57,9 @@ class OptimizerCoordinator:
 
         ROUTING takes rows with `query` and `correct_agent`, and what a routing experience tells besides; MODALITY such
         rows and the argument `modality`; CROSS_MODAL rows with `needs_fusion`, `fusion_modalities` and
-        `fusion_strategy`. Raises ConfigInvalid for another type or argument, and what the LM's server raises.
+        `fusion_strategy`; ORCHESTRATION rows with `query`, `orchestration_pattern` and `agent_sequence`. UNIFIED takes
+        the fields of WorkflowExecution and answers under the keys of `optimize_unified_policy`. Raises ConfigInvalid
+        for another type or argument, and what the LM's server raises.
         """
         if unknown := sorted(kwargs.keys() - ({"modality"} if type is OptimizationType.MODALITY else set())):
             raise ConfigInvalid(f"{unknown[0]}: no argument of optimizing {_value(type)}")
@@ -63,11 +71,15 @@ class OptimizerCoordinator:
             return self._get_modality_optimizer().train(kwargs["modality"], training_data)
         if type is OptimizationType.CROSS_MODAL:
             return self._get_cross_modal_optimizer().train(training_data)
+        if type is OptimizationType.ORCHESTRATION:
+            return self._get_workflow_optimizer().train(training_data)
+        if type is OptimizationType.UNIFIED:
+            return _of_both(self._get_unified_optimizer(), training_data)
         raise _not_here(type)
 
     def get_optimizer(
         self, type: OptimizationType
-    ) -> AdvancedRoutingOptimizer | ModalityOptimizer | CrossModalOptimizer:
+    ) -> AdvancedRoutingOptimizer | ModalityOptimizer | CrossModalOptimizer | WorkflowOptimizer | UnifiedOptimizer:
         """The optimizer itself. Raises ConfigInvalid for a type that this release does not have."""
         if type is OptimizationType.ROUTING:
             return self._get_routing_optimizer()
@@ -75,6 +87,10 @@ class OptimizerCoordinator:
             return self._get_modality_optimizer()
         if type is OptimizationType.CROSS_MODAL:
             return self._get_cross_modal_optimizer()
+        if type is OptimizationType.ORCHESTRATION:
+            return self._get_workflow_optimizer()
+        if type is OptimizationType.UNIFIED:
+            return self._get_unified_optimizer()
         raise _not_here(type)
 
     def get_optimization_status(self) -> dict[str, Any]:
@@ -83,6 +99,8 @@ class OptimizerCoordinator:
             OptimizationType.ROUTING: self._routing,
             OptimizationType.MODALITY: self._modality,
             OptimizationType.CROSS_MODAL: self._cross_modal,
+            OptimizationType.ORCHESTRATION: self._workflow,
+            OptimizationType.UNIFIED: self._unified,
         }
         return {
             "tenant_id": self.tenant_id,
@@ -122,6 +140,35 @@ class OptimizerCoordinator:
             self._cross_modal = CrossModalOptimizer(self.tenant_id, folder, ports=self._ports)
         return self._cross_modal
 
+    def _get_workflow_optimizer(self) -> WorkflowOptimizer:
+        if self._workflow is None:
+            from argotune.public_api.workflow_optimizer import WorkflowOptimizer
+
+            folder = self.optimization_dir / "workflow"
+            self._workflow = WorkflowOptimizer(self.tenant_id, folder, ports=self._ports)
+        return self._workflow
+
+    def _get_unified_optimizer(self) -> UnifiedOptimizer:
+        if self._unified is None:
+            from argotune.public_api.unified_optimizer import UnifiedOptimizer
+            from argotune.public_api.workflow_optimizer import WorkflowIntelligence
+
+            intelligence = WorkflowIntelligence(self.tenant_id, self.optimization_dir / "workflow", ports=self._ports)
+            self._unified = UnifiedOptimizer(self._get_routing_optimizer(), intelligence)
+        return self._unified
+
+
+def _of_both(optimizer: UnifiedOptimizer, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    from argotune.public_api.workflow_executions import WorkflowExecution
+
+    for number, row in enumerate(rows):
+        try:
+            execution = WorkflowExecution(**row)
+        except ValidationError as error:
+            raise ConfigInvalid(f"training_data[{number}]: {first_problem(error)}") from None
+        optimizer.workflow_intelligence.record_execution(execution)
+    return optimizer.optimized()
+
 
 def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """A row whose agent was right succeeded, unless it says otherwise; what it does not tell is as good as can be."""
@@ -152,7 +199,7 @@ def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str,
 
 
 def _not_here(type: OptimizationType) -> ConfigInvalid:
-    known = "routing, modality and cross_modal"
+    known = "routing, modality, cross_modal, orchestration and unified"
     return ConfigInvalid(f"type: {_value(type)} has no optimizer in this release; there are {known}")
 
 

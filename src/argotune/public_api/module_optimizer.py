@@ -15,7 +15,9 @@ from pydantic import JsonValue
 
 from argotune import wiring
 from argotune.data.annotations import LabelSource
+from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, question_id
+from argotune.data.experiences import Experience
 from argotune.data.field_types import as_text
 from argotune.data.splitting import split_when_opened
 from argotune.decisions.lessons import Lessons
@@ -190,6 +192,14 @@ class ModuleOptimizer:
         lost = any(contest.challenger == version.id and contest.state not in fine for contest in contests)
         return lost or self._registry.bar(version.id) is not None
 
+    def values_of(self, name: str, answers: Mapping[str, str]) -> dict[str, object]:
+        """Answers as values of their types."""
+        return self._program(self._config_or_default, name).typed_fields.values(answers)
+
+    def experiences(self, name: str) -> Iterator[Experience]:
+        """What passes have read of a program."""
+        return ExperienceLog(self._ports.store, self.tenant_id).experiences(name)
+
     @property
     def _registry(self) -> Registry:
         return Registry(self._ports.store, self.tenant_id)
@@ -257,4 +267,4 @@ def _examples(
             continue
         inputs = program.fields.asked(given)
         split = split_when_opened(question_id(program.name, inputs), HELD_BACK)
-        yield Example(program.name, inputs, known, LabelSource.HUMAN, 1.0, split)
+        yield Example(program.name, inputs, program.fields.in_one_order(known), LabelSource.HUMAN, 1.0, split)

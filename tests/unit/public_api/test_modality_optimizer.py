@@ -257,8 +257,7 @@ def test_the_documents_one_row_is_too_few_and_a_row_without_an_agent_is_counted(
     [
         (OptimizationType.MODALITY, {}, "modality: required"),
         (OptimizationType.ROUTING, {"modality": "video"}, "modality: no argument of optimizing routing"),
-        (OptimizationType.UNIFIED, {}, "unified has no optimizer in this release"),
-        (OptimizationType.ORCHESTRATION, {}, "orchestration has no optimizer in this release"),
+        (OptimizationType.UNIFIED, {"modality": "video"}, "modality: no argument of optimizing unified"),
         ("routing", {}, "routing has no optimizer"),
     ],
 )
