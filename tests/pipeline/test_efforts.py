@@ -15,6 +15,7 @@ from argotune.pipeline.operations.contests import show_contest
 from argotune.pipeline.stages.report import NOT_SHOWN
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import ContestState
+from argotune.promotion.drawing import is_measured
 from argotune.promotion.evidence import Pair
 from argotune.runs.run import Run
 from argotune.tenants.config import RoutingConfigUnified
@@ -117,6 +118,8 @@ def test_an_answer_of_a_trace_takes_what_the_trace_says_and_is_not_compared():
     new = [replace(s, started_at=world.now, ended_at=world.now, attributes={**s.attributes, **told}) for s in spans]
     run = run_once(world, config, seen=new)
     drawn = [pair for pair in pairs_of(world, run) if pair.drawn == "lot"]
-    assert {pair.champion.effort for pair in drawn if pair.is_equal} == {Effort(60.0, of="trace")}
+    alike, measured = [p for p in drawn if p.is_equal], [p for p in drawn if is_measured(contest.id, p.question)]
+    assert {pair.champion.effort for pair in alike if pair not in measured} == {Effort(60.0, of="trace")}
+    assert {pair.champion.effort for pair in measured} == {Effort(0.0, 10)}, "by a lot, whatever both say"
     assert {pair.champion.effort for pair in drawn if not pair.is_equal} == {Effort(0.0, 10)}
     assert run.comparison.latency is None or run.comparison.latency.champion < 1.0

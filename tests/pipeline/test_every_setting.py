@@ -196,6 +196,16 @@ def taking(config: RoutingConfigUnified, seconds: float = 1.0, tokens: int = 10,
     return judge(found, Terms(0.0125, START, START, config)).outcome
 
 
+def as_good_for_less(config: RoutingConfigUnified) -> Any:
+    """What is said of a challenger that wins as often as it loses, and takes 300 tokens in place of 1,000."""
+    both = Answer({}, effort=Effort(1.0, 1000)), Answer({}, effort=Effort(1.0, 300))
+    pairs = [Pair(f"q{n}", f"s{n}", "lot", *both) for n in range(200)]
+    said = [(0.0, 1.0), (1.0, 0.0)] * 30
+    scores = tuple(Score(f"e{n}", LabelSource.HUMAN, {}, *each, drawn="lot") for n, each in enumerate(said))
+    compared = Comparison("routing", "v1", "v2", scores, 2060, 60, equal=2000, equal_questions=2000)
+    return judge(with_efforts(compared, pairs, config.contest), Terms(0.0125, START, START, config)).outcome
+
+
 def gathering(config: RoutingConfigUnified, later: timedelta | None = None) -> Any:
     """How a contest stands that people answer nothing in: level, answers, and what was left out."""
     world = a_world(config)
@@ -609,6 +619,8 @@ CONFIG = [
     Row("contest.give_up_significance", 0.2, partial(judged, wins=10, losses=10, same=300)),
     Row("contest.max_latency_ratio", 8, partial(taking, seconds=9.0)),
     Row("contest.max_cost_ratio", None, partial(taking, tokens=20_000)),
+    Row("contest.margin_if_cheaper", 0.05, as_good_for_less),
+    Row("contest.cheaper_ratio", 0.2, as_good_for_less, {"contest.margin_if_cheaper": 0.05}),
     Row("contest.short_answer_s", 4.0, partial(taking, seconds=9.0)),
     Row("contest.cheap_answer_usd", 0.001, partial(taking, usd=0.002)),
     Row("contest.cheap_answer_tokens", 5000, partial(taking, tokens=20_000)),

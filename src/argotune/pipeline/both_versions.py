@@ -6,7 +6,7 @@ What their metric makes of a prediction is kept beside the answers, for metrics 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from argotune.data.examples import Example
@@ -26,7 +26,8 @@ from argotune.store.sealing import digest
 @dataclass(frozen=True)
 class ContestQuestion:
     """One question of a contest; `said` is the champion's answer where a trace has it, `took_s` how long that took by
-    the trace, and `example` says what is right where that is known before it is asked."""
+    the trace, and `example` says what is right where that is known before it is asked. `is_measured`: the champion is
+    asked what its answer costs though a trace has it."""
 
     id: str
     span_id: str
@@ -35,6 +36,7 @@ class ContestQuestion:
     said: Mapping[str, str] | None = None
     example: Example | None = None
     took_s: float | None = None
+    is_measured: bool = False
 
 
 def labelled_question(example: Example) -> ContestQuestion:
@@ -71,7 +73,17 @@ class BothVersions:
         if differing := [q for q in said if not are_equal(*found[q.id])]:
             (again,) = self._asked([self._champion], differing).rows
             found |= {q.id: (_answer(a), found[q.id][1]) for q, a in zip(differing, again, strict=True)}
-        return found
+        return found | self._measured([q for q in said if q.is_measured and q not in differing], found)
+
+    def _measured(
+        self, questions: Sequence[ContestQuestion], found: Mapping[str, tuple[Answer, Answer]]
+    ) -> dict[str, tuple[Answer, Answer]]:
+        """What traces say, with what it takes to ask the champion for it."""
+        if not questions:
+            return {}
+        (rows,) = self._asked([self._champion], questions).rows
+        both = {q.id: (found[q.id], row.effort) for q, row in zip(questions, rows, strict=True)}
+        return {id: (replace(said, effort=effort), after) for id, ((said, after), effort) in both.items()}
 
     def ask(self, questions: Sequence[ContestQuestion]) -> tuple[list[Scored], list[Scored]]:
         """What champion and challenger say, one after the other; scores by what is right become marks."""

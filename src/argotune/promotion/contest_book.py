@@ -270,9 +270,12 @@ class ContestBook:
         return found or Shares()
 
 
-def ended(contest: Contest, state: ContestState, why: str, at: datetime, who: str = "") -> Contest:
-    """The contest as it ends, with what it has spent."""
-    spent = spent_by(contest.level, contest.log_wealth, is_promoted=state is ContestState.PROMOTED)
+def ended(
+    contest: Contest, state: ContestState, why: str, at: datetime, who: str = "", *, is_better: bool = False
+) -> Contest:
+    """The contest as it ends, with what it has spent. `is_better`: promoted as that. Where it was promoted as cheaper
+    the bet against "no better" was not won, and gives back no more than what it still holds."""
+    spent = spent_by(contest.level, contest.log_wealth, is_promoted=is_better)
     return contest.ended(state, why, at, spent, who)
 
 

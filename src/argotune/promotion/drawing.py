@@ -21,6 +21,15 @@ def is_for_people(contest: str, question: str, share: float) -> bool:
     return _lot("people", contest, question) < share
 
 
+MEASURED_SHARE = 0.1
+"""Of the requests whose answer by the champion a trace has: so many are asked all the same, to tell what they cost."""
+
+
+def is_measured(contest: str, question: str) -> bool:
+    """Whether the champion is asked though a trace has what it said: by a lot that knows neither answer."""
+    return _lot("measured", contest, question) < MEASURED_SHARE
+
+
 def lot_of_order(contest: str, question: str) -> float:
     """The lot that says in which order two answers to a question are shown."""
     return _lot("order", contest, question)

@@ -8,19 +8,25 @@ from dataclasses import replace
 from typing import TypeVar
 
 from argotune.lm.effort import Effort
+from argotune.promotion.drawing import is_measured
 from argotune.promotion.evidence import Pair
-from argotune.promotion.verdicts import Comparison, EffortRatio, Unit, WithoutLM
-from argotune.stats.ratios import beyond
+from argotune.promotion.verdicts import Comparison, EffortRatio, Saving, Unit, WithoutLM
+from argotune.stats.ratios import beyond, saving
 from argotune.tenants.config import ContestRules
 
 _Known = list[tuple[float, float]]
 _Amount = TypeVar("_Amount", int, float)
 
 
-def with_efforts(comparison: Comparison, pairs: Sequence[Pair], rules: ContestRules) -> Comparison:
-    """The comparison with what the answers of these pairs take."""
-    latency, cost = latency_ratio(pairs, rules), cost_ratio(pairs, rules)
-    return replace(comparison, latency=latency, cost=cost, without_lm=without_lm(pairs))
+def with_efforts(comparison: Comparison, pairs: Sequence[Pair], rules: ContestRules, contest: str = "") -> Comparison:
+    """The comparison with what the answers of these pairs of a contest take."""
+    return replace(
+        comparison,
+        latency=latency_ratio(pairs, rules),
+        cost=cost_ratio(pairs, rules),
+        saving=saving_of(pairs, rules, contest),
+        without_lm=without_lm(pairs),
+    )
 
 
 def without_lm(pairs: Sequence[Pair]) -> WithoutLM | None:
@@ -60,6 +66,26 @@ def cost_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | None
     if len(usd) >= len(tokens):
         return _ratio("USD", usd, rules.cheap_answer_usd, rules.max_cost_ratio)
     return _ratio("tokens", tokens, rules.cheap_answer_tokens, rules.max_cost_ratio)
+
+
+def saving_of(pairs: Sequence[Pair], rules: ContestRules, contest: str) -> Saving | None:
+    """What answers of the challenger save, in US dollars or tokens as `cost_ratio` has it; None where too few tell it.
+
+    A champion whose answers stand in traces is asked again where the two differ: those pairs say nothing of requests as
+    they come, as the challenger may ask its LM just where they agree. Then only pairs count of which both are asked
+    whatever they say: sealed examples, and requests that a lot picks.
+    """
+    if any(pair.champion.effort.of == "trace" for pair in pairs):
+        pairs = [pair for pair in pairs if pair.drawn == "sealed" or is_measured(contest, pair.question)]
+    usd, tokens = list(_known(pairs, lambda of: of.usd)), list(_known(pairs, lambda of: of.tokens))
+    if len(usd) >= len(tokens):
+        return _saving("USD", usd, rules.cheap_answer_usd, rules.cheaper_ratio)
+    return _saving("tokens", tokens, rules.cheap_answer_tokens, rules.cheaper_ratio)
+
+
+def _saving(unit: Unit, known: _Known, least: float, share: float) -> Saving | None:
+    found = saving([after for _, after in known], [before for before, _ in known], share)
+    return None if found is None else Saving(unit, found.n, found.second, found.first, share, found.log_wealth, least)
 
 
 def _known(pairs: Sequence[Pair], amount: Callable[[Effort], float | None]) -> Iterator[tuple[float, float]]:

@@ -216,6 +216,8 @@ class _Weighing:
         self._left_out: dict[str, int] = {}
         self._is_held, self._fault = False, ""
         self._before_answered: set[str] = set()
+        self._equal: list[str] = []
+        self._equal_after: list[str] = []
         self._answers = self._differ = 0
 
     def evidence(self, pairs: Sequence[Pair]) -> Evidence:
@@ -241,6 +243,8 @@ class _Weighing:
             unusable=UnusableAnswers.of([(pair.champion.lack, pair.challenger.lack) for pair in pairs]),
             doubt=self._doubt(),
             asked_share=self._bench.asked_share if self._bench else 1.0,
+            equal=len(self._equal),
+            equal_questions=len(set(self._equal)),
         )
         return Evidence(comparison, tuple(self._wait), self._left_out, tuple(self._wait_for_judge))
 
@@ -261,6 +265,8 @@ class _Weighing:
         self._answers += 1
         self._differ += is_open
         self._times[pair.repeats or pair.question] += is_open and pair.drawn == "lot"
+        if not is_open and pair.drawn == "lot":
+            self._take_equal(pair)
         if pair.repeats is not None:
             self._leave_out(REPEATED)
         elif pair.drawn == "sealed":
@@ -269,6 +275,11 @@ class _Weighing:
             self._take_drawn(pair)
         elif (example := self._standing.examples.get(pair.question)) and example.source.is_trusted:
             self._scores_of(pair, example)
+
+    def _take_equal(self, pair: Pair) -> None:
+        """It counts where all that was drawn before it does: what is known at once must not run ahead of people."""
+        if not self._is_held:
+            (self._equal_after if self._passed_over else self._equal).append(pair.question)
 
     def _take_sealed(self, pair: Pair) -> None:
         example = self._standing.examples.get(pair.question)
@@ -297,7 +308,9 @@ class _Weighing:
         """People have answered later questions and not these: for a reason of their own, so the worst is assumed."""
         for pair in self._passed_over:
             self._count_lost(pair)
+        self._equal += self._equal_after
         self._passed_over.clear()
+        self._equal_after.clear()
 
     def _count_lost(self, pair: Pair, judged: float | None = None) -> None:
         self._leave_out(NOT_ANSWERED)

@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from argotune.data.annotations import LabelSource
-from argotune.data.questions import LABEL_SLICE
 from argotune.decisions.outlook import ALONE, Outlook, outlook
+from argotune.promotion.bets import exact_mean, interval_of_gain, not_worse, over_questions, over_requests
 from argotune.promotion.judges import Judge
+from argotune.promotion.slices import slice_results
 from argotune.promotion.verdicts import (
     Comparison,
     EffortRatio,
+    NotWorse,
     Numbers,
     Objection,
     Promoted,
     Rejected,
-    Score,
-    SliceResult,
+    Saving,
     Undecided,
     UnusableAnswers,
     Verdict,
+    Way,
 )
-from argotune.stats.betting import (
-    Bets,
-    anytime_p,
-    corrected_differences,
-    gain_interval,
-    joint_log_wealth,
-    joint_mean_interval,
-    log_wealth,
-    share_interval,
-)
-from argotune.stats.interval import Interval
+from argotune.stats.betting import Bets, anytime_p, joint_log_wealth, log_wealth
 from argotune.stats.wording import chance, counted, percent, points
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -51,19 +43,21 @@ ENOUGH_TO_GUESS = 20
 _ANY_GAIN = 0.001
 """What is told of where any gain will do."""
 
-_NO_INTERVAL = Interval(-1.0, 1.0)
+_Beside = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Terms:
     """What a contest is judged by: the chance of a false promotion that it may spend, since when it is open, the rules
-    of the tenant, and by what share the examples have grown that a new challenger could see."""
+    of the tenant, by what share the examples have grown that a new challenger could see, and why none may be promoted
+    as not worse and cheaper, "" where one may."""
 
     level: float
     opened_at: datetime
     now: datetime
     config: RoutingConfigUnified
     growth: float = 0.0
+    withheld: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +66,11 @@ class _Case:
     numbers: Numbers
     terms: Terms
 
+    @property
+    def may_be_cheaper(self) -> bool:
+        """Whether it may yet be promoted though it is no better."""
+        return self.numbers.not_worse is not None and not self.terms.withheld
+
 
 def judge(comparison: Comparison, terms: Terms) -> Verdict:
     """The verdict, the same for the same arguments and for any order of the scores."""
@@ -79,10 +78,12 @@ def judge(comparison: Comparison, terms: Terms) -> Verdict:
     case = _Case(comparison, numbers, terms)
     if worse := _rejected(case, _GUARDS):
         return worse
-    lacking = _lacking(case)
-    if lacking is None:
-        return Promoted(_praise(numbers), numbers)
-    return _rejected(case, _ENDS) or Undecided(f"undecided: {lacking}", numbers)
+    lacking = _lacking_for_any(case)
+    ways: tuple[tuple[Way, str | None], ...] = (("better", _lacking_gain(case)), ("cheaper", _lacking_saving(case)))
+    if not lacking and (way := next((way for way, lack in ways if lack is None), None)):
+        return Promoted(_praise(numbers, way), numbers, way)
+    told = lacking or "; ".join(lack for _, lack in ways if lack)
+    return _rejected(case, _ENDS) or Undecided(f"undecided: {told}", numbers)
 
 
 def _rejected(case: _Case, rules: _Rules) -> Rejected | None:
@@ -95,17 +96,17 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
     """The numbers of a comparison, without a verdict."""
     scores = comparison.scores
     differing = [score for score in scores if score.differs]
-    once, often = _by_question(differing, comparison.asked_share), _by_request(differing, comparison.asked_share)
+    once, often = over_questions(differing, comparison.asked_share), over_requests(differing, comparison.asked_share)
     wealth = min(joint_log_wealth(once), joint_log_wealth(often))
-    slices, slice_level = _slice_results(comparison, terms)
-    champion_mean = _mean([score.champion for score in scores if score.drawn == "sealed"])
+    slices, slice_level = slice_results(comparison, terms.config.gate)
+    champion_mean = exact_mean([score.champion for score in scores if score.drawn == "sealed"])
     effect = _effect(comparison, often)
     return Numbers(
         n=len(scores),
         champion_mean=champion_mean,
         challenger_mean=None if champion_mean is None else min(max(champion_mean + effect, 0.0), 1.0),
         effect=effect,
-        interval=_interval(comparison, differing, terms),
+        interval=interval_of_gain(comparison, differing, terms.level, terms.config.contest.give_up_significance / 2),
         p_value=anytime_p(wealth),
         level=terms.level,
         wins=sum(score.difference > 0 for score in differing),
@@ -118,121 +119,66 @@ def measure(comparison: Comparison, terms: Terms) -> Numbers:
         log_wealth=wealth,
         latency=comparison.latency,
         cost=comparison.cost,
+        saving=_saving(comparison, terms.config),
+        not_worse=_not_worse(comparison, terms),
     )
 
 
+def _saving(comparison: Comparison, config: RoutingConfigUnified) -> Saving | None:
+    """Where cheapness may count and the means show it. A bet on it need not be won yet."""
+    found = comparison.saving
+    return found if config.contest.margin_if_cheaper and found and found.is_seen else None
+
+
+def _not_worse(comparison: Comparison, terms: Terms) -> NotWorse | None:
+    margin = terms.config.contest.margin_if_cheaper
+    return not_worse(comparison, margin, terms.level) if _saving(comparison, terms.config) else None
+
+
 def outlook_of(
-    numbers: Numbers, waiting: int, config: RoutingConfigUnified, judge: Judge | None = None
+    numbers: Numbers, waiting: int, config: RoutingConfigUnified, judge: Judge | None = None, *, withheld: bool = False
 ) -> Outlook | None:
     """What is still needed where `waiting` disagreements have no label of people yet; None before anything was
-    answered."""
+    answered. Of a challenger that is cheaper, unless that is `withheld`, by the way that is nearer."""
     if not numbers.answers:
         return None
-    rules, share = config.decisions, numbers.differ / numbers.answers
-    seems = numbers.effect if numbers.labels >= ENOUGH_TO_GUESS else 0.0
-    gain = max(rules.detectable_gain, config.gate.min_effect, seems) or _ANY_GAIN
     beside = (judge.accuracy, judge.asked_share) if judge else ALONE
+    better, found = _outlook_of_gain(numbers, waiting, config, beside), None if withheld else numbers.not_worse
+    if found is None:
+        return better
+    cheaper = _outlook_within(found, numbers, waiting, config, beside)
+    is_out_of_reach = numbers.interval.high < config.gate.min_effect
+    ahead = [each for each in (None if is_out_of_reach else better, cheaper) if each]
+    return min(ahead, key=lambda each: each.labels, default=None)
+
+
+def _outlook_of_gain(numbers: Numbers, waiting: int, config: RoutingConfigUnified, beside: _Beside) -> Outlook | None:
+    rules, share = config.decisions, numbers.differ / numbers.answers
+    gain = max(rules.detectable_gain, config.gate.min_effect, _seen_gain(numbers)) or _ANY_GAIN
     return outlook(gain, share, numbers.level, rules.detection_power, numbers.log_wealth, waiting, beside)
 
 
-_Difference = Callable[[Score], float]
+def _outlook_within(
+    found: NotWorse, numbers: Numbers, waiting: int, config: RoutingConfigUnified, beside: _Beside
+) -> Outlook | None:
+    """By the gain that is seen where enough labels show it, else for a challenger that is as good."""
+    share, power = numbers.differ / numbers.answers or _ANY_GAIN, config.decisions.detection_power
+    gain = _seen_gain(numbers)
+    return outlook(gain, share, numbers.level, power, found.log_wealth, waiting, beside, found.margin)
 
 
-def _least(score: Score) -> float:
-    return score.difference
-
-
-def _most(score: Score) -> float:
-    return score.most
-
-
-def _by_question(scores: Sequence[Score], asked_share: float, difference: _Difference = _least) -> list[Bets]:
-    """The difference on each question once: however often one is asked, it is one piece of evidence. Those by people,
-    and those by a judge whom people correct.
-
-    `difference` is what counts of a question of which people have said only which answer is wrong: the least that it
-    can be for the challenger, the most against it. Wealth grows with every difference, for each stake, with a judge
-    too: so it is never above what the truth would have won, whoever said what is wrong, and why of these questions.
-
-    A contest needs the wealth against "no better over questions" and that over requests: neither a question that is
-    asked all the time nor many that are asked once decide alone.
-    """
-    alone, judged = [s for s in scores if s.judged is None], [s for s in scores if s.judged is not None]
-    people = [difference(score) if score.is_asked else None for score in judged]
-    corrected, within = corrected_differences([score.judged or 0.0 for score in judged], people, asked_share)
-    return [Bets([difference(score) for score in alone]), Bets(corrected, within)]
-
-
-def _by_request(scores: Sequence[Score], asked_share: float, difference: _Difference = _least) -> list[Bets]:
-    """The difference on each request: what is asked often counts often."""
-    return _by_question([score for score in scores for _ in range(score.times)], asked_share, difference)
+def _seen_gain(numbers: Numbers) -> float:
+    return numbers.effect if numbers.labels >= ENOUGH_TO_GUESS else 0.0
 
 
 def _effect(comparison: Comparison, often: Sequence[Bets]) -> float:
     """The gain over all requests: how often the two differ, times the mean difference where they do."""
-    mean = _mean([difference for kind in often for difference in kind.differences])
+    mean = exact_mean([difference for kind in often for difference in kind.differences])
     return 0.0 if mean is None else mean * _share(comparison)
 
 
 def _share(comparison: Comparison) -> float:
     return comparison.differ / comparison.answers if comparison.answers else 0.0
-
-
-def _interval(comparison: Comparison, differing: Sequence[Score], terms: Terms) -> Interval:
-    """The gains over requests that are not refuted: the lower end is too high ever with a chance of `level` and half
-    the chance to give up wrongly, the upper end too low with that chance. The lower end is below 0 as long as the
-    wealth does not suffice. Where differences are known in bounds alone each end goes by those that widen it."""
-    if not comparison.answers:
-        return _NO_INTERVAL
-    half, share = terms.config.contest.give_up_significance / 2, comparison.asked_share
-    least = (_by_question(differing, share), _by_request(differing, share))
-    questions, requests = (joint_mean_interval(bets, terms.level, half) for bets in least)
-    high = requests.high
-    if any(score.highest is not None for score in differing):
-        high = joint_mean_interval(_by_request(differing, share, _most), terms.level, half).high
-    mean = Interval(min(questions.low, requests.low), high)
-    return gain_interval(mean, share_interval(comparison.differ, comparison.answers, half))
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    """Summed without rounding, so that the order of the questions does not matter."""
-    return math.fsum(values) / len(values) if values else None
-
-
-def _slice_results(comparison: Comparison, terms: Terms) -> tuple[tuple[SliceResult, ...], float]:
-    """Every slice in order of its name, and the level of each judged one (Bonferroni)."""
-    members: dict[tuple[str, str], list[Score]] = {}
-    for score in (score for score in comparison.scores if score.source):
-        for name in score.slices.items():
-            members.setdefault(name, []).append(score)
-    rules = terms.config.gate
-    judged = {name for name, inside in members.items() if len(inside) >= rules.min_slice_examples}
-    results = (_slice_result(name, members[name], comparison.asked_share, name in judged) for name in sorted(members))
-    return tuple(results), rules.slice_significance / max(len(judged), 1)
-
-
-def _slice_result(name: tuple[str, str], inside: Sequence[Score], share: float, is_judged: bool) -> SliceResult:
-    differences = [score.difference for score in inside]
-    return SliceResult(
-        key=name[0],
-        value=name[1],
-        n=len(inside),
-        champion_mean=_mean([score.champion for score in inside]) or 0.0,
-        challenger_mean=_mean([score.challenger for score in inside]) or 0.0,
-        wins=sum(d > 0 for d in differences),
-        losses=sum(d < 0 for d in differences),
-        p_worse=_p_worse(name[0], inside, share) if is_judged else None,
-    )
-
-
-def _p_worse(key: str, inside: Sequence[Score], share: float) -> float:
-    """Of the bets against the challenger over questions and over requests the one that says more: a guard may.
-
-    In which label's slice a question lies only people say, who were asked about it: there is no judge to correct.
-    """
-    seen = [replace(score, judged=None) for score in inside] if key == LABEL_SLICE else inside
-    both = (_by_question(seen, share, _most), _by_request(seen, share, _most))
-    return anytime_p(max(joint_log_wealth([kind.mirrored for kind in bets]) for bets in both))
 
 
 def _worse_slice(case: _Case) -> str | None:
@@ -288,22 +234,56 @@ _GUARDS: _Rules = (
 """Bets of their own against the challenger."""
 
 
-def _lacking(case: _Case) -> str | None:
-    """What is lacking for a promotion, None when nothing is."""
-    numbers, config = case.numbers, case.terms.config
-    if not numbers.answers:
+def _lacking_for_any(case: _Case) -> str | None:
+    """What is lacking for a promotion of either way, None when nothing is."""
+    if not case.numbers.answers:
         return "nothing was answered yet"
     if case.comparison.doubt:
         return f"{case.comparison.doubt}: nothing is promoted"
-    if too_many := _unusable(case.comparison.unusable, config.gate.max_unusable_share):
-        return too_many
+    return _unusable(case.comparison.unusable, case.terms.config.gate.max_unusable_share)
+
+
+def _lacking_gain(case: _Case) -> str | None:
+    """What is lacking for a promotion as better."""
+    numbers, config = case.numbers, case.terms.config
     if numbers.p_value > numbers.level:
         return f"{_told(numbers)}: p = {chance(numbers.p_value)}, {chance(numbers.level)} is asked"
     if numbers.effect < config.gate.min_effect - _ROUNDING:
         return f"{_told(numbers)}: at least {points(config.gate.min_effect, 2)} are asked"
-    if numbers.labels < config.contest.min_people_labels:
-        return f"{_told(numbers)}: {counted(config.contest.min_people_labels, 'label')} of people are asked"
-    return None
+    return _lacking_labels(case)
+
+
+def _lacking_saving(case: _Case) -> str | None:
+    """What is lacking for one as not worse and cheaper, "" where that is not in question.
+
+    Both bets must be won at the level of the contest: whoever is worse by the margin, or costs more than is asked, wins
+    one of them with that chance at most, so nothing is split between them (Berger, "Multiparameter hypothesis testing
+    and acceptance sampling", Technometrics 24 (1982))."""
+    numbers, found, saving = case.numbers, case.numbers.not_worse, case.numbers.saving
+    if found is None or saving is None:
+        return ""
+    if found.p_value > numbers.level:
+        return f"as cheaper: {_worse_by(found)} is not ruled out, p = {chance(found.p_value)}"
+    if (p := anytime_p(saving.log_wealth)) > numbers.level:
+        return f"as cheaper: {saving.sentence}, p = {chance(p)}"
+    if case.terms.withheld:
+        return f"not worse and cheaper, and withheld: {case.terms.withheld}"
+    return _lacking_labels(case)
+
+
+def _lacking_labels(case: _Case) -> str | None:
+    asked = case.terms.config.contest.min_people_labels
+    if case.numbers.labels >= asked:
+        return None
+    return f"{_told(case.numbers)}: {counted(asked, 'label')} of people are asked"
+
+
+def _worse_by(found: NotWorse) -> str:
+    return f"worse by {_margin(found)}"
+
+
+def _margin(found: NotWorse) -> str:
+    return f"{100 * found.margin:g} {'point' if found.margin == 0.01 else 'points'}"
 
 
 def _unusable(found: UnusableAnswers | None, most: float) -> str | None:
@@ -315,10 +295,14 @@ def _unusable(found: UnusableAnswers | None, most: float) -> str | None:
 
 
 def _no_better(case: _Case) -> str | None:
-    useful, high = case.terms.config.gate.min_effect, case.numbers.interval.high
+    """Nor not worse, where that would do."""
+    useful, high, found = case.terms.config.gate.min_effect, case.numbers.interval.high, case.numbers.not_worse
+    if found and case.may_be_cheaper:
+        return f"no better: {_told(case.numbers)}, {_worse_by(found)} or more" if high < -found.margin else None
     if high >= useful - _ROUNDING:
         return None
-    return f"no better: {_told(case.numbers)}, so a gain of {points(useful, 2)} points is out of reach"
+    withheld = f"; as cheaper it is withheld: {case.terms.withheld}" if found else ""
+    return f"no better: {_told(case.numbers)}, so a gain of {points(useful, 2)} points is out of reach{withheld}"
 
 
 def _out_of_labels(case: _Case) -> str | None:
@@ -341,7 +325,9 @@ def _out_of_days(case: _Case) -> str | None:
 def _overtaken(case: _Case) -> str | None:
     """A new challenger would know much more, and this one is not half way: wealth grows by multiplication."""
     most, growth = case.terms.config.contest.overtaken_growth, case.terms.growth
-    is_half_way = case.numbers.log_wealth >= -math.log(case.terms.level) / 2
+    found = case.numbers.not_worse if case.may_be_cheaper else None
+    wealth = max(case.numbers.log_wealth, found.log_wealth if found else 0.0)
+    is_half_way = wealth >= -math.log(case.terms.level) / 2
     if growth < most or is_half_way:
         return None
     return f"{_told(case.numbers)}, and what a new challenger could learn from grew by {percent(growth)}"
@@ -356,17 +342,30 @@ _ENDS: _Rules = (
 
 
 def _told(numbers: Numbers) -> str:
-    between = f"{points(numbers.interval.low)} to {points(numbers.interval.high)} at any time"
+    return _shown_gain(numbers, f" ({points(numbers.interval.low)} to {points(numbers.interval.high)} at any time)")
+
+
+def _shown_gain(numbers: Numbers, between: str = "") -> str:
     return (
-        f"{points(numbers.effect)} points ({between}) by {counted(numbers.labels, 'label')} of people, "
+        f"{points(numbers.effect)} points{between} by {counted(numbers.labels, 'label')} of people, "
         f"{numbers.wins} won and {numbers.losses} lost, where {numbers.differ} of {counted(numbers.answers, 'answer')} "
         "differ"
     )
 
 
-def _praise(numbers: Numbers) -> str:
+def _praise(numbers: Numbers, way: Way) -> str:
+    if way == "cheaper" and numbers.not_worse and numbers.saving:
+        return _praise_of_cheaper(numbers, numbers.not_worse, numbers.saving)
     efforts = "".join(f"; {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio)
     return f"promoted: {_told(numbers)}, p = {chance(numbers.p_value)} at level {chance(numbers.level)}{efforts}"
+
+
+def _praise_of_cheaper(numbers: Numbers, found: NotWorse, saving: Saving) -> str:
+    efforts = "".join(f"; {ratio.sentence}" for ratio in (saving, numbers.latency) if ratio)
+    least = f"{points(max(found.low, -found.margin), 2)} points at least at any time"
+    both = f"not worse by more than {_margin(found)} ({least}) and {saving.times:.2g} times the cost"
+    by = f"{_shown_gain(numbers)}, p = {chance(found.p_value)} at level {chance(numbers.level)}"
+    return f"promoted: {both}: {by}{efforts}"
 
 
 def _unusable_told(found: UnusableAnswers) -> str:

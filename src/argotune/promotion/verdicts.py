@@ -136,6 +136,54 @@ class EffortRatio:
 
 
 @dataclass(frozen=True)
+class Saving:
+    """That answers of the challenger cost less: the means over `n` pairs, in US dollars or tokens. `log_wealth` is the
+    natural logarithm of what was won against "they cost `limit` of the champion's or more". A champion that costs less
+    than `least` is cheap enough as it is."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    unit: Unit
+    n: int
+    champion: float
+    challenger: float
+    limit: float
+    log_wealth: float
+    least: float
+
+    @property
+    def times(self) -> float:
+        """How many times the champion's the challenger's costs."""
+        return self.challenger / self.champion if self.champion else math.inf
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether the means say so, and the champion costs enough to be worth a change."""
+        return self.champion >= self.least and self.times <= self.limit
+
+    @property
+    def sentence(self) -> str:
+        """For people, e.g. `answers cost 0.08 times as much (at most 0.5 is asked): 80 tokens in place of 1,000 tokens
+        over 60 pairs`."""
+        amounts = f"{_number(self.challenger)} {self.unit} in place of {_number(self.champion)} {self.unit}"
+        times = f"{_number(self.times)} times as much (at most {self.limit:g} is asked)"
+        return f"answers cost {times}: {amounts} over {counted(self.n, 'pair')}"
+
+
+@dataclass(frozen=True)
+class NotWorse:
+    """What was won against "the challenger is worse by `margin` or more", as natural logarithm, and the lower end of
+    the gain by the same bets, which holds at all looks together; of requests and of questions what says less."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    margin: float
+    log_wealth: float
+    p_value: float
+    low: float
+
+
+@dataclass(frozen=True)
 class WithoutLM:
     """Of `asked` answers of the challenger, `answers` were given without an LM. `tokens` and `usd` are what the
     champion took for the same questions, None where it was not asked or nobody knows. `fell_through`: how many others
@@ -173,8 +221,9 @@ class Comparison:
     Both gave `answers` pairs of answers, of which so many `differ`. In records of releases that judged sealed examples
     at once these are 0. `unusable` is None in records of releases that did not count them. `doubt` says why nothing may
     be promoted by it, "" where nothing is the matter with the metric. Of what a judge says something of, people were
-    asked the share `asked_share`. `latency` and `cost` of answers are None as long as too few pairs tell them,
-    `without_lm` where the challenger asks an LM every time.
+    asked the share `asked_share`. `latency` and `cost` of answers are None as long as too few pairs tell them, `saving`
+    too, and `without_lm` where the challenger asks an LM every time. Of the requests that were drawn by lot `equal` got
+    equal answers and come before the first one that waits for a label, `equal_questions` counts each question once.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -191,6 +240,9 @@ class Comparison:
     latency: EffortRatio | None = None
     cost: EffortRatio | None = None
     without_lm: WithoutLM | None = None
+    saving: Saving | None = None
+    equal: int = 0
+    equal_questions: int = 0
 
     def __post_init__(self) -> None:
         id, times = next(iter(Counter(score.example_id for score in self.scores).most_common(1)), ("", 0))
@@ -223,6 +275,7 @@ class Numbers:
     `log_wealth` is the natural logarithm of what was won against "the challenger is no better", `p_value` its bound,
     and `level` the chance of a false promotion that the contest may spend; the interval holds at all looks together.
     `champion_mean` is over the sealed examples, None without any; `slice_level` is that of each judged slice.
+    `not_worse` and `saving` are of a challenger that seems to be cheaper by far, None for others.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -244,6 +297,8 @@ class Numbers:
     log_wealth: float = 0.0
     latency: EffortRatio | None = None
     cost: EffortRatio | None = None
+    saving: Saving | None = None
+    not_worse: NotWorse | None = None
 
 
 class Objection(StrEnum):
@@ -271,14 +326,19 @@ class Objection(StrEnum):
     BUDGET_SPENT = "budget_spent"
 
 
+Way = Literal["better", "cheaper"]
+"""How a challenger was promoted: as better, or as not worse and cheaper."""
+
+
 @dataclass(frozen=True)
 class Promoted:
-    """The challenger may serve."""
+    """The challenger may serve, by which `way`."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     reason: str
     numbers: Numbers
+    way: Way = "better"
     outcome: Literal["promoted"] = "promoted"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
+from argotune.promotion.verdicts import Way
 from argotune.store.collections import Collection
 from argotune.store.port import Record
 from argotune.store.records import StoredValue, to_record
@@ -46,7 +48,7 @@ class Champion(StoredValue):
 
 
 class Change(StoredValue):
-    """One line of history: why a champion pointer moved."""
+    """One line of history: why a champion pointer moved; of a promotion by which `way`."""
 
     program: str
     sequence: int
@@ -57,6 +59,7 @@ class Change(StoredValue):
     who: str
     reason: str
     run_id: str | None = None
+    way: Way = "better"
 
 
 class Bar(StoredValue):
@@ -98,6 +101,20 @@ def new_version(program: str, signature_hash: str, state: dict[str, Any], lineag
     """A version under its content address, not yet stored."""
     id = version_id(program, signature_hash, state)
     return Version(id=id, program=program, signature_hash=signature_hash, state=state, lineage=lineage)
+
+
+def why_not_cheaper(history: Sequence[Change], champion: str, since: datetime | None) -> str:
+    """Why no challenger may take over from a champion as not worse and cheaper; "" where one may.
+
+    The champion itself was promoted so: small losses that nobody can see must not add up, so there is at most one
+    such promotion between gains that were shown. By the last line of history, oldest first, that made it serve; one by
+    a person, or a start anew by one `since`, lets it be. Going back is no line of its own: whoever serves again owes
+    what it owed.
+    """
+    line = next((c for c in reversed(history) if c.version == champion and c.how != "rolled back"), None)
+    if line is None or line.how != "promoted" or line.way != "cheaper" or (since and since > line.at):
+        return ""
+    return f"{champion} was itself promoted as not worse and cheaper, and none since as better"
 
 
 def why_no_contest(version: Version, champion: str, bar: Bar | None) -> str:

@@ -43,6 +43,30 @@ def people_needed(
     return math.ceil(judged * asked_share)
 
 
+def people_needed_within(
+    margin: float,
+    gain: float,
+    disagreement: float,
+    judge_accuracy: float,
+    asked_share: float,
+    level: float,
+    chance: float,
+) -> int:
+    """As `people_needed`, until a bet has shown that a challenger of this true `gain` is worse by less than `margin`.
+
+    That bet is on each answer, equal ones too. Raises ConfigInvalid as `people_needed`, and for a gain of -margin or
+    less.
+    """
+    reach = 2 / asked_share - 1
+    differing = _corrected(_hits(gain, disagreement), judge_accuracy, asked_share)
+    answers = {0.0: 0.0} | {value: disagreement * share for value, share in differing.items()}
+    answers[0.0] += 1 - disagreement
+    needed = labels_needed(answers, level, chance, claim=-margin, within=Interval(-reach, reach))
+    if needed is None:
+        raise ConfigInvalid(f"gain {gain:g} at disagreement {disagreement:g}, margin {margin:g}: cannot be shown")
+    return math.ceil(needed * disagreement * asked_share)
+
+
 def labels_needed(
     differences: Mapping[float, float],
     level: float,

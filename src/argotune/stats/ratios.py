@@ -1,6 +1,8 @@
-"""Ratios: does one thing take more than a limit times what another takes? Paired amounts, nothing of their law known.
+"""Ratios: does one thing take more than a limit times what another takes, or at most that? Paired amounts, nothing of
+their law known.
 
-The claim that is bet against: the first takes, in the mean, at most `limit` times what the second does.
+The claim that is bet against: the first takes, in the mean, at most `limit` times what the second does; of `saving`
+that it takes that much or more.
 """
 
 from __future__ import annotations
@@ -63,6 +65,30 @@ def beyond(first: Sequence[float], second: Sequence[float], limit: float, least:
     differences = [(min(a / limit, cap) - min(b, cap)) / cap for a, b in zip(x, y, strict=True)]
     means = _mean(first[WARM_UP:]), _mean(second[WARM_UP:])
     return Ratio(len(x), *means, log_wealth(differences), _mean(x) / _mean(y))
+
+
+def saving(first: Sequence[float], second: Sequence[float], share: float) -> Ratio | None:
+    """The bet against "the first takes `share` of what the second does, or more", in the order of the pairs. None
+    before there are more than WARM_UP of them, and where none of these took anything.
+
+    As in `beyond` amounts are counted up to a cap B that the first pairs set; here by both, twice the most that either
+    took in them: a first that asks dearly now and then is to be seen. d = (share * min(y, B) - min(x, B)) / B lies in
+    -1..share, and E[d] <= 0 wherever the claim holds and x stays below B. What x takes beyond B the bet does not see:
+    so whoever goes by it must look at the means too, which are told as they are. Nothing is raised: what takes nothing
+    is nothing, and whether the second takes enough to be worth a change is not said here.
+
+    Raises ConfigInvalid for a share outside 0..1, amounts below 0, or lists of different lengths.
+    """
+    if not 0 < share <= 1:
+        raise ConfigInvalid(f"ratio: share {share:g} is not within 0..1")
+    _check(first, second, 1.0, 1.0)
+    cap = USUAL_TIMES * max((*first[:WARM_UP], *second[:WARM_UP]), default=0.0)
+    if len(first) <= WARM_UP or not cap:
+        return None
+    x, y = first[WARM_UP:], second[WARM_UP:]
+    differences = [(share * min(b, cap) - min(a, cap)) / cap for a, b in zip(x, y, strict=True)]
+    times = _mean(x) / _mean(y) if any(y) else math.inf
+    return Ratio(len(x), _mean(x), _mean(y), log_wealth(differences), times)
 
 
 def _raised(amounts: Sequence[float], least: float) -> list[float]:

@@ -166,6 +166,12 @@ class ContestRules(_Config):
     max_cost_ratio: float | None = Field(
         10.0, ge=1, le=1000, description="cost of an answer, in the champion's; more ends it as too costly; None: any"
     )
+    margin_if_cheaper: float = Field(
+        0.01, ge=0, le=0.5, description="a much cheaper challenger may be worse by less than this; 0: it must be better"
+    )
+    cheaper_ratio: float = Field(
+        0.5, gt=0, le=1, description="its answers cost at most so much of the champion's, in dollars or tokens"
+    )
     short_answer_s: float = Field(1.0, gt=0, le=3600, description="an answer that takes less counts as so many seconds")
     cheap_answer_usd: float = Field(
         0.0001, gt=0, le=1000, description="one that costs less counts as so many US dollars"

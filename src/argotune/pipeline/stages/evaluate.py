@@ -23,15 +23,15 @@ from argotune.lm.effort import UNKNOWN
 from argotune.lm.port import LMs
 from argotune.pipeline.both_versions import BothVersions, ContestQuestion, label_digest, labelled_question
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of
+from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of, withheld_as_cheaper
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
-from argotune.promotion.drawing import in_lot_order
+from argotune.promotion.drawing import in_lot_order, is_measured
 from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.gate import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
-from argotune.promotion.verdicts import Drawn
+from argotune.promotion.verdicts import Comparison, Drawn
 from argotune.stats.wording import counted
 
 BATCH = 20
@@ -93,9 +93,15 @@ class _Gathering:
 
     def evaluation(self, *, owes_answers: bool, cut_short: str = "") -> Evaluation:
         found = self.evidence()  # which may find that the metric is not plain
-        comparison = with_efforts(found.comparison, self._pairs, self._this.config.contest)
-        evidence = replace(found, comparison=comparison)
+        evidence = replace(found, comparison=self._with_efforts(found.comparison))
         return Evaluation(evidence, owes_answers, self._drawn_so_far, self.is_plain, cut_short)
+
+    def _with_efforts(self, comparison: Comparison) -> Comparison:
+        return with_efforts(comparison, self._pairs, self._this.config.contest, self._contest.id)
+
+    @cached_property
+    def _is_withheld(self) -> bool:
+        return bool(withheld_as_cheaper(self._this, self._contest.program, self._contest.champion))
 
     def ask_sealed(self) -> None:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""
@@ -214,7 +220,8 @@ class _Gathering:
         """Whether more disagreements are needed than wait for a label already."""
         found, config = self.evidence(), self._this.config
         terms = Terms(self._contest.level, self._contest.opened_at, self._this.now, config)
-        ahead = outlook_of(measure(found.comparison, terms), len(found.wait), config, self._contest.judge)
+        numbers, waiting = measure(self._with_efforts(found.comparison), terms), len(found.wait)
+        ahead = outlook_of(numbers, waiting, config, self._contest.judge, withheld=self._is_withheld)
         return ahead is None or ahead.labels > len(found.wait)
 
     def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[ContestQuestion], list[str], bool]:
@@ -241,14 +248,17 @@ class _Gathering:
         return [q for q in questions if q.id not in held], [q for q in questions if q.id in held]
 
     def _drawn(self, experience: Experience) -> ContestQuestion:
+        id = question_id(self._program.name, experience.inputs)
         is_own = experience.program_version == self._contest.champion and self._is_in_trace
+        measures = self._this.config.contest.margin_if_cheaper > 0 and is_measured(self._contest.id, id)
         return ContestQuestion(
-            question_id(self._program.name, experience.inputs),
+            id,
             experience.span_id,
             experience.inputs,
             {n: v for n, v in (("modality", experience.modality), ("language", experience.language)) if v},
             (experience.said or None) if is_own else None,
             took_s=experience.processing_time_s,
+            is_measured=measures,
         )
 
     def _ask(self, batch: Sequence[ContestQuestion], drawn: Drawn, passed: Sequence[str] = ()) -> None:

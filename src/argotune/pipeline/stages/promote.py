@@ -7,6 +7,7 @@ from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.standing import withheld_as_cheaper
 from argotune.programs.program import Program
 from argotune.promotion.champions import serving_version
 from argotune.promotion.contest_book import ended
@@ -69,7 +70,8 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
-    found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth))
+    withheld = withheld_as_cheaper(this, contest.program, contest.champion)
+    found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth, withheld))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
     if moved := champion_moved(this, program, contest):
@@ -82,7 +84,8 @@ def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
     """What an undecided contest still takes; None where no number of labels is enough."""
     if not isinstance(verdict, Undecided):
         return None
-    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge)
+    withheld = bool(withheld_as_cheaper(this, contest.program, contest.champion))
+    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge, withheld=withheld)
 
 
 def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
@@ -114,7 +117,8 @@ def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, 
     if isinstance(verdict, Undecided):
         return this.contests.changing(known)
     state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED
-    return this.contests.ending(ended(known, state, verdict.reason.partition(": ")[2], this.now))
+    is_better = isinstance(verdict, Promoted) and verdict.way == "better"
+    return this.contests.ending(ended(known, state, verdict.reason.partition(": ")[2], this.now, is_better=is_better))
 
 
 def _set_champion(
@@ -137,6 +141,7 @@ def _set_champion(
         who=f"run {judged.id}",
         reason=verdict.reason,
         run_id=judged.id,
+        way=verdict.way,
     )
     expect = {(record.collection, record.id): tag for record, tag in records.items()}
     also = (book.record_of(judged), *records)
