@@ -305,7 +305,7 @@ def _strangers(program: Program, module: dspy.Module, texts: Sequence[str], lms:
     for text in texts:
         by_student = getattr(module, "by_student", None)
         if by_student is not None:  # a cascade tells who would answer, without asking the LM
-            alone.append(by_student(_inputs(text)) is not None)
+            alone.append(isinstance(by_student(_inputs(text)), dspy.Prediction))
             continue
         before = meter.spent.calls
         answer(module, program, _inputs(text), lms)

@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dspy
@@ -22,6 +23,7 @@ from argotune.adapters.memory.embedder import HashedEmbedder
 from argotune.errors import BudgetSpent
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
+from argotune.programs.cascade import FellThrough
 from argotune.tenants.config import BudgetLimits
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -152,6 +154,13 @@ def test_a_distilled_student_knows_what_its_teacher_said_alone(benchmark, monkey
     assert distilled["kind"] == "student"
     assert labelled["hits"] > 20 > distilled["hits"]
     assert len(distilled["right"]) == distilled["n_test"] == 40
+
+
+def test_a_cascade_tells_which_strangers_it_answers_without_asking_the_lm(benchmark) -> None:
+    loaded = benchmark("routers")
+    said = {"pay my bill": dspy.Prediction(agent="banking"), "hogy vagy?": FellThrough.UNFAMILIAR}
+    cascade = SimpleNamespace(by_student=lambda inputs: said[inputs["query"]])
+    assert loaded["_strangers"](None, cascade, list(said), None, None) == 0.5
 
 
 def test_an_answer_that_two_methods_ask_for_is_computed_once_and_paid_for_by_both(benchmark, tmp_path: Path) -> None:
