@@ -272,6 +272,15 @@ def test_spent_budget_keeps_the_best_candidate_that_was_measured(num_threads: in
     assert "random_search stopped early, the best candidate so far is kept" in caplog.text
 
 
+@pytest.mark.parametrize("calls", [400, 700, 1100])
+def test_simba_ends_within_the_calls_that_are_left(calls: int):
+    """It chooses at its end alone, so that a budget that is spent before pays for nothing."""
+    lms = scripted(fail_at=calls + 1, error=BudgetSpent("all calls are used"))
+    asked = task(lms, train=examples(THINGS) * 6, max_iterations=100)
+    OPTIMIZERS["simba"].compile(replace(asked, meter=Meter(BudgetLimits(max_lm_calls=calls))))
+    assert lms.task.calls.count > calls / 2
+
+
 def test_dead_server_is_no_reason_to_keep_a_candidate():
     lms = scripted(fail_at=60, error=Unavailable("LM is down"))
     with pytest.raises(Unavailable):

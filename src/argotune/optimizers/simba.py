@@ -5,6 +5,8 @@ dspy.SIMBA, Stochastic Introspective Mini-Batch Ascent (dspy/teleprompt/simba.py
 
 from __future__ import annotations
 
+import random
+
 import dspy
 from dspy.teleprompt import SIMBA
 
@@ -26,16 +28,37 @@ def _in_a_step(settings: OptimizerSettings) -> int:
 
 
 def compile(task: TrainingTask) -> dspy.Module:
-    """At most `max_iterations` programs, a step of them at least; the winner is the best on all training examples."""
+    """At most `max_iterations` programs, a step of them at least; the winner is the best on all training examples, or
+    on those that the calls that are left pay for."""
     settings = task.settings.simba
+    bsize, steps = min(settings.bsize, len(task.practising)), _steps(task.max_iterations, task.settings)
+    steps, examples = _affordable(task, bsize, steps)
     optimizer = SIMBA(
         metric=metric_of(task),
-        bsize=min(settings.bsize, len(task.practising)),
+        bsize=bsize,
         num_candidates=settings.num_candidates,
-        max_steps=_steps(task.max_iterations, task.settings),
+        max_steps=steps,
         max_demos=settings.max_demos,
         prompt_model=task.lms.teacher,
         demo_input_field_maxlen=MAX_DEMO_CHARS,
         num_threads=task.lms.num_threads,
     )
-    return optimizer.compile(bare_student(task), trainset=task.practising, seed=task.seed)
+    return optimizer.compile(bare_student(task), trainset=examples, seed=task.seed)
+
+
+def _affordable(task: TrainingTask, bsize: int, steps: int) -> tuple[int, list[dspy.Example]]:
+    """The steps, and the examples that these and the end are measured on: as many of both as the calls that are left
+    pay for, down to one step of one minibatch. SIMBA chooses when all is measured: where the calls end before, it has
+    nothing to show for them."""
+    new, examples = task.settings.simba.num_candidates, task.practising
+    calls = task.meter.left // max(len(bare_student(task).predictors()), 1)
+    in_a_step = bsize * (2 * new + 1) + new + 1  # answers sampled, answers of new programs, rules that are written
+    while steps > 1 and steps * in_a_step + _winners(steps, new) * len(examples) > calls:
+        steps -= 1
+    n = max((calls - steps * in_a_step) // _winners(steps, new), bsize)
+    return steps, examples if n >= len(examples) else random.Random(task.seed).sample(examples, n)  # noqa: S311
+
+
+def _winners(steps: int, new: int) -> int:
+    """The programs that DSPy measures in the end: the first one and the best of each step, or as many of them."""
+    return min(steps, new) + 1
