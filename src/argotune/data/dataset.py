@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from argotune.data.examples import Example
@@ -35,6 +35,10 @@ class ExampleSums:
         for example in examples:
             found.add(example)
         return found
+
+    def copied(self) -> ExampleSums:
+        """The same sums, to be changed without these."""
+        return replace(self, counts=dict(self.counts), trusted=dict(self.trusted), labels=dict(self.labels))
 
     def add(self, example: Example, sign: int = 1) -> None:
         """Count an example, or take it off with a `sign` of -1."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +81,7 @@ class Settling:
     def __init__(self, questions: QuestionLog, fields: Fields, summary: Summary, annotated: AnnotatedSoFar) -> None:
         self._questions, self._fields, self._summary, self._annotated = questions, fields, summary, annotated
         self._experiences, self.forgotten = summary.experiences, 0
-        self._reasons, self._sums = Counter(summary.reasons), copy.deepcopy(summary.sums)
+        self._reasons, self._sums = Counter(summary.reasons), summary.sums.copied()
         self._gone: set[str] = set()
         self._left: set[str] = set()
         self._new: list[tuple[str, str, str]] = []

@@ -26,9 +26,12 @@ from argotune.data.stream import Stream
 from argotune.data.tenancy import is_of_decision
 from argotune.errors import RateLimited, Unavailable
 
-AT_ONCE = 2000
-"""Spans of which what is above them is asked in one request a level: it costs Phoenix a look at the whole project, for
-25 ids as for 2,000 (2 to 4 s among 500,000 spans)."""
+AT_ONCE = 8000
+"""Spans of which what is above them is asked in one request a level. A request costs Phoenix a look at the whole
+project, for 25 ids as for thousands (1.4 to 4 s among 500,000 spans); a database takes no more than 32,766 values."""
+
+BELOW_AT_ONCE = 2000
+"""Spans of which what is below them is asked in one request: that may be several times as many."""
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -128,7 +131,10 @@ class BoundSpans:
             return [replace(each, is_whole=False) for each in found]
         if self._stream.bound is None or not self._stream.bound.signature:
             return found
-        asked = signatures_below([each.span.span_id for each in found], self._query)
+        asked: dict[str, str] = {}
+        for start in range(0, len(found), BELOW_AT_ONCE):
+            some = found[start : start + BELOW_AT_ONCE]
+            asked |= signatures_below([each.span.span_id for each in some], self._query)
         return [replace(each, span=replace(each.span, signature=asked.get(each.span.span_id))) for each in found]
 
     def _links(self, ids: Collection[str]) -> dict[str, Link]:
