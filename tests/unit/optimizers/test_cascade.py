@@ -93,6 +93,15 @@ def test_it_survives_json_and_answers_the_same():
         assert (one.agent, one.by, one.confidence) == (two.agent, two.by, two.confidence)
 
 
+def test_one_that_does_not_say_what_is_familiar_goes_by_confidence_alone():
+    state = json.loads(json.dumps(dump(compiled(task()))))
+    del state["familiar"]
+    state["threshold"] = 0.0
+    cascade = load(ROUTING, state, ROUTING.signature_hash, EMBEDDERS)
+    asked_for = {"query": "Как доехать до вокзала?", "entities": "", "relationships": "", "enhanced_query": ""}
+    assert ask(cascade, scripted_lms(bad_lm, None), **asked_for).by == "student"
+
+
 def test_its_story_has_student_threshold_and_prompts():
     told = prompts(dump(compiled(task())))
     assert {"student", "threshold", "answer", "retrieved examples"} <= told.keys()
