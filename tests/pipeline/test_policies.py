@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from scripted_lm import scripted_lms
 from tuning import scripted, task
 from twin_embedders import EMBEDDERS
@@ -24,7 +25,7 @@ from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
 from argotune.runs.explain import explain
 from argotune.serving.client import Serving
-from argotune.tenants.config import RoutingConfigUnified
+from argotune.tenants.config import DecisionRules, RoutingConfigUnified
 
 DOWN = scripted_lms(lambda *_: "video", None, fail_at=1, error=Unavailable("the LM's server is down"))
 QUICK = {"learning_rate": 0.01, "hidden_size": 8, "num_epochs": 20, "max_repeats": 100}
@@ -37,14 +38,21 @@ def world_with(
     """A tenant of a policy: labelled decisions, and others with propensities of which only the outcome is known."""
     fields = {"optimizers": {"policy": {**QUICK, **policy}}, "annotation": annotation or {}}
     world, config = filled(n_labelled, preferred_optimizer="policy", **fields)
+    record_drawn(world, range(n_logged))
+    return world, config
+
+
+def record_drawn(world: World, numbers: range, *, has_propensity: bool = True) -> None:
+    """Decisions of the logger of which only the outcome is known, made at the world's present time."""
     rng = random.Random(3)
-    for number in range(n_logged):
+    for number in numbers:
         right, agent = rng.choice(list(AGENTS)), rng.choices(list(LOGGER), list(LOGGER.values()))[0]
         words = f"{rng.choice(WORDS[right].split())} {rng.choice(TOPICS)} {rng.choice(TOPICS)} number {number}"
         span = decision("acme", f"{70_000 + number:016x}", words, agent, success=agent == right)
-        said = {**span.attributes, "routing.propensity": LOGGER[agent]}
-        world.traces.record("acme", [replace(span, attributes=said)])
-    return world, config
+        said = {**span.attributes, **({"routing.propensity": LOGGER[agent]} if has_propensity else {})}
+        waited = world.now - START
+        moved = replace(span, started_at=span.started_at + waited, ended_at=span.started_at + waited, attributes=said)
+        world.traces.record("acme", [moved])
 
 
 def notes_of(world: World, challenger: str) -> str:
@@ -111,6 +119,23 @@ def _silent(number: int) -> Span:
     span = decision("acme", f"{90_000 + number:016x}", f"film {number} of {TOPICS[number % 15]}", "video", success=True)
     said = {name: value for name, value in span.attributes.items() if name != "routing.agent_success"}
     return replace(span, attributes={**said, "routing.propensity": 0.5})
+
+
+@pytest.mark.parametrize("has_propensity", [True, False])
+def test_a_policy_is_learned_again_from_new_outcomes_alone(has_propensity: bool):
+    world, config = world_with(150)
+    config = config.model_copy(update={"decisions": DecisionRules(growth_share=0.6)})
+    first = run_once(world, config)
+    assert first.outcome == "promoted"
+    world.later(days=1)
+    record_drawn(world, range(1000, 1130), has_propensity=has_propensity)
+    again = run_once(world, config)
+    assert (again.plan is not None) is has_propensity
+    if has_propensity:
+        assert (
+            f"decisions with outcomes came since the last training, which had {first.plan.outcomes}"
+            in again.decision.reason
+        )
 
 
 def test_nothing_to_learn_ends_the_run_with_a_sentence_and_promotes_nothing():

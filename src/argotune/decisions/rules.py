@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from argotune.decisions.outlook import Outlook, outlook
-from argotune.decisions.values import ModelingContext, Opinion, Strategy, TrainingHistory
+from argotune.decisions.values import NO_OUTCOMES, ModelingContext, Opinion, Outcomes, Strategy, TrainingHistory
 from argotune.stats.wording import counted, percent, points
 from argotune.tenants.config import DecisionRules
 
@@ -38,11 +38,16 @@ def prospect(history: TrainingHistory, rules: DecisionRules, level: float, promi
 
 
 def opinion_of_rules(
-    context: ModelingContext, rules: DecisionRules, promise: float = 0.0, out_of_reach: str = ""
+    context: ModelingContext,
+    rules: DecisionRules,
+    promise: float = 0.0,
+    out_of_reach: str = "",
+    outcomes: Outcomes = NO_OUTCOMES,
 ) -> Opinion:
     """The cold-start rules: train for the first time, after a drop, on much new data, or after a long time.
 
-    `out_of_reach` says why no contest could show the promised gain; "" where one could, or nobody knows.
+    `out_of_reach` says why no contest could show the promised gain; "" where one could, or nobody knows. `outcomes` are
+    none where the method would not learn from them.
     """
     if out_of_reach:
         return Opinion(False, promise, out_of_reach)
@@ -52,6 +57,8 @@ def opinion_of_rules(
         return Opinion(True, promise, f"decisions are right {100 * (context.success_drop or 0):.0f} points less often")
     if (context.growth or 0.0) >= rules.growth_share:
         return Opinion(True, promise, f"the training examples grew by {percent(context.growth or 0.0)}")
+    if outcomes.have_grown(rules.growth_share):
+        return Opinion(True, promise, outcomes.told)
     if context.days_since_last_training >= rules.stale_days:
         return Opinion(
             True, promise, f"the last training is {counted(round(context.days_since_last_training), 'day')} old"

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from argotune.stats.wording import counted
 from argotune.store.records import StoredValue
 from argotune.tenants.config import BudgetLimits
 
@@ -63,6 +64,30 @@ class ModelingContext(StoredValue):
     iteration_budget: Count = 0
 
 
+FEWEST_OUTCOMES = 30
+"""Of fewer a single one moves what a policy would earn by more than 3 points (stats/off_policy.py)."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Decisions with propensities of which is known what came of them: those of the last training, and newer ones."""
+
+    learned: int = 0
+    new: int = 0
+
+    def have_grown(self, share: float) -> bool:
+        """Whether the newer ones are this share of the others, and enough to tell anything."""
+        return self.new >= max(share * self.learned, FEWEST_OUTCOMES)
+
+    @property
+    def told(self) -> str:
+        """In a sentence."""
+        return f"{counted(self.new, 'decision')} with outcomes came since the last training, which had {self.learned}"
+
+
+NO_OUTCOMES = Outcomes()
+
+
 class TrainingHistory(StoredValue):
     """What a program's past trainings and contests left: enough to decide on the next one without reading all runs.
 
@@ -75,6 +100,7 @@ class TrainingHistory(StoredValue):
     disagreed: int = 0
     last_at: datetime | None = None
     last_train_count: int = 0
+    last_outcome_count: int = 0
     last_gain: float | None = None
     was_unproven: bool = False
     champion_score: float | None = None

@@ -13,7 +13,7 @@ from typing import Any
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
 from argotune.decisions.context import context_of
-from argotune.decisions.values import TrainingHistory
+from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
 from argotune.errors import (
     Corrupt,
     NewerRecord,
@@ -23,6 +23,7 @@ from argotune.errors import (
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
+from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
@@ -34,7 +35,7 @@ from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.training import ProgramTraining
-from argotune.pipeline.unlabelled import scored_spans, with_unlabelled
+from argotune.pipeline.unlabelled import outcomes_since, scored_spans, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, serving_version
@@ -122,7 +123,8 @@ class Work:
         known = {"context": question.context, "decision": found.decision}
         if found.plan is None:
             return self._skip(found.decision.reason, **known)
-        self._planned(with_unlabelled(self._this, self._program, self._data, found.plan, question.scored), **known)
+        beside = (found.plan, question.scored, self._annotations)
+        self._planned(with_unlabelled(self._this, self._program, self._data, *beside), **known)
 
     def _planned(self, plan: Plan, **known: Any) -> None:
         now = self._serving
@@ -160,9 +162,18 @@ class Work:
             shows_examples=self._program.shows_examples,
             is_closed=self._program.is_closed,
             scored=scored_spans(self._this, self._program, self._data, is_scored=bool(self._by_rubric().metric)),
+            outcomes=self._outcomes(history),
             model=found.model,
             past_races=found.races_of(context.modality),
         )
+
+    def _outcomes(self, history: TrainingHistory) -> Outcomes:
+        """Where the tenant's method, or one that a portfolio may try, would learn from them."""
+        preferred, settings = self._config.preferred_optimizer, self._config.optimizers
+        wanted = OPTIMIZERS["portfolio" if preferred == "auto" else preferred].experiences(settings)
+        if not self._program.is_closed or not wanted:
+            return NO_OUTCOMES
+        return outcomes_since(self._this, self._program, history, self._annotations, wanted)
 
     def _by_rubric(self) -> Choosing:
         return choosing_by_rubric(self._this, self._program, self._open_lms(), self._meter, self._answers)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice, takewhile
 
 import dspy
 
@@ -18,6 +19,7 @@ from argotune.data.gathering import near_examples
 from argotune.data.label_rule import with_remarks
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
+from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
 from argotune.errors import ConfigInvalid, ProgramChanged
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass
@@ -26,6 +28,7 @@ from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.champions import UNTUNED
 from argotune.runs.run import Plan
+from argotune.store.moments import believed as moment_believed
 from argotune.tenants.optimizer_settings import planned_settings
 
 LOOKED_AT = 20
@@ -71,12 +74,24 @@ def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[
     return [experience.inputs for experience in found if experience]
 
 
-def with_unlabelled(this: Pass, program: Program, data: Dataset, plan: Plan, scored: UnlabelledSpans) -> Plan:
+def with_unlabelled(
+    this: Pass,
+    program: Program,
+    data: Dataset,
+    plan: Plan,
+    scored: UnlabelledSpans,
+    annotations: Sequence[Annotation] = (),
+) -> Plan:
     """The plan with as many of them, and of experiences, as its optimizer has use for; `scored` are those that a rubric
     scores."""
     optimizer = OPTIMIZERS[plan.optimizer]
     wanted = optimizer.experiences(planned_settings(plan.settings))
-    plan = plan.model_copy(update={"experiences": experience_spans(this, program, wanted)})
+    found, believed = list(_decisions(this, program, wanted)), strongest(annotations)
+    known = {
+        "experiences": tuple(experience.span_id for experience in found),
+        "outcomes": sum(_is_told(experience, believed) for experience in found),
+    }
+    plan = plan.model_copy(update=known)
     if optimizer.goes_by_scores and scored != NO_SPANS:
         return plan.model_copy(update={"unlabelled": scored.train, "unlabelled_dev": scored.dev})
     most = optimizer.unlabelled(planned_settings(plan.settings))
@@ -123,19 +138,32 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
     return UnlabelledSpans(tuple(found[Split.TRAIN].values()), tuple(found[Split.DEV].values()))
 
 
-def experience_spans(this: Pass, program: Program, most: int) -> tuple[str, ...]:
-    """The spans of the newest decisions, at most so many, on questions that are or would be training examples: none
-    that is or may become one of the dev or the test split, or waits for its label."""
-    if most <= 0:
-        return ()
-    splitter, recent = _not_queued(this, program, DECISIONS_LOOKED_AT * most)
-    found: list[str] = []
-    for experience in recent:
-        if splitter.preview(experience.query) is Split.TRAIN:
-            found.append(experience.span_id)
-        if len(found) == most:
-            break
-    return tuple(found)
+def outcomes_since(
+    this: Pass, program: Program, history: TrainingHistory, annotations: Sequence[Annotation], most: int
+) -> Outcomes:
+    """What the last training had, and how many of the newest `most` decisions that may teach were made since; what was
+    told since of those before is not among them."""
+    since, believed = moment_believed(history.last_at, this.now), strongest(annotations)
+    if since is None:
+        return NO_OUTCOMES
+    newer = takewhile(lambda experience: experience.at > since, _decisions(this, program, most))
+    return Outcomes(history.last_outcome_count, sum(_is_told(experience, believed) for experience in newer))
+
+
+def _is_told(experience: Experience, believed: Mapping[tuple[str, str], Annotation]) -> bool:
+    """Whether is known how it went, and with which propensity it was decided."""
+    if experience.propensity is None:
+        return False
+    told = with_remarks(experience, believed)
+    return told.agent_success is not None or told.user_satisfaction is not None
+
+
+def _decisions(this: Pass, program: Program, most: int) -> Iterator[Experience]:
+    """The newest decisions, at most so many, on questions that are or would be training examples: none that is or may
+    become one of the dev or the test split, or waits for its label."""
+    if most > 0:
+        splitter, recent = _not_queued(this, program, DECISIONS_LOOKED_AT * most)
+        yield from islice((x for x in recent if splitter.preview(x.query) is Split.TRAIN), most)
 
 
 def _not_queued(this: Pass, program: Program, most: int) -> tuple[Splitter, Iterator[Experience]]:

@@ -17,11 +17,15 @@ from argotune.tenants.ids import pseudonym
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     """The history with a run that has ended: what it trained, and what the contest came to that it ended."""
     if run.plan and run.contest and run.plan.optimizer != POOLED:  # which the tenant did not train
-        trained = {"last_at": run.started_at, "last_train_count": len(run.plan.train_ids)}
+        trained = {
+            "last_at": run.started_at,
+            "last_train_count": len(run.plan.train_ids),
+            "last_outcome_count": run.plan.outcomes,
+        }
         history = history.model_copy(update={"trainings": history.trainings + 1, **trained})
     verdict = run.verdict
     if verdict and run.is_to_repeat:
-        history = history.model_copy(update={"last_at": None, "last_train_count": 0})
+        history = history.model_copy(update={"last_at": None, "last_train_count": 0, "last_outcome_count": 0})
     if verdict is None or verdict.outcome == "undecided" or not verdict.numbers.answers:
         return history
     numbers, promoted = verdict.numbers, verdict.outcome == "promoted"

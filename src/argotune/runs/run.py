@@ -52,7 +52,7 @@ class Plan(StoredValue):
     methods that a portfolio tries, in order.
     `unlabelled` are spans of requests without a label, whose answers by an LM program may teach, or are scored by a
     rubric; by those of `unlabelled_dev` candidates are chosen. `experiences` are those of decisions that may teach by
-    what came of them.
+    what came of them, `outcomes` how many of them say so and with which propensity they were decided.
     """
 
     optimizer: str
@@ -71,6 +71,7 @@ class Plan(StoredValue):
     unlabelled: tuple[str, ...] = ()
     unlabelled_dev: tuple[str, ...] = ()
     experiences: tuple[str, ...] = ()
+    outcomes: int = 0
 
     @property
     def lesson(self) -> str:

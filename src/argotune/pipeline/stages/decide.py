@@ -15,12 +15,14 @@ from argotune.decisions.outlook import Outlook
 from argotune.decisions.races import UNKNOWN, Entrant, PastRaces
 from argotune.decisions.rules import opinion_of_rules, promised_gain, prospect, strategy_of_rules
 from argotune.decisions.values import (
+    NO_OUTCOMES,
     SKIP,
     Action,
     Advice,
     CutShort,
     ModelingContext,
     Opinion,
+    Outcomes,
     Strategy,
     TrainingDecision,
     TrainingHistory,
@@ -49,7 +51,7 @@ class DecisionInputs:
     where the rules decide; `level` is what the next contest may spend; `by_preference`: people judge two answers side
     by side, so that no label is needed first. `shows_examples`: a predictor of the program can show an example as it
     is. `is_closed`: all of its answers are from closed sets. `past_races`: of programs of its kind. `scored` questions
-    have no right answer, and a rubric scores what is answered."""
+    have no right answer, and a rubric scores what is answered. `outcomes` are those of the last training and newer."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -66,6 +68,7 @@ class DecisionInputs:
     shows_examples: bool = True
     is_closed: bool = True
     scored: UnlabelledSpans = NO_SPANS
+    outcomes: Outcomes = NO_OUTCOMES
     model: DecisionModel | None = None
     past_races: PastRaces = UNKNOWN
 
@@ -99,7 +102,8 @@ def decide(inputs: DecisionInputs) -> Decided:
 def _known(inputs: DecisionInputs, plan: Plan) -> str | None:
     """Why the plan would end as the last one did, None where it may not."""
     cut, budget = inputs.cut_short, inputs.config.budget
-    if plan.lesson == inputs.learned:
+    outcomes = _outcomes(inputs, plan.optimizer, plan.entrants)
+    if plan.lesson == inputs.learned and not outcomes.have_grown(inputs.config.decisions.growth_share):
         return "nothing new to learn from: the labelled examples are those of the last run"
     if cut and plan.lesson == cut.lesson and not cut.has_more(budget):
         return (
@@ -115,7 +119,7 @@ def _skipped(reason: str) -> Decided:
 
 def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
     train = _action(inputs, usual)
-    opinion = _opinion(inputs)
+    opinion = _opinion(inputs, _outcomes(inputs, usual.optimizer, usual.entrants))
     by_rules = train if opinion.should_train else SKIP
     possible = _possible(inputs, train)
     advice = inputs.model.advise(inputs.context, possible) if inputs.model else None
@@ -139,7 +143,14 @@ def _chosen(inputs: DecisionInputs, usual: OptimizerChoice) -> Decided:
     return Decided(decision, _with_examples(_plan(inputs, action, why), inputs.data))
 
 
-def _opinion(inputs: DecisionInputs) -> Opinion:
+def _outcomes(inputs: DecisionInputs, optimizer: str, tried: Sequence[Entrant]) -> Outcomes:
+    """Those that the optimizer, or one that a portfolio tries, would learn from."""
+    methods = [entrant.method for entrant in tried] or [optimizer]
+    wanted = (OPTIMIZERS[method].experiences(inputs.config.optimizers) for method in methods if method in OPTIMIZERS)
+    return inputs.outcomes if any(wanted) else NO_OUTCOMES
+
+
+def _opinion(inputs: DecisionInputs, outcomes: Outcomes) -> Opinion:
     context, history, rules = inputs.context, inputs.history, inputs.config.decisions
     promise = promised_gain(context, history, rules)
     ahead = prospect(history, rules, inputs.level, promise)
@@ -147,7 +158,7 @@ def _opinion(inputs: DecisionInputs) -> Opinion:
     if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not unprovable:
         opinion = Opinion(True, promise, "the budget that ended the last training was raised")
     else:
-        opinion = opinion_of_rules(context, rules, promise, unprovable)
+        opinion = opinion_of_rules(context, rules, promise, unprovable, outcomes)
     if not opinion.should_train or ahead is None:
         return opinion
     return replace(opinion, reason=f"{opinion.reason}; {ahead.sentence}")

@@ -24,6 +24,7 @@ from argotune.decisions.values import (
     Contribution,
     CutShort,
     ModelingContext,
+    Outcomes,
     Strategy,
     TrainingDecision,
     TrainingHistory,
@@ -436,3 +437,25 @@ def test_weights_that_an_optimizer_does_not_look_at_are_told():
     heard = decide(question(make_config(reward={"agent_success_weight": 0.9}, preferred_optimizer="bootstrap"))).plan
     assert heard is not None
     assert heard.reason == "bootstrap: the tenant's config asks for it"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "outcomes", "by"),
+    [
+        ("policy", Outcomes(200, 40), "rules"),
+        ("policy", Outcomes(200, 39), "floor"),
+        ("policy", Outcomes(10, 29), "floor"),
+        ("nearest", Outcomes(200, 40), "floor"),
+    ],
+)
+def test_new_outcomes_alone_are_a_reason_for_a_method_that_learns_from_them(
+    optimizer: str, outcomes: Outcomes, by: str
+):
+    both = [replace(x, expected={"agent": f"a{n % 2}"}) for n, x in enumerate(examples(Split.TRAIN, 60))]
+    data = Dataset.of("routing", [*both, *examples(Split.TEST, 40)], {}, 0.7)
+    asked = question(make_config(preferred_optimizer=optimizer), data, LATELY)
+    lesson = decide(replace(asked, is_forced=True)).plan.lesson
+    found = decide(replace(asked, outcomes=outcomes, learned=lesson)).decision
+    assert found.by == by
+    told = "40 decisions with outcomes came since the last training, which had 200"
+    assert (told in found.reason) is (by == "rules")
