@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -34,3 +36,15 @@ def test_weighed_means_over_draws_are_those_over_all():
     assert np.mean(drawn.weights * values[drawn.places]) == pytest.approx(values.mean(), abs=0.05)
     plain = replay.draw(400_000, 0.0, np.random.default_rng(2))
     assert np.mean(plain.weights * values[plain.places]) != pytest.approx(values.mean(), abs=0.5)
+
+
+def test_a_draw_of_a_thousand_times_as_many_takes_little_longer():
+    few, many = (taken_s(Replay(np.ones(n), 0.6)) for n in (100, 100_000))
+    assert many < 8 * few
+
+
+def taken_s(replay: Replay) -> float:
+    rng, began = np.random.default_rng(3), time.process_time()
+    for _ in range(300):
+        replay.surprised(replay.draw(32, 1.0, rng).places, np.ones(32))
+    return time.process_time() - began
