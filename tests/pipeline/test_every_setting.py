@@ -32,7 +32,7 @@ from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
 from tuning import cascaded, scripted, task, taught, tuned
 from twin_embedders import EMBEDDERS
-from world import START, World, traffic
+from world import START, World, decision, traffic
 
 from argotune import wiring
 from argotune.adapters.litellm.lms import RemoteLMs
@@ -46,6 +46,7 @@ from argotune.data.dataset import Dataset, ExampleSums
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, read_decision
+from argotune.data.remarks import INCORRECT, VERDICT
 from argotune.data.span_format import read_span
 from argotune.data.splitting import Split
 from argotune.data.stream import Stream
@@ -71,6 +72,7 @@ from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.operations.on_argo import link_of
 from argotune.pipeline.operations.pooling import pool_programs
 from argotune.pipeline.passes import run_module
+from argotune.pipeline.refuted import refuted_spans
 from argotune.pipeline.stages.collect import collect
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.forget import forget_old
@@ -457,6 +459,19 @@ def taught_by_rubric(config: RoutingConfigUnified) -> Any:
     return len(found.train), len(found.dev)
 
 
+def taught_by_refuted(config: RoutingConfigUnified) -> Any:
+    """By how many answers that people have said are wrong a training learns, and chooses."""
+    world = World()
+    world.receive(60, config.tenant_id)
+    asked = [decision(config.tenant_id, f"f{n:015x}", f"quagga {n * 7919}", "video", success=False) for n in range(60)]
+    world.traces.record(config.tenant_id, asked)
+    said = [Annotation(span.span_id, VERDICT, INCORRECT, "HUMAN", "kim", START) for span in asked]
+    world.traces.annotate(Stream(config.tenant_id, "routing"), said)
+    this, (program,) = Pass(world.ports, config, "routing"), programs_of(config, "routing")
+    found = refuted_spans(this, program, collect(this, [program.fields]).datasets["routing"])
+    return len(found.train), len(found.dev)
+
+
 def calls_of_a_day(config: RoutingConfigUnified) -> int:
     ports = World().ports
     meter = DayBudget(ports.store, ports.lms, ports.clock, config, "routing").meter
@@ -712,6 +727,7 @@ CONFIG = [
     Row("annotation.rubrics", {"replies": "It is polite."}, scored_by_rubric, REPLYING),
     Row("annotation.rubric_threshold", 0.75, scored_by_rubric, SCORED),
     Row("annotation.rubric_questions", 5, taught_by_rubric, SCORED),
+    Row("annotation.refuted_questions", 2, taught_by_refuted, ROUTED),
     Row("serving.exploration.enabled", True, explored, ROUTED),
     Row("serving.exploration.epsilon", 0.4, explored, EXPLORING),
     Row("serving.exploration.decay", 0.9, explored, EXPLORING),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from argotune.data.annotations import Annotation
 from argotune.data.found_programs import cut
 from argotune.data.preferences import SUFFIX
+from argotune.data.remarks import INCORRECT, Unread, says_right, share_of, verdict_of
 from argotune.data.remarks import VERDICT as OWN_VERDICT
-from argotune.data.remarks import Unread, says_right, share_of
 from argotune.tenants.remark_names import RemarkKind, RemarkMeaning
 
 CLEAR_SHARE = 0.9
@@ -30,6 +30,7 @@ _OF_CORRECTION = re.compile(r"correct(ed|ion)?|expected|ideal|gold|right|referen
 @dataclass(frozen=True)
 class FoundRemark:
     """The annotations of one name in a sample. `kinds`: how many of people, LMs and code; `looks`: what they look like.
+    `refuting`: how many of people's say that an answer is wrong, where that is what it means.
     `meaning`: what would be written for them, None where nothing needs to be or can be said, as `advice` tells."""
 
     name: str
@@ -41,6 +42,7 @@ class FoundRemark:
     looks: str
     meaning: RemarkMeaning | None
     advice: str
+    refuting: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,13 @@ def _found(name: str, given: Sequence[Annotation], answers: KnownAnswers, shown:
         looks=guess.looks,
         meaning=guess.meaning,
         advice=guess.advice,
+        refuting=sum(map(_refutes, given)) if guess.is_verdict else 0,
     )
+
+
+def _refutes(annotation: Annotation) -> bool:
+    read = verdict_of(annotation, VERDICT)
+    return annotation.kind == "HUMAN" and not isinstance(read, Unread) and read.label == INCORRECT
 
 
 @dataclass(frozen=True)
@@ -82,12 +90,17 @@ class _Guess:
     looks: str
     meaning: RemarkMeaning | None = None
     advice: str = ""
+    is_own_verdict: bool = False
+
+    @property
+    def is_verdict(self) -> bool:
+        return self.is_own_verdict or self.meaning == VERDICT
 
 
 def _guess(name: str, given: Sequence[Annotation], answers: KnownAnswers) -> _Guess:
     """By the first rule that most of the annotations meet."""
     if name == OWN_VERDICT or name.endswith(f".{SUFFIX}"):
-        return _Guess("Argotune's own", advice="read as it is")
+        return _Guess("Argotune's own", advice="read as it is", is_own_verdict=name == OWN_VERDICT)
     if name.startswith("argotune."):
         return _Guess("Argotune's own", advice=f"not read: of names of ours {OWN_VERDICT} alone says something")
     if name in answers.all:

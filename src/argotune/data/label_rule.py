@@ -103,10 +103,10 @@ def refuted_answer(
     if verdict is None or verdict.kind != "HUMAN" or verdict.label == CORRECT:
         return None
     is_offered = fields.read_all(experience.inputs) and fields.allow(experience.answers)
-    return canonical(experience.answers, fields) if is_offered else None
+    return as_meant(experience.answers, fields) if is_offered else None
 
 
-def canonical(answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
+def as_meant(answers: Mapping[str, str], fields: Fields) -> Mapping[str, str]:
     """Each answer as the label that is meant, by which answers are compared."""
     return shared(*((name, fields.meant(name, answers[name]) or answers[name]) for name in fields.answers))
 
@@ -216,7 +216,7 @@ def _from_outcome(
     if not earned:
         return NoLabel.WORTHLESS
     share = SESSION_WEIGHT if _is_of_session_alone(decided, annotations) else 1.0
-    return Labelled(canonical(experience.answers, fields), LabelSource.OUTCOME, share * earned, experience.at)
+    return Labelled(as_meant(experience.answers, fields), LabelSource.OUTCOME, share * earned, experience.at)
 
 
 def _is_of_session_alone(experience: Experience, annotations: Mapping[tuple[str, str], Annotation]) -> bool:

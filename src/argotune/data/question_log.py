@@ -324,6 +324,12 @@ def decisions_taken_in(store: Store, tenant_id: str, program: str) -> int:
     return found.experiences if found else 0
 
 
+def refuted_questions_of(store: Store, tenant_id: str, program: str) -> int:
+    """Of how many questions the passes so far know only which answers are wrong. Only reads."""
+    found, _ = find_renewable(store, tenant_id, f"{Collection.GATHERED}.{program}", "annotated", AnnotatedSpans)
+    return len(found.refuted) if found else 0
+
+
 def fresh_record(program: str, spans: Sequence[tuple[str, datetime]]) -> Record:
     """That these spans, with their times, are to be taken in, for writing it with them."""
     ids, earliest = [id for id, _ in spans], min(at for _, at in spans).astimezone(UTC).isoformat()

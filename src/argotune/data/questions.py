@@ -17,13 +17,16 @@ from argotune.data.label_rule import (
     Labelled,
     Labels,
     NoLabel,
-    canonical,
+    as_meant,
     is_confirmed,
     label,
     refuted_answer,
 )
 from argotune.data.splitting import Bridged, Split, Splitter
 from argotune.tenants.config import RoutingConfigUnified
+
+REFUTED_QUESTIONS = "questions of which people have said only what is wrong"
+"""How a run counts them."""
 
 LABEL_SLICE = "label"
 """The slice that a question is in by its right answer."""
@@ -148,7 +151,7 @@ def settle(answers: Sequence[PastAnswer], split: Split | Bridged | None, fields:
 
 
 def _is_overruled(found: Labelled, refuted: Sequence[Mapping[str, str]], fields: Fields) -> bool:
-    return found.source is not LabelSource.HUMAN and canonical(found.expected, fields) in refuted
+    return found.source is not LabelSource.HUMAN and as_meant(found.expected, fields) in refuted
 
 
 def _refuted_alone(
@@ -162,7 +165,7 @@ def _refuted_alone(
 
 def _count_contradictions(best: Labelled, answers: Sequence[PastAnswer], counts: Counter[str], fields: Fields) -> None:
     """Those who say that the right answer is wrong, under that reason alone."""
-    right = canonical(best.expected, fields)
+    right = as_meant(best.expected, fields)
     for answer in answers:
         if answer.refuted == right:
             counts[Merged.CONTRADICTED] += 1

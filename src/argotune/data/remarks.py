@@ -83,7 +83,7 @@ def _stars(label: str) -> float | None:
     return float(found[1].replace(",", ".")) if found else None
 
 
-def _verdict(annotation: Annotation, meaning: RemarkMeaning) -> Annotation | Unread:
+def verdict_of(annotation: Annotation, meaning: RemarkMeaning) -> Annotation | Unread:
     """By the words, else by the score, of which the middle says neither."""
     is_right = says_right(annotation.label)
     if is_right is None:
@@ -118,7 +118,7 @@ def _meant_by(annotation: Annotation, meaning: RemarkMeaning, fields: Fields) ->
     if not annotation.label.strip() and annotation.score is None:
         return Unread.EMPTY
     if meaning.means == "verdict":
-        return _verdict(annotation, meaning)
+        return verdict_of(annotation, meaning)
     share = share_of(annotation, meaning)
     return share if isinstance(share, Unread) else replace(annotation, name=_SCORED[meaning.means], score=share)
 

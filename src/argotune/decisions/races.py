@@ -26,7 +26,9 @@ class Tried(StoredValue):
     """One candidate of a race. `score` is its mean on the first `n` dev examples of the race, None where it was not
     measured: `why` says so then, or why it was left before the end. `calls` and `tokens` are of compiling and measuring
     it, without answers that were paid for before; `calls_per_answer` counts those too. `settings` of its method are
-    those that are not the defaults."""
+    those that are not the defaults. Of `refuted` further questions people have said only what is wrong: on `repeated`
+    of them it said that again. They are in no score; candidates are `ranked_by` a mean that holds them too, by what
+    they are estimated to be worth, None where there are none."""
 
     candidate: str
     method: str
@@ -38,24 +40,31 @@ class Tried(StoredValue):
     calls_per_answer: float = Field(0.0, ge=0, allow_inf_nan=False)
     why: str = ""
     settings: dict[str, JsonValue] = Field(default_factory=dict)
+    refuted: Count = 0
+    repeated: Count = 0
+    ranked_by: Share | None = None
 
     @property
     def sentence(self) -> str:
         """For people."""
         scored = "not measured" if self.score is None else f"{percent(self.score)} of {self.n}"
+        scored += f", {self.repeated} of {self.refuted} refuted answers said again" if self.refuted else ""
         cost = f"{counted(self.calls, 'LM call')}, {self.tokens} tokens, {self.seconds:.1f} s"
         return f"{self.candidate}: {scored} ({cost})" + (f"; {self.why}" if self.why else "")
 
 
 class Race(StoredValue):
     """What came of a portfolio. `champion` is the one that serves, measured with the `winner` on the dev examples that
-    it had not learned from; None where it was not compared, and `why_not` says why."""
+    it had not learned from; None where it was not compared, and `why_not` says why. `winner_ranked_by` is its mean
+    there beside the champion's `ranked_by`, `winner_repeated` how many refuted answers it said again there."""
 
     tried: tuple[Tried, ...]
     winner: str
     champion: Tried | None = None
     winner_beside: Share | None = None
     why_not: str = ""
+    winner_ranked_by: Share | None = None
+    winner_repeated: Count = 0
 
     @property
     def won_by(self) -> Tried:
@@ -67,6 +76,8 @@ class Race(StoredValue):
         """Whether the winner goes into a contest: it does unless dev says that the champion is as good."""
         if self.champion is None or self.champion.score is None or self.winner_beside is None:
             return True
+        if self.champion.ranked_by is not None and self.winner_ranked_by is not None:
+            return self.winner_ranked_by > self.champion.ranked_by
         return self.winner_beside > self.champion.score
 
     @property
@@ -83,7 +94,11 @@ class Race(StoredValue):
         if self.champion is None or self.champion.score is None or self.winner_beside is None:
             return f"; the champion was not compared: {self.why_not}" if self.why_not else ""
         both = f"{percent(self.winner_beside)} against the champion's {percent(self.champion.score)}"
-        return f"; {both} on {counted(self.champion.n, 'dev example')} that this one had not seen"
+        told = f"; {both} on {counted(self.champion.n, 'dev example')} that this one had not seen"
+        if not self.champion.refuted:
+            return told
+        again = f"{self.winner_repeated} against {self.champion.repeated}"
+        return f"{told}, of {counted(self.champion.refuted, 'refuted answer')} there {again} said again"
 
 
 class PastRaces(StoredValue):

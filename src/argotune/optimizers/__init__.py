@@ -54,7 +54,13 @@ _ALL = (
         goes_by_scores=True,
     ),
     Optimizer(
-        "simba", simba.compile, min_examples=16, needs_writer=True, iterations=simba.iterations, goes_by_scores=True
+        "simba",
+        simba.compile,
+        min_examples=16,
+        needs_writer=True,
+        iterations=simba.iterations,
+        goes_by_scores=True,
+        practises=True,
     ),
     Optimizer(
         "gepa",
@@ -64,6 +70,7 @@ _ALL = (
         iterations=gepa.iterations,
         chooses=True,
         goes_by_scores=True,
+        practises=True,
     ),
     Optimizer(
         "copro",
@@ -130,6 +137,7 @@ OPTIMIZERS: dict[str, Optimizer] = {
         uses_weights=True,
         chooses=True,
         goes_by_scores=True,
+        practises=True,
         unlabelled=partial(_most, lambda optimizer, settings: optimizer.unlabelled(settings)),
         experiences=partial(_most, lambda optimizer, settings: optimizer.experiences(settings)),
     ),

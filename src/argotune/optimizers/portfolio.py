@@ -8,8 +8,9 @@ so far. One that fails is told of and stops nothing but itself.
 from __future__ import annotations
 
 import logging
+import math
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import dspy
@@ -17,7 +18,7 @@ import dspy
 from argotune.decisions.races import Entrant, Race, Tried, entrants
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
 from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked
-from argotune.optimizers.task import Optimizer, TrainingTask, has_answer
+from argotune.optimizers.task import Incumbent, Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
@@ -48,10 +49,12 @@ class Portfolio:
         self._optimizers, self._task = optimizers, task
         planned = [entrant for entrant in task.entrants if entrant.method in optimizers]
         self._entrants = planned or list(_all_that_fit(optimizers, task))
-        order = list(range(len(task.dev)))
+        dev = [*task.dev, *task.refuted_dev]
+        order = list(range(len(dev)))
         random.Random(task.seed).shuffle(order)  # noqa: S311 (nothing secret)
         self._order = order
-        self._course = Course(task, [task.dev[place] for place in order])
+        self._refuted = frozenset(at for at, place in enumerate(order) if place >= len(task.dev))
+        self._course = Course(task, [dev[place] for place in order])
         self._tried: list[Contender] = []
         self._settings: dict[str, OptimizerSettings] = {}
 
@@ -96,13 +99,13 @@ class Portfolio:
     def _searched(self, entrant: Entrant, calls: int, best: Contender | None) -> Contender:
         """What a search finds within so many calls, of which measuring it takes some."""
         task = self._task
-        aside = len(task.dev) * max(len(task.program.build().predictors()), 1)
+        aside = len(self._course.examples) * max(len(task.program.build().predictors()), 1)
         asked = replace(task, max_iterations=self._iterations(entrant), tutor=self._best_with_lm())
         task.announce(f"{entrant.method}: at most {counted(max(calls - aside, 0), 'LM call')}")
         with task.meter.within(max(calls - aside, 0)):
             found = self._compiled(_Entry(entrant.method, entrant.method, task.settings), asked)
         if not found.why:
-            self._measure(found, calls, len(best.scores) if best else len(task.dev))
+            self._measure(found, calls, len(best.scores) if best else len(self._course.examples))
         return found
 
     def _best_with_lm(self) -> dspy.Module | None:
@@ -131,11 +134,12 @@ class Portfolio:
             settings=candidate.settings.only({candidate.method}),
             notes=notes,
             tutor=task.tutor,
+            refuted=self._refuted,
         )
         self._tried.append(found)
         self._settings[candidate.name] = candidate.settings
         optimizer = self._optimizers[candidate.method]
-        n = len(task.practising if optimizer.goes_by_scores else task.train)
+        n = len([*task.train, *task.scored] if optimizer.goes_by_scores else task.train)
         if n < optimizer.min_examples:
             needed = counted(optimizer.min_examples, "training example")
             found.fails(ConfigInvalid(f"{candidate.method} needs {needed}, {n} are here"), "not compiled")
@@ -192,29 +196,45 @@ class Portfolio:
         return next(iter([*spent, *errors]), ConfigInvalid("no candidate of the portfolio fits"))
 
     def _race(self, best: Contender) -> Race:
-        champion, beside, why_not = self._beside_champion(best)
-        return Race(tried=self._told(), winner=best.name, champion=champion, winner_beside=beside, why_not=why_not)
+        race = Race(tried=self._told(), winner=best.name)
+        beside = self._beside_champion(best, race)
+        return race.model_copy(update={"why_not": beside}) if isinstance(beside, str) else beside
 
     def _told(self) -> tuple[Tried, ...]:
         return tuple(contender.told() for contender in self._tried)
 
-    def _beside_champion(self, best: Contender) -> tuple[Tried | None, float | None, str]:
-        """The champion and the winner on the dev examples that the champion has not learned from, or why not."""
+    def _beside_champion(self, best: Contender, race: Race) -> Race | str:
+        """The race with the champion and the winner on the dev examples that the champion has not learned from, or why
+        they are not compared."""
         task, incumbent = self._task, self._task.incumbent
         if incumbent is None:
-            return None, None, "it is not at hand"
-        asked = [at for at, place in enumerate(self._order[: len(best.scores)]) if place in incumbent.unseen]
-        if len(asked) < FIRST_ROUND:
-            told = counted(len(asked), "dev example is", "dev examples are")
-            return None, None, f"{told} new to it, {FIRST_ROUND} are needed"
-        champion = Contender("champion", "champion", 0, incumbent.module, Outlay(task.meter, task.stopwatch))
+            return "it is not at hand"
+        asked = [at for at in range(len(best.scores)) if self._is_new_to(incumbent, self._order[at])]
+        known = [at for at in asked if at not in self._refuted]
+        if len(known) < FIRST_ROUND:
+            told = counted(len(known), "dev example is", "dev examples are")
+            return f"{told} new to it, {FIRST_ROUND} are needed"
+        champion = self._champion(incumbent, asked)
         try:
             Course(task, [self._course.examples[at] for at in asked]).ask(champion, len(asked))
         except BudgetSpent as error:
-            return None, None, str(error)
+            return str(error)
         if champion.why:
-            return None, None, champion.why
-        return champion.told(), sum(best.scores[at] for at in asked) / len(asked), ""
+            return champion.why
+        beside = {"champion": champion.told(), "winner_beside": _mean(best, known)}
+        if champion.refuted:
+            repeated = len(best.repeated.intersection(asked))
+            beside |= {"winner_ranked_by": _mean(best, asked), "winner_repeated": repeated}
+        return race.model_copy(update=beside)
+
+    def _champion(self, incumbent: Incumbent, asked: Sequence[int]) -> Contender:
+        refuted = frozenset(place for place, at in enumerate(asked) if at in self._refuted)
+        outlay = Outlay(self._task.meter, self._task.stopwatch)
+        return Contender("champion", "champion", 0, incumbent.module, outlay, refuted=refuted)
+
+    def _is_new_to(self, incumbent: Incumbent, place: int) -> bool:
+        later = place - len(self._task.dev)
+        return later in incumbent.unseen_refuted if later >= 0 else place in incumbent.unseen
 
     def _taught_by_dev(self, best: Contender) -> dspy.Module:
         """The winner, compiled anew with the dev examples too where its method does not choose by them."""
@@ -228,7 +248,9 @@ class Portfolio:
             task,
             train=[*task.train, *(example for example, _ in known)],
             scored=[*task.scored, *(example for example in task.dev if not has_answer(example))],
+            refuted=[*task.refuted, *task.refuted_dev],
             dev=[],
+            refuted_dev=[],
             weights=[*(task.weights or [1.0] * len(task.train)), *(weight for _, weight in known)],
             settings=self._settings[best.name],
             tutor=best.tutor,
@@ -241,6 +263,10 @@ class Portfolio:
             task.notes.extend(best.notes)
             log.warning("%s: the dev examples do not teach the winner, %s: %s", task.program.name, best.name, error)
             return best.module
+
+
+def _mean(best: Contender, places: Sequence[int]) -> float:
+    return math.fsum(best.scores[at] for at in places) / len(places)
 
 
 def _all_that_fit(optimizers: Mapping[str, Optimizer], task: TrainingTask) -> tuple[Entrant, ...]:

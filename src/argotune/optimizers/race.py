@@ -59,7 +59,9 @@ class Outlay:
 @dataclass
 class Contender:
     """A compiled candidate in a race. `place` is its rank by cost where nothing else tells; `scores` are those of the
-    first dev examples of the race, in its order."""
+    first dev examples of the race, in its order. `refuted` are the places there of questions of which people have said
+    only what is wrong: they rank (programs/refuted.py) and are in no mean that is told. On the places `repeated` it has
+    said again what is wrong."""
 
     name: str
     method: str
@@ -72,6 +74,8 @@ class Contender:
     settings: dict[str, JsonValue] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     tutor: dspy.Module | None = None
+    refuted: frozenset[int] = frozenset()
+    repeated: set[int] = field(default_factory=set)
 
     def fails(self, error: ArgotuneError, told: str) -> None:
         """It is out of the race, and says why."""
@@ -83,16 +87,21 @@ class Contender:
         return self.outlay.answers / len(self.scores) if self.scores else 0.0
 
     def mean(self, n: int) -> float:
-        """The mean score on the first n examples."""
+        """The mean score on the first n examples, by which candidates are ranked."""
         return math.fsum(self.scores[:n]) / n
 
     def told(self) -> Tried:
         """As it stands in the record of the run."""
+        known = [score for place, score in enumerate(self.scores) if place not in self.refuted]
+        refuted = len(self.scores) - len(known)
         return Tried(
             candidate=self.name,
             method=self.method,
-            score=self.mean(len(self.scores)) if self.scores else None,
-            n=len(self.scores),
+            score=math.fsum(known) / len(known) if known else None,
+            n=len(known),
+            refuted=refuted,
+            repeated=len(self.repeated),
+            ranked_by=self.mean(len(self.scores)) if refuted else None,
             calls=self.outlay.calls,
             tokens=self.outlay.tokens,
             seconds=self.outlay.seconds,
@@ -175,11 +184,15 @@ class Course:
                 return contender.fails(error, "it could not be measured")
             contender.scores += [0.0] * len(missing)
             return
+        begin = len(contender.scores)
         contender.scores += [row.score for row in rows]
+        said_wrong = {begin + place for place, row in enumerate(rows) if row.is_parsed and not row.score}
+        contender.repeated |= said_wrong & contender.refuted
 
 
 def _as_before(racing: Sequence[Contender], asked: int, error: BudgetSpent) -> BudgetSpent:
     """Forget the answers that not all of them have given."""
     for contender in racing:
         del contender.scores[asked:]
+        contender.repeated = {place for place in contender.repeated if place < asked}
     return error

@@ -6,9 +6,13 @@ dspy.SIMBA, Stochastic Introspective Mini-Batch Ascent (dspy/teleprompt/simba.py
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
 
 import dspy
 from dspy.teleprompt import SIMBA
+from dspy.teleprompt.simba_utils import append_a_rule
 
 from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, bare_student, metric_of
 from argotune.tenants.optimizer_settings import OptimizerSettings
@@ -43,6 +47,7 @@ def compile(task: TrainingTask) -> dspy.Module:
         demo_input_field_maxlen=MAX_DEMO_CHARS,
         num_threads=task.lms.num_threads,
     )
+    optimizer.strategies = [_showing_none_of(task.refuted, strategy) for strategy in optimizer.strategies]
     return optimizer.compile(bare_student(task), trainset=examples, seed=task.seed)
 
 
@@ -62,3 +67,16 @@ def _affordable(task: TrainingTask, bsize: int, steps: int) -> tuple[int, list[d
 def _winners(steps: int, new: int) -> int:
     """The programs that DSPy measures in the end: the first one and the best of each step, or as many of them."""
     return min(steps, new) + 1
+
+
+def _showing_none_of(refuted: Sequence[dspy.Example], strategy: Callable[..., bool]) -> Callable[..., bool]:
+    """The strategy, and a rule in the place of a demonstration of a question of which nobody knows what is right:
+    SIMBA shows what scored better than most, and that may still be wrong."""
+
+    @wraps(strategy)
+    def shown(bucket: Sequence[dict[str, Any]], system: dspy.Module, **about: Any) -> bool:
+        is_refuted = any(bucket[0]["example"] is example for example in refuted)
+        chosen = append_a_rule if is_refuted else strategy
+        return bool(chosen(bucket, system, **about))
+
+    return shown

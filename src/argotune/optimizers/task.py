@@ -32,10 +32,12 @@ MAX_DEMO_CHARS = 2_000
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The champion, and the places of the dev examples that it has not learned from."""
+    """The champion, and the places of the dev examples, and of the refuted questions of dev, that it has not learned
+    from."""
 
     module: dspy.Module
     unseen: frozenset[int]
+    unseen_refuted: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class TrainingTask:
     `unlabelled` are recent requests that nobody labelled, as many as the method asks for at most: none that is or may
     become a test example. `scored` are requests without a right answer that teach, as any answer can be scored; in
     `dev` some may be like them, too. `experiences` are recent decisions with what came of them, of requests as these
-    or of training examples. `tutor` is the best program so far that asks an LM, None where there is none but the
-    program as written. `notes` are what a method has to say of its result, for people: it adds to them.
+    or of training examples. `refuted` and `refuted_dev` are questions without a right answer of which people have said
+    what is wrong (programs/refuted.py): they are scored in training and in choosing, and never shown. `tutor` is the
+    best program so far that asks an LM, None where there is none but the program as written. `notes` are what a method
+    has to say of its result, for people: it adds to them.
 
     The others are for a portfolio: `dev_weights` are those of `dev`, `entrants` the methods that it tries, `incumbent`
     the champion; `meter` is what the LMs pay by; `on_race` is told what came of the race, `announce` how it goes;
@@ -68,6 +72,8 @@ class TrainingTask:
     settings: OptimizerSettings = field(default_factory=OptimizerSettings)
     unlabelled: Sequence[dspy.Example] = ()
     scored: Sequence[dspy.Example] = ()
+    refuted: Sequence[dspy.Example] = ()
+    refuted_dev: Sequence[dspy.Example] = ()
     experiences: Sequence[Experience] = ()
     tutor: dspy.Module | None = None
     notes: list[str] = field(default_factory=list)
@@ -83,12 +89,12 @@ class TrainingTask:
     @property
     def choosing(self) -> list[dspy.Example]:
         """The examples that candidates are compared on: dev, or train where there is no dev."""
-        return self.dev or self.practising
+        return [*self.dev, *self.refuted_dev] if self.dev else self.practising
 
     @property
     def practising(self) -> list[dspy.Example]:
         """The examples that are answered and scored in training: those that cannot be shown come last."""
-        return [*self.train, *self.scored]
+        return [*self.train, *self.scored, *self.refuted]
 
 
 class Stopped(BaseException):
@@ -109,7 +115,8 @@ class Optimizer:
     compares candidates on dev; dev examples teach where it does not (pipeline/stages/train.py). `shows_as_is`: all that
     it does is to show examples as they are, which a predictor with neither their inputs nor their answers cannot.
     `goes_by_scores`: a metric is all that it needs, so that questions without a right answer teach it where a rubric
-    scores what is answered. `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled`
+    scores what is answered. `practises`: it goes by the scores of training examples, and so learns from what people
+    have said is wrong. `needs_closed_sets`: it answers labels only, and must see two different ones. `unlabelled`
     tells how many requests without a label it has use for, by a tenant's settings, and `experiences` how many
     experiences; `also` names methods whose settings it follows, too.
     """
@@ -123,6 +130,7 @@ class Optimizer:
     chooses: bool = False
     shows_as_is: bool = False
     goes_by_scores: bool = False
+    practises: bool = False
     needs_closed_sets: bool = False
     unlabelled: Callable[[OptimizerSettings], int] = lambda _settings: 0
     experiences: Callable[[OptimizerSettings], int] = lambda _settings: 0

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from argotune.data.examples import Example
-from argotune.data.guards.leaks import leaks
+from argotune.data.examples import Example, question_id
+from argotune.data.guards.leaks import held_questions
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
 from argotune.lm.effort import Stopwatch
 from argotune.lm.meter import Meter
 from argotune.optimizers.task import Incumbent
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
+from argotune.programs.refuted import Refuted
 from argotune.programs.state import load
 from argotune.promotion.versions import Version
 from argotune.runs.run import Plan
@@ -35,18 +36,32 @@ class Surroundings:
 
 
 def surroundings(
-    this: Pass, program: Program, plan: Plan, champion: str | None, dev: Sequence[Example], meter: Meter
+    this: Pass,
+    program: Program,
+    plan: Plan,
+    champion: str | None,
+    dev: Sequence[Example],
+    refuted_dev: Sequence[Refuted],
+    meter: Meter,
 ) -> Surroundings:
     """What is at hand where a plan is carried out."""
 
     def announce(told: str) -> None:
         this.ports.progress(f"{program.name}: {told}", 0, 0)
 
-    incumbent = _incumbent(this, program, champion or "", dev, meter) if plan.entrants else None
+    asked, wrong = ([each.inputs for each in of_split] for of_split in (dev, refuted_dev))
+    incumbent = _incumbent(this, program, champion or "", asked, wrong, meter) if plan.entrants else None
     return Surroundings(meter, this.ports.stopwatch, incumbent, announce)
 
 
-def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Example], meter: Meter) -> Incumbent | None:
+def _incumbent(
+    this: Pass,
+    program: Program,
+    champion: str,
+    asked: Sequence[Mapping[str, str]],
+    refuted: Sequence[Mapping[str, str]],
+    meter: Meter,
+) -> Incumbent | None:
     """The champion; None where it cannot be loaded, and the best of a portfolio then goes into a contest unasked.
 
     What it was trained or chosen on tells nothing of it. Where the run that made it is not known any more, that is what
@@ -58,14 +73,25 @@ def _incumbent(this: Pass, program: Program, champion: str, dev: Sequence[Exampl
     except (ConfigInvalid, Corrupt, NotFound) as error:
         log.warning("%s: the champion takes no part in the portfolio: %s", program.name, error)
         return None
-    seen = _seen_by(this, version, dev)
-    return Incumbent(module, frozenset(place for place, example in enumerate(dev) if example.id not in seen))
+    ids = [question_id(program.name, inputs) for inputs in (*asked, *refuted)]
+    seen = _seen_by(this, program, version, dict(zip(ids, (*asked, *refuted), strict=True)))
+    new, new_refuted = (
+        frozenset(place for place, id in enumerate(of_split) if id not in seen)
+        for of_split in (ids[: len(asked)], ids[len(asked) :])
+    )
+    return Incumbent(module, new, new_refuted)
 
 
-def _seen_by(this: Pass, version: Version, dev: Sequence[Example]) -> frozenset[str]:
+def _seen_by(
+    this: Pass, program: Program, version: Version, questions: Mapping[str, Mapping[str, str]]
+) -> frozenset[str]:
     try:
         run = this.book.run(version.lineage.run_id) if version.lineage.run_id else None
     except (Corrupt, NotFound):
         run = None
-    known = frozenset((*run.plan.train_ids, *run.plan.dev_ids)) if run and run.plan else frozenset()
-    return known | frozenset(leaks(version.state, list(dev)))
+    held = frozenset(held_questions(version.state, questions, program.fields.answers))
+    if run is None or run.plan is None:
+        return held
+    refuted = (this.archive.experience(program.name, id) for id in (*run.plan.refuted, *run.plan.refuted_dev))
+    wrong = (question_id(program.name, experience.inputs) for experience in refuted if experience)
+    return held.union(run.plan.train_ids, run.plan.dev_ids, wrong)

@@ -27,6 +27,7 @@ from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
+from argotune.pipeline.refuted import refuted_spans
 from argotune.pipeline.rubric import Choosing, choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import evaluate
@@ -140,7 +141,7 @@ class Work:
         )
 
     def _question(self) -> DecisionInputs:
-        found = self._learned()
+        found, by = self._learned(), self._by_rubric()
         lessons = self._this.lessons
         known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
@@ -161,7 +162,8 @@ class Work:
             by_preference=self._program.is_by_preference,
             shows_examples=self._program.shows_examples,
             is_closed=self._program.is_closed,
-            scored=scored_spans(self._this, self._program, self._data, is_scored=bool(self._by_rubric().metric)),
+            scored=scored_spans(self._this, self._program, self._data, is_scored=bool(by.metric)),
+            refuted=refuted_spans(self._this, by.program, self._data),
             outcomes=self._outcomes(history),
             model=found.model,
             past_races=found.races_of(context.modality),
@@ -245,7 +247,7 @@ class Work:
             opened_at=now,
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
-            seen_spans=(*plan.unlabelled, *plan.unlabelled_dev, *plan.experiences),
+            seen_spans=(*plan.unlabelled, *plan.unlabelled_dev, *plan.experiences, *plan.refuted, *plan.refuted_dev),
             sealed_ids=self._sealed(plan),
             judge=self._judge(level),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
@@ -13,6 +13,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.racing import surroundings
+from argotune.pipeline.refuted import refuted_questions
 from argotune.pipeline.rubric import Choosing
 from argotune.pipeline.stages.enhance import Enhancing, enhance
 from argotune.pipeline.stages.synthesize import synthesize
@@ -29,6 +30,7 @@ from argotune.pipeline.unlabelled import beside_labels
 from argotune.programs.embedder import Embedders
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
+from argotune.programs.refuted import appraising_refuted
 from argotune.promotion.versions import Version
 from argotune.runs.run import Plan, Run
 from argotune.stats.wording import counted
@@ -85,9 +87,14 @@ class ProgramTraining:
     def _trained(self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]) -> Trained:
         this, plan = self.this, self.plan
         origin = Origin(self.champion, self.run.id, this.now, installed_packages())
-        around = surroundings(this, self.program, plan, self.champion, dev, self.meter)
         beside = beside_labels(this, self.program, plan, self.champion, self.annotations, self._embedders)
-        program, lms, least = self.by.program, self.lms, this.config.gate.min_slice_examples
+        teach, choose = (
+            refuted_questions(this, self.program, self.data, spans) for spans in (plan.refuted, plan.refuted_dev)
+        )
+        beside = replace(beside, refuted=teach, refuted_dev=choose)
+        program = appraising_refuted(self.by.program, [*teach, *choose])
+        around = surroundings(this, self.program, plan, self.champion, dev, choose, self.meter)
+        lms, least = self.lms, this.config.gate.min_slice_examples
         return train(program, plan, examples, synthetic, dev, least, lms, self._embedders, origin, around, beside)
 
     def _enhanced(self, found: Trained) -> Enhancing:

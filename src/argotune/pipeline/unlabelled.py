@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import nlargest
 from itertools import islice, takewhile
 
@@ -15,8 +15,9 @@ from argotune.data.annotations import Annotation, strongest
 from argotune.data.dataset import Dataset
 from argotune.data.examples import question_id
 from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
 from argotune.data.gathering import near_examples
-from argotune.data.label_rule import with_remarks
+from argotune.data.label_rule import refuted_answer, with_remarks
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
 from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
@@ -25,6 +26,7 @@ from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
+from argotune.programs.refuted import Refuted
 from argotune.programs.state import load
 from argotune.promotion.champions import UNTUNED
 from argotune.runs.run import Plan
@@ -42,12 +44,14 @@ DECISIONS_LOOKED_AT = 4
 class BesideLabels:
     """What there is beside labelled examples: the inputs of requests without a label, to teach and to choose by,
     decisions with what came of them, and the champion, None where that is the program as written or cannot be loaded
-    any more."""
+    any more. `refuted` and `refuted_dev`: what people have said is wrong, where nobody says what is right."""
 
     unlabelled: Sequence[Mapping[str, str]] = ()
     unlabelled_dev: Sequence[Mapping[str, str]] = ()
     experiences: Sequence[Experience] = ()
     champion: dspy.Module | None = None
+    refuted: Sequence[Refuted] = ()
+    refuted_dev: Sequence[Refuted] = ()
 
 
 NOTHING_BESIDE = BesideLabels()
@@ -65,8 +69,14 @@ def beside_labels(
             module = load(program, version.state, version.signature_hash, embedders)
     decided = (this.archive.experience(program.name, span_id) for span_id in plan.experiences)
     believed = strongest(annotations)
-    told = [with_remarks(experience, believed) for experience in decided if experience]
+    told = [_outcome(experience, believed, program.fields) for experience in decided if experience]
     return BesideLabels(asked, choosing, told, module)
+
+
+def _outcome(experience: Experience, believed: Mapping[tuple[str, str], Annotation], fields: Fields) -> Experience:
+    """With what was said afterwards; what people say is wrong has failed, whatever the span tells."""
+    told = with_remarks(experience, believed)
+    return replace(told, agent_success=False) if refuted_answer(experience, believed, fields) else told
 
 
 def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[str, str]]:
@@ -119,7 +129,8 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
     """The spans of the newest of them, each question once, at most so many of a split.
 
     Only those that would be training or dev examples if they were labelled: a question that may become one of the test
-    split, is near to one that is, or waits for its label, is never among them.
+    split, is near to one that is, or waits for its label, is never among them. Nor is one of which people have said
+    what is wrong: whoever answers it may say that again.
     """
     wanted = {Split.TRAIN: most, Split.DEV: most_dev}
     if most + most_dev <= 0:
@@ -129,7 +140,7 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
     for experience in recent:
         id = question_id(program.name, experience.inputs)
         is_new = not any(id in known for known in found.values())
-        is_open = is_new and not data.pick([id])
+        is_open = is_new and id not in data.refuted and not data.pick([id])
         split = splitter.preview(experience.query) if is_open and not experience.failure else None
         if split in wanted and len(found[split]) < wanted[split]:
             found[split][id] = experience.span_id

@@ -39,7 +39,8 @@ class Program:
     are equally right whatever is right. One that is not, as it draws by chance, asks an LM or looks at more than the
     answers, needs a label for every question that is to judge.
     `named_types` are the answers whose labels were read from a type that versions remember by its name. `good_from`:
-    from which score on an answer may be shown as an example of how it is done.
+    from which score on an answer may be shown as an example of how it is done. `refuted` appraises answers to questions
+    of which people have said only what is wrong, and says None of others; it is there in training alone.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Program:
     named_types: frozenset[str] = frozenset()
     rubric: Callable[[dspy.Example, dspy.Prediction], Appraisal] | None = None
     good_from: float = 1.0
+    refuted: Callable[[dspy.Example, dspy.Prediction], Appraisal | None] | None = None
 
     def __post_init__(self) -> None:
         if self.is_by_preference and not self.fields.by_preference:
@@ -66,6 +68,8 @@ class Program:
 
     def appraisal(self, example: dspy.Example, prediction: dspy.Prediction) -> Appraisal:
         """What the metric gives, with its feedback where it has some (as metrics for dspy.GEPA have)."""
+        if self.refuted is not None and (known := self.refuted(example, prediction)) is not None:
+            return known
         if self.metric is not None:
             found = self.metric(example, prediction)
             return Appraisal(float(found), str(getattr(found, "feedback", None) or ""))

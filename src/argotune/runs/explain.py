@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any
 
+from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
@@ -178,6 +179,7 @@ def explain_decision(run: Run) -> list[str]:
         f"trained on {run.trained_on}",
         f"came to    {run.sentence}",
     ]
+    lines += [f"refuted    {n} {REFUTED_QUESTIONS}"] if (n := run.counts.get(REFUTED_QUESTIONS)) else []
     lines += [line.replace("race      ", "race       ") for line in _race(run)]
     if decision.possible:
         lines.append(f"possible   {', '.join(action.name for action in decision.possible)}")

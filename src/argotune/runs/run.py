@@ -14,7 +14,7 @@ from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.sums import RunSummary
 from argotune.store.records import StoredValue
-from argotune.store.sealing import canonical
+from argotune.store.sealing import canonical, digest
 from argotune.synthetic.report import SyntheticReport
 
 
@@ -52,7 +52,8 @@ class Plan(StoredValue):
     methods that a portfolio tries, in order.
     `unlabelled` are spans of requests without a label, whose answers by an LM program may teach, or are scored by a
     rubric; by those of `unlabelled_dev` candidates are chosen. `experiences` are those of decisions that may teach by
-    what came of them, `outcomes` how many of them say so and with which propensity they were decided.
+    what came of them, `outcomes` how many of them say so and with which propensity they were decided. `refuted` and
+    `refuted_dev` are spans of questions of which people have said only what is wrong.
     """
 
     optimizer: str
@@ -72,6 +73,8 @@ class Plan(StoredValue):
     unlabelled_dev: tuple[str, ...] = ()
     experiences: tuple[str, ...] = ()
     outcomes: int = 0
+    refuted: tuple[str, ...] = ()
+    refuted_dev: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:
@@ -80,7 +83,9 @@ class Plan(StoredValue):
         set_by_tenant = f" {canonical(self.settings)}" if self.settings else ""
         enhanced = f" enhancement {self.enhancement}" if self.enhancement != "auto" else ""
         tried = f" of {'+'.join(sorted(each.method for each in self.entrants))}" if self.entrants else ""
-        return f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}"
+        wrong = [self.refuted, self.refuted_dev]
+        known = f" refuted {digest(wrong)[:16]}" if any(wrong) else ""
+        return f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}{known}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""

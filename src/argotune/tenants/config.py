@@ -261,6 +261,12 @@ class AnnotationRules(_Config):
     rubric_questions: int = Field(
         40, ge=0, le=10_000, description="requests without a right answer that a rubric lets teach, and let choose"
     )
+    refuted_questions: int = Field(
+        40,
+        ge=0,
+        le=10_000,
+        description="questions that teach, and choose, by what people have said is wrong",
+    )
 
 
 class LMChoice(_Config):

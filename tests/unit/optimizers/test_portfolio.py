@@ -8,13 +8,14 @@ from typing import Any
 
 import dspy
 import pytest
-from tuning import THINGS, WORDS, examples, scripted, task
+from tuning import ROUTING, THINGS, WORDS, examples, scripted, task
 
 from argotune.decisions.races import Entrant, Race
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, ProgramFailed, Unavailable
 from argotune.lm.meter import Meter
 from argotune.optimizers.portfolio import Portfolio
 from argotune.optimizers.task import Incumbent, Optimizer, TrainingTask
+from argotune.programs.program import Appraisal
 from argotune.tenants.config import BudgetLimits
 from argotune.tenants.optimizer_settings import OptimizerSettings
 
@@ -26,6 +27,8 @@ RIGHT = {phrase.split()[0]: agent for agent, phrases in WORDS.items() for phrase
 class Answers(dspy.Module):
     """Right on queries about the first `known` things, at so many LM calls each."""
 
+    otherwise = "nobody"
+
     def __init__(self, known: int, calls: int, meter: Meter) -> None:
         dspy.Module.__init__(self)
         self.known, self.calls, self.meter = known, calls, meter
@@ -35,7 +38,7 @@ class Answers(dspy.Module):
             with self.meter.call(10) as bill:
                 bill.tokens = 5
         knows = query.split()[-1] in THINGS[: self.known]
-        return dspy.Prediction(agent=RIGHT[query.split()[0]] if knows else "nobody")
+        return dspy.Prediction(agent=RIGHT[query.split()[0]] if knows else self.otherwise)
 
 
 Make = Callable[[TrainingTask], dspy.Module]
@@ -225,6 +228,50 @@ def test_a_champion_is_compared_only_on_what_it_has_not_learned_from():
     _, race = run(method("a", knows(5)), **champion(8, range(42, 48)))
     assert race.is_better
     assert race.why_not == "6 dev examples are new to it, 8 are needed"
+
+
+def wrong(*things: str) -> list[dspy.Example]:
+    """Questions about these things without a right answer, of which people have said that `text` is wrong."""
+    return [each.without("agent") for each in examples(things) if each.agent != "text"]
+
+
+def appraised(example: dspy.Example, said: dspy.Prediction) -> Appraisal | None:
+    return None if len(example.labels()) else Appraisal(0.0 if said.agent == "text" else 0.25)
+
+
+KNOWING = replace(ROUTING, refuted=appraised)
+
+
+@pytest.fixture
+def else_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "otherwise", "text")
+
+
+@pytest.mark.usefixtures("else_text")
+def test_what_people_say_is_wrong_ranks_equal_ones_and_is_in_no_score_that_is_told():
+    asked = {"dev": examples(THINGS[:2]), "refuted_dev": wrong(THINGS[5]), "program": KNOWING}
+    found, race = run(method("a", knows(2)), method("b", knows(6)), **asked)
+    assert (race.winner, found.known) == ("b", 6)
+    first, second = race.tried
+    assert (first.score, first.n, first.refuted, first.repeated) == (1.0, 12, 4, 4)
+    assert (second.score, second.n, second.refuted, second.repeated) == (1.0, 12, 4, 0)
+    assert (first.ranked_by, second.ranked_by) == (pytest.approx(12 / 16), pytest.approx(13 / 16))
+    assert "100.0 % of 12, 4 of 4 refuted answers said again" in first.sentence
+
+
+@pytest.mark.usefixtures("else_text")
+@pytest.mark.parametrize(("seen", "is_better"), [(frozenset(), True), (frozenset(range(4)), False)])
+def test_a_champion_that_says_again_what_is_wrong_is_worse_where_it_has_not_seen_that(seen: Any, is_better: bool):
+    asked = {"dev": examples(THINGS[:2]), "refuted_dev": wrong(THINGS[5]), "program": KNOWING}
+    serving = Incumbent(Answers(2, 0, Meter(BudgetLimits())), frozenset(range(12)), frozenset(range(4)) - seen)
+    _, race = run(method("a", knows(6)), **asked, incumbent=serving)
+    assert (race.is_better, race.champion.n, race.champion.score, race.winner_beside) == (is_better, 12, 1.0, 1.0)
+    assert ("of 4 refuted answers there 0 against 4 said again" in race.sentence) is is_better
+
+
+def test_what_people_say_is_wrong_makes_no_race_of_too_few_examples():
+    _, race = run(method("a", knows(2)), dev=examples(THINGS[:1]), refuted_dev=wrong(*THINGS), program=KNOWING)
+    assert race.why_not == "6 dev examples tell nothing apart, 8 are needed"
 
 
 # What is kept

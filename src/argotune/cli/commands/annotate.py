@@ -253,9 +253,12 @@ def _status(ports: Ports, arguments: Namespace) -> None:
                 "waiting": found.waiting,
                 "queued_today": found.queued_today,
                 "daily_limit": found.daily_limit,
+                "refuted": found.refuted,
                 "annotators": [report.model_dump(mode="json") for report in found.annotators],
             }
         )
     wait = counted(found.waiting, "span waits", "spans wait")
     say(f"{wait} for a label; {found.queued_today} of {found.daily_limit} were queued today")
+    for program, n in found.refuted.items():
+        say(f"{program}: {counted(n, 'question')} of which people have said only what is wrong")
     _say_reports(found.annotators)

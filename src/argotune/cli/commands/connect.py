@@ -191,6 +191,7 @@ def _show_remarks(remarks: Sequence[FoundRemark]) -> None:
 def _remark_row(remark: FoundRemark) -> list[str]:
     meaning = remark.meaning
     means = remark.advice if meaning is None else f"{meaning.means} {meaning.field or ''}".strip()
+    means += f": {remark.refuting} say that an answer is wrong" if remark.refuting else ""
     scores = "" if remark.scores is None else f"scores {remark.scores[0]:g} to {remark.scores[1]:g}"
     example = ", ".join(filter(None, [_with_counts(remark.labels), scores]))
     return [f"  {remark.name}", str(remark.count), _with_counts(remark.kinds), remark.looks, means, example]

@@ -10,6 +10,7 @@ from functools import cache, partial
 from argotune.data.annotations import Annotation
 from argotune.data.archive import ExperienceLog
 from argotune.data.fields import Fields
+from argotune.data.question_log import refuted_questions_of
 from argotune.data.stream import stream_of
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport
@@ -150,22 +151,27 @@ def label_by_annotator(ports: Ports, tenant_id: str, program: str | None = None)
 
 @dataclass(frozen=True)
 class LabellingStatus:
-    """How many spans wait, how many were queued today of how many a day, and how annotators agree with people."""
+    """How many spans wait, how many were queued today of how many a day, and how annotators agree with people.
+    `refuted`: by program the number of questions of which people have said only what is wrong."""
 
     waiting: int
     queued_today: int
     daily_limit: int
     annotators: tuple[AnnotatorReport, ...]
+    refuted: Mapping[str, int]
 
 
 def labelling_status(store: Store, tenant_id: str, today: date, program: str | None = None) -> LabellingStatus:
-    """What is stored of labelling; nothing is read from the trace source and no LM is asked. Raises NotFound."""
+    """What is stored of labelling; nothing is read from the trace source and no LM is asked. Raises NotFound,
+    and ConfigInvalid for a program that cannot be built."""
     config, queue = Configs(store).get(tenant_id), AnnotationQueue(store, tenant_id)
+    names = programs_named(config, program)
     return LabellingStatus(
         waiting=sum(item.is_waiting for item in queue.items(program)),
         queued_today=queue.queued_on(today),
         daily_limit=config.annotation.daily_limit,
         annotators=tuple(r for r in reports_of(store, tenant_id) if program in (None, r.program)),
+        refuted={name: n for name in names if (n := refuted_questions_of(store, tenant_id, name))},
     )
 
 

@@ -16,6 +16,7 @@ from argotune.data.gathering_steps import Given
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.question_log import Judged
+from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import heard
 from argotune.data.splitting import split_when_opened
 from argotune.errors import ConfigInvalid
@@ -28,8 +29,6 @@ from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
 from argotune.programs import programs_of
-
-REFUTED_QUESTIONS = "questions of which people have said only what is wrong"
 
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""

@@ -27,7 +27,7 @@ from argotune.decisions.values import (
     TrainingDecision,
     TrainingHistory,
 )
-from argotune.optimizers import OPTIMIZERS, OptimizerChoice, Unfit, choose
+from argotune.optimizers import OPTIMIZERS, Optimizer, OptimizerChoice, Unfit, choose
 from argotune.pipeline.unlabelled import NO_SPANS, UnlabelledSpans
 from argotune.runs.run import Plan
 from argotune.stats.exploration import epsilon_greedy
@@ -51,7 +51,8 @@ class DecisionInputs:
     where the rules decide; `level` is what the next contest may spend; `by_preference`: people judge two answers side
     by side, so that no label is needed first. `shows_examples`: a predictor of the program can show an example as it
     is. `is_closed`: all of its answers are from closed sets. `past_races`: of programs of its kind. `scored` questions
-    have no right answer, and a rubric scores what is answered. `outcomes` are those of the last training and newer."""
+    have no right answer, and a rubric scores what is answered; of `refuted` ones people have said what is wrong.
+    `outcomes` are those of the last training and newer."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -69,6 +70,7 @@ class DecisionInputs:
     is_closed: bool = True
     scored: UnlabelledSpans = NO_SPANS
     outcomes: Outcomes = NO_OUTCOMES
+    refuted: UnlabelledSpans = NO_SPANS
     model: DecisionModel | None = None
     past_races: PastRaces = UNKNOWN
 
@@ -230,9 +232,12 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
     config = inputs.config
     chosen = _choice(inputs, action.optimizer)
     tried = chosen.entrants if isinstance(chosen, OptimizerChoice) else ()
+    teach, on_dev = _refuted_for(OPTIMIZERS[action.optimizer], inputs.refuted)
     return Plan(
         optimizer=action.optimizer,
-        reason=reason + _unused_reward(config, action.optimizer),
+        reason=reason + _unused_reward(config, action.optimizer) + _told_refuted(teach, on_dev),
+        refuted=teach,
+        refuted_dev=on_dev,
         seed=inputs.seed,
         max_iterations=OPTIMIZERS[action.optimizer].iterations(config.max_training_iterations, config.optimizers),
         settings=config.optimizers.only(_looked_at(action.optimizer, tried)),
@@ -251,6 +256,19 @@ def _looked_at(optimizer: str, tried: Sequence[Entrant]) -> set[str]:
     """The methods whose settings say what the plan makes."""
     methods = {optimizer, *(entrant.method for entrant in tried)}
     return methods.union(*(OPTIMIZERS[method].also for method in methods))
+
+
+def _refuted_for(method: Optimizer, spans: UnlabelledSpans) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The answers that people have said are wrong by which the method learns, and by which it chooses; where it chooses
+    nothing, those of dev teach."""
+    is_scored = method.practises or (method.goes_by_scores and method.chooses)
+    return spans.train if method.practises else (), spans.dev if is_scored else ()
+
+
+def _told_refuted(teach: Sequence[str], on_dev: Sequence[str]) -> str:
+    if not teach and not on_dev:
+        return ""
+    return f"; of answers that people have said are wrong {len(teach)} of training and {len(on_dev)} of dev are scored"
 
 
 def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from argotune.data.examples import Example
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import Mask
+from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.splitting import Split
 from argotune.errors import ArgotuneError
 from argotune.lm.effort import UNKNOWN
@@ -182,6 +183,7 @@ def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> Fac
         "trained_on": trained.trained_on.value,
         "synthetic_examples": trained.synthetic.made if trained.synthetic and trained.synthetic.is_used else 0,
         "train_examples": len(trained.plan.train_ids) if trained.plan else None,
+        "refuted_questions": trained.counts.get(REFUTED_QUESTIONS, 0),
         "test_examples": numbers.n,
         "labels": numbers.labels,
         "shadow_answers": numbers.answers,

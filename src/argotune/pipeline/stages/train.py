@@ -27,6 +27,7 @@ from argotune.pipeline.unlabelled import NOTHING_BESIDE, BesideLabels
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import asked_of, score, to_dspy
 from argotune.programs.program import Program
+from argotune.programs.refuted import told_refuted
 from argotune.programs.state import dump, masked_state
 from argotune.promotion.versions import Lineage, Version, new_version
 from argotune.runs.run import Plan
@@ -158,6 +159,19 @@ class _Compiling:
     def _goes_by_scores(self) -> bool:
         return self.program.rubric is not None and OPTIMIZERS[self.plan.optimizer].goes_by_scores
 
+    @property
+    def refuted(self) -> list[dspy.Example]:
+        """Questions of which people have said only what is wrong, that teach; with dev where nothing chooses."""
+        optimizer = OPTIMIZERS[self.plan.optimizer]
+        found = self.beside.refuted if optimizer.chooses else [*self.beside.refuted, *self.beside.refuted_dev]
+        return self._asked([question.inputs for question in found])
+
+    @property
+    def refuted_dev(self) -> list[dspy.Example]:
+        """Those that choose."""
+        found = self.beside.refuted_dev if OPTIMIZERS[self.plan.optimizer].chooses else ()
+        return self._asked([question.inputs for question in found])
+
     def _asked(self, questions: Sequence[Mapping[str, str]]) -> list[dspy.Example]:
         return [asked_of(self.program, inputs, {}) for inputs in questions]
 
@@ -176,6 +190,8 @@ class _Compiling:
             settings=planned_settings(self.plan.settings),
             unlabelled=self._asked(self.beside.unlabelled),
             scored=self._asked(self.scored),
+            refuted=self.refuted,
+            refuted_dev=self.refuted_dev,
             experiences=self.beside.experiences,
             tutor=self.beside.champion,
             notes=notes,
@@ -227,6 +243,8 @@ class _Compiling:
         n = sum(example.is_synthetic for example in examples)
         made = [f"with {counted(n, 'synthetic example')}"] if n else []
         made += [f"with {counted(len(self.scored), 'question')} that the rubric scores"] if self.scored else []
+        wrong = len(self.beside.refuted) + len(self.beside.refuted_dev)
+        made += [f"with {told_refuted(wrong)}"] if wrong else []
         lineage = Lineage(
             parent=self.origin.parent,
             data_hash=data_hash([*examples, *self.dev]),
