@@ -1,9 +1,9 @@
 """Argotune keeps the DSPy programs of every tenant tuned on that tenant's own production traces.
 
-The pipeline is eleven verbs in one direction (pipeline/passes.py knows the order, pipeline/stages/ has a file each):
+The pipeline is twelve verbs in one direction (pipeline/passes.py knows the order, pipeline/stages/ has a file each):
 
-    discover -> trigger -> collect -> decide -> synthesize -> train -> enhance -> evaluate -> promote -> report
-    -> annotate
+    discover -> trigger -> collect -> decide -> synthesize -> train -> unify -> enhance -> evaluate -> promote
+    -> report -> annotate
 
 Every package is a room with a rule of admission, its docstring; what may import what is in pyproject.toml. The names
 below are those of the documentation; they are loaded when they are first used.

@@ -268,6 +268,14 @@ def enhanced(config: RoutingConfigUnified) -> Any:
     return run.enhancement
 
 
+def unified(config: RoutingConfigUnified) -> Any:
+    """What a run made of the other module's outcomes."""
+    world = World(lms=WritingRouter())
+    world.receive(120, config.tenant_id)
+    (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
+    return run.unified
+
+
 def model_asked(config: RoutingConfigUnified) -> str:
     """Which model is missed where names are to be masked and none is installed."""
     with pytest.raises(ConfigInvalid) as raised:
@@ -596,6 +604,7 @@ CONFIG = [
     Row("max_training_iterations", 7, known),
     Row("shared", True, pooled_of),
     Row("enhancement", "off", enhanced, {**ROUTED, "preferred_optimizer": "labeled"}),
+    Row("unified", "off", unified, {**ROUTED, "modules": ["routing", "workflow"], "preferred_optimizer": "labeled"}),
     Row("use_synthetic_data", False, decided),
     Row("synthetic_data_ratio", 0.4, decided),
     Row("synthetic_quality_threshold", 0.7, quality_asked, ROUTED),

@@ -247,6 +247,7 @@ class Work:
             opened_at=now,
             level=level,
             seen_ids=(*plan.train_ids, *plan.dev_ids),
+            seen_elsewhere=run.unified.example_ids if run.unified else (),
             seen_spans=(*plan.unlabelled, *plan.unlabelled_dev, *plan.experiences, *plan.refuted, *plan.refuted_dev),
             sealed_ids=self._sealed(plan),
             judge=self._judge(level),

@@ -25,6 +25,7 @@ from argotune.pipeline.stages.train import (
     plan_of_winner,
     train,
 )
+from argotune.pipeline.stages.unify import Unifying, unify
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.unlabelled import beside_labels
 from argotune.programs.embedder import Embedders
@@ -76,13 +77,15 @@ class ProgramTraining:
         try:
             with self.meter.keeping(self._calls_to_compare()):
                 found = self._trained(examples, dev, synthetic)
-                better = self._enhanced(found)
+                unified = self._unified(found, [*examples, *synthetic] if found.is_used else examples)
+                better = self._enhanced(found, unified.version)
         except (BudgetSpent, NothingToLearn) as error:
             return TrainingOutcome(self._counted(), why=str(error))
         except Unanswered as error:
             why = f"training by {self.plan.optimizer} could not go on: {error}"
             return TrainingOutcome(self._counted(), why=why, is_unmeasured=True)
-        return self._concluded(found, better, _told(made, found, synthetic), len(examples))
+        run = self._counted().model_copy(update={"unified": unified.report})
+        return self._concluded(run, found, better, _told(made, found, synthetic), len(examples))
 
     def _trained(self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]) -> Trained:
         this, plan = self.this, self.plan
@@ -97,9 +100,13 @@ class ProgramTraining:
         lms, least = self.lms, this.config.gate.min_slice_examples
         return train(program, plan, examples, synthetic, dev, least, lms, self._embedders, origin, around, beside)
 
-    def _enhanced(self, found: Trained) -> Enhancing:
+    def _unified(self, found: Trained, taught: Sequence[Example]) -> Unifying:
+        as_made, program, lms = plan_of_winner(self.plan, found.race), self.by.program, self.lms
+        return unify(self.this, program, as_made, found.offered, taught, self.data, lms, self._embedders)
+
+    def _enhanced(self, found: Trained, version: Version | None) -> Enhancing:
         as_made = plan_of_winner(self.plan, found.race)
-        return enhance(self.this, self.by.program, as_made, found.offered, self.data, self.lms, self._embedders)
+        return enhance(self.this, self.by.program, as_made, version, self.data, self.lms, self._embedders)
 
     @property
     def _embedders(self) -> Embedders:
@@ -107,9 +114,9 @@ class ProgramTraining:
         return self.this.embedders(self.meter)
 
     def _concluded(
-        self, found: Trained, better: Enhancing, report: SyntheticReport | None, n_examples: int
+        self, counted_run: Run, found: Trained, better: Enhancing, report: SyntheticReport | None, n_examples: int
     ) -> TrainingOutcome:
-        run = self._counted().model_copy(update={"race": found.race, "synthetic": report})
+        run = counted_run.model_copy(update={"race": found.race, "synthetic": report})
         if found.race and not found.race.is_better:
             return TrainingOutcome(run, why=f"nothing better was found: {found.race.sentence}")
         if better.version is None:

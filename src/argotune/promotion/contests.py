@@ -45,7 +45,7 @@ NEXT: dict[ContestState, frozenset[ContestState]] = {
 """Which state may follow which."""
 
 
-_UNTOLD = {"seen_ids", "seen_spans", "sealed_ids", "judged", "champion_tag", "outlook"}
+_UNTOLD = {"seen_ids", "seen_spans", "seen_elsewhere", "sealed_ids", "judged", "champion_tag", "outlook"}
 
 
 class Contest(StoredValue):
@@ -53,10 +53,11 @@ class Contest(StoredValue):
 
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
     `spent` what it has spent when it has ended (stats/significance.py). `seen_ids` are the examples that training and
-    choosing could see, `seen_spans` requests without a label that it could, `sealed_ids` the test examples that it
-    opens. The other fields are how it stands after the last pass: the examples that `judged`, pairs of `answers`, on
-    how many of these both `differ`, how many requests were `drawn` (silent ones too), the natural logarithm of its
-    wealth, the spans that `wait` to be labelled in the order in which they were drawn, and the run that it was
+    choosing could see, `seen_spans` requests without a label that it could, `seen_elsewhere` examples of another
+    module, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last pass: the
+    examples that `judged`, pairs of `answers`, on how many of these both `differ`, how many requests were `drawn`
+    (silent ones too), the natural logarithm of its wealth, the spans that `wait` to be labelled in the order in which
+    they were drawn, and the run that it was
     `judged_by`, "" before the first. `cut_short`: which limit ended the asking of the last pass. `is_plain`: it was not
     refuted that the metric gives equal answers equal scores.
     `judge` stands beside people, None: they decide alone; what `wait_for_judge` it has not said anything of yet.
@@ -73,6 +74,7 @@ class Contest(StoredValue):
     seen_ids: tuple[str, ...]
     sealed_ids: tuple[str, ...]
     seen_spans: tuple[str, ...] = ()
+    seen_elsewhere: tuple[str, ...] = ()
     state: ContestState = ContestState.OPEN
     why: str = ""
     who: str = ""

@@ -50,6 +50,7 @@ class Explanation:
             story += [f"verdict   {judge.sentence}", *_numbers(judge), *_without_lm(judge), *_unusable(judge)]
             story += [f"synthetic {self.run.synthetic.sentence}"] if self.run.synthetic else []
             story += _race(self.run)
+            story += [f"unified   {self.run.unified.sentence}"] if self.run.unified else []
             story += [f"enhanced  {self.run.enhancement.sentence}"] if self.run.enhancement else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []

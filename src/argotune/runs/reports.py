@@ -122,6 +122,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "unusable": _unusable_json(run),
         "synthetic": _synthetic_json(run),
         "enhancement": _enhancement_json(run),
+        "unified": _unified_json(run),
         "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
     }
@@ -136,6 +137,11 @@ def _unusable_json(run: Run) -> dict[str, Any] | None:
 def _synthetic_json(run: Run) -> dict[str, Any] | None:
     found = run.synthetic
     return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None
+
+
+def _unified_json(run: Run) -> dict[str, object] | None:
+    found = run.unified
+    return {"sentence": found.sentence, **found.model_dump(mode="json", exclude={"example_ids"})} if found else None
 
 
 def _enhancement_json(run: Run) -> dict[str, object] | None:

@@ -13,6 +13,7 @@ from argotune.decisions.values import ModelingContext, Strategy, TrainingDecisio
 from argotune.promotion.verdicts import Comparison, Verdict
 from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.sums import RunSummary
+from argotune.runs.unified import UnifiedReport
 from argotune.store.records import StoredValue
 from argotune.store.sealing import canonical, digest
 from argotune.synthetic.report import SyntheticReport
@@ -69,6 +70,7 @@ class Plan(StoredValue):
     settings: dict[str, JsonValue] = Field(default_factory=dict)
     entrants: tuple[Entrant, ...] = ()
     enhancement: str = "auto"
+    unified: str = "auto"
     unlabelled: tuple[str, ...] = ()
     unlabelled_dev: tuple[str, ...] = ()
     experiences: tuple[str, ...] = ()
@@ -82,10 +84,12 @@ class Plan(StoredValue):
         mixed = f" {self.strategy} {self.synthetic_count}" if self.strategy is not Strategy.PURE_REAL else ""
         set_by_tenant = f" {canonical(self.settings)}" if self.settings else ""
         enhanced = f" enhancement {self.enhancement}" if self.enhancement != "auto" else ""
+        alone = f" unified {self.unified}" if self.unified != "auto" else ""
         tried = f" of {'+'.join(sorted(each.method for each in self.entrants))}" if self.entrants else ""
         wrong = [self.refuted, self.refuted_dev]
         known = f" refuted {digest(wrong)[:16]}" if any(wrong) else ""
-        return f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}{enhanced}{known}"
+        searched = f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}"
+        return f"{searched}{enhanced}{alone}{known}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""
@@ -126,6 +130,7 @@ class Run(StoredValue):
     is_to_repeat: bool = False
     synthetic: SyntheticReport | None = None
     enhancement: EnhancementReport | None = None
+    unified: UnifiedReport | None = None
     champion: str | None = None
     champion_tag: str | None = None
     challenger: str | None = None

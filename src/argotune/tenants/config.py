@@ -320,6 +320,9 @@ class RoutingConfigUnified(_Config):
     )
     shared: bool = Field(False, description="consents to pooled programs and may start from them (`argotune pool`)")
     enhancement: Literal["auto", "off", "on"] = Field("auto", description="of queries; auto: where dev shows a gain")
+    unified: Literal["auto", "off"] = Field(
+        "auto", description="routing and workflow learn from each other's outcomes; auto: where dev shows a gain"
+    )
     programs: dict[str, str] = Field(
         default_factory=dict, description='own programs: module name -> "package.module:name" of a module or a factory'
     )

@@ -249,6 +249,7 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         strategy=action.strategy,
         synthetic_count=_synthetic_count(inputs),
         enhancement=config.enhancement,
+        unified=config.unified,
     )
 
 

@@ -322,6 +322,8 @@ class _Gathering:
         asked = [example.inputs for example in self._data.pick(self._contest.seen_ids)]
         found = (self._this.archive.experience(self._program.name, id) for id in self._contest.seen_spans)
         asked += [experience.inputs for experience in found if experience]
+        elsewhere = (self._this.archive.example("workflow", id) for id in self._contest.seen_elsewhere)
+        asked += [example.inputs for example in elsewhere if example]
         return NearTexts({normalised(query_of(inputs)): "seen" for inputs in asked})
 
     @property
