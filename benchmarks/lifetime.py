@@ -2,7 +2,7 @@
 
     python benchmarks/lifetime.py DATA_FOLDER MEMO.sqlite [--tenants 0,1,2,3] [--days 14] [--labelled all|10]
         [--ways contests,before,dev,ceiling] [--before WORKTREE] [--set split.test=0.2]... [--scripted]
-        [--plot FILE.svg]
+        [--method nearest] [--plot FILE.svg]
 
 Tenants are cut from CLINC150: six of its ten domains are a tenant's agents; 40 requests a day from its train and
 validation splits. People label every request, or the first ten of the day's queue. Three passes a day: before people
@@ -11,8 +11,8 @@ split, which nothing else sees.
 
 contests: argotune as it is here, with `--set` in the tenant's config. before: an earlier release, by the lifetime.py
 among that worktree's benchmarks, as modules have moved since; where it had none, put this one there as of a commit that
-fits it. dev: trains every day on 70 % of the labels and serves what scores higher on
-the rest (the newest 50). ceiling: trains every day on all labels and serves what scores higher on the held-out queries.
+fits it. dev: trains every day on 70 % of the labels and serves what scores higher on the rest (the newest 50), by
+`--method`. ceiling: trains it every day on all labels and serves what scores higher on the held-out queries.
 MEMO and --scripted as in ledger.py; DATA_FOLDER as in clinc150.py. Prints Markdown tables.
 """
 
@@ -101,6 +101,7 @@ class Case:
     tenant: Tenant
     labels_a_day: int
     changes: Mapping[str, Any]
+    method: str = "nearest"
 
     @property
     def config(self) -> RoutingConfigUnified:
@@ -232,7 +233,7 @@ def _by_choice(case: Case, lms: Any, parts: Parts) -> Life:
         labelled += rng.sample(requests, min(case.labels_a_day, A_DAY))
         train, chooses = parts(labelled)
         task = _task(program, [_example(query, right) for query, right in train], [], opened)
-        challenger = OPTIMIZERS["nearest"].compile(task)
+        challenger = OPTIMIZERS[case.method].compile(task)
         before, after = (_accuracy(module, program, chooses, opened) for module in (champion, challenger))
         if after > before:
             champion, new = challenger, _accuracy(challenger, program, case.tenant.held_out, opened)
@@ -281,7 +282,7 @@ def main() -> None:
                 if way == "before":
                     life = by_release_before(arguments, labels_a_day, number)
                 else:
-                    life = WAYS[way](Case(tenant, labels_a_day, changes), lms)
+                    life = WAYS[way](Case(tenant, labels_a_day, changes, arguments.method), lms)
                 found.setdefault(way, []).append(life)
                 if not arguments.json:
                     print(f"<!-- {tenant.id} {way} {time.perf_counter() - started:.0f} s {life} -->", flush=True)
@@ -303,6 +304,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--before", type=Path, help="a worktree of an earlier release, for the way of that name")
     parser.add_argument("--set", action="append", default=[], help="a setting to try, such as split.test=0.2")
     parser.add_argument("--scripted", action="store_true")
+    parser.add_argument("--method", default="nearest", help="what dev and ceiling train: nearest or student")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--json", action="store_true", help="only the life, for whoever calls this")
     return parser.parse_args()
