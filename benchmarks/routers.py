@@ -6,11 +6,11 @@
 
 A row is one method on one draw of training, dev and test examples; it is appended to RESULTS.jsonl, and what is there
 is not done again, so that a run can be ended at any time and gone on with. All methods of a seed have one draw, LM,
-teacher (the same LM) and limit of LM calls. Dev has a fifth as many examples as training, at least one a label, and
-teaches where a method chooses nothing on it. `--test` queries are asked of what answers without an LM or hardly asks
-it, the first `--lm-test` of them of the others. `mipro_light` is mipro with DSPy's own `auto="light"`. `distilled` is a
-student that learns from no label, but from what `nearest` answers to `--unlabelled` requests. With `--shared` an
-answer that several methods ask for is computed once and paid for by each (shared_answers.py).
+teacher (the same LM) and limit of LM calls. Dev has `--dev-share` times as many examples as training, one a label at
+least, and teaches where a method chooses nothing on it. `--test` queries are asked of what answers without an LM or
+hardly asks it, the first `--lm-test` of them of the others. `mipro_light` is mipro with DSPy's own `auto="light"`.
+`distilled` is a student that learns from no label, but from what `nearest` answers to `--unlabelled` requests. With
+`--shared` an answer that several methods ask for is computed once and paid for by each (shared_answers.py).
 `domains`: ten agents; `intents`: 150 labels, and how many out-of-scope queries are answered without an LM. Latency is
 that of single requests, no answer kept; start is that of a fresh process, from the imports to the first answer, and as
 latency without an LM in CPU time, which other work on the machine does not lengthen as much.
@@ -61,7 +61,7 @@ from argotune.tenants.config import BudgetLimits, LMChoice
 from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings
 
 AS_WRITTEN, DISTILLED, LIGHT = "none", "distilled", "mipro_light"
-KEY = ("set", "examples", "method", "max_calls", "seed")
+KEY = ("set", "examples", "dev_share", "method", "max_calls", "seed")
 HARDLY_ASKING = ("student", "policy", "cascade")
 """Kinds of states that answer most requests without an LM."""
 Query = tuple[str, str]
@@ -103,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--test", type=int, default=1000, help="test examples, and out-of-scope queries")
     parser.add_argument("--lm-test", type=int, default=100, help="test examples of programs that ask the LM each time")
+    parser.add_argument("--dev-share", type=float, default=0.2, help="dev examples for each training example")
     parser.add_argument("--max-calls", type=int, default=600, help="LM calls that a training may take")
     parser.add_argument("--unlabelled", type=int, default=0, help="requests without a label, for methods that use them")
     parser.add_argument("--iterations", type=int, default=10, help="candidates that a search may try")
@@ -118,7 +119,7 @@ def _names(text: str) -> list[str]:
 
 def _wanted(asked: argparse.Namespace, done: set[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
     keys = (
-        (kind, int(n), method, asked.max_calls, seed)
+        (kind, int(n), asked.dev_share, method, asked.max_calls, seed)
         for seed in range(asked.seeds)
         for n in asked.examples
         for kind in asked.sets
@@ -140,7 +141,7 @@ def _draw(asked: argparse.Namespace, kind: str, n: int, seed: int) -> Draw:
     label_of = _labels_of(folder, kind)
     pools = {name: _shuffled(data[name], label_of, seed) for name in ("train", "test")}
     k, rest = max(n // len(set(label_of.values())), 1), max(n_test // len(set(label_of.values())), 1)
-    of_dev = max(k // 5, 1)
+    of_dev = max(round(k * asked.dev_share), 1)
     train, dev = _stratified(pools["train"], 0, k), _stratified(pools["train"], k, of_dev)
     left = [text for text, _ in _stratified(pools["train"], k + of_dev, asked.unlabelled)]
     strangers = [text for text, _ in data.get("oos_test", [])] if kind == "intents" else []
@@ -187,7 +188,7 @@ def _inputs(text: str) -> dict[str, str]:
 
 
 def _row(asked: argparse.Namespace, key: tuple[Any, ...]) -> dict[str, Any]:
-    kind, n, method, max_calls, seed = key
+    kind, n, _, method, max_calls, seed = key
     draw, program = _draw(asked, kind, n, seed), _program(asked.folder, kind)
     meter, started = Meter(BudgetLimits(max_lm_calls=max_calls, max_lm_tokens=10**12)), time.perf_counter()
     shared = SharedAnswers(asked.shared) if asked.shared else None
@@ -335,7 +336,7 @@ def _started(folder: Path, path: Path) -> float:
 # The table
 
 COLUMNS = (
-    *("set", "examples", "method", "most LM calls", "accuracy", "95 % interval", "seeds, answers"),
+    *("set", "examples", "dev", "method", "most LM calls", "accuracy", "95 % interval", "seeds, answers"),
     *("LM calls to train", "train s", "LM calls for 1,000", "without an LM", "p50 ms", "p99 ms"),
     *("CPU p50 ms", "CPU p99 ms without an LM", "kB", "start CPU s", "out-of-scope without an LM"),
 )
@@ -354,7 +355,7 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _line(key: tuple[Any, ...], rows: Sequence[Mapping[str, Any]]) -> str:
     done = [row for row in rows if "hits" in row]
     if not done:
-        return f"| {' | '.join(map(str, key))} | refused: {rows[0]['refused']} |" + " |" * (len(COLUMNS) - 4)
+        return f"| {' | '.join(map(str, key))} | refused: {rows[0]['refused']} |" + " |" * (len(COLUMNS) - len(key) - 1)
     low, high = _interval(done)
     cells = (
         *key,
