@@ -136,7 +136,7 @@ def test_routers_are_measured_a_row_at_a_time_and_none_twice(benchmark, monkeypa
     rows = [json.loads(line) for line in results.read_text().splitlines()]
     assert [(row["set"], row["method"]) for row in rows] == list(product(("domains", "intents"), ("none", "nearest")))
     assert rows[1]["hits"] > rows[0]["hits"]
-    assert capsys.readouterr().out.count("\n| domains | 40 | nearest |") == 1
+    assert capsys.readouterr().out.count("\n| domains | 40 | 0.2 | nearest |") == 1
     main(loaded, monkeypatch, str(tmp_path), str(results), *sizes)
     assert len(results.read_text().splitlines()) == len(rows)
 
