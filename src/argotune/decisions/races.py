@@ -56,7 +56,8 @@ class Tried(StoredValue):
 class Race(StoredValue):
     """What came of a portfolio. `champion` is the one that serves, measured with the `winner` on the dev examples that
     it had not learned from; None where it was not compared, and `why_not` says why. `winner_ranked_by` is its mean
-    there beside the champion's `ranked_by`, `winner_repeated` how many refuted answers it said again there."""
+    there beside the champion's `ranked_by`, `winner_repeated` how many refuted answers it said again. `is_cheaper`:
+    none was better, and the winner is the cheapest of those that dev does not show to be worse."""
 
     tried: tuple[Tried, ...]
     winner: str
@@ -65,6 +66,7 @@ class Race(StoredValue):
     why_not: str = ""
     winner_ranked_by: Share | None = None
     winner_repeated: Count = 0
+    is_cheaper: bool = False
 
     @property
     def won_by(self) -> Tried:
@@ -73,19 +75,28 @@ class Race(StoredValue):
 
     @property
     def is_better(self) -> bool:
-        """Whether the winner goes into a contest: it does unless dev says that the champion is as good."""
+        """Whether dev does not say that the champion is as good."""
         if self.champion is None or self.champion.score is None or self.winner_beside is None:
             return True
+        if self.is_cheaper:
+            return False
         if self.champion.ranked_by is not None and self.winner_ranked_by is not None:
             return self.winner_ranked_by > self.champion.ranked_by
         return self.winner_beside > self.champion.score
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the winner goes into a contest."""
+        return self.is_better or self.is_cheaper
 
     @property
     def sentence(self) -> str:
         """What came of it. The score of the best of several is too high by chance, so it is told as such."""
         best = self.won_by
         scored = "was not measured" if best.score is None else f"is best of {len(self.tried)} on dev"
-        if best.score is not None:
+        if self.is_cheaper and best.score is not None:
+            scored = f"is the cheapest of {len(self.tried)} that dev does not show to be worse, {percent(best.score)}"
+        elif best.score is not None:
             scored += f", {percent(best.score)} of {best.n} (too high by being chosen; a contest judges)"
         return f"{self.winner} {scored}{self._beside}"
 
@@ -93,12 +104,14 @@ class Race(StoredValue):
     def _beside(self) -> str:
         if self.champion is None or self.champion.score is None or self.winner_beside is None:
             return f"; the champion was not compared: {self.why_not}" if self.why_not else ""
+        best = self.won_by.calls_per_answer
         both = f"{percent(self.winner_beside)} against the champion's {percent(self.champion.score)}"
         told = f"; {both} on {counted(self.champion.n, 'dev example')} that this one had not seen"
-        if not self.champion.refuted:
-            return told
-        again = f"{self.winner_repeated} against {self.champion.repeated}"
-        return f"{told}, of {counted(self.champion.refuted, 'refuted answer')} there {again} said again"
+        if self.champion.refuted:
+            again = f"{self.winner_repeated} against {self.champion.repeated}"
+            told += f", of {counted(self.champion.refuted, 'refuted answer')} there {again} said again"
+        calls = f"{best:.2g} in place of {self.champion.calls_per_answer:.2g} LM calls an answer"
+        return f"{told}; none is better, {calls}: it is tried as a cheaper one" if self.is_cheaper else told
 
 
 class PastRaces(StoredValue):

@@ -17,7 +17,7 @@ import dspy
 
 from argotune.decisions.races import Entrant, Race, Tried, entrants
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
-from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked
+from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, cheapest_as_good, ranked
 from argotune.optimizers.task import Incumbent, Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import OptimizerSettings
@@ -66,8 +66,9 @@ class Portfolio:
         best = self._after_searches(self._best_of_quick())
         if best is None:
             raise self._why_none()
-        self._task.on_race(self._race(best))
-        return self._taught_by_dev(best)
+        winner, race = self._race(best)
+        self._task.on_race(race)
+        return self._taught_by_dev(winner)
 
     # What is tried
 
@@ -195,17 +196,25 @@ class Portfolio:
         spent = [error for error in errors if isinstance(error, BudgetSpent)]
         return next(iter([*spent, *errors]), ConfigInvalid("no candidate of the portfolio fits"))
 
-    def _race(self, best: Contender) -> Race:
+    def _race(self, best: Contender) -> tuple[Contender, Race]:
+        """The winner: the best; where the champion is as good the cheapest that is not shown to be worse, if any."""
         race = Race(tried=self._told(), winner=best.name)
         beside = self._beside_champion(best, race)
-        return race.model_copy(update={"why_not": beside}) if isinstance(beside, str) else beside
+        return (best, race.model_copy(update={"why_not": beside})) if isinstance(beside, str) else beside
+
+    def _cheaper(self, best: Contender, champion: Contender, places: Sequence[int]) -> Contender | None:
+        incumbent = self._task.incumbent
+        is_better = _mean(best, places) > champion.mean(len(places))
+        if is_better or incumbent is None or not incumbent.margin:
+            return None
+        return cheapest_as_good(self._tried, champion, places, incumbent.margin, incumbent.cheaper_ratio)
 
     def _told(self) -> tuple[Tried, ...]:
         return tuple(contender.told() for contender in self._tried)
 
-    def _beside_champion(self, best: Contender, race: Race) -> Race | str:
-        """The race with the champion and the winner on the dev examples that the champion has not learned from, or why
-        they are not compared."""
+    def _beside_champion(self, best: Contender, race: Race) -> tuple[Contender, Race] | str:
+        """The winner, and the race with it and the champion on the dev examples that the champion has not learned from,
+        or why they are not compared."""
         task, incumbent = self._task, self._task.incumbent
         if incumbent is None:
             return "it is not at hand"
@@ -221,11 +230,14 @@ class Portfolio:
             return str(error)
         if champion.why:
             return champion.why
-        beside = {"champion": champion.told(), "winner_beside": _mean(best, known)}
+        cheaper = self._cheaper(best, champion, asked)
+        winner = cheaper or best
+        asked, known = ([at for at in places if at < len(winner.scores)] for places in (asked, known))
+        beside = {"champion": champion.told(), "winner_beside": _mean(winner, known or asked)}
         if champion.refuted:
-            repeated = len(best.repeated.intersection(asked))
-            beside |= {"winner_ranked_by": _mean(best, asked), "winner_repeated": repeated}
-        return race.model_copy(update=beside)
+            repeated = len(winner.repeated.intersection(asked))
+            beside |= {"winner_ranked_by": _mean(winner, asked), "winner_repeated": repeated}
+        return winner, race.model_copy(update={**beside, "winner": winner.name, "is_cheaper": cheaper is not None})
 
     def _champion(self, incumbent: Incumbent, asked: Sequence[int]) -> Contender:
         refuted = frozenset(place for place, at in enumerate(asked) if at in self._refuted)

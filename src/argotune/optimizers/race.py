@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import pstdev
 
 import dspy
 from pydantic import JsonValue
@@ -125,6 +126,28 @@ def ranked(contenders: Sequence[Contender]) -> list[Contender]:
     if not common:
         return sorted(contenders, key=lambda contender: contender.place)
     return sorted(contenders, key=lambda c: (-round(c.mean(common), 9), round(c.calls_per_answer, 9), c.place))
+
+
+def cheapest_as_good(
+    tried: Sequence[Contender], champion: Contender, places: Sequence[int], margin: float, ratio: float
+) -> Contender | None:
+    """Of those that ask at most `ratio` of the champion's LM calls an answer, and that dev does not show to be worse by
+    `margin`, the cheapest; of equal ones the best. None without such a one.
+
+    `places` are those in the race of what the champion was asked. "Not shown": the mean difference on what both
+    were asked, FIRST_ROUND examples at least, is above -margin less one standard error of it. That is wide: what is
+    tried in vain costs labels only, as a contest judges.
+    """
+    found = list[tuple[float, float, int, Contender]]()
+    for one in tried:
+        both = zip(places, champion.scores, strict=True)
+        differences = [one.scores[at] - before for at, before in both if at < len(one.scores)]
+        if len(differences) < FIRST_ROUND or one.calls_per_answer > ratio * champion.calls_per_answer:
+            continue
+        mean, spread = math.fsum(differences) / len(differences), pstdev(differences) / math.sqrt(len(differences))
+        if champion.calls_per_answer and mean > -margin - spread:
+            found.append((one.calls_per_answer, -mean, one.place, one))
+    return min(found, key=lambda each: each[:3])[-1] if found else None
 
 
 class Course:

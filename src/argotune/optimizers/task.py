@@ -33,11 +33,14 @@ MAX_DEMO_CHARS = 2_000
 @dataclass(frozen=True)
 class Incumbent:
     """The champion, and the places of the dev examples, and of the refuted questions of dev, that it has not learned
-    from."""
+    from. `margin`: a challenger that asks at most `cheaper_ratio` of its LM calls may be worse by less than this; 0: it
+    must be better."""
 
     module: dspy.Module
     unseen: frozenset[int]
     unseen_refuted: frozenset[int] = frozenset()
+    margin: float = 0.0
+    cheaper_ratio: float = 0.5
 
 
 @dataclass(frozen=True)

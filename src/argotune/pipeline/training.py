@@ -117,7 +117,7 @@ class ProgramTraining:
         self, counted_run: Run, found: Trained, better: Enhancing, report: SyntheticReport | None, n_examples: int
     ) -> TrainingOutcome:
         run = counted_run.model_copy(update={"race": found.race, "synthetic": report})
-        if found.race and not found.race.is_better:
+        if found.race and not found.race.is_offered:
             return TrainingOutcome(run, why=f"nothing better was found: {found.race.sentence}")
         if better.version is None:
             known = counted(n_examples, "real training example is", "real training examples are")

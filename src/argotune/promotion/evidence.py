@@ -209,15 +209,12 @@ class _Weighing:
         self._versions, self._standing, self._scored = versions, standing, scored
         self._now, self._patience, self._is_plain = now, patience, is_plain
         self._scores: dict[str, Score] = {}
-        self._times: Counter[str] = Counter()
-        self._passed_over: list[Pair] = []
-        self._wait: list[str] = []
-        self._wait_for_judge: list[str] = []
+        self._times, self._passed_over = Counter[str](), list[Pair]()
+        self._wait, self._wait_for_judge = list[str](), list[str]()
         self._left_out: dict[str, int] = {}
         self._is_held, self._fault = False, ""
         self._before_answered: set[str] = set()
-        self._equal: list[str] = []
-        self._equal_after: list[str] = []
+        self._equal, self._equal_after = list[str](), list[str]()
         self._answers = self._differ = 0
 
     def evidence(self, pairs: Sequence[Pair]) -> Evidence:
@@ -277,7 +274,7 @@ class _Weighing:
             self._scores_of(pair, example)
 
     def _take_equal(self, pair: Pair) -> None:
-        """It counts where all that was drawn before it does: what is known at once must not run ahead of people."""
+        """It counts where all drawn before it does: what is known at once must not run ahead of people."""
         if not self._is_held:
             (self._equal_after if self._passed_over else self._equal).append(pair.question)
 

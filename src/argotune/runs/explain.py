@@ -13,6 +13,7 @@ from argotune.programs.state import prompts
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest
 from argotune.promotion.registry import Registry
+from argotune.promotion.verdicts import Numbers
 from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
@@ -127,8 +128,16 @@ def _numbers(run: Run) -> list[str]:
     numbers, shown = run.verdict.numbers, ("n", "champion_mean", "challenger_mean", "effect", "p_value", "level")
     told = [f"          {name} = {getattr(numbers, name)}" for name in (*shown, "labels", "answers", "differ")]
     low, high = points(numbers.interval.low), points(numbers.interval.high)
-    efforts = [f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio]
-    return [*told, f"          interval = {low} to {high} points", *efforts]
+    efforts = [f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost, numbers.saving) if ratio]
+    way = [f"          way = {run.way}"] if run.way else []
+    return [*told, f"          interval = {low} to {high} points", *way, *_not_worse(numbers), *efforts]
+
+
+def _not_worse(numbers: Numbers) -> list[str]:
+    found = numbers.not_worse
+    if found is None:
+        return []
+    return [f"          not worse by {100 * found.margin:g} points or more: p = {chance(found.p_value)}"]
 
 
 def _race(run: Run) -> list[str]:

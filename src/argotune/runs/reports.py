@@ -118,6 +118,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "challenger": run.challenger,
         "numbers": verdict.get("numbers"),
         "rule": verdict.get("rule"),
+        "way": verdict.get("way"),
         "counts": run.counts,
         "unusable": _unusable_json(run),
         "synthetic": _synthetic_json(run),

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue
 
 from argotune.decisions.races import Entrant, Race
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
-from argotune.promotion.verdicts import Comparison, Verdict
+from argotune.promotion.verdicts import Comparison, Promoted, Verdict, Way
 from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.sums import RunSummary
 from argotune.runs.unified import UnifiedReport
@@ -175,6 +175,11 @@ class Run(StoredValue):
     def outcome_of_verdict(self) -> str:
         """`promoted`, `rejected`, `undecided`, or `unfinished` before the gate has spoken."""
         return self.verdict.outcome if self.verdict else "unfinished"
+
+    @property
+    def way(self) -> Way | None:
+        """How its challenger was promoted; None where it was not."""
+        return self.verdict.way if isinstance(self.verdict, Promoted) else None
 
     @property
     def sentence(self) -> str:

@@ -93,7 +93,9 @@ def outcome_of_run(run: Run) -> str:
     outcome, numbers = run.verdict.outcome, run.verdict.numbers
     means = _means(numbers)
     reason = run.verdict.reason.partition(": ")[2]
-    why = f", p = {chance(numbers.p_value)}" if outcome == "promoted" else f": {reason}"
+    p_value = numbers.not_worse.p_value if run.way == "cheaper" and numbers.not_worse else numbers.p_value
+    as_way = " as not worse and cheaper" if run.way == "cheaper" else ""
+    why = f"{as_way}, p = {chance(p_value)}" if outcome == "promoted" else f": {reason}"
     made = run.synthetic
     aside = f", {counted(made.made, 'synthetic example')} among its training data" if made and made.is_used else ""
     end = "" if run.is_over else ", not published"

@@ -274,6 +274,31 @@ def test_what_people_say_is_wrong_makes_no_race_of_too_few_examples():
     assert race.why_not == "6 dev examples tell nothing apart, 8 are needed"
 
 
+@pytest.mark.parametrize(
+    ("serves", "cheap", "margin", "winner"),
+    [
+        pytest.param(7, (7, 1), 0.01, "cheap", id="as good, for half the calls"),
+        pytest.param(7, (6, 0), 0.1, "cheap", id="below by no more than margin and noise"),
+        pytest.param(7, (4, 0), 0.01, "dear", id="far below"),
+        pytest.param(7, (7, 2), 0.01, "dear", id="no cheaper"),
+        pytest.param(7, (6, 0), 0.0, "dear", id="cheapness does not count"),
+        pytest.param(5, (5, 0), 0.01, "dear", id="one is better, and goes first"),
+    ],
+)
+def test_where_none_is_better_the_cheapest_that_dev_does_not_show_to_be_worse_wins(serves, cheap, margin, winner):
+    meter = Meter(BudgetLimits(max_lm_calls=10_000))
+    incumbent = Incumbent(Answers(serves, 2, meter), frozenset(range(48)), margin=margin)
+    both = method("dear", knows(7, 2)), method("cheap", knows(*cheap))
+    module, race = run(*both, meter=meter, incumbent=incumbent)
+    assert (race.winner, race.is_cheaper, module.known) == (
+        winner,
+        winner == "cheap",
+        cheap[0] if race.is_cheaper else 7,
+    )
+    assert race.is_offered is (race.is_cheaper or serves == 5)
+    assert ("it is tried as a cheaper one" in race.sentence) is race.is_cheaper
+
+
 # What is kept
 
 

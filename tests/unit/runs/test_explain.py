@@ -90,6 +90,7 @@ def test_a_promoted_version_is_told_with_its_run_its_moves_and_its_diff():
         "          answers = 80",
         "          differ = 20",
         "          interval = +10.0 to +50.0 points",
+        "          way = better",
         "history   2026-03-02 12:01:00 promoted by mover 1: reason 1",
         "history   2026-03-02 12:02:00 promoted by mover 2: reason 2",
         "",

@@ -120,7 +120,9 @@ def _numbers(numbers: Numbers) -> Iterator[str]:
     low, high = points(numbers.interval.low), points(numbers.interval.high)
     yield f"gain      {points(numbers.effect)} points, {low} to {high} at any time"
     yield f"labels    {numbers.labels:,} of people, {numbers.wins} won and {numbers.losses} lost"
-    yield from (f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost) if ratio)
+    if found := numbers.not_worse:
+        yield f"not worse by {100 * found.margin:g} points or more: p = {chance(found.p_value)}"
+    yield from (f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost, numbers.saving) if ratio)
 
 
 def _ahead(contest: Contest) -> Iterator[str]:

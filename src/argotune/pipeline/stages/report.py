@@ -171,6 +171,7 @@ def _facts(run: Run, trained: Run, challenger: Version, verdict: Verdict) -> Fac
         "tenant_id": run.tenant_id,
         "program": run.program,
         "verdict": run.outcome_of_verdict,
+        "way": run.way,
         "reason": verdict.reason,
         "champion": run.champion,
         "challenger": run.challenger,

@@ -67,8 +67,8 @@ class Trained:
 
     @property
     def offered(self) -> Version | None:
-        """The challenger where it is worth a contest: a portfolio may find nothing better than the champion."""
-        return None if self.race and not self.race.is_better else self.version
+        """The challenger where it is worth a contest: a portfolio may find none that is better or cheaper."""
+        return None if self.race and not self.race.is_offered else self.version
 
 
 def train(
