@@ -19,6 +19,7 @@ from argotune.pipeline.ports import Ports
 from argotune.pipeline.retention import Retention, is_borne_out, is_followed, retention
 from argotune.promotion.contest_book import SHARES, ContestBook
 from argotune.promotion.registry import Registry
+from argotune.promotion.versions import why_not_cheaper
 from argotune.runs.book import SPENT, RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
@@ -100,6 +101,10 @@ class Pass:
     def registry(self) -> Registry:
         """The tenant's versions and champions."""
         return Registry(self.store, self.tenant_id)
+
+    def withheld_as_cheaper(self, program: str, champion: str) -> str:
+        """Why no challenger of this champion is promoted as not worse and cheaper; "" where one may be."""
+        return why_not_cheaper(self.registry.history(program), champion, self.contests.shares().since)
 
     @cached_property
     def queue(self) -> AnnotationQueue:

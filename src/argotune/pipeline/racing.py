@@ -15,7 +15,6 @@ from argotune.lm.effort import Stopwatch
 from argotune.lm.meter import Meter
 from argotune.optimizers.task import Incumbent
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.standing import withheld_as_cheaper
 from argotune.programs.program import Program
 from argotune.programs.refuted import Refuted
 from argotune.programs.state import load
@@ -81,7 +80,7 @@ def _incumbent(
         for of_split in (ids[: len(asked)], ids[len(asked) :])
     )
     rules = this.config.contest
-    withheld = withheld_as_cheaper(this, program.name, champion)
+    withheld = this.withheld_as_cheaper(program.name, champion)
     return Incumbent(module, new, new_refuted, 0.0 if withheld else rules.margin_if_cheaper, rules.cheaper_ratio)
 
 

@@ -28,7 +28,6 @@ from argotune.promotion.drawing import is_for_people
 from argotune.promotion.evidence import Answer, Bench, Pair, Standing
 from argotune.promotion.judges import Judge, judge_that_saves
 from argotune.promotion.preferences import preferred
-from argotune.promotion.versions import why_not_cheaper
 
 
 def standing_of(
@@ -48,11 +47,6 @@ def standing_of(
         _bench(this, program, contest, annotations),
         _bounds(this, program, verdicts),
     )
-
-
-def withheld_as_cheaper(this: Pass, program: str, champion: str) -> str:
-    """Why no challenger of this champion is promoted as not worse and cheaper; "" where one may be."""
-    return why_not_cheaper(this.registry.history(program), champion, this.contests.shares().since)
 
 
 def scores_of_preference(pair: Pair, example: Example) -> tuple[float, float]:

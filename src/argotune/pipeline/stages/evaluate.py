@@ -23,7 +23,7 @@ from argotune.lm.effort import UNKNOWN
 from argotune.lm.port import LMs
 from argotune.pipeline.both_versions import BothVersions, ContestQuestion, label_digest, labelled_question
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of, withheld_as_cheaper
+from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order, is_measured
@@ -101,7 +101,7 @@ class _Gathering:
 
     @cached_property
     def _is_withheld(self) -> bool:
-        return bool(withheld_as_cheaper(self._this, self._contest.program, self._contest.champion))
+        return bool(self._this.withheld_as_cheaper(self._contest.program, self._contest.champion))
 
     def ask_sealed(self) -> None:
         """Ask the sealed examples that were not asked yet. Those that the challenger may have seen are left out."""

@@ -7,7 +7,6 @@ from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.standing import withheld_as_cheaper
 from argotune.programs.program import Program
 from argotune.promotion.champions import serving_version
 from argotune.promotion.contest_book import ended
@@ -70,7 +69,7 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
-    withheld = withheld_as_cheaper(this, contest.program, contest.champion)
+    withheld = this.withheld_as_cheaper(contest.program, contest.champion)
     found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth, withheld))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
@@ -84,7 +83,7 @@ def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
     """What an undecided contest still takes; None where no number of labels is enough."""
     if not isinstance(verdict, Undecided):
         return None
-    withheld = bool(withheld_as_cheaper(this, contest.program, contest.champion))
+    withheld = bool(this.withheld_as_cheaper(contest.program, contest.champion))
     return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge, withheld=withheld)
 
 
