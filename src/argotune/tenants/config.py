@@ -16,6 +16,7 @@ from argotune.tenants.ids import check_tenant_id
 from argotune.tenants.masking_rules import MaskingRules
 from argotune.tenants.optimizer_settings import EmbedderName, OptimizerSettings
 from argotune.tenants.remark_names import RemarkMeaning, RemarkName
+from argotune.tenants.retention_rules import RetentionRules
 from argotune.tenants.serving_rules import ServingRules
 
 Modality = Literal["video", "image", "audio", "document", "text"]
@@ -209,24 +210,6 @@ class DecisionRules(_Config):
     exploration_share: float = Field(0.05, ge=0, le=1, description="decisions drawn at random, to learn from them")
     explored_optimizers: list[MethodName] = Field(default=["nearest", "labeled", "bootstrap"])
     use_meta_models: bool = True
-
-
-class RetentionRules(_Config):
-    """How long records are kept that nothing needs any more (pipeline/stages/forget.py says what is needed)."""
-
-    run_days: float = Field(
-        365, ge=30, le=36600, description="judged runs, and versions, ledger rows and ended contests that no run needs"
-    )
-    skipped_run_days: float = Field(90, ge=1, le=36600, description="runs that ended before anything was trained")
-    changes_kept: int = Field(
-        1000,
-        ge=10,
-        le=1_000_000,
-        description="changes of each program's champion; what only older ones need may go",
-    )
-    vectors_kept: int = Field(
-        5_000, ge=0, le=10_000_000, description="vectors of texts for later runs; the oldest go first, 0: none"
-    )
 
 
 Rubric = Annotated[Text, Field(max_length=2_000), AfterValidator(_not_empty)]
