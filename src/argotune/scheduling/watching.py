@@ -12,7 +12,10 @@ from argotune.errors.lines import one_line
 from argotune.scheduling.workflow import Node, Submission, Workflow
 from argotune.tenants.config import MODULES
 
-STEP_MODULES = {**{module.replace("_", "-"): module for module in MODULES}, "own-programs": "own"}
+_STEPS = {"workflow": "orchestration"}
+"""Steps with another name than their module: Argo itself calls something `workflow`."""
+
+STEP_MODULES = {**{_STEPS.get(module, module.replace("_", "-")): module for module in MODULES}, "own-programs": "own"}
 """The WorkflowTemplate's tasks that optimize -> what they optimize."""
 
 EXIT_CODES = (2, 4, 9, 75)
