@@ -132,8 +132,11 @@ def _last(within: Interval, is_refuted: Callable[[float], bool]) -> float:
     return low
 
 
-def share_interval(hits: int, n: int, level: float) -> Interval:
+def share_interval(hits: float, n: int, level: float) -> Interval:
     """The interval of a share of which `hits` of n were seen so far: a confidence sequence, both ends together.
+
+    `hits` may be the sum of scores in 0..1, and the interval is that of their mean: as (q/p)^x ((1-q)/(1-p))^(1-x) is
+    convex in x, no score in between is expected to win more than hits of the same mean do.
 
     All p for which the mixture B(hits + 1/2, n - hits + 1/2) / B(1/2, 1/2) / (p^hits (1 - p)^(n - hits)) is below
     1/level: Darling and Robbins, "Confidence sequences for mean, variance, and median", PNAS 58 (1967), with the
@@ -141,7 +144,7 @@ def share_interval(hits: int, n: int, level: float) -> Interval:
     Raises ConfigInvalid for impossible counts or a level outside 0..1.
     """
     if not 0 <= hits <= n:
-        raise ConfigInvalid(f"share: {hits} of {n}: cannot be")
+        raise ConfigInvalid(f"share: {hits:g} of {n}: cannot be")
     asked = -math.log(_level(level))
     mixed = _log_beta(hits + _PRIOR, n - hits + _PRIOR) - _log_beta(_PRIOR, _PRIOR)
 
@@ -157,7 +160,7 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def _times_log(count: int, p: float) -> float:
+def _times_log(count: float, p: float) -> float:
     if count == 0:
         return 0.0
     return count * math.log(p) if p > 0 else -math.inf
