@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import sys
 import threading
 from collections import Counter
@@ -388,4 +389,25 @@ def test_other_threads_still_print_and_the_streams_come_back(capsys: pytest.Capt
         other.start()
         other.join()
     assert (sys.stdout, sys.stderr) == before
+    assert capsys.readouterr().out == "shown\n"
+
+
+def test_silence_ends_with_the_last_thread_that_is_quiet_whichever_was_first(capsys: pytest.CaptureFixture[str]):
+    before, level = (sys.stdout, sys.stderr), logging.getLogger("dspy").level
+    inside, first_is_over = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with quiet():
+            inside.set()
+            first_is_over.wait(10)
+            print("hidden")
+
+    other = threading.Thread(target=second)
+    with quiet():
+        other.start()
+        inside.wait(10)
+    first_is_over.set()
+    other.join()
+    print("shown")
+    assert ((sys.stdout, sys.stderr), logging.getLogger("dspy").level) == (before, level)
     assert capsys.readouterr().out == "shown\n"

@@ -9,7 +9,8 @@ from world import World, filled
 
 from argotune.errors import ConfigInvalid, NotFound, Unavailable
 from argotune.pipeline.operations import running
-from argotune.pipeline.operations.running import Overrides, RunRequest, run_due, run_modules
+from argotune.pipeline.operations.asked import Overrides
+from argotune.pipeline.operations.running import RunRequest, run_due, run_modules
 from argotune.pipeline.operations.summing_up import SumRequest, sum_up
 from argotune.pipeline.operations.triggering import LookRequest, find_due, look_at
 from argotune.runs.tallies import read_tally

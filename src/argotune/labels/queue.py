@@ -97,6 +97,8 @@ class AnnotationQueue:
         self._store = store
         self._tenant_id = tenant_id
         self._tags: dict[str, str | None] = {}
+        self.added = 0
+        """How many items, new ones and second looks, were queued through this."""
 
     def items(self, program: str | None = None) -> list[QueueItem]:
         """Items, done ones too, in the order in which people should see them."""
@@ -120,6 +122,7 @@ class AnnotationQueue:
             fitting = left[: max(0, limit - known.queued)]
             counted = to_record(Collection.ANNOTATORS, _DAY, QueueDay(day=day, queued=known.queued + len(fitting)))
             if not fitting or self._is_written(fitting, counted, tag):
+                self.added += len(fitting)
                 return fitting
             left = self._untouched(left)
         raise Conflict(f"the annotation queue of {self._tenant_id!r} is changed by others all the time")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from argotune.data.annotations import Annotation
@@ -27,6 +28,7 @@ from argotune.programs.own import refuse_without_deno
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.runs.closing import history_after
+from argotune.runs.pass_figures import PassFigures
 from argotune.runs.progress import PassState
 from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
@@ -89,14 +91,20 @@ def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
         pass_id = this.ports.new_id()
         in_turn(_taken(this), lambda: this.module_book.change(PassState, pass_id=pass_id))
     runs, failures = _run_programs(this, asked, collected)
-    annotate(this, programs, collected.annotations)
+    figures = _annotated(this, programs, collected)
     # Before the pass is closed: a crash here is made good by its rerun.
     keep_tally(this.store, this.tenant_id, this.now)
     forget_answers(this.store, this.tenant_id, [run.id for run in runs], this.now)  # no run asks any more
     _forget_vectors(this)
     _settle(this, collected, runs)
     failure = failures[0] if failures else None
-    return ModuleReport(conditions, runs, failure, unreadable(this.tenant_id))
+    return ModuleReport(conditions, runs, failure, unreadable(this.tenant_id), figures)
+
+
+def _annotated(this: Pass, programs: Sequence[Program], collected: Collected) -> PassFigures:
+    """The pass's figures with what was asked of people and of the LM annotator."""
+    reports = annotate(this, programs, collected.annotations)
+    return replace(collected.figures, asked=this.queue.added, lm_labels=sum(each.labelled for each in reports))
 
 
 def _asked(this: Pass, programs: Sequence[Program]) -> list[Program]:
@@ -148,6 +156,7 @@ def _taken_in(this: Pass, collected: Collected, runs: Sequence[Run], contests: S
     return PassState(
         settled_cursor=collected.cursor,
         settled_labels=collected.labels,
+        settled_labelled=collected.labelled,
         settled_group=this.request.group,
         label_names=collected.label_names,
         last_run_at=this.now,

@@ -22,6 +22,7 @@ from argotune.pipeline.intake import BEGUN_ANEW, OLDER, begun_anew, is_lost, sin
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.retention import retention
 from argotune.runs.module_book import ModuleBook
+from argotune.runs.pass_figures import PassFigures
 from argotune.runs.progress import PassState
 from argotune.store.moments import AHEAD, believed
 
@@ -35,7 +36,8 @@ COUNT_OLDER = 100_000
 
 
 class SpanReader:
-    """Takes a module's spans in, one batch with the cursor behind it at a time. `reading` is as it is stored."""
+    """Takes a module's spans in, one batch with the cursor behind it at a time. `reading` is as it is stored, `figures`
+    are of what was taken in so far."""
 
     def __init__(self, this: Pass, fields: Sequence[Fields]) -> None:
         self._ports, self._config, self._stream = this.ports, this.config, this.stream
@@ -44,6 +46,7 @@ class SpanReader:
         self.reading, self._masked = self._book.read(Reading), self._book.read(Masked)
         self._passes = self._book.read(PassState)
         self._found: dict[str, int] = {}
+        self.figures = PassFigures()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -125,6 +128,7 @@ class SpanReader:
         also = self._book.expecting(self.reading, self._masked)
         self._log.append(experiences, also)
         self._book.written(also)
+        self.figures += _figures(len(batch), experiences)
         return {experience.span_id for experience in experiences}
 
     def _read(self, span: Span, mask: Mask) -> Experience | UnusableSpan | None:
@@ -155,6 +159,11 @@ class SpanReader:
         if changed != self.reading:
             self._book.write(changed)
             self.reading = changed
+
+
+def _figures(spans: int, experiences: Sequence[Experience]) -> PassFigures:
+    sure = [x.confidence for x in experiences if x.confidence is not None]
+    return PassFigures(spans=spans, experiences=len(experiences), sure=len(sure), confidence=sum(sure))
 
 
 def _failures(before: Mapping[str, int], more: Iterable[str]) -> dict[str, int]:

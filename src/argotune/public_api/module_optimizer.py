@@ -26,7 +26,7 @@ from argotune.errors import NotFound
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.pipeline.module_pass import Request
-from argotune.pipeline.operations.running import Overrides
+from argotune.pipeline.operations.asked import Overrides
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of

@@ -15,7 +15,8 @@ class PassState(StoredValue):
 
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up.
     `settled_cursor` is behind the spans that the last finished pass took in, `settled_labels` are the labels, of
-    answers called `label_names`, that lay on the module's spans when that pass collected, and `settled_group` is its
+    answers called `label_names`, that lay on the module's spans when that pass collected, `settled_labelled` the
+    experiences with one, and `settled_group` is its
     group. From `again_at` on the module is due without anything new: a run of the last pass has to be repeated.
     `first_look_at`: since when the module is looked at.
     """
@@ -23,6 +24,7 @@ class PassState(StoredValue):
     pass_id: str | None = None
     settled_cursor: Cursor | None = None
     settled_labels: int = 0
+    settled_labelled: int = 0
     settled_group: str = ""
     label_names: tuple[str, ...] = ()
     last_run_at: datetime | None = None

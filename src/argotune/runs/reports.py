@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError
+from argotune.runs.pass_figures import PassFigures
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.wording import counted
@@ -24,13 +25,15 @@ SCHEMA = "argotune.report/1"
 class ModuleReport:
     """What came of one module of one tenant: the trigger's conditions, and a run per program when it was due.
 
-    `failure` says why a program has no run while others have; `unreadable` are records that were left out.
+    `failure` says why a program has no run while others have; `unreadable` are records that were left out. `figures`
+    are of what the pass took in.
     """
 
     conditions: Conditions
     runs: tuple[Run, ...]
     failure: ArgotuneError | None = None
     unreadable: tuple[Unreadable, ...] = ()
+    figures: PassFigures = field(default_factory=PassFigures)
 
     @property
     def lines(self) -> list[str]:

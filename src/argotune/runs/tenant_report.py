@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError, ProjectMissing
+from argotune.runs.pass_figures import PassFigures
 from argotune.runs.reports import ModuleReport, report_json
 from argotune.runs.run import Run
 from argotune.runs.step_outcomes import ModuleCheck, outcome_of_reports
@@ -35,6 +36,11 @@ class TenantReport:
     @property
     def runs(self) -> tuple[Run, ...]:
         return tuple(run for report in self.modules for run in report.runs)
+
+    @property
+    def figures(self) -> PassFigures:
+        """What the passes of all modules took in."""
+        return sum((report.figures for report in self.modules), PassFigures())
 
     @property
     def outcome(self) -> str:

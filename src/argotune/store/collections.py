@@ -11,6 +11,7 @@ class Collection:
 
     TENANTS = "tenants"
     AGENDA = "agenda"
+    ATTENDED = "attended"
     CONFIG = "config"
     MARKERS = "markers"
     """Where each module stands, by kind and module (runs/module_book.py), what a program's run has spent, which
@@ -49,6 +50,7 @@ class Collection:
 OF_EVERYONE = (
     Collection.TENANTS,
     Collection.AGENDA,
+    Collection.ATTENDED,
     Collection.META_MODELS,
     Collection.ACTIVATIONS,
     Collection.TALLIES,

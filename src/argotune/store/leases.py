@@ -50,12 +50,15 @@ class Lease:
 
 
 @contextmanager
-def leased(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float = 30.0) -> Iterator[Lease]:
+def leased(
+    store: Store, tenant_id: str, name: str, holder: str, ttl_s: float = 30.0, patience_s: float | None = None
+) -> Iterator[Lease]:
     """Hold a lease while the block runs.
 
-    Waits for one lifetime first, as the holder may have been killed. Raises Conflict when it is still held then.
+    Waits for `patience_s` seconds first, None: for one lifetime, as the holder may have been killed. Raises Conflict
+    when it is still held then.
     """
-    claim = _take(store, tenant_id, name, holder, ttl_s)
+    claim = _take(store, tenant_id, name, holder, ttl_s, ttl_s * 1.2 if patience_s is None else patience_s)
     over, lost = threading.Event(), threading.Event()
     renewer = threading.Thread(target=_renew, args=(store, tenant_id, name, holder, ttl_s, over, lost), daemon=True)
     renewer.start()
@@ -68,12 +71,12 @@ def leased(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float = 
             store.let_go(tenant_id, name, holder)
 
 
-def _take(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float) -> Record:
+def _take(store: Store, tenant_id: str, name: str, holder: str, ttl_s: float, patience_s: float) -> Record:
     """The claim that was written."""
-    deadline = time.monotonic() + ttl_s * 1.2
+    deadline = time.monotonic() + patience_s
     claim = to_record(Collection.LEASES, name, Claim(holder=holder))
     while not _try(store, tenant_id, name, holder, ttl_s, claim):
-        if time.monotonic() > deadline:
+        if time.monotonic() >= deadline:
             raise Conflict(f"another run of {name} for tenant {tenant_id!r} is at work")
         time.sleep(min(0.5, ttl_s / 10))
     return claim

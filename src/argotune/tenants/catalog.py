@@ -12,6 +12,7 @@ from argotune.store.records import StoredValue, Unreadable, find_all, tag_there,
 from argotune.store.sealing import digest, unseal
 from argotune.store.turns import in_turn
 from argotune.tenants.agenda import drop_agenda, forget_agenda
+from argotune.tenants.attended import drop_attended
 from argotune.tenants.binding import TraceProject
 from argotune.tenants.config import RoutingConfigUnified, stored_config
 from argotune.tenants.ids import check_tenant_id, record_id
@@ -144,6 +145,7 @@ class Configs:
         self._store.remove(EVERYONE, Collection.TENANTS, [id])
         self._tags.pop(tenant_id, None)
         drop_agenda(self._store, tenant_id)
+        drop_attended(self._store, tenant_id)
         self.settle(tenant_id)  # somebody may have added the tenant again meanwhile
 
     def tenant_ids(self) -> list[str]:

@@ -107,7 +107,8 @@ def run_here(arguments: Namespace) -> None:
 
 
 def _request(arguments: Namespace) -> RunRequest:
-    from argotune.pipeline.operations.running import Overrides, RunRequest
+    from argotune.pipeline.operations.asked import Overrides
+    from argotune.pipeline.operations.running import RunRequest
 
     overrides = Overrides(
         lookback_hours=arguments.lookback_hours,

@@ -1,4 +1,4 @@
-"""Asked: which tenants, modules and programs an argument means, and who asks."""
+"""Asked: which tenants, modules and programs an argument means, what it has instead of the config, and who asks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,52 @@ from typing import TYPE_CHECKING
 from argotune.errors import ConfigInvalid
 from argotune.store.port import Store
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODULES, RoutingConfigUnified
+from argotune.tenants.config import MODULES, RoutingConfigUnified, parse_config
 
 if TYPE_CHECKING:
     from argotune.programs.program import Program
 
 MAX_WHO_CHARS = 100
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """Fields of the tenant's config for this run only; None: as the config has them.
+
+    Each is checked as that field is: a number may come as a text. With `lookback_hours` traces that earlier passes
+    passed over are read again.
+    """
+
+    lookback_hours: float | None = None
+    min_confidence: float | None = None
+    optimizer: str | None = None
+    max_iterations: int | None = None
+    use_synthetic_data: bool | None = None
+    max_lm_calls: int | str | None = None
+    confidence_threshold: float | None = None
+    min_annotations: int | None = None
+    min_effect: float | None = None
+
+    def over(self, config: RoutingConfigUnified) -> RoutingConfigUnified:
+        """The config with these fields. Raises ConfigInvalid."""
+        fields = {
+            "phoenix_lookback_hours": self.lookback_hours,
+            "min_trace_confidence": self.min_confidence,
+            "preferred_optimizer": self.optimizer,
+            "max_training_iterations": self.max_iterations,
+            "use_synthetic_data": self.use_synthetic_data,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        data = config.model_dump(mode="json")
+        for group, name, value in (
+            ("budget", "max_lm_calls", self.max_lm_calls),
+            ("annotation", "confidence_threshold", self.confidence_threshold),
+            ("annotation", "min_annotations_for_optimization", self.min_annotations),
+            ("gate", "min_effect", self.min_effect),
+        ):
+            if value is not None:
+                data[group][name] = value
+        return parse_config({**data, **given})
 
 
 def tenant_ids_of(store: Store, tenant_id: str | None) -> list[str]:

@@ -8,45 +8,14 @@ from datetime import timedelta
 
 from argotune.errors import ArgotuneError, Unavailable
 from argotune.pipeline.module_pass import Request
-from argotune.pipeline.operations.asked import modules_of
+from argotune.pipeline.operations.asked import Overrides, modules_of
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.runs.reports import ModuleReport
 from argotune.runs.step_outcomes import ModuleCheck
 from argotune.runs.tenant_report import TenantReport
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified, parse_config
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """Fields of the tenant's config for this run only; None: as the config has them.
-
-    Each is checked as that field is: a number may come as a text. With `lookback_hours` traces that earlier passes
-    passed over are read again.
-    """
-
-    lookback_hours: float | None = None
-    min_confidence: float | None = None
-    optimizer: str | None = None
-    max_iterations: int | None = None
-    use_synthetic_data: bool | None = None
-    max_lm_calls: int | str | None = None
-
-    def over(self, config: RoutingConfigUnified) -> RoutingConfigUnified:
-        """The config with these fields. Raises ConfigInvalid."""
-        fields = {
-            "phoenix_lookback_hours": self.lookback_hours,
-            "min_trace_confidence": self.min_confidence,
-            "preferred_optimizer": self.optimizer,
-            "max_training_iterations": self.max_iterations,
-            "use_synthetic_data": self.use_synthetic_data,
-        }
-        given = {name: value for name, value in fields.items() if value is not None}
-        data = config.model_dump(mode="json")
-        if self.max_lm_calls is not None:
-            data["budget"]["max_lm_calls"] = self.max_lm_calls
-        return parse_config({**data, **given})
+from argotune.tenants.config import RoutingConfigUnified
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from argotune.data.source import TraceSource
 from argotune.errors import NotFound, ProjectMissing
-from argotune.pipeline.operations.asked import modules_of
+from argotune.pipeline.operations.asked import Overrides, modules_of
 from argotune.pipeline.stages.trigger import note_first_look, trigger, without_traces
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.step_outcomes import ModuleCheck, outcome_of_looks
@@ -23,12 +23,14 @@ from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 @dataclass(frozen=True)
 class LookRequest:
-    """Whom to look at, and at which modules (as `modules_of` has it). A dry look is not remembered."""
+    """Whom to look at, and at which modules (as `modules_of` has it). A dry look is not remembered. `overrides`: what
+    is another way than the tenant's config says."""
 
     tenant_id: str
     module: str = "all"
     is_forced: bool = False
     is_dry: bool = False
+    overrides: Overrides | None = None
 
 
 def look_at(store: Store, traces: TraceSource, asked: LookRequest, now: datetime) -> list[ModuleCheck]:
@@ -83,6 +85,7 @@ def _due(asked: LookRequest, now: datetime, looks: Sequence[ModuleCheck], outcom
 def _looks(
     store: Store, traces: TraceSource, config: RoutingConfigUnified, asked: LookRequest, now: datetime
 ) -> list[ModuleCheck]:
+    config = asked.overrides.over(config) if asked.overrides else config
     modules = modules_of(config, asked.module)
     return [_look(ModuleBook(store, config.tenant_id, name), traces, config, name, asked, now) for name in modules]
 

@@ -46,19 +46,23 @@ SECOND_LOOKS = 0.2
 """The share of a program's places that may go to spans of which annotators say different things."""
 
 
-def annotate(this: Pass, programs: Sequence[Program], annotations: Mapping[str, Sequence[Annotation]]) -> None:
-    """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people.
+def annotate(
+    this: Pass, programs: Sequence[Program], annotations: Mapping[str, Sequence[Annotation]]
+) -> list[AnnotatorReport]:
+    """Close what is labelled, queue what is worth it, let the LM label, and store how annotators agree with people: the
+    stored reports.
 
     `annotations` are those on each program's own spans, by its name. Raises what store and traces raise. A failing LM
     ends nothing but its own part, and its report says so.
     """
-    shares = day_shares(this, [program.name for program in programs])
+    shares, reports = day_shares(this, [program.name for program in programs]), []
     for program in programs:
         state, budget = label_state(this, program, annotations[program.name]), _budget(this)
         _close(this, state)
         _fill(this, state, shares[program.name], budget)
-        _label(this, state, budget)
+        reports.append(_label(this, state, budget))
         _show(this, state)
+    return reports
 
 
 def label_by_lm(this: Pass, programs: Sequence[Program]) -> list[AnnotatorReport]:

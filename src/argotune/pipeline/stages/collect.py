@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -29,6 +29,7 @@ from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
 from argotune.programs import programs_of
+from argotune.runs.pass_figures import PassFigures
 
 MIN_RECENT = 20
 """Of fewer labelled decisions nothing is said of how often they were right lately."""
@@ -40,7 +41,7 @@ class Collected:
 
     `annotations` are those on a program's own spans, by its name, masked. All that follows in the pass goes by them.
     `labels` of answers called `label_names` lay on the module's spans before annotations were read: all of them are in
-    the datasets, and later ones count as new.
+    the datasets, and later ones count as new. `labelled` experiences have one. `figures` are of what is new.
     """
 
     datasets: Mapping[str, Dataset]
@@ -48,6 +49,8 @@ class Collected:
     cursor: Cursor | None
     labels: int
     label_names: tuple[str, ...]
+    labelled: int = 0
+    figures: PassFigures = field(default_factory=PassFigures)
 
 
 def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
@@ -69,7 +72,11 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     found = {f.program: _dataset(this, f, beside) for f in fields}
     datasets = {program: dataset for program, (dataset, _) in found.items()}
     annotations = {program: own for program, (_, own) in found.items()}
-    return Collected(datasets, annotations, spans.reading.cursor, labels, names)
+    labelled = len({a.span_id for own in annotations.values() for a in own})
+    passes = this.passes
+    given = {"labels": labels - passes.settled_labels, "labelled": labelled - passes.settled_labelled}
+    figures = replace(spans.figures, **{name: max(0, number) for name, number in given.items()})
+    return Collected(datasets, annotations, spans.reading.cursor, labels, names, labelled, figures)
 
 
 def _refuse_twins(this: Pass, fields: Sequence[Fields]) -> None:

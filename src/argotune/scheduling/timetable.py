@@ -1,0 +1,154 @@
+"""Timetable: which chores of which tenants are due, who is at work, and who is left alone for a while.
+
+Knows no clock, no store and no thread: whoever asks says what time it is. A tenant's trouble moves no other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from argotune.scheduling.chores import Backoff, Chore, Periods
+from argotune.store.moments import believed
+from argotune.store.sealing import digest
+
+
+@dataclass(frozen=True)
+class KnownTenant:
+    """A tenant of the list. `done_at`: when its chores were last done, by whomever. `has_need`: whether a look at it
+    can find something due by traces."""
+
+    tenant_id: str
+    done_at: Mapping[str, datetime]
+    has_need: bool
+
+
+@dataclass(frozen=True)
+class DueVisit:
+    """Chores of a tenant that are due together, and since when each is."""
+
+    tenant_id: str
+    due_at: Mapping[Chore, datetime]
+
+
+@dataclass
+class _Line:
+    due_at: dict[Chore, datetime]
+    has_need: bool
+    failures: int = 0
+    again_at: datetime | None = None
+    work: DueVisit | None = None
+    begun_at: datetime | None = None
+
+    def is_free(self, now: datetime) -> bool:
+        return self.work is None and (self.again_at is None or self.again_at <= now)
+
+
+@dataclass
+class Timetable:
+    """Grows with the tenants of the list alone."""
+
+    periods: Periods
+    backoff: Backoff
+    _lines: dict[str, _Line] = field(default_factory=dict)
+
+    def know(self, tenants: Iterable[KnownTenant], now: datetime) -> None:
+        """The list as it is: new tenants have a line, those that are gone none, once nobody is at work for them."""
+        listed = {tenant.tenant_id: tenant for tenant in tenants}
+        gone = [id for id, line in self._lines.items() if id not in listed and line.work is None]
+        for tenant_id in gone:
+            del self._lines[tenant_id]
+        for tenant_id, tenant in listed.items():
+            if tenant_id in self._lines:
+                self._hear(self._lines[tenant_id], tenant, now)
+            else:
+                self._lines[tenant_id] = _Line(self._first(tenant, now), tenant.has_need)
+
+    def _hear(self, line: _Line, tenant: KnownTenant, now: datetime) -> None:
+        """What others did meanwhile is not due again."""
+        line.has_need = tenant.has_need
+        for chore, period in self.periods.by_chore.items():
+            done_at = believed(tenant.done_at.get(chore), now)
+            if done_at is not None and line.work is None:
+                line.due_at[chore] = max(line.due_at[chore], done_at + period)
+
+    def _first(self, tenant: KnownTenant, now: datetime) -> dict[Chore, datetime]:
+        """What was never done is due at once by traces, else at its share of a period: not for all tenants at once."""
+        share = int(digest(tenant.tenant_id)[:8], 16) / 16**8
+        first = {}
+        for chore, period in self.periods.by_chore.items():
+            done_at = believed(tenant.done_at.get(chore), now)
+            unknown = now if chore is Chore.SPANS else now + share * period
+            first[chore] = unknown if done_at is None else done_at + period
+        return first
+
+    def begin(self, now: datetime, places: int) -> list[DueVisit]:
+        """At most so many visits that are due, the longest due first; they are at work from now on."""
+        found = sorted(self._due(now), key=lambda due: (min(due.due_at.values()), due.tenant_id))[: max(0, places)]
+        for due in found:
+            self._lines[due.tenant_id].work = due
+            self._lines[due.tenant_id].begun_at = now
+        return found
+
+    def _due(self, now: datetime) -> Iterator[DueVisit]:
+        for tenant_id, line in self._lines.items():
+            if not line.is_free(now):
+                continue
+            due = {chore: at for chore, at in line.due_at.items() if at <= now}
+            if Chore.SPANS in due and not line.has_need:
+                line.due_at[Chore.SPANS] = self._next(Chore.SPANS, due.pop(Chore.SPANS), now)
+            if due:
+                yield DueVisit(tenant_id, due)
+
+    def _next(self, chore: Chore, due_at: datetime, now: datetime) -> datetime:
+        """A period later; what was missed meanwhile is not made up for."""
+        period = self.periods.by_chore[chore]
+        return due_at + period * ((now - due_at) // period + 1)
+
+    def done(self, tenant_id: str, now: datetime) -> None:
+        """The visit came to its end, and what it did is due a period later."""
+        line = self._lines[tenant_id]
+        for chore, due_at in line.work.due_at.items() if line.work else ():
+            line.due_at[chore] = self._next(chore, due_at, now)
+        line.work, line.failures, line.again_at = None, 0, None
+
+    def failed(self, tenant_id: str, now: datetime) -> datetime:
+        """The visit failed: nothing is done for the tenant before the moment that comes back."""
+        line = self._lines[tenant_id]
+        line.work, line.failures = None, line.failures + 1
+        line.again_at = now + self.backoff.after(line.failures)
+        return line.again_at
+
+    def put_off(self, tenant_id: str, until: datetime) -> None:
+        """Somebody else is at work for the tenant, or a server is away from all."""
+        self._lines[tenant_id].work, self._lines[tenant_id].again_at = None, until
+
+    def forgive(self) -> None:
+        """What all had to wait for is back: nobody waits any longer for what failed."""
+        for line in self._lines.values():
+            line.failures, line.again_at = 0, None
+
+    def at_work(self) -> Mapping[str, datetime]:
+        """Tenants for whom somebody is at work, and since when."""
+        return {id: line.begun_at for id, line in self._lines.items() if line.work and line.begun_at}
+
+    def next_at(self) -> datetime | None:
+        """When the next visit is due of a tenant that is free by then; None where there is none."""
+        free = (line for line in self._lines.values() if line.work is None)
+        return min((max(min(x.due_at.values()), x.again_at or min(x.due_at.values())) for x in free), default=None)
+
+    def counts(self, now: datetime) -> Mapping[str, int]:
+        """Tenants by where they stand: at work, left alone after a failure, due and waiting for a place, idle."""
+        found = {"at work": 0, "backing off": 0, "waiting": 0, "idle": 0}
+        for line in self._lines.values():
+            is_due = min(line.due_at.values()) <= now
+            where = "waiting" if is_due and line.is_free(now) else "idle"
+            where = "backing off" if line.failures and not line.is_free(now) else where
+            found["at work" if line.work else where] += 1
+        return found
+
+
+def lateness_s(due: DueVisit, now: datetime) -> Mapping[Chore, float]:
+    """How many seconds after it was due each chore is begun."""
+    return {chore: max(timedelta(0), now - at).total_seconds() for chore, at in due.due_at.items()}

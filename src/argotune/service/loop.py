@@ -1,0 +1,309 @@
+"""The loop of the continuous service: begins the visits that are due, hears how they ended, and tells people.
+
+One thread decides. Looks and visits are threads of their own, so that none that hangs delays another one; what they
+find comes back through a queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from argotune.errors import ArgotuneError, Conflict, Unavailable
+from argotune.logs import about
+from argotune.pipeline.operations.asked import Overrides
+from argotune.pipeline.operations.attending import Fleet, Visit, VisitAsked, attend, look_at_all
+from argotune.pipeline.operations.rounds import learn_and_forget
+from argotune.pipeline.ports import Ports
+from argotune.runs.pass_figures import PassFigures
+from argotune.runs.service_figures import Lateness, ServiceFigures, WorkNow
+from argotune.scheduling.chores import ServiceRules
+from argotune.scheduling.timetable import DueVisit, Timetable, lateness_s
+from argotune.store.stopping import UntilStopped
+
+TICK_S = 0.5
+TIDY_EVERY = timedelta(hours=1)
+ALIVE_S = 60.0
+"""The loop that has not turned for so long is not well."""
+
+_SERVER = "\0"
+"""Before what is no tenant's id."""
+
+
+def _is_server(whose: str) -> bool:
+    return whose.startswith(_SERVER)
+
+
+UNFORESEEN = "an error that nobody foresaw; its traceback is in the log"
+
+
+@dataclass(frozen=True)
+class _VisitEnded:
+    tenant_id: str
+    visit: Visit | None = None
+    error: ArgotuneError | None = None
+
+
+@dataclass(frozen=True)
+class _Looked:
+    fleet: Fleet | None = None
+    error: ArgotuneError | None = None
+
+
+@dataclass(frozen=True)
+class _Tidied:
+    error: ArgotuneError | None = None
+
+
+@dataclass
+class _Told:
+    """What is wrong, so that each thing is said once however long it lasts, and a server that is away for many tenants
+    once for all of them."""
+
+    problems: dict[str, str] = field(default_factory=dict)
+
+    def is_new(self, whose: str, problem: str, *, is_shared: bool) -> bool:
+        known = set(self.problems.values()) if is_shared else {self.problems.get(whose)}
+        self.problems[whose] = problem
+        return problem not in known
+
+    def keep(self, tenants: Collection[str]) -> None:
+        """Forget what was wrong with tenants that are gone."""
+        self.problems = {whose: what for whose, what in self.problems.items() if whose in tenants or _is_server(whose)}
+
+    def is_over(self, whose: str) -> bool:
+        return self.problems.pop(whose, None) is not None
+
+
+class Service:
+    """Attends tenants until it is told to stop. `figures` and `why_unwell` may be asked from any thread."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        rules: ServiceRules,
+        tell: Callable[[str], None],
+        only: Sequence[str] = (),
+        overrides: Overrides | None = None,
+        on_visit: Callable[[Visit], None] = lambda _: None,
+    ) -> None:
+        """`only`: these tenants alone. `tell` hears lines for people, `on_visit` each visit that came to its end."""
+        self._given, self._rules, self._tell = ports, rules, tell
+        self._only, self._overrides, self._on_visit = tuple(only), overrides or Overrides(), on_visit
+        self._table = Timetable(rules.periods, rules.backoff)
+        self._ended: queue.SimpleQueue[_VisitEnded | _Looked | _Tidied] = queue.SimpleQueue()
+        self._threads: dict[str, threading.Thread] = {}
+        self._stuck: set[str] = set()
+        self._told, self._is_up, self._is_looking, self._is_tidying = _Told(), False, False, False
+        self._look_at: datetime | None = None
+        self._metrics_at: datetime | None = None
+        self._tidy_at: datetime | None = None
+        self._visits, self._late, self._passed = Counter[str](), dict[str, Lateness](), PassFigures()
+        self._work: dict[str, WorkNow] = {}
+        self._beat: float | None = None
+        self._figures = ServiceFigures()
+
+    @property
+    def figures(self) -> ServiceFigures:
+        """As of the last turn of the loop, what is being done as of now."""
+        return replace(self._figures, work=tuple(sorted(list(self._work.values()), key=lambda w: w.tenant_id)))
+
+    @property
+    def why_unwell(self) -> str:
+        """Why the process should be started again, "" where it need not: servers that are away are no reason."""
+        if self._beat is not None and time.monotonic() - self._beat > ALIVE_S:
+            return "the loop stands still"
+        if self._figures.stuck >= self._rules.at_once:
+            return f"{self._figures.stuck} visits hang, and no more places are given away"
+        return ""
+
+    def run(self, stop: threading.Event) -> tuple[str, ...]:
+        """Attend tenants until `stop` is set; those whose visits did not end in time, and go on where they stood."""
+        self._ports = replace(self._given, store=UntilStopped(self._given.store, stop))
+        while not stop.is_set():
+            self._turn(self._ports.clock())
+            self._hear()
+        return self._stopped()
+
+    def _stopped(self) -> tuple[str, ...]:
+        deadline = time.monotonic() + self._rules.stop_s
+        for thread in self._threads.values():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return tuple(sorted(id for id, thread in self._threads.items() if thread.is_alive()))
+
+    def _turn(self, now: datetime) -> None:
+        self._beat = time.monotonic()
+        if not self._is_looking and (self._look_at is None or self._look_at <= now):
+            self._is_looking, self._look_at = True, now + self._rules.look_every
+            self._start("look", self._look)
+        if self._is_up:
+            for due in self._table.begin(now, self._places(now)):
+                self._begin(due, now)
+            self._tidy_sometimes(now)
+        self._figures = self._figures_at(now)
+        self._report(now)
+
+    def _places(self, now: datetime) -> int:
+        """One that hangs keeps none, but no more than `at_once` may be given away so: threads would have no bound."""
+        at_work = self._table.at_work()
+        late = sorted((at, id) for id, at in at_work.items() if now - at > self._rules.patience)
+        self._stuck = {id for _, id in late[: self._rules.at_once]}
+        for tenant_id in sorted(self._stuck):
+            self._complain(tenant_id, f"its visit takes longer than {self._rules.patience}, and gives its place away")
+        return self._rules.at_once - (len(at_work) - len(self._stuck))
+
+    def _begin(self, due: DueVisit, now: datetime) -> None:
+        for chore, late_s in lateness_s(due, now).items():
+            self._late[chore.value] = self._late.get(chore.value, Lateness()).with_visit(late_s)
+        self._threads[due.tenant_id] = self._start(f"visit of {due.tenant_id}", lambda: self._attend(due))
+
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        # A daemon: one that hangs must not keep the process from ending.
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _attend(self, due: DueVisit) -> None:
+        tenant_id = due.tenant_id
+        ended = _VisitEnded(tenant_id, error=ArgotuneError(UNFORESEEN))
+        try:
+            ports = replace(self._ports, progress=lambda *told: self._progress(tenant_id, *told))
+            asked = VisitAsked(tenant_id, frozenset(due.due_at), self._overrides)
+            with about(tenant=tenant_id):
+                done = attend(ports, asked)
+            ended = _VisitEnded(tenant_id, done, done.failure if done else None)
+        except ArgotuneError as error:
+            ended = _VisitEnded(tenant_id, error=error)
+        finally:
+            self._work.pop(tenant_id, None)
+            self._ended.put(ended)
+
+    def _progress(self, tenant_id: str, what: str, done: int, total: int) -> None:
+        known = self._work.get(tenant_id)
+        since = known.since if known and known.what == what else self._ports.clock()
+        self._work[tenant_id] = WorkNow(tenant_id, what, done, total, since)
+
+    def _look(self) -> None:
+        looked = _Looked(error=ArgotuneError(UNFORESEEN))
+        try:
+            looked = _Looked(look_at_all(self._ports.store, self._ports.traces, self._ports.clock(), self._only))
+        except ArgotuneError as error:
+            looked = _Looked(error=error)
+        finally:
+            self._ended.put(looked)
+
+    def _tidy_sometimes(self, now: datetime) -> None:
+        """What the cron's rounds do when they have submitted theirs."""
+        if self._is_tidying or (self._tidy_at is not None and now < self._tidy_at):
+            return
+        self._is_tidying, self._tidy_at = True, now + TIDY_EVERY
+        self._start("tidying", self._tidy)
+
+    def _tidy(self) -> None:
+        tidied = _Tidied(ArgotuneError(UNFORESEEN))
+        try:
+            learn_and_forget(self._ports.store, self._ports.clock())
+            tidied = _Tidied()
+        except ArgotuneError as error:
+            tidied = _Tidied(error)
+        finally:
+            self._ended.put(tidied)
+
+    def _hear(self) -> None:
+        """What came back, after a tick at most."""
+        with suppress(queue.Empty):
+            ended = self._ended.get(timeout=TICK_S)
+            while True:
+                self._settle(ended, self._ports.clock())
+                ended = self._ended.get_nowait()
+
+    def _settle(self, ended: _VisitEnded | _Looked | _Tidied, now: datetime) -> None:
+        if isinstance(ended, _VisitEnded):
+            self._settle_visit(ended, now)
+        elif isinstance(ended, _Looked):
+            self._settle_look(ended, now)
+        else:
+            self._is_tidying = False
+            self._note_problem("tidying", ended.error)
+
+    def _settle_visit(self, ended: _VisitEnded, now: datetime) -> None:
+        tenant_id, error = ended.tenant_id, ended.error
+        self._threads.pop(tenant_id, None)
+        if ended.visit:
+            self._passed += ended.visit.figures
+            self._on_visit(ended.visit)
+            self._say_runs(ended.visit)
+        if error is None:
+            self._visits["done" if ended.visit else "nothing to do"] += 1
+            self._table.done(tenant_id, now)
+            self._told.is_over(tenant_id)
+        elif isinstance(error, Conflict):
+            self._visits["elsewhere"] += 1
+            self._table.put_off(tenant_id, now + timedelta(seconds=self._ports.lease_s))
+        else:
+            self._visits["failed"] += 1
+            again_at = self._table.failed(tenant_id, now)
+            is_away = isinstance(error, Unavailable)
+            told = f"{type(error).__name__}: {error}"
+            self._complain(tenant_id, told, f"; tried again at {again_at:%H:%M:%S}", is_shared=is_away)
+            self._look_at = now if is_away else self._look_at  # is the server away from all?
+
+    def _say_runs(self, done: Visit) -> None:
+        if done.report and done.report.runs:
+            with about(tenant=done.tenant_id):
+                self._tell(f"{done.tenant_id}: {done.report.outcome}")
+
+    def _settle_look(self, looked: _Looked, now: datetime) -> None:
+        self._is_looking = False
+        self._is_up = looked.error is None
+        trouble = looked.fleet.trouble if looked.fleet else None
+        is_back = [self._note_problem("store", looked.error), self._note_problem("traces", trouble)]
+        if looked.fleet:
+            self._table.know(looked.fleet.tenants, now)
+            self._told.keep({tenant.tenant_id for tenant in looked.fleet.tenants})
+        if any(is_back):
+            self._table.forgive()
+
+    def _note_problem(self, whose: str, error: ArgotuneError | None) -> bool:
+        """Say once that something is wrong, and once that it is well again; whether that is so now."""
+        if error is not None:
+            self._complain(_SERVER + whose, f"{whose}: {type(error).__name__}: {error}")
+            return False
+        is_over = self._told.is_over(_SERVER + whose)
+        if is_over:
+            self._tell(f"{whose}: well again")
+        return is_over
+
+    def _complain(self, whose: str, problem: str, more: str = "", *, is_shared: bool = False) -> None:
+        if not self._told.is_new(whose, problem, is_shared=is_shared):
+            return
+        tenant = None if _is_server(whose) else whose
+        with about(tenant=tenant):
+            self._tell(f"{tenant}: {problem}{more}" if tenant else f"{problem}{more}")
+
+    def _figures_at(self, now: datetime) -> ServiceFigures:
+        return ServiceFigures(
+            tenants=self._table.counts(now),
+            visits=dict(self._visits),
+            lateness=dict(self._late),
+            passed=self._passed,
+            stuck=len(self._stuck),
+            is_store_up=self._is_up,
+        )
+
+    def _report(self, now: datetime) -> None:
+        if self._metrics_at is None:
+            self._metrics_at = now + self._rules.periods.metrics
+        if now < self._metrics_at:
+            return
+        self._metrics_at = now + self._rules.periods.metrics
+        self._tell(self._figures.sentence)
+        for work in self.figures.work:
+            with about(tenant=work.tenant_id):
+                self._tell(work.told(now))
