@@ -16,7 +16,9 @@ from argotune.lm.meter import Meter
 from argotune.pipeline import run_steps
 from argotune.pipeline.module_pass import Pass, Request
 from argotune.pipeline.passes import run_module
+from argotune.programs import state
 from argotune.programs.embedder import Embedders, PaidEmbedder, Vectors
+from argotune.promotion.registry import Registry
 from argotune.runs.run import RunState
 from argotune.store.collections import Collection
 from argotune.store.port import Record
@@ -128,6 +130,20 @@ def test_whatever_a_training_asks_vectors_for_is_paid_by_its_run(fields, monkeyp
     (run,) = run_module(ports, world.tenant(**{**usual, **fields}), "routing", Request(is_forced=True)).runs
     assert run.plan is not None
     assert unpaid == []
+
+
+def test_a_training_loads_its_champion_once(monkeypatch: pytest.MonkeyPatch):
+    fields = {"preferred_optimizer": "nearest", "optimizers": {}}
+    world, config = filled(300, **fields)
+    first = run_once(world, config)
+    assert first.outcome == "promoted"
+    world.receive(100, first=300)
+    champion, loaded, load = Registry(world.store, "acme").version(first.challenger), list[object](), state._load
+    monkeypatch.setattr(state, "_load", lambda *given: loaded.append(given[1]) or load(*given))
+    monkeypatch.setattr(run_steps, "why_no_contest", lambda *_: "only the training is looked at")
+    raced = {"optimizers": {"portfolio": {"candidates": ["labeled", "nearest"]}}, "preferred_optimizer": "auto"}
+    assert run_once(world, world.tenant(**raced), forced=True).race.champion is not None
+    assert loaded.count(champion.state) == 1
 
 
 def test_a_tenant_whose_embedder_cannot_be_opened_is_told_so():

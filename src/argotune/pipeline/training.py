@@ -12,7 +12,7 @@ from argotune.errors import BudgetSpent, NothingToLearn, Unanswered
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.racing import surroundings
+from argotune.pipeline.racing import surroundings, to_beat
 from argotune.pipeline.refuted import refuted_questions
 from argotune.pipeline.rubric import Choosing
 from argotune.pipeline.stages.enhance import Enhancing, enhance
@@ -90,13 +90,14 @@ class ProgramTraining:
     def _trained(self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]) -> Trained:
         this, plan = self.this, self.plan
         origin = Origin(self.champion, self.run.id, this.now, installed_packages())
-        beside = beside_labels(this, self.program, plan, self.champion, self.annotations, self._embedders)
+        champion = to_beat(this, self.program, self.champion, self.meter)
+        beside = beside_labels(this, self.program, plan, champion.tutor, self.annotations)
         teach, choose = (
             refuted_questions(this, self.program, self.data, spans) for spans in (plan.refuted, plan.refuted_dev)
         )
         beside = replace(beside, refuted=teach, refuted_dev=choose)
         program = appraising_refuted(self.by.program, [*teach, *choose])
-        around = surroundings(this, self.program, plan, self.champion, dev, choose, self.meter)
+        around = surroundings(this, self.program, plan, champion, dev, choose, self.meter)
         lms, least = self.lms, this.config.gate.min_slice_examples
         return train(program, plan, examples, synthetic, dev, least, lms, self._embedders, origin, around, beside)
 

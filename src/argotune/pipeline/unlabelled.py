@@ -4,7 +4,6 @@ from these."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from itertools import islice, takewhile
@@ -21,14 +20,10 @@ from argotune.data.label_rule import refuted_answer, with_remarks
 from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
 from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
-from argotune.errors import ConfigInvalid, ProgramChanged
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.module_pass import Pass
-from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.programs.refuted import Refuted
-from argotune.programs.state import load
-from argotune.promotion.champions import UNTUNED
 from argotune.runs.run import Plan
 from argotune.store.moments import believed as moment_believed
 from argotune.tenants.optimizer_settings import planned_settings
@@ -58,19 +53,15 @@ NOTHING_BESIDE = BesideLabels()
 
 
 def beside_labels(
-    this: Pass, program: Program, plan: Plan, champion: str, annotations: Sequence[Annotation], embedders: Embedders
+    this: Pass, program: Program, plan: Plan, champion: dspy.Module | None, annotations: Sequence[Annotation]
 ) -> BesideLabels:
     """The requests and decisions of the plan that there still are, these with what was said of them afterwards; and the
-    module of the version that is to be beaten."""
+    champion."""
     asked, choosing = (_inputs(this, program, spans) for spans in (plan.unlabelled, plan.unlabelled_dev))
-    version, module = this.registry.version(champion), None
-    if version.lineage.optimizer != UNTUNED:
-        with suppress(ProgramChanged, ConfigInvalid):  # of an embedder that is another by now
-            module = load(program, version.state, version.signature_hash, embedders)
     decided = (this.archive.experience(program.name, span_id) for span_id in plan.experiences)
     believed = strongest(annotations)
     told = [_outcome(experience, believed, program.fields) for experience in decided if experience]
-    return BesideLabels(asked, choosing, told, module)
+    return BesideLabels(asked, choosing, told, champion)
 
 
 def _outcome(experience: Experience, believed: Mapping[tuple[str, str], Annotation], fields: Fields) -> Experience:
