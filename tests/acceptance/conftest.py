@@ -15,7 +15,7 @@ from argotune.pipeline.ports import silent
 from argotune.serving.client import Serving
 from argotune.settings import read_settings
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import MODULES, BudgetLimits, LMChoice, parse_config
+from argotune.tenants.config import USUAL_MODULES, BudgetLimits, LMChoice, parse_config
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SAMPLE = "initech"
@@ -30,7 +30,7 @@ def served(phoenix_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[s
         store_url=f"sqlite:///{folder}/store.db", phoenix_endpoint=phoenix_url, phoenix_project_prefix=PREFIX
     )
     store = wiring.open_store(settings)
-    config = sample.config(SAMPLE).model_copy(update={"modules": list(MODULES)})
+    config = sample.config(SAMPLE).model_copy(update={"modules": list(USUAL_MODULES)})
     Configs(store).save(config)
     lms = wiring.open_lms(settings).open(LMChoice(), Meter(BudgetLimits()), NothingKept())
     with Serving(store, config, lms, wiring.open_embedders(read_settings()), wiring.utc_now) as serving:
