@@ -221,7 +221,8 @@ class _Gathering:
         found, config = self.evidence(), self._this.config
         terms = Terms(self._contest.level, self._contest.opened_at, self._this.now, config)
         numbers, waiting = measure(self._with_efforts(found.comparison), terms), len(found.wait)
-        ahead = outlook_of(numbers, waiting, config, self._contest.judge, withheld=self._is_withheld)
+        withheld = numbers.not_worse is not None and self._is_withheld
+        ahead = outlook_of(numbers, waiting, config, self._contest.judge, withheld=withheld)
         return ahead is None or ahead.labels > len(found.wait)
 
     def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[ContestQuestion], list[str], bool]:

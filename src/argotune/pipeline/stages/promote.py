@@ -69,7 +69,8 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
-    withheld = this.withheld_as_cheaper(contest.program, contest.champion)
+    seems_cheaper = run.comparison.saving is not None and run.comparison.saving.is_seen
+    withheld = this.withheld_as_cheaper(contest.program, contest.champion) if seems_cheaper else ""
     found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth, withheld))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
@@ -83,7 +84,8 @@ def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
     """What an undecided contest still takes; None where no number of labels is enough."""
     if not isinstance(verdict, Undecided):
         return None
-    withheld = bool(this.withheld_as_cheaper(contest.program, contest.champion))
+    seems_cheaper = verdict.numbers.not_worse is not None
+    withheld = seems_cheaper and bool(this.withheld_as_cheaper(contest.program, contest.champion))
     return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge, withheld=withheld)
 
 
