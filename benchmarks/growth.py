@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,7 +118,7 @@ class MadeUpTraces:
 
 
 class Counted:
-    """A store that counts calls, and the records that scans gave."""
+    """A store that counts calls, the records that scans gave, and those that were read by name together."""
 
     def __init__(self, inner: object) -> None:
         self._inner, self.calls = inner, Counter[str]()
@@ -131,6 +131,12 @@ class Counted:
             return method(*args, **kwargs)
 
         return call
+
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]):
+        names = list(ids)
+        self.calls["read_many"] += 1
+        self.calls["named"] += len(names)
+        return self._inner.read_many(tenant_id, collection, names)
 
     def scan(self, tenant_id: str, collection: str):
         self.calls["scan"] += 1

@@ -42,6 +42,19 @@ def test_a_record_is_read_as_it_was_written_and_can_be_overwritten(store: Store)
     assert list(store.scan(ACME, "runs")) == [made("r1", "second")]
 
 
+def test_of_many_named_records_those_are_read_that_are_there(store: Store) -> None:
+    records = [made(f"r{n}", n) for n in range(1_100)]
+    store.write(ACME, [*records, made("r1", "another", "markers"), *(made(id, id) for id in HOSTILE)])
+    assert store.read_many(ACME, "runs", (r.id for r in records)) == {r.id: r.text for r in records}
+    assert store.read_many(ACME, "runs", ["none", *HOSTILE, "r1"]) == {
+        **{id: made(id, id).text for id in HOSTILE},
+        "r1": made("r1", 1).text,
+    }
+    assert store.read_many(ACME, "runs", []) == store.read_many("globex", "runs", ["r1"]) == {}
+    names = (record.id for record in store.scan(ACME, "runs"))
+    assert len(store.read_many(ACME, "runs", names)) == 1_100 + len(HOSTILE)
+
+
 def test_records_of_several_collections_are_written_in_one_step(store: Store) -> None:
     records = [made("r1", n, collection) for n, collection in enumerate(("runs", "markers", "experiences.routing"))]
     store.write(ACME, records)

@@ -57,6 +57,11 @@ class WatchedStore(MemoryStore):
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         return self._told(Call("read", tenant_id, (collection,)), super().read, tenant_id, collection, id)
 
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        names = list(ids)
+        call = Call("read", tenant_id, (collection,), len(names))
+        return self._told(call, super().read_many, tenant_id, collection, names)
+
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         records = len(self._texts.get((tenant_id, collection), {}))
         found = super().scan(tenant_id, collection)

@@ -49,7 +49,7 @@ def of_store(method: str, _tenant_id: str, collection: str, *rest: object) -> st
 def world() -> World:
     """A tenant of three modules: 300 labelled decisions of `routing`, 60 unlabelled of each program of `modality`."""
     world = World(
-        store=Counted(MemoryStore(), ("read", "scan", "remove"), of_store),
+        store=Counted(MemoryStore(), ("read", "read_many", "scan", "remove"), of_store),
         traces=Counted(MemoryTraces(), CALLS, lambda method, *_: method),
     )
     config = world.tenant(modules=["routing", "modality", "cross_modal"])
@@ -87,7 +87,7 @@ OF_A_FIRST_READING = {"spans_after": 1, "count_after": 3, "count_labels": 1, "an
 OF_A_RUN = {
     "read annotators": 4,
     "read appointments": 1,
-    "read gathered": 6,
+    "read gathered": 5,
     "read run_sums": 2,
     "read runs": 1,
     "scan appointments": 1,  # nobody has learned here: with a pointer to who decides, none
@@ -99,8 +99,8 @@ OF_A_CONTEST = {
     "read annotators": 5,  # one to know whether an annotator is to stand beside people
     "read contests": 3,
     "read markers contest/routing": 1,
-    "read markers significance": 3,
-    "read shadow": 10,  # a page each for twenty questions, as they are asked and as they are published
+    "read markers significance": 5,
+    "read shadow": 7,  # a page each for twenty questions, as they are asked and as they are published
     "scan attempts": 2,
     "scan contests": 1,
     "scan queue": 4,
@@ -112,17 +112,15 @@ OF_A_TRAINING = {
     "read run_sums": 6,
     "read gathered": 8,
     "read answers": 140,
-    "read examples": 230,
-    "read experiences": 1060,  # each new one once, to take it in
+    "read_many examples": 1,
+    "read_many experiences": 15,
     "read fresh": 1,
-    "read vectors": 300,  # each question once, however many versions are loaded
-    "scan vectors": 1,  # to see whether they are too many, where some were made
     "remove fresh": 1,
     "remove gathered": 1,
     "remove answers": 1,
-    "scan examples": 3,
-    "scan experiences": 3,
-    "scan history": 3,
+    "scan examples": 2,
+    "scan experiences": 2,
+    "scan history": 5,
     "scan runs": 1,
 }
 OF_A_CLOSE = {
@@ -136,16 +134,16 @@ OF_A_CLOSE = {
 OF_GOING_ON = {
     "read annotators": 6,
     "read bars": 3,
-    "read vectors": 300,
     "read champions": 3,
     "read contests": 7,
-    "read examples": 300,
-    "read experiences": 530,
+    "read_many examples": 2,
+    "read_many experiences": 16,
     "read gathered": 8,
     "read run_sums": 7,
     "read versions": 2,
     "scan examples": 1,
     "scan experiences": 1,
+    "scan history": 3,
 }
 
 
@@ -177,7 +175,7 @@ PASSES = {
         | of_modules(("masked", "lessons"), "modality")
         | times(5, OF_A_RUN)
         | times(
-            5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 3, "scan runs": 1}
+            5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 2, "scan runs": 1}
         )
         | {f"read markers {what}/modality.{modality}": 1 for what in ("spent", "contest") for modality in MODALITIES}
         | {

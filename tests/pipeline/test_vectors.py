@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -27,10 +27,10 @@ from argotune.store.port import Record
 class WithoutVectors(MemoryStore):
     """A store that fails for vectors alone."""
 
-    def read(self, tenant_id: str, collection: str, id: str) -> str | None:
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
         if collection == Collection.VECTORS:
             raise Unavailable("no vectors today")
-        return super().read(tenant_id, collection, id)
+        return super().read_many(tenant_id, collection, ids)
 
     def write(self, tenant_id: str, records: Sequence[Record], expect=None) -> None:
         if any(record.collection == Collection.VECTORS for record in records):

@@ -35,6 +35,9 @@ CONNECT_TIMEOUT_S = 5.0
 PAGE_BYTES = 1_000_000
 """A scan asks for about this much at once."""
 
+READ_AT_ONCE = 500
+"""Named records of one request."""
+
 REMOVED_AT_ONCE = 1_000
 
 PATIENCE = Patience(retries=2, first_pause_s=0.2)
@@ -133,6 +136,14 @@ class RedisStore:
         """See Store."""
         text = self._again(lambda: self._client.hget(_key(tenant_id, collection), _raw(id)))
         return None if text is None else _text(text)
+
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """See Store. In requests of READ_AT_ONCE."""
+        key, names, found = _key(tenant_id, collection), iter(ids), dict[str, str]()
+        while some := list(islice(names, READ_AT_ONCE)):
+            texts = self._again(partial(self._client.hmget, key, [_raw(id) for id in some]))
+            found.update((id, _text(text)) for id, text in zip(some, texts, strict=True) if text is not None)
+        return found
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store. Remembers the ids, never the records: Redis may name an id twice while a hash grows."""

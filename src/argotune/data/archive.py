@@ -20,6 +20,9 @@ from argotune.store.sealing import seal, unseal
 
 BATCH_EXPERIENCES = 1000
 
+READ_AT_ONCE = 400
+"""Of many that are named, so many are in memory at a time."""
+
 
 class ExperienceLog:
     """The experiences and examples of one tenant."""
@@ -54,15 +57,32 @@ class ExperienceLog:
 
     def experience(self, program: str, span_id: str) -> Experience | None:
         """One stored experience, None when it was forgotten or cannot be read."""
-        collection = _collection(Collection.EXPERIENCES, program)
-        text = self._store.read(self._tenant_id, collection, span_id)
-        stored = [] if text is None else [Record(collection, span_id, text)]
-        return next(readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text))), None)
+        return next(self.experiences_of(program, [span_id]), None)
+
+    def experiences_of(self, program: str, span_ids: Iterable[str]) -> Iterator[Experience]:
+        """The experiences of these spans, in their order; those that were forgotten or cannot be read are left out."""
+        stored = self._named(_collection(Collection.EXPERIENCES, program), span_ids)
+        return readable(self._tenant_id, stored, lambda text: _experience(unseal("experience", text)))
 
     def example(self, program: str, id: str) -> Example | None:
         """One stored example, None where there is none. Raises Corrupt."""
         text = self._store.read(self._tenant_id, _collection(Collection.EXAMPLES, program), id)
-        return None if text is None else example_from_json(unseal("example", text))
+        return None if text is None else read_example(text)
+
+    def examples_of(self, program: str, ids: Iterable[str]) -> Iterator[Example]:
+        """The examples of these ids, in their order; those that are gone or cannot be read are left out."""
+        stored = self._named(_collection(Collection.EXAMPLES, program), ids)
+        return readable(self._tenant_id, stored, read_example)
+
+    def example_texts(self, program: str, ids: Iterable[str]) -> dict[str, str]:
+        """The examples of these ids that are there, for `read_example`; all are in memory."""
+        return {record.id: record.text for record in self._named(_collection(Collection.EXAMPLES, program), ids)}
+
+    def _named(self, collection: str, ids: Iterable[str]) -> Iterator[Record]:
+        names = iter(ids)
+        while some := list(islice(names, READ_AT_ONCE)):
+            found = self._store.read_many(self._tenant_id, collection, some)
+            yield from (Record(collection, id, found[id]) for id in some if id in found)
 
     def collections(self, program: str, experiences: list[str], examples: list[str]) -> dict[str, list[str]]:
         """The ids by the collection in which they lie."""
@@ -78,7 +98,7 @@ class ExperienceLog:
     def each_example(self, program: str) -> Iterator[Example]:
         """The same, one after the other."""
         stored = self._store.scan(self._tenant_id, _collection(Collection.EXAMPLES, program))
-        return readable(self._tenant_id, stored, lambda text: example_from_json(unseal("example", text)))
+        return readable(self._tenant_id, stored, read_example)
 
     def replace_examples(self, program: str, examples: Iterable[Example], known: Iterable[Example]) -> None:
         """Make the stored examples equal to `examples`, writing and removing only what differs from `known`.
@@ -95,6 +115,11 @@ class ExperienceLog:
         gone = [id for id in before if id not in after]
         if gone:
             self._store.remove(self._tenant_id, collection, gone)
+
+
+def read_example(text: str) -> Example:
+    """What `example_record` wrote. Raises Corrupt."""
+    return example_from_json(unseal("example", text))
 
 
 def example_record(example: Example) -> Record:

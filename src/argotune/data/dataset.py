@@ -90,7 +90,7 @@ class Dataset:
     accuracy: float | None
     recent_accuracy: float | None = None
     released: Mapping[str, Split] = field(default_factory=dict)
-    read: Callable[[str], Example | None] | None = None
+    read: Callable[[Iterable[str]], Iterable[Example]] | None = None
     refuted: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
@@ -114,9 +114,8 @@ class Dataset:
     @cached_property
     def _known_released(self) -> Mapping[str, Example]:
         """Those of the released examples that there still are. Where all are not read yet, these few are."""
-        read = self.read or self._by_id.get
-        found = {id: read(id) for id in self.released}
-        return {id: example for id, example in found.items() if example and example.split is Split.TEST}
+        found = self.read(self.released) if self.read else self.pick(self.released)
+        return {example.id: example for example in found if example.split is Split.TEST}
 
     def count(self, *splits: Split) -> int:
         """The number of examples that belong to these splits by now, or to any."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import suppress
 from functools import partial
 
 from argotune.data.archive import ExperienceLog
@@ -68,13 +67,10 @@ def own_spans(log: ExperienceLog, questions: QuestionLog, fields: Fields, span_i
     foreign = {span_id for span_id, state in states.items() if not state}
     fresh = foreign.intersection(questions.fresh()) if foreign else foreign
 
-    def is_own(span_id: str) -> bool:
-        state = states.get(span_id)
-        if state is None or span_id in fresh:
-            return log.experience(fields.program, span_id) is not None
-        return bool(state)
-
-    return frozenset(filter(is_own, span_ids))
+    asked = frozenset(span_ids)
+    new = sorted(id for id in asked if id not in states or id in fresh)
+    own = {experience.span_id for experience in log.experiences_of(fields.program, new)}
+    return frozenset(id for id in asked if id in own or (states.get(id) and id not in fresh))
 
 
 def near_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) -> NearTexts:
@@ -87,13 +83,9 @@ def near_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) ->
 
 def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) -> list[Example]:
     """The training and dev examples with labels of people or an independent annotator, as they were gathered last."""
-    experiences = (log.experience(fields.program, span_id) for span_id in sorted(questions.annotated().judged))
-    ids = [question_id(fields.program, experience.inputs) for experience in experiences if experience]
-    found: list[Example] = []
-    for id in ids:
-        with suppress(Corrupt):
-            found += filter(None, [log.example(fields.program, id)])
-    return found
+    experiences = log.experiences_of(fields.program, sorted(questions.annotated().judged))
+    ids = [question_id(fields.program, experience.inputs) for experience in experiences]
+    return list(log.examples_of(fields.program, ids))
 
 
 def state_of(span_id: str, labels: Labels, fields: Fields) -> str:

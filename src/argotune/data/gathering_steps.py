@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from itertools import islice
 from typing import TypeVar
 
-from argotune.data.archive import ExperienceLog
+from argotune.data.archive import ExperienceLog, read_example
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
@@ -195,8 +195,10 @@ class GatheringSteps:
     def _write(self, beside: Beside, unasked: Sequence[str] = ()) -> None:
         """Settle the questions that were touched, and write what came of it."""
         state = Settling(self._questions, self._fields, self._summary, self._annotated)
-        for id, row, touched in self._in_order():
-            self._settle(state, id, row, touched)
+        in_order = self._in_order()
+        examples = self._log.example_texts(self._fields.program, [id for id, row, _ in in_order if self._may_have(row)])
+        for id, row, touched in in_order:
+            self._settle(state, id, row, touched, examples.get(id))
         for id in unasked:
             state.forget(id)
         self._summary = state.committed(self._days, self._log, beside)
@@ -206,33 +208,36 @@ class GatheringSteps:
         if self._near is not None:
             self._near.written()
 
-    def _in_order(self) -> Iterator[tuple[str, QuestionRow, _Touched]]:
+    def _in_order(self) -> list[tuple[str, QuestionRow, _Touched]]:
         """The touched questions with their rows before, those first that were asked first."""
         rows = self._questions.rows(self._touched)
         answers = {id: (*rows[id].answers, *touched.put.values()) for id, touched in self._touched.items()}
         firsts = sorted((min(map(age, found)), id) for id, found in answers.items() if found)
-        yield from ((id, rows[id], self._touched[id]) for _, id in firsts)
+        return [(id, rows[id], self._touched[id]) for _, id in firsts]
 
-    def _settle(self, state: Settling, id: str, before: QuestionRow, touched: _Touched) -> None:
+    def _settle(self, state: Settling, id: str, before: QuestionRow, touched: _Touched, text: str | None) -> None:
+        """Settle one; `text` is what is stored of its example."""
         answers = touched.after(before)
         question, was_example = Question(touched.inputs, answers), self._is_example(before)
-        stored, where = self._stored(id, before, was_example=was_example), None
+        stored, where = self._stored(id, text, was_example=was_example), None
         if was_example:
             where = split_of(before.place)
         elif is_known(answers, self._fields):  # else an index is not worth its loading
             where = stored.split if stored else place(question, self._splitter, self._fields, id)
         state.change(id, touched.inputs, before, QuestionRow(name_of(where), tuple(answers)), stored)
 
-    def _stored(self, id: str, before: QuestionRow, *, was_example: bool) -> Example | None:
+    def _may_have(self, before: QuestionRow) -> bool:
+        """Whether there may be an example of a question: its own, or where it is new that of an earlier gathering."""
+        return self._is_example(before) if before.answers else self._summary.is_anew
+
+    def _stored(self, id: str, text: str | None, *, was_example: bool) -> Example | None:
         """The example of a question so far, or that of an earlier gathering where it can be read."""
         if was_example:
-            stored = self._log.example(self._fields.program, id)
-            if stored is None:
+            if text is None:
                 raise Corrupt(f"the example {id} of {self._fields.program} is gone")
-            return stored
+            return read_example(text)
         with suppress(Corrupt):
-            if self._summary.is_anew and not before.answers:
-                return self._log.example(self._fields.program, id)
+            return read_example(text) if text else None
         return None
 
     @cached_property
@@ -245,7 +250,7 @@ class GatheringSteps:
 
     def _read(self, span_ids: Iterable[str]) -> Iterator[Experience]:
         """Those that are stored."""
-        return filter(None, (self._log.experience(self._fields.program, span_id) for span_id in span_ids))
+        return self._log.experiences_of(self._fields.program, span_ids)
 
     def _touch(self, experience: Experience) -> _Touched:
         return self._touched.setdefault(self._id_of(experience), _Touched(experience.inputs))

@@ -184,6 +184,7 @@ class QuestionLog:
         found, by_shard = dict[str, QuestionRow](), dict[str, list[str]]()
         for id in ids:
             by_shard.setdefault(id[:3], []).append(id)
+        self._read_shards(by_shard)
         for name, some in by_shard.items():
             asked = self._shard(name)
             for id in some:
@@ -197,13 +198,15 @@ class QuestionLog:
 
     def _shard(self, name: str) -> dict[str, Any]:
         """The text is held and not what is in it, which is several times as large."""
-        if name not in self._shards:
-            is_begun = self._tag is not None
-            self._shards[name] = (
-                self._store.read(self._tenant_id, self._gathered, f"asked/{name}") if is_begun else None
-            )
+        self._read_shards([name])
         text = self._shards[name]
         return dict(unseal("asked", text)) if text else {}
+
+    def _read_shards(self, names: Iterable[str]) -> None:
+        missing = {name: f"asked/{name}" for name in names if name not in self._shards}
+        is_begun = self._tag is not None
+        found = self._store.read_many(self._tenant_id, self._gathered, missing.values()) if missing and is_begun else {}
+        self._shards |= {name: found.get(id) for name, id in missing.items()}
 
     def _changed_shard(self, name: str) -> dict[str, Any]:
         asked = self._shard(name)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
+from argotune.store.records import readable
 from argotune.store.sealing import digest, seal, unseal
 
 _AT_ONCE = 200
-"""Records in one write."""
+"""Records in one write or reading."""
 
 _REMEMBERED = 10_000
 """Vectors that one of these remembers, 20 MB of 512 numbers: each version that is loaded asks for its examples."""
@@ -32,14 +33,25 @@ class VectorLog:
         self.added = 0
         """How many were kept through this value."""
 
-    def find(self, embedder: str, text: str) -> bytes | None:
-        """What is known of a text; `embedder` is the digest of the one that made it."""
-        id = _id(embedder, text)
-        known = self._known.get(id)
-        if known is None and (found := self._store.read(self._tenant_id, Collection.VECTORS, id)) is not None:
-            known = _read(found)[0]
-            self._remember({id: known})
-        return known
+    def find(self, embedder: str, texts: Sequence[str]) -> dict[str, bytes]:
+        """What is known of texts; `embedder` is the digest of the one that made it. Damaged records are left out."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(texts), _AT_ONCE):
+            by_id = {_id(embedder, text): text for text in texts[start : start + _AT_ONCE]}
+            found |= {by_id[id]: vector for id, vector in self._vectors(list(by_id)).items()}
+        return found
+
+    def _vectors(self, ids: Sequence[str]) -> dict[str, bytes]:
+        known = {id: self._known[id] for id in ids if id in self._known}
+        missing = [id for id in ids if id not in known]
+        texts = self._store.read_many(self._tenant_id, Collection.VECTORS, missing) if missing else {}
+        read = {id: vector for id, text in texts.items() for vector in self._readable(id, text)}
+        self._remember(read)
+        return known | read
+
+    def _readable(self, id: str, text: str) -> Iterator[bytes]:
+        stored = [Record(Collection.VECTORS, id, text)]
+        return readable(self._tenant_id, stored, lambda text: _read(text)[0])
 
     def keep(self, embedder: str, vectors: Mapping[str, bytes], at: datetime) -> None:
         """Store the vectors of texts that were made at that time."""

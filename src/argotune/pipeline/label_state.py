@@ -48,8 +48,7 @@ class LabelState:
 
     def experiences(self, span_ids: Iterable[str]) -> list[Experience]:
         """Those of the named spans that are kept. All are read only where questions are chosen among them."""
-        found = (self.log.experience(self.program.name, span_id) for span_id in span_ids)
-        return [experience for experience in found if experience is not None]
+        return list(self.log.experiences_of(self.program.name, span_ids))
 
     def by_people(self, since: datetime | None = None) -> Collection[str]:
         """Spans that people have labelled, `since` then if that is not in the future. Sources tell whole seconds."""

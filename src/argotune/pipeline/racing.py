@@ -117,6 +117,6 @@ def _seen_by(
     held = frozenset(held_questions(version.state, questions, program.fields.answers))
     if run is None or run.plan is None:
         return held
-    refuted = (this.archive.experience(program.name, id) for id in (*run.plan.refuted, *run.plan.refuted_dev))
-    wrong = (question_id(program.name, experience.inputs) for experience in refuted if experience)
+    refuted = this.archive.experiences_of(program.name, (*run.plan.refuted, *run.plan.refuted_dev))
+    wrong = (question_id(program.name, experience.inputs) for experience in refuted)
     return held.union(run.plan.train_ids, run.plan.dev_ids, wrong)

@@ -51,7 +51,7 @@ def refuted_questions(this: Pass, program: Program, data: Dataset, spans: Sequen
 
 
 def _experiences(this: Pass, program: Program, spans: Sequence[str]) -> list[Experience]:
-    return [x for span_id in spans if (x := this.archive.experience(program.name, span_id))]
+    return list(this.archive.experiences_of(program.name, spans))
 
 
 def _splitter(this: Pass, program: Program) -> Splitter:

@@ -105,12 +105,12 @@ def _of_answers(this: Pass, program: Program, annotations: Sequence[Annotation])
     for annotation in annotations:
         if annotation.kind == "HUMAN" and not annotation.is_of_session:
             by_span[annotation.span_id].append(annotation)
-    for span_id, given in by_span.items():
-        experience = this.archive.experience(program.name, span_id)
-        if experience is None or not _is_said(experience.answers):
+    for experience in this.archive.experiences_of(program.name, by_span):
+        if not _is_said(experience.answers):
             continue
-        if said := _verdict(experience, given, program.fields):
-            yield _Said(experience.inputs, (experience.answers,), said, lot_of(span_id, this.tenant_id))
+        if said := _verdict(experience, by_span[experience.span_id], program.fields):
+            lot = lot_of(experience.span_id, this.tenant_id)
+            yield _Said(experience.inputs, (experience.answers,), said, lot)
 
 
 def _is_said(answers: Mapping[str, str]) -> bool:

@@ -84,15 +84,19 @@ class SpanReader:
         """
         counted_from, taken = self.reading.read_since, 0
         for batch, _ in _batches(self._spans_after(None, since)):
-            new = [span for span in batch if not self._is_known(span)]
+            known = self._known(batch)
+            new = [span for span in batch if span.span_id not in known]
             was_read = [span for span in new if counted_from is None or span.started_at >= counted_from]
             taken += len(self._take(new, was_read))
         if counted_from is not None and since < counted_from:
             self._keep(read_since=since, passed_over=self._count_before(since))
         self._found["read again: not known before"] = taken
 
-    def _is_known(self, span: Span) -> bool:
-        return any(self._log.experience(program, span.span_id) for program in self._fields_of)
+    def _known(self, batch: Sequence[Span]) -> frozenset[str]:
+        """The ids of those that are kept already."""
+        ids = [span.span_id for span in batch]
+        found = (each for program in self._fields_of for each in self._log.experiences_of(program, ids))
+        return frozenset(each.span_id for each in found)
 
     def _begin_anew_if_lost(self, now: datetime) -> None:
         if is_lost(self._ports.traces, self._stream, self.reading.cursor):

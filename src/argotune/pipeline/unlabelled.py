@@ -58,9 +58,8 @@ def beside_labels(
     """The requests and decisions of the plan that there still are, these with what was said of them afterwards; and the
     champion."""
     asked, choosing = (_inputs(this, program, spans) for spans in (plan.unlabelled, plan.unlabelled_dev))
-    decided = (this.archive.experience(program.name, span_id) for span_id in plan.experiences)
-    believed = strongest(annotations)
-    told = [_outcome(experience, believed, program.fields) for experience in decided if experience]
+    decided, believed = this.archive.experiences_of(program.name, plan.experiences), strongest(annotations)
+    told = [_outcome(experience, believed, program.fields) for experience in decided]
     return BesideLabels(asked, choosing, told, champion)
 
 
@@ -71,8 +70,7 @@ def _outcome(experience: Experience, believed: Mapping[tuple[str, str], Annotati
 
 
 def _inputs(this: Pass, program: Program, spans: Sequence[str]) -> list[Mapping[str, str]]:
-    found = (this.archive.experience(program.name, span_id) for span_id in spans)
-    return [experience.inputs for experience in found if experience]
+    return [experience.inputs for experience in this.archive.experiences_of(program.name, spans)]
 
 
 def with_unlabelled(
@@ -182,7 +180,6 @@ def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> 
     summary, looked_at = questions.summary(), 0
     for day in sorted(summary.days if summary else (), reverse=True):
         spans = (span for name in (summary.days[day] if summary else ()) for span in questions.day(name))
-        for span_id, _ in nlargest(most - looked_at, spans, key=lambda span: (span[1], span[0])):
-            looked_at += 1
-            if experience := this.archive.experience(program.name, span_id):
-                yield experience
+        newest = nlargest(most - looked_at, spans, key=lambda span: (span[1], span[0]))
+        looked_at += len(newest)
+        yield from this.archive.experiences_of(program.name, [span_id for span_id, _ in newest])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -58,19 +58,21 @@ class KeptVectors(_Wrapped):
             found |= made
         return np.stack([found[text] for text in texts])
 
-    def _found(self, texts: Iterable[str]) -> dict[str, Vectors]:
+    def _found(self, texts: Sequence[str]) -> dict[str, Vectors]:
         found: dict[str, Vectors] = {}
-        for text in texts:
+        for text, known in self._known(texts).items():
             try:
-                known = self._kept.find(self.digest, text)
-                if known is not None:
-                    found[text] = _vector(known)
+                found[text] = _vector(known)
             except Corrupt as error:
                 log.warning("a kept vector is not used and made again: %s", error)
-            except ArgotuneError as error:
-                self._give_up(error)
-                break
         return found
+
+    def _known(self, texts: Sequence[str]) -> dict[str, bytes]:
+        try:
+            return self._kept.find(self.digest, texts)
+        except ArgotuneError as error:
+            self._give_up(error)
+            return {}
 
     def _keep(self, made: dict[str, Vectors]) -> None:
         some = dict(list(made.items())[: self._left])

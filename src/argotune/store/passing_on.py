@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from argotune.store.port import Record, Store
 
@@ -16,6 +16,10 @@ class PassingOn:
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         """See Store."""
         return self._store.read(tenant_id, collection, id)
+
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """See Store."""
+        return self._store.read_many(tenant_id, collection, ids)
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store."""

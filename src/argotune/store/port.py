@@ -29,6 +29,9 @@ class Store(Protocol):
     def read(self, tenant_id: str, collection: str, id: str) -> str | None:
         """The record, or None."""
 
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """Those of the named records that are there, by id. For hundreds at a time: all are in memory."""
+
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """All records of a collection, in no particular order, in constant memory."""
 

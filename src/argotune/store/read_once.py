@@ -36,6 +36,14 @@ class ReadOnce(PassingOn):
             self._known[collection, id] = self._store.read(tenant_id, collection, id)
         return self._known[collection, id]
 
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """See Store."""
+        names = list(dict.fromkeys(ids))
+        kept = [id for id in names if tenant_id == self._tenant_id and self._is_kept(collection, id)]
+        found = {id: text for id in kept if (text := self.read(tenant_id, collection, id)) is not None}
+        rest = names if not kept else sorted({*names} - {*kept})
+        return found | (super().read_many(tenant_id, collection, rest) if rest else {})
+
     def write(self, tenant_id: str, records: Sequence[Record], expect: Mapping[Key, str | None] | None = None) -> None:
         """See Store. A write that fails leaves open what is there now: it is read again."""
         if tenant_id != self._tenant_id:

@@ -134,6 +134,17 @@ def test_what_a_pass_reads_grows_with_what_is_new() -> None:
     assert read[1] < read[0] + 10
 
 
+def test_a_step_reads_its_records_together() -> None:
+    calls = []
+    for steps in (2, 5):
+        tenant, rng = Tenant(), random.Random(1)
+        tenant.ask(make_experience(f"{n} {rng.random()}", span_id=f"{n:016x}") for n in range(400 * steps))
+        tenant.store.calls.clear()
+        assert tenant.gather().experiences == 400 * steps
+        calls.append(tenant.store.count("read"))
+    assert (calls[1] - calls[0]) / 3 <= 6
+
+
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
 def test_a_crash_at_any_write_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     monkeypatch.setattr(question_log, "WRITE_AT_ONCE", 20)

@@ -26,6 +26,10 @@ class Read(MemoryStore):
         self.count += 1
         return super().read(tenant_id, collection, id)
 
+    def read_many(self, *given) -> dict[str, str]:
+        self.count += 1
+        return super().read_many(*given)
+
     def write(self, *given, **named) -> None:
         if self.fails:
             raise self.fails
@@ -51,6 +55,13 @@ def test_what_is_kept_is_read_once_also_where_nothing_is_there(store: ReadOnce, 
     inner.write(ACME, there)
     assert read(store) == {there[0].text if there else None}
     assert inner.count == 1
+
+
+def test_of_many_only_what_is_not_kept_is_read_again(store: ReadOnce, inner: Read):
+    inner.write(ACME, [BEFORE, Record("markers", "other", seal("made", 3))])
+    for ids in (["m", "other", "none"], ["m"], ["m"]):
+        assert store.read_many(ACME, "markers", ids).keys() == {*ids} - {"none"}
+    assert inner.count == 2, "what is kept once, and the others together"
 
 
 @pytest.mark.parametrize("where", [("globex", "markers", "m"), (ACME, "markers", "other"), (ACME, "runs", "m")])

@@ -24,6 +24,13 @@ class MemoryStore:
         with self._lock:
             return self._texts.get((tenant_id, collection), {}).get(id)
 
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """See Store."""
+        names = list(ids)  # before the lock: `ids` may be a scan of this store
+        with self._lock:
+            there = self._texts.get((tenant_id, collection), {})
+            return {id: there[id] for id in names if id in there}
+
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store. What is written after the first step is not seen."""
         with self._lock:
@@ -48,7 +55,7 @@ class MemoryStore:
         expect: Mapping[tuple[str, str], str | None] | None = None,
     ) -> int:
         """See Store. Raises Conflict."""
-        names = None if ids is None else list(ids)  # before the lock: `ids` may be a scan of this store
+        names = None if ids is None else list(ids)  # before the lock, as above
         with self._lock:
             self._check(tenant_id, expect)
             if names is None:

@@ -143,10 +143,10 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     }
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
-    load, one = partial(log.examples, fields.program), partial(log.example, fields.program)
+    load, named = partial(log.examples, fields.program), partial(log.examples_of, fields.program)
     opened = this.contests.opened(fields.program)
     released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
-    rest = (accuracy, recent, released, one, found.refuted)
+    rest = (accuracy, recent, released, named, found.refuted)
     dataset = Dataset(fields.program, found.sums, load, counts, *rest)
     return dataset, annotations
 

@@ -188,8 +188,7 @@ class _Work:
     def _patterns(self) -> list[dspy.Example]:
         """From training examples alone: what a version shows must not judge it."""
         spans = [example.span_id for example in self.examples if example.span_id][:MAX_LOOKED_AT]
-        found = (self.this.archive.experience(self.program.name, span_id) for span_id in spans)
-        return patterns(experience for experience in found if experience is not None)
+        return patterns(self.this.archive.experiences_of(self.program.name, spans))
 
     def _trial(self, enhancer: dspy.Module) -> Trial:
         bare = self._apart_from_dev()

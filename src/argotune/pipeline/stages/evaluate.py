@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import islice
 
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.dataset import Dataset
@@ -228,14 +229,11 @@ class _Gathering:
     def _next_batch(self, waiting: Iterator[str], size: int) -> tuple[list[ContestQuestion], list[str], bool]:
         """Questions to ask, spans passed over as the challenger may have seen the like, and whether none is left."""
         batch, passed = list[ContestQuestion](), list[str]()
-        for span_id in waiting:
-            experience = self._this.archive.experience(self._program.name, span_id)
-            if experience is None or self._is_near_seen(experience.inputs):
-                passed.append(span_id)
-                continue
-            batch.append(self._drawn(experience))
-            if len(batch) == size:
-                break
+        while len(batch) < size and (some := list(islice(waiting, size - len(batch)))):
+            read = {each.span_id: each for each in self._this.archive.experiences_of(self._program.name, some)}
+            fit = [id for id in some if id in read and not self._is_near_seen(read[id].inputs)]
+            batch += [self._drawn(read[id]) for id in fit]
+            passed += [id for id in some if id not in fit]
         is_over = len(batch) < size
         batch, held = self._without_held(batch)
         return batch, [*passed, *(question.span_id for question in held)], is_over
@@ -321,10 +319,9 @@ class _Gathering:
     def _seen(self) -> NearTexts:
         """What training and choosing of the challenger could see."""
         asked = [example.inputs for example in self._data.pick(self._contest.seen_ids)]
-        found = (self._this.archive.experience(self._program.name, id) for id in self._contest.seen_spans)
-        asked += [experience.inputs for experience in found if experience]
-        elsewhere = (self._this.archive.example("workflow", id) for id in self._contest.seen_elsewhere)
-        asked += [example.inputs for example in elsewhere if example]
+        found = self._this.archive.experiences_of(self._program.name, self._contest.seen_spans)
+        asked += [experience.inputs for experience in found]
+        asked += [each.inputs for each in self._this.archive.examples_of("workflow", self._contest.seen_elsewhere)]
         return NearTexts({normalised(query_of(inputs)): "seen" for inputs in asked})
 
     @property

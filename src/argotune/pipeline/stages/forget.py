@@ -158,7 +158,7 @@ def _old_openings(store: Store, tenant_id: str, before: datetime) -> list[str]:
     log = ExperienceLog(store, tenant_id)
 
     def is_old(opening: Opening) -> bool:
-        return opening.at < before and not any(log.example(opening.program, id) for id in opening.example_ids)
+        return opening.at < before and not log.example_texts(opening.program, opening.example_ids)
 
     return _old(store, tenant_id, Collection.OPENINGS, Opening, is_old)
 

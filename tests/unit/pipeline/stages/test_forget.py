@@ -71,7 +71,7 @@ def a_store() -> MemoryStore:
 
 def test_what_is_too_old_goes_and_what_explains_who_serves_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     store = a_store()
-    monkeypatch.setattr(ExperienceLog, "example", lambda _self, _program, id: id == "kept" or None)
+    monkeypatch.setattr(ExperienceLog, "example_texts", lambda _self, _program, ids: "kept" in ids)
     before = keep_tally(store, "acme_corp", LATER)
     found = forget_old(store, make_config(), NOON)
     assert found == {"runs": 2, "versions": 1, "attempts": 1}
