@@ -340,7 +340,7 @@ def forgotten(config: RoutingConfigUnified, days: int, state: RunState) -> dict[
 
 def embedder_of(config: RoutingConfigUnified) -> str:
     """What finds neighbours for a tenant."""
-    return Pass(World().ports, config, "routing").embedders().neighbours().name
+    return Pass(World().ports, config, "routing").embedders(Meter(config.budget)).neighbours().name
 
 
 def vectors_left(config: RoutingConfigUnified) -> int:

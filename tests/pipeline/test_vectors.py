@@ -15,6 +15,7 @@ from argotune.errors import ConfigInvalid, Unavailable
 from argotune.lm.meter import Meter
 from argotune.pipeline import run_steps
 from argotune.pipeline.module_pass import Pass, Request
+from argotune.pipeline.operations.scoring import dev_scores
 from argotune.pipeline.passes import run_module
 from argotune.programs import state
 from argotune.programs.embedder import Embedders, PaidEmbedder, Vectors
@@ -74,7 +75,7 @@ class Paid(HashedEmbedder, PaidEmbedder):
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         if self.meter:
-            with self.meter.call(len(texts)) as bill:
+            with self.meter.beside_answers(len(texts)) as bill:
                 bill.tokens = len(texts)
         return super().vectors(texts)
 
@@ -116,7 +117,7 @@ class Unpaid(Paid):
         ),
     ],
 )
-def test_whatever_a_training_asks_vectors_for_is_paid_by_its_run(fields, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_and_scoring_pay_for_every_vector_they_ask_for(fields):
     by_vectors = {"preferred_optimizer": "nearest", "optimizers": {}, "embedder": "paid"}
     unpaid, usual = list[str](), {**by_vectors, "retention": {"vectors_kept": 0}}
     paid = Embedders({}, {"paid": lambda _: Unpaid(unpaid)}, "paid")
@@ -125,10 +126,10 @@ def test_whatever_a_training_asks_vectors_for_is_paid_by_its_run(fields, monkeyp
     (first,) = run_module(ports, config, "routing", Request()).runs
     assert first.outcome == "promoted"
     world.receive(100, first=300)
-    monkeypatch.setattr(run_steps, "why_no_contest", lambda *_: "only the training is looked at")
-    unpaid.clear()
     (run,) = run_module(ports, world.tenant(**{**usual, **fields}), "routing", Request(is_forced=True)).runs
     assert run.plan is not None
+    (scored,) = dev_scores(Pass(ports, config, "routing"))
+    assert scored.examples > 0
     assert unpaid == []
 
 

@@ -93,12 +93,21 @@ class Meter:
 
         A call that fails still counts as a call: it may have been billed. Raises BudgetSpent before the call.
         """
+        with self.beside_answers(max_tokens) as bill:
+            try:
+                yield bill
+            finally:
+                note_paid(bill)
+
+    @contextmanager
+    def beside_answers(self, max_tokens: int) -> Iterator[Bill]:
+        """As `call`, of a request for vectors: it is paid for as all are, and an answer whose student reads by them is
+        still one without an LM, which takes no tokens of one."""
         self._reserve(max_tokens)
         bill = Bill()
         try:
             yield bill
         finally:
-            note_paid(bill)
             self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
 
     def _reserve(self, max_tokens: int) -> None:

@@ -14,6 +14,7 @@ from argotune.lm.effort import Effort
 from argotune.lm.lack import Lack
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import Asked, Scored, ask_side_by_side
 from argotune.programs.program import Program
 from argotune.programs.state import load
@@ -54,8 +55,17 @@ class BothVersions:
     """The versions of a contest. `marks` are the scores that are known, by question and digest of its label; `faults`
     say why the metric gave none, by question."""
 
-    def __init__(self, this: Pass, program: Program, contest: Contest, lms: LMs | None, known: Sequence[Marks]) -> None:
-        self._this, self._program, self._contest, self._lms = this, program, contest, lms
+    def __init__(
+        self,
+        this: Pass,
+        program: Program,
+        contest: Contest,
+        lms: LMs | None,
+        embedders: Embedders,
+        known: Sequence[Marks],
+    ) -> None:
+        self._this, self._program, self._contest = this, program, contest
+        self._lms, self._embedders = lms, embedders
         self.marks = {(marks.question, marks.label): marks for marks in known}
         self.faults: dict[str, str] = {}
 
@@ -93,7 +103,7 @@ class BothVersions:
         return before, after
 
     def _asked(self, versions: Sequence[Version], questions: Sequence[ContestQuestion]) -> Asked:
-        modules = [load(self._program, v.state, v.signature_hash, self._this.embedders()) for v in versions]
+        modules = [load(self._program, v.state, v.signature_hash, self._embedders) for v in versions]
         stopwatch = self._this.ports.stopwatch
         assert self._lms is not None
         return ask_side_by_side(

@@ -116,7 +116,7 @@ class Pass:
         """The vectors of the tenant's texts that runs made."""
         return VectorLog(self.store, self.tenant_id)
 
-    def embedders(self, meter: Meter | None = None) -> Embedders:
+    def embedders(self, meter: Meter) -> Embedders:
         """Those of the tenant, which keep their vectors in its store; `meter` counts what requests cost."""
         from argotune.programs.embedder import PaidEmbedder
         from argotune.programs.kept_vectors import KeptVectors
@@ -124,7 +124,7 @@ class Pass:
         most = self.config.retention.vectors_kept
 
         def kept(embedder: SentenceEmbedder) -> SentenceEmbedder:
-            paid = embedder.paid_by(meter) if meter and isinstance(embedder, PaidEmbedder) else embedder
+            paid = embedder.paid_by(meter) if isinstance(embedder, PaidEmbedder) else embedder
             return KeptVectors(paid, self.vectors, self.ports.clock, most)
 
         return self.ports.embedders().for_tenant(self.config.embedder, kept)

@@ -291,7 +291,8 @@ class Work:
         if contest.is_plain:
             try_metric(self._program, self._data.examples)
         asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
-        found = evaluate(self._this, self._program, dated, self._data, self._annotations, asked)
+        by = self._this.embedders(self._meter)
+        found = evaluate(self._this, self._program, dated, self._data, self._annotations, asked, by)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}
         comparison = found.evidence.comparison
         contest = contest.model_copy(

@@ -34,6 +34,11 @@ def fail() -> None:
         raise ZeroDivisionError
 
 
+def embed() -> None:
+    with METER.beside_answers(8) as bill:
+        bill.tokens = 8
+
+
 @pytest.mark.parametrize(
     ("asked", "effort"),
     [
@@ -45,6 +50,7 @@ def fail() -> None:
         pytest.param([lambda: pay(30, 0.01), pay], Effort(2.0), id="a call of which nobody said anything"),
         pytest.param([lambda: pay(30, 0.01), fail], Effort(2.0), id="a call that failed and may have been billed"),
         pytest.param([], Effort(2.0, 0, 0.0, 0), id="no LM asked"),
+        pytest.param([embed], Effort(2.0, 0, 0.0, 0), id="no LM asked, only for vectors"),
         pytest.param([lambda: elsewhere(pay)], Effort(2.0), id="none asked that the block knows of"),
         pytest.param([lambda: pay(30, 0.01, 4), note_unmetered], Effort(2.0), id="an LM that no meter knows"),
         pytest.param([lambda: pay(30, 0.01), METER.reuse], Effort(), id="partly paid for before"),

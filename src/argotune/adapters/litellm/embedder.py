@@ -105,7 +105,7 @@ class RemoteSentences(PaidEmbedder):
 
     def _answered(self, texts: list[str]) -> Vectors:
         most = sum(len(text.encode()) for text in texts)  # no tokenizer makes more tokens than there are bytes
-        with self._meter.call(most) if self._meter else nullcontext() as bill:
+        with self._meter.beside_answers(most) if self._meter else nullcontext() as bill:
             answer = self._asked(texts)
             if bill is not None and (usage := getattr(answer, "usage", None)):
                 bill.tokens = int(usage.total_tokens or usage.prompt_tokens or most)

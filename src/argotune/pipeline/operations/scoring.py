@@ -16,6 +16,7 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import modules_of
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
+from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
@@ -46,11 +47,12 @@ def dev_scores(this: Pass) -> list[DevScore]:
     """The champions of a module on the stored dev examples, asked afresh: the LM may have changed since the last run.
     What a champion holds in its demonstrations or instructions, or has made numbers of, tells nothing of it and is left
     out. The sealed test split is not opened."""
-    lms = this.ports.lms.open(this.config.lm, Meter(this.config.budget), NothingKept())
-    return [_dev_score(this, program, lms) for program in programs_of(this.config, this.module)]
+    meter = Meter(this.config.budget)
+    lms, embedders = this.ports.lms.open(this.config.lm, meter, NothingKept()), this.embedders(meter)
+    return [_dev_score(this, program, lms, embedders) for program in programs_of(this.config, this.module)]
 
 
-def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
+def _dev_score(this: Pass, program: Program, lms: LMs, embedders: Embedders) -> DevScore:
     champion, ports = serving_version(this.registry, program, this.now).version, this.ports
     stored = this.archive.examples(program.name)
     known: list[Example] = [example for example in stored if example.split is Split.DEV]
@@ -59,7 +61,7 @@ def _dev_score(this: Pass, program: Program, lms: LMs) -> DevScore:
     if not dev:
         return DevScore(program.name, champion.id, 0, None)
     try_metric(program, dev)
-    module = load(program, champion.state, champion.signature_hash, this.embedders())
+    module = load(program, champion.state, champion.signature_hash, embedders)
     what = f"{program.name}: champion on dev examples"
     rows = score(
         module, program, [to_dspy(program, e) for e in dev], lms, lambda done, n: ports.progress(what, done, n)

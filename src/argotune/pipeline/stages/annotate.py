@@ -178,6 +178,7 @@ def _kind(state: LabelState) -> ItemKind:
 
 def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budget: DayBudget) -> list[Selection]:
     rules, challenger = this.config.annotation, _challenger(this, state.program)
+    by = this.embedders(budget.meter)
     taken = frozenset((*state.by_people(), *state.items, *(state.contest.wait if state.contest else ())))
     experiences = state.log.experiences(state.program.name)
     refuted = frozenset(state.refuted())
@@ -190,7 +191,7 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
         places,
         rules.random_share,
         rules.confidence_threshold,
-        lambda pool: doubts_about(pool, state.program, challenger, training, budget.open_task, this.embedders()),
+        lambda pool: doubts_about(pool, state.program, challenger, training, budget.open_task, by),
     )
 
 

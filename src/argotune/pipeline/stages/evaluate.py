@@ -25,6 +25,7 @@ from argotune.lm.port import LMs
 from argotune.pipeline.both_versions import BothVersions, ContestQuestion, label_digest, labelled_question
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.standing import score_of_answer, scores_of_preference, standing_of
+from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order, is_measured
@@ -53,7 +54,13 @@ class Evaluation:
 
 
 def evaluate(
-    this: Pass, program: Program, contest: Contest, data: Dataset, annotations: Sequence[Annotation], lms: LMs | None
+    this: Pass,
+    program: Program,
+    contest: Contest,
+    data: Dataset,
+    annotations: Sequence[Annotation],
+    lms: LMs | None,
+    embedders: Embedders,
 ) -> Evaluation:
     """Ask both versions the sealed examples and then requests by lot, as far as limits go, and weigh all answers.
     Without LMs nothing is asked.
@@ -61,7 +68,7 @@ def evaluate(
     Raises Unavailable, and NoContent, ConfigInvalid or ProgramFailed where no question at all was answered: what was
     answered before is kept.
     """
-    work = _Gathering(this, program, contest, data, annotations, lms)
+    work = _Gathering(this, program, contest, data, annotations, lms, embedders)
     if lms is None:
         return work.evaluation(owes_answers=False)
     try:
@@ -82,13 +89,15 @@ class _Gathering:
         data: Dataset,
         annotations: Sequence[Annotation],
         lms: LMs | None,
+        embedders: Embedders,
     ) -> None:
         self._this, self._program, self._contest, self._data = this, program, contest, data
         self._annotations = annotations
         pages = this.contests.pages(contest.id)
         self._pairs = [pair for page in pages for pair in page.pairs]
         self._passed = {span_id for page in pages for span_id in page.passed}
-        self._both = BothVersions(this, program, contest, lms, [marks for page in pages for marks in page.marks])
+        marks = [marks for page in pages for marks in page.marks]
+        self._both = BothVersions(this, program, contest, lms, embedders, marks)
         self.owes_answers, self.limit_met = False, ""
         self.is_plain = contest.is_plain
 

@@ -40,7 +40,7 @@ def synthesize(
     means = Means(
         lms=lms,
         embedders=this.embedders(meter),
-        generator=_generator(this),
+        generator=_generator(this, meter),
         known=data.examples,
         has_room=lambda: _has_room(meter, config.budget),
         progress=lambda done, asked: ports.progress(what, done, asked),
@@ -65,14 +65,14 @@ def _request(program: Program, config: RoutingConfigUnified, plan: Plan) -> Synt
     )
 
 
-def _generator(this: Pass) -> dspy.Module:
+def _generator(this: Pass, meter: Meter) -> dspy.Module:
     """The champion, where the tenant has the generator tuned as a program of its own, else the generator as written."""
     name = next((name for name, path in this.config.programs.items() if path == QUERY_GENERATION), None)
     if name is None:
         return QueryGenerator()
     program = own_program(this.config, name)
     champion = serving_version(this.registry, program, this.now).version
-    return load(program, champion.state, champion.signature_hash, this.embedders())
+    return load(program, champion.state, champion.signature_hash, this.embedders(meter))
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:
