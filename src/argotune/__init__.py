@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     )
     from argotune.public_api.modalities import QueryModality
     from argotune.public_api.modality_optimizer import ModalityOptimizer
+    from argotune.public_api.optimization_orchestrator import OptimizationOrchestrator
     from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
+    from argotune.public_api.orchestrated_parts import (
+        AnnotationAgent,
+        AnnotationFeedbackLoop,
+        AnnotationStorage,
+        LLMAutoAnnotator,
+        PhoenixSpanEvaluator,
+    )
     from argotune.public_api.policy_optimizer import GEPAOptimizer
     from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
     from argotune.public_api.routing_experiences import RoutingExperience
@@ -50,18 +58,24 @@ __all__ = [
     "AdvancedOptimizerConfig",
     "AdvancedRoutingOptimizer",
     "AgentRoutingSignature",
+    "AnnotationAgent",
+    "AnnotationFeedbackLoop",
+    "AnnotationStorage",
     "ConfigManager",
     "CrossModalOptimizer",
     "Decision",
     "EnhancedQuery",
     "GEPAOptimizer",
+    "LLMAutoAnnotator",
     "ModalityOptimizer",
     "ModalityRoutingModule",
     "ModalityRoutingSignature",
     "ModalitySpanCollector",
     "ModelingContext",
+    "OptimizationOrchestrator",
     "OptimizationType",
     "OptimizerCoordinator",
+    "PhoenixSpanEvaluator",
     "QueryAnalysisSignature",
     "QueryModality",
     "RoutingConfigUnified",
@@ -101,6 +115,12 @@ _HOMES = {
     "ModelingContext": "decisions.values",
     "open_serving": "serving.client",
     "OptimizationType": "public_api.coordinator",
+    "OptimizationOrchestrator": "public_api.optimization_orchestrator",
+    "PhoenixSpanEvaluator": "public_api.orchestrated_parts",
+    "AnnotationAgent": "public_api.orchestrated_parts",
+    "LLMAutoAnnotator": "public_api.orchestrated_parts",
+    "AnnotationStorage": "public_api.orchestrated_parts",
+    "AnnotationFeedbackLoop": "public_api.orchestrated_parts",
     "OptimizerCoordinator": "public_api.coordinator",
     "QueryAnalysisSignature": "programs.query_analysis",
     "QueryModality": "public_api.modalities",

@@ -19,7 +19,9 @@ from argotune.errors import ConfigInvalid
 from argotune.lm.names import Defaults, Keys, annotator_of_key
 from argotune.lm.port import LMSource
 from argotune.pipeline.ports import Ports, Progress, silent
+from argotune.runs.service_figures import WatchedService
 from argotune.runs.tracker import Tracker
+from argotune.scheduling.chores import Backoff, Periods, ServiceRules
 from argotune.scheduling.runner import WorkflowRunner
 from argotune.scheduling.workflow import TEMPLATE
 from argotune.settings import Settings
@@ -146,14 +148,32 @@ def open_runner(settings: Settings, template: str = TEMPLATE) -> WorkflowRunner:
     return ArgoRunner.from_environment(settings.namespace, template)
 
 
-def open_exporter(settings: Settings, address: str, port: int) -> MetricsServer:
-    """/metrics of the store, not yet served. Raises ConfigInvalid without the extra `exporter` or for a port in use."""
+def open_exporter(settings: Settings, address: str, port: int, service: WatchedService | None = None) -> MetricsServer:
+    """/metrics of the store, and of a service that runs in this process, not yet served. Raises ConfigInvalid without
+    the extra `exporter` or for a port in use."""
     try:
         from argotune.adapters.prometheus import MetricsServer
     except ModuleNotFoundError as error:
         raise ConfigInvalid("the client for Prometheus is missing: pip install 'argotune[exporter]'") from error
 
-    return MetricsServer(lambda: open_store(settings), utc_now, address, port)
+    return MetricsServer(lambda: open_store(settings), utc_now, address, port, service)
+
+
+def service_rules(settings: Settings) -> ServiceRules:
+    """How often the continuous service does what, and how much at once. Raises ConfigInvalid."""
+    return ServiceRules(
+        periods=Periods(
+            spans=timedelta(minutes=settings.service_spans_min),
+            annotation=timedelta(minutes=settings.service_annotation_min),
+            feedback=timedelta(minutes=settings.service_feedback_min),
+            metrics=timedelta(minutes=settings.service_metrics_min),
+        ),
+        backoff=Backoff(
+            timedelta(seconds=settings.service_backoff_s), timedelta(seconds=settings.service_backoff_longest_s)
+        ),
+        at_once=settings.service_at_once,
+        patience=timedelta(minutes=settings.service_patience_min),
+    )
 
 
 def open_lms(settings: Settings) -> LMSource:

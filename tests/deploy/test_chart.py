@@ -30,7 +30,16 @@ from deploy.strict_schema import (
 WORKFLOWS = REPOSITORY / "workflows"
 ELSEWHERE = "chart-check"
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-OPTIONS = ["networkPolicy", "admissionPolicy", "exporter", "redis", "phoenix", "prometheusRule", "grafanaDashboard"]
+OPTIONS = [
+    "networkPolicy",
+    "admissionPolicy",
+    "exporter",
+    "service",
+    "redis",
+    "phoenix",
+    "prometheusRule",
+    "grafanaDashboard",
+]
 EVERYTHING: Object = {
     **{option: {"enabled": True} for option in [*OPTIONS, "serviceMonitor"]},
     "namespace": {"create": True},
@@ -117,8 +126,9 @@ def test_defaults_render_the_very_objects_that_kubectl_applies(helm: Helm) -> No
 def test_options_render_the_very_objects_of_the_optional_files(helm: Helm) -> None:
     options = {option: {"enabled": True} for option in OPTIONS}
     objects = by_title(helm.render({**options, "namespace": {"create": True}}))
-    exporter = objects["Deployment argotune-exporter"]["spec"]["template"]["metadata"]
-    assert set(exporter.pop("annotations")) == {"checksum/settings"}
+    for name in ("exporter", "service"):
+        pod = objects[f"Deployment argotune-{name}"]["spec"]["template"]["metadata"]
+        assert set(pod.pop("annotations")) == {"checksum/settings"}
     assert objects["Namespace cogniverse"]["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
     sources = raw(
         "workflows/*.yaml", "workflows/optional/*.yaml", "overlays/development/[rp]*.yaml", "monitoring/*.yaml"
@@ -174,7 +184,7 @@ def test_nothing_points_to_another_namespace(rendered: dict[str, list[Object]]) 
 def test_values_reach_every_pod_of_ours(rendered: dict[str, list[Object]]) -> None:
     objects = rendered["everything"]
     makers = [found for found in objects if any(is_ours(container) for container in containers_of(found))]
-    assert len(makers) == 4
+    assert len(makers) == 5
     for found in makers:
         pod = pod_of(found)
         assert pod["serviceAccountName"] == ("rounds" if "auto-optimization-multi" in title(found) else "train")

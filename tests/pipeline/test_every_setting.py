@@ -90,6 +90,9 @@ from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
+from argotune.scheduling.chores import Chore, ServiceRules
+from argotune.scheduling.timetable import KnownTenant, Timetable
+from argotune.service.loop import Service
 from argotune.serving.client import Serving
 from argotune.settings import Settings, VespaLayout, wants_json_logs
 from argotune.store.collections import Collection
@@ -916,6 +919,64 @@ def content_files(environment: Mapping[str, str]) -> str:
 
 TEACHER = {"ARGOTUNE_TEACHER_MODEL": "openai/teacher", "ARGOTUNE_TASK_KEY": "task"}
 ANNOTATOR = {"ARGOTUNE_ANNOTATION_MODEL": "openai/judge", "ANNOTATION_API_KEY": "judge"}
+
+
+def rules_of(e: Mapping[str, str]) -> ServiceRules:
+    return wiring.service_rules(read(**e))
+
+
+def visits_at_once(e: Mapping[str, str]) -> int:
+    table = timetable(e, "a", "b", "c", "d", "e")
+    return len(table.begin(START, rules_of(e).at_once))
+
+
+def timetable(e: Mapping[str, str], *tenant_ids: str) -> Timetable:
+    table = Timetable(rules_of(e).periods, rules_of(e).backoff)
+    table.know([KnownTenant(tenant_id, {}, True) for tenant_id in tenant_ids], START)
+    return table
+
+
+def visits_within(chore: Chore, e: Mapping[str, str]) -> int:
+    """In an hour."""
+    table, visits = timetable(e, "acme"), 0
+    for minute in range(60):
+        now = START + timedelta(minutes=minute)
+        for due in table.begin(now, 9):
+            visits += chore in due.due_at
+            table.done(due.tenant_id, now)
+    return visits
+
+
+def tries_of_a_failure(e: Mapping[str, str]) -> int:
+    """In an hour."""
+    table, tries = timetable(e, "acme"), 0
+    for minute in range(60):
+        now = START + timedelta(minutes=minute)
+        for due in table.begin(now, 9):
+            tries += 1
+            table.failed(due.tenant_id, now)
+    return tries
+
+
+def lines_of_figures(e: Mapping[str, str]) -> int:
+    """In ten minutes."""
+    world, told = World(), []
+    service = Service(world.ports, rules_of(e), told.append)
+    for _ in range(11):
+        service._report(world.now)
+        world.later(minutes=1)
+    return len(told)
+
+
+def others_beside_a_hang(e: Mapping[str, str]) -> int:
+    """Places left after half an hour, where as many visits hang as there are places."""
+    service = Service(World().ports, rules_of(e), lambda _: None)
+    tenants = [KnownTenant(f"t{n}", {}, True) for n in range(9)]
+    service._table.know(tenants, START)
+    service._table.begin(START, 4)
+    return service._places(START + timedelta(minutes=30))
+
+
 SETTINGS = [
     Row("store_url", "sqlite:///other.db", store_opened),
     Row("phoenix_endpoint", "http://127.0.0.1:9", phoenix),
@@ -949,6 +1010,14 @@ SETTINGS = [
     Row("vespa_timeout_s", "0.05", partial(vespa, wait_s=0.3)),
     Row("vespa_layout", '{"cluster": "other", "namespace": "{tenant}"}', vespa),
     Row("lease_s", "7", lambda e: wiring.open_ports(read(**e, CONFIG_STORE_URL="memory://")).lease_s),
+    Row("service_at_once", "1", visits_at_once),
+    Row("service_spans_min", "1", partial(visits_within, Chore.SPANS)),
+    Row("service_annotation_min", "1", partial(visits_within, Chore.ANNOTATION)),
+    Row("service_feedback_min", "1", partial(visits_within, Chore.FEEDBACK)),
+    Row("service_metrics_min", "1", lines_of_figures),
+    Row("service_backoff_s", "600", tries_of_a_failure),
+    Row("service_backoff_longest_s", "60", tries_of_a_failure),
+    Row("service_patience_min", "1", others_beside_a_hang),
     Row("log_format", "json", logs),
     Row("namespace", "other", runner),
     Row("argo_url", "https://argo.example", lambda e: link_of(read(**e), "w1")),

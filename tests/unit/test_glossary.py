@@ -33,10 +33,11 @@ PLAIN = words_of(
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
     failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
     json known learn learned learner learning linear lines main marker material memory mending metric named names
-    national nearest next old on once output overlap own paired parser passwords personal phones place progress
-    project public quiet random randomness reasons removal report reports results retrying returned right rows
-    sample saved scheduling search secret secrets selection service sessions showing signatures static stats step
-    steps store story tuning types universal unmetered up validation values watching who
+    national nearest next old on once orchestrated orchestrator output overlap own paired parser parts passwords
+    personal phones place progress project public quiet random randomness reasons removal report reports results
+    retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing
+    signatures static stats step steps store story tuning types universal unmetered up validation values watching
+    who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""
@@ -57,7 +58,12 @@ AT_HOME = {
 }
 """Words that could mean two things, and where names are made of them: the other meaning has another word there."""
 
-PROMISED = {"optimization_interval_seconds"}
+PROMISED = {
+    "optimization_interval_seconds",
+    "span_eval_interval_minutes",
+    "annotation_interval_minutes",
+    "feedback_interval_minutes",
+}
 """Names that the documentation fixes."""
 
 

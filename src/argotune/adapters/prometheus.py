@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from argotune.errors import ArgotuneError, ConfigInvalid, Unavailable
+from argotune.runs.service_figures import WatchedService, WorkNow
 from argotune.runs.sums import VERDICTS, ModuleTally
 from argotune.runs.tallies import Overview, RoundRecord, read_overview
 from argotune.store.port import Store
@@ -159,7 +160,46 @@ def _by_module(name: str, what: str, values: Iterable[tuple[str, float]]) -> Met
     return family
 
 
+class ServiceMetrics(Collector):
+    """Shows a continuous service in this process. What is being done has a label of its tenant: there are at most as
+    many as are visited at the same time."""
+
+    def __init__(self, service: WatchedService) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        """As it stands."""
+        found, of_passes = self._service.figures, "by passes of this process"
+        tenants = GaugeMetricFamily("argotune_service_tenants", "Tenants by where they stand", labels=("state",))
+        for state, number in found.tenants.items():
+            tenants.add_metric((state,), number)
+        visits = CounterMetricFamily("argotune_service_visits", "Visits that ended, by how", labels=("outcome",))
+        for outcome, number in found.visits.items():
+            visits.add_metric((outcome,), number)
+        late = SummaryMetricFamily(
+            "argotune_service_lateness_seconds", "From when a chore was due to its begin", labels=("chore",)
+        )
+        for chore, lateness in found.lateness.items():
+            late.add_metric((chore,), lateness.visits, lateness.total_s)
+        yield from (tenants, visits, late, *_work_families(found.work))
+        yield CounterMetricFamily("argotune_service_spans", f"Spans read {of_passes}", found.passed.spans)
+        yield CounterMetricFamily("argotune_service_labels", f"New labels taken in {of_passes}", found.passed.labels)
+        yield _gauge("argotune_service_stuck", "Visits that take longer than they should", found.stuck)
+        yield _gauge("argotune_service_store_up", "Whether the tenants could be looked at last", found.is_store_up)
+
+
+def _work_families(work: Iterable[WorkNow]) -> Iterator[Metric]:
+    names = ("tenant", "what")
+    done = GaugeMetricFamily("argotune_service_work_done", "How much of it is done", labels=names)
+    total = GaugeMetricFamily("argotune_service_work_total", "How much there is to do; 0: not known", labels=names)
+    for each in work:
+        done.add_metric((each.tenant_id, each.what), each.done)
+        total.add_metric((each.tenant_id, each.what), each.total)
+    yield from (done, total)
+
+
 class _Handler(MetricsHandler):
+    service: ClassVar[WatchedService | None] = None
     timeout: ClassVar[float | None] = 10.0  # a client that says nothing gives its thread back
 
     def do_GET(self) -> None:
@@ -167,12 +207,16 @@ class _Handler(MetricsHandler):
         path = self.path.partition("?")[0]
         if path == "/metrics":
             return super().do_GET()
-        text, status = (b"ok\n", 200) if path == "/healthz" else (b"there are /metrics and /healthz\n", 404)
+        text, status = self._told_of_health() if path == "/healthz" else (b"there are /metrics and /healthz\n", 404)
         self.send_response(status)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)
+
+    def _told_of_health(self) -> tuple[bytes, int]:
+        why = self.service.why_unwell if self.service else ""
+        return (f"{why}\n".encode(), 503) if why else (b"ok\n", 200)
 
 
 class _Server(ThreadingHTTPServer):
@@ -189,13 +233,24 @@ class _Server(ThreadingHTTPServer):
 class MetricsServer:
     """Reads the store in a thread and answers in others. The port is taken at once, and answers while `serve` runs."""
 
-    def __init__(self, open_store: Callable[[], Store], clock: Callable[[], datetime], address: str, port: int) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        clock: Callable[[], datetime],
+        address: str,
+        port: int,
+        service: WatchedService | None = None,
+    ) -> None:
         """Port 0 takes a free one. Raises ConfigInvalid for a port in use and a store that can never be opened."""
         self._metrics = StoreMetrics(open_store, clock)
         registry = CollectorRegistry()
         registry.register(self._metrics)
+        handler: type = _Handler.factory(registry)
+        if service is not None:
+            registry.register(ServiceMetrics(service))
+            handler = type("_Handler", (handler,), {"service": service})
         try:
-            self._server = _Server(address, port, _Handler.factory(registry))
+            self._server = _Server(address, port, handler)
         except (OSError, OverflowError) as error:
             raise ConfigInvalid(f"--address, --port: cannot listen at {address!r}, {port}: {error}") from error
         self.port: int = self._server.server_address[1]

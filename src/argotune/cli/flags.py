@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import NoReturn, TypeAlias
@@ -172,3 +173,16 @@ def add_outcome_files(parser: argparse.ArgumentParser) -> None:
     """--outcome-file and --links-file."""
     parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
     parser.add_argument("--links-file", help="write the URLs of the comparisons, one a line, to this file")
+
+
+def tenant_list(text: str) -> tuple[str, ...]:
+    """Ids between commas; a JSON list where an id holds one. Raises ConfigInvalid."""
+    if not text.lstrip().startswith("["):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigInvalid(f"{text[:80]!r} is no JSON list: {error}", argument="tenants") from None
+    if not isinstance(found, list) or not found or not all(isinstance(id, str) and id for id in found):
+        raise ConfigInvalid(f"{text[:80]!r} is not a JSON list of tenant ids", argument="tenants")
+    return tuple(found)

@@ -14,6 +14,7 @@ from argotune.cli.commands import (
     inspect,
     pool,
     run,
+    serve,
     synthesize,
     tenants,
     trigger,
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         versions,
         contests,
         exporter,
+        serve,
         demo,
     ):
         group.add_commands(commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from argotune.runs.pass_figures import PassFigures
 from argotune.stats.wording import counted
@@ -65,3 +66,15 @@ class ServiceFigures:
         longest = max((late.longest_s for late in self.lateness.values()), default=0.0)
         read = f"{counted(self.passed.spans, 'span')} read, {counted(self.passed.labels, 'label')} taken in"
         return f"tenants: {tenants}; visits: {visits}, at most {longest:.0f} s late; {read}"
+
+
+class WatchedService(Protocol):
+    """A service as those see it who watch it, from any thread."""
+
+    @property
+    def figures(self) -> ServiceFigures:
+        """How it stands."""
+
+    @property
+    def why_unwell(self) -> str:
+        """Why its process should be started again, "" where it need not."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SOURCES = Path(__file__).parents[3] / "src"
-ASK = ("argotune.cli", "argotune.pipeline.operations", "argotune.serving", "argotune.wiring")
+ASK = ("argotune.cli", "argotune.pipeline.operations", "argotune.service", "argotune.serving", "argotune.wiring")
 """Other parts of the face, and what is there to be asked: by the command line, by applications, and for ports."""
 
 KNOW = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from argotune.cli.commands.rounds import _tenant_ids
+from argotune.cli.flags import tenant_list
 from argotune.errors import ConfigInvalid
 
 
@@ -18,10 +18,10 @@ from argotune.errors import ConfigInvalid
     ],
 )
 def test_ids_stand_between_commas_or_in_a_json_list(text: str, ids: tuple[str, ...]):
-    assert _tenant_ids(text) == ids
+    assert tenant_list(text) == ids
 
 
 @pytest.mark.parametrize("text", ["[acme]", '["acme"', "[]", "[1]", '[""]', '["acme"] globex', "[" * 100_000])
 def test_what_begins_like_a_list_and_is_none_is_refused_by_name(text: str):
     with pytest.raises(ConfigInvalid, match="tenants: '\\["):
-        _tenant_ids(text)
+        tenant_list(text)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
-from argotune.cli.flags import Parser, add_force, add_phoenix, add_store, refuse_without
+from argotune.cli.flags import Parser, add_force, add_phoenix, add_store, refuse_without, tenant_list
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.errors import ConfigInvalid
@@ -112,25 +111,12 @@ def _say_after(found: AfterRound) -> None:
         say(f"Forgotten: {counted(number, 'record')} of {collection}")
 
 
-def _tenant_ids(text: str) -> tuple[str, ...]:
-    """Ids between commas; a JSON list where an id holds one. Raises ConfigInvalid."""
-    if not text.lstrip().startswith("["):
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigInvalid(f"{text[:80]!r} is no JSON list: {error}", argument="tenants") from None
-    if not isinstance(found, list) or not found or not all(isinstance(id, str) and id for id in found):
-        raise ConfigInvalid(f"{text[:80]!r} is not a JSON list of tenant ids", argument="tenants")
-    return tuple(found)
-
-
 def _request(arguments: Namespace, uid: str) -> RoundRequest:
     return RoundRequest(
         name=arguments.round,
         uid=uid,
         template=arguments.template,
-        tenants=_tenant_ids(arguments.tenants),
+        tenants=tenant_list(arguments.tenants),
         is_forced=arguments.force,
         is_dry_run=arguments.dry_run,
         max_submissions=arguments.max_submissions,
