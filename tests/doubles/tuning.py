@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ from twin_embedders import EMBEDDERS
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.programs import programs_of
+from argotune.programs.entities import EntityFinder
 from argotune.programs.state import dump
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -93,6 +95,21 @@ def cascaded(config: RoutingConfigUnified) -> Any:
     asked = [dspy.Example(each.inputs().toDict()).with_inputs(*each.inputs().keys()) for each in examples(MORE)]
     given = task(lms, dev=examples(THINGS[4:]), settings=config.optimizers, unlabelled=asked)
     return dump(OPTIMIZERS["cascade"].compile(given)), given.notes, lms.task.calls.count
+
+
+def voting(config: RoutingConfigUnified) -> Any:
+    """The ensemble of words, entities and an LM that writes and knows the half, and what its making cost."""
+    model = config.optimizers.ensemble.entity_model
+    program = replace(ROUTING, finder=EntityFinder(model)) if model else ROUTING
+    lm, calls = scripted_writer(_knows_the_half)
+    lms = LMs(task=lm, teacher=lm, adapter=dspy.JSONAdapter(), names={})
+    given = task(lms, program=program, settings=config.optimizers, dev=examples(THINGS[4:]))
+    return dump(OPTIMIZERS["ensemble"].compile(given)), given.notes, _told(calls)
+
+
+def _knows_the_half(prompt: str) -> str:
+    query = prompt.rpartition("[[ ## query ## ]]")[2].split("\n")[1]
+    return json.dumps({"agent": "audio" if len(query) % 2 else _by_phrase({"query": query}, None, None)})
 
 
 def _by_phrase(inputs: Any, _labels: Any, _demos: Any) -> str:

@@ -30,7 +30,7 @@ from marked import mark
 from pydantic import BaseModel
 from replies import JudgeByRubric, WritingLMs, messages
 from scripted_lm import like_the_nearest_demo, scripted_lms
-from tuning import cascaded, scripted, task, taught, tuned
+from tuning import cascaded, scripted, task, taught, tuned, voting
 from twin_embedders import EMBEDDERS
 from world import START, World, decision, traffic
 
@@ -587,6 +587,11 @@ ROUTED = {**WORLD, **SMALL, "use_synthetic_data": False}
 OPEN = {**ROUTED, "contest.min_people_labels": 1000, "annotation.daily_limit": 200}
 UNKNOWN = {"routing.agent_success": False}
 EXPLORING = {**ROUTED, "serving.exploration.enabled": True}
+GLINER = "optimizers.ensemble.gliner"
+VOTING = {
+    "optimizers.ensemble.entity_model": "entity_models:find",
+    "optimizers.ensemble.entity_labels": ["film", "writing", "music", "noise"],
+}
 SHORT = {"max_training_iterations": 8}
 LONG = {"max_training_iterations": 60}
 MINIBATCH = {**SHORT, "optimizers.mipro.minibatch": True}
@@ -711,6 +716,20 @@ CONFIG = [
     Row("optimizers.cascade.agreement_queries", 7, cascaded, {"optimizers.cascade.by": "agreement"}),
     Row("optimizers.cascade.unfamiliar_share", 0.9, cascaded),
     Row("optimizers.cascade.landmarks", 3, cascaded),
+    Row("optimizers.ensemble.tunes", ["words"], voting),
+    Row("optimizers.ensemble.words", {"audio": ["tune"]}, voting),
+    Row("optimizers.ensemble.entity_model", "entity_models:broken", voting, VOTING),
+    Row("optimizers.ensemble.entity_labels", ["writing"], voting, VOTING),
+    Row("optimizers.ensemble.entity_threshold", 0.85, voting, {**VOTING, f"{GLINER}_threshold_optimization": False}),
+    Row(f"{GLINER}_threshold_optimization", False, voting, VOTING),
+    Row(f"{GLINER}_label_optimization", False, voting, VOTING),
+    Row(f"{GLINER}_threshold_step", 0.4, voting, VOTING),
+    Row("optimizers.ensemble.bootstrap", False, voting),
+    Row("optimizers.ensemble.temperatures", [1.5], voting),
+    Row("optimizers.ensemble.chooses_by", "f1", voting),
+    Row("optimizers.ensemble.learning_rate", 0.001, voting),
+    Row("optimizers.ensemble.momentum", 0.0, voting, {"optimizers.ensemble.learning_rate": 0.001}),
+    Row("optimizers.ensemble.weight_decay", 1.0, voting),
     Row("optimizers.portfolio.candidates", ["labeled"], partial(tuned, method="portfolio"), SHORT),
     Row("optimizers.portfolio.nearest_k", [3], raced, SHORT),
     Row("embedder", "tfidf", embedder_of),

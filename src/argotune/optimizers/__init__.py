@@ -13,6 +13,7 @@ from argotune.optimizers import (
     bootstrap,
     cascade,
     copro,
+    ensemble,
     gepa,
     labeled,
     mipro,
@@ -110,6 +111,15 @@ _ALL = (
         chooses=True,
         needs_closed_sets=True,
         experiences=policy.wanted_experiences,
+    ),
+    Optimizer(
+        "ensemble",
+        ensemble.compile,
+        min_examples=10,
+        uses_weights=True,
+        chooses=True,
+        needs_closed_sets=True,
+        also=frozenset({"nearest", "bootstrap"}),
     ),
 )
 

@@ -39,10 +39,9 @@ from argotune.optimizers.thresholds import (
     certified_by_agreement,
     thresholds_of,
 )
-from argotune.optimizers.tutor import answers_by, lm_program, said_by
+from argotune.optimizers.tutor import answers_by, lm_program, said_by, showing_none_of
 from argotune.programs.cascade import Cascade, Familiar, Trust
 from argotune.programs.prediction import answers_of, prediction_of
-from argotune.programs.retrieval import RetrievedDemos
 from argotune.stats.calibration import Numbers
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import OptimizerSettings
@@ -131,7 +130,7 @@ class _Certifying:
         """The LM program's score on a few training examples, none of which it may show."""
         places = np.random.default_rng(self.task.seed).permutation(len(self.task.train))[:PROBES]
         probes = [self.task.train[place] for place in sorted(places)]
-        found = self._lm_scores(_without(self.task, self.program, probes), probes)
+        found = self._lm_scores(showing_none_of(self.task, self.program, probes), probes)
         return float(found.mean()) if len(found) else 0.5
 
     def _lm_scores(self, module: dspy.Module, asked: Sequence[dspy.Example]) -> Numbers:
@@ -150,12 +149,3 @@ class _Certifying:
         both = [(float(one["confidence"]), row) for one, row in zip(said, rows, strict=True)]
         sure = [confidence if self.familiar.has(row, confidence) else -1.0 for confidence, row in both]
         return _Own(said, np.array(sure, float))
-
-
-def _without(task: TrainingTask, program: dspy.Module, probes: Sequence[dspy.Example]) -> dspy.Module:
-    """The program where it shows none of these. One whose demonstrations stand in its prompt keeps them: its score is
-    flattered a little, and only an order depends on it."""
-    if not isinstance(program, RetrievedDemos):
-        return program
-    shown = [example for example in program.examples if not any(example is probe for probe in probes)]
-    return RetrievedDemos(program.program, shown, program.k, task.embedders.neighbours(program.embedder.name))

@@ -13,6 +13,7 @@ from argotune.errors import ArgotuneError, BudgetSpent, Unanswered
 from argotune.optimizers import nearest
 from argotune.optimizers.task import Stopped, TrainingTask, bare_student, demo_pool
 from argotune.programs.cascade import Cascade
+from argotune.programs.ensemble import Ensemble
 from argotune.programs.evaluation import Scored, ask_side_by_side
 from argotune.programs.policy import Policy
 from argotune.programs.prediction import kept_text
@@ -44,13 +45,22 @@ def lm_program(task: TrainingTask) -> dspy.Module:
     examples. Without a tutor the nearest training examples are shown, which takes no LM call to compile; where no
     predictor can show any, the program as written."""
     found = task.tutor
-    while isinstance(found, Cascade):
+    while isinstance(found, Cascade | Ensemble):
         found = found.program
     if isinstance(found, RetrievedDemos):
         return RetrievedDemos(found.program, demo_pool(task), found.k, task.embedders.neighbours(found.embedder.name))
     if found is not None and not isinstance(found, Student | Policy):
         return found
     return nearest.compile(task) if task.program.shows_examples and demo_pool(task) else bare_student(task)
+
+
+def showing_none_of(task: TrainingTask, program: dspy.Module, probes: Sequence[dspy.Example]) -> dspy.Module:
+    """The program where it shows none of these. One whose demonstrations stand in its prompt keeps them: its score is
+    flattered a little."""
+    if not isinstance(program, RetrievedDemos):
+        return program
+    shown = [example for example in program.examples if not any(example is probe for probe in probes)]
+    return RetrievedDemos(program.program, shown, program.k, task.embedders.neighbours(program.embedder.name))
 
 
 def answers_by(task: TrainingTask, module: dspy.Module, questions: Sequence[dspy.Example]) -> list[TutorAnswer]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from argotune.errors import ConfigInvalid
 from argotune.programs import cross_modal, enhancement, modality, routing, workflow
+from argotune.programs.entities import EntityFinder
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.tenants.config import RoutingConfigUnified
@@ -29,6 +31,12 @@ def programs_of(config: RoutingConfigUnified, module: str) -> tuple[Program, ...
 
     Raises ConfigInvalid for a module that is neither, and for a program of the tenant's that cannot be loaded.
     """
+    model = config.optimizers.ensemble.entity_model
+    found = _programs_of(config, module)
+    return tuple(replace(program, finder=EntityFinder(model)) for program in found) if model else found
+
+
+def _programs_of(config: RoutingConfigUnified, module: str) -> tuple[Program, ...]:
     shipped = {**PROGRAMS, **OPTIONAL}
     if module in config.programs:
         return (own_program(config, module),)

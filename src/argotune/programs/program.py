@@ -12,6 +12,7 @@ from dspy.adapters.decision_state import decision_type
 
 from argotune.data.fields import Fields
 from argotune.lm.port import LMs
+from argotune.programs.entities import EntityFinder
 from argotune.programs.likeness import likeness
 from argotune.programs.module_fields import types_of
 from argotune.programs.signatures import asked_signature, shape_of
@@ -41,6 +42,7 @@ class Program:
     `named_types` are the answers whose labels were read from a type that versions remember by its name. `good_from`:
     from which score on an answer may be shown as an example of how it is done. `refuted` appraises answers to questions
     of which people have said only what is wrong, and says None of others; it is there in training alone.
+    `finder` finds entities for an ensemble where the tenant has a model for that.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Program:
     rubric: Callable[[dspy.Example, dspy.Prediction], Appraisal] | None = None
     good_from: float = 1.0
     refuted: Callable[[dspy.Example, dspy.Prediction], Appraisal | None] | None = None
+    finder: EntityFinder | None = None
 
     def __post_init__(self) -> None:
         if self.is_by_preference and not self.fields.by_preference:

@@ -18,16 +18,25 @@ from dspy.predict.predict import serialize_object
 from pydantic import JsonValue
 
 from argotune.data.field_types import as_plain
-from argotune.errors import Corrupt, ProgramChanged
+from argotune.errors import ConfigInvalid, Corrupt, ProgramChanged
 from argotune.programs.cascade import Cascade, Trust, familiar_state, read_familiar
 from argotune.programs.embedder import Embedders, refuse_changed
 from argotune.programs.enhanced import Enhanced, fillable
 from argotune.programs.enhancement import Enhancement
+from argotune.programs.ensemble import Ballot, Ensemble, read_settings_state, settings_state, settings_text
 from argotune.programs.policy import Policy, policy_state, policy_text, read_policy
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.retrieval import RetrievedDemos
 from argotune.programs.signatures import asked_signature
-from argotune.programs.states import ExampleState, Fields, PlainState, PredictorState, RetrievedState, State
+from argotune.programs.states import (
+    ExampleState,
+    Fields,
+    PlainState,
+    PredictorState,
+    RetrievedState,
+    SettingsState,
+    State,
+)
 from argotune.programs.student import Student, read_student, student_state, student_text
 
 Stored = Mapping[str, object]
@@ -53,6 +62,9 @@ def dump(module: dspy.Module) -> State:
             "threshold": module.trust.threshold,
             "why": module.trust.why,
         }
+    if isinstance(module, Ensemble):
+        state = settings_state(module)
+        return state if module.program is None else {**state, "program": dump(module.program)}
     return _plain_state(module)
 
 
@@ -80,9 +92,23 @@ def masked_state(stored: Stored, program: Program, text: Callable[[str], str]) -
         return {**state, "enhancer": enhancer, "program": masked_state(state["program"], program, text)}
     if state["kind"] == "cascade":
         return {**state, "program": masked_state(state["program"], program, text)}
+    if state["kind"] == "settings":
+        return _masked_settings(state, program, text)
     if state["kind"] == "plain":
         return _masked_plain(state, program.build(), text)
     return state  # numbers, labels that the tenant wrote, and short values of inputs as they were kept
+
+
+def _masked_settings(state: SettingsState, program: Program, text: Callable[[str], str]) -> SettingsState:
+    """A word that is masked speaks for nothing any more."""
+    words = {
+        name: {label: [word for word in of if text(word) == word] for label, of in lists.items()}
+        for name, lists in state["words"].items()
+    }
+    masked: SettingsState = {**state, "words": words}
+    if "program" in state:
+        masked["program"] = masked_state(state["program"], program, text)
+    return masked
 
 
 def _masked_plain(state: PlainState, as_written: dspy.Module, text: Callable[[str], str]) -> PlainState:
@@ -159,7 +185,18 @@ def _load(program: Program, state: State, embedders: Embedders) -> dspy.Module:
         student, familiar = read_student(state["student"], embedders), read_familiar(state.get("familiar"))
         trust = Trust(float(state["threshold"]), str(state["why"]))
         return Cascade(student, _load(program, state["program"], embedders), familiar, trust)
+    if state["kind"] == "settings":
+        asked = _load(program, state["program"], embedders) if "program" in state else None
+        return Ensemble(ballot_of(program), read_settings_state(state, program.finder), asked)
     return _restored(program.build(), state, program.name)
+
+
+def ballot_of(program: Program) -> Ballot:
+    """The labels that a program's answers are from. Raises ConfigInvalid for one with an answer that is free text."""
+    closed = {name: labels for name, labels in program.fields.answers.items() if labels}
+    if len(closed) < len(program.fields.answers):
+        raise ConfigInvalid(f"{program.name}: an ensemble answers closed sets only, and it answers free text")
+    return Ballot({name: tuple(sorted(labels)) for name, labels in closed.items()})
 
 
 def restored(module: dspy.Module, stored: Stored, name: str) -> dspy.Module | None:
@@ -224,7 +261,7 @@ def _as_stored(value: object) -> Any:
 
 def learns_numbers(stored: Stored) -> bool:
     """Whether examples went into numbers, of which nobody can tell what they hold of one."""
-    return stored["kind"] in ("student", "cascade", "policy")
+    return stored["kind"] in ("student", "cascade", "policy", "settings")
 
 
 def prompts(stored: Stored) -> dict[str, str]:
@@ -244,6 +281,9 @@ def prompts(stored: Stored) -> dict[str, str]:
     if state["kind"] == "cascade":
         threshold = f"The student answers from a confidence of {state['threshold']:.3g} on: {state['why']}"
         return {**prompts(state["program"]), "student": student_text(state["student"]), "threshold": threshold}
+    if state["kind"] == "settings":
+        inner = prompts(state["program"]) if "program" in state else {}
+        return {**inner, "settings": settings_text(state)}
     return {name: _prompt_text(predictor) for name, predictor in state["predictors"].items()}
 
 

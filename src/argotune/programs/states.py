@@ -5,6 +5,7 @@ What a store gives is checked when it is read: a name that is missing, or a valu
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Literal, NotRequired, TypedDict, final
 
 from pydantic import JsonValue
@@ -140,4 +141,30 @@ class CascadeState(TypedDict):
     why: str
 
 
-State = PlainState | RetrievedState | EnhancedState | StudentState | PolicyState | CascadeState
+Lists = Mapping[str, Mapping[str, Sequence[str]]]
+"""By answer and label, the terms that speak for it."""
+
+
+class EntityRulesState(TypedDict):
+    """Which entities count in an ensemble, and for what. `finder` is the name of a model, "" for the input."""
+
+    finder: str
+    asked: list[str]
+    threshold: float
+    words: dict[str, dict[str, list[str]]]
+
+
+class SettingsState(TypedDict):
+    """An ensemble: all that tuning sets of it are numbers and words."""
+
+    kind: Literal["settings"]
+    words: dict[str, dict[str, list[str]]]
+    entities: NotRequired[EntityRulesState]
+    program: NotRequired[State]
+    temperature: NotRequired[float]
+    weights: dict[str, float]
+    ask_below: float
+    notes: list[str]
+
+
+State = PlainState | RetrievedState | EnhancedState | StudentState | PolicyState | CascadeState | SettingsState

@@ -50,6 +50,7 @@ MethodName = Literal[
     "student",
     "cascade",
     "policy",
+    "ensemble",
     "portfolio",
 ]
 

@@ -158,6 +158,43 @@ class CascadeSettings(_Settings):
     )
 
 
+EnsemblePart = Literal["words", "entities", "lm", "weights"]
+
+
+class EnsembleSettings(_Settings):
+    """Lists of words, entities and an LM program that vote. Names are those of OptimizationConfig where it has them."""
+
+    tunes: list[EnsemblePart] = Field(
+        default=["words", "entities", "lm", "weights"],
+        min_length=1,
+        description="what is tuned; the rest stays as the champion has it, or else as it is set here",
+    )
+    words: dict[str, list[str]] = Field(
+        default_factory=dict, description="answer -> words or phrases that speak for it, before any is learned"
+    )
+    entity_model: str | None = Field(
+        None,
+        pattern=r"^[\w.]+:[\w.]+$",
+        max_length=200,
+        description="package.module:name of a model like GLiNER's; None: the input `entities` is read",
+    )
+    entity_labels: list[str] = Field(default_factory=list, max_length=200, description="what the model is asked for")
+    entity_threshold: float = Field(0.5, ge=0, le=1, description="score from which an entity counts, where not tuned")
+    gliner_threshold_optimization: bool = Field(True, description="try scores from 0.1 to 0.9")
+    gliner_label_optimization: bool = Field(True, description="drop labels that speak for no answer")
+    gliner_threshold_step: float = Field(0.05, gt=0, le=0.8, description="from one score that is tried to the next")
+    bootstrap: bool = Field(True, description="try the LM program with demonstrations by `optimizers.bootstrap` too")
+    temperatures: list[Annotated[float, Field(ge=0, le=2)]] = Field(
+        default=[0.0, 0.3, 0.7, 1.0], max_length=10, description="of the LM, where it writes"
+    )
+    chooses_by: Literal["metric", "accuracy", "precision", "recall", "f1"] = Field(
+        "metric", description="what dev is to show: the program's metric, or one over the labels"
+    )
+    learning_rate: float = Field(0.1, gt=0, le=10, description="step by which the weights of votes are learned")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of these steps")
+    weight_decay: float = Field(0.01, ge=0, le=10, description="pull of the weights towards each other")
+
+
 Candidate = Literal[
     "student",
     "labeled",
@@ -200,6 +237,7 @@ class OptimizerSettings(_Settings):
     student: StudentSettings = Field(default_factory=StudentSettings)
     cascade: CascadeSettings = Field(default_factory=CascadeSettings)
     policy: PolicySettings = Field(default_factory=PolicySettings)
+    ensemble: EnsembleSettings = Field(default_factory=EnsembleSettings)
     portfolio: PortfolioSettings = Field(default_factory=PortfolioSettings)
 
     def only(self, methods: set[str]) -> dict[str, JsonValue]:
