@@ -159,3 +159,15 @@ def test_metrics_and_health_of_a_service_and_an_odd_tenant_breaks_no_line():
         ("argotune_service_work_done", (ODD, "routing: training")): 30,
         ("argotune_service_work_total", (ODD, "routing: training")): 100,
     }
+
+
+def test_what_hangs_at_the_end_is_named_and_the_process_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    ends: list[int] = []
+    monkeypatch.setattr("argotune.cli.commands.serve.os._exit", ends.append)
+    monkeypatch.setattr("argotune.service.loop.Service.run", lambda _self, _stop: ("acme", "other"))
+    monkeypatch.setattr("argotune.cli.commands.serve.signal.signal", lambda *_: None)
+    assert main(["serve", "--continuous", "--store-url", "memory://", "--port", "0"]) == 0
+    assert ends == [0]
+    assert "goes on where it stood; given up in the middle: acme, other" in capsys.readouterr().err

@@ -233,3 +233,12 @@ def test_estimates_and_policies_from_a_biased_logger_are_told_beside_the_truth(
     grown = json.loads(capsys.readouterr().out)
     assert grown["cpu_s"] > 0
     assert "experiences with propensities" in grown["learned"]
+
+
+def test_a_service_visits_all_who_have_traffic_while_one_hangs(benchmark) -> None:
+    found = benchmark("service")["measured"](12, 3, minutes=8, speed=60)
+    assert found["busy_visited"] == 2
+    assert found["hanging"] == {"visits": 0, "at_work": 1}
+    assert found["spans"] == 300
+    assert found["store"]["hold"] > 0
+    assert found["traces"]["newest"] >= 3

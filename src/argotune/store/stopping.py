@@ -29,6 +29,11 @@ class UntilStopped(PassingOn):
         self._check()
         return super().read(tenant_id, collection, id)
 
+    def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
+        """See Store."""
+        self._check()
+        return super().read_many(tenant_id, collection, ids)
+
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store."""
         self._check()
