@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
+import dspy
 import pytest
 from enhancing import SPELLED_OUT, asked, by_words, promote, routed, spells_out
+from refuting import people_say
 from twin_embedders import EMBEDDERS
 from world import World, run_once, traffic
 
@@ -15,10 +18,12 @@ from argotune.data.span_format import read_span
 from argotune.data.stream import Stream
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
+from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
+from argotune.programs.enhanced import Enhanced
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Version
 from argotune.runs.reports import run_json
@@ -91,6 +96,23 @@ def test_where_only_a_scorer_answers_enhancement_is_off_with_a_sentence():
     assert run.enhancement.sentence == (
         "query enhancement is not used: the LM that answers scores labels and writes nothing"
     )
+
+
+def test_what_is_tuned_as_one_goes_by_all_that_the_challenger_went_by(monkeypatch: pytest.MonkeyPatch):
+    made = list[tuple[bool, Sequence[str], Sequence[str]]]()
+
+    def compiled(task: TrainingTask) -> dspy.Module:
+        beside = [[asked["query"] for asked in found] for found in (task.refuted, task.refuted_dev)]
+        made.append((isinstance(task.student, Enhanced), *beside))
+        return task.student.deepcopy()
+
+    monkeypatch.setitem(OPTIMIZERS, "random_search", replace(OPTIMIZERS["random_search"], compile=compiled))
+    world, config = routed(n=300, preferred_optimizer="random_search")
+    people_say(world)
+    run_once(world, config)
+    assert [is_enhanced for is_enhanced, *_ in made] == [False, True]
+    assert made[0][1:] == made[1][1:]
+    assert made[0][2]
 
 
 def test_a_budget_that_ends_in_the_comparison_leaves_the_challenger_as_it_is():

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
+from refuting import N_REFUTED, QUAGGAS, people_say
 from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from tuning import ROUTING, THINGS, WRITTEN, examples, task
-from world import START, World, decision, filled, right_agent, run_once
+from world import World, filled, right_agent, run_once
 
-from argotune.data.annotations import Annotation
 from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import CORRECT, INCORRECT, VERDICT
 from argotune.data.splitting import Split, normalised, split_of_key
-from argotune.data.stream import Stream
 from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.pipeline.operations.annotating import labelling_status
 from argotune.programs.evaluation import asked_of
@@ -105,27 +103,11 @@ def test_gepa_tells_its_teacher_what_people_have_said_is_wrong():
 # In a whole pass
 
 
-N_REFUTED = 60
-QUAGGAS = [f"quagga {n * 7919 % 9973} {'abcdefgh'[n % 8] * 5} {n * 104729 % 9967}" for n in range(N_REFUTED)]
-
-
 def showing(inputs: Mapping[str, str], labels: Sequence[str], demos: Sequence[Any]) -> str:
     """An LM that knows what is right with some demonstrations, of questions about quaggas with many."""
     if "quagga" in inputs["query"]:
         return "audio" if len(demos) > 8 else "video"
     return right_agent(inputs["query"]) if demos else "video"
-
-
-def people_say(world: World, of: str = VERDICT, label: str = INCORRECT, kind: Any = "HUMAN") -> None:
-    """Of answers to questions about quaggas, all of which were `video`."""
-    spans = [decision("acme", f"f{n:015x}", QUAGGAS[n], "video", success=False) for n in range(N_REFUTED)]
-    world.traces.record("acme", [replace(span, attributes=silent(span.attributes)) for span in spans])
-    said = [Annotation(span.span_id, of, label, kind, "kim", START) for span in spans]
-    world.traces.annotate(Stream("acme", "routing"), said)
-
-
-def silent(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in attributes.items() if name != "routing.agent_success"}
 
 
 def passed(**rules: Any) -> tuple[World, Run]:

@@ -34,7 +34,7 @@ PLAIN = words_of(
     failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
     json known learn learned learner learning linear lines lists main marker material memory mending metric named
     names national nearest next old on once orchestrated orchestrator output overlap own paired parser parts passwords
-    personal phones place progress project public quiet random randomness reasons removal report reports results
+    personal phones place progress project public quiet random randomness reasons recipe removal report reports results
     retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing
     signatures static stats step steps store story tuning types universal unmetered up validation values watching
     weights who

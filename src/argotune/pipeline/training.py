@@ -12,7 +12,8 @@ from argotune.errors import BudgetSpent, NothingToLearn, Unanswered
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Pass
-from argotune.pipeline.racing import surroundings, to_beat
+from argotune.pipeline.racing import ToBeat, surroundings, to_beat
+from argotune.pipeline.recipe import Recipe
 from argotune.pipeline.refuted import refuted_questions
 from argotune.pipeline.rubric import Choosing
 from argotune.pipeline.stages.enhance import Enhancing, enhance
@@ -22,7 +23,6 @@ from argotune.pipeline.stages.train import (
     Trained,
     installed_packages,
     masked_version,
-    plan_of_winner,
     train,
 )
 from argotune.pipeline.stages.unify import Unifying, unify
@@ -76,9 +76,7 @@ class ProgramTraining:
         self.this.ports.progress(f"{self.program.name}: training by {self.plan.optimizer}", 0, 0)
         try:
             with self.meter.keeping(self._calls_to_compare()):
-                found = self._trained(examples, dev, synthetic)
-                unified = self._unified(found, [*examples, *synthetic] if found.is_used else examples)
-                better = self._enhanced(found, unified.version)
+                found, unified, better = self._made(examples, dev, synthetic)
         except (BudgetSpent, NothingToLearn) as error:
             return TrainingOutcome(self._counted(), why=str(error))
         except Unanswered as error:
@@ -87,10 +85,20 @@ class ProgramTraining:
         run = self._counted().model_copy(update={"unified": unified.report})
         return self._concluded(run, found, better, _told(made, found, synthetic), len(examples))
 
-    def _trained(self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]) -> Trained:
+    def _made(
+        self, examples: Sequence[Example], dev: Sequence[Example], synthetic: Sequence[Example]
+    ) -> tuple[Trained, Unifying, Enhancing]:
+        """The challenger, what another module taught it, and what an enhancement does for it."""
+        champion = to_beat(self.this, self.program, self.champion, self.meter)
+        recipe = self._recipe(champion, dev)
+        origin = Origin(self.champion, self.run.id, self.this.now, installed_packages())
+        found = train(recipe, examples, synthetic, self.this.config.gate.min_slice_examples, origin)
+        as_made, taught = recipe.of_winner(found.race), [*examples, *synthetic] if found.is_used else examples
+        unified = unify(self.this, as_made, found.offered, taught, self.data.examples)
+        return found, unified, enhance(self.this, as_made, unified.version, examples)
+
+    def _recipe(self, champion: ToBeat, dev: Sequence[Example]) -> Recipe:
         this, plan = self.this, self.plan
-        origin = Origin(self.champion, self.run.id, this.now, installed_packages())
-        champion = to_beat(this, self.program, self.champion, self.meter)
         beside = beside_labels(this, self.program, plan, champion.tutor, self.annotations)
         teach, choose = (
             refuted_questions(this, self.program, self.data, spans) for spans in (plan.refuted, plan.refuted_dev)
@@ -98,16 +106,7 @@ class ProgramTraining:
         beside = replace(beside, refuted=teach, refuted_dev=choose)
         program = appraising_refuted(self.by.program, [*teach, *choose])
         around = surroundings(this, self.program, plan, champion, dev, choose, self.meter)
-        lms, least = self.lms, this.config.gate.min_slice_examples
-        return train(program, plan, examples, synthetic, dev, least, lms, self._embedders, origin, around, beside)
-
-    def _unified(self, found: Trained, taught: Sequence[Example]) -> Unifying:
-        as_made, program, lms = plan_of_winner(self.plan, found.race), self.by.program, self.lms
-        return unify(self.this, program, as_made, found.offered, taught, self.data, lms, self._embedders)
-
-    def _enhanced(self, found: Trained, version: Version | None) -> Enhancing:
-        as_made = plan_of_winner(self.plan, found.race)
-        return enhance(self.this, self.by.program, as_made, version, self.data, self.lms, self._embedders)
+        return Recipe(program, plan, dev, self.lms, self._embedders, around, beside)
 
     @property
     def _embedders(self) -> Embedders:

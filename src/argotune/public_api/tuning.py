@@ -20,6 +20,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS, Unfit, choose
 from argotune.pipeline.racing import Surroundings
+from argotune.pipeline.recipe import Recipe
 from argotune.pipeline.stages.train import Origin, installed_packages, train
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import score, to_dspy
@@ -146,7 +147,8 @@ class _Tuning:
         )
         origin = Origin("", "", bench.now, installed_packages())
         around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `share_right` measures on dev
-        return train(self._program, plan, self._train, (), dev, 0, bench.lms, bench.embedders, origin, around).version
+        recipe = Recipe(self._program, plan, dev, bench.lms, bench.embedders, around)
+        return train(recipe, self._train, (), 0, origin).version
 
     def share_right(self, version: Version | None) -> float | None:
         """Of the held back examples, None where it answers none of them. A version for other labels, or none, is the

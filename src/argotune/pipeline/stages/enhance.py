@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import dspy
 
-from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
 from argotune.errors import BudgetSpent, NotFound, ProgramChanged, Unanswered
-from argotune.lm.port import LMs
-from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.pipeline.module_pass import Pass
-from argotune.programs.embedder import Embedders
+from argotune.pipeline.recipe import Recipe
 from argotune.programs.enhanced import NO_WRITER, Enhanced, can_write, fillable
 from argotune.programs.enhancement import NAME, Enhancement, shown
 from argotune.programs.evaluation import score_side_by_side, to_dspy
@@ -26,10 +24,8 @@ from argotune.programs.program import Program
 from argotune.programs.state import dump, load, restored
 from argotune.promotion.versions import Version, new_version
 from argotune.runs.enhancement import EnhancementReport
-from argotune.runs.run import Plan
 from argotune.stats.wording import counted
 from argotune.synthetic.report import Trial
-from argotune.tenants.optimizer_settings import planned_settings
 
 ASKED_OF_LM = frozenset({"plain", "retrieved"})
 """Kinds of states that an LM answers each question for. What answers without one would need one by this."""
@@ -47,40 +43,29 @@ class Enhancing:
     report: EnhancementReport | None = None
 
 
-def enhance(
-    this: Pass,
-    program: Program,
-    plan: Plan,
-    version: Version | None,
-    data: Dataset,
-    lms: LMs,
-    embedders: Embedders,
-) -> Enhancing:
-    """The challenger with an enhancement before it where that is asked for or helps.
+def enhance(this: Pass, recipe: Recipe, version: Version | None, examples: Sequence[Example]) -> Enhancing:
+    """The challenger with an enhancement before it where that is asked for or helps. `examples` are the real ones that
+    taught it, dev apart.
 
     Where the budget ends meanwhile, or LMs do not answer, the challenger stays as it is. Raises Unavailable and its
     like.
     """
-    names = fillable(program)
+    names = fillable(recipe.program)
     if version is None or this.config.enhancement == "off" or not names:
         return Enhancing(version)
-    dev = data.pick(plan.dev_ids)
-    if obstacle := _obstacle(this, program, version, dev, names, lms):
+    if obstacle := _obstacle(this, recipe, version, names):
         return Enhancing(version, EnhancementReport(is_used=False, why=obstacle))
-    work = _Work(this, program, plan, version, data.pick(plan.train_ids), dev, lms, embedders)
     try:
-        return work.outcome()
+        return _Work(this, recipe, version, examples).outcome()
     except (BudgetSpent, Unanswered) as error:
         why = f"the comparison was not finished: {error}"
         return Enhancing(version, EnhancementReport(is_used=False, why=why))
 
 
-def _obstacle(
-    this: Pass, program: Program, version: Version, dev: Sequence[Example], names: Sequence[str], lms: LMs
-) -> str:
+def _obstacle(this: Pass, recipe: Recipe, version: Version, names: Sequence[str]) -> str:
     """Why nothing needs to be compared, "" where something does."""
-    is_forced, lm = this.config.enhancement == "on", program.lm_of(lms)
-    if not can_write(lm) and not (is_forced and lms.writer):
+    is_forced, dev = this.config.enhancement == "on", recipe.dev
+    if not can_write(recipe.program.lm_of(recipe.lms)) and not (is_forced and recipe.lms.writer):
         return NO_WRITER
     if version.state["kind"] not in ASKED_OF_LM:
         return "the challenger asks no LM where it can, and an enhancement would for every question"
@@ -97,13 +82,9 @@ def _obstacle(
 @dataclass(frozen=True)
 class _Work:
     this: Pass
-    program: Program
-    plan: Plan
+    recipe: Recipe
     version: Version
     examples: Sequence[Example]
-    dev: Sequence[Example]
-    lms: LMs
-    embedders: Embedders
 
     def outcome(self) -> Enhancing:
         """Compared are programs that learned nothing from dev, as train does; used is the challenger."""
@@ -111,7 +92,7 @@ class _Work:
         asked_for = "the tenant's config asks for it"
         enhancer, learned = self._enhancer()
         best: dspy.Module = Enhanced(enhancer, self._challenger(), self._names)
-        if not self.dev:
+        if not self.recipe.dev:
             return Enhancing(self._version(best), EnhancementReport(is_used=True, why=asked_for, patterns=learned))
         trial, is_tuned = self._trial(enhancer), False
         if trial.gain <= 0 and not is_forced:
@@ -124,16 +105,20 @@ class _Work:
         return Enhancing(self._version(best), report)
 
     @property
+    def _program(self) -> Program:
+        return self.recipe.program
+
+    @property
     def _names(self) -> tuple[str, ...]:
-        return fillable(self.program)
+        return fillable(self._program)
 
     def _tuned(self, wrapped: dspy.Module, enhancer: dspy.Module, trial: Trial) -> tuple[dspy.Module, Trial, bool]:
         """The better on dev of what there is and of both tuned as one. What is not finished is not used."""
-        optimizer = OPTIMIZERS[self.plan.optimizer]
+        optimizer = self.recipe.optimizer
         if optimizer.shows_as_is or len(self.examples) < optimizer.min_examples:
             return wrapped, trial, False
         try:
-            tuned = optimizer.compile(self._task(Enhanced(enhancer, self.program.build(), self._names)))
+            tuned = self.recipe.compiled(self.examples, Enhanced(enhancer, self._program.build(), self._names))
             (mean,) = self._means([_cleaned(tuned)])
         except (BudgetSpent, Unanswered):
             return wrapped, trial, False
@@ -141,30 +126,16 @@ class _Work:
             return wrapped, trial, False
         return tuned, trial.model_copy(update={"with_mean": mean}), True
 
-    def _task(self, student: dspy.Module) -> TrainingTask:
-        return TrainingTask(
-            program=self.program,
-            student=student,
-            train=[to_dspy(self.program, example) for example in self.examples],
-            dev=[to_dspy(self.program, example) for example in self.dev],
-            lms=self.lms,
-            embedders=self.embedders,
-            seed=self.plan.seed,
-            max_iterations=self.plan.max_iterations,
-            weights=[example.weight for example in self.examples],
-            settings=planned_settings(self.plan.settings),
-        )
-
     def _challenger(self) -> dspy.Module:
-        return load(self.program, self.version.state, self.version.signature_hash, self.embedders)
+        return load(self._program, self.version.state, self.version.signature_hash, self.recipe.embedders)
 
     def _apart_from_dev(self) -> dspy.Module:
         """The challenger; where its optimizer chooses nothing on dev it learned from dev too, then one that did not."""
-        optimizer = OPTIMIZERS[self.plan.optimizer]
+        optimizer = self.recipe.optimizer
         if optimizer.chooses:
             return self._challenger()
         is_enough = len(self.examples) >= optimizer.min_examples
-        return optimizer.compile(self._task(self.program.build())) if is_enough else self.program.build()
+        return self.recipe.compiled(self.examples) if is_enough else self._program.build()
 
     def _enhancer(self) -> tuple[dspy.Module, int]:
         """The tenant's champion enhancement, else the one as written with patterns of traces that went well; and how
@@ -188,25 +159,24 @@ class _Work:
     def _patterns(self) -> list[dspy.Example]:
         """From training examples alone: what a version shows must not judge it."""
         spans = [example.span_id for example in self.examples if example.span_id][:MAX_LOOKED_AT]
-        return patterns(self.this.archive.experiences_of(self.program.name, spans))
+        return patterns(self.this.archive.experiences_of(self._program.name, spans))
 
     def _trial(self, enhancer: dspy.Module) -> Trial:
         bare = self._apart_from_dev()
         without, with_ = self._means([bare, Enhanced(enhancer, bare, self._names)])
-        return Trial(with_mean=with_, without_mean=without, n=len(self.dev))
+        return Trial(with_mean=with_, without_mean=without, n=len(self.recipe.dev))
 
     def _means(self, modules: Sequence[dspy.Module]) -> list[float]:
-        what = f"{self.program.name}: query enhancement on dev"
-        asked = [to_dspy(self.program, example) for example in self.dev]
-        rows = score_side_by_side(
-            modules, self.program, asked, self.lms, lambda done, all_: self.this.ports.progress(what, done, all_)
-        )
+        what = f"{self._program.name}: query enhancement on dev"
+        asked = [to_dspy(self._program, example) for example in self.recipe.dev]
+        told = partial(self.this.ports.progress, what)
+        rows = score_side_by_side(modules, self._program, asked, self.recipe.lms, told)
         return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
 
     def _version(self, module: dspy.Module) -> Version:
         lineage = self.version.lineage
         told_so = lineage.model_copy(update={"reason": f"{lineage.reason}; with query enhancement"})
-        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), told_so)
+        return new_version(self._program.name, self._program.signature_hash, dict(dump(module)), told_so)
 
 
 def _cleaned(module: dspy.Module) -> dspy.Module:

@@ -14,27 +14,22 @@ from functools import partial
 import dspy
 
 from argotune.data.annotations import LabelSource
-from argotune.data.dataset import Dataset
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import BudgetSpent, Unanswered
-from argotune.lm.port import LMs
-from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.pipeline.module_pass import Pass
-from argotune.programs.embedder import Embedders
+from argotune.pipeline.recipe import Recipe
 from argotune.programs.evaluation import score_side_by_side, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.signatures import asked_signature
 from argotune.programs.state import dump, load
 from argotune.programs.workflow import agents_in
 from argotune.promotion.versions import Version, new_version
-from argotune.runs.run import Plan
 from argotune.runs.unified import UnifiedReport
 from argotune.stats.wording import counted, percent
 from argotune.synthetic.report import Trial
 from argotune.tenants.config import RoutingConfigUnified
-from argotune.tenants.optimizer_settings import planned_settings
 
 OTHER_MODULE = {"routing": "workflow", "workflow": "routing"}
 
@@ -54,24 +49,17 @@ class Unifying:
 
 
 def unify(
-    this: Pass,
-    program: Program,
-    plan: Plan,
-    version: Version | None,
-    taught: Sequence[Example],
-    data: Dataset,
-    lms: LMs,
-    embedders: Embedders,
+    this: Pass, recipe: Recipe, version: Version | None, taught: Sequence[Example], known: Sequence[Example]
 ) -> Unifying:
     """The challenger, with what the other module taught it where that helps. `taught` are the examples that it learned
-    from, dev apart.
+    from, dev apart, and `known` all that the program has.
 
     Where the budget ends meanwhile, or LMs do not answer, it stays as it is. Raises Unavailable and its like.
     """
-    other = other_module(this.config, program)
+    other = other_module(this.config, recipe.program)
     if version is None or other is None:
         return Unifying(version)
-    work = _Taught(this, program, plan, version, taught, data, lms, embedders)
+    work = _Taught(this, recipe, version, taught, known)
     try:
         return work.outcome(other)
     except (BudgetSpent, Unanswered) as error:
@@ -89,13 +77,10 @@ def other_module(config: RoutingConfigUnified, program: Program) -> str | None:
 @dataclass(frozen=True)
 class _Taught:
     this: Pass
-    program: Program
-    plan: Plan
+    recipe: Recipe
     version: Version
     taught: Sequence[Example]
-    data: Dataset
-    lms: LMs
-    embedders: Embedders
+    known: Sequence[Example]
 
     def outcome(self, other: str) -> Unifying:
         """Compared are programs that learned nothing from dev, as train does; used is the challenger."""
@@ -103,8 +88,8 @@ class _Taught:
         record = self._record() if other == "routing" else ""
         if why := self._obstacle(is_anything=bool(shared or record)):
             return Unifying(self.version, UnifiedReport(of=other, is_used=False, why=why))
-        bare = self._compiled(self.taught)
-        trial = self._trial(bare, self._compiled([*self.taught, *shared]) if shared else _told(bare, record))
+        bare = self.recipe.compiled(self.taught)
+        trial = self._trial(bare, self.recipe.compiled([*self.taught, *shared]) if shared else _told(bare, record))
         if trial.gain <= 0:
             why = f"{trial.told('them')}, no gain"
             return Unifying(self.version, UnifiedReport(of=other, is_used=False, why=why, trial=trial))
@@ -115,36 +100,36 @@ class _Taught:
 
     def _obstacle(self, *, is_anything: bool) -> str:
         """Why nothing needs to be compared, "" where something does."""
-        least, optimizer = self.this.config.gate.min_slice_examples, OPTIMIZERS[self.plan.optimizer]
+        least, optimizer = self.this.config.gate.min_slice_examples, self.recipe.optimizer
         if not is_anything:
             return "none of them says anything new"
         if self.version.state["kind"] not in SHOWN_BY_LM:
             return "the challenger answers without an LM where it can, and is taught in its own way"
-        if len(self._dev) < least:
-            return f"{counted(len(self._dev), 'dev example')} cannot show whether they help, {least} are needed"
+        if len(self.recipe.dev) < least:
+            return f"{counted(len(self.recipe.dev), 'dev example')} cannot show whether they help, {least} are needed"
         if len(self.taught) < optimizer.min_examples:
             return f"{counted(len(self.taught), 'training example')} of its own, too few for {optimizer.name}"
         return ""
 
     @property
-    def _dev(self) -> Sequence[Example]:
-        return self.data.pick(self.plan.dev_ids)
+    def _program(self) -> Program:
+        return self.recipe.program
 
     def _shared(self, other: str) -> Iterator[Example]:
         """Training examples of orchestrated requests as such of routing. One whose question routing has an example of
         counts there alone, and none is near to what chooses or judges. `span_id` holds the id of what it came from."""
-        known = [(query_of(example.inputs), example.split) for example in self.data.examples]
+        known = [(query_of(example.inputs), example.split) for example in self.known]
         splitter, own = Splitter(self.this.config.split, known), {normalised(query) for query, _ in known}
         for example in self.this.archive.each_example(other):
             query, agents = query_of(example.inputs), agents_in(example.expected.get("agent_sequence", ""))
             if example.split is not Split.TRAIN or splitter.preview(query) is not Split.TRAIN:
                 continue
-            is_right = bool(agents) and example.weight > 0 and self.program.fields.allow({"agent": agents[0]})
+            is_right = bool(agents) and example.weight > 0 and self._program.fields.allow({"agent": agents[0]})
             if is_right and normalised(query) not in own:
                 own.add(normalised(query))
-                inputs = self.program.fields.asked({**example.inputs, "query": query})
+                inputs = self._program.fields.asked({**example.inputs, "query": query})
                 right = {"agent": agents[0]}
-                made = replace(example, program=self.program.name, inputs=inputs, expected=right, span_id=example.id)
+                made = replace(example, program=self._program.name, inputs=inputs, expected=right, span_id=example.id)
                 yield replace(made, source=LabelSource.OUTCOME, slices=None)
 
     def _record(self) -> str:
@@ -165,39 +150,24 @@ class _Taught:
 
     def _final(self, shared: Sequence[Example]) -> dspy.Module:
         """What learned from dev too, where the optimizer does not choose by it."""
-        teaching = self.taught if OPTIMIZERS[self.plan.optimizer].chooses else [*self.taught, *self._dev]
-        return self._compiled([*teaching, *shared])
-
-    def _compiled(self, examples: Sequence[Example]) -> dspy.Module:
-        task = TrainingTask(
-            program=self.program,
-            student=self.program.build(),
-            train=[to_dspy(self.program, example) for example in examples],
-            dev=[to_dspy(self.program, example) for example in self._dev],
-            lms=self.lms,
-            embedders=self.embedders,
-            seed=self.plan.seed,
-            max_iterations=self.plan.max_iterations,
-            weights=[example.weight for example in examples],
-            settings=planned_settings(self.plan.settings),
-        )
-        return OPTIMIZERS[self.plan.optimizer].compile(task)
+        teaching = self.taught if self.recipe.optimizer.chooses else [*self.taught, *self.recipe.dev]
+        return self.recipe.compiled([*teaching, *shared])
 
     def _challenger(self) -> dspy.Module:
-        return load(self.program, self.version.state, self.version.signature_hash, self.embedders)
+        return load(self._program, self.version.state, self.version.signature_hash, self.recipe.embedders)
 
     def _trial(self, without: dspy.Module, with_: dspy.Module) -> Trial:
-        what = f"{self.program.name}: outcomes of the other module on dev"
-        asked = [to_dspy(self.program, example) for example in self._dev]
+        what = f"{self._program.name}: outcomes of the other module on dev"
+        asked = [to_dspy(self._program, example) for example in self.recipe.dev]
         told = partial(self.this.ports.progress, what)
-        rows = score_side_by_side([without, with_], self.program, asked, self.lms, told)
+        rows = score_side_by_side([without, with_], self._program, asked, self.recipe.lms, told)
         means = [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
         return Trial(without_mean=means[0], with_mean=means[1], n=len(asked))
 
     def _version(self, module: dspy.Module, other: str) -> Version:
         lineage = self.version.lineage
         told_so = lineage.model_copy(update={"reason": f"{lineage.reason}; with outcomes of {other}"})
-        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), told_so)
+        return new_version(self._program.name, self._program.signature_hash, dict(dump(module)), told_so)
 
 
 def _told(module: dspy.Module, record: str) -> dspy.Module:
