@@ -28,6 +28,7 @@ PRODUCTS = words_of(
 
 PLAIN = words_of(
     """
+    annotated roots
     addresses aggregate analysis api application arrays asked assessments below beside bootstrap both bound bounds
     causes check checkup choice cli client cluster command commands compiling config connect connecting connection
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter

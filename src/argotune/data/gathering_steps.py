@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from itertools import islice
 from typing import TypeVar
 
+from argotune.data.annotated_spans import MOST_CHANGES, AnnotatedSoFar
 from argotune.data.archive import ExperienceLog, read_example
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
@@ -23,7 +24,7 @@ from argotune.data.label_rule import Labels
 from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import QuestionLog, QuestionRow, Summary
 from argotune.data.questions import PastAnswer, Question, age, is_known, past_answer, place, settle
-from argotune.data.settling import AnnotatedSoFar, Beside, Gathered, Settling, counts_of, name_of, split_of
+from argotune.data.settling import Beside, Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import Corrupt
 from argotune.stats.wording import counted
@@ -92,6 +93,9 @@ class GatheringSteps:
         self._forget()
         if self._summary.is_anew:
             self._forget_unasked()
+        if self._summary.changes > MOST_CHANGES or self._questions.is_annotated_lost:
+            whole = self._questions.put_annotated(self._summary, self._annotated.all)
+            self._summary = self._questions.commit(whole)
         counts, found, known = counts_of(self._summary.reasons, self._forgotten), self._summary, self._annotated
         return Gathered(found.sums, found.experiences, counts, self._expired, known.judged, known.refuted)
 
@@ -146,8 +150,8 @@ class GatheringSteps:
             for experience in self._read(some):
                 self._touch(experience).put[experience.span_id] = self._answered(experience)
             self._write(Beside())
-        if before != now:
-            self._annotated.states, self._annotated.is_changed = dict(now), True
+        self._annotated.believe({id: now.get(id) for id in (*before, *now)})
+        if self._annotated.is_changed:
             self._write(Beside())
 
     # What is too old

@@ -12,10 +12,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import Field
 
+from argotune.data.annotated_spans import AnnotatedChange, AnnotatedSpans, change_names, read_annotated
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import ExampleSums
 from argotune.data.experiences import shared
@@ -43,7 +44,8 @@ class Summary(StoredValue):
 
     `reasons` counts answers that are no examples, `days` names the records that list a day's spans, `chunks` counts
     records of narrow and wide sketches, and `pending` is what is to be removed now: ids by collection. `is_anew`:
-    examples of an earlier gathering are there whose questions may not have been settled since.
+    examples of an earlier gathering are there whose questions may not have been settled since. `changes` of annotated
+    spans lie beside what is kept of them.
     """
 
     edition: str
@@ -54,24 +56,7 @@ class Summary(StoredValue):
     chunks: dict[str, int] = Field(default_factory=dict)
     pending: dict[str, list[str]] = Field(default_factory=dict)
     is_anew: bool = False
-
-
-class Judged(StoredValue):
-    """Whether the decision of a span met the trusted label that its example has."""
-
-    at: datetime
-    is_hit: bool
-
-
-class AnnotatedSpans(StoredValue):
-    """The annotated spans: a digest of what is believed of each, "" for those of other programs; and those judged.
-    `refuted`: by question the spans whose answers people say are wrong, where nobody says what is right."""
-
-    sealed_as: ClassVar[str] = "Annotated"
-
-    states: dict[str, str] = Field(default_factory=dict)
-    judged: dict[str, Judged] = Field(default_factory=dict)
-    refuted: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +107,7 @@ class QuestionLog:
         self._rows: dict[str, dict[str, QuestionRow]] = {}
         self._changed: dict[str, Record] = {}
         self._tag: str | None = None
+        self.is_annotated_lost = False
 
     def summary(self) -> Summary | None:
         """None where there is none that can be gone on from. What was left to be removed is removed."""
@@ -140,8 +126,10 @@ class QuestionLog:
         return clean
 
     def annotated(self) -> AnnotatedSpans:
-        """The annotated spans as they were taken in last."""
-        found, _ = find_renewable(self._store, self._tenant_id, self._gathered, "annotated", AnnotatedSpans)
+        """The annotated spans as they were taken in last; none where something of it cannot be read, which makes it
+        `is_annotated_lost`."""
+        found = _annotated(self._store, self._tenant_id, self._gathered)
+        self.is_annotated_lost = found is None
         return found or AnnotatedSpans()
 
     def fresh_names(self) -> list[str]:
@@ -228,10 +216,18 @@ class QuestionLog:
         """List the spans of a day under a name."""
         self._change(f"day/{name}", "day", [[id, at.isoformat()] for id, at in spans])
 
-    def put_annotated(self, annotated: AnnotatedSpans) -> None:
-        """Keep what is known of the annotated spans."""
+    def put_annotated_change(self, summary: Summary, change: AnnotatedChange) -> Summary:
+        """Keep what was changed of the annotated spans; the summary that tells of it."""
+        record = to_record(self._gathered, change_names(summary.changes + 1)[-1], change)
+        self._changed[record.id] = record
+        return summary.model_copy(update={"changes": summary.changes + 1})
+
+    def put_annotated(self, summary: Summary, annotated: AnnotatedSpans) -> Summary:
+        """Keep all that is known of the annotated spans in place of the changes; the summary that tells of it."""
         record = to_record(self._gathered, "annotated", annotated)
         self._changed[record.id] = record
+        pending = {self._gathered: change_names(summary.changes)} if summary.changes else {}
+        return summary.model_copy(update={"changes": 0, "pending": pending})
 
     def day_ids(self, names: Iterable[str]) -> dict[str, list[str]]:
         """What is to be removed of days that are over, by collection."""
@@ -329,8 +325,14 @@ def decisions_taken_in(store: Store, tenant_id: str, program: str) -> int:
 
 def refuted_questions_of(store: Store, tenant_id: str, program: str) -> int:
     """Of how many questions the passes so far know only which answers are wrong. Only reads."""
-    found, _ = find_renewable(store, tenant_id, f"{Collection.GATHERED}.{program}", "annotated", AnnotatedSpans)
+    found = _annotated(store, tenant_id, f"{Collection.GATHERED}.{program}")
     return len(found.refuted) if found else 0
+
+
+def _annotated(store: Store, tenant_id: str, gathered: str) -> AnnotatedSpans | None:
+    """What is kept of the annotated spans with all changes, None where some of it cannot be read."""
+    summary, _ = find_renewable(store, tenant_id, gathered, "summary", Summary)
+    return read_annotated(store, tenant_id, gathered, summary.changes if summary else 0)
 
 
 def fresh_record(program: str, spans: Sequence[tuple[str, datetime]]) -> Record:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from argotune.data.annotated_spans import AnnotatedSoFar, Judged
 from argotune.data.archive import ExperienceLog, example_record
 from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
 from argotune.data.label_rule import NoLabel
-from argotune.data.question_log import BRIDGED, AnnotatedSpans, Judged, QuestionLog, QuestionRow, Summary
+from argotune.data.question_log import BRIDGED, QuestionLog, QuestionRow, Summary
 from argotune.data.questions import Merged, Settled, example_of, settle
 from argotune.data.splitting import Bridged, Split, normalised
 from argotune.store.port import Record
@@ -40,39 +41,6 @@ class Beside:
     fresh: Sequence[str] = ()
     expired: Sequence[str] = ()
     over: Sequence[str] = ()
-
-
-@dataclass
-class AnnotatedSoFar:
-    """What is known of annotated spans (AnnotatedSpans), changed as their questions are settled. `is_changed` since it
-    was written."""
-
-    states: dict[str, str]
-    judged: dict[str, Judged]
-    refuted: dict[str, tuple[str, ...]]
-    is_changed: bool = False
-
-    @classmethod
-    def of(cls, annotated: AnnotatedSpans) -> AnnotatedSoFar:
-        """What was known."""
-        return cls(dict(annotated.states), dict(annotated.judged), dict(annotated.refuted))
-
-    @property
-    def all(self) -> AnnotatedSpans:
-        """What is known, as it is kept."""
-        return AnnotatedSpans(states=self.states, judged=self.judged, refuted=self.refuted)
-
-    def believe(self, states: Mapping[str, str]) -> None:
-        """Something else is believed of spans."""
-        self.is_changed = self.is_changed or not states.items() <= self.states.items()
-        self.states.update(states)
-
-    def refute(self, question_id: str, span_ids: tuple[str, ...]) -> None:
-        """These are all spans of a question of which only is known that the answer is wrong."""
-        self.is_changed = self.is_changed or self.refuted.get(question_id, ()) != span_ids
-        self.refuted.pop(question_id, None)
-        if span_ids:
-            self.refuted[question_id] = span_ids
 
 
 class Settling:
@@ -120,11 +88,7 @@ class Settling:
         for reason, count in settled.reasons.items():
             self._reasons[str(reason)] += sign * count
         for span_id, judged in _judged(settled):
-            self._annotated.is_changed = True
-            if sign > 0:
-                self._annotated.judged[span_id] = judged
-            else:
-                self._annotated.judged.pop(span_id, None)
+            self._annotated.judge(span_id, judged if sign > 0 else None)
 
     def _move(self, id: str, before: Split | None, example: Example | None) -> None:
         after = example.split if example else None
@@ -133,8 +97,7 @@ class Settling:
             self._new += [(id, after.value, normalised(query_of(example.inputs)))] if example and after else []
 
     def committed(self, days: Mapping[str, Sequence[str]], log: ExperienceLog, beside: Beside) -> Summary:
-        """Write everything down, in one step with what is known of annotated spans where that was changed; the summary
-        to go on from."""
+        """Write everything down, in one step with what was changed of annotated spans; the summary to go on from."""
         chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
         pending = {
             **log.collections(self._fields.program, list(beside.expired), sorted(self._gone)),
@@ -151,9 +114,9 @@ class Settling:
         }
         summary = self._summary.model_copy(update=changes)
         if self._annotated.is_changed:
-            self._questions.put_annotated(self._annotated.all)
+            summary = self._questions.put_annotated_change(summary, self._annotated.change)
         written = self._questions.commit(summary, self._records)
-        self._annotated.is_changed = False
+        self._annotated.written()
         return written
 
 

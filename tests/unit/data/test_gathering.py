@@ -145,6 +145,41 @@ def test_a_step_reads_its_records_together() -> None:
     assert (calls[1] - calls[0]) / 3 <= 6
 
 
+def test_many_labels_take_as_much_writing_as_there_are_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering_steps, "AT_ONCE", 10)
+    sizes = []
+    for count in (300, 1200):
+        tenant, written = Tenant(), list[int]()
+        tenant.ask(make_experience(f"{n} {n * n}", span_id=f"{n:016x}") for n in range(count))
+        tenant.annotations = {id: make_annotation(span_id=id) for id in tenant.kept}
+        write = tenant.store.write
+
+        def counted(tenant_id, records, expect=None, write=write, written=written) -> None:
+            written += [len(record.text) for record in records if record.id.startswith("annotated")]
+            write(tenant_id, records, expect)
+
+        tenant.store.write = counted
+        tenant.gather()
+        sizes.append(sum(written))
+        assert QuestionLog(tenant.store, "acme_corp", "routing").annotated().states.keys() == tenant.annotations.keys()
+        kept = [record.id for record in tenant.store.scan("acme_corp", "gathered.routing")]
+        assert [id for id in kept if id.startswith("annotated")] == ["annotated"], "the changes are in the whole"
+    assert sizes[1] < 4.4 * sizes[0]
+
+
+def test_a_change_of_annotated_spans_that_is_damaged_is_made_anew() -> None:
+    tenant = Tenant()
+    tenant.ask(some_experiences(random.Random(1), 40, 0))
+    for id in sorted(tenant.kept)[:20]:
+        tenant.annotations[id] = make_annotation(span_id=id)
+    found = tenant.gather()
+    tenant.store.write("acme_corp", [Record("gathered.routing", "annotated/0", "{}")])
+    for _ in range(2):
+        again = tenant.gather()
+        assert (again.judged, again.refuted, again.sums) == (found.judged, found.refuted, found.sums)
+    assert tenant.store.read("acme_corp", "gathered.routing", "annotated/0") is None
+
+
 @pytest.mark.parametrize("fails_at", [1, 2, 3, 4])
 def test_a_crash_at_any_write_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch, fails_at: int) -> None:
     monkeypatch.setattr(question_log, "WRITE_AT_ONCE", 20)

@@ -10,9 +10,9 @@ import argotune
 from argotune.store.records import StoredValue, kind_of
 
 STORED = (
-    "Agenda Annotated AnnotatorReport Appointment Attempt Bar Champion Change Claim DaySpending Forgotten LedgerRow "
-    "Marker MetaModel ProgramSum QueueDay QueueItem RoundCount RoundRecord Run Spending Summary Tally "
-    "TenantEntry Version"
+    "Agenda Annotated AnnotatedChange AnnotatorReport Appointment Attempt Bar Champion Change Claim DaySpending "
+    "Forgotten LedgerRow Marker MetaModel ProgramSum QueueDay QueueItem RoundCount RoundRecord Run Spending Summary "
+    "Tally TenantEntry Version"
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from argotune.data.annotated_spans import Judged
 from argotune.data.annotations import Annotation, strongest
 from argotune.data.cursor import Cursor
 from argotune.data.dataset import Dataset
@@ -15,7 +16,6 @@ from argotune.data.gathering import gather, own_spans, state_of
 from argotune.data.gathering_steps import Given
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
-from argotune.data.question_log import Judged
 from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import heard
 from argotune.data.splitting import split_when_opened
