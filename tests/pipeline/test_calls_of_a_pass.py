@@ -87,7 +87,8 @@ OF_A_FIRST_READING = {"spans_after": 1, "count_after": 3, "count_labels": 1, "an
 OF_A_RUN = {
     "read annotators": 4,
     "read appointments": 1,
-    "read gathered": 5,
+    "read gathered": 2,
+    "read_many gathered": 3,  # what was known of annotated spans, with the summary that tells of it
     "read run_sums": 2,
     "read runs": 1,
     "scan appointments": 1,  # nobody has learned here: with a pointer to who decides, none
@@ -99,7 +100,7 @@ OF_A_CONTEST = {
     "read annotators": 5,  # one to know whether an annotator is to stand beside people
     "read contests": 3,
     "read markers contest/routing": 1,
-    "read markers significance": 5,
+    "read markers significance": 3,
     "read shadow": 7,  # a page each for twenty questions, as they are asked and as they are published
     "scan attempts": 2,
     "scan contests": 1,
@@ -110,7 +111,8 @@ OF_A_TRAINING = {
     "read champions": 4,
     "read bars": 3,
     "read run_sums": 6,
-    "read gathered": 8,
+    "read gathered": 5,
+    "read_many gathered": 4,
     "read answers": 140,
     "read_many examples": 1,
     "read_many experiences": 15,
@@ -120,7 +122,7 @@ OF_A_TRAINING = {
     "remove answers": 1,
     "scan examples": 2,
     "scan experiences": 2,
-    "scan history": 5,
+    "scan history": 3,
     "scan runs": 1,
 }
 OF_A_CLOSE = {
@@ -138,12 +140,12 @@ OF_GOING_ON = {
     "read contests": 7,
     "read_many examples": 2,
     "read_many experiences": 16,
-    "read gathered": 8,
+    "read gathered": 5,
+    "read_many gathered": 6,
     "read run_sums": 7,
     "read versions": 2,
     "scan examples": 1,
     "scan experiences": 1,
-    "scan history": 3,
 }
 
 

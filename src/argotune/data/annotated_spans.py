@@ -14,7 +14,7 @@ from pydantic import Field
 
 from argotune.errors import Corrupt, NewerRecord
 from argotune.store.port import Store
-from argotune.store.records import StoredValue, Unreadable, find_renewable, from_text, tell
+from argotune.store.records import StoredValue, Unreadable, from_text, tell
 
 T = TypeVar("T")
 
@@ -100,21 +100,17 @@ class AnnotatedSoFar:
             _put(self.refuted, {question_id: span_ids or None})
 
 
-def read_annotated(store: Store, tenant_id: str, gathered: str, changes: int) -> AnnotatedSpans | None:
-    """What is kept of annotated spans in a collection, with so many changes of it; None where some of it cannot be
-    read, which is told. Raises NewerRecord."""
-    whole, tag = find_renewable(store, tenant_id, gathered, "annotated", AnnotatedSpans)
-    names = change_names(changes)
+def read_changes(store: Store, tenant_id: str, gathered: str, count: int) -> list[AnnotatedChange] | None:
+    """So many changes, the first first; None where one of them cannot be read, which is told. Raises NewerRecord."""
+    names = change_names(count)
     texts = store.read_many(tenant_id, gathered, names) if names else {}
     try:
-        known = [from_text(AnnotatedChange, texts.get(name, "")) for name in names]
+        return [from_text(AnnotatedChange, texts.get(name, "")) for name in names]
     except NewerRecord:
         raise
     except Corrupt as error:
         tell(Unreadable(tenant_id, gathered, "annotated", str(error)))
         return None
-    is_lost = whole is None and tag is not None
-    return None if is_lost else AnnotatedSoFar.of(whole or AnnotatedSpans(), known).all
 
 
 def change_names(count: int) -> list[str]:

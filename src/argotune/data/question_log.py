@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import Field
 
-from argotune.data.annotated_spans import AnnotatedChange, AnnotatedSpans, change_names, read_annotated
+from argotune.data.annotated_spans import AnnotatedChange, AnnotatedSoFar, AnnotatedSpans, change_names, read_changes
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import ExampleSums
 from argotune.data.experiences import shared
@@ -26,7 +26,7 @@ from argotune.data.questions import PastAnswer
 from argotune.errors import Corrupt
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
-from argotune.store.records import StoredValue, find_renewable, to_record
+from argotune.store.records import StoredValue, find_renewable, renewable, to_record
 from argotune.store.sealing import digest, seal, unseal
 
 WRITE_AT_ONCE = 1000
@@ -331,8 +331,12 @@ def refuted_questions_of(store: Store, tenant_id: str, program: str) -> int:
 
 def _annotated(store: Store, tenant_id: str, gathered: str) -> AnnotatedSpans | None:
     """What is kept of the annotated spans with all changes, None where some of it cannot be read."""
-    summary, _ = find_renewable(store, tenant_id, gathered, "summary", Summary)
-    return read_annotated(store, tenant_id, gathered, summary.changes if summary else 0)
+    texts = store.read_many(tenant_id, gathered, ("summary", "annotated"))
+    summary, _ = renewable(tenant_id, gathered, "summary", Summary, texts.get("summary"))
+    whole, tag = renewable(tenant_id, gathered, "annotated", AnnotatedSpans, texts.get("annotated"))
+    changes = read_changes(store, tenant_id, gathered, summary.changes if summary else 0)
+    is_lost = changes is None or (whole is None and tag is not None)
+    return None if is_lost else AnnotatedSoFar.of(whole or AnnotatedSpans(), changes or ()).all
 
 
 def fresh_record(program: str, spans: Sequence[tuple[str, datetime]]) -> Record:

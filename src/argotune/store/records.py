@@ -100,7 +100,13 @@ def find_renewable(
 
     Raises NewerRecord: that one is whole, and not this release's to overwrite.
     """
-    text = store.read(tenant_id, collection, id)
+    return renewable(tenant_id, collection, id, kind, store.read(tenant_id, collection, id))
+
+
+def renewable(
+    tenant_id: str, collection: str, id: str, kind: type[D], text: str | None
+) -> tuple[D, str] | tuple[None, str | None]:
+    """The same, of what was read there."""
     try:
         return (None, None) if text is None else (from_text(kind, text), tag_of(text))
     except NewerRecord as error:
