@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 
 from argotune.adapters.phoenix.annotations import SPAN_IDS_AT_ONCE
@@ -13,8 +14,9 @@ from argotune.adapters.phoenix.below import signatures_below
 from argotune.adapters.phoenix.connection import PhoenixHttp
 from argotune.adapters.phoenix.forms import expression
 from argotune.adapters.phoenix.place import Place, place_of
-from argotune.adapters.phoenix.query import Query, Row, read_whole
+from argotune.adapters.phoenix.query import Query, Row, Window, read, read_whole
 from argotune.adapters.phoenix.reader import ModuleSpans
+from argotune.adapters.phoenix.roots import Roots
 from argotune.adapters.phoenix.spans import attributes_of, parsed, short, text_in
 from argotune.adapters.phoenix.trees import in_tree, trees_of
 from argotune.data.ancestry import MOST_LEVELS, Link, Placed, placed
@@ -44,6 +46,7 @@ class BoundSpans:
         binding = stream.binding
         key = binding.tenant_key if binding else None
         self._key = None if key is None or is_of_decision(key) else key
+        self._roots = Roots(self._roots_of)
 
     def after(self, place: Place, since: datetime | None) -> Iterator[SpanRead]:
         """Spans behind a place that were not given with it, in order of row id, up to the first one of which something
@@ -125,7 +128,8 @@ class BoundSpans:
 
     def placed(self, chunk: Sequence[SpanRead]) -> list[Placed]:
         """The spans with what is above them, and the signature that each asks where the stream tells by that."""
-        found = placed((each.span for each in chunk), self._links)
+        roots = self._roots.around([each.span for each in chunk])
+        found = placed((each.span for each in chunk), partial(self._above, roots))
         if self._stream.is_orchestration:
             # What lies below one may be sent by another process, and nothing tells that it is missing.
             return [replace(each, is_whole=False) for each in found]
@@ -136,6 +140,22 @@ class BoundSpans:
             some = found[start : start + BELOW_AT_ONCE]
             asked |= signatures_below([each.span.span_id for each in some], self._query)
         return [replace(each, span=replace(each.span, signature=asked.get(each.span.span_id))) for each in found]
+
+    def _above(self, roots: Mapping[str, Link], ids: Collection[str]) -> dict[str, Link]:
+        known = {id: roots[id] for id in ids if id in roots}
+        return known | self._links([id for id in ids if id not in known])
+
+    def _roots_of(self, window: Window) -> dict[str, Link] | None:
+        if not self._spans.is_worth_querying:
+            return None
+        try:
+            found = read(self._http, self._query_of("parent_id is None"), window)
+        except RateLimited:
+            raise
+        except Unavailable as error:
+            self._spans.leave_queries(error)
+            return None
+        return None if found is None else dict(parsed(self._link_of_query, row) for row in found)
 
     def _links(self, ids: Collection[str]) -> dict[str, Link]:
         found: dict[str, Link] = {}
@@ -160,11 +180,13 @@ class BoundSpans:
         return dict(parsed(self._link_of_row, row) for row in rows)
 
     def _query(self, condition: str) -> Iterable[Row]:
+        return read_whole(self._http, self._query_of(condition), "what is above or below spans")
+
+    def _query_of(self, condition: str) -> Query:
         columns = {"name": "name", "kind": "span_kind", "parent": "parent_id", "started": "start_time"}
         if self._key:
             columns["key"] = expression(self._key)
-        query = Query(self._spans.project_name, condition, columns)
-        return read_whole(self._http, query, "what is above or below spans")
+        return Query(self._spans.project_name, condition, columns)
 
     def _link_of_query(self, row: Row) -> tuple[str, Link]:
         said = {self._key: short(row["key"])} if self._key and row.get("key") is not None else {}

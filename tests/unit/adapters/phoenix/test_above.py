@@ -11,6 +11,7 @@ from shop import stream
 
 from argotune.adapters.phoenix import bound
 from argotune.adapters.phoenix.bound import BoundSpans
+from argotune.adapters.phoenix.query import Window
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
 
@@ -34,6 +35,7 @@ def test_thousands_of_spans_cost_one_request_a_level(monkeypatch: pytest.MonkeyP
         return [{**row, "span_id": id} for id in ids if what == "span_id"]
 
     monkeypatch.setattr(bound, "read_whole", answer)
+    monkeypatch.setattr(bound, "read", lambda *_: None)
     found = stream("route")
     if signature:
         program = found.bound.model_copy(update={"signature": signature})
@@ -43,3 +45,47 @@ def test_thousands_of_spans_cost_one_request_a_level(monkeypatch: pytest.MonkeyP
     assert all(each.is_whole and each.span.above for each in placed)
     below = [("parent_id", 2000)] * 4 if found.bound.signature else []
     assert asked == [("span_id", 8000), *below]
+
+
+def test_spans_below_roots_of_their_time_cost_one_request_and_the_others_one_more(monkeypatch: pytest.MonkeyPatch):
+    asked: list[object] = []
+
+    def row(id: str, parent: str | None = None) -> dict[str, object]:
+        return {"span_id": id, "name": "POST /route", "kind": "UNKNOWN", "parent": parent, "started": NOW.isoformat()}
+
+    def by_time(_http: object, query: bound.Query, window: Window) -> list[dict[str, object]]:
+        asked.append((query.condition, window.start < NOW < window.end))
+        return [row(f"web{n:013x}") for n in range(300, 400)] + [row("far")]
+
+    def by_ids(_http: object, query: bound.Query, _about: str) -> list[dict[str, object]]:
+        ids = re.findall(r"'(\w+)'", query.condition)
+        if query.condition.startswith("parent_id"):
+            return []
+        asked.append(len(ids))
+        return [row(id, "far") for id in ids if id != f"web{0:013x}"]
+
+    monkeypatch.setattr(bound, "read", by_time)
+    monkeypatch.setattr(bound, "read_whole", by_ids)
+    spans = SimpleNamespace(is_worth_querying=True, project_name="shop")
+    found = BoundSpans(None, spans, stream("route"), lambda: NOW)
+    for chunk in (spans_below(400)[:250], spans_below(400)[250:]):
+        placed = found.placed(chunk)
+    assert [len(each.span.above) for each in placed] == [2] * 50 + [1] * 100, "those of other times have a root above"
+    assert asked == [("parent_id is None", True), 250, 50]
+    assert [each.is_whole for each in found.placed(spans_below(3))] == [False, True, True]
+    assert asked[3:] == [3, 1], "few spans are asked by their ids"
+
+
+MANY = [{"span_id": f"{n}", "name": "", "kind": "", "parent": None} for n in range(900)]
+
+
+@pytest.mark.parametrize("roots", [None, MANY])
+def test_roots_are_not_asked_again_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch, roots) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(bound, "read", lambda _http, query, _window: asked.append(query.condition) or roots)
+    monkeypatch.setattr(bound, "read_whole", lambda _http, query, _about: asked.append(query.condition[:7]) or [])
+    spans = SimpleNamespace(is_worth_querying=True, project_name="shop")
+    found = BoundSpans(None, spans, stream("route"), lambda: NOW)
+    for _ in range(2):
+        found.placed(spans_below(200))
+    assert [what for what in asked if what != "parent_"] == ["parent_id is None", "span_id", "span_id"]
