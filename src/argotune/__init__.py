@@ -43,8 +43,11 @@ if TYPE_CHECKING:
     from argotune.public_api.query_enhancer import EnhancedQuery, SIMBAQueryEnhancer
     from argotune.public_api.routing_experiences import RoutingExperience
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
+    from argotune.public_api.routing_performance import OptimizationMetrics, RoutingDecision
+    from argotune.public_api.routing_tuner import AutoTuningOptimizer, RoutingOptimizer
     from argotune.public_api.training_data import validate_training_data
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
+    from argotune.public_api.tuning_config import OptimizationConfig
     from argotune.public_api.unified_optimizer import UnifiedOptimizer
     from argotune.public_api.workflow_executions import WorkflowExecution
     from argotune.public_api.workflow_optimizer import WorkflowIntelligence, WorkflowOptimizer
@@ -61,6 +64,7 @@ __all__ = [
     "AnnotationAgent",
     "AnnotationFeedbackLoop",
     "AnnotationStorage",
+    "AutoTuningOptimizer",
     "ConfigManager",
     "CrossModalOptimizer",
     "Decision",
@@ -72,6 +76,8 @@ __all__ = [
     "ModalityRoutingSignature",
     "ModalitySpanCollector",
     "ModelingContext",
+    "OptimizationConfig",
+    "OptimizationMetrics",
     "OptimizationOrchestrator",
     "OptimizationType",
     "OptimizerCoordinator",
@@ -79,7 +85,9 @@ __all__ = [
     "QueryAnalysisSignature",
     "QueryModality",
     "RoutingConfigUnified",
+    "RoutingDecision",
     "RoutingExperience",
+    "RoutingOptimizer",
     "SIMBAQueryEnhancer",
     "Serving",
     "Strategy",
@@ -99,6 +107,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AutoTuningOptimizer": "public_api.routing_tuner",
+    "OptimizationConfig": "public_api.tuning_config",
+    "OptimizationMetrics": "public_api.routing_performance",
+    "RoutingDecision": "public_api.routing_performance",
+    "RoutingOptimizer": "public_api.routing_tuner",
     "AdvancedOptimizerConfig": "public_api.optimizer_config",
     "AdvancedRoutingOptimizer": "public_api.routing_optimizer",
     "AgentRoutingSignature": "programs.agent_routing",

@@ -23,7 +23,7 @@ from argotune.promotion.versions import Version
 from argotune.public_api.optimizer_config import AdvancedOptimizerConfig, OptimizerStages
 from argotune.public_api.routing_experiences import ExperienceReplay, RoutingExperience, examples_of, success_rate
 from argotune.public_api.routing_policy import PolicyAnswer, RoutingPolicy
-from argotune.public_api.tuning import Tuned
+from argotune.public_api.tuning import Tuned, settings_of_batches
 from argotune.stats.exploration import epsilon_greedy
 from argotune.stats.platt import Platt
 from argotune.stats.wording import counted
@@ -135,7 +135,7 @@ class RoutingLearner:
             examples,
             stages,
             state.policy,
-            batch_size=self.config.batch_size,
+            settings=settings_of_batches(self.config.batch_size),
             seed=state.training_step,
             now=self._clock(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -17,13 +17,15 @@ from argotune.lm.meter import Meter
 from argotune.lm.port import LMs, LMSource
 from argotune.programs.answering import answer
 from argotune.programs.embedder import Embedders
+from argotune.programs.entities import EntityFinder
 from argotune.programs.program import Program
 from argotune.programs.routing import programs
 from argotune.promotion.champions import untuned
 from argotune.promotion.versions import Version
-from argotune.public_api.tuning import Tuned, Workbench, loaded, settings_of_batches, tuned
+from argotune.public_api.tuning import Tuned, Workbench, loaded, tuned
 from argotune.settings import read_settings
 from argotune.tenants.config import BudgetLimits, LMChoice, RoutingConfigUnified, parse_config
+from argotune.tenants.optimizer_settings import OptimizerSettings
 
 UNLIMITED = BudgetLimits(max_lm_calls=2**62, max_lm_tokens=2**62)
 
@@ -47,12 +49,14 @@ class RoutingPolicy:
         lms: LMSource | None,
         embedders: Embedders | None,
         limits: BudgetLimits,
+        finder: EntityFinder | None = None,
     ) -> None:
         """Raises ConfigInvalid for agents or an id that no tenant can have."""
+        self._finder = finder
         given = {} if agents is None else {"agents": dict(agents)}
         self.config: RoutingConfigUnified = parse_config({"tenant_id": tenant_id, **given})
         self._source, self._given_embedders, self._limits = lms, embedders, limits
-        self._program = programs(self.config)[0]
+        self._program = self._of_agents()
         self._loaded: tuple[str, Any] | None = None
 
     @property
@@ -78,7 +82,10 @@ class RoutingPolicy:
         if agent in self.agents:
             return
         self.config = parse_config({**self.config.model_dump(mode="json"), "agents": {**self.agents, agent: about}})
-        self._program = programs(self.config)[0]
+        self._program = self._of_agents()
+
+    def _of_agents(self) -> Program:
+        return replace(programs(self.config)[0], finder=self._finder)
 
     def tuned(
         self,
@@ -86,13 +93,14 @@ class RoutingPolicy:
         methods: Sequence[str],
         in_use: Version | None,
         *,
-        batch_size: int,
+        settings: OptimizerSettings,
         seed: int,
         now: datetime,
+        goes_on: bool = False,
     ) -> Tuned:
-        """What the methods make of the examples. Raises Unavailable and its like."""
-        settings = settings_of_batches(batch_size)
-        bench = Workbench(self._opened(self._limits), self._embedders, now, seed=seed, settings=settings)
+        """What the methods make of the examples; `goes_on` as of a Workbench. Raises Unavailable and its like."""
+        lms = self._opened(self._limits)
+        bench = Workbench(lms, self._embedders, now, seed=seed, settings=settings, goes_on=goes_on)
         return tuned(self._program, examples, methods, in_use, bench)
 
     def answer(self, inputs: Mapping[str, str], version: Version) -> PolicyAnswer:

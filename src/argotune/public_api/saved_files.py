@@ -18,7 +18,11 @@ V = TypeVar("V", bound=BaseModel)
 def save(path: Path, value: BaseModel) -> None:
     """Write the value; a reader meets what was there before or all of it. Raises ConfigInvalid for a place that takes
     no file."""
-    text = to_record("", "", value).text
+    write_whole(path, to_record("", "", value).text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text, as `save` writes a value."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:

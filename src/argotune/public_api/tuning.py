@@ -22,6 +22,7 @@ from argotune.optimizers import OPTIMIZERS, Unfit, choose
 from argotune.pipeline.racing import Surroundings
 from argotune.pipeline.recipe import Recipe
 from argotune.pipeline.stages.train import Origin, installed_packages, train
+from argotune.pipeline.unlabelled import BesideLabels
 from argotune.programs.embedder import Embedders
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
@@ -40,7 +41,7 @@ are of no closed set."""
 @dataclass(frozen=True)
 class Workbench:
     """What tuning works with: LMs, embedders, the candidates that a search tries, seed, settings of the optimizers, and
-    the present time."""
+    the present time. `goes_on`: methods know what is in use, and may keep parts of it."""
 
     lms: LMs
     embedders: Embedders
@@ -48,6 +49,7 @@ class Workbench:
     max_iterations: int = 20
     seed: int = 0
     settings: OptimizerSettings = field(default_factory=OptimizerSettings)
+    goes_on: bool = False
 
 
 def settings_of_batches(size: int) -> OptimizerSettings:
@@ -59,13 +61,15 @@ def settings_of_batches(size: int) -> OptimizerSettings:
 class Tuned:
     """What came of tuning. `version` is None where nothing was better than what is in use; `optimizer` made the best of
     all that was tuned, "" where nothing was. `score` and `before` are the shares of the held back examples that it and
-    what was in use answer right, None without such. `why` is for people."""
+    what was in use answer right, None without such. `why` is for people; `made` is the best
+    of what was tuned, whether it is used or not."""
 
     version: Version | None
     optimizer: str = ""
     score: float | None = None
     before: float | None = None
     why: str = ""
+    made: Version | None = None
 
 
 def tuned(
@@ -76,23 +80,25 @@ def tuned(
     It replaces what is in use only where it answers more of them right. A method that cannot be run here, or ends
     without a program, is told in `why`, and the others go on. Raises Unavailable and its like.
     """
-    work = _Tuning(program, examples, bench)
+    work = _Tuning(program, examples, in_use, bench)
     made, lacks = work.versions(methods)
     if not made:
         return Tuned(None, why="; ".join(lacks))
     if not work.dev:
-        return Tuned(made[-1], made[-1].lineage.optimizer, why="; ".join([*lacks, "no example was held back"]))
+        why = "; ".join([*lacks, "no example was held back"])
+        return Tuned(made[-1], made[-1].lineage.optimizer, why=why, made=made[-1])
     before, scores = work.share_right(in_use), [work.share_right(version) for version in made]
     best = max(range(len(made)), key=lambda n: _or_nothing(scores[n]))
     found, name = scores[best], made[best].lineage.optimizer
     told = f"{name}: {_told(found)} of {counted(len(work.dev), 'held back example')} right, {_told(before)} before"
     is_better = _or_nothing(found) > _or_nothing(before)
-    return Tuned(made[best] if is_better else None, name, found, before, "; ".join([told, *lacks]))
+    used = made[best] if is_better else None
+    return Tuned(used, name, found, before, "; ".join([told, *lacks]), made[best])
 
 
 class _Tuning:
-    def __init__(self, program: Program, examples: Sequence[Example], bench: Workbench) -> None:
-        self._program, self._bench = program, bench
+    def __init__(self, program: Program, examples: Sequence[Example], in_use: Version | None, bench: Workbench) -> None:
+        self._program, self._in_use, self._bench = program, in_use, bench
         self._train = [example for example in examples if example.split is Split.TRAIN]
         self.dev = [example for example in examples if example.split is Split.DEV]
 
@@ -142,12 +148,13 @@ class _Tuning:
             train_ids=tuple(example.id for example in self._train),
             dev_ids=tuple(example.id for example in dev),
             test_ids=(),
-            settings=bench.settings.only({method}),
+            settings=bench.settings.only({method, *OPTIMIZERS[method].also}),
             data_hash=data_hash([*self._train, *dev]),
         )
         origin = Origin("", "", bench.now, installed_packages())
         around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `share_right` measures on dev
-        recipe = Recipe(self._program, plan, dev, bench.lms, bench.embedders, around)
+        beside = BesideLabels(champion=self._module(self._in_use) if bench.goes_on and self._in_use else None)
+        recipe = Recipe(self._program, plan, dev, bench.lms, bench.embedders, around, beside)
         return train(recipe, self._train, (), 0, origin).version
 
     def share_right(self, version: Version | None) -> float | None:
