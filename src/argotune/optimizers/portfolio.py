@@ -17,7 +17,7 @@ import dspy
 
 from argotune.decisions.races import Entrant, Race, Tried, entrants
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid, Unavailable
-from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, cheapest_as_good, ranked
+from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, cheapest_as_good, least_asking, ranked
 from argotune.optimizers.task import Incumbent, Optimizer, TrainingTask, has_answer
 from argotune.stats.wording import counted
 from argotune.tenants.optimizer_settings import OptimizerSettings
@@ -66,7 +66,7 @@ class Portfolio:
         best = self._after_searches(self._best_of_quick())
         if best is None:
             raise self._why_none()
-        winner, race = self._race(best)
+        winner, race = self._race(least_asking(best, self._tried))
         self._task.on_race(race)
         return self._taught_by_dev(winner)
 

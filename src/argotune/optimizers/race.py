@@ -31,6 +31,9 @@ AT_ONCE = 8
 """Dev examples that all are asked before any is asked more: what is lost where the budget ends."""
 
 
+_ROUNDING = 1e-9
+
+
 @dataclass
 class Outlay:
     """What a candidate has taken so far. `answers` are calls that were paid for here or before, while measuring."""
@@ -126,6 +129,25 @@ def ranked(contenders: Sequence[Contender]) -> list[Contender]:
     if not common:
         return sorted(contenders, key=lambda contender: contender.place)
     return sorted(contenders, key=lambda c: (-round(c.mean(common), 9), round(c.calls_per_answer, 9), c.place))
+
+
+def least_asking(best: Contender, tried: Sequence[Contender]) -> Contender:
+    """Of those that were asked all that the best was, and that are not below it by more than one standard error of the
+    difference, the one with the fewest LM calls an answer; of equal ones the best.
+
+    The rule of one standard error (L. Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3), here
+    of paired differences whose mean is taken to be 0: of right and wrong answers, losses less wins are at most the root
+    of their number. So one question in a few does not decide for what asks an LM each time.
+    """
+    as_good = [best]
+    for one in tried:
+        differences = [mine - its for mine, its in zip(one.scores, best.scores, strict=False)]
+        is_whole = bool(differences) and len(one.scores) >= len(best.scores) and not one.why
+        if is_whole and -math.fsum(differences) <= math.sqrt(math.fsum(d * d for d in differences)) + _ROUNDING:
+            as_good.append(one)
+    return min(
+        as_good, key=lambda one: (round(one.calls_per_answer, 9), -round(one.mean(len(best.scores)), 9), one.place)
+    )
 
 
 def cheapest_as_good(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from argotune.errors import BudgetSpent, NoContent, Unavailable
 from argotune.lm.meter import Meter
 from argotune.optimizers import race
-from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, ranked, round_sizes
+from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, least_asking, ranked, round_sizes
 from argotune.tenants.config import BudgetLimits
 
 ROUNDS = [
@@ -59,6 +59,37 @@ def test_the_best_is_by_score_then_by_cost_then_by_place(first: Contender, secon
     assert ranked([first, second])[0].name == best
 
 
+TWENTY = (1.0,) * 18 + (0.0,) * 2
+
+
+@pytest.mark.parametrize(
+    ("scores", "answers", "is_taken"),
+    [
+        ((*TWENTY[1:], 0.0), 0, True),
+        ((0.0, 0.0, *TWENTY[2:]), 0, False),
+        ((0.0, 0.0, 0.0, *TWENTY[3:18], 1.0, 1.0), 0, True),
+        ((0.0, *TWENTY[1:]), 20, False),
+        ((0.0, *TWENTY[1:]), 5, True),
+        (TWENTY[:10], 0, False),
+        ((), 0, False),
+    ],
+    ids=[
+        "one worse",
+        "two worse",
+        "three lost, two won",
+        "asks as often",
+        "asks less",
+        "asked less of",
+        "not measured",
+    ],
+)
+def test_what_asks_less_wins_where_dev_does_not_tell_it_from_the_best(
+    scores: tuple[float, ...], answers: int, is_taken: bool
+):
+    best, other = contender("best", 0, TWENTY, answers=20), contender("other", 1, scores, answers=answers)
+    assert least_asking(best, [best, other]).name == ("other" if is_taken else "best")
+
+
 class Answering:
     """Each candidate is right with the examples below its number; one may fail, and the budget may end."""
 
@@ -75,7 +106,7 @@ class Answering:
         if len(self.asked) + len(examples) > self.calls:
             raise BudgetSpent("no more calls")
         self.asked += [(module.name, example) for example in examples]
-        return [SimpleNamespace(score=float(example < module.right)) for example in examples]
+        return [SimpleNamespace(score=float(example < module.right), is_parsed=True) for example in examples]
 
     def run(self, rights: dict[str, int], examples: int = 32) -> list[Contender]:
         contenders = []
