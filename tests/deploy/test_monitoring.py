@@ -138,6 +138,7 @@ def test_an_alert_says_what_is_wrong_and_what_to_do(rule: dict[str, Any]):
 UP = {'argotune_store_up{job="x",instance="i"}': "1x400"}
 STARTED = 'argotune_round_started_timestamp_seconds{job="x",instance="i"}'
 UNFINISHED = 'argotune_unfinished_run_started_timestamp_seconds{job="x",instance="i",module="routing"}'
+DEGRADED = 'argotune_champions_degraded{job="x",instance="i",module="routing"}'
 CALLS = 'argotune_lm_calls_total{job="x",module="routing"}'
 RUNS, ERRORS = "argo_workflows_argotune_tenant_runs", 'argo_workflows_error_count{cause="CronWorkflowSpecError"}'
 
@@ -155,6 +156,7 @@ FIRES = [  # alert, minutes after the start, series with a value each minute fro
     ("ArgotuneRoundFailures", 1, {"argotune_round_failed": "3x5"}),
     ("ArgotuneRoundsCutShort", 190, {"argotune_round_complete": "0x200"}),
     ("ArgotuneRunsUnfinished", 380, {**UP, UNFINISHED: "0x400"}),
+    ("ArgotuneChampionDegraded", 20, {**UP, DEGRADED: "0x5 1x60"}),
     ("ArgotuneLMCallsUnusual", 1545, {CALLS: "0+10x1480 14900+100x90"}),
     ("ArgotuneWorkflowsFailing", 200, runs("0+2x240", "0+1x240")),
     ("ArgotuneWorkflowsFailing", 200, runs("0+2x240", "0+1x240", f"{RUNS}_total")),
@@ -170,6 +172,7 @@ STAYS_SILENT = [
     ("ArgotuneRoundFailures", 1, {"argotune_round_failed": "0x5"}),
     ("ArgotuneRoundsCutShort", 190, {"argotune_round_complete": "0x60 1x60 0x100"}),
     ("ArgotuneRunsUnfinished", 350, {**UP, UNFINISHED: "0x400"}),
+    ("ArgotuneChampionDegraded", 20, {**UP, DEGRADED: "0x5 1x5 0x60"}),
     ("ArgotuneLMCallsUnusual", 1545, {CALLS: "0+100x1600"}),
     ("ArgotuneLMCallsUnusual", 200, {CALLS: "0x100 0+100x200"}),  # a new installation
     ("ArgotuneLMCallsUnusual", 1545, {CALLS: "0x1480 0+10x90"}),  # few

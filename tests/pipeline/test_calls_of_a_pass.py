@@ -79,16 +79,18 @@ def of_modules(kinds: tuple[str, ...], *modules: str) -> dict[str, int]:
     return {f"read markers {kind}/{module}": 1 for kind in kinds for module in modules} | {"read leases": 1}
 
 
-ONCE = of_modules(("module", "reading", "lessons"), "routing")
+ONCE = of_modules(("module", "reading", "lessons", "degradations"), "routing")
 OF_ALL = of_modules(("module", "reading"), "routing", "modality", "cross_modal")
-OF_ITS_OWN = of_modules(("masked", "lessons"), "routing")
+OF_ITS_OWN = of_modules(("masked", "lessons", "degradations"), "routing")
 OF_A_LOOK = {"holds": 1, "count_after": 1, "count_labels": 1}
 OF_A_FIRST_READING = {"spans_after": 1, "count_after": 3, "count_labels": 1, "annotations": 1}
 OF_A_RUN = {
     "read annotators": 4,
     "read appointments": 1,
+    "read champions": 3,
     "read gathered": 2,
     "read_many gathered": 3,  # what was known of annotated spans, with the summary that tells of it
+    "read live": 2,  # once more where all is gathered anew
     "read run_sums": 2,
     "read runs": 1,
     "scan appointments": 1,  # nobody has learned here: with a pointer to who decides, none
@@ -108,7 +110,7 @@ OF_A_CONTEST = {
 }
 OF_A_TRAINING = {
     "read versions": 2,
-    "read champions": 4,
+    "read champions": 5,
     "read bars": 3,
     "read run_sums": 6,
     "read gathered": 5,
@@ -129,6 +131,7 @@ OF_A_CLOSE = {
     "read markers spent/routing": 1,
     "read tallies": 1,
     "scan answers": 1,
+    "scan live": 1,  # for the tally
     "scan markers": 2,  # which contests are open, for the day's questions and for the tally
     "scan queue": 3,
     "scan run_sums": 3,
@@ -136,7 +139,7 @@ OF_A_CLOSE = {
 OF_GOING_ON = {
     "read annotators": 6,
     "read bars": 3,
-    "read champions": 3,
+    "read champions": 4,
     "read contests": 7,
     "read_many examples": 2,
     "read_many experiences": 16,
@@ -174,7 +177,7 @@ PASSES = {
         "modality",
         ["skipped"] * 5,
         OF_ALL
-        | of_modules(("masked", "lessons"), "modality")
+        | of_modules(("masked", "lessons", "degradations"), "modality")
         | times(5, OF_A_RUN)
         | times(
             5, {"read run_sums": 2, "remove gathered": 1, "scan examples": 2, "scan experiences": 2, "scan runs": 1}
@@ -184,6 +187,7 @@ PASSES = {
             "read leases": 11,
             "read tallies": 1,
             "scan answers": 1,
+            "scan live": 1,
             "scan markers": 2,
             "scan queue": 7,
             "scan run_sums": 7,

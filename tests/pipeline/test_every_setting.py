@@ -251,6 +251,21 @@ def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None =
     return found.is_due, found.why_not, found.traces, found.traces_needed, found.labels_needed
 
 
+def fallen(config: RoutingConfigUnified) -> tuple[str, ...]:
+    """What is told of a champion of whose first 200 answers one in twenty failed, and of the next 80 every second."""
+    world = World()
+    Configs(world.store).save(config)
+    for first, count, every in ((0, 200, 20), (1000, 80, 2)):
+        world.later(hours=1)
+        for number in range(first, first + count):
+            span = decision(
+                config.tenant_id, f"{number:016x}", f"{number * 7919:x}", "video", success=number % every > 0
+            )
+            world.traces.record(config.tenant_id, [replace(span, started_at=world.now, ended_at=world.now)])
+        collected = collect(Pass(world.ports, config, "routing"), [p.fields for p in programs_of(config, "routing")])
+    return collected.degradations.sentences
+
+
 def read_from(config: RoutingConfigUnified) -> Any:
     with suppress(ProjectMissing):
         return asked_to_run(config)
@@ -664,7 +679,7 @@ CONFIG = [
     Row("decisions.mipro_threshold", 61, first),
     Row("decisions.gepa_threshold", 59, first),
     Row("decisions.simba_below", 0.71, first),
-    Row("decisions.performance_degradation_threshold", 0.05, partial(many, recent=0.52, **AGAIN)),
+    Row("decisions.performance_degradation_threshold", 0.6, fallen, ROUTED),
     Row("decisions.growth_share", 0.25, partial(decided, n_train=72, **AGAIN)),
     Row("decisions.stale_days", 4.0, partial(many, days=5.0, **AGAIN)),
     Row("decisions.detectable_gain", 0, partial(many, **MEASURED)),

@@ -99,6 +99,11 @@ def _run_families(overview: Overview) -> Iterator[Metric]:
         "Contests of enabled tenants that wait for labels or answers, as of the last tally",
         overview.open_contests.items(),
     )
+    yield _by_module(
+        "argotune_champions_degraded",
+        "Champions of enabled tenants whose live quality has fallen beyond doubt, as of the last pass",
+        overview.degraded.items(),
+    )
     if overview.last_ended_at is not None:
         at = overview.last_ended_at.timestamp()
         yield _gauge("argotune_run_ended_timestamp_seconds", "When the last run ended", at)

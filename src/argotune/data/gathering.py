@@ -18,8 +18,9 @@ from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
 from argotune.data.gathering_steps import GatheringSteps, Given, compared_text_of, listed_anew
 from argotune.data.label_rule import Labels
+from argotune.data.live_quality import LiveScores
 from argotune.data.near_texts import NearTexts
-from argotune.data.question_log import QuestionLog
+from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.remarks import REMARKS
 from argotune.data.settling import Gathered
 from argotune.data.splitting import normalised
@@ -42,23 +43,37 @@ def edition_of(fields: Fields, config: RoutingConfigUnified) -> str:
 
 
 def gather(
-    log: ExperienceLog, questions: QuestionLog, fields: Fields, config: RoutingConfigUnified, given: Given
+    log: ExperienceLog,
+    questions: QuestionLog,
+    fields: Fields,
+    config: RoutingConfigUnified,
+    given: Given,
+    live: LiveScores | None = None,
 ) -> Gathered:
     """Take in what is new, and store what came of it. A crash leaves what the next pass goes on from, or makes anew.
+    What is new of the champion's answers is counted in `live`.
 
     Raises NewerRecord for what a newer release gathered.
     """
     edition, summary = edition_of(fields, config), questions.summary()
     if summary is None or summary.edition != edition:
-        summary = listed_anew(log, questions, fields, edition)
+        summary = _begun_anew(log, questions, fields, edition, live)
     try:
-        return GatheringSteps(log, questions, fields, config, given, summary).gathered()
+        return GatheringSteps(log, questions, fields, config, given, summary, live).gathered()
     except NewerRecord:
         raise
     except Corrupt as error:
         logger.warning("%s: gathered anew, as something kept cannot be read: %s", fields.program, error)
-        summary = listed_anew(log, questions, fields, edition)
-        return GatheringSteps(log, questions, fields, config, given, summary).gathered()
+        summary = _begun_anew(log, questions, fields, edition, live)
+        return GatheringSteps(log, questions, fields, config, given, summary, live).gathered()
+
+
+def _begun_anew(
+    log: ExperienceLog, questions: QuestionLog, fields: Fields, edition: str, live: LiveScores | None
+) -> Summary:
+    if live:
+        live.begin_anew()
+    return listed_anew(log, questions, fields, edition)
 
 
 def own_spans(log: ExperienceLog, questions: QuestionLog, fields: Fields, span_ids: Iterable[str]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from itertools import islice
@@ -21,11 +21,12 @@ from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
 from argotune.data.label_rule import Labels
+from argotune.data.live_quality import LiveScores, ScoredAnswer, ScoredBy
 from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import QuestionLog, QuestionRow, Summary
 from argotune.data.questions import PastAnswer, Question, age, is_known, past_answer, place, settle
 from argotune.data.settling import Beside, Gathered, Settling, counts_of, name_of, split_of
-from argotune.data.splitting import Split, Splitter, normalised
+from argotune.data.splitting import Bridged, Split, Splitter, normalised
 from argotune.errors import Corrupt
 from argotune.stats.wording import counted
 from argotune.store.sealing import digest
@@ -58,11 +59,13 @@ class _Touched:
     inputs: Mapping[str, str]
     put: dict[str, PastAnswer] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
+    scored: dict[str, ScoredAnswer] = field(default_factory=dict)
 
     def after(self, before: QuestionRow) -> list[PastAnswer]:
         """All its answers now, in the order in which they were given."""
-        known = {answer.span_id: answer for answer in before.answers} | self.put
-        return sorted((answer for id, answer in known.items() if id not in self.dropped), key=age)
+        known = {answer.span_id: answer for answer in before.answers}
+        put = {id: replace(new, counted=known[id].counted) if id in known else new for id, new in self.put.items()}
+        return sorted((answer for id, answer in (known | put).items() if id not in self.dropped), key=age)
 
 
 class GatheringSteps:
@@ -76,7 +79,9 @@ class GatheringSteps:
         config: RoutingConfigUnified,
         given: Given,
         summary: Summary,
+        live: LiveScores | None = None,
     ) -> None:
+        self._live = live
         self._log, self._questions, self._fields, self._config = log, questions, fields, config
         self._given, self._summary = given, summary
         self._annotated = AnnotatedSoFar.of(questions.annotated())
@@ -126,7 +131,7 @@ class GatheringSteps:
         for experience in expired:
             self._touch(experience).dropped.add(experience.span_id)
         for experience in new:
-            self._touch(experience).put[experience.span_id] = self._answered(experience)
+            self._put(experience, is_fresh=True)
         self._list_by_day(each for each in new if each.span_id not in known)
         self._annotated.believe({id: self._given.states[id] for id in span_ids if id in self._given.states})
         self._write(Beside(fresh=names, expired=[each.span_id for each in expired]))
@@ -148,7 +153,7 @@ class GatheringSteps:
         changed = [id for id in sorted(before.keys() | now.keys()) if (before.get(id) or "") != (now.get(id) or "")]
         for some in _lists(changed):
             for experience in self._read(some):
-                self._touch(experience).put[experience.span_id] = self._answered(experience)
+                self._put(experience, is_fresh=False)
             self._write(Beside())
         self._annotated.believe({id: now.get(id) for id in (*before, *now)})
         if self._annotated.is_changed:
@@ -205,7 +210,7 @@ class GatheringSteps:
             self._settle(state, id, row, touched, examples.get(id))
         for id in unasked:
             state.forget(id)
-        self._summary = state.committed(self._days, self._log, beside)
+        self._summary = state.committed(self._days, self._log, beside, self._live.records() if self._live else [])
         self._touched = {}
         self._expired += len(beside.expired)
         self._forgotten += state.forgotten
@@ -228,7 +233,20 @@ class GatheringSteps:
             where = split_of(before.place)
         elif is_known(answers, self._fields):  # else an index is not worth its loading
             where = stored.split if stored else place(question, self._splitter, self._fields, id)
+        if self._live:
+            answers = [self._counted(self._live, answer, touched, where) for answer in answers]
         state.change(id, touched.inputs, before, QuestionRow(name_of(where), tuple(answers)), stored)
+
+    def _counted(
+        self, live: LiveScores, answer: PastAnswer, touched: _Touched, where: Split | Bridged | None
+    ) -> PastAnswer:
+        """An answer, marked as counted where it is scored. What people say of sealed questions is not: a contest begins
+        when a drop is found, and would begin when the champion did badly on the very questions that judge it."""
+        scored = touched.scored.get(answer.span_id)
+        if scored is None:
+            return answer
+        by = live.counted(scored.but(ScoredBy.PEOPLE) if where is Split.TEST else scored, answer.counted)
+        return replace(answer, counted=by) if by != answer.counted else answer
 
     def _may_have(self, before: QuestionRow) -> bool:
         """Whether there may be an example of a question: its own, or where it is new that of an earlier gathering."""
@@ -255,6 +273,12 @@ class GatheringSteps:
     def _read(self, span_ids: Iterable[str]) -> Iterator[Experience]:
         """Those that are stored."""
         return self._log.experiences_of(self._fields.program, span_ids)
+
+    def _put(self, experience: Experience, *, is_fresh: bool) -> None:
+        touched = self._touch(experience)
+        touched.put[experience.span_id] = self._answered(experience)
+        if self._live:
+            touched.scored[experience.span_id] = self._live.scored(experience, is_fresh=is_fresh)
 
     def _touch(self, experience: Experience) -> _Touched:
         return self._touched.setdefault(self._id_of(experience), _Touched(experience.inputs))

@@ -363,7 +363,8 @@ def _answer_json(answer: PastAnswer) -> list[Any]:
         tested,
         answer.modality,
         answer.language,
-        *([dict(answer.refuted)] if answer.refuted else []),
+        *([dict(answer.refuted) if answer.refuted else None] if answer.refuted or answer.counted else []),
+        *([answer.counted] if answer.counted else []),
     ]
 
 
@@ -375,7 +376,8 @@ def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
 
 
 def _answered(row: Sequence[Any]) -> PastAnswer:
-    span_id, at, said, label, tested, modality, language, *refuted = row
+    span_id, at, said, label, tested, modality, language, *rest = row
+    refuted, counted = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
     said = shared(*said.items())
     found = _label(label, said)
     return PastAnswer(
@@ -386,7 +388,8 @@ def _answered(row: Sequence[Any]) -> PastAnswer:
         found if tested is None else _label(tested, said),
         modality,
         language,
-        shared(*refuted[0].items()) if refuted else None,
+        shared(*refuted.items()) if refuted else None,
+        counted,
     )
 
 

@@ -48,7 +48,7 @@ class PastAnswer:
     """What is left of an experience when its label is known: there may be a million.
 
     `said` is what the version said that decided, `tested` the label on the test split. `refuted`: the answer that was
-    given, where people say that it is wrong.
+    given, where people say that it is wrong. `counted`: by whom its score is in the live quality (ScoredBy).
     """
 
     span_id: str
@@ -59,6 +59,7 @@ class PastAnswer:
     modality: str | None = None
     language: str | None = None
     refuted: Mapping[str, str] | None = None
+    counted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

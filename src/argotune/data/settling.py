@@ -96,8 +96,11 @@ class Settling:
             self._left |= {id} if before else set()
             self._new += [(id, after.value, normalised(query_of(example.inputs)))] if example and after else []
 
-    def committed(self, days: Mapping[str, Sequence[str]], log: ExperienceLog, beside: Beside) -> Summary:
-        """Write everything down, in one step with what was changed of annotated spans; the summary to go on from."""
+    def committed(
+        self, days: Mapping[str, Sequence[str]], log: ExperienceLog, beside: Beside, live: Sequence[Record] = ()
+    ) -> Summary:
+        """Write everything down, in one step with `live` and what was changed of annotated spans; the summary to go on
+        from."""
         chunks = self._questions.change_near(self._summary, frozenset(self._left), self._new)
         pending = {
             **log.collections(self._fields.program, list(beside.expired), sorted(self._gone)),
@@ -115,7 +118,7 @@ class Settling:
         summary = self._summary.model_copy(update=changes)
         if self._annotated.is_changed:
             summary = self._questions.put_annotated_change(summary, self._annotated.change)
-        written = self._questions.commit(summary, self._records)
+        written = self._questions.commit(summary, [*self._records, *live])
         self._annotated.written()
         return written
 

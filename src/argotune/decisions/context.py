@@ -14,9 +14,15 @@ from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 
 def context_of(
-    config: RoutingConfigUnified, data: Dataset, history: TrainingHistory, level: float, now: datetime
+    config: RoutingConfigUnified,
+    data: Dataset,
+    history: TrainingHistory,
+    level: float,
+    now: datetime,
+    drop: float | None = None,
 ) -> ModelingContext:
-    """The context of a program at `now`. `level` is what its next contest may spend."""
+    """The context of a program at `now`. `level` is what its next contest may spend, `drop` by how much the live
+    quality of its champion fell."""
     sums = data.sums
     n_train, test_count = data.count(Split.TRAIN), data.count(Split.TEST)
     score, recent = history.champion_score, data.recent_accuracy
@@ -35,7 +41,7 @@ def context_of(
         label_consistency=_consistency(data, sums.count()),
         words_per_query=sums.words_per_query,
         growth=(n_train - history.last_train_count) / history.last_train_count if history.last_train_count else None,
-        success_drop=None if score is None or recent is None else score - recent,
+        success_drop=drop,
         trainings=history.trainings,
         promotions=history.promotions,
         last_gain=history.last_gain,

@@ -43,14 +43,17 @@ def opinion_of_rules(
     promise: float = 0.0,
     out_of_reach: str = "",
     outcomes: Outcomes = NO_OUTCOMES,
+    degraded: str = "",
 ) -> Opinion:
     """The cold-start rules: train for the first time, after a drop, on much new data, or after a long time.
 
     `out_of_reach` says why no contest could show the promised gain; "" where one could, or nobody knows. `outcomes` are
-    none where the method would not learn from them.
+    none where the method would not learn from them. `degraded` tells how the champion answers worse than it did.
     """
     if out_of_reach:
         return Opinion(False, promise, out_of_reach)
+    if degraded:
+        return Opinion(True, promise, degraded)
     if context.days_since_last_training is None:
         return Opinion(True, promise, "it was never trained")
     if (context.success_drop or 0.0) >= rules.performance_degradation_threshold:

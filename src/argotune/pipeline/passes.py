@@ -54,9 +54,16 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
         conditions, done = _conditions(this), _done_for_group(this)
         if done:
             ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
-        if done or not conditions.is_due:
+        if done or not (conditions.is_due or conditions.is_to_look):
             return ModuleReport(conditions, done)
-        return _optimize(this, conditions)
+        programs = programs_of(config, module)
+        for program in programs:
+            refuse_without_deno(program)
+        collected = collect(this, [program.fields for program in programs])
+        if conditions.is_to_look:
+            conditions = _conditions(this)
+            keep_tally(this.store, this.tenant_id, this.now)
+        return _optimize(this, conditions, programs, collected) if conditions.is_due else ModuleReport(conditions, ())
 
 
 def _conditions(this: Pass) -> Conditions:
@@ -81,11 +88,7 @@ def _done_for_group(this: Pass) -> tuple[Run, ...]:
     return tuple(run for run in this.book.runs(group=group) if run.module == this.module)
 
 
-def _optimize(this: Pass, conditions: Conditions) -> ModuleReport:
-    programs = programs_of(this.config, this.module)
-    for program in programs:
-        refuse_without_deno(program)
-    collected = collect(this, [program.fields for program in programs])
+def _optimize(this: Pass, conditions: Conditions, programs: Sequence[Program], collected: Collected) -> ModuleReport:
     asked = _asked(this, programs)
     if not this.id:
         pass_id = this.ports.new_id()

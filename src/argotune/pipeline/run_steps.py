@@ -25,6 +25,7 @@ from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.learned import Learned, learned
+from argotune.pipeline.live_scores import live_view
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
 from argotune.pipeline.refuted import refuted_spans
@@ -146,7 +147,8 @@ class Work:
         known = lessons.history.get(self._program.name)
         history = TrainingHistory() if known is None or self._serving.set_aside else known
         level = self._this.contests.shares().next_level(self._config.gate.significance, self._this.sure_now)
-        context = context_of(self._config, self._data, history, level, self._this.now)
+        live = live_view(self._this, self._program.name)
+        context = context_of(self._config, self._data, history, level, self._this.now, live.drop)
         return DecisionInputs(
             config=self._config,
             data=self._data,
@@ -165,6 +167,7 @@ class Work:
             scored=scored_spans(self._this, self._program, self._data, is_scored=bool(by.metric)),
             refuted=refuted_spans(self._this, by.program, self._data),
             outcomes=self._outcomes(history),
+            degraded=live.worst.sentence if live.worst else "",
             model=found.model,
             past_races=found.races_of(context.modality),
         )

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from argotune.data.cursor import Reading
 from argotune.data.masked import Masked
+from argotune.decisions.degradation import Degradations
 from argotune.decisions.lessons import Lessons
 from argotune.runs.old_marker import divide
 from argotune.runs.progress import ModuleState, PassState
@@ -15,19 +16,20 @@ from argotune.store.port import Record, Store
 from argotune.store.records import StoredValue, find_renewable, to_record
 from argotune.store.sealing import tag_of
 
-K = TypeVar("K", PassState, Reading, Masked, Lessons)
+K = TypeVar("K", PassState, Reading, Masked, Lessons, Degradations)
 
 _NAMES: Mapping[type[StoredValue], str] = {
     PassState: "module",
     Reading: "reading",
     Masked: "masked",
     Lessons: "lessons",
+    Degradations: "degradations",
 }
 """How the ids of each kind begin."""
 
 
 class ModuleBook:
-    """How far a module was read, what was masked in it, what its passes took in, and what they taught.
+    """How far a module was read, what was masked in it, what its passes took in and taught, and how champions do.
 
     A damaged record is a new one: the module is due, its traces are read again, which stores nothing twice. What is
     written is written in place of what this book read or wrote last; what somebody else wrote meanwhile stays, and is
@@ -42,7 +44,7 @@ class ModuleBook:
     @property
     def state(self) -> ModuleState:
         """Where the module stands. Raises NewerRecord."""
-        return ModuleState(self.read(PassState), self.read(Reading), self.read(Lessons))
+        return ModuleState(self.read(PassState), self.read(Reading), self.read(Lessons), self.read(Degradations))
 
     def read(self, kind: type[K]) -> K:
         """What is stored of a kind, or a new one. Raises NewerRecord."""

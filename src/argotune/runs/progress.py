@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from argotune.data.cursor import Cursor, Reading
+from argotune.decisions.degradation import Degradations
 from argotune.decisions.lessons import Lessons
 from argotune.store.records import StoredValue
 
@@ -39,3 +40,4 @@ class ModuleState:
     passes: PassState = field(default_factory=PassState)
     reading: Reading = field(default_factory=Reading)
     lessons: Lessons = field(default_factory=Lessons)
+    degradations: Degradations = field(default_factory=Degradations)

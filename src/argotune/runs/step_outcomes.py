@@ -42,13 +42,21 @@ class ModuleCheck:
         return self.conditions.is_due and not self.missing
 
     @property
+    def has_step(self) -> bool:
+        """Whether the module's step has something to do: what is due, or to see how its champions do."""
+        return (self.conditions.is_due or self.conditions.is_to_look) and not self.missing
+
+    @property
     def words(self) -> str:
         """Due or not, and why, e.g. `due (120 traces)`."""
         if self.missing:
             return f"not due: no traces yet: {self.missing}"
+        if not self.is_due and self.has_step:
+            return f"not due, to be looked at for drops ({counted(self.conditions.unread, 'trace')} or more)"
         if not self.is_due:
             return f"not due: {self.conditions.why_not.replace('; ', ' and ')}"
         why = "forced, " if self.conditions.is_forced else "unfinished, " if self.conditions.is_unfinished else ""
+        why = why or ("a champion got worse, " if self.conditions.is_degraded_anew else "")
         traces = "trace" if self.conditions.traces_text == "1" else "traces"
         return f"due ({why}{self.conditions.traces_text} {traces})"
 

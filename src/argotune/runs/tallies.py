@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, Field
 
+from argotune.data.live_quality import degraded_programs
 from argotune.errors import Corrupt
 from argotune.promotion.contest_book import ContestBook
 from argotune.runs.run import Run
@@ -43,12 +44,13 @@ D = TypeVar("D", bound=BaseModel)
 
 
 class Tally(StoredValue):
-    """All runs of a tenant, and how many of its contests are open, by module. `unreadable` run records are damaged;
-    they are in none of the other numbers."""
+    """All runs of a tenant, how many of its contests are open, and how many of its champions answer worse than they
+    did, by module. `unreadable` run records are damaged; they are in none of the other numbers."""
 
     tenant_id: str
     modules: dict[str, ModuleTally] = Field(default_factory=dict)
     open_contests: dict[str, int] = Field(default_factory=dict)
+    degraded: dict[str, int] = Field(default_factory=dict)
     last_ended_at: datetime | None = None
     unreadable: int = 0
 
@@ -76,13 +78,14 @@ class RoundRecord(StoredValue):
 class Overview:
     """The whole installation: what an exporter shows. `modules` has every shipped module and `own`, zeros included.
 
-    Ended runs and what was paid count for all tenants there ever were, so that removing one lowers nothing.
-    Unfinished runs and open contests count for enabled tenants only: nobody takes up the others. `last_round` is the
-    last that ended; `unreadable` counts damaged records by collection.
+    Ended runs and what was paid count for all tenants there ever were, so that removing one lowers nothing. Unfinished
+    runs, open contests and `degraded` champions count for enabled tenants only: nobody looks at the others.
+    `last_round` is the last that ended; `unreadable` counts damaged records by collection.
     """
 
     modules: dict[str, ModuleTally]
     open_contests: dict[str, int]
+    degraded: dict[str, int]
     last_ended_at: datetime | None
     enabled: int
     disabled: int
@@ -164,7 +167,8 @@ def _count(store: Store, tenant_id: str, known: str | None, now: datetime) -> Ta
         runs = [run.summary for run in reader.values(store, tenant_id, Collection.RUNS, Run)]
         found = tally_of(tenant_id, sums_of(runs).values(), now, reader.damaged.get(Collection.RUNS, 0))
     contests = Counter(contest.module for contest in ContestBook(store, tenant_id).all_open())
-    return found.model_copy(update={"open_contests": dict(contests)})
+    found_worse = Counter(name.partition(".")[0] for name in degraded_programs(store, tenant_id))
+    return found.model_copy(update={"open_contests": dict(contests), "degraded": dict(found_worse)})
 
 
 def _unreadable(text: str | None) -> int:
@@ -256,11 +260,13 @@ def read_overview(store: Store, now: datetime) -> Overview:
     entries = list(reader.values(store, EVERYONE, Collection.TENANTS, TenantEntry))
     enabled = {entry.tenant_id for entry in entries if entry.is_enabled}
     sums: dict[str, ModuleTally] = {name: ModuleTally() for name in (*MODULES, OWN)}
-    contests = dict.fromkeys(sums, 0)
+    contests, degraded = dict.fromkeys(sums, 0), dict.fromkeys(sums, 0)
     last_ended_at, damaged_runs = None, 0
     for tally in reader.values(store, EVERYONE, Collection.TALLIES, Tally):
         for name, number in tally.open_contests.items() if tally.tenant_id in enabled else ():
             contests[name if name in MODULES else OWN] += number
+        for name, number in tally.degraded.items() if tally.tenant_id in enabled else ():
+            degraded[name if name in MODULES else OWN] += number
         for name, module in tally.modules.items():
             shown = name if name in MODULES else OWN
             own = total([module], with_unfinished=tally.tenant_id in enabled)
@@ -271,6 +277,7 @@ def read_overview(store: Store, now: datetime) -> Overview:
     return Overview(
         modules=sums,
         open_contests=contests,
+        degraded=degraded,
         last_ended_at=last_ended_at,
         enabled=len(enabled),
         disabled=len(entries) - len(enabled),

@@ -29,9 +29,11 @@ class Need:
 
 def agenda_of(tenant_id: str, modules: Sequence[Conditions], now: datetime) -> Agenda:
     """The agenda after a look at all modules of a tenant at `now`."""
-    due = [now if m.is_unfinished else _period_end(m, now) for m in modules if m.has_news or m.is_unfinished]
+    due = [now for m in modules if m.is_unfinished or m.is_degraded_anew]
+    due += [_period_end(m, now) for m in modules if m.has_news]
     due += [max(m.again_at, _period_end(m, now)) for m in modules if m.again_at and not m.has_news]
     waiting = [_period_end(m, now) for m in modules if not m.has_news and not m.is_unfinished]
+    waiting += [m.look_at for m in modules if m.look_at and m.is_enabled]
     return Agenda(tenant_id=tenant_id, looked_at=now, due_at=min(due, default=None), open_at=min(waiting, default=None))
 
 

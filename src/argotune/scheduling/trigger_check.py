@@ -8,12 +8,19 @@ from datetime import datetime, timedelta
 
 from argotune.stats.wording import counted
 
+LOOK_EVERY = timedelta(hours=1)
+UNREAD_ENOUGH = 100
+"""Between passes it is seen every so often how champions do, where so many traces came since. A drop of ten points that
+fewer an hour show takes longer than a day to be found anyway."""
+
 
 @dataclass(frozen=True)
 class Conditions:
     """What `trigger` found. `traces` is exact below `counted_up_to`; `labels` are those given since the last pass.
     `older` traces (as exact) will not be read, and `notes` say what was not believed.
-    `contests` say how those of the module stand that are open."""
+    `contests` say how those of the module stand that are open, `degraded` which champions answer worse than they did,
+    and `is_degraded_anew` that one was found since the last pass. `looked_at`: when it was last seen how they do;
+    `unread` traces came since."""
 
     tenant_id: str
     module: str
@@ -33,6 +40,10 @@ class Conditions:
     contests: tuple[str, ...] = ()
     is_budget_raised: bool = False
     again_at: datetime | None = None
+    degraded: tuple[str, ...] = ()
+    is_degraded_anew: bool = False
+    looked_at: datetime | None = None
+    unread: int = 0
 
     @property
     def is_period_over(self) -> bool:
@@ -55,8 +66,21 @@ class Conditions:
 
     @property
     def is_due(self) -> bool:
-        """Forcing passes over period, traces and optimization being off; an unfinished pass is taken up."""
-        return self.is_forced or self.is_unfinished or (self.is_enabled and self.is_period_over and self.has_news)
+        """Forcing passes over period, traces and optimization being off; an unfinished pass is taken up. What
+        was found of a champion that got worse waits for neither."""
+        has_reason = self.is_degraded_anew or (self.is_period_over and self.has_news)
+        return self.is_forced or self.is_unfinished or (self.is_enabled and has_reason)
+
+    @property
+    def look_at(self) -> datetime | None:
+        """When it may be seen again how the champions do; None where no pass has ever seen it."""
+        return None if self.looked_at is None else self.looked_at + LOOK_EVERY
+
+    @property
+    def is_to_look(self) -> bool:
+        """Whether a module that is not due is to be read, to see how its champions do."""
+        is_time = self.look_at is not None and self.now >= self.look_at
+        return self.is_enabled and not self.is_due and is_time and self.unread >= UNREAD_ENOUGH
 
     @property
     def why_not(self) -> str:
@@ -87,7 +111,7 @@ class Conditions:
         more = "+" if self.older >= self.counted_up_to else ""
         are = "trace is" if self.older == 1 else "traces are"
         older = [f"{self.older}{more} {are} older than phoenix_lookback_hours"] if self.older else []
-        return [*self.contests, *older, *self.notes]
+        return [*self.degraded, *self.contests, *older, *self.notes]
 
     @property
     def last_run_text(self) -> str:

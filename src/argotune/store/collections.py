@@ -20,6 +20,8 @@ class Collection:
     EXAMPLES = "examples"
     FRESH = "fresh"
     GATHERED = "gathered"
+    LIVE = "live"
+    """What the champions' answers scored, a record a program (data/live_quality.py)."""
     SYNTHETIC = "synthetic"
     VERSIONS = "versions"
     CHAMPIONS = "champions"
@@ -67,6 +69,7 @@ OF_PROGRAMS = (Collection.EXPERIENCES, Collection.EXAMPLES, Collection.FRESH, Co
 OF_TENANTS = (
     Collection.CONFIG,
     Collection.MARKERS,
+    Collection.LIVE,
     Collection.SYNTHETIC,
     Collection.VERSIONS,
     Collection.CHAMPIONS,

@@ -68,11 +68,19 @@ def _status(arguments: Namespace) -> None:
             say(f"contest of {each.tenant_id} {each.program}: {each.contest}")
         if each.without_lm:
             say(f"without an LM {each.tenant_id} {each.program}: {each.without_lm}")
+        for sentence in each.live:
+            say(f"live quality of {each.tenant_id} {each.program}: {sentence}")
 
 
-def _more(each: ServedProgram) -> dict[str, str | bool]:
+def _more(each: ServedProgram) -> dict[str, object]:
     """What has no column."""
-    return {"contest": each.contest or "-", "pooled": each.is_pooled, "without_lm": each.without_lm or "-"}
+    return {
+        "contest": each.contest or "-",
+        "pooled": each.is_pooled,
+        "without_lm": each.without_lm or "-",
+        "live": list(each.live),
+        "degraded": each.is_degraded,
+    }
 
 
 STATUS = ("tenant", "program", "champion", "since", "barred", "last_run", "outcome", "sentence")

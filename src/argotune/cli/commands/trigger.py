@@ -82,7 +82,7 @@ def trigger_script(arguments: Namespace) -> None:
     looks = _look(arguments, is_dry=arguments.dry_run)
     for look in looks:
         say_look(look)
-    due = [look for look in looks if look.is_due]
+    due = [look for look in looks if look.has_step]
     if due and not arguments.dry_run:
         return _run_due(arguments, looks)
     for look in due:
@@ -99,7 +99,7 @@ def _run_due(arguments: Namespace, looks: Sequence[ModuleCheck]) -> None:
     asked = RunRequest(arguments.tenant_id, arguments.module, is_forced=arguments.force)
     with ports_of(arguments) as ports:
         report = run_due(ports, asked, looks)
-    due = [look.conditions.module for look in looks if look.is_due]
+    due = [look.conditions.module for look in looks if look.has_step]
     show_report(report, [each for each in report.modules if each.conditions.module in due], arguments)
 
 

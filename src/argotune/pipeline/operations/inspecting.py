@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from argotune.decisions.degradation import Degradations
 from argotune.errors import Corrupt, NotFound
 from argotune.pipeline.operations.asked import tenant_ids_of
 from argotune.promotion.pool import POOLED
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
+from argotune.runs.module_book import ModuleBook
 from argotune.runs.run import Run
 from argotune.store.port import Store
 from argotune.store.records import Unreadable, unreadable
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class ServedProgram:
     """What serves for a program and since when (None: the program as written), whether that was pooled, versions that
     were rolled back, the latest run (None: there was none), how its open contest stands (None: there is none), and how
-    many answers what serves gave without an LM in its contest (None: it asks one every time, or had none)."""
+    many answers what serves gave without an LM in its contest (None: it asks one every time, or had none). `live` tells
+    how its answers to live requests do, as of the last look, and `is_degraded` that they have become worse."""
 
     tenant_id: str
     program: str
@@ -38,6 +41,8 @@ class ServedProgram:
     sentence: str | None
     contest: str | None
     without_lm: str | None = None
+    live: tuple[str, ...] = ()
+    is_degraded: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,12 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
     book_of_contests = ContestBook(store, tenant_id)
     champions = {champion.program: champion for champion in registry.champions()}
     latest = {found.program: found.latest for found in book.sums() if found.latest}
+    views = {
+        name: view
+        for module in Configs(store).get(tenant_id).modules
+        for name, view in ModuleBook(store, tenant_id, module).read(Degradations).programs.items()
+        if name not in champions or champions[name].version == view.version
+    }
     bars, contests = registry.bars(), {each.program: each for each in book_of_contests.all_open()}
     for program in sorted(champions.keys() | latest.keys() | contests.keys()):
         champion, run = champions.get(program), latest.get(program)
@@ -77,6 +88,8 @@ def _statuses(store: Store, tenant_id: str) -> Iterator[ServedProgram]:
             sentence=run.sentence if run else None,
             contest=contests[program].sentence if program in contests else None,
             without_lm=_without_lm(registry, book_of_contests, champion.version) if champion else None,
+            live=views[program].sentences if program in views else (),
+            is_degraded=program in views and bool(views[program].drops),
         )
 
 

@@ -49,9 +49,9 @@ def run_modules(ports: Ports, asked: RunRequest) -> TenantReport:
 def run_due(ports: Ports, asked: RunRequest, looks: Sequence[ModuleCheck]) -> TenantReport:
     """Run the modules that a look has found due; the report is about the others too. Raises NotFound, ConfigInvalid."""
     config = asked.overrides.over(Configs(ports.store).get(asked.tenant_id))
-    due = [look.conditions.module for look in looks if look.is_due]
+    due = [look.conditions.module for look in looks if look.has_step]
     ran = _run(ports, config, due, asked.of_each)
-    idle = TenantReport.of_looks(asked.tenant_id, ran.at, [look for look in looks if not look.is_due])
+    idle = TenantReport.of_looks(asked.tenant_id, ran.at, [look for look in looks if not look.has_step])
     return TenantReport(
         tenant_id=asked.tenant_id,
         at=ran.at,

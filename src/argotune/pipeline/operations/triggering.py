@@ -56,7 +56,7 @@ class Due:
     @property
     def steps(self) -> frozenset[str]:
         """The steps of a workflow that have something to do: shipped modules, and `own` for all programs of its own."""
-        modules = [look.conditions.module for look in self.looks if look.is_due]
+        modules = [look.conditions.module for look in self.looks if look.has_step]
         return frozenset(module if module in MODULES else "own" for module in modules)
 
 

@@ -16,19 +16,23 @@ from argotune.data.gathering import gather, own_spans, state_of
 from argotune.data.gathering_steps import Given
 from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
+from argotune.data.live_quality import LiveScores
 from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import heard
 from argotune.data.splitting import split_when_opened
+from argotune.decisions.degradation import Degradations
 from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import Agreement, compare
 from argotune.labels.queue import QueueItem, hard_spans
 from argotune.pipeline.label_state import annotation_names
+from argotune.pipeline.live_scores import degradations_of, live_scores_of
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.preferences import what_won
 from argotune.pipeline.remasking import mask_again
 from argotune.pipeline.retention import HELD, Retention
 from argotune.pipeline.span_reader import SpanReader
 from argotune.programs import programs_of
+from argotune.programs.program import Program
 from argotune.runs.pass_figures import PassFigures
 
 MIN_RECENT = 20
@@ -40,12 +44,14 @@ class Collected:
     """The datasets of a module's programs by name, the cursor up to which traces are in them, and the labels.
 
     `annotations` are those on a program's own spans, by its name, masked. All that follows in the pass goes by them.
+    `degradations` say how the champions do by all that was scored until now.
     `labels` of answers called `label_names` lay on the module's spans before annotations were read: all of them are in
     the datasets, and later ones count as new. `labelled` experiences have one. `figures` are of what is new.
     """
 
     datasets: Mapping[str, Dataset]
     annotations: Mapping[str, Sequence[Annotation]]
+    degradations: Degradations
     cursor: Cursor | None
     labels: int
     label_names: tuple[str, ...]
@@ -69,14 +75,16 @@ def collect(this: Pass, fields: Sequence[Fields]) -> Collected:
     names = annotation_names(this, fields)
     labels = this.ports.traces.count_labels(this.stream, names, spans.reading.read_since)
     beside = _beside(this, names, spans.counts)
-    found = {f.program: _dataset(this, f, beside) for f in fields}
-    datasets = {program: dataset for program, (dataset, _) in found.items()}
-    annotations = {program: own for program, (_, own) in found.items()}
+    programs = {program.name: program for program in programs_of(this.config, this.module)}
+    found = {f.program: _dataset(this, f, beside, programs) for f in fields}
+    datasets = {program: dataset for program, (dataset, _, _) in found.items()}
+    annotations = {program: own for program, (_, own, _) in found.items()}
+    degradations = degradations_of(this, {program: live for program, (_, _, live) in found.items() if live})
     labelled = len({a.span_id for own in annotations.values() for a in own})
     passes = this.passes
     given = {"labels": labels - passes.settled_labels, "labelled": labelled - passes.settled_labelled}
     figures = replace(spans.figures, **{name: max(0, number) for name, number in given.items()})
-    return Collected(datasets, annotations, spans.reading.cursor, labels, names, labelled, figures)
+    return Collected(datasets, annotations, degradations, spans.reading.cursor, labels, names, labelled, figures)
 
 
 def _refuse_twins(this: Pass, fields: Sequence[Fields]) -> None:
@@ -112,9 +120,11 @@ def _beside(this: Pass, names: Sequence[str], spans: Mapping[str, int]) -> _Besi
     return _Beside(list(annotations), this.queue.items(), spans, kept)
 
 
-def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequence[Annotation]]:
-    """What the program's experiences and labels come to, and the annotations on them. Reads those experiences of which
-    something is new."""
+def _dataset(
+    this: Pass, fields: Fields, beside: _Beside, programs: Mapping[str, Program]
+) -> tuple[Dataset, Sequence[Annotation], LiveScores | None]:
+    """What the program's experiences and labels come to, the annotations on them, and what its champion's answers
+    scored. Reads those experiences of which something is new."""
     config, log, questions = this.config, this.archive, this.questions(fields.program)
     told, kept = heard(beside.annotations, fields, config.annotation.remarks), beside.kept
     read = told.annotations
@@ -128,7 +138,8 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     states = {a.span_id: state_of(a.span_id, labels, fields) if a.span_id in own else "" for a in read}
     promised = {span_id: item.split for span_id, item in queued.items()}
     oldest = datetime.min.replace(tzinfo=UTC) if kept.is_held else kept.oldest
-    found = gather(log, questions, fields, config, Given(labels, states, promised, oldest))
+    live = live_scores_of(this, programs[fields.program], labels, queued, len(programs))
+    found = gather(log, questions, fields, config, Given(labels, states, promised, oldest), live)
     counts = {
         "experiences": found.experiences,
         "examples": found.sums.count(),
@@ -148,7 +159,7 @@ def _dataset(this: Pass, fields: Fields, beside: _Beside) -> tuple[Dataset, Sequ
     released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
     rest = (accuracy, recent, released, named, found.refuted)
     dataset = Dataset(fields.program, found.sums, load, counts, *rest)
-    return dataset, annotations
+    return dataset, annotations, live
 
 
 def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> Labels:

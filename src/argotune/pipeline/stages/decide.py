@@ -52,7 +52,8 @@ class DecisionInputs:
     by side, so that no label is needed first. `shows_examples`: a predictor of the program can show an example as it
     is. `is_closed`: all of its answers are from closed sets. `past_races`: of programs of its kind. `scored` questions
     have no right answer, and a rubric scores what is answered; of `refuted` ones people have said what is wrong.
-    `outcomes` are those of the last training and newer."""
+    `outcomes` are those of the last training and newer. `degraded` tells how the champion answers worse
+    than it did."""
 
     config: RoutingConfigUnified
     data: Dataset
@@ -71,6 +72,7 @@ class DecisionInputs:
     scored: UnlabelledSpans = NO_SPANS
     outcomes: Outcomes = NO_OUTCOMES
     refuted: UnlabelledSpans = NO_SPANS
+    degraded: str = ""
     model: DecisionModel | None = None
     past_races: PastRaces = UNKNOWN
 
@@ -160,7 +162,7 @@ def _opinion(inputs: DecisionInputs, outcomes: Outcomes) -> Opinion:
     if inputs.cut_short and inputs.cut_short.has_more(inputs.config.budget) and not unprovable:
         opinion = Opinion(True, promise, "the budget that ended the last training was raised")
     else:
-        opinion = opinion_of_rules(context, rules, promise, unprovable, outcomes)
+        opinion = opinion_of_rules(context, rules, promise, unprovable, outcomes, inputs.degraded)
     if not opinion.should_train or ahead is None:
         return opinion
     return replace(opinion, reason=f"{opinion.reason}; {ahead.sentence}")

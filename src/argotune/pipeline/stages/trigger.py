@@ -13,7 +13,7 @@ from argotune.errors import Conflict
 from argotune.pipeline.intake import BEGUN_ANEW, begun_anew, is_lost, since_of
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import ModuleState, PassState
-from argotune.scheduling.trigger_check import Conditions
+from argotune.scheduling.trigger_check import UNREAD_ENOUGH, Conditions
 from argotune.store.moments import believed
 from argotune.tenants.config import RoutingConfigUnified
 
@@ -41,7 +41,16 @@ def trigger(
     if is_lost(traces, stream_of(config, module), reading.cursor):
         (passes, reading), notes = begun_anew(passes, reading, now), (*notes, BEGUN_ANEW)
     counted = _count(traces, config, module, passes, reading, found.counted_up_to, now, reach)
-    return replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
+    found = replace(found, traces=counted.new, older=counted.older, labels=counted.labels, notes=notes)
+    return found if found.is_due else replace(found, unread=_unread(traces, config, module, reading, found))
+
+
+def _unread(traces: TraceSource, config: RoutingConfigUnified, module: str, reading: Reading, found: Conditions) -> int:
+    """Asked only where a look is wanted if there are enough."""
+    is_time = found.look_at is not None and found.now >= found.look_at
+    if reading.cursor is None or not (is_time and found.is_enabled):
+        return 0
+    return traces.count_after(stream_of(config, module), reading.cursor, UNREAD_ENOUGH, None, None)
 
 
 def without_traces(
@@ -127,4 +136,7 @@ def _conditions(
         contests=tuple(f"{name}: {state.lessons.waiting[name].told}" for name in sorted(state.lessons.waiting)),
         is_budget_raised=any(cut.has_more(config.budget) for cut in state.lessons.cut_short.values()),
         again_at=passes.again_at,
+        degraded=state.degradations.sentences,
+        is_degraded_anew=state.degradations.found_since(passes.last_run_at),
+        looked_at=believed(state.degradations.looked_at, now),
     )

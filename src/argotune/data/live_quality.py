@@ -1,0 +1,161 @@
+"""Live quality: what the champion's own answers to live requests scored, counted once each, by who scored them.
+
+What is counted of a span is kept with its answer in the question log, and what all of it comes to is written in the
+same step: so a crash, a second reading or a rerun counts nothing twice, and an outcome that comes late is counted when
+it comes. Of a champion there are a few dozen numbers, however long it serves; another champion begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from argotune.data.experiences import Experience
+from argotune.stats.drops import DropDetector
+from argotune.store.collections import Collection
+from argotune.store.port import Record, Store
+from argotune.store.records import StoredValue, find_renewable, from_text, readable, to_record
+
+YEAR = timedelta(days=365.25)
+
+MOST_AT_ONCE = timedelta(days=1)
+"""What a score brings of the time since the last one: after a long silence it would bring too much."""
+
+
+class ScoredBy(StrEnum):
+    """Who says how good an answer was. What people label and what outcomes tell is not the same, so each has a baseline
+    of its own. The values are how a counted answer is marked."""
+
+    PEOPLE = "p"
+    OUTCOMES = "o"
+
+
+class ScoreStream(StoredValue):
+    """One champion's scores of one kind. `newest_at` is when the newest counted answer was given, and `found_at` when
+    the drop was found that stands."""
+
+    detector: DropDetector = Field(default_factory=DropDetector)
+    newest_at: datetime | None = None
+    found_at: datetime | None = None
+
+
+class LiveQuality(StoredValue):
+    """What is known of a program's champion since it serves. Answers given until `until` count no more where all is
+    gathered anew: they were counted before."""
+
+    program: str = ""
+    version: str = ""
+    since: datetime | None = None
+    streams: dict[ScoredBy, ScoreStream] = Field(default_factory=dict)
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class LiveRule:
+    """Whose answers count, what each scored, and when a drop is one: `alarms_a_year` are what false ones each stream of
+    scores may have. `names_version`: an answer that does not say which version gave it is not the champion's."""
+
+    version: str
+    since: datetime | None
+    names_version: bool
+    threshold: float
+    alarms_a_year: float
+    scores: Callable[[Experience], Mapping[ScoredBy, float]]
+    now: datetime
+
+    def scores_of(self, experience: Experience) -> Mapping[ScoredBy, float]:
+        """Nothing where the champion did not give the answer, or not since it serves."""
+        version = experience.program_version
+        is_ours = version == self.version or (version is None and not self.names_version)
+        is_since = self.since is None or experience.at >= self.since
+        return self.scores(experience) if is_ours and is_since else {}
+
+
+@dataclass(frozen=True)
+class ScoredAnswer:
+    """What is known of an answer when its question is settled; `is_old`: it was counted before, if ever."""
+
+    span_id: str
+    at: datetime
+    scores: Mapping[ScoredBy, float]
+    is_old: bool = False
+
+    def but(self, by: ScoredBy) -> ScoredAnswer:
+        """Without what one kind of scores says."""
+        return replace(self, scores={other: score for other, score in self.scores.items() if other is not by})
+
+
+class LiveScores:
+    """The scores of one program, for one gathering: what it takes in is written by whoever writes `records`."""
+
+    def __init__(self, store: Store, tenant_id: str, program: str, rule: LiveRule) -> None:
+        self._store, self._tenant_id, self._program, self._rule = store, tenant_id, program, rule
+        self._new: dict[ScoredBy, list[ScoredAnswer]] = {}
+        self.quality = self._read()
+
+    def _read(self) -> LiveQuality:
+        found = live_quality(self._store, self._tenant_id, self._program)
+        rule = self._rule
+        if (found.version, found.since) == (rule.version, rule.since):
+            return found
+        return LiveQuality(program=self._program, version=rule.version, since=rule.since)
+
+    def begin_anew(self) -> None:
+        """All that is stored will be taken in again: what was counted of it is not counted again."""
+        self._new, self.quality = {}, self._read()
+        newest = [each.newest_at for each in self.quality.streams.values() if each.newest_at]
+        if newest:
+            self.quality = self.quality.model_copy(update={"until": max(newest)})
+            self._store.write(self._tenant_id, [self._record()])
+
+    def scored(self, experience: Experience, *, is_fresh: bool) -> ScoredAnswer:
+        """What an answer scored. `is_fresh`: it is read for the first time, or all is gathered anew."""
+        until = self.quality.until
+        is_old = is_fresh and until is not None and experience.at <= until
+        return ScoredAnswer(experience.span_id, experience.at, self._rule.scores_of(experience), is_old)
+
+    def counted(self, answer: ScoredAnswer, before: str) -> str:
+        """By whom the answer is counted once this is written, where it was by `before`."""
+        fresh = [by for by in ScoredBy if by in answer.scores and by not in before]
+        for by in fresh if not answer.is_old else ():
+            self._new.setdefault(by, []).append(answer)
+        return before + "".join(fresh)
+
+    def records(self) -> list[Record]:
+        """What is to be written in the step that marks the answers as counted; nothing where none are new."""
+        if not self._new:
+            return []
+        streams = {by: self._after(by, answers) for by, answers in self._new.items()}
+        self._new = {}
+        self.quality = self.quality.model_copy(update={"streams": {**self.quality.streams, **streams}})
+        return [self._record()]
+
+    def _after(self, by: ScoredBy, answers: Sequence[ScoredAnswer]) -> ScoreStream:
+        known, rule = self.quality.streams.get(by, ScoreStream()), self._rule
+        ordered = sorted(answers, key=lambda answer: (answer.at, answer.span_id))
+        newest = min(max(ordered[-1].at, known.newest_at or ordered[-1].at), max(rule.now, known.newest_at or rule.now))
+        passed = newest - known.newest_at if known.newest_at else timedelta(0)
+        allotted = min(passed, MOST_AT_ONCE * len(ordered)) / YEAR * rule.alarms_a_year
+        detector = known.detector.after([answer.scores[by] for answer in ordered], allotted, rule.threshold)
+        found_at = (known.found_at or rule.now) if detector.drop else None
+        return ScoreStream(detector=detector, newest_at=newest, found_at=found_at)
+
+    def _record(self) -> Record:
+        return to_record(Collection.LIVE, self._program, self.quality)
+
+
+def live_quality(store: Store, tenant_id: str, program: str) -> LiveQuality:
+    """What is known of a program's champion; nothing where it is damaged, which begins anew. Raises NewerRecord."""
+    found, _ = find_renewable(store, tenant_id, Collection.LIVE, program, LiveQuality)
+    return found or LiveQuality()
+
+
+def degraded_programs(store: Store, tenant_id: str) -> list[str]:
+    """Those of a tenant's programs whose champion answers worse than it did, as far as their records can be read."""
+    stored = store.scan(tenant_id, Collection.LIVE)
+    found = readable(tenant_id, stored, lambda text: from_text(LiveQuality, text))
+    return [each.program for each in found if any(stream.detector.drop for stream in each.streams.values())]
