@@ -37,3 +37,17 @@ def test_people_are_told_what_was_tuned_and_why():
     assert "votes: words" in told
     assert "words that tell an answer, alone worth 100.0 %" in told
     assert "+votes: words 1.00, lm 0.00" in told
+
+
+def test_a_version_that_goes_by_entities_is_served_with_the_tenants_model():
+    voting = {
+        "tunes": ["entities"],
+        "entity_model": "entity_models:of_world",
+        "entity_labels": ["film", "sound", "writing"],
+    }
+    world, config = filled(300, preferred_optimizer="ensemble", optimizers={"ensemble": voting})
+    run = run_once(world, config)
+    assert run.outcome == "promoted"
+    assert Registry(world.store, "acme").version(run.challenger).state["entities"]["finder"] == "entity_models:of_world"
+    with Serving(world.store, config, DOWN, EMBEDDERS, lambda: world.now, wait=lambda over, s: over.wait()) as serving:
+        assert serving.decide("routing", query="read the paper on alps").answers == {"agent": "text"}

@@ -47,8 +47,8 @@ from argotune.programs.ensemble import (
 from argotune.programs.retrieval import text_of
 from argotune.stats.wording import counted, percent
 
-STRICTNESSES = tuple(Strictness(least, most) for least in (0.5, 0.65, 0.8, 0.95) for most in (5, 20, 60))
-"""Ways to make lists of words that are tried, the laxest first."""
+STRICTNESSES = tuple(Strictness(least, most) for least in (0.5, 0.65, 0.8, 0.35, 0.25) for most in (5, 20, 60, 200))
+"""Ways to make lists of words that are tried; of equal ones the first is taken."""
 
 MOST_LABELS = 400
 """Dev examples that the LM is asked for at most, at each temperature."""

@@ -64,6 +64,9 @@ class EntityGrid:
         if not any(train):
             return None
         threshold, fitted = self._best(train, dev)
+        if not fitted.lists.terms:
+            self._note("entities: left out, as no label of theirs tells an answer")
+            return None
         rules = EntityRules(finder, asked, threshold, fitted.lists)
         rules = self._with_fewer_labels(rules) if finder.name != AS_GIVEN else rules
         told = f"{len(fitted.lists.terms)} of {len({e.label for found in train for e in found})} labels tell an answer"

@@ -158,6 +158,13 @@ def test_a_model_without_labels_to_ask_for_is_left_out_with_a_sentence():
     assert "entities: left out, as optimizers.ensemble.entity_labels names none" in given_task.notes
 
 
+def test_entities_that_tell_nothing_have_no_vote():
+    train = [replaced for each in asked(THINGS[:4]) for replaced in [each.copy(entities='[{"label": "thing"}]')]]
+    given_task = task(train=[each.with_inputs(*asked(THINGS[:1])[0].inputs()) for each in train])
+    assert OPTIMIZERS["ensemble"].compile(given_task).settings.entities is None
+    assert "entities: left out, as no label of theirs tells an answer" in given_task.notes
+
+
 @pytest.mark.parametrize(
     "value",
     [None, "", "Marie Curie", "[", "[1, null]", '[{"label": 3}]', '[{"label": "x", "score": "high"}]', "[" * 9999],
