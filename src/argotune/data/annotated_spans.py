@@ -19,7 +19,7 @@ from argotune.store.records import StoredValue, Unreadable, from_text, tell
 T = TypeVar("T")
 
 MOST_CHANGES = 16
-"""Of so many steps changes lie beside the whole when a pass is over; with more it is written anew."""
+"""Changes that lie beside the whole, one of a pass; with more, or after a pass of several, it is written anew."""
 
 
 class Judged(StoredValue):

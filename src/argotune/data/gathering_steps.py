@@ -92,13 +92,15 @@ class GatheringSteps:
 
     def gathered(self) -> Gathered:
         """What all questions come to now. Nothing is written where nothing is new."""
+        changes = self._summary.changes
         for names, span_ids in self._fresh():
             self._take_in(names, span_ids)
         self._label_anew()
         self._forget()
         if self._summary.is_anew:
             self._forget_unasked()
-        if self._summary.changes > MOST_CHANGES or self._questions.is_annotated_lost:
+        is_much = self._summary.changes > min(MOST_CHANGES, changes + 1)
+        if is_much or self._questions.is_annotated_lost:
             whole = self._questions.put_annotated(self._summary, self._annotated.all)
             self._summary = self._questions.commit(whole)
         counts, found, known = counts_of(self._summary.reasons, self._forgotten), self._summary, self._annotated
