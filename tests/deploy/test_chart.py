@@ -33,6 +33,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 OPTIONS = [
     "networkPolicy",
     "admissionPolicy",
+    "pool",
     "exporter",
     "service",
     "redis",
@@ -42,6 +43,7 @@ OPTIONS = [
 ]
 EVERYTHING: Object = {
     **{option: {"enabled": True} for option in [*OPTIONS, "serviceMonitor"]},
+    "pool": {"enabled": True, "schedules": ["5 4 * * 0"]},
     "namespace": {"create": True},
     "image": {
         "repository": "mirror.example:5000/team/optimization",
@@ -184,7 +186,7 @@ def test_nothing_points_to_another_namespace(rendered: dict[str, list[Object]]) 
 def test_values_reach_every_pod_of_ours(rendered: dict[str, list[Object]]) -> None:
     objects = rendered["everything"]
     makers = [found for found in objects if any(is_ours(container) for container in containers_of(found))]
-    assert len(makers) == 5
+    assert len(makers) == 6
     for found in makers:
         pod = pod_of(found)
         assert pod["serviceAccountName"] == ("rounds" if "auto-optimization-multi" in title(found) else "train")
@@ -220,6 +222,8 @@ def test_round_schedule_and_settings_are_as_said(rendered: dict[str, list[Object
     objects = rendered["everything"]
     cron = pick(objects, "CronWorkflow auto-optimization-multi-tenant")["spec"]
     assert (cron["schedules"], cron["timezone"], cron["suspend"]) == (["7,37 * * * *", "@daily"], "Europe/Berlin", True)
+    pooling = pick(objects, "CronWorkflow argotune-pool")["spec"]
+    assert (pooling["schedules"], pooling["timezone"], pooling["suspend"]) == (["5 4 * * 0"], "Europe/Berlin", True)
     template = pick(objects, "WorkflowTemplate auto-optimization-multi-tenant")
     parameters = {p["name"]: p["value"] for p in template["spec"]["arguments"]["parameters"]}
     assert (parameters["max-submissions"], parameters["submit-rate"]) == ("1000000", "2.5")

@@ -155,3 +155,13 @@ def test_the_command_lists_what_is_pooled(tmp_path: Path, capsys: pytest.Capture
     assert (told["version"], told["tenants"], told["examples"]) == (found.version.id, "2", str(found.examples))
     assert main(["pool", "--list", "--examples", "3", "--store-url", f"sqlite:///{tmp_path}/state.db"]) == 2
     assert "examples" in capsys.readouterr().err
+
+
+def test_the_step_of_a_workflow_says_its_outcome_in_one_line(tmp_path: Path):
+    world = World(store=SQLiteStore(tmp_path / "state.db"))
+    shared(world)
+    where = ["--store-url", f"sqlite:///{tmp_path}/state.db", "--outcome-file", str(tmp_path / "outcome")]
+    for shares, told in ((True, "1 program pooled; 0 of before went"), (False, "0 programs pooled, 1 not; 1 of")):
+        world.tenant("globex", preferred_optimizer="labeled", shared=shares)
+        assert main(["pool", "--examples", "50", *where]) == 0
+        assert (tmp_path / "outcome").read_text().startswith(told)

@@ -1,6 +1,6 @@
-{{/* What the values say about the two WorkflowTemplates and the CronWorkflow. All definitions change `spec` in place. */}}
+{{/* What the values say about WorkflowTemplates and CronWorkflows. All definitions change `spec` in place. */}}
 
-{{/* Both templates: pods, containers, and when to clean up; `key` is theirs in deadlines, ttl and podGC. (root, spec, key) */}}
+{{/* All templates: pods, containers, and when to clean up; `key` is theirs in deadlines, ttl and podGC. (root, spec, key) */}}
 {{- define "argotune.setTemplate" -}}
 {{- $root := .root -}}
 {{- include "argotune.setPod" (dict "root" $root "spec" .spec "priorityKey" "podPriorityClassName") -}}
@@ -50,11 +50,11 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The CronWorkflow: when. (root, spec) */}}
+{{/* A CronWorkflow: when. (root, spec, schedules) */}}
 {{- define "argotune.setCron" -}}
 {{- $values := .root.Values -}}
-{{- range $values.schedules -}}{{- include "argotune.checkSchedule" . -}}{{- end -}}
-{{- $_ := set .spec "schedules" $values.schedules -}}
+{{- range .schedules -}}{{- include "argotune.checkSchedule" . -}}{{- end -}}
+{{- $_ := set .spec "schedules" .schedules -}}
 {{- $_ := set .spec "timezone" $values.timezone -}}
 {{- $_ := set .spec "suspend" $values.suspend -}}
 {{- $_ := set .spec "startingDeadlineSeconds" $values.round.startingDeadlineSeconds -}}

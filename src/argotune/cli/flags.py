@@ -169,9 +169,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="JSON on stdout instead of text")
 
 
+def add_outcome_file(parser: argparse._ActionsContainer) -> None:
+    """--outcome-file."""
+    parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+
+
 def add_outcome_files(parser: argparse.ArgumentParser) -> None:
     """--outcome-file and --links-file."""
-    parser.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+    add_outcome_file(parser)
     parser.add_argument("--links-file", help="write the URLs of the comparisons, one a line, to this file")
 
 

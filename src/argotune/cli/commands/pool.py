@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from argotune.cli.flags import Commands, add_json, add_store, command, refuse_without
+from argotune.cli.files import deliver
+from argotune.cli.flags import Commands, add_json, add_outcome_file, add_store, command, refuse_without
 from argotune.cli.open import ports_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.runs.reports import unreadable_words
@@ -20,6 +21,7 @@ def add_commands(commands: Commands) -> None:
     parser = command(commands, "pool", _pool, "train pooled programs on the examples of tenants that share")
     parser.add_argument("--examples", type=int, help="of a tenant for a program at most (default: 2000)")
     parser.add_argument("--list", action="store_true", help="only show what there is")
+    add_outcome_file(parser)
     add_store(parser)
     add_json(parser)
 
@@ -28,13 +30,16 @@ def _pool(arguments: Namespace) -> None:
     from argotune.pipeline.operations.pooling import MAX_EXAMPLES, Pooling, pool_programs, pooled_versions
 
     if arguments.list:
-        refuse_without(arguments, "no --list", {"examples"})
+        refuse_without(arguments, "no --list", {"examples", "outcome_file"})
         return _tell(arguments, Pooling(tuple(pooled_versions(store_of(arguments))), {}, 0))
     with ports_of(arguments) as ports:
         found = pool_programs(ports, MAX_EXAMPLES if arguments.examples is None else arguments.examples)
     if words := unreadable_words(found.unreadable):
         note(words)
+    lost = deliver([(arguments.outcome_file, found.outcome)])
     _tell(arguments, found)
+    if lost:
+        raise lost
 
 
 def _tell(arguments: Namespace, found: Pooling) -> None:

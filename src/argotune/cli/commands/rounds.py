@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from argotune.cli.files import deliver, json_text
-from argotune.cli.flags import Parser, add_force, add_phoenix, add_store, refuse_without, tenant_list
+from argotune.cli.flags import (
+    Parser,
+    add_force,
+    add_outcome_file,
+    add_phoenix,
+    add_store,
+    refuse_without,
+    tenant_list,
+)
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
 from argotune.errors import ConfigInvalid
@@ -66,7 +74,7 @@ def _add_round(group: argparse._ActionsContainer) -> None:
     group.add_argument("--max-submissions", type=int, help="most runs to submit, the neediest first (default: 2000)")
     group.add_argument("--rate", type=float, help="runs to submit per second (default: 10)")
     add_force(group, "--dry-run", default=None, help="only show what would be done")
-    group.add_argument("--outcome-file", help="write the outcome, one line, to this file")
+    add_outcome_file(group)
     add_force(group, default=None)
 
 

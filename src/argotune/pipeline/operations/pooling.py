@@ -22,6 +22,7 @@ from argotune.lm.meter import Meter
 from argotune.pipeline.ports import Ports
 from argotune.promotion.pool import POOLED, Pool, PooledVersion
 from argotune.promotion.versions import Lineage, new_version
+from argotune.stats.wording import counted
 from argotune.store.port import Store
 from argotune.store.records import Unreadable, unreadable
 from argotune.store.sealing import digest
@@ -50,6 +51,12 @@ class Pooling:
     left_out: Mapping[str, str]
     gone: int
     unreadable: tuple[Unreadable, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        """In one line."""
+        not_pooled = f", {len(self.left_out)} not" if self.left_out else ""
+        return f"{counted(len(self.versions), 'program')} pooled{not_pooled}; {self.gone} of before went"
 
 
 def pool_programs(ports: Ports, most: int = MAX_EXAMPLES) -> Pooling:
