@@ -15,6 +15,8 @@ from argotune.tenants.config import MODULES, RoutingConfigUnified
 
 TENANTS = ("acme_corp", "globex", "initech")
 FUSION_SHARE = 0.35
+PAGES = ("document",)
+"""Modalities that this application has a search page for, which asks for an agent by a program of its own."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class SampleQuery:
     def decisions(self, modules: Collection[str] = MODULES) -> dict[str, Mapping[str, str]]:
         """Program -> the right answers, for every program of these modules that is asked about this query.
 
-        Fusion is asked about for a share only, as an application would that offers it on some of its pages.
+        Fusion is asked about for a share only, and a modality's program where it has a page, as an application would
+        that offers them on some of its pages.
         """
         fusion = {
             "needs_fusion": self.needs_fusion,
@@ -42,7 +45,8 @@ class SampleQuery:
             "fusion_strategy": self.fusion_strategy,
         }
         agent = {"agent": self.agent}
-        asked: dict[str, Mapping[str, str]] = {"routing": agent, f"modality.{self.modality}": agent}
+        asked: dict[str, Mapping[str, str]] = {"routing": agent}
+        asked |= {f"modality.{self.modality}": agent} if self.modality in PAGES else {}
         asked |= {"cross_modal": fusion} if self.chance("fusion") < FUSION_SHARE else {}
         return {program: right for program, right in asked.items() if program.partition(".")[0] in modules}
 
@@ -81,8 +85,20 @@ CONTENT = Path(str(files("argotune.cli.demo").joinpath("content")))
 SYNTHETIC_BELOW = 12
 """Real training examples; at the default of 20 the embedded LM would write for minutes more."""
 
+# An LM as small as this one teaches nobody, and reads a prompt of examples for half a second.
+_OPTIMIZERS: Mapping[str, Any] = {
+    "portfolio": {"candidates": ["student", "nearest", "cascade"], "nearest_k": []},
+    "student": {"tutor_queries": 0},
+}
+
 _OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
-    "acme_corp": {"modules": ["routing", "modality", "cross_modal"]},
+    "acme_corp": {
+        "modules": ["routing", "modality"],
+        "min_samples_for_optimization": 80,
+        "preferred_optimizer": "cascade",
+        # With 45 held-out labels nothing smaller can be shown of most students; the contest judges the whole anyway.
+        "optimizers": {**_OPTIMIZERS, "cascade": {"by": "accuracy", "tolerance": 0.1}},
+    },
     "globex": {"modules": ["routing"]},
     # Has just started: the few queries it has go to dev and test, and what trains is written from its archive.
     "initech": {
@@ -103,11 +119,7 @@ def config(tenant_id: str) -> RoutingConfigUnified:
     fields = {
         "agents": {agent: text for agent, text in default.agents.items() if agent in used},
         "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
-        # An LM as small as this one teaches nobody, and reads a prompt of examples for half a second.
-        "optimizers": {
-            "portfolio": {"candidates": ["student", "nearest", "cascade"], "nearest_k": []},
-            "student": {"tutor_queries": 0},
-        },
+        "optimizers": _OPTIMIZERS,
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
     return RoutingConfigUnified(tenant_id=tenant_id, **fields)

@@ -22,6 +22,7 @@ from argotune.runs.tenant_report import TenantReport
 from argotune.serving.client import Serving, serving_lms
 from argotune.settings import Settings, read_settings
 from argotune.stats.wording import counted, percent
+from argotune.tenants.config import RoutingConfigUnified
 
 COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
 
@@ -75,7 +76,9 @@ def add_tenants(ports: Ports) -> None:
 
 def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id: str) -> Iterator[TenantReport]:
     """One module after the other, so that what comes of the first is seen while the others are served."""
-    for module in get_tenant(ports.store, tenant_id).modules:
+    config = get_tenant(ports.store, tenant_id)
+    say(f"{tenant_id} trains by {_how(config)} (its config says so)")
+    for module in config.modules:
         serve_once(ports, settings, tenant_id, place.folder / f"served-{tenant_id}-{module}", [module])
         report = run_modules(ports, RunRequest(tenant_id, module))
         raise_gravest(report)
@@ -83,6 +86,16 @@ def _serve_and_run(ports: Ports, settings: Settings, place: DemoPlace, tenant_id
             for line in each.lines:
                 say(f"  {line}")
         yield report
+
+
+def _how(config: RoutingConfigUnified) -> str:
+    """The optimizer that a tenant's config names."""
+    if config.preferred_optimizer == "auto":
+        return f"the best on dev of {', '.join(config.optimizers.portfolio.candidates)}"
+    if config.preferred_optimizer == "cascade":
+        lost = percent(config.optimizers.cascade.tolerance)
+        return f"cascade: a student answers where held-out labels show that it loses less than {lost}, else the LM"
+    return config.preferred_optimizer
 
 
 def serve_once(
