@@ -37,8 +37,6 @@ from argotune.store.port import Record
 
 N_DECISIONS = 150
 
-gathering_steps.AT_ONCE = 60  # so that they are taken in in steps, and it is killed between these
-
 
 class KilledAtWrite(SQLiteStore):
     """A store whose process is killed just before or just after the n-th write; LM answers count as one write in 30."""
@@ -181,4 +179,5 @@ def say(what: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
+    gathering_steps.AT_ONCE = 60  # so that they are taken in in steps, and it is killed between these
     main(Path(sys.argv[1]), *MODES[sys.argv[2]], sys.argv[3] == "few")

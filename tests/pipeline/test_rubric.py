@@ -326,7 +326,10 @@ def test_what_a_training_by_rubric_has_seen_judges_in_no_contest(monkeypatch):
     world.traces.annotate(Stream("acme", "replies"), given)
     run = trained_again(world, config)
     contest = ContestBook(world.store, "acme").contest(run.contest)
-    assert contest.seen_spans == (*run.plan.unlabelled, *run.plan.unlabelled_dev) != ()
+    assert {*run.plan.unlabelled, *run.plan.unlabelled_dev, *run.plan.refuted, *run.plan.refuted_dev} == {
+        *contest.seen_spans
+    }
+    assert run.plan.unlabelled
     asked = {pair.span_id for pair in ContestBook(world.store, "acme").pairs(contest.id)}
     assert asked
     assert asked.isdisjoint(contest.seen_spans)

@@ -304,7 +304,7 @@ def test_without_an_lm_that_writes_the_service_says_what_to_set():
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"optimizer": "workflow"}, "optimizer"),
+        ({"optimizer": "telepathy"}, "optimizer"),
         ({"count": 0}, "count"),
         ({"modalities": ["smell"]}, "modalities.0"),
         ({"quality_threshold": 2}, "quality_threshold"),

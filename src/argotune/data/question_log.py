@@ -205,8 +205,6 @@ class QuestionLog:
                 asked.pop(id, None)
         return asked
 
-    # Days
-
     def day(self, name: str) -> list[tuple[str, datetime]]:
         """The spans that a record lists, with their times."""
         text = self._store.read(self._tenant_id, self._gathered, f"day/{name}")

@@ -210,7 +210,7 @@ def test_the_batch_size_is_also_that_of_the_optimizers_that_have_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, setting: dict[str, int]
 ):
     plans: list[Any] = []
-    monkeypatch.setattr(tuning, "train", lambda _program, plan, *_: plans.append(plan) or Trained(None))
+    monkeypatch.setattr(tuning, "train", lambda recipe, *_: plans.append(recipe.plan) or Trained(None))
     monkeypatch.setattr(tuning._Tuning, "_runnable", lambda _self, method: method)
     monkeypatch.setattr(tuning, "choose", lambda name, *_, **__: OptimizerChoice(name, "asked for"))
     trained(tmp_path, AdvancedOptimizerConfig(batch_size=8, force_optimizer=strategy), n=50)

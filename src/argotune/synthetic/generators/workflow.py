@@ -52,7 +52,8 @@ def _side_by_side(content: Content, material: Material) -> Goal | None:
         return None
     agents = sorted(found[0] for found in finders)
     wanted = " and, apart from that, ".join(purpose_of(material.config, found[0]) for found in finders)
-    goal = Goal(NAME, joined(both), content.modality, {}, wanted, INPUTS, parts=both)
+    modalities = "+".join(each.modality for each in both)
+    goal = Goal(NAME, joined(both), modalities, {}, wanted, INPUTS, parts=both)
     return _plan(replace(goal, route=Route(type="hybrid", agents=tuple(agents))), PARALLEL, agents)
 
 
