@@ -23,7 +23,8 @@ from argotune.data.fields import Fields
 from argotune.data.label_rule import Labels
 from argotune.data.live_quality import LiveScores, ScoredAnswer, ScoredBy
 from argotune.data.near_texts import NearTexts
-from argotune.data.question_log import QuestionLog, QuestionRow, Summary
+from argotune.data.question_log import QuestionLog, Summary
+from argotune.data.question_rows import QuestionRow
 from argotune.data.questions import PastAnswer, Question, age, is_known, past_answer, place, settle
 from argotune.data.settling import Beside, Gathered, Settling, counts_of, name_of, split_of
 from argotune.data.splitting import Bridged, Split, Splitter, normalised

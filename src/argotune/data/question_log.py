@@ -1,42 +1,31 @@
 """Question log: what a program was asked, in a form in which a pass reads only the questions that something is new of.
 
 Beside the experiences and examples lie, in one collection of the program: a summary; the questions with the labels of
-their answers, in records by the beginning of their ids; the sketches of all examples, by which near-duplicates are
-found; the spans of each day, by which old ones are forgotten; and the annotated spans. The names of new spans lie in a
-collection of their own until they are taken in. All of it can be made anew from experiences, examples and annotations.
+their answers (question_rows.py); the sketches of all examples (near_log.py); the spans of each day, by which old ones
+are forgotten; and the annotated spans. The names of new spans lie in a collection of their own until they are taken in.
+All of it can be made anew from experiences, examples and annotations.
 """
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import Field
 
 from argotune.data.annotated_spans import AnnotatedChange, AnnotatedSoFar, AnnotatedSpans, change_names, read_changes
-from argotune.data.annotations import LabelSource
 from argotune.data.dataset import ExampleSums
-from argotune.data.experiences import shared
-from argotune.data.label_rule import Labelled, NoLabel
-from argotune.data.near_texts import NearTexts, Sketches, is_wide
-from argotune.data.questions import PastAnswer
-from argotune.errors import Corrupt
+from argotune.data.near_log import NearLog
+from argotune.data.near_texts import NearTexts
+from argotune.data.question_rows import QuestionRow, QuestionRows
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
 from argotune.store.records import StoredValue, find_renewable, renewable, to_record
-from argotune.store.sealing import digest, seal, unseal
+from argotune.store.sealing import digest, seal, tag_of, unseal
 
 WRITE_AT_ONCE = 1000
 """Records of one step: more would keep a Redis from answering others. A step of several is marked as begun, and made
 anew when it does not come to its end."""
-
-CHUNK = 1000
-"""Sketches of one record."""
-
-BRIDGED = "bridged"
 
 
 class Summary(StoredValue):
@@ -59,43 +48,6 @@ class Summary(StoredValue):
     changes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionRow:
-    """A question as it is kept: where it was placed (a split, BRIDGED, or "") and its answers, oldest first."""
-
-    place: str = ""
-    answers: tuple[PastAnswer, ...] = ()
-
-
-@dataclass
-class _Chunk:
-    name: str
-    ids: list[str] = field(default_factory=list)
-    splits: list[str] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    words: bytearray = field(default_factory=bytearray)
-
-    @property
-    def record(self) -> dict[str, Any]:
-        return {"ids": self.ids, "splits": self.splits, "sizes": self.sizes, "words": b64encode(self.words).decode()}
-
-    def put(self, new: Sequence[tuple[str, str, str]]) -> None:
-        """Put examples, (id, split, normalised text), into it."""
-        sketches = Sketches.of([text for _, _, text in new])
-        self.ids += [id for id, _, _ in new]
-        self.splits += [split for _, split, _ in new]
-        self.sizes += sketches.sizes
-        self.words += sketches.words()
-
-    def without(self, gone: frozenset[str]) -> _Chunk:
-        kept = [n for n, id in enumerate(self.ids) if id not in gone]
-        width = len(self.words) // max(len(self.ids), 1)
-        words = bytearray().join(self.words[n * width : (n + 1) * width] for n in kept)
-        return _Chunk(
-            self.name, [self.ids[n] for n in kept], [self.splits[n] for n in kept], [self.sizes[n] for n in kept], words
-        )
-
-
 class QuestionLog:
     """The questions of one program of one tenant, for one pass: what it changes is written by `commit`."""
 
@@ -103,8 +55,8 @@ class QuestionLog:
         self._store, self._tenant_id = store, tenant_id
         self._gathered = f"{Collection.GATHERED}.{program}"
         self.fresh_collection = f"{Collection.FRESH}.{program}"
-        self._shards: dict[str, str | None] = {}
-        self._rows: dict[str, dict[str, QuestionRow]] = {}
+        self._rows = QuestionRows(store, tenant_id, self._gathered)
+        self._sketches = NearLog(store, tenant_id, self._gathered)
         self._changed: dict[str, Record] = {}
         self._tag: str | None = None
         self.is_annotated_lost = False
@@ -162,48 +114,37 @@ class QuestionLog:
     def clear(self) -> None:
         """Forget everything, to begin anew."""
         self._store.remove(self._tenant_id, self._gathered)
-        self._tag, self._shards, self._rows, self._changed = None, {}, {}, {}
+        self._rows.written()
+        self._tag, self._changed = None, {}
 
-    # Questions
+    # Questions, and the sketches of examples
 
     def rows(self, ids: Iterable[str]) -> dict[str, QuestionRow]:
         """Questions as they were when the last changes were written; an empty one for each that was never asked. The
         records in which they lie are held until then."""
-        found, by_shard = dict[str, QuestionRow](), dict[str, list[str]]()
-        for id in ids:
-            by_shard.setdefault(id[:3], []).append(id)
-        self._read_shards(by_shard)
-        for name, some in by_shard.items():
-            asked = self._shard(name)
-            for id in some:
-                row = asked.get(id)
-                found[id] = QuestionRow(row["place"], tuple(map(_answered, row["answers"]))) if row else QuestionRow()
-        return found
+        return self._rows.of(ids)
 
     def put(self, question_id: str, row: QuestionRow) -> None:
         """Keep a question in its new state; one without answers is forgotten."""
-        self._rows.setdefault(question_id[:3], {})[question_id] = row
+        self._rows.put(question_id, row)
 
-    def _shard(self, name: str) -> dict[str, Any]:
-        """The text is held and not what is in it, which is several times as large."""
-        self._read_shards([name])
-        text = self._shards[name]
-        return dict(unseal("asked", text)) if text else {}
+    def let_go(self) -> None:
+        """Hold no records any more that were read for `rows`."""
+        self._rows.let_go()
 
-    def _read_shards(self, names: Iterable[str]) -> None:
-        missing = {name: f"asked/{name}" for name in names if name not in self._shards}
-        is_begun = self._tag is not None
-        found = self._store.read_many(self._tenant_id, self._gathered, missing.values()) if missing and is_begun else {}
-        self._shards |= {name: found.get(id) for name, id in missing.items()}
+    def near(self, summary: Summary, read: Callable[[str], str]) -> NearTexts:
+        """The index of all examples by split; `read` gives the normalised text of one by its id."""
+        return self._sketches.index(summary.chunks, read)
 
-    def _changed_shard(self, name: str) -> dict[str, Any]:
-        asked = self._shard(name)
-        for id, row in self._rows[name].items():
-            if row.answers:
-                asked[id] = {"place": row.place, "answers": [_answer_json(answer) for answer in row.answers]}
-            else:
-                asked.pop(id, None)
-        return asked
+    def change_near(
+        self, summary: Summary, gone: frozenset[str], new: Sequence[tuple[str, str, str]]
+    ) -> dict[str, int]:
+        """Take examples out of the index and put new ones, (id, split, normalised text), into it; the new `chunks`."""
+        counts, records = self._sketches.changed(summary.chunks, gone, new)
+        self._changed |= {record.id: record for record in records}
+        return counts
+
+    # Days, and annotated spans
 
     def day(self, name: str) -> list[tuple[str, datetime]]:
         """The spans that a record lists, with their times."""
@@ -212,7 +153,8 @@ class QuestionLog:
 
     def put_day(self, name: str, spans: Iterable[tuple[str, datetime]]) -> None:
         """List the spans of a day under a name."""
-        self._change(f"day/{name}", "day", [[id, at.isoformat()] for id, at in spans])
+        listed = [[id, at.isoformat()] for id, at in spans]
+        self._changed[f"day/{name}"] = Record(self._gathered, f"day/{name}", seal("day", listed))
 
     def put_annotated_change(self, summary: Summary, change: AnnotatedChange) -> Summary:
         """Keep what was changed of the annotated spans; the summary that tells of it."""
@@ -231,60 +173,7 @@ class QuestionLog:
         """What is to be removed of days that are over, by collection."""
         return {self._gathered: [f"day/{name}" for name in names]}
 
-    # Sketches
-
-    def near(self, summary: Summary, read: Callable[[str], str]) -> NearTexts:
-        """The index of all examples by split; `read` gives the normalised text of one by its id."""
-        found = NearTexts(read=read)
-        for name in _chunk_names(summary):
-            chunk = self._chunk(name)
-            if chunk.ids:
-                found.add_known(chunk.ids, chunk.splits, Sketches.read(chunk.sizes, bytes(chunk.words)))
-        return found
-
-    def change_near(
-        self, summary: Summary, gone: frozenset[str], new: Sequence[tuple[str, str, str]]
-    ) -> dict[str, int]:
-        """Take examples out of the index and put new ones, (id, split, normalised text), into it; the new `chunks`."""
-        changed: dict[str, _Chunk] = {}
-        for name in _chunk_names(summary) if gone else ():
-            chunk = self._chunk(name)
-            if not gone.isdisjoint(chunk.ids):
-                changed[name] = chunk.without(gone)
-        counts = dict(summary.chunks)
-        for kind, wide in (("narrow", False), ("wide", True)):
-            counts[kind] = self._append(changed, kind, counts.get(kind, 0), [x for x in new if is_wide(x[2]) is wide])
-        for name, chunk in changed.items():
-            self._change(name, "near", chunk.record)
-        return counts
-
-    def _append(self, changed: dict[str, _Chunk], kind: str, count: int, new: Sequence[tuple[str, str, str]]) -> int:
-        rest = list(new)
-        while rest:
-            name, is_there = f"near/{kind}/{max(count - 1, 0):05}", count > 0
-            if name not in changed:
-                changed[name] = self._chunk(name) if is_there else _Chunk(name)
-            chunk = changed[name]
-            some, rest = rest[: CHUNK - len(chunk.ids)], rest[CHUNK - len(chunk.ids) :]
-            if some:
-                chunk.put(some)
-            count = max(count, 1)
-            if rest:
-                count += 1
-                changed[f"near/{kind}/{count - 1:05}"] = _Chunk(f"near/{kind}/{count - 1:05}")
-        return count
-
-    def _chunk(self, name: str) -> _Chunk:
-        text = self._store.read(self._tenant_id, self._gathered, name)
-        if text is None:
-            raise Corrupt(f"{self._gathered}: {name} is gone")
-        body = unseal("near", text)
-        return _Chunk(name, body["ids"], body["splits"], body["sizes"], bytearray(b64decode(body["words"])))
-
     # Writing
-
-    def _change(self, name: str, kind: str, body: Any) -> None:
-        self._changed[name] = Record(self._gathered, name, seal(kind, body))
 
     def commit(self, summary: Summary, also: Sequence[Record] = ()) -> Summary:
         """Write all changes, `also` and the summary, then remove what it says; the summary that is there then. In one
@@ -292,27 +181,21 @@ class QuestionLog:
 
         Raises Conflict when somebody else went on from the same summary.
         """
-        for name in sorted(self._rows):
-            self._change(f"asked/{name}", "asked", self._changed_shard(name))
-        records = [*also, *self._changed.values()]
+        records = [*also, *self._changed.values(), *self._rows.records()]
         if len(records) > WRITE_AT_ONCE:
             self._write([], Summary(edition=""))
             while len(records) > WRITE_AT_ONCE:
                 self._store.write(self._tenant_id, records[:WRITE_AT_ONCE])
                 records = records[WRITE_AT_ONCE:]
         self._write(records, summary)
-        self._rows, self._changed = {}, {}
-        self.let_go()
+        self._changed = {}
+        self._rows.written()
         return self._cleared(summary)
-
-    def let_go(self) -> None:
-        """Hold no records any more that were read for `rows`."""
-        self._shards = {}
 
     def _write(self, records: Sequence[Record], summary: Summary) -> None:
         record = to_record(self._gathered, "summary", summary)
         self._store.write(self._tenant_id, [*records, record], {(record.collection, record.id): self._tag})
-        self._tag = record.text[9:73]
+        self._tag = tag_of(record.text)
 
 
 def decisions_taken_in(store: Store, tenant_id: str, program: str) -> int:
@@ -343,57 +226,3 @@ def fresh_record(program: str, spans: Sequence[tuple[str, datetime]]) -> Record:
     return Record(
         f"{Collection.FRESH}.{program}", digest(ids)[:24], seal("fresh", {"spans": ids, "earliest": earliest})
     )
-
-
-def _chunk_names(summary: Summary) -> list[str]:
-    return [f"near/{kind}/{n:05}" for kind, count in summary.chunks.items() for n in range(count)]
-
-
-def _answer_json(answer: PastAnswer) -> list[Any]:
-    label, tested = _label_json(answer.label, answer.said), None
-    if answer.tested is not answer.label:
-        tested = _label_json(answer.tested, answer.said)
-    return [
-        answer.span_id,
-        answer.at.isoformat(),
-        dict(answer.said),
-        label,
-        tested,
-        answer.modality,
-        answer.language,
-        *([dict(answer.refuted) if answer.refuted else None] if answer.refuted or answer.counted else []),
-        *([answer.counted] if answer.counted else []),
-    ]
-
-
-def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
-    if isinstance(label, NoLabel):
-        return label.name
-    expected = None if label.expected == said else dict(label.expected)
-    return [label.source, label.weight, label.at.isoformat(), expected]
-
-
-def _answered(row: Sequence[Any]) -> PastAnswer:
-    span_id, at, said, label, tested, modality, language, *rest = row
-    refuted, counted = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
-    said = shared(*said.items())
-    found = _label(label, said)
-    return PastAnswer(
-        span_id,
-        datetime.fromisoformat(at),
-        said,
-        found,
-        found if tested is None else _label(tested, said),
-        modality,
-        language,
-        shared(*refuted.items()) if refuted else None,
-        counted,
-    )
-
-
-def _label(found: Any, said: Mapping[str, str]) -> Labelled | NoLabel:
-    if isinstance(found, str):
-        return NoLabel[found]
-    source, weight, at, expected = found
-    right = said if expected is None else shared(*expected.items())
-    return Labelled(right, LabelSource(source), weight, datetime.fromisoformat(at))

@@ -13,7 +13,8 @@ from argotune.data.examples import Example
 from argotune.data.experiences import query_of
 from argotune.data.fields import Fields
 from argotune.data.label_rule import NoLabel
-from argotune.data.question_log import BRIDGED, QuestionLog, QuestionRow, Summary
+from argotune.data.question_log import QuestionLog, Summary
+from argotune.data.question_rows import BRIDGED, QuestionRow
 from argotune.data.questions import Merged, Settled, example_of, settle
 from argotune.data.splitting import Bridged, Split, normalised
 from argotune.store.port import Record

@@ -1,0 +1,147 @@
+"""Question rows: a program's questions with the labels of their answers, in records by the beginning of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypedDict
+
+from argotune.data.annotations import LabelSource
+from argotune.data.experiences import shared
+from argotune.data.label_rule import Labelled, NoLabel
+from argotune.data.questions import PastAnswer
+from argotune.store.port import Record, Store
+from argotune.store.sealing import seal, unseal
+
+BRIDGED = "bridged"
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionRow:
+    """A question as it is kept: where it was placed (a split, BRIDGED, or "") and its answers, oldest first."""
+
+    place: str = ""
+    answers: tuple[PastAnswer, ...] = ()
+
+
+class _KeptRow(TypedDict):
+    """A row as JSON, each answer as `_answer_json` writes it."""
+
+    place: str
+    answers: list[list[Any]]
+
+
+class QuestionRows:
+    """The rows of one program in its collection `gathered`, for one pass. The records that were read for them are held
+    until `let_go`; what is `put` is to be written as `records`."""
+
+    def __init__(self, store: Store, tenant_id: str, gathered: str) -> None:
+        self._store, self._tenant_id, self._gathered = store, tenant_id, gathered
+        self._texts: dict[str, str | None] = {}
+        self._put: dict[str, dict[str, QuestionRow]] = {}
+
+    def of(self, ids: Iterable[str]) -> dict[str, QuestionRow]:
+        """Questions as they were when the last changes were written; an empty one for each that was never asked."""
+        by_record: dict[str, list[str]] = {}
+        for id in ids:
+            by_record.setdefault(id[:3], []).append(id)
+        self._read(by_record)
+        return {id: row for name, some in by_record.items() for id, row in self._rows_in(name, some)}
+
+    def _rows_in(self, name: str, ids: Iterable[str]) -> list[tuple[str, QuestionRow]]:
+        kept = self._kept(name)
+        return [(id, _row(kept[id]) if id in kept else QuestionRow()) for id in ids]
+
+    def put(self, question_id: str, row: QuestionRow) -> None:
+        """Keep a question in its new state; one without answers is forgotten."""
+        self._put.setdefault(question_id[:3], {})[question_id] = row
+
+    def records(self) -> list[Record]:
+        """What is to be written of the rows that were put."""
+        self._read(self._put)
+        return [
+            Record(self._gathered, f"asked/{name}", seal("asked", self._changed(name))) for name in sorted(self._put)
+        ]
+
+    def written(self) -> None:
+        """The records are there."""
+        self._put = {}
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Hold no records any more."""
+        self._texts = {}
+
+    def _kept(self, name: str) -> dict[str, _KeptRow]:
+        """The text is held and not what is in it, which is several times as large."""
+        text = self._texts[name]
+        return dict(unseal("asked", text)) if text else {}
+
+    def _read(self, names: Iterable[str]) -> None:
+        missing = {name: f"asked/{name}" for name in names if name not in self._texts}
+        found = self._store.read_many(self._tenant_id, self._gathered, missing.values()) if missing else {}
+        self._texts |= {name: found.get(id) for name, id in missing.items()}
+
+    def _changed(self, name: str) -> dict[str, _KeptRow]:
+        kept = self._kept(name)
+        for id, row in self._put[name].items():
+            if row.answers:
+                kept[id] = {"place": row.place, "answers": [_answer_json(answer) for answer in row.answers]}
+            else:
+                kept.pop(id, None)
+        return kept
+
+
+def _row(kept: _KeptRow) -> QuestionRow:
+    return QuestionRow(kept["place"], tuple(map(_answered, kept["answers"])))
+
+
+def _answer_json(answer: PastAnswer) -> list[Any]:
+    label, tested = _label_json(answer.label, answer.said), None
+    if answer.tested is not answer.label:
+        tested = _label_json(answer.tested, answer.said)
+    return [
+        answer.span_id,
+        answer.at.isoformat(),
+        dict(answer.said),
+        label,
+        tested,
+        answer.modality,
+        answer.language,
+        *([dict(answer.refuted) if answer.refuted else None] if answer.refuted or answer.counted else []),
+        *([answer.counted] if answer.counted else []),
+    ]
+
+
+def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
+    if isinstance(label, NoLabel):
+        return label.name
+    expected = None if label.expected == said else dict(label.expected)
+    return [label.source, label.weight, label.at.isoformat(), expected]
+
+
+def _answered(row: Sequence[Any]) -> PastAnswer:
+    span_id, at, said, label, tested, modality, language, *rest = row
+    refuted, counted = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
+    said = shared(*said.items())
+    found = _label(label, said)
+    return PastAnswer(
+        span_id,
+        datetime.fromisoformat(at),
+        said,
+        found,
+        found if tested is None else _label(tested, said),
+        modality,
+        language,
+        shared(*refuted.items()) if refuted else None,
+        counted,
+    )
+
+
+def _label(found: Any, said: Mapping[str, str]) -> Labelled | NoLabel:
+    if isinstance(found, str):
+        return NoLabel[found]
+    source, weight, at, expected = found
+    right = said if expected is None else shared(*expected.items())
+    return Labelled(right, LabelSource(source), weight, datetime.fromisoformat(at))
