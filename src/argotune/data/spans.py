@@ -12,6 +12,9 @@ MOST_TREE_SPANS = 1000
 TREE_KINDS = ("AGENT", "CHAIN", "TOOL", "GUARDRAIL", "EVALUATOR")
 """Kinds of spans (OpenInference) that tell of an orchestration, or lie between those that do."""
 
+AGENT_NAMES = ("agent.name", "graph.node.id")
+"""Attributes (OpenInference) by which an application says the name of an agent; the first one that it says counts."""
+
 Json = None | bool | int | float | str | list["Json"] | Mapping[str, "Json"]
 
 
@@ -36,6 +39,12 @@ class TreeSpan:
     started_at: datetime
     ended_at: datetime | None
     agent: str | None = None
+
+
+def agent_named(said: Mapping[str, object]) -> str | None:
+    """The name that an application gives the agent in the attributes of its span, None where it gives none."""
+    found = (said.get(name) for name in AGENT_NAMES)
+    return next((name for name in found if isinstance(name, str) and name), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from argotune.data.annotations import Annotation
 from argotune.data.cursor import Cursor
 from argotune.data.openinference import KIND, is_decision, is_module, signature_in
 from argotune.data.source import SpanRead
-from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Span, TreeSpan
+from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Span, TreeSpan, agent_named
 from argotune.data.stream import Stream
 from argotune.data.tenancy import SESSION
 from argotune.errors import ArgotuneError, NotFound, ProjectMissing
@@ -220,8 +220,7 @@ def _tree(project: Mapping[str, _NumberedSpan], root: Span) -> tuple[TreeSpan, .
 
 
 def _tree_span(span: Span) -> TreeSpan:
-    kind, agent = str(span.attributes.get(KIND)), span.attributes.get("agent.name")
-    named = agent if isinstance(agent, str) else None
+    kind, named = str(span.attributes.get(KIND)), agent_named(span.attributes)
     return TreeSpan(span.span_id, span.parent_id, span.name, kind, span.started_at, span.ended_at, named)
 
 

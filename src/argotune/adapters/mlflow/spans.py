@@ -15,7 +15,7 @@ from argotune.adapters.json_http import storable_json
 from argotune.adapters.mlflow.connection import documented
 from argotune.data.ancestry import MOST_BELOW, decision_around
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
-from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Json, Span, TreeSpan
+from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Json, Span, TreeSpan, agent_named
 from argotune.data.tenancy import SESSION, USER
 
 OWN = "mlflow."
@@ -135,8 +135,7 @@ def with_tree(span: Span, trace: Mapping[str, Any]) -> Span:
 
 
 def _tree_span(place: SpanPlace, row: Mapping[str, Any]) -> TreeSpan:
-    parent_id, values = _parent_id(row), _own(_values(row))
-    named = next((values[name] for name in ("agent.name", "graph.node.id") if values.get(name)), None)
+    parent_id = _parent_id(row)
     return TreeSpan(
         span_id=place.id,
         parent_id=SpanPlace(place.trace_id, parent_id).id if parent_id else None,
@@ -144,7 +143,7 @@ def _tree_span(place: SpanPlace, row: Mapping[str, Any]) -> TreeSpan:
         kind=_kind(row),
         started_at=_instant(row["start_time_unix_nano"]),
         ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
-        agent=named if isinstance(named, str) else None,
+        agent=agent_named(_own(_values(row))),
     )
 
 

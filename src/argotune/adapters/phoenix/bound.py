@@ -26,7 +26,6 @@ from argotune.data.source import SpanRead
 from argotune.data.spans import Ancestor, Span
 from argotune.data.stream import Stream
 from argotune.data.tenancy import is_of_decision
-from argotune.errors import RateLimited, Unavailable
 
 AT_ONCE = 8000
 """Spans of which what is above them is asked in one request a level. A request costs Phoenix a look at the whole
@@ -146,15 +145,7 @@ class BoundSpans:
         return known | self._links([id for id in ids if id not in known])
 
     def _roots_of(self, window: Window) -> dict[str, Link] | None:
-        if not self._spans.is_worth_querying:
-            return None
-        try:
-            found = read(self._http, self._query_of("parent_id is None"), window)
-        except RateLimited:
-            raise
-        except Unavailable as error:
-            self._spans.leave_queries(error)
-            return None
+        found = self._spans.by_query(lambda: read(self._http, self._query_of("parent_id is None"), window))
         return None if found is None else dict(parsed(self._link_of_query, row) for row in found)
 
     def _links(self, ids: Collection[str]) -> dict[str, Link]:
@@ -165,19 +156,18 @@ class BoundSpans:
         return found
 
     def _links_of(self, ids: list[str]) -> dict[str, Link]:
-        if self._spans.is_worth_querying:
-            try:
-                return dict(parsed(self._link_of_query, row) for row in self._query(f"span_id in {ids!r}"))
-            except RateLimited:
-                raise
-            except Unavailable as error:
-                self._spans.leave_queries(error)
+        found = self._spans.by_query(lambda: self._links_by_query(ids))
+        if found is not None:
+            return found
         rows = (
             row
             for start in range(0, len(ids), SPAN_IDS_AT_ONCE)
             for row in self._spans.rows_of({"span_id": ids[start : start + SPAN_IDS_AT_ONCE]}, SPAN_IDS_AT_ONCE)
         )
         return dict(parsed(self._link_of_row, row) for row in rows)
+
+    def _links_by_query(self, ids: list[str]) -> dict[str, Link]:
+        return dict(parsed(self._link_of_query, row) for row in self._query(f"span_id in {ids!r}"))
 
     def _query(self, condition: str) -> Iterable[Row]:
         return read_whole(self._http, self._query_of(condition), "what is above or below spans")

@@ -101,7 +101,7 @@ def _tenant(stream: Stream) -> tuple[str, str] | None:
 
 def whole_of_row(row: Row) -> Span:
     """A row of the paged route with all its attributes. Raises BadAnswer."""
-    return parsed(lambda r: _span(_labelled(r), _all_attributes(r["attributes"])), row)
+    return parsed(lambda r: _span(labelled_row(r), _all_attributes(r["attributes"])), row)
 
 
 def _all_attributes(attributes: Row) -> dict[str, Json]:
@@ -111,14 +111,14 @@ def _all_attributes(attributes: Row) -> dict[str, Json]:
 
 
 def _of_row(row: Row, wanted: Sequence[str]) -> Span:
-    return parsed(lambda r: _span(_labelled(r), _of_attributes(r["attributes"], wanted)), row)
+    return parsed(lambda r: _span(labelled_row(r), _of_attributes(r["attributes"], wanted)), row)
 
 
 def _of_query(row: Row, wanted: Sequence[str]) -> Span:
     return parsed(lambda r: _span(r, _of_columns(r, wanted)), row)
 
 
-def _labelled(row: Row) -> Row:
+def labelled_row(row: Row) -> Row:
     """A row of the paged route under the labels of the query route."""
     columns = {**_FIELDS, **_SAID}
     own = {"span_id": row["context"]["span_id"], "trace": row["context"]["trace_id"]}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from argotune.adapters.json_http import Body, Params, TooLarge, TooSlow, segment
 from argotune.adapters.phoenix.annotations import is_said
@@ -22,6 +22,8 @@ from argotune.data.spans import Span
 from argotune.errors import BadAnswer, RateLimited, Unavailable
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 PAGE_ROWS = 1000
 
@@ -84,9 +86,18 @@ class ModuleSpans:
         """Whether the query route answers."""
         return self._routes.is_worth_asking(self._project.name)
 
-    def leave_queries(self, why: Exception) -> None:
-        """Ask the query route no more, for a while."""
-        self._routes.leave(self._project.name, why)
+    def by_query(self, ask: Callable[[], T | None]) -> T | None:
+        """What the query route is asked for, None where that is to be read by pages: its answer cannot hold it, or the
+        route does not answer. Raises RateLimited."""
+        if not self.is_worth_querying:
+            return None
+        try:
+            return ask()
+        except RateLimited:
+            raise
+        except Unavailable as error:
+            self._routes.leave(self._project.name, error)
+            return None
 
     def rows_of(self, params: Params, page: int) -> Iterator[Mapping[str, Any]]:
         """All rows of the paged route that meet its parameters, of whatever form."""
@@ -188,7 +199,7 @@ class ModuleSpans:
         """A stretch of time as windows with their rows, `rows` in the first one or so, None for a window that must be
         read by pages."""
         query, rest = Query(self._project.name, condition, columns), whole
-        if not self._routes.is_worth_asking(self._project.name):
+        if not self.is_worth_querying:
             yield rest, None
             return
         try:

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any
 
 from argotune.adapters.phoenix.annotations import TRACE_IDS_AT_ONCE
 from argotune.adapters.phoenix.connection import PhoenixHttp
-from argotune.adapters.phoenix.forms import expression
+from argotune.adapters.phoenix.forms import expression, labelled_row
 from argotune.adapters.phoenix.query import MAX_ROWS, Query, Row, read
 from argotune.adapters.phoenix.reader import PAGE_ROWS, ModuleSpans
 from argotune.adapters.phoenix.spans import parsed, text_in, time_of
-from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Span, TreeSpan
-from argotune.errors import RateLimited, Unavailable
+from argotune.data.spans import AGENT_NAMES, MOST_TREE_SPANS, TREE_KINDS, Span, TreeSpan, agent_named
 
 Trees = Mapping[str, Sequence[TreeSpan]]
 """Spans of each trace."""
-
-_AGENT_NAMES = ("agent.name", "graph.node.id")
 
 _COLUMNS = {
     "name": "name",
@@ -28,7 +24,7 @@ _COLUMNS = {
     "started": "start_time",
     "ended": "end_time",
     "trace": "trace_id",
-    **{name: expression(name) for name in _AGENT_NAMES},
+    **{name: expression(name) for name in AGENT_NAMES},
 }
 
 
@@ -51,17 +47,10 @@ def in_tree(span: Span, trees: Trees) -> Span:
 
 def _read(http: PhoenixHttp, spans: ModuleSpans, traces: list[str]) -> Iterable[tuple[str, TreeSpan]]:
     """By the query route where that answers and its answer holds all of them; else by pages."""
-    if spans.is_worth_querying:
-        condition = f"trace_id in {traces!r} and span_kind in {list(TREE_KINDS)!r}"
-        try:
-            table = read(http, Query(spans.project_name, condition, _COLUMNS))
-        except RateLimited:
-            raise
-        except Unavailable as error:
-            spans.leave_queries(error)
-        else:
-            if table is not None:
-                return [parsed(_of_query, row) for row in table]
+    condition = f"trace_id in {traces!r} and span_kind in {list(TREE_KINDS)!r}"
+    table = spans.by_query(lambda: read(http, Query(spans.project_name, condition, _COLUMNS)))
+    if table is not None:
+        return [parsed(_of_query, row) for row in table]
     if len(traces) > 1:
         half = len(traces) // 2
         return [*_read(http, spans, traces[:half]), *_read(http, spans, traces[half:])]
@@ -69,21 +58,14 @@ def _read(http: PhoenixHttp, spans: ModuleSpans, traces: list[str]) -> Iterable[
     return [parsed(_of_row, row) for row in rows if row.get("span_kind") in TREE_KINDS]
 
 
-def _of_query(row: Row) -> tuple[str, TreeSpan]:
-    return text_in(row["trace"]), _span(row, row["span_id"], row)
-
-
 def _of_row(row: Row) -> tuple[str, TreeSpan]:
-    columns = {label: row.get(column) for label, column in _COLUMNS.items()}
-    said = {name: row["attributes"].get(name) for name in _AGENT_NAMES}
-    context = row["context"]
-    return text_in(context["trace_id"]), _span(columns, context["span_id"], said)
+    return _of_query({**labelled_row(row), **{name: row["attributes"].get(name) for name in AGENT_NAMES}})
 
 
-def _span(row: Row, span_id: Any, said: Mapping[str, Any]) -> TreeSpan:
-    named = next((said[name] for name in _AGENT_NAMES if isinstance(said.get(name), str) and said[name]), None)
-    return TreeSpan(
-        span_id=text_in(span_id),
+def _of_query(row: Row) -> tuple[str, TreeSpan]:
+    named = agent_named(row)
+    return text_in(row["trace"]), TreeSpan(
+        span_id=text_in(row["span_id"]),
         parent_id=text_in(row["parent"]) if row["parent"] else None,
         name=text_in(row["name"]),
         kind=str(row["kind"]),

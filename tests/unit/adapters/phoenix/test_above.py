@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
 from shop import stream
 
 from argotune.adapters.phoenix import bound
 from argotune.adapters.phoenix.bound import BoundSpans
+from argotune.adapters.phoenix.forms import form_of
 from argotune.adapters.phoenix.query import Window
+from argotune.adapters.phoenix.reader import ModuleSpans, Project, QueryRoutes
 from argotune.data.source import SpanRead
 from argotune.data.spans import Span
 
@@ -40,7 +41,7 @@ def test_thousands_of_spans_cost_one_request_a_level(monkeypatch: pytest.MonkeyP
     if signature:
         program = found.bound.model_copy(update={"signature": signature})
         found = type(found)("shop", "route", found.binding.model_copy(update={"programs": {"route": program}}))
-    spans = SimpleNamespace(is_worth_querying=True, project_name="shop")
+    spans = ModuleSpans(None, Project("shop", "1"), form_of(stream("route"), ""), QueryRoutes())
     placed = BoundSpans(None, spans, found, lambda: NOW).placed(spans_below(8000))
     assert all(each.is_whole and each.span.above for each in placed)
     below = [("parent_id", 2000)] * 4 if found.bound.signature else []
@@ -66,7 +67,7 @@ def test_spans_below_roots_of_their_time_cost_one_request_and_the_others_one_mor
 
     monkeypatch.setattr(bound, "read", by_time)
     monkeypatch.setattr(bound, "read_whole", by_ids)
-    spans = SimpleNamespace(is_worth_querying=True, project_name="shop")
+    spans = ModuleSpans(None, Project("shop", "1"), form_of(stream("route"), ""), QueryRoutes())
     found = BoundSpans(None, spans, stream("route"), lambda: NOW)
     for chunk in (spans_below(400)[:250], spans_below(400)[250:]):
         placed = found.placed(chunk)
@@ -84,7 +85,7 @@ def test_roots_are_not_asked_again_where_they_are_too_many(monkeypatch: pytest.M
     asked: list[str] = []
     monkeypatch.setattr(bound, "read", lambda _http, query, _window: asked.append(query.condition) or roots)
     monkeypatch.setattr(bound, "read_whole", lambda _http, query, _about: asked.append(query.condition[:7]) or [])
-    spans = SimpleNamespace(is_worth_querying=True, project_name="shop")
+    spans = ModuleSpans(None, Project("shop", "1"), form_of(stream("route"), ""), QueryRoutes())
     found = BoundSpans(None, spans, stream("route"), lambda: NOW)
     for _ in range(2):
         found.placed(spans_below(200))
