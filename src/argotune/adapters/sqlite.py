@@ -118,13 +118,8 @@ class SQLiteStore:
 
     def read_many(self, tenant_id: str, collection: str, ids: Iterable[str]) -> dict[str, str]:
         """See Store."""
-        found: dict[str, str] = {}
-        for id in list(ids):  # `ids` may be a scan of this store
-            with self._connected() as connection:
-                row = connection.execute(_READ, _raw(tenant_id, collection, id)).fetchone()
-            if row is not None:
-                found[id] = _text(row[0])
-        return found
+        found = {id: self.read(tenant_id, collection, id) for id in list(ids)}  # `ids` may be a scan of this store
+        return {id: text for id, text in found.items() if text is not None}
 
     def scan(self, tenant_id: str, collection: str) -> Iterator[Record]:
         """See Store. Each id comes at most once; no lock is kept between pages."""

@@ -55,9 +55,11 @@ def in_words_of_contract(span: Span, stream: Stream, fields: Fields, now: dateti
     if span.ended_at is None:
         return UnusableSpan.UNENDED
     asked = _asked(span.attributes, fields)
+    if isinstance(asked, UnusableSpan):
+        return asked
     told = _orchestration(span, fields)
-    if isinstance(asked, UnusableSpan) or isinstance(told, UnusableSpan):
-        return asked if isinstance(asked, UnusableSpan) else told  # type: ignore[return-value]  # the other one is
+    if isinstance(told, UnusableSpan):
+        return told
     took_s = max(0.0, (span.ended_at - span.started_at).total_seconds())
     known: dict[str, Json] = {"routing.program": ORCHESTRATION, "routing.processing_time": took_s, **asked, **told}
     if span.status == "ERROR":

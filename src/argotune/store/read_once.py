@@ -19,8 +19,7 @@ class ReadOnce(PassingOn):
     """A store in which one tenant's records that `is_kept` says, by collection and id, are read once.
 
     What is written through it is kept in their place. They must be few, as all are kept as long as this is, and changed
-    by one thread; the other records may be anything, and
-    what a scan finds is not kept.
+    by one thread; the other records may be anything, and what a scan finds is not kept.
     """
 
     def __init__(self, store: Store, tenant_id: str, is_kept: Callable[[str, str], bool]) -> None:
@@ -41,7 +40,7 @@ class ReadOnce(PassingOn):
         names = list(dict.fromkeys(ids))
         kept = [id for id in names if tenant_id == self._tenant_id and self._is_kept(collection, id)]
         found = {id: text for id in kept if (text := self.read(tenant_id, collection, id)) is not None}
-        rest = names if not kept else sorted({*names} - {*kept})
+        rest = [id for id in names if id not in kept]
         return found | (super().read_many(tenant_id, collection, rest) if rest else {})
 
     def write(self, tenant_id: str, records: Sequence[Record], expect: Mapping[Key, str | None] | None = None) -> None:
