@@ -28,7 +28,7 @@ def make_span(traces: Any, make_span: Callable[..., Span]) -> Callable[..., Span
 
 
 def request(make_span: Callable[..., Span], at: datetime) -> list[Span]:
-    """Two agents side by side below a step, and one after them; a tool and an LM that say nothing."""
+    """Two agents side by side below a step, and one after them, each named in its way; an LM that says nothing."""
     root = make_span(module="workflow", at=at, trace_id=os.urandom(16).hex(), query="films on bees")
     root = replace(root, ended_at=at + timedelta(seconds=60), attributes={**root.attributes, **kind("CHAIN")})
 
@@ -39,10 +39,9 @@ def request(make_span: Callable[..., Span], at: datetime) -> list[Span]:
 
     step = below("search", 0, 20, root, **kind("CHAIN"))
     video = below("run", 1, 15, step, **kind("AGENT"), **{"agent.name": "video"})
-    return [
-        *(root, step, video, below("text", 2, 19, step, **kind("AGENT"))),
-        *(below("sum", 21, 30, root, **kind("AGENT")), below("chat", 3, 4, video, **kind("LLM"))),
-    ]
+    text = below("node", 2, 19, step, **kind("AGENT"), **{"graph.node.id": "text"})
+    last = below("sum", 21, 30, root, **kind("AGENT"))
+    return [root, step, video, text, last, below("chat", 3, 4, video, **kind("LLM"))]
 
 
 def kind(of: str) -> dict[str, str]:

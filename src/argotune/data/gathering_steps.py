@@ -235,6 +235,8 @@ class GatheringSteps:
         if was_example:
             where = split_of(before.place)
         elif is_known(answers, self._fields):  # else an index is not worth its loading
+            # What was no example has no place to keep: nothing was judged by it, and only texts of examples are in the
+            # index. Kept without its text, a place would let a near question get another one.
             where = stored.split if stored else place(question, self._splitter, self._fields, id)
         if self._live:
             answers = [self._counted(self._live, answer, touched, where) for answer in answers]

@@ -65,11 +65,6 @@ class Drop(_Kept):
     after: float
     count: int
 
-    @property
-    def size(self) -> float:
-        """By how much."""
-        return self.before - self.after
-
 
 _FRESH = (StakeLine(),) * len(STAKES)
 

@@ -19,11 +19,12 @@ from argotune.data.dataset import ExampleSums
 from argotune.data.examples import Example, Split, question_id
 from argotune.data.experiences import Experience
 from argotune.data.gathering import Gathered, gather, own_spans, state_of
-from argotune.data.gathering_steps import Given
+from argotune.data.gathering_steps import Given, compared_text
 from argotune.data.label_rule import Labels
+from argotune.data.near_texts import NearTexts
 from argotune.data.question_log import QuestionLog, Summary
 from argotune.data.questions import Merged
-from argotune.data.remarks import INCORRECT, VERDICT
+from argotune.data.remarks import CORRECT, INCORRECT, VERDICT
 from argotune.errors import Conflict, NewerRecord, Unavailable
 from argotune.store import sealing
 from argotune.store.port import Record
@@ -90,7 +91,11 @@ def check(tenant: Tenant, found: Gathered, before: dict[str, Example]) -> None:
     assert {id: again[id] for id in examples} == examples
     assert found.refuted == whole.refuted
     if Merged.BRIDGED not in found.counts:
-        assert again == examples
+        rows = QuestionLog(tenant.store, "acme_corp", "routing").rows(again.keys() - examples.keys())
+        assert {row.place for row in rows.values()} <= {Split.TEST}, "said to be right, which judges nothing"
+    for example in examples.values():
+        others = {compared_text(other): other.split for other in examples.values() if other.id != example.id}
+        assert NearTexts(others).groups_near(compared_text(example)) <= {example.split}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -102,8 +107,9 @@ def test_whatever_is_new_the_examples_are_those_of_all_experiences(monkeypatch: 
         tenant.ask(some_experiences(rng, rng.randint(0, 40), 100 * step, at_s=86400 * 20 * step))
         for span_id in rng.sample(sorted(tenant.kept), min(5, len(tenant.kept))):
             tenant.annotations[span_id] = make_annotation(rng.choice(AGENTS), span_id=span_id)
-        for span_id in rng.sample(sorted(tenant.kept), min(9, len(tenant.kept))):
-            tenant.annotations[span_id] = make_annotation(INCORRECT, span_id=span_id, name=VERDICT)
+        for verdict in (INCORRECT, CORRECT):
+            for span_id in rng.sample(sorted(tenant.kept), min(9, len(tenant.kept))):
+                tenant.annotations[span_id] = make_annotation(verdict, span_id=span_id, name=VERDICT)
         if tenant.annotations and rng.random() < 0.5:
             tenant.annotations.pop(rng.choice(sorted(tenant.annotations)))
         tenant.now = NOON + timedelta(days=20 * step + 1)

@@ -101,7 +101,7 @@ def test_a_drop_is_told_with_its_size_and_over_when_the_mean_is_back() -> None:
     before, _ = lived(0.8, 72, rng, DropDetector())
     fallen, _ = lived(0.6, 24, rng, before)
     assert fallen.drop
-    assert fallen.drop.size == pytest.approx(0.2, abs=0.06)
+    assert fallen.drop.before - fallen.drop.after == pytest.approx(0.2, abs=0.06)
     for _ in range(12):
         fallen = fallen.after(rng.binomial(1, 0.6, HOURLY).astype(float), PART / HOURS, 0.1)
     assert fallen.drop

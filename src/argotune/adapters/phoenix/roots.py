@@ -20,7 +20,7 @@ MOST = 4
 """With more roots than so many a span most traces hold none of them: ids are asked from there on."""
 
 Read = Callable[[Window], Mapping[str, Link] | None]
-"""The roots of a window by id, None where an answer cannot hold them."""
+"""The roots of a window by id, None where no one answer gives them."""
 
 
 class Roots:

@@ -154,11 +154,18 @@ def _dataset(
     }
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
-    load, named = partial(log.examples, fields.program), partial(log.examples_of, fields.program)
     opened = this.contests.opened(fields.program)
-    released = {id: split_when_opened(id, config.split) for id in sorted(opened)}
-    rest = (accuracy, recent, released, named, found.refuted)
-    dataset = Dataset(fields.program, found.sums, load, counts, *rest)
+    dataset = Dataset(
+        program=fields.program,
+        sums=found.sums,
+        load=partial(log.examples, fields.program),
+        counts=counts,
+        accuracy=accuracy,
+        recent_accuracy=recent,
+        released={id: split_when_opened(id, config.split) for id in sorted(opened)},
+        read=partial(log.examples_of, fields.program),
+        refuted=found.refuted,
+    )
     return dataset, annotations, live
 
 
