@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, fields
 from typing import Any
 
-from argotune.errors import ConfigInvalid
 from argotune.optimizers import OPTIMIZERS
+from argotune.public_api.field_checks import check_counts, check_shares, is_number, refuse
 from argotune.tenants.config import RewardWeights
 
 ADAPTIVE = "adaptive"
@@ -66,28 +65,18 @@ class AdvancedOptimizerConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigInvalid that names the field and its value."""
-        for name in _SHARES:
-            self._refuse(name, not _is_number(self._value(name)) or not 0 <= self._value(name) <= 1, "in 0..1")
-        for name in _COUNTS:
-            value = self._value(name)
-            self._refuse(name, not isinstance(value, int) or isinstance(value, bool) or value < 1, "1 or more")
+        check_shares(self, _SHARES)
+        check_counts(self, _COUNTS)
         rate = self.learning_rate
-        self._refuse("learning_rate", not _is_number(rate) or not 0 < rate <= 1, "above 0, at most 1")
+        refuse(self, "learning_rate", not is_number(rate) or not 0 < rate <= 1, "above 0, at most 1")
         is_known = self.optimizer_strategy in (ADAPTIVE, *OPTIMIZERS)
-        self._refuse("optimizer_strategy", not is_known, f"one of {ADAPTIVE}, {', '.join(OPTIMIZERS)}")
+        refuse(self, "optimizer_strategy", not is_known, f"one of {ADAPTIVE}, {', '.join(OPTIMIZERS)}")
         is_known = self.force_optimizer in (None, *OPTIMIZERS)
-        self._refuse("force_optimizer", not is_known, f"None or one of {', '.join(OPTIMIZERS)}")
+        refuse(self, "force_optimizer", not is_known, f"None or one of {', '.join(OPTIMIZERS)}")
         is_name = re.fullmatch(r"[^/\\\0]*[^/\\\0.][^/\\\0]*", str(self.experience_file)) is not None
-        self._refuse("experience_file", not is_name, "a file's name")
-        self._refuse("min_epsilon", self.min_epsilon > self.exploration_epsilon, "at most exploration_epsilon")
-        self._refuse("agent_success_weight", not self._has_weight, "above 0, or one of the other weights")
-
-    def _value(self, name: str) -> Any:
-        return getattr(self, name)
-
-    def _refuse(self, name: str, is_wrong: bool, wanted: str) -> None:
-        if is_wrong:
-            raise ConfigInvalid(f"{name}: {str(self._value(name))[:80]!r} must be {wanted}")
+        refuse(self, "experience_file", not is_name, "a file's name")
+        refuse(self, "min_epsilon", self.min_epsilon > self.exploration_epsilon, "at most exploration_epsilon")
+        refuse(self, "agent_success_weight", not self._has_weight, "above 0, or one of the other weights")
 
     @property
     def _has_weight(self) -> bool:
@@ -97,11 +86,7 @@ class AdvancedOptimizerConfig:
     def reward(self) -> RewardWeights:
         """The weights of a reward."""
         names = [field.name for field in fields(self) if field.name in RewardWeights.model_fields]
-        return RewardWeights(**{name: self._value(name) for name in names})
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return RewardWeights(**{name: getattr(self, name) for name in names})
 
 
 class OptimizerStages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from argotune.errors import ConfigInvalid, first_problem
+from argotune.public_api.field_checks import check_counts, check_shares, is_number, refuse
 from argotune.tenants.optimizer_settings import (
     BootstrapSettings,
     EnsemblePart,
@@ -67,22 +67,16 @@ class OptimizationConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigInvalid that names the field and its value."""
-        for name in _COUNTS:
-            value = getattr(self, name)
-            self._refuse(name, not isinstance(value, int) or isinstance(value, bool) or value < 1, "1 or more")
-        for name in _SHARES:
-            self._refuse(name, not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1, "in 0..1")
+        check_counts(self, _COUNTS)
+        check_shares(self, _SHARES)
         for name in _POSITIVE:
-            self._refuse(name, not _is_number(getattr(self, name)) or not getattr(self, name) > 0, "above 0")
+            value = getattr(self, name)
+            refuse(self, name, not is_number(value) or value <= 0, "above 0")
         for name in _SWITCHES:
-            self._refuse(name, not isinstance(getattr(self, name), bool), "True or False")
-        self._refuse("dspy_metric", self.dspy_metric not in METRICS, f"one of {', '.join(METRICS)}")
+            refuse(self, name, not isinstance(getattr(self, name), bool), "True or False")
+        refuse(self, "dspy_metric", self.dspy_metric not in METRICS, f"one of {', '.join(METRICS)}")
         self.checkpoint_dir, self.metrics_export_dir = Path(self.checkpoint_dir), Path(self.metrics_export_dir)
         self.optimizer_settings(("words",), {}, ())
-
-    def _refuse(self, name: str, is_wrong: bool, wanted: str) -> None:
-        if is_wrong:
-            raise ConfigInvalid(f"{name}: {str(getattr(self, name))[:80]!r} must be {wanted}")
 
     def optimizer_settings(
         self, tunes: Sequence[EnsemblePart], words: Mapping[str, Sequence[str]], labels: Sequence[str]
@@ -106,7 +100,3 @@ class OptimizationConfig:
         except ValidationError as error:
             raise ConfigInvalid(first_problem(error)) from None
         return OptimizerSettings(bootstrap=demos, ensemble=ensemble)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
