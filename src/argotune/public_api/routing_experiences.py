@@ -15,14 +15,42 @@ from pydantic import Field, JsonValue
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, question_id
 from argotune.data.experiences import Experience
+from argotune.data.field_types import as_text
+from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.data.splitting import Split, split_when_opened
+from argotune.errors import ConfigInvalid
 from argotune.store.records import StoredValue
+from argotune.store.texts import storable
 from argotune.tenants.config import SplitShares
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 HELD_BACK = SplitShares(train=0.7, dev=0.2, test=0.1)
 """Of the examples two in nine are held back where some are."""
+
+CONTENT_ABOVE = 0.7
+"""A user who is more satisfied than this says that it went well."""
+
+
+def read_inputs(
+    query: str, entities: Sequence[object] = (), relationships: Sequence[object] = (), enhanced_query: str = ""
+) -> dict[str, str]:
+    """What was asked, as it is kept. Raises ConfigInvalid that names the argument."""
+    given = {"query": query, "entities": entities, "relationships": relationships, "enhanced_query": enhanced_query}
+    return {name: _text(name, value) for name, value in given.items()}
+
+
+def _text(name: str, value: object) -> str:
+    """An input as it is kept. Raises ConfigInvalid for an empty query, a text that is too long, and what is no text."""
+    try:
+        text = storable("" if value in (None, [], ()) else as_text(value))
+    except ValueError as error:
+        raise ConfigInvalid(f"{name}: {error}") from error
+    if len(text) > MAX_TEXT_CHARS:
+        raise ConfigInvalid(f"{name}: {len(text):,} characters, at most {MAX_TEXT_CHARS:,} can be routed")
+    if name == "query" and not text.strip():
+        raise ConfigInvalid("query: it is empty")
+    return text
 
 
 class RoutingExperience(StoredValue):

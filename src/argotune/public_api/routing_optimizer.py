@@ -18,19 +18,16 @@ from random import Random
 from typing import Any
 
 from argotune import wiring
-from argotune.data.field_types import as_text
-from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMSource
 from argotune.programs.embedder import Embedders
 from argotune.programs.failures import raising_as
 from argotune.public_api.optimizer_config import AdvancedOptimizerConfig
-from argotune.public_api.routing_experiences import RoutingExperience, RoutingMetrics, metrics_of
+from argotune.public_api.routing_experiences import RoutingExperience, RoutingMetrics, metrics_of, read_inputs
 from argotune.public_api.routing_learner import RoutingLearner, RoutingState
 from argotune.public_api.routing_policy import RoutingPolicy
 from argotune.public_api.saved_files import read_saved, save
-from argotune.store.texts import storable
 from argotune.tenants.config import BudgetLimits
 
 log = logging.getLogger(__name__)
@@ -142,14 +139,8 @@ class AdvancedRoutingOptimizer:
         **told: Any,
     ) -> RoutingExperience:
         """Keep a decision with its outcome, as `record_routing_experience`; no file is written, no training begins."""
-        inputs = self._inputs(query, entities, relationships, enhanced_query)
+        inputs = read_inputs(query, entities, relationships, enhanced_query)
         return self.learner.record(inputs=inputs, metadata=dict(metadata or {}), **told)
-
-    def _inputs(
-        self, query: str, entities: Sequence[object], relationships: Sequence[object], enhanced_query: str
-    ) -> dict[str, str]:
-        given = {"query": query, "entities": entities, "relationships": relationships, "enhanced_query": enhanced_query}
-        return {name: _text(name, value) for name, value in given.items()}
 
     # Training
 
@@ -174,7 +165,7 @@ class AdvancedRoutingOptimizer:
 
         Raises ConfigInvalid that names the argument.
         """
-        inputs = self._inputs(query, entities, relationships, "")
+        inputs = read_inputs(query, entities, relationships, "")
         found = await asyncio.to_thread(self.learner.recommended, inputs)
         return {
             "recommended_agent": found.agent,
@@ -200,7 +191,7 @@ class AdvancedRoutingOptimizer:
         """
         try:
             with raising_as(ArgotuneError, "not optimized"):
-                inputs = self._inputs(query, entities, relationships, enhanced_query)
+                inputs = read_inputs(query, entities, relationships, enhanced_query)
                 return await asyncio.to_thread(self.learner.optimized, inputs, baseline_prediction)
         except ArgotuneError as error:
             log.warning("routing decision of %s: %s; the baseline stands", self.tenant_id, in_short(error))
@@ -257,16 +248,3 @@ class AdvancedRoutingOptimizer:
             self.learner.restore(found)
         except ConfigInvalid as error:
             raise ConfigInvalid(f"{str(path)!r} is not used: {error}") from error
-
-
-def _text(name: str, value: object) -> str:
-    """An input as it is kept. Raises ConfigInvalid for an empty query, a text that is too long, and what is no text."""
-    try:
-        text = storable("" if value is None or value == [] else as_text(value))
-    except ValueError as error:
-        raise ConfigInvalid(f"{name}: {error}") from error
-    if len(text) > MAX_TEXT_CHARS:
-        raise ConfigInvalid(f"{name}: {len(text):,} characters, at most {MAX_TEXT_CHARS:,} can be routed")
-    if name == "query" and not text.strip():
-        raise ConfigInvalid("query: it is empty")
-    return text

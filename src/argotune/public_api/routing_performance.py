@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from statistics import StatisticsError, correlation, fmean
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, JsonValue
 
@@ -14,9 +15,9 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, question_id
 from argotune.data.splitting import split_when_opened
 from argotune.errors import ConfigInvalid
-from argotune.public_api.routing_experiences import HELD_BACK, Share
+from argotune.public_api.field_checks import is_share
+from argotune.public_api.routing_experiences import CONTENT_ABOVE, HELD_BACK, Share
 from argotune.public_api.tuning_config import OptimizationConfig
-from argotune.public_api.unified_optimizer import BENEFICIAL_ABOVE
 from argotune.stats.label_scores import label_scores
 from argotune.stats.wording import percent
 from argotune.store.records import StoredValue
@@ -39,7 +40,8 @@ class RoutingDecision(StoredValue):
 
 
 class TrackedDecision(StoredValue):
-    """A decision with what is known of it: who would have been right, or whether it went well."""
+    """A decision with what is known of it: who would have been right, or whether it went well. `inputs` are texts in
+    which personal data is masked; the entities are among them, and not in `predicted`."""
 
     inputs: dict[str, str]
     predicted: RoutingDecision
@@ -59,21 +61,33 @@ class TrackedDecision(StoredValue):
         return self.success if self.right is None else self.right == self.predicted.agent
 
 
-def read_feedback(feedback: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What a user said: `correct_agent`, or `success`, or `satisfaction` in 0..1 (above 0.7 it went well); `error`.
+@dataclass(frozen=True)
+class UserFeedback:
+    """What a user said of a decision: who would have been right, or whether it went well; None where nothing."""
+
+    right: str | None
+    success: bool | None
+    error: str
+
+
+def read_feedback(feedback: Mapping[str, object] | None) -> UserFeedback:
+    """Of `correct_agent`, or `success`, or `satisfaction` in 0..1 (above 0.7 it went well), and `error`.
     Raises ConfigInvalid that names the key."""
-    said = dict(feedback or {})
+    said = feedback or {}
     right, success, satisfaction = (said.get(key) for key in ("correct_agent", "success", "satisfaction"))
     if not (right is None or (isinstance(right, str) and right)):
-        raise ConfigInvalid(f"user_feedback: correct_agent {str(right)[:80]!r} must be an agent's name")
+        raise _misread("correct_agent", right, "an agent's name")
     if not (success is None or isinstance(success, bool)):
-        raise ConfigInvalid(f"user_feedback: success {str(success)[:80]!r} must be True or False")
+        raise _misread("success", success, "True or False")
     if success is None and satisfaction is not None:
-        is_number = isinstance(satisfaction, int | float) and not isinstance(satisfaction, bool)
-        if not is_number or not 0 <= satisfaction <= 1:
-            raise ConfigInvalid(f"user_feedback: satisfaction {str(satisfaction)[:80]!r} must be in 0..1")
-        success = satisfaction > BENEFICIAL_ABOVE
-    return {"right": right, "success": success, "error": str(said.get("error") or "")}
+        if not is_share(satisfaction):
+            raise _misread("satisfaction", satisfaction, "in 0..1")
+        success = satisfaction > CONTENT_ABOVE
+    return UserFeedback(right, success, str(said.get("error") or ""))
+
+
+def _misread(key: str, value: object, wanted: str) -> ConfigInvalid:
+    return ConfigInvalid(f"user_feedback: {key} {str(value)[:80]!r} must be {wanted}")
 
 
 class OptimizationMetrics(StoredValue):

@@ -16,19 +16,20 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from argotune import wiring
-from argotune.data.field_types import as_text
 from argotune.data.guards.masking import Mask
+from argotune.data.spans import Json
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound, first_problem
 from argotune.errors.lines import in_short
 from argotune.lm.port import LMSource
 from argotune.programs.embedder import Embedders
 from argotune.programs.entities import EntityFinder, EntityModel
 from argotune.promotion.versions import Version
+from argotune.public_api.routing_experiences import read_inputs
 from argotune.public_api.routing_performance import (
     OptimizationMetrics,
     RoutingDecision,
@@ -41,7 +42,6 @@ from argotune.public_api.routing_policy import RoutingPolicy
 from argotune.public_api.saved_files import read_saved, save, write_whole
 from argotune.public_api.tuning_config import OptimizationConfig
 from argotune.store.records import StoredValue
-from argotune.store.texts import storable
 from argotune.tenants.config import BudgetLimits
 from argotune.tenants.ids import slug
 from argotune.tenants.optimizer_settings import EnsemblePart
@@ -60,6 +60,29 @@ class TrackedState(StoredValue):
     optimized_total: int = 0
     agents: dict[str, str] = Field(default_factory=dict)
     version: Version | None = None
+
+
+class StrategyResult(TypedDict):
+    """What came of tuning one strategy. `score` and `before` are the shares of the held back decisions that it and what
+    was in use answer right, None without such; `why` and `notes` are for people."""
+
+    tuned: bool
+    score: float | None
+    before: float | None
+    why: str
+    notes: list[str]
+
+
+class OptimizationReport(TypedDict, total=False):
+    """What an optimization came to. `strategies` and `settings` are those of an AutoTuningOptimizer; `why` alone is
+    there where it failed in the background."""
+
+    metrics: Mapping[str, Json]
+    baseline_updated: bool
+    shortfalls: list[str]
+    strategies: dict[str, StrategyResult]
+    settings: Mapping[str, Json]
+    why: str
 
 
 class RoutingOptimizer:
@@ -85,8 +108,8 @@ class RoutingOptimizer:
         self._optimized_at: datetime | None = None
         self.baseline_metrics: OptimizationMetrics | None = None
         self.version: Version | None = None
-        self.last_optimization: Mapping[str, Any] = {}
-        self._lock, self._task = threading.RLock(), threading.Thread()
+        self.last_optimization: OptimizationReport = {}
+        self._lock, self._writing, self._task = threading.RLock(), threading.Lock(), threading.Thread()
         self._load()
 
     @property
@@ -100,26 +123,24 @@ class RoutingOptimizer:
         query: str,
         predicted: RoutingDecision,
         actual: RoutingDecision | None = None,
-        user_feedback: dict[str, Any] | None = None,
+        user_feedback: Mapping[str, object] | None = None,
     ) -> None:
         """Keep a decision, and who would have been right (`actual`) or what the user said of it, where that is known.
 
         Personal data is masked. Where an optimization is due it begins in the background. Raises ConfigInvalid that
         names the argument.
         """
-        said = read_feedback(user_feedback)
+        said, mask = read_feedback(user_feedback), Mask(self._policy.config.masking)
+        right = actual.agent if actual is not None else said.right
         try:
-            text = storable(query)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ConfigInvalid(f"query: {error}") from error
-        if not text.strip():
-            raise ConfigInvalid("query: it is empty")
-        mask = Mask(self._policy.config.masking)
-        found = as_text(list(predicted.entities)) if predicted.entities else ""
-        inputs = {"query": mask.text(text), "entities": mask.text(found), "relationships": "", "enhanced_query": ""}
-        right = actual.agent if actual is not None else said["right"]
-        try:
-            kept = TrackedDecision(inputs=inputs, predicted=predicted, at=self._clock(), **{**said, "right": right})
+            kept = TrackedDecision(
+                inputs={name: mask.text(text) for name, text in read_inputs(query, predicted.entities).items()},
+                predicted=predicted.model_copy(update={"entities": (), "error": mask.text(predicted.error)}),
+                right=right,
+                success=said.success,
+                error=mask.text(said.error),
+                at=self._clock(),
+            )
         except ValidationError as error:
             raise ConfigInvalid(first_problem(error)) from None
         with self._lock:
@@ -167,19 +188,21 @@ class RoutingOptimizer:
         if self._task.is_alive():
             await asyncio.to_thread(self._task.join)
 
-    async def optimize(self) -> dict[str, Any]:
+    async def optimize(self) -> OptimizationReport:
         """Measure, take the metrics for the baseline where they are better, and write files. Raises ConfigInvalid for a
         place that takes none."""
+        self.last_optimization = self._measured()
+        await asyncio.to_thread(self._export)
+        return self.last_optimization
+
+    def _measured(self) -> OptimizationReport:
         with self._lock:
             metrics, before = self._calculate_current_metrics(), self.baseline_metrics
             is_better = before is None or metrics.accuracy > before.accuracy
             self.baseline_metrics = metrics if is_better else before
             self._optimized_at, self._optimized_total = self._clock(), self._total
         shortfalls = metrics.shortfalls(self.config)
-        told = {"metrics": metrics.model_dump(mode="json"), "baseline_updated": is_better, "shortfalls": shortfalls}
-        self.last_optimization = told
-        await asyncio.to_thread(self._export)
-        return told
+        return {"metrics": metrics.model_dump(mode="json"), "baseline_updated": is_better, "shortfalls": shortfalls}
 
     def _calculate_current_metrics(self) -> OptimizationMetrics:
         """Of the kept decisions."""
@@ -203,8 +226,15 @@ class RoutingOptimizer:
 
     def save_checkpoint(self, filepath: str | Path | None = None) -> Path:
         """Write all that is known; where it lies. Raises ConfigInvalid."""
+        path = Path(filepath) if filepath else self._checkpoint
+        with self._writing:  # so that what is known last is written last
+            save(path, self._known)
+        return path
+
+    @property
+    def _known(self) -> TrackedState:
         with self._lock:
-            known = TrackedState(
+            return TrackedState(
                 tenant_id=self.tenant_id,
                 history=tuple(self._history),
                 total=self._total,
@@ -214,9 +244,6 @@ class RoutingOptimizer:
                 agents=dict(self._policy.agents),
                 version=self.version,
             )
-        path = Path(filepath) if filepath else self._checkpoint
-        save(path, known)
-        return path
 
     def load_checkpoint(self, filepath: str | Path | None = None) -> None:
         """Go on from what was saved. Raises NotFound, Corrupt for a damaged file, ConfigInvalid for another
@@ -262,90 +289,88 @@ class AutoTuningOptimizer(RoutingOptimizer):
     ) -> None:
         """`given` as of a RoutingOptimizer."""
         finder = EntityFinder("gliner", gliner) if gliner is not None else None
-        self._labels, self._keywords = tuple(gliner_labels), dict(keywords or {})
+        self._labels, self._keywords, self._tuning = tuple(gliner_labels), dict(keywords or {}), threading.Lock()
         super().__init__(config, tenant_id, finder=finder, **given)
 
-    async def optimize(self) -> dict[str, Any]:
+    async def optimize(self) -> OptimizationReport:
         """All four, then as a RoutingOptimizer. A strategy that cannot be tuned says why, and the others go on."""
-        await asyncio.to_thread(self._learn_agents)
+        self._set_aside_version_of_fewer_agents()
         strategies = {
             "keyword": self._optimize_keyword,
             "gliner": self._optimize_gliner,
             "llm": self._optimize_llm,
             "composite": self._optimize_composite,
         }
-        tuned = dict[str, Any]()
+        tuned = dict[str, StrategyResult]()
         for name, optimize in strategies.items():
             try:
                 tuned[name] = await optimize()
             except ArgotuneError as error:
                 tuned[name] = _not_tuned(in_short(error))
-        told = await super().optimize()
-        self.last_optimization = {**told, "strategies": tuned, "settings": self.settings}
+        self.last_optimization = {**self._measured(), "strategies": tuned, "settings": self.settings}
         await asyncio.to_thread(self._export)
-        return dict(self.last_optimization)
+        return self.last_optimization
 
-    def _learn_agents(self) -> None:
-        """A version of fewer agents cannot answer any more."""
+    def _set_aside_version_of_fewer_agents(self) -> None:
+        """It cannot answer any more."""
         if not self._policy.is_usable(self.version):
             self.version = None
 
-    async def _optimize_gliner(self) -> dict[str, Any]:
+    async def _optimize_gliner(self) -> StrategyResult:
         """Threshold and labels, by a grid from 0.1 to 0.9 over what the model really finds."""
         if not (self.config.gliner_threshold_optimization or self.config.gliner_label_optimization):
             return _not_tuned("gliner_threshold_optimization and gliner_label_optimization are off")
         return await asyncio.to_thread(self._tuned, "gliner")
 
-    async def _optimize_llm(self) -> dict[str, Any]:
+    async def _optimize_llm(self) -> StrategyResult:
         """The temperature and, where `dspy_enabled`, demonstrations by BootstrapFewShot."""
         return await asyncio.to_thread(self._tuned, "llm")
 
-    async def _optimize_keyword(self) -> dict[str, Any]:
+    async def _optimize_keyword(self) -> StrategyResult:
         """Which words tell an answer."""
         return await asyncio.to_thread(self._tuned, "keyword")
 
-    async def _optimize_composite(self) -> dict[str, Any]:
+    async def _optimize_composite(self) -> StrategyResult:
         """The weights of the votes, and below which confidence the LM is asked."""
         return await asyncio.to_thread(self._tuned, "composite")
 
-    def _tuned(self, strategy: str) -> dict[str, Any]:
+    def _tuned(self, strategy: str) -> StrategyResult:
         """Tune one strategy, and the weights with it; what it makes is used where dev is answered better."""
         tunes: list[EnsemblePart] = list(dict.fromkeys([PARTS[strategy], "weights"]))
         examples = list(tracked_examples(self.performance_history, "routing"))
         if not examples:
             return _not_tuned("of no decision it is known who would have been right")
         settings = self.config.optimizer_settings(tunes, self._keywords, self._labels)
-        found = self._policy.tuned(
-            examples, ["ensemble"], self.version, settings=settings, seed=0, now=self._clock(), goes_on=True
-        )
-        self.version = found.version or self.version
-        notes = found.made.state.get("notes") if found.made else None
+        with self._tuning:  # each goes on from what the one before it left in use
+            found = self._policy.tuned(
+                examples, ["ensemble"], self.version, settings=settings, seed=0, now=self._clock(), goes_on=True
+            )
+            self.version = found.version or self.version
         return {
             "tuned": found.version is not None,
             "score": found.score,
             "before": found.before,
             "why": found.why,
-            "notes": notes or [],
+            "notes": list(found.made.state.get("notes", ())) if found.made else [],
         }
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Json]:
         """What is in use of the tuned settings, as JSON values (`kind: settings`); {} before anything was tuned."""
         return {} if self.version is None else dict(self.version.state)
 
-    async def route(self, query: str, entities: Sequence[Mapping[str, Any]] = ()) -> RoutingDecision:
+    async def route(self, query: str, entities: Sequence[Mapping[str, JsonValue]] = ()) -> RoutingDecision:
         """Who is to answer, by the settings in use. Raises NotFound before anything was tuned, ConfigInvalid without a
         usable answer, and what the LM's server raises."""
         version = self.version
         if version is None:
             raise NotFound("no settings are tuned yet")
         began = asyncio.get_running_loop().time()
-        found = [dict(each) for each in entities]
-        asked = {"query": query, "entities": as_text(found) if found else ""}
-        said = await asyncio.to_thread(self._policy.answer, asked, version)
+        found = tuple(dict(each) for each in entities)
+        said = await asyncio.to_thread(self._policy.answer, read_inputs(query, found), version)
         taken = (asyncio.get_running_loop().time() - began) * 1000
-        return RoutingDecision(agent=said.agent, confidence=said.confidence, latency_ms=taken, entities=tuple(found))
+        return RoutingDecision(agent=said.agent, confidence=said.confidence, latency_ms=taken, entities=found)
 
 
-def _not_tuned(why: str) -> dict[str, Any]:
+def _not_tuned(why: str) -> StrategyResult:
     return {"tuned": False, "score": None, "before": None, "why": why, "notes": []}

@@ -24,6 +24,7 @@ from argotune import (
     RoutingDecision,
     RoutingOptimizer,
 )
+from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.errors import ConfigInvalid, Corrupt, NotFound, Unavailable
 from argotune.public_api import routing_tuner
 from argotune.public_api.tuning import Tuned
@@ -178,10 +179,11 @@ def test_what_is_below_its_minimum_is_told_in_the_exported_metrics(tmp_path: Pat
 def test_the_history_is_bounded_masked_and_goes_on_after_a_restart(tmp_path: Path):
     optimizer = tuner(RoutingOptimizer, tmp_path, {"max_history_size": 5})
     fed(optimizer, 8)
-    optimizer.track_performance("mail bo@acme.com a clip", RoutingDecision(agent="video"))
+    told = RoutingDecision(agent="video", entities=({"text": "bo@acme.com"},), error="no mailbox bo@acme.com")
+    optimizer.track_performance("mail bo@acme.com a clip", told, user_feedback={"error": "bo@acme.com is away"})
     assert len(optimizer.performance_history) == 5
-    assert "bo@acme.com" not in str(optimizer.performance_history)
-    optimizer.save_checkpoint()
+    assert "<EMAIL>" in optimizer.performance_history[-1].inputs["entities"]
+    assert "bo@acme.com" not in optimizer.save_checkpoint().read_text("utf-8")
     again = tuner(RoutingOptimizer, tmp_path, {"max_history_size": 5})
     assert again.performance_history == optimizer.performance_history
 
@@ -327,6 +329,7 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(changes: dict[str, Any]):
     [
         ({"query": " "}, "query"),
         ({"query": None}, "query"),
+        ({"query": "a" * (MAX_TEXT_CHARS + 1)}, "query"),
         ({"user_feedback": {"correct_agent": 3}}, "correct_agent"),
         ({"user_feedback": {"success": "yes"}}, "success"),
         ({"user_feedback": {"satisfaction": 7}}, "satisfaction"),
