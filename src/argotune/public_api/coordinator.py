@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from argotune.public_api.cross_modal_optimizer import CrossModalOptimizer
     from argotune.public_api.modality_optimizer import ModalityOptimizer
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
-    from argotune.public_api.unified_optimizer import UnifiedOptimizer
+    from argotune.public_api.unified_optimizer import UnifiedOptimization, UnifiedOptimizer
+    from argotune.public_api.workflow_executions import WorkflowExecution
     from argotune.public_api.workflow_optimizer import WorkflowOptimizer
 
 
@@ -50,8 +51,8 @@ class OptimizerCoordinator:
         self._unified: UnifiedOptimizer | None = None
 
     def optimize(
-        self, type: OptimizationType, training_data: Sequence[Mapping[str, Any]], **kwargs: Any
-    ) -> dict[str, Any]:
+        self, type: OptimizationType, training_data: Sequence[Mapping[str, object]], **kwargs: Any
+    ) -> Mapping[str, object]:
         """Tune what `type` names on labelled queries, and tell what came of it under `trained`, `examples_count`,
         `training_result` and `reason`.
 
@@ -93,7 +94,7 @@ class OptimizerCoordinator:
             return self._get_unified_optimizer()
         raise _not_here(type)
 
-    def get_optimization_status(self) -> dict[str, Any]:
+    def get_optimization_status(self) -> dict[str, object]:
         """Which optimizers were opened so far."""
         opened = {
             OptimizationType.ROUTING: self._routing,
@@ -158,16 +159,20 @@ class OptimizerCoordinator:
         return self._unified
 
 
-def _of_both(optimizer: UnifiedOptimizer, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from argotune.public_api.workflow_executions import WorkflowExecution
-
-    for number, row in enumerate(rows):
-        try:
-            execution = WorkflowExecution(**row)
-        except ValidationError as error:
-            raise ConfigInvalid(f"training_data[{number}]: {first_problem(error)}") from None
+def _of_both(optimizer: UnifiedOptimizer, rows: Sequence[Mapping[str, object]]) -> UnifiedOptimization:
+    """Nothing is kept where a row is none."""
+    for execution in [_execution(number, row) for number, row in enumerate(rows)]:
         optimizer.workflow_intelligence.record_execution(execution)
     return optimizer.optimized()
+
+
+def _execution(number: int, row: Mapping[str, object]) -> WorkflowExecution:
+    from argotune.public_api.workflow_executions import WorkflowExecution
+
+    try:
+        return WorkflowExecution.model_validate(row)
+    except ValidationError as error:
+        raise ConfigInvalid(f"training_data[{number}]: {first_problem(error)}") from None
 
 
 def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from argotune.pipeline.ports import Ports
-from argotune.public_api.module_optimizer import ModuleOptimizer
+from argotune.public_api.module_optimizer import ModuleOptimizer, TrainedModule
 from argotune.synthetic.source import ContentSource
 
 NAME = "cross_modal"
@@ -32,14 +32,14 @@ class CrossModalOptimizer:
 
     async def optimize(
         self, lookback_hours: float = 24, min_confidence: float = 0.7, force_training: bool = False
-    ) -> dict[str, Any]:
+    ) -> TrainedModule:
         """A pass over the module, and what came of it: the keys and errors of ModalityOptimizer.optimize_modality."""
         found = await asyncio.to_thread(
             self._module.passed, (), lookback_hours, min_confidence, is_forced=force_training
         )
         return found[NAME].as_json()
 
-    def train(self, training_data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def train(self, training_data: Sequence[Mapping[str, object]]) -> TrainedModule:
         """Tune it on labelled queries at hand: rows with `query`, `context` if there is any, and the three answers."""
         return self._module.trained_on(
             NAME, training_data, lambda row: {name: row.get(name) for name in ANSWERS}

@@ -70,7 +70,7 @@ class ModalityOptimizer:
         )
         return {"modality": QueryModality(modality).value, **found[of].as_json()}
 
-    def train(self, modality: QueryModality, training_data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def train(self, modality: QueryModality, training_data: Sequence[Mapping[str, object]]) -> dict[str, Any]:
         """Tune a modality on labelled queries at hand: rows with `query` and `correct_agent`, and `context` if there is
         any. What answers more of the held back ones right is what `predict_agent` uses until there is a champion."""
         found = self._module.trained_on(

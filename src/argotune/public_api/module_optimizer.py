@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from pydantic import JsonValue
+from typing import NotRequired, TypedDict
 
 from argotune import wiring
 from argotune.data.annotations import LabelSource
@@ -52,6 +50,26 @@ MIPRO_FROM = 50
 """Examples from which on mipro is tuned beside bootstrap ("Modality-Specific DSPy Module Training")."""
 
 
+class TrainedModule(TypedDict):
+    """What came of one program, under the documented keys. `reason` is there where nothing was trained."""
+
+    trained: bool
+    strategy: str
+    examples_count: int
+    expected_improvement: float
+    training_result: dict[str, object] | None
+    reason: NotRequired[str]
+
+
+class Trainings(TypedDict):
+    """How often a program was trained and promoted, when last, and the last gain in score."""
+
+    training_count: int
+    last_training: str | None
+    promotions: int
+    last_gain: float | None
+
+
 @dataclass(frozen=True)
 class ModuleResult:
     """What came of one program. `reason` is why nothing was trained: a word for it, and a sentence."""
@@ -60,12 +78,12 @@ class ModuleResult:
     strategy: Strategy
     examples: int
     expected_gain: float
-    training: Mapping[str, Any] | None = None
+    training: Mapping[str, object] | None = None
     reason: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> TrainedModule:
         """Under the documented keys."""
-        found = {
+        found: TrainedModule = {
             "trained": self.is_trained,
             "strategy": self.strategy.name,
             "examples_count": self.examples,
@@ -125,8 +143,8 @@ class ModuleOptimizer:
         if run.plan and run.challenger:
             save(self._file(run.program), self._registry.version(run.challenger))
 
-    def trainings(self, program: str) -> dict[str, JsonValue]:
-        """How often a program was trained and promoted, when last, and the last gain, under the documented keys."""
+    def trainings(self, program: str) -> Trainings:
+        """Those of a program, under the documented keys."""
         known = ModuleBook(self._ports.store, self.tenant_id, self.module).read(Lessons).history
         history = known.get(program) or TrainingHistory()
         return {
@@ -141,8 +159,8 @@ class ModuleOptimizer:
     def trained_on(
         self,
         name: str,
-        training_data: Sequence[Mapping[str, Any]],
-        expected: Callable[[Mapping[str, Any]], Mapping[str, str | None]],
+        training_data: Sequence[Mapping[str, object]],
+        expected: Callable[[Mapping[str, object]], Mapping[str, object]],
     ) -> ModuleResult:
         """Tune one program on labelled queries; what is better than what it has is kept. `expected` are the answers
         that a row says are right. Rows that lack one, or name one that the tenant does not have, are counted."""
@@ -191,10 +209,6 @@ class ModuleOptimizer:
         fine = (ContestState.OPEN, ContestState.PROMOTED)
         lost = any(contest.challenger == version.id and contest.state not in fine for contest in contests)
         return lost or self._registry.bar(version.id) is not None
-
-    def values_of(self, name: str, answers: Mapping[str, str]) -> dict[str, object]:
-        """Answers as values of their types."""
-        return self._program(self._config_or_default, name).typed_fields.values(answers)
 
     def experiences(self, name: str) -> Iterator[Experience]:
         """What passes have read of a program."""
@@ -255,13 +269,14 @@ def _methods(n: int) -> list[str]:
 
 def _examples(
     program: Program,
-    rows: Sequence[Mapping[str, Any]],
-    expected: Callable[[Mapping[str, Any]], Mapping[str, str | None]],
+    rows: Sequence[Mapping[str, object]],
+    expected: Callable[[Mapping[str, object]], Mapping[str, object]],
 ) -> Iterator[Example]:
     """Of the rows that have a query and a right answer; later ones replace earlier ones of the same question."""
     for row in rows:
-        given = {name: as_text(row[name]) for name in program.fields.inputs if row.get(name) not in (None, [])}
-        right = {name: program.fields.meant(name, label) for name, label in expected(row).items() if label}
+        given = {name: as_text(row[name]) for name in program.fields.inputs if row.get(name) not in (None, [], ())}
+        told = {name: as_text(label) for name, label in expected(row).items() if label not in (None, [], ())}
+        right = {name: program.fields.meant(name, label) for name, label in told.items()}
         known = {name: label for name, label in right.items() if label is not None}
         if not given.get("query", "").strip() or known.keys() != program.fields.answers.keys():
             continue

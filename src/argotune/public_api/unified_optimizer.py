@@ -7,22 +7,38 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
 from pydantic import JsonValue
 
 from argotune.data.executions import PATTERNS
 from argotune.errors import ConfigInvalid
-from argotune.public_api.routing_experiences import RoutingExperience
+from argotune.public_api.module_optimizer import TrainedModule
+from argotune.public_api.routing_experiences import CONTENT_ABOVE, RoutingExperience
 from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
 from argotune.public_api.workflow_executions import WorkflowExecution
 from argotune.public_api.workflow_optimizer import WorkflowIntelligence
 
-BENEFICIAL_ABOVE = 0.7
-"""A request was worth its orchestration where the user was more satisfied than this."""
-
 MOST_REMEMBERED = 100_000
 """Ids of requests that were integrated: older ones may count again."""
+
+
+class Integration(TypedDict):
+    """How many executions became routing experiences, of which pattern. `unusable`: those that cannot be one."""
+
+    workflows_processed: int
+    routing_experiences_created: int
+    patterns_learned: dict[str, int]
+    total_workflows_integrated: int
+    unusable: int
+
+
+class UnifiedOptimization(TypedDict):
+    """What came of the module `workflow`, of the routing policy (a TrainingStep) and of the integration before."""
+
+    workflow_optimization: TrainedModule
+    routing_optimization: Mapping[str, JsonValue]
+    integration: Integration
 
 
 class UnifiedOptimizer:
@@ -36,16 +52,14 @@ class UnifiedOptimizer:
         self._integrated: dict[str, None] = dict.fromkeys(id for id in told if isinstance(id, str))
         self._total, self._lock = 0, threading.Lock()
 
-    async def integrate_orchestration_outcomes(
-        self, workflow_executions: Sequence[WorkflowExecution]
-    ) -> dict[str, Any]:
+    async def integrate_orchestration_outcomes(self, workflow_executions: Sequence[WorkflowExecution]) -> Integration:
         """A routing experience of each execution that was not integrated before; how many of which pattern.
 
         `unusable`: those that cannot be one, such as one without a query.
         """
         return await asyncio.to_thread(self.integrated, workflow_executions)
 
-    def integrated(self, workflow_executions: Sequence[WorkflowExecution]) -> dict[str, Any]:
+    def integrated(self, workflow_executions: Sequence[WorkflowExecution]) -> Integration:
         """The same in this thread."""
         with self._lock:
             learned, unusable = Counter[str](), 0
@@ -94,14 +108,14 @@ class UnifiedOptimizer:
             at=workflow.timestamp or datetime.now(UTC),
         )
 
-    async def optimize_unified_policy(self) -> dict[str, Any]:
+    async def optimize_unified_policy(self) -> UnifiedOptimization:
         """Integrate the successful requests that are known, then tune orchestration and routing, each in its way.
 
         Raises what the store and the LM's server raise; what was integrated stays.
         """
         return await asyncio.to_thread(self.optimized)
 
-    def optimized(self) -> dict[str, Any]:
+    def optimized(self) -> UnifiedOptimization:
         """The same in this thread."""
         integration = self.integrated(self.workflow_intelligence.get_successful_workflows())
         workflows = self.workflow_intelligence.optimize()
@@ -117,7 +131,7 @@ _TOLD = (
 
 def _signals(workflow: WorkflowExecution) -> Mapping[str, JsonValue]:
     """The document's learning signals."""
-    is_content = workflow.user_satisfaction is not None and workflow.user_satisfaction > BENEFICIAL_ABOVE
+    is_content = workflow.user_satisfaction is not None and workflow.user_satisfaction > CONTENT_ABOVE
     return {
         "workflow_id": workflow.workflow_id,
         "orchestration_pattern": workflow.orchestration_pattern,

@@ -9,14 +9,29 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from argotune.data.field_types import as_text
 from argotune.pipeline.ports import Ports
-from argotune.programs.workflow import NAME
-from argotune.public_api.module_optimizer import ModuleOptimizer
+from argotune.programs.workflow import NAME, agents_in
+from argotune.public_api.module_optimizer import ModuleOptimizer, TrainedModule, Trainings
 from argotune.public_api.workflow_executions import WorkflowExecution, execution_of
 from argotune.synthetic.source import ContentSource
+
+
+class PredictedWorkflow(TypedDict):
+    """A plan for a request, how sure it is in 0..1 (None where nothing says so), and why, for people."""
+
+    orchestration_pattern: str
+    agent_sequence: list[str]
+    confidence: float | None
+    reasoning: str
+
+
+class WorkflowSummary(Trainings):
+    """The trainings of a tenant's module."""
+
+    tenant_id: str
 
 
 class WorkflowOptimizer:
@@ -36,18 +51,20 @@ class WorkflowOptimizer:
 
     async def optimize(
         self, lookback_hours: float = 24, min_confidence: float = 0.7, force_training: bool = False
-    ) -> dict[str, Any]:
+    ) -> TrainedModule:
         """A pass over the module, and what came of it: the keys and errors of ModalityOptimizer.optimize_modality."""
         passed = self.module.passed
         found = await asyncio.to_thread(passed, (), lookback_hours, min_confidence, is_forced=force_training)
         return found[NAME].as_json()
 
-    def train(self, training_data: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def train(self, training_data: Sequence[Mapping[str, object]]) -> TrainedModule:
         """Tune it on labelled requests at hand: rows with `query`, `orchestration_pattern` and `agent_sequence`, and
         `entities` and `available_agents` if there are any."""
         return self.module.trained_on(NAME, training_data, _right_plan).as_json()
 
-    def predict_workflow(self, query: str, entities: Any = "", available_agents: Any = "") -> dict[str, Any] | None:
+    def predict_workflow(
+        self, query: str, entities: object = "", available_agents: object = ""
+    ) -> PredictedWorkflow | None:
         """Pattern and agents, by the champion or else by what was trained last; None where nothing is trained, or the
         LM gives no usable answer."""
         inputs = {"query": query, "entities": as_text(entities), "available_agents": as_text(available_agents)}
@@ -55,19 +72,20 @@ class WorkflowOptimizer:
         if found is None:
             return None
         version, said = found
-        plan = self.module.values_of(NAME, said.answers)
-        told = {"confidence": said.confidence, "reasoning": f"version {version.id}: {version.lineage.reason}"}
-        return {"orchestration_pattern": plan["pattern"], "agent_sequence": plan["agent_sequence"], **told}
+        return {
+            "orchestration_pattern": said.answers["pattern"],
+            "agent_sequence": agents_in(said.answers["agent_sequence"]),
+            "confidence": said.confidence,
+            "reasoning": f"version {version.id}: {version.lineage.reason}",
+        }
 
-    def get_optimization_summary(self) -> dict[str, Any]:
+    def get_optimization_summary(self) -> WorkflowSummary:
         """How often it was trained, and when last."""
         return {"tenant_id": self.tenant_id, **self.module.trainings(NAME)}
 
 
-def _right_plan(row: Mapping[str, Any]) -> Mapping[str, str | None]:
-    agents = row.get("agent_sequence")
-    listed = as_text(list(agents)) if isinstance(agents, list | tuple) else agents
-    return {"pattern": row.get("orchestration_pattern"), "agent_sequence": listed}
+def _right_plan(row: Mapping[str, object]) -> Mapping[str, object]:
+    return {"pattern": row.get("orchestration_pattern"), "agent_sequence": row.get("agent_sequence")}
 
 
 class WorkflowIntelligence:
@@ -104,7 +122,7 @@ class WorkflowIntelligence:
         with self._lock:
             yield from list(self._told)
 
-    def optimize(self, min_quality: float = 0.7, limit: int = 1000) -> dict[str, Any]:
+    def optimize(self, min_quality: float = 0.7, limit: int = 1000) -> TrainedModule:
         """Tune the module on those that succeeded, under the keys of WorkflowOptimizer.train."""
         rows = [each.model_dump() for each in self.get_successful_workflows(min_quality, limit)]
         return self.optimizer.train(rows)

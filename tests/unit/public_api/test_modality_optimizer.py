@@ -221,6 +221,11 @@ def test_fusion_is_trained_and_predicted(world: World, tmp_path: Path):
     assert tuned.get_optimization_summary()["training_count"] == 0
 
 
+def test_a_row_whose_label_is_no_text_is_counted(world: World, tmp_path: Path):
+    found = ModalityOptimizer("acme", tmp_path, ports=world.ports).train("video", [{"query": "x", "correct_agent": 3}])
+    assert (found["trained"], found["training_result"]["unusable"]) == (False, 1)
+
+
 # The coordinator
 
 

@@ -177,8 +177,11 @@ def test_the_coordinator_opens_both_when_they_are_needed(world: World, tmp_path:
     assert coordinator.get_optimization_status()["loaded_optimizers"] == ["orchestration"]
     unified = coordinator.get_optimizer(OptimizationType.UNIFIED)
     assert isinstance(unified, UnifiedOptimizer)
-    with pytest.raises(ConfigInvalid, match=r"training_data\[0\]: "):
-        coordinator.optimize(OptimizationType.UNIFIED, [{"query": "x"}])
+    with pytest.raises(ConfigInvalid, match=r"training_data\[60\]: "):
+        coordinator.optimize(OptimizationType.UNIFIED, [*rows, {"query": "x"}])
+    assert unified.workflow_intelligence.get_successful_workflows() == []
+    found = coordinator.optimize(OptimizationType.UNIFIED, rows)
+    assert found["integration"]["workflows_processed"] == 60
 
 
 def test_the_documented_patterns_are_those_of_the_module() -> None:
