@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 from argotune import wiring
 from argotune.data.archive import ExperienceLog
@@ -21,12 +21,16 @@ from argotune.pipeline.operations.attending import Visit, VisitAsked, attend
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
 from argotune.promotion.registry import Registry
+from argotune.public_api.field_checks import is_number
 from argotune.public_api.orchestrated_parts import (
     AnnotationAgent,
     AnnotationFeedbackLoop,
     AnnotationStorage,
+    Feedback,
     LLMAutoAnnotator,
+    OfOneTenant,
     PhoenixSpanEvaluator,
+    SpanEvaluation,
     feedback,
     span_evaluation,
 )
@@ -44,14 +48,42 @@ HEALTHY_ABOVE = 50
 HEALTHY_REWARD = 0.5
 """Experiences and their mean reward, of the document's health check."""
 
-_KINDS = {
-    "span_eval_interval_minutes": "spans",
-    "annotation_interval_minutes": "annotation",
-    "feedback_interval_minutes": "feedback",
-}
+
+class VisitResults(TypedDict):
+    """What one visit came to, under the document's keys."""
+
+    span_evaluation: SpanEvaluation
+    annotation_requests: int
+    annotations_generated: int
+    feedback_loop: Feedback
 
 
-class OptimizationOrchestrator:
+class OrchestratorMetrics(TypedDict):
+    """What an orchestrator has done since it began. `total_improvement`: the gains of what was promoted, in score."""
+
+    tenant_id: str
+    uptime_seconds: float
+    spans_evaluated: int
+    experiences_created: int
+    annotations_requested: int
+    annotations_completed: int
+    optimizations_triggered: int
+    total_improvement: float
+    last_visit_at: str | None
+
+
+class OrchestratorHealth(TypedDict):
+    """The document's health check, whether `start` is at work, and when the newest experience was made."""
+
+    healthy: bool
+    optimizer_ready: bool
+    total_experiences: int
+    avg_reward: float
+    last_updated: str | None
+    running: bool
+
+
+class OptimizationOrchestrator(OfOneTenant):
     """Visits one tenant again and again, as `argotune serve --continuous` does all of them. Several of one tenant, in
     whatever processes, share it by its lease."""
 
@@ -71,9 +103,13 @@ class OptimizationOrchestrator:
         that make a module due) and `optimization_improvement_threshold` (the smallest useful gain) go before the
         tenant's config here. Nothing is opened before it is needed. Raises ConfigInvalid for an interval that is none.
         """
-        self.tenant_id, self._given_ports = tenant_id, ports
-        given = (span_eval_interval_minutes, annotation_interval_minutes, feedback_interval_minutes)
-        self._periods = _periods(dict(zip(_KINDS, given, strict=True)))
+        super().__init__(tenant_id, ports=ports)
+        self._periods = Periods(
+            spans=_period("span_eval_interval_minutes", span_eval_interval_minutes),
+            annotation=_period("annotation_interval_minutes", annotation_interval_minutes),
+            feedback=_period("feedback_interval_minutes", feedback_interval_minutes),
+        )
+        self._min_annotations = min_annotations_for_optimization
         self._overrides = Overrides(
             confidence_threshold=confidence_threshold,
             min_annotations=min_annotations_for_optimization,
@@ -83,27 +119,43 @@ class OptimizationOrchestrator:
         self._figures, self._runs, self._gained = PassFigures(), 0, 0.0
         self._began_at: datetime | None = None
         self._last_at: datetime | None = None
-        self.span_evaluator = PhoenixSpanEvaluator(tenant_id, ports=ports)
-        self.annotation_agent = AnnotationAgent(tenant_id, ports=ports)
-        self.auto_annotator = LLMAutoAnnotator(tenant_id, ports=ports)
-        self.annotation_storage = AnnotationStorage(tenant_id, ports=ports)
-        self.feedback_loop = AnnotationFeedbackLoop(tenant_id, min_annotations_for_optimization, ports=ports)
 
     @cached_property
-    def _ports(self) -> Ports:
-        return self._given_ports or wiring.open_ports(read_settings())
+    def span_evaluator(self) -> PhoenixSpanEvaluator:
+        """Takes new spans in."""
+        return PhoenixSpanEvaluator(self.tenant_id, ports=self._ports)
+
+    @cached_property
+    def annotation_agent(self) -> AnnotationAgent:
+        """Knows what waits for a label."""
+        return AnnotationAgent(self.tenant_id, ports=self._ports)
+
+    @cached_property
+    def auto_annotator(self) -> LLMAutoAnnotator:
+        """Labels what waits."""
+        return LLMAutoAnnotator(self.tenant_id, ports=self._ports)
+
+    @cached_property
+    def annotation_storage(self) -> AnnotationStorage:
+        """Writes labels of people."""
+        return AnnotationStorage(self.tenant_id, ports=self._ports)
+
+    @cached_property
+    def feedback_loop(self) -> AnnotationFeedbackLoop:
+        """Takes new labels in."""
+        return AnnotationFeedbackLoop(self.tenant_id, self._min_annotations, ports=self._ports)
 
     async def start(self) -> None:
         """Visit the tenant until `stop` is called or this is cancelled; what was begun by then is given up where it can
         be taken up. Raises NotFound for an unknown tenant, and Conflict where this object has been started already."""
         Configs(self._ports.store).get(self.tenant_id)
+        rules = replace(wiring.service_rules(read_settings()), periods=self._periods, at_once=1)
+        service = Service(self._ports, rules, log.info, [self.tenant_id], self._overrides, self._remember)
         with self._lock:
             if self._is_running:
                 raise Conflict(f"this orchestrator of tenant {self.tenant_id!r} has been started already")
             self._is_running, self._began_at = True, self._ports.clock()
             self._stop.clear()
-        rules = replace(wiring.service_rules(read_settings()), periods=self._periods, at_once=1)
-        service = Service(self._ports, rules, log.info, [self.tenant_id], self._overrides, self._remember)
         work = asyncio.create_task(asyncio.to_thread(service.run, self._stop))
         try:
             await asyncio.shield(work)
@@ -116,7 +168,7 @@ class OptimizationOrchestrator:
         """Let `start` come to its end."""
         self._stop.set()
 
-    async def run_once(self) -> dict[str, Any]:
+    async def run_once(self) -> VisitResults:
         """One visit, whether or not anything is due: the passes that `argotune run --force` does, and what waits is
         labelled by the LM annotator. Labels that this visit makes are taken in by the next one.
 
@@ -124,7 +176,7 @@ class OptimizationOrchestrator:
         """
         return await asyncio.to_thread(self._visited)
 
-    def _visited(self) -> dict[str, Any]:
+    def _visited(self) -> VisitResults:
         asked = VisitAsked(self.tenant_id, frozenset(Chore), self._overrides, is_forced=True)
         self._began_at = self._began_at or self._ports.clock()
         visit = attend(self._ports, asked)
@@ -148,9 +200,8 @@ class OptimizationOrchestrator:
             self._gained += sum(map(_gain, runs))
             self._last_at = self._ports.clock()
 
-    def get_metrics(self) -> dict[str, Any]:
-        """What this object has done since it began, under the document's keys. `total_improvement`: the gains of what
-        was promoted, in score."""
+    def get_metrics(self) -> OrchestratorMetrics:
+        """What this object has done since it began."""
         with self._lock:
             found, now = self._figures, self._ports.clock()
             return {
@@ -165,7 +216,7 @@ class OptimizationOrchestrator:
                 "last_visit_at": self._last_at.isoformat() if self._last_at else None,
             }
 
-    def get_health(self) -> dict[str, Any]:
+    def get_health(self) -> OrchestratorHealth:
         """The document's health check: something serves that was tuned, on more than 50 experiences, of which the mean
         reward is above 0.5. Reads the tenant's experiences. Raises NotFound, and what the store raises."""
         config, ports = Configs(self._ports.store).get(self.tenant_id), self._ports
@@ -183,17 +234,11 @@ class OptimizationOrchestrator:
         }
 
 
-def _periods(minutes: dict[str, float]) -> Periods:
+def _period(name: str, minutes: object) -> timedelta:
     """Raises ConfigInvalid that names the parameter."""
-    for name, value in minutes.items():
-        if not _is_period(value):
-            raise ConfigInvalid(f"{name}: {value!r} minutes are not above 0 and at most {LONGEST.days} days")
-    return Periods(**{_KINDS[name]: timedelta(minutes=value) for name, value in minutes.items()})
-
-
-def _is_period(minutes: Any) -> bool:
-    is_number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
-    return is_number and 0 < minutes <= LONGEST / timedelta(minutes=1)
+    if not is_number(minutes) or not 0 < minutes <= LONGEST / timedelta(minutes=1):
+        raise ConfigInvalid(f"{name}: {minutes!r} minutes are not above 0 and at most {LONGEST.days} days")
+    return timedelta(minutes=minutes)
 
 
 def _gain(run: Run) -> float:

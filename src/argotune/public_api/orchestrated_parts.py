@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TypedDict
 
 from argotune import wiring
 from argotune.pipeline.operations.annotating import Labelling, label_by_annotator, label_span, waiting
@@ -17,8 +17,49 @@ from argotune.scheduling.chores import Chore
 from argotune.settings import read_settings
 
 
-def span_evaluation(found: PassFigures) -> dict[str, Any]:
-    """Under the document's keys. `avg_confidence` is None where no decision says how sure it was."""
+class SpanEvaluation(TypedDict):
+    """`avg_confidence` is None where no decision says how sure it was."""
+
+    spans_processed: int
+    experiences_created: int
+    avg_confidence: float | None
+
+
+class Feedback(TypedDict):
+    """Labels that were taken in, and the experiences that had none before."""
+
+    annotations_processed: int
+    experiences_updated: int
+
+
+class AnnotationRequest(TypedDict):
+    """A span that is worth a label, why, and the answers that can be given, by field."""
+
+    span_id: str
+    program: str
+    reason: str
+    inputs: dict[str, str]
+    answers: dict[str, list[str]]
+
+
+class AutoAnnotation(TypedDict):
+    """Labels that the LM annotator gave, and why that of a program is off or was stopped."""
+
+    annotations_generated: int
+    troubles: dict[str, str]
+
+
+class StoredAnnotation(TypedDict):
+    """A person's label, as it was meant."""
+
+    span_id: str
+    program: str
+    annotator: str
+    answers: dict[str, str]
+
+
+def span_evaluation(found: PassFigures) -> SpanEvaluation:
+    """Under the document's keys."""
     return {
         "spans_processed": found.spans,
         "experiences_created": found.experiences,
@@ -26,13 +67,13 @@ def span_evaluation(found: PassFigures) -> dict[str, Any]:
     }
 
 
-def feedback(found: PassFigures) -> dict[str, Any]:
+def feedback(found: PassFigures) -> Feedback:
     """Under the document's keys."""
     return {"annotations_processed": found.labels, "experiences_updated": found.labelled}
 
 
-class _Part:
-    """Of one tenant. Nothing is opened before it is needed: by default what the environment names."""
+class OfOneTenant:
+    """What works for one tenant. Nothing is opened before it is needed: by default what the environment names."""
 
     def __init__(self, tenant_id: str = "default", *, ports: Ports | None = None) -> None:
         self.tenant_id, self._given_ports = tenant_id, ports
@@ -41,28 +82,28 @@ class _Part:
     def _ports(self) -> Ports:
         return self._given_ports or wiring.open_ports(read_settings())
 
-    def _figures(self, chore: Chore, overrides: Overrides | None = None) -> PassFigures:
-        """Of a visit for one chore; what is not due is not run. Raises what `attend` raises, and its failure."""
-        visit = attend(self._ports, VisitAsked(self.tenant_id, frozenset({chore}), overrides or Overrides()))
+    def _figures(self, chores: Collection[Chore], overrides: Overrides | None = None) -> PassFigures:
+        """Of a visit for these chores; what is not due is not run. Raises what `attend` raises, and its failure."""
+        visit = attend(self._ports, VisitAsked(self.tenant_id, frozenset(chores), overrides or Overrides()))
         if visit is not None and visit.failure is not None:
             raise visit.failure
         return visit.figures if visit else PassFigures()
 
 
-class PhoenixSpanEvaluator(_Part):
+class PhoenixSpanEvaluator(OfOneTenant):
     """Makes experiences of new spans, by the passes that are due."""
 
-    async def evaluate_spans(self) -> dict[str, Any]:
-        """spans_processed, experiences_created, avg_confidence."""
-        return span_evaluation(await asyncio.to_thread(self._figures, Chore.SPANS))
+    async def evaluate_spans(self) -> SpanEvaluation:
+        """What a visit for new spans takes in. Raises NotFound, Conflict, and what the ports raise."""
+        return span_evaluation(await asyncio.to_thread(self._figures, [Chore.SPANS]))
 
 
-class AnnotationAgent(_Part):
+class AnnotationAgent(OfOneTenant):
     """Knows the spans that are worth a label, which passes have chosen."""
 
-    def identify_spans_needing_annotation(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """Those that wait, in the order in which people should see them: span_id, program, reason, inputs and the
-        answers that can be given. Raises NotFound, and ConfigInvalid for a limit below 1."""
+    def identify_spans_needing_annotation(self, limit: int | None = None) -> list[AnnotationRequest]:
+        """Those that wait, in the order in which people should see them. Raises NotFound, and ConfigInvalid for a limit
+        below 1."""
         return [
             {
                 "span_id": span.item.span_id,
@@ -75,29 +116,32 @@ class AnnotationAgent(_Part):
         ]
 
 
-class LLMAutoAnnotator(_Part):
+class LLMAutoAnnotator(OfOneTenant):
     """Lets the LM annotator label what waits."""
 
-    async def annotate(self) -> dict[str, Any]:
-        """annotations_generated, and why the annotator of a program is off or was stopped. Raises NotFound, and what
-        store and traces raise."""
+    async def annotate(self) -> AutoAnnotation:
+        """All that waits. Raises NotFound, and what store and traces raise."""
         reports = await asyncio.to_thread(label_by_annotator, self._ports, self.tenant_id)
         troubles = {report.program: report.off or report.stopped for report in reports if report.off or report.stopped}
         return {"annotations_generated": sum(report.labelled for report in reports), "troubles": troubles}
 
 
-class AnnotationStorage(_Part):
+class AnnotationStorage(OfOneTenant):
     """Writes labels of people where all labels are: on the spans, in the trace source."""
 
-    def store_annotation(self, span_id: str, answers: Mapping[str, str], annotator: str) -> dict[str, Any]:
+    def store_annotation(self, span_id: str, answers: Mapping[str, str], annotator: str) -> StoredAnnotation:
         """The label that was meant. Nothing is written where something is wrong: raises NotFound, ConfigInvalid."""
         asked = Labelling(self.tenant_id, span_id, list(answers.items()), annotator)
         stored = label_span(self._ports, asked)
-        told = {"span_id": stored.span_id, "program": stored.program, "annotator": stored.who}
-        return {**told, "answers": dict(stored.answers)}
+        return {
+            "span_id": stored.span_id,
+            "program": stored.program,
+            "annotator": stored.who,
+            "answers": dict(stored.answers),
+        }
 
 
-class AnnotationFeedbackLoop(_Part):
+class AnnotationFeedbackLoop(OfOneTenant):
     """Takes new labels in, by the passes that they make due."""
 
     def __init__(
@@ -107,6 +151,7 @@ class AnnotationFeedbackLoop(_Part):
         super().__init__(tenant_id, ports=ports)
         self._overrides = Overrides(min_annotations=min_annotations_for_optimization)
 
-    async def process_annotations(self) -> dict[str, Any]:
-        """annotations_processed, experiences_updated."""
-        return feedback(await asyncio.to_thread(self._figures, Chore.FEEDBACK, self._overrides))
+    async def process_annotations(self) -> Feedback:
+        """What a visit for new labels takes in. Raises NotFound, Conflict, and what the ports raise."""
+        looks = [Chore.SPANS, Chore.FEEDBACK]  # that for feedback alone passes over a tenant whose labels all came
+        return feedback(await asyncio.to_thread(self._figures, looks, self._overrides))
