@@ -223,7 +223,7 @@ def test_a_visit_that_the_cron_has_taken_is_no_failure_and_a_dead_replicas_tenan
     assert runs_of(world, "acme") == ["promoted"]
 
 
-def test_a_tenant_without_anything_new_costs_no_call():
+def test_a_tenant_without_anything_new_costs_no_write_and_no_lease():
     world = world_of("idle")
     for _ in range(2):  # a pass, and a look that finds nothing more
         attend(world.ports, VisitAsked("idle"))
@@ -235,7 +235,6 @@ def test_a_tenant_without_anything_new_costs_no_call():
         for _ in range(10):
             world.later(minutes=3)
             time.sleep(0.02)
-    assert {call.tenant_id for call in world.store.calls} <= {"*", "idle"}
     assert not [call for call in world.store.calls if call.verb in ("write", "hold") and call.tenant_id == "idle"]
 
 
@@ -250,6 +249,18 @@ def test_new_tenants_are_found_and_others_than_those_asked_for_are_not_attended(
         world.receive(150, "new")
         world.later(minutes=1)
         service.until(lambda: service.has_done("new"))
+
+
+def test_one_that_was_asked_for_and_removed_is_told_once_and_keeps_nobody_from_being_attended():
+    world = world_of("acme", "gone")
+    Configs(world.store).remove("gone")
+    with running(world, only=("gone", "acme")) as service:
+        service.until(lambda: service.has_done("acme"))
+        for _ in range(5):
+            world.later(minutes=1)
+            time.sleep(0.02)
+    assert service.troubles[0] == "gone: it has no routing config any more"
+    assert sum("gone" in line for line in service.told) == 1
 
 
 def test_figures_are_of_what_visits_took_in_and_are_told_every_period():

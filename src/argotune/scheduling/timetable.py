@@ -121,7 +121,7 @@ class Timetable:
         return line.again_at
 
     def put_off(self, tenant_id: str, until: datetime) -> None:
-        """Somebody else is at work for the tenant, or a server is away from all."""
+        """Somebody else is at work for the tenant: nothing is done for it before this moment."""
         self._lines[tenant_id].work, self._lines[tenant_id].again_at = None, until
 
     def forgive(self) -> None:
@@ -132,11 +132,6 @@ class Timetable:
     def at_work(self) -> Mapping[str, datetime]:
         """Tenants for whom somebody is at work, and since when."""
         return {id: line.begun_at for id, line in self._lines.items() if line.work and line.begun_at}
-
-    def next_at(self) -> datetime | None:
-        """When the next visit is due of a tenant that is free by then; None where there is none."""
-        free = (line for line in self._lines.values() if line.work is None)
-        return min((max(min(x.due_at.values()), x.again_at or min(x.due_at.values())) for x in free), default=None)
 
     def counts(self, now: datetime) -> Mapping[str, int]:
         """Tenants by where they stand: at work, left alone after a failure, due and waiting for a place, idle."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from argotune.errors import ArgotuneError, Conflict, Unavailable
 from argotune.logs import about
@@ -61,6 +62,9 @@ class _Tidied:
     error: ArgotuneError | None = None
 
 
+_Ended = _VisitEnded | _Looked | _Tidied
+
+
 @dataclass
 class _Told:
     """What is wrong, so that each thing is said once however long it lasts, and a server that is away for many tenants
@@ -97,7 +101,7 @@ class Service:
         self._given, self._rules, self._tell = ports, rules, tell
         self._only, self._overrides, self._on_visit = tuple(only), overrides or Overrides(), on_visit
         self._table = Timetable(rules.periods, rules.backoff)
-        self._ended: queue.SimpleQueue[_VisitEnded | _Looked | _Tidied] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
         self._threads: dict[str, threading.Thread] = {}
         self._stuck: set[str] = set()
         self._told, self._is_up, self._is_looking, self._is_tidying = _Told(), False, False, False
@@ -141,7 +145,7 @@ class Service:
         self._beat = time.monotonic()
         if not self._is_looking and (self._look_at is None or self._look_at <= now):
             self._is_looking, self._look_at = True, now + self._rules.look_every
-            self._start("look", self._look)
+            self._start("look", self._look, lambda error: _Looked(error=error))
         if self._is_up:
             for due in self._table.begin(now, self._places(now)):
                 self._begin(due, now)
@@ -161,59 +165,53 @@ class Service:
     def _begin(self, due: DueVisit, now: datetime) -> None:
         for chore, late_s in lateness_s(due, now).items():
             self._late[chore.value] = self._late.get(chore.value, Lateness()).with_visit(late_s)
-        self._threads[due.tenant_id] = self._start(f"visit of {due.tenant_id}", lambda: self._attend(due))
+        ended = partial(_VisitEnded, due.tenant_id, None)
+        self._threads[due.tenant_id] = self._start(f"visit of {due.tenant_id}", partial(self._attend, due), ended)
 
-    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+    def _start(
+        self, name: str, work: Callable[[], _Ended], failed: Callable[[ArgotuneError], _Ended]
+    ) -> threading.Thread:
+        """What the work comes to, or `failed` makes of its error, is heard, whatever happens."""
+
+        def run() -> None:
+            ended = failed(ArgotuneError(UNFORESEEN))
+            try:
+                ended = work()
+            except ArgotuneError as error:
+                ended = failed(error)
+            finally:
+                self._ended.put(ended)
+
         # A daemon: one that hangs must not keep the process from ending.
-        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread = threading.Thread(target=run, name=name, daemon=True)
         thread.start()
         return thread
 
-    def _attend(self, due: DueVisit) -> None:
+    def _attend(self, due: DueVisit) -> _VisitEnded:
         tenant_id = due.tenant_id
-        ended = _VisitEnded(tenant_id, error=ArgotuneError(UNFORESEEN))
-        try:
-            ports = replace(self._ports, progress=lambda *told: self._progress(tenant_id, *told))
-            asked = VisitAsked(tenant_id, frozenset(due.due_at), self._overrides)
-            with about(tenant=tenant_id):
-                done = attend(ports, asked)
-            ended = _VisitEnded(tenant_id, done, done.failure if done else None)
-        except ArgotuneError as error:
-            ended = _VisitEnded(tenant_id, error=error)
-        finally:
-            self._work.pop(tenant_id, None)
-            self._ended.put(ended)
+        ports = replace(self._ports, progress=partial(self._progress, tenant_id))
+        with about(tenant=tenant_id):
+            done = attend(ports, VisitAsked(tenant_id, frozenset(due.due_at), self._overrides))
+        return _VisitEnded(tenant_id, done, done.failure if done else None)
 
     def _progress(self, tenant_id: str, what: str, done: int, total: int) -> None:
         known = self._work.get(tenant_id)
         since = known.since if known and known.what == what else self._ports.clock()
         self._work[tenant_id] = WorkNow(tenant_id, what, done, total, since)
 
-    def _look(self) -> None:
-        looked = _Looked(error=ArgotuneError(UNFORESEEN))
-        try:
-            looked = _Looked(look_at_all(self._ports.store, self._ports.traces, self._ports.clock(), self._only))
-        except ArgotuneError as error:
-            looked = _Looked(error=error)
-        finally:
-            self._ended.put(looked)
+    def _look(self) -> _Looked:
+        return _Looked(look_at_all(self._ports.store, self._ports.traces, self._ports.clock(), self._only))
 
     def _tidy_sometimes(self, now: datetime) -> None:
         """What the cron's rounds do when they have submitted theirs."""
         if self._is_tidying or (self._tidy_at is not None and now < self._tidy_at):
             return
         self._is_tidying, self._tidy_at = True, now + TIDY_EVERY
-        self._start("tidying", self._tidy)
+        self._start("tidying", self._tidy, _Tidied)
 
-    def _tidy(self) -> None:
-        tidied = _Tidied(ArgotuneError(UNFORESEEN))
-        try:
-            learn_and_forget(self._ports.store, self._ports.clock())
-            tidied = _Tidied()
-        except ArgotuneError as error:
-            tidied = _Tidied(error)
-        finally:
-            self._ended.put(tidied)
+    def _tidy(self) -> _Tidied:
+        learn_and_forget(self._ports.store, self._ports.clock())
+        return _Tidied()
 
     def _hear(self) -> None:
         """What came back, after a tick at most."""
@@ -223,7 +221,7 @@ class Service:
                 self._settle(ended, self._ports.clock())
                 ended = self._ended.get_nowait()
 
-    def _settle(self, ended: _VisitEnded | _Looked | _Tidied, now: datetime) -> None:
+    def _settle(self, ended: _Ended, now: datetime) -> None:
         if isinstance(ended, _VisitEnded):
             self._settle_visit(ended, now)
         elif isinstance(ended, _Looked):
@@ -235,6 +233,7 @@ class Service:
     def _settle_visit(self, ended: _VisitEnded, now: datetime) -> None:
         tenant_id, error = ended.tenant_id, ended.error
         self._threads.pop(tenant_id, None)
+        self._work.pop(tenant_id, None)
         if ended.visit:
             self._passed += ended.visit.figures
             self._on_visit(ended.visit)
@@ -266,7 +265,9 @@ class Service:
         is_back = [self._note_problem("store", looked.error), self._note_problem("traces", trouble)]
         if looked.fleet:
             self._table.know(looked.fleet.tenants, now)
-            self._told.keep({tenant.tenant_id for tenant in looked.fleet.tenants})
+            self._told.keep({*looked.fleet.gone, *(tenant.tenant_id for tenant in looked.fleet.tenants)})
+            for tenant_id in looked.fleet.gone:
+                self._complain(tenant_id, "it has no routing config any more")
         if any(is_back):
             self._table.forgive()
 

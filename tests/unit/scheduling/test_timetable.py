@@ -115,7 +115,6 @@ def test_a_tenant_that_was_removed_has_no_line_and_one_at_work_keeps_it_until_it
     table.done("a", NOON)
     table.know([], NOON)
     assert sum(table.counts(NOON).values()) == 0
-    assert table.next_at() is None
 
 
 def test_what_waits_the_longest_is_begun_first_and_its_lateness_is_told():

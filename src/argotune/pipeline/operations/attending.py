@@ -6,11 +6,12 @@ No second way through the pipeline: a visit looks as a workflow's trigger step d
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from argotune.data.source import TraceSource
-from argotune.errors import ArgotuneError, Conflict, ProjectMissing, Unavailable
+from argotune.errors import ArgotuneError, Conflict, NotFound, ProjectMissing, Unavailable
 from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.queue import AnnotationQueue
 from argotune.pipeline.operations.annotating import label_by_annotator
@@ -36,19 +37,16 @@ LEASE = "service"
 @dataclass(frozen=True)
 class Fleet:
     """The tenants that want optimization. `trouble`: why it is not known for whom there are new traces; those whose
-    period is over are looked at all the same."""
+    period is over are looked at all the same. `gone`: of those that were asked for, who has no config."""
 
     tenants: tuple[KnownTenant, ...]
     trouble: ArgotuneError | None = None
+    gone: tuple[str, ...] = ()
 
 
 def look_at_all(store: Store, traces: TraceSource, now: datetime, only: Collection[str] = ()) -> Fleet:
-    """All tenants, or those of `only` (NotFound for one that has no config). Its calls grow with the pages of tenants.
-
-    Raises what the store raises.
-    """
-    configs = Configs(store)
-    entries = [configs.entry(id) for id in only] if only else configs.entries()
+    """All tenants, or those of `only`. Its calls grow with the pages of tenants. Raises what the store raises."""
+    entries = _entries(store, only)
     wanted = [entry for entry in entries if entry.is_enabled]
     try:
         newest, trouble = _newest(traces, wanted), None
@@ -63,7 +61,19 @@ def look_at_all(store: Store, traces: TraceSource, now: datetime, only: Collecti
         )
         for entry in wanted
     )
-    return Fleet(tuple(known), trouble)
+    gone = set(only) - {entry.tenant_id for entry in entries}
+    return Fleet(tuple(known), trouble, tuple(sorted(gone)))
+
+
+def _entries(store: Store, only: Collection[str]) -> list[TenantEntry]:
+    """A tenant that is named is one by its config, whatever became of its line in the list."""
+    configs, found = Configs(store), list[TenantEntry]()
+    if not only:
+        return configs.entries()
+    for tenant_id in only:
+        with suppress(NotFound):
+            found.append(configs.entry(tenant_id))
+    return found
 
 
 def _newest(traces: TraceSource, entries: Collection[TenantEntry]) -> Mapping[str, datetime]:
