@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from world import WORDS
+
+Found = Iterable[Mapping[str, object]]
 
 KNOWN = {
     "clip": ("film", 0.62),
@@ -24,17 +25,17 @@ KNOWN = {
 }
 
 
-def find(text: str, labels: Sequence[str], threshold: float = 0.5) -> Iterable[Mapping[str, Any]]:
+def find(text: str, labels: Sequence[str], threshold: float = 0.5) -> Found:
     """By single words; `on` is taken for a film, but with a low score."""
     found = [(word, *KNOWN[word]) for word in text.lower().replace(":", "").split() if word in KNOWN]
     return [{"text": w, "label": label, "score": s} for w, label, s in found if label in labels and s >= threshold]
 
 
-def broken(text: str, labels: Sequence[str], threshold: float = 0.5) -> Iterable[Mapping[str, Any]]:
+def broken(text: str, labels: Sequence[str], threshold: float = 0.5) -> Found:
     raise RuntimeError(f"CUDA is out of memory for {len(text)} characters")
 
 
-def broken_on_papers(text: str, labels: Sequence[str], threshold: float = 0.5) -> Iterable[Mapping[str, Any]]:
+def broken_on_papers(text: str, labels: Sequence[str], threshold: float = 0.5) -> Found:
     if "paper" in text:
         raise RuntimeError("no papers")
     return find(text, labels, threshold)
@@ -43,14 +44,14 @@ def broken_on_papers(text: str, labels: Sequence[str], threshold: float = 0.5) -
 class Model:
     """As GLiNER's own object."""
 
-    def predict_entities(self, text: str, labels: Sequence[str], threshold: float = 0.5) -> Iterable[Mapping[str, Any]]:
+    def predict_entities(self, text: str, labels: Sequence[str], threshold: float = 0.5) -> Found:
         return find(text, labels, threshold)
 
 
 model = Model()
 
 
-def of_world(text: str, labels: Sequence[str], threshold: float = 0.5) -> Iterable[Mapping[str, Any]]:
+def of_world(text: str, labels: Sequence[str], threshold: float = 0.5) -> Found:
     """Knows the words of the traffic in world.py."""
     words = {word: label for label, of in zip(labels, WORDS.values(), strict=False) for word in of.split()}
     return [{"text": word, "label": words[word], "score": 0.6} for word in text.split() if word in words]

@@ -6,9 +6,9 @@ dspy.SIMBA, Stochastic Introspective Mini-Batch Ascent (dspy/teleprompt/simba.py
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import wraps
-from typing import Any
+from typing import Protocol, TypedDict, Unpack
 
 import dspy
 from dspy.teleprompt import SIMBA
@@ -16,6 +16,37 @@ from dspy.teleprompt.simba_utils import append_a_rule
 
 from argotune.optimizers.task import MAX_DEMO_CHARS, TrainingTask, bare_student, metric_of
 from argotune.tenants.optimizer_settings import OptimizerSettings
+
+
+class SampledAnswer(TypedDict):
+    """A row of a bucket: what a program answered to an example, as dspy.SIMBA has it (dspy/teleprompt/simba_utils.py).
+
+    DSPy writes "N/A" in the place of a score, and a dict in that of a prediction, where a rule needs none.
+    """
+
+    prediction: dspy.Prediction | dict[str, str] | None
+    trace: list[tuple[dspy.Predict, dict[str, object], dspy.Prediction]] | None
+    score: float | str
+    example: dspy.Example
+    output_metadata: dict[str, object]
+
+
+class SimbaStep(TypedDict):
+    """What a strategy is told of the step: the names of predictors, what is a low and a high score in it, and the LM
+    that writes."""
+
+    predictor2name: dict[int, str]
+    name2predictor: dict[str, dspy.Predict]
+    batch_10p_score: float
+    batch_90p_score: float
+    prompt_model: object
+
+
+class SimbaStrategy(Protocol):
+    """How dspy.SIMBA makes a new program of one: in place, by the answers of a bucket, the best first. False: it left
+    it as it was."""
+
+    def __call__(self, bucket: list[SampledAnswer], system: dspy.Module, **step: Unpack[SimbaStep]) -> bool: ...
 
 
 def iterations(asked: int, settings: OptimizerSettings) -> int:
@@ -69,14 +100,14 @@ def _winners(steps: int, new: int) -> int:
     return min(steps, new) + 1
 
 
-def _showing_none_of(refuted: Sequence[dspy.Example], strategy: Callable[..., bool]) -> Callable[..., bool]:
+def _showing_none_of(refuted: Sequence[dspy.Example], strategy: SimbaStrategy) -> SimbaStrategy:
     """The strategy, and a rule in the place of a demonstration of a question of which nobody knows what is right:
     SIMBA shows what scored better than most, and that may still be wrong."""
 
     @wraps(strategy)
-    def shown(bucket: Sequence[dict[str, Any]], system: dspy.Module, **about: Any) -> bool:
+    def shown(bucket: list[SampledAnswer], system: dspy.Module, **step: Unpack[SimbaStep]) -> bool:
         is_refuted = any(bucket[0]["example"] is example for example in refuted)
-        chosen = append_a_rule if is_refuted else strategy
-        return bool(chosen(bucket, system, **about))
+        chosen: SimbaStrategy = append_a_rule if is_refuted else strategy
+        return chosen(bucket, system, **step)
 
     return shown

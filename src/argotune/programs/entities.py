@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import SupportsFloat
 
 from argotune.errors import ConfigInvalid
 from argotune.programs.failures import raising_as
 from argotune.stats.wording import counted
 
-EntityModel = Callable[..., Iterable[Mapping[str, Any]]]
+EntityModel = Callable[..., Iterable[Mapping[str, object]]]
 """(text, labels, threshold=...) -> what was found, each with `label` and `score`, as GLiNER's `predict_entities`."""
 
 AS_GIVEN = ""
@@ -44,7 +44,7 @@ class EntityFinder:
         that cannot be imported, fails, or answers something else than entities."""
         with raising_as(ConfigInvalid, f"entity model {self.name!r}"):
             said = self._asked(text[:MAX_TEXT_CHARS], list(labels), threshold=threshold)
-            found = [FoundEntity(str(each["label"]), float(each.get("score", 1.0))) for each in said]
+            found = [FoundEntity(str(each["label"]), _number(each.get("score", 1.0))) for each in said]
         return tuple(each for each in found if each.label in labels and each.score >= threshold)
 
     @cached_property
@@ -53,9 +53,16 @@ class EntityFinder:
         return getattr(found, "predict_entities", found)
 
 
-def _imported(path: str) -> Any:
+def _imported(path: str) -> EntityModel:
     module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found: EntityModel = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _number(score: object) -> float:
+    if isinstance(score, str | SupportsFloat):
+        return float(score)
+    raise TypeError(f"score {score!r} is no number")
 
 
 def entities_in(value: object) -> tuple[FoundEntity, ...]:
@@ -71,7 +78,7 @@ def entities_in(value: object) -> tuple[FoundEntity, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _entity(item: Mapping[str, Any]) -> FoundEntity | None:
+def _entity(item: Mapping[str, object]) -> FoundEntity | None:
     label, score = item.get("label", item.get("type")), item.get("score", item.get("confidence", 1.0))
     is_number = isinstance(score, int | float) and not isinstance(score, bool)
     return FoundEntity(label, float(score)) if isinstance(label, str) and label and is_number else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import dspy
 from dspy.signatures.signature import make_signature
@@ -51,7 +51,7 @@ def signature(config: RoutingConfigUnified) -> type[dspy.Signature]:
     return make_signature({**fields, "agent_sequence": sequence}, INSTRUCTIONS)
 
 
-def _listed(agents: tuple[str, ...]) -> Any:
+def _listed(agents: tuple[str, ...]) -> type[list[str]]:
     return list[Literal[agents]]  # type: ignore[valid-type]  # the labels are known when it runs
 
 

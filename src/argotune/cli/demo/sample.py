@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from argotune.data.spans import Json
 from argotune.settings import Settings
 from argotune.store.sealing import digest
 from argotune.tenants.config import MODULES, RoutingConfigUnified
@@ -86,12 +87,12 @@ SYNTHETIC_BELOW = 12
 """Real training examples; at the default of 20 the embedded LM would write for minutes more."""
 
 # An LM as small as this one teaches nobody, and reads a prompt of examples for half a second.
-_OPTIMIZERS: Mapping[str, Any] = {
+_OPTIMIZERS: Mapping[str, Json] = {
     "portfolio": {"candidates": ["student", "nearest", "cascade"], "nearest_k": []},
     "student": {"tutor_queries": 0},
 }
 
-_OF_ITS_OWN: Mapping[str, Mapping[str, Any]] = {
+_OF_ITS_OWN: Mapping[str, Mapping[str, Json]] = {
     "acme_corp": {
         "modules": ["routing", "modality"],
         "min_samples_for_optimization": 80,
@@ -116,13 +117,14 @@ def config(tenant_id: str) -> RoutingConfigUnified:
     """A demo tenant's config: the defaults, with the agents that its queries are about, and nothing left to chance."""
     default = RoutingConfigUnified(tenant_id=tenant_id)
     used = {query.agent for query in queries(tenant_id)}
-    fields = {
+    fields: dict[str, Json] = {
+        "tenant_id": tenant_id,
         "agents": {agent: text for agent, text in default.agents.items() if agent in used},
         "decisions": {"exploration_share": 0, "synthetic_threshold": SYNTHETIC_BELOW},
         "optimizers": _OPTIMIZERS,
         **_OF_ITS_OWN.get(tenant_id, {}),
     }
-    return RoutingConfigUnified(tenant_id=tenant_id, **fields)
+    return RoutingConfigUnified.model_validate(fields)
 
 
 def without_keys(settings: Settings) -> Settings:
