@@ -30,6 +30,7 @@ from argotune.optimizers.term_lists import Strictness
 from argotune.optimizers.tutor import lm_program, said_by, showing_none_of
 from argotune.optimizers.vote_weights import Descent, learned_weights
 from argotune.optimizers.votes import Booth
+from argotune.programs.enhanced import can_write
 from argotune.programs.ensemble import (
     ALWAYS_ASK,
     ENTITIES,
@@ -41,7 +42,6 @@ from argotune.programs.ensemble import (
     VotingRules,
     WordLists,
     at_temperature,
-    has_temperature,
     words_in,
 )
 from argotune.programs.retrieval import text_of
@@ -118,10 +118,8 @@ class _Voting:
     def _words(self) -> WordLists:
         given = self._settings.words
         if not self._tunes("words"):
-            before = WordLists(
-                {name: {label: given.get(label, []) for label in of} for name, of in self._labels.items()}
-            )
-            return self._before.settings.words if self._before else before
+            as_given = {name: {label: given.get(label, []) for label in of} for name, of in self._labels.items()}
+            return self._before.settings.words if self._before else WordLists(as_given)
         found = self._booth.best_lists(*self._spoken, given, STRICTNESSES)
         told = counted(len(found.lists.terms), "word")
         self._note(f"words: {told} that tell an answer, alone worth {percent(found.score)}")
@@ -167,7 +165,7 @@ class _Voting:
         if not found:
             return None
         best = _best(found)
-        if has_temperature(self._task.program.lm_of(self._task.lms)):
+        if can_write(self._task.program.lm_of(self._task.lms)):
             warmer = [self._asked(best.program, each) for each in self._settings.temperatures]
             best = _best([best, *(vote for vote in warmer if vote)])
         told = "" if best.temperature is None else f" at temperature {best.temperature:g}"
@@ -260,9 +258,9 @@ class _Voting:
             return 0.0
         if not self._tunes("weights"):
             return self._before.settings.ask_below if self._before and self._before.program else ALWAYS_ASK
-        n = len(lm.votes)
-        ballot, whole = self._booth.ballot, [ballot_said[0] for ballot_said in self._all_said(votes, weights)]
-        alone = [ballot.said(each) for each in self._pooled({k: v[:n] for k, v in votes.items() if k != LM}, weights)]
+        asked = {voter: of[: len(lm.votes)] for voter, of in votes.items()}
+        whole = [answers for answers, _ in self._said_together(asked, weights)]
+        alone = self._said_together({voter: of for voter, of in asked.items() if voter != LM}, weights)
         both = list(zip(alone, whole, strict=True))
 
         def score(limit: float) -> float:
@@ -270,14 +268,15 @@ class _Voting:
 
         return max(ASK_BELOW, key=score)
 
-    def _all_said(
+    def _said_together(
         self, votes: Mapping[str, Sequence[Votes]], weights: Mapping[str, float]
     ) -> list[tuple[dict[str, str], float]]:
+        """The answers, and how sure they are of each."""
         return [self._booth.ballot.said(each) for each in self._pooled(votes, weights)]
 
 
 def _best(votes: Sequence[_LMVote]) -> _LMVote:
-    """By the score on what all of them have answered; of equal ones the first."""
+    """By the score on what each has answered; of equal ones the first."""
     return max(votes, key=lambda vote: round(vote.score, 9))
 
 

@@ -1,4 +1,4 @@
-"""FoundEntity grid: from which score on entities count, and which labels are asked for, by what a model really finds.
+"""Entity grid: from which score on entities count, and which labels are asked for, by what a model really finds.
 
 The model looks at each text once, for all labels at the lowest score; each score and each set of labels of the grid is
 measured on that. Where fewer labels are asked for in the end, the model is asked again for these alone, as its scores

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from argotune.stats.calibration import Numbers
+from argotune.stats.calibration import Numbers, probabilities
 
 STEPS = 200
 
@@ -35,17 +35,11 @@ def learned_weights(shares: Numbers, weights: Numbers, by: Descent) -> Numbers:
     for _ in range(STEPS):
         velocity = by.momentum * velocity - by.learning_rate * _gradient(numbers, shares, importance, by.weight_decay)
         numbers = np.clip(numbers + velocity, -20.0, 20.0)
-    return _softmax(numbers)
-
-
-def _softmax(numbers: Numbers) -> Numbers:
-    raised: Numbers = np.exp(numbers - numbers.max())
-    shares: Numbers = raised / raised.sum()
-    return shares
+    return probabilities(numbers)
 
 
 def _gradient(numbers: Numbers, shares: Numbers, importance: Numbers, decay: float) -> Numbers:
-    mixed = _softmax(numbers)
+    mixed = probabilities(numbers)
     pulls: Numbers = -(importance / np.maximum(shares @ mixed, NEXT_TO_NOTHING)) @ shares
     found: Numbers = mixed * (pulls - pulls @ mixed) + decay * numbers
     return found

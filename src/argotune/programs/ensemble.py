@@ -10,8 +10,8 @@ import copy
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import NoReturn
 
 import dspy
 import numpy as np
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from argotune.errors import ConfigInvalid
 from argotune.programs.cascade import BY_LM
-from argotune.programs.closed_set import scores_labels
-from argotune.programs.entities import AS_GIVEN, EntityFinder, entities_in
+from argotune.programs.entities import AS_GIVEN, EntityFinder, EntityModel, entities_in
+from argotune.programs.prediction import confidence_of
 from argotune.programs.retrieval import text_of
 from argotune.programs.states import EntityRulesState, Lists, SettingsState
 from argotune.programs.student import BY_STUDENT
@@ -157,7 +157,7 @@ class RuleVotes:
     """What voters say to a question; `lack` is why the entity model says nothing."""
 
     votes: Mapping[str, Votes]
-    lack: str = field(default="")
+    lack: str = ""
 
 
 class Ensemble(dspy.Module):
@@ -200,10 +200,9 @@ class Ensemble(dspy.Module):
 
     def _vote_of(self, program: dspy.Module, inputs: Mapping[str, object]) -> Votes:
         found = program(**inputs)
-        said = found.toDict() if isinstance(found, dspy.Prediction) else {}
-        confidence = said.get("confidence")
-        sure = float(confidence) if isinstance(confidence, int | float) else 1.0
-        return self.ballot.of_answers(said, sure)
+        said = found if isinstance(found, dspy.Prediction) else dspy.Prediction()
+        sure = confidence_of(said)
+        return self.ballot.of_answers(said.toDict(), 1.0 if sure is None else sure)
 
     def __deepcopy__(self, memo: dict[int, object]) -> Ensemble:
         twin = copy.copy(self)
@@ -219,11 +218,6 @@ def at_temperature(program: dspy.Module, temperature: float | None) -> dspy.Modu
     for predictor in twin.predictors():
         predictor.config = {**predictor.config, "temperature": temperature}
     return twin
-
-
-def has_temperature(lm: Any) -> bool:
-    """Whether an LM draws what it says: one that scores labels does not."""
-    return lm is not None and not scores_labels(lm)
 
 
 def settings_state(ensemble: Ensemble) -> SettingsState:
@@ -273,17 +267,17 @@ def read_settings_state(state: SettingsState, finder: EntityFinder | None) -> Vo
 
 def _read_rules(state: EntityRulesState, finder: EntityFinder | None) -> EntityRules:
     name = state["finder"]
-    known = finder if finder is not None and finder.name == name else EntityFinder(name, missing_model(name))
+    known = finder if finder is not None and finder.name == name else EntityFinder(name, _missing_model(name))
     if name == AS_GIVEN:
         known = EntityFinder(AS_GIVEN)
     return EntityRules(known, tuple(map(str, state["asked"])), float(state["threshold"]), _read_lists(state["words"]))
 
 
-def missing_model(name: str) -> Any:
+def _missing_model(name: str) -> EntityModel:
     """In the place of an entity model that the tenant's config does not name: a name in a stored version alone imports
     nothing."""
 
-    def missing(*_asked: object, **_more: object) -> Any:
+    def missing(*_asked: object, **_more: object) -> NoReturn:
         raise ConfigInvalid(
             f"entity model {name!r}: the version was tuned with it; set optimizers.ensemble.entity_model"
         )
