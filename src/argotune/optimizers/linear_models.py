@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -91,6 +91,14 @@ def folds_of(labels: Sequence[str], texts: Sequence[str], seed: int) -> NDArray[
     return folds
 
 
+def folds_apart(folds: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Which examples are of a fold, and which of the others, that what is said of it goes by; one alone goes by
+    itself."""
+    for fold in np.unique(folds):
+        held = folds == fold
+        yield held, held if held.all() else ~held
+
+
 def held_out_logits(
     data: LabelledRows, strength: float, folds: NDArray[np.intp], taught: LabelledRows | None
 ) -> Numbers:
@@ -151,9 +159,7 @@ def held_out(data: LabelledRows, logits: Numbers, folds: NDArray[np.intp]) -> He
     """By the logits of `held_out_logits`."""
     columns, right = sorted(set(data.labels)), places_of(data.labels)
     said, sure = logits.argmax(axis=1), np.zeros(len(data))
-    for fold in np.unique(folds):
-        held = folds == fold
-        by = ~held if not held.all() else held
+    for held, by in folds_apart(folds):
         shares = probabilities(logits[held], temperature_of(logits[by], right[by], data.weights[by]))
         sure[held] = shares.max(axis=1)
     ece = calibration_error(sure, (said == right).astype(float), data.weights)

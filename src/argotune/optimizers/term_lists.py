@@ -6,9 +6,10 @@ in particular, were known: one that was met once says little, and one that is me
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 
 LEAST_MET = 2
 """Examples in which a term must have been met to be learned."""
@@ -29,26 +30,39 @@ class Met:
 
     shares: Mapping[str, float]
     terms: Mapping[str, float]
-    with_label: Mapping[tuple[str, str], float]
+    with_label: Mapping[str, Mapping[str, float]]
     often: Mapping[str, int]
 
     def effectiveness(self, term: str, label: str) -> float:
-        """In 0..1."""
-        return (self.with_label.get((term, label), 0.0) + self.shares[label]) / (self.terms.get(term, 0.0) + 1)
+        """In 0..1, for a label that was met."""
+        return (self.with_label[label].get(term, 0.0) + self.shares[label]) / (self.terms.get(term, 0.0) + 1)
+
+    @cached_property
+    def telling(self) -> Mapping[str, Sequence[str]]:
+        """By label the terms that were met often enough, and with it more often than others, the most telling first."""
+        return {label: self._telling(label) for label in self.with_label}
+
+    def _telling(self, label: str) -> list[str]:
+        worth = {
+            term: weight * (self.effectiveness(term, label) - self.shares[label])
+            for term, weight in self.with_label[label].items()
+            if self.often[term] >= LEAST_MET and not term.isdigit()
+        }
+        return sorted((term for term in worth if worth[term] > 0), key=lambda term: (-worth[term], term))
 
 
 def met(found: Sequence[Set[str]], labels: Sequence[str], weights: Sequence[float]) -> Met:
     """Of the terms of each example and its label."""
-    terms, with_label, often, of_labels = Counter[str](), Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    terms, of_labels, often = defaultdict[str, float](float), defaultdict[str, float](float), Counter[str]()
+    with_label = {label: defaultdict[str, float](float) for label in labels}
     for here, label, weight in zip(found, labels, weights, strict=True):
-        of_labels[label] += weight  # type: ignore[assignment]
+        of_labels[label] += weight
+        often.update(here)
         for term in here:
-            terms[term] += weight  # type: ignore[assignment]
-            with_label[term, label] += weight  # type: ignore[assignment]
-            often[term] += 1
+            terms[term] += weight
+            with_label[label][term] += weight
     whole = sum(of_labels.values()) or 1.0
-    shares = {label: weight / whole for label, weight in of_labels.items()}
-    return Met(shares, terms, with_label, often)
+    return Met({label: weight / whole for label, weight in of_labels.items()}, terms, with_label, often)
 
 
 def effective_terms(
@@ -56,26 +70,15 @@ def effective_terms(
 ) -> dict[str, list[str]]:
     """The terms of each label, the most telling first: those that were learned, and those that were given and have not
     shown to speak for something else; of a given one that was never met nothing is known, and it stays."""
-    found: dict[str, list[str]] = {label: [] for label in labels}
-    for label in labels:
-        kept = [t for t in given.get(label, ()) if t not in known.terms or _is_effective(known, t, label, by)]
-        learned = [t for t in _ranked(known, label) if t not in kept and _is_effective(known, t, label, by)]
-        found[label] = [*kept, *learned[: max(by.most - len(kept), 0)]]
-    return found
+    return {label: _of_label(known, label, given.get(label, ()), by) for label in labels}
+
+
+def _of_label(known: Met, label: str, given: Sequence[str], by: Strictness) -> list[str]:
+    kept = [t for t in given if t not in known.terms or _is_effective(known, t, label, by)]
+    told = known.telling.get(label, ())
+    learned = [t for t in told if t not in kept and _is_effective(known, t, label, by)]
+    return [*kept, *learned[: max(by.most - len(kept), 0)]]
 
 
 def _is_effective(known: Met, term: str, label: str, by: Strictness) -> bool:
     return label in known.shares and known.effectiveness(term, label) >= by.least
-
-
-def _ranked(known: Met, label: str) -> list[str]:
-    met_enough = [
-        term
-        for (term, with_), weight in known.with_label.items()
-        if with_ == label and weight > 0 and known.often[term] >= LEAST_MET and not term.isdigit()
-    ]
-    worth = {
-        term: known.with_label[term, label] * (known.effectiveness(term, label) - known.shares[label])
-        for term in met_enough
-    }
-    return sorted((term for term in met_enough if worth[term] > 0), key=lambda term: (-worth[term], term))

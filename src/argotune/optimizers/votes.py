@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import dspy
 import numpy as np
-from numpy.typing import NDArray
 
 from argotune.errors import ConfigInvalid
-from argotune.optimizers.linear_models import folds_of
+from argotune.optimizers.linear_models import folds_apart, folds_of
 from argotune.optimizers.task import TrainingTask, has_answer, metric_of
-from argotune.optimizers.term_lists import Strictness, effective_terms, met
+from argotune.optimizers.term_lists import Met, Strictness, effective_terms, met
 from argotune.programs.ensemble import Votes, WordLists
 from argotune.programs.prediction import kept_text, prediction_of
 from argotune.programs.retrieval import text_of
@@ -28,6 +27,17 @@ Terms = Sequence[Set[str]]
 
 Given = Mapping[str, Sequence[str]]
 """By label, the terms that speak for it before any is learned."""
+
+Known = Mapping[str, Met]
+"""By answer, what training examples tell of terms."""
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """Some training examples by their places, and what those of the other folds tell."""
+
+    places: Sequence[int]
+    known: Known
 
 
 @dataclass(frozen=True)
@@ -66,25 +76,27 @@ class Booth:
     def best_lists(self, terms: Terms, of_dev: Terms, given: Given, tried: Sequence[Strictness]) -> Fitted:
         """Of the ways to make lists the one whose votes do best; of equal ones the first. `terms` are of the training
         examples, `of_dev` of the dev examples."""
-        found = [Fitted(self.lists(terms, given, by), self.score(self.votes(terms, of_dev, given, by))) for by in tried]
-        return max(found, key=lambda each: round(each.score, 9))
+        known, folds = self._known(terms, range(len(self.train))), [] if self.dev else self._told_apart(terms)
 
-    def lists(self, terms: Terms, given: Given, by: Strictness, which: NDArray[np.bool_] | None = None) -> WordLists:
-        """The lists that these training examples make; all of them by default."""
-        places = range(len(self.train)) if which is None else np.flatnonzero(which).tolist()
+        def fitted(by: Strictness) -> Fitted:
+            lists = self._lists(known, given, by)
+            votes = self.votes_by(lists, of_dev) if self.dev else self._votes_apart(folds, terms, given, by)
+            return Fitted(lists, self.score(votes))
+
+        return max(map(fitted, tried), key=lambda each: round(each.score, 9))
+
+    def _known(self, terms: Terms, places: Sequence[int]) -> Known:
+        """By the training examples at these places."""
         weights, some = [self.weights[n] for n in places], [terms[n] for n in places]
-        return WordLists(
-            {
-                name: effective_terms(met(some, [self._right[name][n] for n in places], weights), labels, given, by)
-                for name, labels in self.ballot.labels.items()
-            }
-        )
+        return {name: met(some, [right[n] for n in places], weights) for name, right in self._right.items()}
 
-    def votes(self, terms: Terms, of_dev: Terms, given: Given, by: Strictness) -> list[Votes]:
-        """On the examples that choose."""
-        if not self.dev:
-            return self.votes_on_train(terms, given, by)
-        return self.votes_by(self.lists(terms, given, by), of_dev)
+    def _told_apart(self, terms: Terms) -> list[_Fold]:
+        apart = [(np.flatnonzero(held).tolist(), np.flatnonzero(by).tolist()) for held, by in folds_apart(self._folds)]
+        return [_Fold(held, self._known(terms, by)) for held, by in apart]
+
+    def _lists(self, known: Known, given: Given, by: Strictness) -> WordLists:
+        of = self.ballot.labels.items()
+        return WordLists({name: effective_terms(known[name], labels, given, by) for name, labels in of})
 
     def votes_by(self, lists: WordLists, terms: Terms) -> list[Votes]:
         """Of lists that are there."""
@@ -92,12 +104,13 @@ class Booth:
 
     def votes_on_train(self, terms: Terms, given: Given, by: Strictness) -> list[Votes]:
         """On each training example by lists of those of other folds."""
+        return self._votes_apart(self._told_apart(terms), terms, given, by)
+
+    def _votes_apart(self, folds: Sequence[_Fold], terms: Terms, given: Given, by: Strictness) -> list[Votes]:
         found: dict[int, Votes] = {}
-        for fold in np.unique(self._folds):
-            held = self._folds == fold
-            lists = self.lists(terms, given, by, ~held if not held.all() else held)
-            places = np.flatnonzero(held).tolist()
-            found |= dict(zip(places, self.votes_by(lists, [terms[n] for n in places]), strict=True))
+        for fold in folds:
+            votes = self.votes_by(self._lists(fold.known, given, by), [terms[n] for n in fold.places])
+            found |= dict(zip(fold.places, votes, strict=True))
         return [found[n] for n in range(len(self.train))]
 
     # Worth
