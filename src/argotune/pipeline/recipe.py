@@ -14,10 +14,16 @@ from argotune.optimizers import OPTIMIZERS, Optimizer, TrainingTask
 from argotune.pipeline.racing import Surroundings
 from argotune.pipeline.unlabelled import NOTHING_BESIDE, BesideLabels
 from argotune.programs.embedder import Embedders
-from argotune.programs.evaluation import asked_of, to_dspy
+from argotune.programs.evaluation import asked_of, score_side_by_side, to_dspy
 from argotune.programs.program import Program
+from argotune.programs.state import dump, load
+from argotune.promotion.versions import Version, new_version
 from argotune.runs.run import Plan
+from argotune.synthetic.report import Trial
 from argotune.tenants.optimizer_settings import planned_settings
+
+Told = Callable[[int, int], None]
+"""Is told how many answers are there, and of how many."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,34 @@ class Recipe:
     def compiled(self, examples: Sequence[Example], student: dspy.Module | None = None) -> dspy.Module:
         """A program that these examples taught: the program as written, or a `student` of its own."""
         return self.optimizer.compile(self.task(examples, student))
+
+    def loaded(self, version: Version) -> dspy.Module:
+        """A program that was made by this recipe. Raises as programs.state.load."""
+        return load(self.program, version.state, version.signature_hash, self.embedders)
+
+    def apart_from_dev(self, version: Version, examples: Sequence[Example]) -> dspy.Module:
+        """The program of a version that these examples taught; where its optimizer chooses nothing on dev it learned
+        from dev too, and then one that they alone taught, or the program as written where they are too few."""
+        if self.optimizer.chooses:
+            return self.loaded(version)
+        is_enough = len(examples) >= self.optimizer.min_examples
+        return self.compiled(examples) if is_enough else self.program.build()
+
+    def reworked(self, version: Version, module: dspy.Module, what: str) -> Version:
+        """The module in the place of a version that was made by this recipe; `what` was done is told as a reason."""
+        lineage = version.lineage.model_copy(update={"reason": f"{version.lineage.reason}; {what}"})
+        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), lineage)
+
+    def dev_means(self, modules: Sequence[dspy.Module], told: Told = lambda _done, _all: None) -> list[float]:
+        """The mean score of each module on dev, all of them asked side by side. Raises as `score_side_by_side`."""
+        asked = [to_dspy(self.program, example) for example in self.dev]
+        rows = score_side_by_side(modules, self.program, asked, self.lms, told)
+        return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
+
+    def trial(self, without: dspy.Module, with_: dspy.Module, told: Told) -> Trial:
+        """What dev says of two programs that learned nothing from it. Raises as `dev_means`."""
+        without_mean, with_mean = self.dev_means([without, with_], told)
+        return Trial(with_mean=with_mean, without_mean=without_mean, n=len(self.dev))
 
     def task(
         self,

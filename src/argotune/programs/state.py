@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Mapping, Set
-from typing import Any, cast
+from typing import cast
 
 import dspy
 from dspy.adapters.decision_state import DecisionState
@@ -193,10 +193,9 @@ def _load(program: Program, state: State, embedders: Embedders) -> dspy.Module:
 
 def ballot_of(program: Program) -> Ballot:
     """The labels that a program's answers are from. Raises ConfigInvalid for one with an answer that is free text."""
-    closed = {name: labels for name, labels in program.fields.answers.items() if labels}
-    if len(closed) < len(program.fields.answers):
+    if not program.is_closed:
         raise ConfigInvalid(f"{program.name}: an ensemble answers closed sets only, and it answers free text")
-    return Ballot({name: tuple(sorted(labels)) for name, labels in closed.items()})
+    return Ballot({name: tuple(sorted(labels)) for name, labels in program.fields.answers.items() if labels})
 
 
 def restored(module: dspy.Module, stored: Stored, name: str) -> dspy.Module | None:
@@ -254,14 +253,21 @@ def _read_example(state: ExampleState) -> dspy.Example:
     return dspy_example({**state["inputs"], **state["answers"]}, state["inputs"])
 
 
-def _as_stored(value: object) -> Any:
-    """JSON values only, tuples as lists: what a store would give back, and what DSPy shows as it shows the value."""
-    return json.loads(json.dumps(serialize_object(value), ensure_ascii=False, default=as_plain))
+def _as_stored(values: Mapping[str, object]) -> Fields:
+    """JSON values only, tuples as lists: what a store would give back, and what DSPy shows as it shows the values."""
+    stored: Fields = json.loads(json.dumps(serialize_object(values), ensure_ascii=False, default=as_plain))
+    return stored
 
 
 def learns_numbers(stored: Stored) -> bool:
     """Whether examples went into numbers, of which nobody can tell what they hold of one."""
     return stored["kind"] in ("student", "cascade", "policy", "settings")
+
+
+def asks_lm_alone(stored: Stored) -> bool:
+    """Whether an LM answers each question, by instructions and examples that it is shown, and nothing fills in what
+    the application left out."""
+    return stored["kind"] in ("plain", "retrieved")
 
 
 def prompts(stored: Stored) -> dict[str, str]:

@@ -12,8 +12,8 @@ from argotune.store.records import StoredValue
 
 
 class Trial(StoredValue):
-    """A challenger with and without what may help it, synthetic examples or an enhancement, both measured on the same
-    dev examples."""
+    """A challenger with and without what may help it, synthetic examples, an enhancement or outcomes of another module,
+    both measured on the same dev examples."""
 
     with_mean: float
     without_mean: float

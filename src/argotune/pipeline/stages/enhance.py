@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import dspy
 
@@ -18,17 +17,13 @@ from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.recipe import Recipe
 from argotune.programs.enhanced import NO_WRITER, Enhanced, can_write, fillable
 from argotune.programs.enhancement import NAME, Enhancement, shown
-from argotune.programs.evaluation import score_side_by_side, to_dspy
 from argotune.programs.patterns import patterns
 from argotune.programs.program import Program
-from argotune.programs.state import dump, load, restored
-from argotune.promotion.versions import Version, new_version
+from argotune.programs.state import asks_lm_alone, restored
+from argotune.promotion.versions import Version
 from argotune.runs.enhancement import EnhancementReport
 from argotune.stats.wording import counted
 from argotune.synthetic.report import Trial
-
-ASKED_OF_LM = frozenset({"plain", "retrieved"})
-"""Kinds of states that an LM answers each question for. What answers without one would need one by this."""
 
 MAX_LOOKED_AT = 500
 """Training examples whose traces are looked at for patterns."""
@@ -67,7 +62,7 @@ def _obstacle(this: Pass, recipe: Recipe, version: Version, names: Sequence[str]
     is_forced, dev = this.config.enhancement == "on", recipe.dev
     if not can_write(recipe.program.lm_of(recipe.lms)) and not (is_forced and recipe.lms.writer):
         return NO_WRITER
-    if version.state["kind"] not in ASKED_OF_LM:
+    if not asks_lm_alone(version.state):
         return "the challenger asks no LM where it can, and an enhancement would for every question"
     if is_forced:
         return ""
@@ -91,7 +86,7 @@ class _Work:
         is_forced = self.this.config.enhancement == "on"
         asked_for = "the tenant's config asks for it"
         enhancer, learned = self._enhancer()
-        best: dspy.Module = Enhanced(enhancer, self._challenger(), self._names)
+        best: dspy.Module = Enhanced(enhancer, self.recipe.loaded(self.version), self._names)
         if not self.recipe.dev:
             return Enhancing(self._version(best), EnhancementReport(is_used=True, why=asked_for, patterns=learned))
         trial, is_tuned = self._trial(enhancer), False
@@ -119,23 +114,12 @@ class _Work:
             return wrapped, trial, False
         try:
             tuned = self.recipe.compiled(self.examples, Enhanced(enhancer, self._program.build(), self._names))
-            (mean,) = self._means([_cleaned(tuned)])
+            (mean,) = self.recipe.dev_means([_cleaned(tuned)], self._told)
         except (BudgetSpent, Unanswered):
             return wrapped, trial, False
         if mean <= trial.with_mean:
             return wrapped, trial, False
         return tuned, trial.model_copy(update={"with_mean": mean}), True
-
-    def _challenger(self) -> dspy.Module:
-        return load(self._program, self.version.state, self.version.signature_hash, self.recipe.embedders)
-
-    def _apart_from_dev(self) -> dspy.Module:
-        """The challenger; where its optimizer chooses nothing on dev it learned from dev too, then one that did not."""
-        optimizer = self.recipe.optimizer
-        if optimizer.chooses:
-            return self._challenger()
-        is_enough = len(self.examples) >= optimizer.min_examples
-        return self.recipe.compiled(self.examples) if is_enough else self._program.build()
 
     def _enhancer(self) -> tuple[dspy.Module, int]:
         """The tenant's champion enhancement, else the one as written with patterns of traces that went well; and how
@@ -162,21 +146,14 @@ class _Work:
         return patterns(self.this.archive.experiences_of(self._program.name, spans))
 
     def _trial(self, enhancer: dspy.Module) -> Trial:
-        bare = self._apart_from_dev()
-        without, with_ = self._means([bare, Enhanced(enhancer, bare, self._names)])
-        return Trial(with_mean=with_, without_mean=without, n=len(self.recipe.dev))
+        bare = self.recipe.apart_from_dev(self.version, self.examples)
+        return self.recipe.trial(bare, Enhanced(enhancer, bare, self._names), self._told)
 
-    def _means(self, modules: Sequence[dspy.Module]) -> list[float]:
-        what = f"{self._program.name}: query enhancement on dev"
-        asked = [to_dspy(self._program, example) for example in self.recipe.dev]
-        told = partial(self.this.ports.progress, what)
-        rows = score_side_by_side(modules, self._program, asked, self.recipe.lms, told)
-        return [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
+    def _told(self, done: int, total: int) -> None:
+        self.this.ports.progress(f"{self._program.name}: query enhancement on dev", done, total)
 
     def _version(self, module: dspy.Module) -> Version:
-        lineage = self.version.lineage
-        told_so = lineage.model_copy(update={"reason": f"{lineage.reason}; with query enhancement"})
-        return new_version(self._program.name, self._program.signature_hash, dict(dump(module)), told_so)
+        return self.recipe.reworked(self.version, module, "with query enhancement")
 
 
 def _cleaned(module: dspy.Module) -> dspy.Module:

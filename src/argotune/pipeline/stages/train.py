@@ -22,7 +22,6 @@ from argotune.errors import BudgetSpent
 from argotune.optimizers import OPTIMIZERS
 from argotune.optimizers.race import FIRST_ROUND
 from argotune.pipeline.recipe import Recipe
-from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.refuted import told_refuted
 from argotune.programs.state import dump, masked_state
@@ -151,10 +150,7 @@ class _Compiling:
         raced = compiled.race.won_by.score if compiled.race else None
         if raced is not None:
             return raced
-        program = self.recipe.program
-        asked = [to_dspy(program, example) for example in self.recipe.dev]
-        scored = score(compiled.module, program, asked, self.recipe.lms, lambda _done, _all: None)
-        return sum(row.score for row in scored) / len(scored)
+        return self.recipe.dev_means([compiled.module])[0]
 
     def version(self, compiled: _Compiled, examples: Sequence[Example]) -> Version:
         recipe, program = self.recipe, self.recipe.program

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import dspy
 
@@ -20,21 +19,16 @@ from argotune.data.splitting import Split, Splitter, normalised
 from argotune.errors import BudgetSpent, Unanswered
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.recipe import Recipe
-from argotune.programs.evaluation import score_side_by_side, to_dspy
 from argotune.programs.program import Program
 from argotune.programs.signatures import asked_signature
-from argotune.programs.state import dump, load
+from argotune.programs.state import asks_lm_alone
 from argotune.programs.workflow import agents_in
-from argotune.promotion.versions import Version, new_version
+from argotune.promotion.versions import Version
 from argotune.runs.unified import UnifiedReport
 from argotune.stats.wording import counted, percent
-from argotune.synthetic.report import Trial
 from argotune.tenants.config import RoutingConfigUnified
 
 OTHER_MODULE = {"routing": "workflow", "workflow": "routing"}
-
-SHOWN_BY_LM = frozenset({"plain", "retrieved"})
-"""Kinds of states that examples and instructions make up. What answers without an LM learns in other ways."""
 
 LEAST_OUTCOMES = 5
 """Of fewer decisions nothing is said of an agent."""
@@ -88,22 +82,23 @@ class _Taught:
         record = self._record() if other == "routing" else ""
         if why := self._obstacle(is_anything=bool(shared or record)):
             return Unifying(self.version, UnifiedReport(of=other, is_used=False, why=why))
-        bare = self.recipe.compiled(self.taught)
-        trial = self._trial(bare, self.recipe.compiled([*self.taught, *shared]) if shared else _told(bare, record))
+        bare = self.recipe.apart_from_dev(self.version, self.taught)
+        with_ = self.recipe.compiled([*self.taught, *shared]) if shared else _told(bare, record)
+        trial = self.recipe.trial(bare, with_, self._progress)
         if trial.gain <= 0:
             why = f"{trial.told('them')}, no gain"
             return Unifying(self.version, UnifiedReport(of=other, is_used=False, why=why, trial=trial))
-        better = self._final(shared) if shared else _told(self._challenger(), record)
+        better = with_ if self.recipe.optimizer.chooses else self._taught_by_dev(shared, record)
         ids = tuple(example.span_id or "" for example in shared)
         report = UnifiedReport(of=other, is_used=True, why=trial.told("them"), trial=trial, example_ids=ids)
-        return Unifying(self._version(better, other), report)
+        return Unifying(self.recipe.reworked(self.version, better, f"with outcomes of {other}"), report)
 
     def _obstacle(self, *, is_anything: bool) -> str:
         """Why nothing needs to be compared, "" where something does."""
         least, optimizer = self.this.config.gate.min_slice_examples, self.recipe.optimizer
         if not is_anything:
             return "none of them says anything new"
-        if self.version.state["kind"] not in SHOWN_BY_LM:
+        if not asks_lm_alone(self.version.state):
             return "the challenger answers without an LM where it can, and is taught in its own way"
         if len(self.recipe.dev) < least:
             return f"{counted(len(self.recipe.dev), 'dev example')} cannot show whether they help, {least} are needed"
@@ -148,26 +143,14 @@ class _Taught:
         ]
         return "\n".join(["How often each agent did its job when it was asked alone:", *lines]) if lines else ""
 
-    def _final(self, shared: Sequence[Example]) -> dspy.Module:
-        """What learned from dev too, where the optimizer does not choose by it."""
-        teaching = self.taught if self.recipe.optimizer.chooses else [*self.taught, *self.recipe.dev]
-        return self.recipe.compiled([*teaching, *shared])
+    def _taught_by_dev(self, shared: Sequence[Example], record: str) -> dspy.Module:
+        """What learned from dev too, as the optimizer does not choose by it."""
+        if not shared:
+            return _told(self.recipe.loaded(self.version), record)
+        return self.recipe.compiled([*self.taught, *self.recipe.dev, *shared])
 
-    def _challenger(self) -> dspy.Module:
-        return load(self._program, self.version.state, self.version.signature_hash, self.recipe.embedders)
-
-    def _trial(self, without: dspy.Module, with_: dspy.Module) -> Trial:
-        what = f"{self._program.name}: outcomes of the other module on dev"
-        asked = [to_dspy(self._program, example) for example in self.recipe.dev]
-        told = partial(self.this.ports.progress, what)
-        rows = score_side_by_side([without, with_], self._program, asked, self.recipe.lms, told)
-        means = [sum(row.score for row in of_module) / len(of_module) for of_module in rows]
-        return Trial(without_mean=means[0], with_mean=means[1], n=len(asked))
-
-    def _version(self, module: dspy.Module, other: str) -> Version:
-        lineage = self.version.lineage
-        told_so = lineage.model_copy(update={"reason": f"{lineage.reason}; with outcomes of {other}"})
-        return new_version(self._program.name, self._program.signature_hash, dict(dump(module)), told_so)
+    def _progress(self, done: int, total: int) -> None:
+        self.this.ports.progress(f"{self._program.name}: outcomes of the other module on dev", done, total)
 
 
 def _told(module: dspy.Module, record: str) -> dspy.Module:
