@@ -31,7 +31,7 @@ from argotune.pipeline.pooled import pooled_challenger, pooled_plan
 from argotune.pipeline.refuted import refuted_spans
 from argotune.pipeline.rubric import Choosing, choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
-from argotune.pipeline.stages.evaluate import evaluate
+from argotune.pipeline.stages.evaluate import AtHand, evaluate
 from argotune.pipeline.stages.promote import champion_moved, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.standing import judge_beside_people
@@ -293,9 +293,9 @@ class Work:
         contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
         if contest.is_plain:
             try_metric(self._program, self._data.examples)
-        asked = None if champion_moved(self._this, self._program, contest) else self._open_lms()
-        by = self._this.embedders(self._meter)
-        found = evaluate(self._this, self._program, dated, self._data, self._annotations, asked, by)
+        lms = None if champion_moved(self._this, self._program, contest) else self._open_lms()
+        at_hand = AtHand(self._data, self._annotations, lms, self._this.embedders(self._meter))
+        found = evaluate(self._this, self._program, dated, at_hand)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}
         comparison = found.evidence.comparison
         contest = contest.model_copy(

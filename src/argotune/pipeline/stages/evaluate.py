@@ -41,6 +41,17 @@ BATCH = 20
 
 
 @dataclass(frozen=True)
+class AtHand:
+    """What a pass has for its contests: the examples and annotations that they are weighed by, LMs to ask, None where
+    nothing is to be asked, and what embeds questions."""
+
+    data: Dataset
+    annotations: Sequence[Annotation]
+    lms: LMs | None
+    embedders: Embedders
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """The evidence of a contest as it stands, whether requests wait to be drawn in a later pass, how many were `drawn`
     so far, and why asking ended early, "" where it did not. `is_plain`: nothing refuted that the metric gives equal
@@ -53,23 +64,15 @@ class Evaluation:
     cut_short: str = ""
 
 
-def evaluate(
-    this: Pass,
-    program: Program,
-    contest: Contest,
-    data: Dataset,
-    annotations: Sequence[Annotation],
-    lms: LMs | None,
-    embedders: Embedders,
-) -> Evaluation:
+def evaluate(this: Pass, program: Program, contest: Contest, at_hand: AtHand) -> Evaluation:
     """Ask both versions the sealed examples and then requests by lot, as far as limits go, and weigh all answers.
     Without LMs nothing is asked.
 
     Raises Unavailable, and NoContent, ConfigInvalid or ProgramFailed where no question at all was answered: what was
     answered before is kept.
     """
-    work = _Gathering(this, program, contest, data, annotations, lms, embedders)
-    if lms is None:
+    work = _Gathering(this, program, contest, at_hand)
+    if at_hand.lms is None:
         return work.evaluation(owes_answers=False)
     try:
         work.ask_sealed()
@@ -81,23 +84,14 @@ def evaluate(
 
 
 class _Gathering:
-    def __init__(
-        self,
-        this: Pass,
-        program: Program,
-        contest: Contest,
-        data: Dataset,
-        annotations: Sequence[Annotation],
-        lms: LMs | None,
-        embedders: Embedders,
-    ) -> None:
-        self._this, self._program, self._contest, self._data = this, program, contest, data
-        self._annotations = annotations
+    def __init__(self, this: Pass, program: Program, contest: Contest, at_hand: AtHand) -> None:
+        self._this, self._program, self._contest = this, program, contest
+        self._data, self._annotations = at_hand.data, at_hand.annotations
         pages = this.contests.pages(contest.id)
         self._pairs = [pair for page in pages for pair in page.pairs]
         self._passed = {span_id for page in pages for span_id in page.passed}
         marks = [marks for page in pages for marks in page.marks]
-        self._both = BothVersions(this, program, contest, lms, embedders, marks)
+        self._both = BothVersions(this, program, contest, at_hand.lms, at_hand.embedders, marks)
         self.owes_answers, self.limit_met = False, ""
         self.is_plain = contest.is_plain
 

@@ -48,8 +48,9 @@ def promote(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
 def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     contest = this.contests.contest(run.contest or "")
     barred = this.registry.expected_bar(contest.challenger)
-    verdict = _verdict(this, program, run, contest, data)
-    ahead = _outlook(this, contest, verdict)
+    withheld = _withheld(this, run, contest)
+    verdict = _verdict(this, program, run, contest, data, withheld)
+    ahead = _outlook(this, contest, verdict, is_withheld=bool(withheld))
     if isinstance(verdict, Undecided):
         contest = contest.model_copy(update={"outlook": ahead})
         verdict = Undecided("; ".join([verdict.reason, *contest.ahead]), verdict.numbers)
@@ -65,12 +66,16 @@ def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
     return kept
 
 
-def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset) -> Verdict:
+def _withheld(this: Pass, run: Run, contest: Contest) -> str:
+    """Why the challenger may not be promoted as not worse and cheaper; "" where it may, or does not seem to be."""
+    saving = run.comparison.saving if run.comparison else None
+    return this.withheld_as_cheaper(contest.program, contest.champion) if saving and saving.is_seen else ""
+
+
+def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset, withheld: str) -> Verdict:
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
-    seems_cheaper = run.comparison.saving is not None and run.comparison.saving.is_seen
-    withheld = this.withheld_as_cheaper(contest.program, contest.champion) if seems_cheaper else ""
     found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth, withheld))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
@@ -80,13 +85,11 @@ def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dat
     return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
 
 
-def _outlook(this: Pass, contest: Contest, verdict: Verdict) -> Outlook | None:
+def _outlook(this: Pass, contest: Contest, verdict: Verdict, *, is_withheld: bool) -> Outlook | None:
     """What an undecided contest still takes; None where no number of labels is enough."""
     if not isinstance(verdict, Undecided):
         return None
-    seems_cheaper = verdict.numbers.not_worse is not None
-    withheld = seems_cheaper and bool(this.withheld_as_cheaper(contest.program, contest.champion))
-    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge, withheld=withheld)
+    return outlook_of(verdict.numbers, len(contest.wait), this.config, contest.judge, withheld=is_withheld)
 
 
 def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
