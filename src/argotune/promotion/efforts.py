@@ -62,10 +62,8 @@ def latency_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | N
 
 def cost_ratio(pairs: Sequence[Pair], rules: ContestRules) -> EffortRatio | None:
     """US dollars, or tokens where more pairs tell these of both; None where too few tell either."""
-    usd, tokens = list(_known(pairs, lambda of: of.usd)), list(_known(pairs, lambda of: of.tokens))
-    if len(usd) >= len(tokens):
-        return _ratio("USD", usd, rules.cheap_answer_usd, rules.max_cost_ratio)
-    return _ratio("tokens", tokens, rules.cheap_answer_tokens, rules.max_cost_ratio)
+    unit, known, least = _priced(pairs, rules)
+    return _ratio(unit, known, least, rules.max_cost_ratio)
 
 
 def saving_of(pairs: Sequence[Pair], rules: ContestRules, contest: str) -> Saving | None:
@@ -77,15 +75,17 @@ def saving_of(pairs: Sequence[Pair], rules: ContestRules, contest: str) -> Savin
     """
     if any(pair.champion.effort.of == "trace" for pair in pairs):
         pairs = [pair for pair in pairs if pair.drawn == "sealed" or is_measured(contest, pair.question)]
-    usd, tokens = list(_known(pairs, lambda of: of.usd)), list(_known(pairs, lambda of: of.tokens))
-    if len(usd) >= len(tokens):
-        return _saving("USD", usd, rules.cheap_answer_usd, rules.cheaper_ratio)
-    return _saving("tokens", tokens, rules.cheap_answer_tokens, rules.cheaper_ratio)
-
-
-def _saving(unit: Unit, known: _Known, least: float, share: float) -> Saving | None:
+    (unit, known, least), share = _priced(pairs, rules), rules.cheaper_ratio
     found = saving([after for _, after in known], [before for before, _ in known], share)
     return None if found is None else Saving(unit, found.n, found.second, found.first, share, found.log_wealth, least)
+
+
+def _priced(pairs: Sequence[Pair], rules: ContestRules) -> tuple[Unit, _Known, float]:
+    """What both took in US dollars, or in tokens where more pairs tell these of both; and what is cheap."""
+    usd, tokens = list(_known(pairs, lambda of: of.usd)), list(_known(pairs, lambda of: of.tokens))
+    if len(usd) >= len(tokens):
+        return "USD", usd, rules.cheap_answer_usd
+    return "tokens", tokens, rules.cheap_answer_tokens
 
 
 def _known(pairs: Sequence[Pair], amount: Callable[[Effort], float | None]) -> Iterator[tuple[float, float]]:

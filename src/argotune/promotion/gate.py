@@ -279,11 +279,7 @@ def _lacking_labels(case: _Case) -> str | None:
 
 
 def _worse_by(found: NotWorse) -> str:
-    return f"worse by {_margin(found)}"
-
-
-def _margin(found: NotWorse) -> str:
-    return f"{100 * found.margin:g} {'point' if found.margin == 0.01 else 'points'}"
+    return f"worse by {found.told_margin}"
 
 
 def _unusable(found: UnusableAnswers | None, most: float) -> str | None:
@@ -363,7 +359,7 @@ def _praise(numbers: Numbers, way: Way) -> str:
 def _praise_of_cheaper(numbers: Numbers, found: NotWorse, saving: Saving) -> str:
     efforts = "".join(f"; {ratio.sentence}" for ratio in (saving, numbers.latency) if ratio)
     least = f"{points(max(found.low, -found.margin), 2)} points at least at any time"
-    both = f"not worse by more than {_margin(found)} ({least}) and {saving.times:.2g} times the cost"
+    both = f"not worse by more than {found.told_margin} ({least}) and {saving.times:.2g} times the cost"
     by = f"{_shown_gain(numbers)}, p = {chance(found.p_value)} at level {chance(numbers.level)}"
     return f"promoted: {both}: {by}{efforts}"
 

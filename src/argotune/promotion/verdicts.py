@@ -15,7 +15,7 @@ from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid
 from argotune.lm.lack import Lack
 from argotune.stats.interval import Interval
-from argotune.stats.wording import counted
+from argotune.stats.wording import chance, counted
 
 Drawn = Literal["sealed", "lot"]
 """Labelled and sealed before a contest opened, or drawn by lot from the requests."""
@@ -181,6 +181,16 @@ class NotWorse:
     log_wealth: float
     p_value: float
     low: float
+
+    @property
+    def told_margin(self) -> str:
+        """In points of a hundred, e.g. `1 point`."""
+        return f"{100 * self.margin:g} {'point' if self.margin == 0.01 else 'points'}"
+
+    @property
+    def sentence(self) -> str:
+        """For people, e.g. `not worse by 1 point or more: p = 0.0031`."""
+        return f"not worse by {self.told_margin} or more: p = {chance(self.p_value)}"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from argotune.programs.state import prompts
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest
 from argotune.promotion.registry import Registry
-from argotune.promotion.verdicts import Numbers
 from argotune.promotion.versions import Bar, Change, Version
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json
@@ -130,14 +129,8 @@ def _numbers(run: Run) -> list[str]:
     low, high = points(numbers.interval.low), points(numbers.interval.high)
     efforts = [f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost, numbers.saving) if ratio]
     way = [f"          way = {run.way}"] if run.way else []
-    return [*told, f"          interval = {low} to {high} points", *way, *_not_worse(numbers), *efforts]
-
-
-def _not_worse(numbers: Numbers) -> list[str]:
-    found = numbers.not_worse
-    if found is None:
-        return []
-    return [f"          not worse by {100 * found.margin:g} points or more: p = {chance(found.p_value)}"]
+    not_worse = [f"          {numbers.not_worse.sentence}"] if numbers.not_worse else []
+    return [*told, f"          interval = {low} to {high} points", *way, *not_worse, *efforts]
 
 
 def _race(run: Run) -> list[str]:

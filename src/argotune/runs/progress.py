@@ -17,9 +17,8 @@ class PassState(StoredValue):
     `pass_id` names the pass over the module's programs that has begun and not ended; a rerun takes it up.
     `settled_cursor` is behind the spans that the last finished pass took in, `settled_labels` are the labels, of
     answers called `label_names`, that lay on the module's spans when that pass collected, `settled_labelled` the
-    experiences with one, and `settled_group` is its
-    group. From `again_at` on the module is due without anything new: a run of the last pass has to be repeated.
-    `first_look_at`: since when the module is looked at.
+    experiences with one, and `settled_group` is its group. From `again_at` on the module is due without anything new: a
+    run of the last pass has to be repeated. `first_look_at`: since when the module is looked at.
     """
 
     pass_id: str | None = None

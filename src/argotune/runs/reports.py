@@ -6,17 +6,20 @@ The JSON is documented in docs/operate.md; `schema` changes when a field changes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from argotune.errors import ArgotuneError
+from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.pass_figures import PassFigures
 from argotune.runs.run import Run
+from argotune.runs.unified import UnifiedReport
 from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.wording import counted
 from argotune.store.records import Unreadable
+from argotune.synthetic.report import SyntheticReport
 
 SCHEMA = "argotune.report/1"
 
@@ -124,9 +127,9 @@ def run_json(run: Run) -> dict[str, Any]:
         "way": verdict.get("way"),
         "counts": run.counts,
         "unusable": _unusable_json(run),
-        "synthetic": _synthetic_json(run),
-        "enhancement": _enhancement_json(run),
-        "unified": _unified_json(run),
+        "synthetic": _told_json(run.synthetic),
+        "enhancement": _told_json(run.enhancement),
+        "unified": _told_json(run.unified, without={"example_ids"}),
         "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
     }
@@ -138,16 +141,8 @@ def _unusable_json(run: Run) -> dict[str, Any] | None:
     return asdict(found) if found else None
 
 
-def _synthetic_json(run: Run) -> dict[str, Any] | None:
-    found = run.synthetic
-    return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None
-
-
-def _unified_json(run: Run) -> dict[str, object] | None:
-    found = run.unified
-    return {"sentence": found.sentence, **found.model_dump(mode="json", exclude={"example_ids"})} if found else None
-
-
-def _enhancement_json(run: Run) -> dict[str, object] | None:
-    found = run.enhancement
-    return {"sentence": found.sentence, **found.model_dump(mode="json")} if found else None
+def _told_json(
+    found: SyntheticReport | EnhancementReport | UnifiedReport | None, without: Set[str] = frozenset()
+) -> dict[str, object] | None:
+    """What a run made beside its challenger, with its sentence."""
+    return {"sentence": found.sentence, **found.model_dump(mode="json", exclude=set(without))} if found else None

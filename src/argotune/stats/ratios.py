@@ -57,7 +57,9 @@ def beyond(first: Sequence[float], second: Sequence[float], limit: float, least:
     Raises ConfigInvalid for a limit below 1, a least that is not above 0, amounts below 0, or lists of different
     lengths.
     """
-    _check(first, second, limit, least)
+    if limit < 1 or not 0 < least < math.inf:
+        raise ConfigInvalid(f"ratio: limit {limit:g}, least {least:g}: cannot be")
+    _check(first, second)
     if len(first) <= WARM_UP:
         return None
     x, y = _raised(first[WARM_UP:], least), _raised(second[WARM_UP:], least)
@@ -81,7 +83,7 @@ def saving(first: Sequence[float], second: Sequence[float], share: float) -> Rat
     """
     if not 0 < share <= 1:
         raise ConfigInvalid(f"ratio: share {share:g} is not within 0..1")
-    _check(first, second, 1.0, 1.0)
+    _check(first, second)
     cap = USUAL_TIMES * max((*first[:WARM_UP], *second[:WARM_UP]), default=0.0)
     if len(first) <= WARM_UP or not cap:
         return None
@@ -99,9 +101,8 @@ def _mean(amounts: Sequence[float]) -> float:
     return math.fsum(amounts) / len(amounts)
 
 
-def _check(first: Sequence[float], second: Sequence[float], limit: float, least: float) -> None:
-    if limit < 1 or not 0 < least < math.inf or len(first) != len(second):
-        told = f"limit {limit:g}, least {least:g}, {len(first)} and {len(second)} amounts"
-        raise ConfigInvalid(f"ratio: {told}: cannot be")
+def _check(first: Sequence[float], second: Sequence[float]) -> None:
+    if len(first) != len(second):
+        raise ConfigInvalid(f"ratio: {len(first)} and {len(second)} amounts are no pairs")
     if any(not 0 <= amount < math.inf for amount in (*first, *second)):
         raise ConfigInvalid("ratio: an amount is below 0 or not finite")

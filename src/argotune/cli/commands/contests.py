@@ -120,8 +120,8 @@ def _numbers(numbers: Numbers) -> Iterator[str]:
     low, high = points(numbers.interval.low), points(numbers.interval.high)
     yield f"gain      {points(numbers.effect)} points, {low} to {high} at any time"
     yield f"labels    {numbers.labels:,} of people, {numbers.wins} won and {numbers.losses} lost"
-    if found := numbers.not_worse:
-        yield f"not worse by {100 * found.margin:g} points or more: p = {chance(found.p_value)}"
+    if numbers.not_worse:
+        yield numbers.not_worse.sentence
     yield from (f"effort    {ratio.sentence}" for ratio in (numbers.latency, numbers.cost, numbers.saving) if ratio)
 
 
