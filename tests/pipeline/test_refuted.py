@@ -13,6 +13,8 @@ from scripted_lm import like_the_nearest_demo, scripted_lms, scripted_writer
 from tuning import ROUTING, THINGS, WRITTEN, examples, task
 from world import World, filled, right_agent, run_once
 
+from argotune.data.archive import ExperienceLog
+from argotune.data.examples import question_id
 from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import CORRECT, INCORRECT, VERDICT
 from argotune.data.splitting import Split, normalised, split_of_key
@@ -158,7 +160,10 @@ def test_none_that_would_judge_is_scored_and_what_was_scored_judges_in_no_contes
     assert scored <= set(contest.seen_spans)
     splits = {split_of_key(normalised(QUAGGAS[int(span[1:], 16)]), SplitShares()) for span in scored}
     assert splits == {Split.TRAIN, Split.DEV}
-    assert scored.isdisjoint(score.example_id for score in run.comparison.scores)
+    known = ExperienceLog(world.store, "acme").experiences_of("routing", scored)
+    questions = {question_id("routing", experience.inputs) for experience in known}
+    assert len(questions) == len(scored)
+    assert questions.isdisjoint(pair.question for pair in ContestBook(world.store, "acme").pairs(run.contest))
 
 
 def test_no_more_of_them_are_scored_than_there_are_examples():
