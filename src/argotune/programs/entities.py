@@ -80,8 +80,9 @@ def entities_in(value: object) -> tuple[FoundEntity, ...]:
 
 def _entity(item: Mapping[str, object]) -> FoundEntity | None:
     label, score = item.get("label", item.get("type")), item.get("score", item.get("confidence", 1.0))
-    is_number = isinstance(score, int | float) and not isinstance(score, bool)
-    return FoundEntity(label, float(score)) if isinstance(label, str) and label and is_number else None
+    if not isinstance(label, str) or not label or isinstance(score, bool) or not isinstance(score, int | float):
+        return None
+    return FoundEntity(label, float(score))
 
 
 def told_failed(failed: int, asked: int, why: str) -> str:

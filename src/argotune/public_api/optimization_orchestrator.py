@@ -116,7 +116,7 @@ class OptimizationOrchestrator(OfOneTenant):
             min_effect=optimization_improvement_threshold,
         )
         self._stop, self._is_running, self._lock = threading.Event(), False, threading.Lock()
-        self._figures, self._runs, self._gained = PassFigures(), 0, 0.0
+        self._seen, self._runs, self._gained = PassFigures(), 0, 0.0
         self._began_at: datetime | None = None
         self._last_at: datetime | None = None
 
@@ -195,7 +195,7 @@ class OptimizationOrchestrator(OfOneTenant):
     def _remember(self, visit: Visit) -> None:
         runs = visit.report.runs if visit.report else ()
         with self._lock:
-            self._figures += visit.figures
+            self._seen += visit.figures
             self._runs += sum(run.plan is not None for run in runs)
             self._gained += sum(map(_gain, runs))
             self._last_at = self._ports.clock()
@@ -203,7 +203,7 @@ class OptimizationOrchestrator(OfOneTenant):
     def get_metrics(self) -> OrchestratorMetrics:
         """What this object has done since it began."""
         with self._lock:
-            found, now = self._figures, self._ports.clock()
+            found, now = self._seen, self._ports.clock()
             return {
                 "tenant_id": self.tenant_id,
                 "uptime_seconds": (now - self._began_at).total_seconds() if self._began_at else 0.0,
