@@ -24,6 +24,7 @@ from argotune.pipeline.module_pass import Request
 from argotune.pipeline.passes import run_module
 from argotune.pipeline.ports import Ports
 from argotune.pipeline.stages.trigger import trigger
+from argotune.programs.embedder import Embedders
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.run import Run
 from argotune.scheduling.trigger_check import Conditions
@@ -106,6 +107,7 @@ class World:
     lms: ScriptedLMs = field(default_factory=ScriptedLMs)
     content: ContentSource = field(default_factory=lambda: MemoryContent({}))
     annotator: LMSource | None = None
+    embedders: Embedders = EMBEDDERS
     now: datetime = START
     lease_s: float = 30.0
     seconds: float = 0.0
@@ -118,7 +120,7 @@ class World:
             traces=self.traces,
             tracker=self.tracker,
             lms=self.lms,
-            embedders=lambda: EMBEDDERS,
+            embedders=lambda: self.embedders,
             content=lambda _config: self.content,
             clock=lambda: self.now,
             new_id=lambda: f"id-{next(self._ids):04d}",

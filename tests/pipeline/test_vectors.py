@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from enhancing import routed
+from twin_embedders import twins
 from world import World, filled, run_once
 
 from argotune.adapters.memory.embedder import HashedEmbedder
@@ -19,6 +20,7 @@ from argotune.pipeline.operations.scoring import dev_scores
 from argotune.pipeline.passes import run_module
 from argotune.programs import state
 from argotune.programs.embedder import Embedders, PaidEmbedder, Vectors
+from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.run import RunState
 from argotune.store.collections import Collection
@@ -153,3 +155,38 @@ def test_a_tenant_whose_embedder_cannot_be_opened_is_told_so():
         run_once(world, config)
     mended = world.tenant(preferred_optimizer="nearest", optimizers={})
     assert run_once(world, mended).challenger is not None, "the run is gone on with"
+
+
+# An embedder that is another under its name
+
+CHANGED = twins(hashed=lambda _: HashedEmbedder(digest="other weights"))
+
+
+@pytest.mark.parametrize("method", ["student", "cascade", "policy", "nearest"])
+def test_a_champion_whose_embedder_has_changed_is_set_aside_and_another_may_win(method: str):
+    world, config = filled(300, preferred_optimizer=method, optimizers={})
+    first = run_once(world, config)
+    assert first.outcome == "promoted"
+    world.embedders = CHANGED
+    world.later(hours=2)
+    world.receive(200, first=1000)
+    run = run_once(world, config, forced=True)
+    assert run.counts["champion set aside: its embedder has changed"] == 1
+    assert (run.champion, run.outcome) == (first.champion, "promoted")
+    assert Registry(world.store, "acme").champion("routing")[0].version == run.challenger
+
+
+def test_a_challenger_whose_embedder_has_changed_ends_its_contest_and_is_not_promoted():
+    world, config = filled(100, preferred_optimizer="student", optimizers={}, gate={"significance": 1e-9})
+    assert run_once(world, config, forced=True).outcome == "undecided"
+    world.embedders = CHANGED
+    world.later(hours=2)
+    world.receive(100, first=1000)
+    run = run_once(world, config, forced=True)
+    assert (run.outcome, run.verdict.rule, run.lm_calls) == ("rejected", "embedder_changed", 0)
+    assert "the challenger cannot be loaded: embedder: 'hashed' was" in run.sentence
+    assert Registry(world.store, "acme").champion("routing")[0] is None
+    assert [contest.state for contest in ContestBook(world.store, "acme").contests()] == ["embedder changed"]
+    world.later(hours=2)
+    world.receive(100, first=2000)
+    assert run_once(world, config, forced=True).challenger not in (None, run.challenger)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import dspy
 import numpy as np
 
-from argotune.data.episodes import Step, split_by_time, steps_of
+from argotune.data.episodes import Step, Steps, split_by_time, steps_of
 from argotune.data.experience_buffer import BufferLimits, filled
 from argotune.data.experiences import Experience
 from argotune.errors import NothingToLearn
@@ -19,7 +19,7 @@ from argotune.optimizers.student import known_values
 from argotune.programs.embedder import SentenceEmbedder
 from argotune.programs.program import Program, dspy_example
 from argotune.programs.student import QuestionReader
-from argotune.stats.wording import counted
+from argotune.stats.wording import counted, each_counted
 from argotune.tenants.policy_settings import PolicySettings
 
 CERTAIN = 1 - 1e-6
@@ -62,7 +62,7 @@ def material_of(task: PolicyTask) -> PolicyMaterial:
     answers, settings = choices_of(task.program), task.settings
     found = steps_of(task.experiences, task.program.typed_fields, settings.rewards, settings.discount_factor)
     steps = [step for step in found.steps if step.experience.propensity is not None]
-    lack = _lack(found.steps, steps)
+    lack = _lack(found, steps)
     limits = BufferLimits(settings.experience_buffer_size, settings.max_answer_share, settings.max_repeats)
     kept = () if lack else filled(steps, limits).steps
     before, after = split_by_time(kept, settings.validation_split)
@@ -76,11 +76,11 @@ def material_of(task: PolicyTask) -> PolicyMaterial:
     return material
 
 
-def _lack(known: Sequence[Step], steps: Sequence[Step]) -> str:
+def _lack(known: Steps, steps: Sequence[Step]) -> str:
     """Why no experience is learned from."""
-    n = counted(len(steps or known), "experience")
-    if not known:
-        return "there is no experience of which is known how it went"
+    n = counted(len(steps or known.steps), "experience")
+    if not known.steps:
+        return "no experience can be learned from" if known.left_out else "there is no experience"
     if not steps:
         return f"{n} without a propensity (routing.propensity) cannot tell what another answer would have brought"
     if all((step.experience.propensity or 0) >= CERTAIN for step in steps):
@@ -98,7 +98,8 @@ def _questions(task: PolicyTask, steps: Sequence[Step]) -> list[dspy.Example]:
 
 def _refuse_nothing(program: Program, material: PolicyMaterial) -> None:
     if not len(material.labelled) and material.lack:
-        raise NothingToLearn(f"{program.name}: no example is labelled, and {material.lack}")
+        left_out = f" ({each_counted(material.left_out)})" if material.left_out else ""
+        raise NothingToLearn(f"{program.name}: no example is labelled, and {material.lack}{left_out}")
     codes = np.concatenate([material.labelled.answers, material.logged.rows.answers])
     if len(np.unique(codes)) < 2:
         only = " + ".join(material.maker.answers.choices[int(codes[0])])

@@ -32,7 +32,7 @@ from argotune.pipeline.refuted import refuted_spans
 from argotune.pipeline.rubric import Choosing, choosing_by_rubric
 from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import AtHand, evaluate
-from argotune.pipeline.stages.promote import champion_moved, promote
+from argotune.pipeline.stages.promote import overtaken_by_change, promote
 from argotune.pipeline.stages.report import Reported, report
 from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
@@ -40,7 +40,7 @@ from argotune.pipeline.training import ProgramTraining
 from argotune.pipeline.unlabelled import outcomes_since, scored_spans, with_unlabelled
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
-from argotune.promotion.champions import ServingVersion, serving_version
+from argotune.promotion.champions import ServingVersion, version_to_beat
 from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
 from argotune.promotion.pool import POOLED
@@ -131,7 +131,7 @@ class Work:
     def _planned(self, plan: Plan, **known: Any) -> None:
         now = self._serving
         self._registry.keep(now.version)
-        aside = {"champion set aside: its signature has changed": 1} if now.set_aside else {}
+        aside = {f"champion set aside: {now.why}": 1} if now.set_aside else {}
         self._advance(
             RunState.PLANNED,
             **known,
@@ -293,8 +293,9 @@ class Work:
         contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
         if contest.is_plain:
             try_metric(self._program, self._data.examples)
-        lms = None if champion_moved(self._this, self._program, contest) else self._open_lms()
-        at_hand = AtHand(self._data, self._annotations, lms, self._this.embedders(self._meter))
+        embedders = self._this.embedders(self._meter)
+        lms = None if overtaken_by_change(self._this, self._program, contest, embedders) else self._open_lms()
+        at_hand = AtHand(self._data, self._annotations, lms, embedders)
         found = evaluate(self._this, self._program, dated, at_hand)
         counts = {f"contest: {why}": n for why, n in found.evidence.left_out.items()}
         comparison = found.evidence.comparison
@@ -318,7 +319,7 @@ class Work:
         self._this.contests.written(changing)
 
     def _promote(self) -> None:
-        self.run = promote(self._this, self._program, self.run, self._data)
+        self.run = promote(self._this, self._program, self.run, self._data, self._this.embedders(self._meter))
 
     def _report(self) -> None:
         self._ports.progress(f"{self._program.name}: publishing", 0, 0)
@@ -367,7 +368,7 @@ class Work:
     @cached_property
     def _serving(self) -> ServingVersion:
         """Whom a challenger has to beat, as it was when this was decided on."""
-        return serving_version(self._registry, self._program, self._this.now)
+        return version_to_beat(self._registry, self._program, self._this.embedders(self._meter), self._this.now)
 
     @property
     def _seed(self) -> int:

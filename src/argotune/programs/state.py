@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import cast
 
 import dspy
@@ -189,6 +189,28 @@ def _load(program: Program, state: State, embedders: Embedders) -> dspy.Module:
         asked = _load(program, state["program"], embedders) if "program" in state else None
         return Ensemble(ballot_of(program), read_settings_state(state, program.finder), asked)
     return _restored(program.build(), state, program.name)
+
+
+def embedder_changed(stored: Stored, embedders: Embedders) -> str:
+    """Which embedder a state was made with that is another by now, in a sentence; "" where none is known to be, as one
+    that cannot be opened. Raises Unavailable and its like."""
+    try:
+        for name, digest in _embedders_in(stored):
+            refuse_changed(name, digest, embedders.neighbours(name).digest)
+    except ProgramChanged as error:
+        return str(error)
+    except ConfigInvalid:
+        return ""
+    return ""
+
+
+def _embedders_in(stored: Stored) -> Iterator[tuple[str, str]]:
+    """Name and digest of each."""
+    if "embedder" in stored:
+        yield str(stored["embedder"]), str(stored.get("embedder_digest", ""))
+    for part in (stored.get("student"), stored.get("program")):
+        if isinstance(part, Mapping):
+            yield from _embedders_in(part)
 
 
 def ballot_of(program: Program) -> Ballot:

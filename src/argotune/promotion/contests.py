@@ -35,6 +35,7 @@ class ContestState(StrEnum):
     OUT_OF_DAYS = "out of days"
     OVERTAKEN = "overtaken by new labels"
     CHAMPION_MOVED = "champion moved"
+    EMBEDDER_CHANGED = "embedder changed"
     STOPPED = "stopped by a person"
 
 

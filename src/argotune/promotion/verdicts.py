@@ -323,6 +323,7 @@ class Objection(StrEnum):
     OUT_OF_DAYS = "out_of_days"
     OVERTAKEN = "overtaken"
     CHAMPION_MOVED = "champion_moved"
+    EMBEDDER_CHANGED = "embedder_changed"
     STOPPED = "stopped"
     BARRED = "barred"
 

@@ -78,10 +78,6 @@ def test_a_label_teaches_as_much_as_it_weighs():
         ({"propensity": 1.0}, r"no decision of 100 experiences was drawn by lot \(all propensities are 1\)"),
         ({"agent_success": False, "modality": None}, "no reward of 100 experiences is positive"),
         ({"agent_success": True, "modality": None}, "all rewards of 100 experiences are the same"),
-        ({"agent_success": None, "modality": None}, "there is no experience of which is known how it went"),
-        ({"propensity": 0.0}, "there is no experience of which is known how it went"),
-        ({"user_satisfaction": math.nan}, "there is no experience of which is known how it went"),
-        ({"answers": {"agent": "sold"}}, "there is no experience of which is known how it went"),
     ],
 )
 def test_experiences_that_tell_nothing_say_why_and_labels_are_learned_from(said: dict[str, Any], why: str):
@@ -89,6 +85,25 @@ def test_experiences_that_tell_nothing_say_why_and_labels_are_learned_from(said:
         learn_policy(to_learn(log(100, **said)))
     policy = learn_policy(to_learn(log(100, **said), n_labels=40))
     assert re.search(f"learned from 40 labelled examples alone: {why}", notes(policy))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"agent_success": None, "modality": None}, "100 nobody said how it went"),
+        ({"propensity": 0.0}, "100 its propensity is not above 0 and at most 1"),
+        ({"propensity": 1.5}, "100 its propensity is not above 0 and at most 1"),
+        ({"user_satisfaction": math.nan}, "100 a number of it is not finite"),
+        ({"answers": {"agent": "sold"}}, "100 the chosen answer is not offered any more"),
+    ],
+)
+def test_where_all_experiences_are_bad_it_is_told_what_is_wrong_with_them(said: dict[str, Any], why: str):
+    with pytest.raises(NothingToLearn) as refused:
+        learn_policy(to_learn(log(100, **said)))
+    told = "routing: no example is labelled, and no experience can be learned from"
+    assert str(refused.value) == f"{told} ({why})"
+    policy = learn_policy(to_learn(log(100, **said), n_labels=40))
+    assert f"alone: no experience can be learned from; experiences left out: {why};" in notes(policy)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ def test_without_propensities_what_went_well_is_imitated_and_the_policy_says_so(
     ("said", "told"),
     [
         ({"agent_success": False, "modality": None}, "no reward of 50 experiences is positive"),
-        ({"user_satisfaction": math.nan}, "there is no experience of which is known how it went"),
+        ({"user_satisfaction": math.nan}, "50 a number of it is not finite"),
         (
             {"answers": {"agent": "audio"}, "agent_success": True},
             "all examples and experiences have one answer, 'audio'",

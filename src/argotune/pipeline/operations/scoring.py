@@ -21,7 +21,7 @@ from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.metric_trial import try_metric
 from argotune.programs.program import Program
 from argotune.programs.state import learns_numbers, load
-from argotune.promotion.champions import serving_version
+from argotune.promotion.champions import version_to_beat
 from argotune.promotion.versions import Version
 from argotune.tenants.catalog import Configs
 
@@ -53,7 +53,7 @@ def dev_scores(this: Pass) -> list[DevScore]:
 
 
 def _dev_score(this: Pass, program: Program, lms: LMs, embedders: Embedders) -> DevScore:
-    champion, ports = serving_version(this.registry, program, this.now).version, this.ports
+    champion, ports = version_to_beat(this.registry, program, embedders, this.now).version, this.ports
     stored = this.archive.examples(program.name)
     known: list[Example] = [example for example in stored if example.split is Split.DEV]
     held = _learned_by_heart(this, champion, known)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from argotune.data.annotations import LabelSource
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
 from argotune.decisions.outlook import Outlook
 from argotune.pipeline.module_pass import Pass
+from argotune.programs.embedder import Embedders
 from argotune.programs.program import Program
-from argotune.promotion.champions import serving_version
+from argotune.programs.state import embedder_changed
+from argotune.promotion.champions import version_to_beat
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import Contest, ContestState
 from argotune.promotion.gate import Terms, judge, outlook_of
@@ -27,34 +31,38 @@ ENDS: dict[Objection, ContestState] = {
     Objection.OUT_OF_DAYS: ContestState.OUT_OF_DAYS,
     Objection.OVERTAKEN: ContestState.OVERTAKEN,
     Objection.CHAMPION_MOVED: ContestState.CHAMPION_MOVED,
+    Objection.EMBEDDER_CHANGED: ContestState.EMBEDDER_CHANGED,
     Objection.STOPPED: ContestState.STOPPED,
     Objection.BARRED: ContestState.STOPPED,
 }
 """How a contest ends by what was objected to its challenger."""
 
+CHANGED = frozenset({Objection.CHAMPION_MOVED, Objection.EMBEDDER_CHANGED})
+"""What says nothing of the challenger: another one may be trained at once."""
+
 TURNS = 10
 """How often the verdict is written anew where others write of the champion, the contest or the significance first."""
 
 
-def promote(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
+def promote(this: Pass, program: Program, run: Run, data: Dataset, embedders: Embedders) -> Run:
     """The run with its verdict. Verdict, the contest's end, pointer and history are written in one step.
 
-    A champion that was moved meanwhile ends the contest, and so does a bar on the challenger. Raises Conflict where the
-    run was taken up by somebody else.
+    A champion that was moved meanwhile ends the contest, and so do an embedder that is another by now and a bar on the
+    challenger. Raises Conflict where the run was taken up by somebody else.
     """
-    return in_turn(f"the verdict of run {run.id}", lambda: _judged(this, program, run, data), TURNS)
+    return in_turn(f"the verdict of run {run.id}", lambda: _judged(this, program, run, data, embedders), TURNS)
 
 
-def _judged(this: Pass, program: Program, run: Run, data: Dataset) -> Run:
+def _judged(this: Pass, program: Program, run: Run, data: Dataset, embedders: Embedders) -> Run:
     contest = this.contests.contest(run.contest or "")
     barred = this.registry.expected_bar(contest.challenger)
     withheld = _withheld(this, run, contest)
-    verdict = _verdict(this, program, run, contest, data, withheld)
+    verdict = _verdict(this, run, contest, data, withheld, overtaken_by_change(this, program, contest, embedders))
     ahead = _outlook(this, contest, verdict, is_withheld=bool(withheld))
     if isinstance(verdict, Undecided):
         contest = contest.model_copy(update={"outlook": ahead})
         verdict = Undecided("; ".join([verdict.reason, *contest.ahead]), verdict.numbers)
-    is_to_repeat = isinstance(verdict, Rejected) and verdict.rule is Objection.CHAMPION_MOVED
+    is_to_repeat = isinstance(verdict, Rejected) and verdict.rule in CHANGED
     judged = this.book.advanced(run, RunState.JUDGED, verdict=verdict, is_to_repeat=is_to_repeat)
     records = _contest_records(this, contest, judged) if contest.is_open else {}
     if isinstance(verdict, Promoted):
@@ -72,15 +80,17 @@ def _withheld(this: Pass, run: Run, contest: Contest) -> str:
     return this.withheld_as_cheaper(contest.program, contest.champion) if saving and saving.is_seen else ""
 
 
-def _verdict(this: Pass, program: Program, run: Run, contest: Contest, data: Dataset, withheld: str) -> Verdict:
+def _verdict(
+    this: Pass, run: Run, contest: Contest, data: Dataset, withheld: str, changed: Rejection | None
+) -> Verdict:
     assert run.comparison is not None
     growth = _growth(contest, run.comparison, data)
     now = this.sure_now or contest.opened_at  # no day is over by a clock that may have leapt
     found = judge(run.comparison, Terms(contest.level, contest.opened_at, now, this.config, growth, withheld))
     if not contest.is_open:
         return _rejected(contest.sentence, Objection.STOPPED, found.numbers)
-    if moved := champion_moved(this, program, contest):
-        return _rejected(moved, Objection.CHAMPION_MOVED, found.numbers)
+    if changed is not None:
+        return _rejected(changed.why, changed.rule, found.numbers)
     bar = this.registry.bar(contest.challenger)
     return _rejected(bar.sentence, Objection.BARRED, found.numbers) if bar else found
 
@@ -106,12 +116,25 @@ def _rejected(why: str, rule: Objection, numbers: Numbers) -> Rejected:
     return Rejected(f"rejected: {why}", rule, numbers)
 
 
-def champion_moved(this: Pass, program: Program, contest: Contest) -> str:
-    """Who serves in place of the champion of a contest; "" where it still serves. Raises Corrupt."""
-    found = serving_version(this.registry, program, this.now)
-    if (found.version.id, found.tag) == (contest.champion, contest.champion_tag):
-        return ""
-    return f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
+@dataclass(frozen=True)
+class Rejection:
+    """What ends a contest whatever was answered, and why in words."""
+
+    rule: Objection
+    why: str
+
+
+def overtaken_by_change(this: Pass, program: Program, contest: Contest, embedders: Embedders) -> Rejection | None:
+    """What has changed since the contest opened, so that its two versions cannot be compared any more: the champion, or
+    an embedder. None where nothing has. Raises Corrupt, NotFound for a challenger that is gone."""
+    found = version_to_beat(this.registry, program, embedders, this.now)
+    if (found.version.id, found.tag) != (contest.champion, contest.champion_tag):
+        why = f"the champion moved: {found.version.id} serves, and {contest.champion} did when the contest opened"
+        if found.set_aside == contest.champion:
+            why = f"the champion {contest.champion} was set aside: {found.why}"
+        return Rejection(Objection.CHAMPION_MOVED, why)
+    changed = embedder_changed(this.registry.version(contest.challenger).state, embedders)
+    return Rejection(Objection.EMBEDDER_CHANGED, f"the challenger cannot be loaded: {changed}") if changed else None
 
 
 def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, str | None]:

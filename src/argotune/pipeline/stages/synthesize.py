@@ -12,7 +12,7 @@ from argotune.pipeline.module_pass import Pass
 from argotune.programs.own import own_program
 from argotune.programs.program import Program
 from argotune.programs.state import load
-from argotune.promotion.champions import serving_version
+from argotune.promotion.champions import version_to_beat
 from argotune.runs.run import Plan
 from argotune.synthetic.generation import QUERY_GENERATION, QueryGenerator
 from argotune.synthetic.generators import GENERATORS
@@ -71,8 +71,9 @@ def _generator(this: Pass, meter: Meter) -> dspy.Module:
     if name is None:
         return QueryGenerator()
     program = own_program(this.config, name)
-    champion = serving_version(this.registry, program, this.now).version
-    return load(program, champion.state, champion.signature_hash, this.embedders(meter))
+    embedders = this.embedders(meter)
+    champion = version_to_beat(this.registry, program, embedders, this.now).version
+    return load(program, champion.state, champion.signature_hash, embedders)
 
 
 def _has_room(meter: Meter, limits: BudgetLimits) -> bool:
