@@ -13,11 +13,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from argotune.adapters.json_http import Body, ServerRefused, TooLarge
 from argotune.adapters.mlflow.assessments import session_of
 from argotune.adapters.mlflow.connection import TRACES, V2, V3, MlflowHttp, member, objects, text, traces_of
+from argotune.adapters.mlflow.rows import SpanRow, TraceRow
 from argotune.adapters.mlflow.runs import PROGRAM_TAG, decision_of
 from argotune.adapters.mlflow.spans import (
     SESSION_OF_TRACE,
@@ -52,7 +53,7 @@ _PLAIN = re.compile(r"\w[\w .-]*", re.ASCII)
 
 FILE_OF_TRACE = "ajax-api/3.0/mlflow/get-trace-artifact"
 
-UNREADABLE: Mapping[str, Any] = {"spans": ()}
+UNREADABLE: TraceRow = {"spans": ()}
 """Stands for a trace that alone is longer than an answer may be, or that MLflow alone of others fails to give."""
 
 
@@ -147,7 +148,7 @@ class Experiment:
         for each, trace in self.with_traces(found):
             yield each, Decisions(trace, each.info, self._names)
 
-    def with_traces(self, found: Iterable[Found]) -> Iterator[tuple[Found, Mapping[str, Any]]]:
+    def with_traces(self, found: Iterable[Found]) -> Iterator[tuple[Found, TraceRow]]:
         """Each with its whole trace; a run has an empty one. What is gone, or not stored to its end, is left out."""
         waiting = iter(found)
         while batch := list(islice(waiting, TRACES_AT_ONCE)):
@@ -158,7 +159,7 @@ class Experiment:
                 elif (trace := traces.get(each.info.id) or self._in_file(each.info)) is not None:
                     yield each, trace
 
-    def _in_file(self, info: TraceInfo) -> Mapping[str, Any] | None:
+    def _in_file(self, info: TraceInfo) -> TraceRow | None:
         """A trace whose spans are in a file, which the pages' own route reads; None where it is not there."""
         if not info.is_in_file:
             return None
@@ -168,7 +169,7 @@ class Experiment:
             return UNREADABLE
         except (NotFound, ServerRefused):
             return None
-        return {"spans": objects(found, "spans", FILE_OF_TRACE)}
+        return {"spans": cast(Sequence[SpanRow], objects(found, "spans", FILE_OF_TRACE))}
 
     def _may_hold(self, info: TraceInfo) -> bool:
         return not info.is_of_module or info.name in self._names
@@ -189,7 +190,7 @@ class Experiment:
         for rows in search.pages(self._http, from_ms, until_ms, lambda row: decision_of(row)[0].at_ms):
             yield from (Found(*decision_of(row)) for row in rows)
 
-    def _whole(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    def _whole(self, ids: Sequence[str]) -> dict[str, TraceRow]:
         """Traces with all their spans, by id; without those that are gone or not finished.
 
         MLflow answers all or nothing, so that one that it cannot read is found by asking for fewer.
@@ -210,7 +211,7 @@ class Experiment:
             raise
         found = objects(answer, "traces", path)
         self._has_answered = self._has_answered or bool(found)
-        return {text(member(row, "trace_info", path), "trace_id", path): row for row in found}
+        return {text(member(row, "trace_info", path), "trace_id", path): cast(TraceRow, row) for row in found}
 
 
 def _once(found: Iterable[TraceInfo]) -> Iterator[TraceInfo]:

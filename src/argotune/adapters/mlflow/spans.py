@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from argotune.adapters.json_http import storable_json
 from argotune.adapters.mlflow.connection import documented
+from argotune.adapters.mlflow.rows import EventRow, SpanRow, TraceRow
 from argotune.data.ancestry import MOST_BELOW, decision_around
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, TAGS, is_module
 from argotune.data.spans import MOST_TREE_SPANS, TREE_KINDS, Ancestor, Json, Span, TreeSpan, agent_named
@@ -114,7 +115,7 @@ def info_of(row: Mapping[str, Any]) -> TraceInfo:
         )
 
 
-def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> Iterator[Span]:
+def spans_named(trace: TraceRow, info: TraceInfo, names: Sequence[str]) -> Iterator[Span]:
     """The spans of a whole trace that have one of the names, in order of time, with the signature that each asks first.
 
     Raises BadAnswer.
@@ -126,7 +127,7 @@ def spans_named(trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str])
             yield _span(id, row, rows, info)
 
 
-def with_tree(span: Span, trace: Mapping[str, Any]) -> Span:
+def with_tree(span: Span, trace: TraceRow) -> Span:
     """The root of an orchestrated request with the other spans of its trace. Raises BadAnswer."""
     with documented(f"trace {span.trace_id}"):
         rows = ((SpanPlace(span.trace_id or "", _span_id(row["span_id"])), row) for row in trace["spans"])
@@ -134,7 +135,7 @@ def with_tree(span: Span, trace: Mapping[str, Any]) -> Span:
         return replace(span, tree=tuple(islice(told, MOST_TREE_SPANS + 1)))
 
 
-def _tree_span(place: SpanPlace, row: Mapping[str, Any]) -> TreeSpan:
+def _tree_span(place: SpanPlace, row: SpanRow) -> TreeSpan:
     parent_id = _parent_id(row)
     return TreeSpan(
         span_id=place.id,
@@ -142,12 +143,12 @@ def _tree_span(place: SpanPlace, row: Mapping[str, Any]) -> TreeSpan:
         name=_text(row["name"]),
         kind=_kind(row),
         started_at=_instant(row["start_time_unix_nano"]),
-        ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
+        ended_at=_ended_at(row),
         agent=agent_named(_own(_values(row))),
     )
 
 
-def spans_of_modules(trace: Mapping[str, Any], info: TraceInfo) -> Iterator[Span]:
+def spans_of_modules(trace: TraceRow, info: TraceInfo) -> Iterator[Span]:
     """The spans of DSPy's modules in a whole trace, in order of time. Raises BadAnswer."""
     with documented(f"trace {info.id}"):
         names = {str(row.get("name")) for row in trace["spans"]}
@@ -162,7 +163,7 @@ def unread(info: TraceInfo, name: str) -> Span:
 class Decisions:
     """The decisions in a trace: its spans with one of the names that lie in no module. Raises BadAnswer."""
 
-    def __init__(self, trace: Mapping[str, Any], info: TraceInfo, names: Sequence[str]) -> None:
+    def __init__(self, trace: TraceRow, info: TraceInfo, names: Sequence[str]) -> None:
         self._trace_id = info.id
         found = list(spans_named(trace, info, names))
         outer = [span for span in found if not any(is_module(a.name, a.kind) for a in span.above)]
@@ -183,14 +184,14 @@ class Decisions:
         return SpanPlace(self._trace_id, span_id).id
 
 
-def _span(id: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], info: TraceInfo) -> Span:
+def _span(id: str, row: SpanRow, rows: Mapping[str, SpanRow], info: TraceInfo) -> Span:
     parent_id = _parent_id(row)
     return Span(
         span_id=SpanPlace(info.id, id).id,
         trace_id=info.id,
         name=_text(row["name"]),
         started_at=_instant(row["start_time_unix_nano"]),
-        ended_at=_instant(row["end_time_unix_nano"]) if row.get("end_time_unix_nano") else None,
+        ended_at=_ended_at(row),
         attributes={**info.attributes, **_span_attributes(row)},
         status=str((row.get("status") or {}).get("code", "")).removeprefix("STATUS_CODE_") or "UNSET",
         parent_id=SpanPlace(info.id, parent_id).id if parent_id else None,
@@ -200,7 +201,7 @@ def _span(id: str, row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]
     )
 
 
-def _ancestors(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], info: TraceInfo) -> Iterator[Ancestor]:
+def _ancestors(row: SpanRow, rows: Mapping[str, SpanRow], info: TraceInfo) -> Iterator[Ancestor]:
     """The spans above one, the nearest first. A chain that leads back to itself ends by the limit."""
     for _ in range(MAX_ABOVE):
         parent = rows.get(_parent_id(row) or "")
@@ -210,7 +211,7 @@ def _ancestors(row: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], in
         row = parent
 
 
-def _span_attributes(row: Mapping[str, Any]) -> dict[str, Json]:
+def _span_attributes(row: SpanRow) -> dict[str, Json]:
     """What a span's inputs and outputs are called in OpenInference; attributes of the application as they are."""
     values = _values(row)
     kind = _kind(row)
@@ -221,7 +222,7 @@ def _span_attributes(row: Mapping[str, Any]) -> dict[str, Json]:
     return found | _own(values)
 
 
-def _kind(row: Mapping[str, Any]) -> str:
+def _kind(row: SpanRow) -> str:
     """OpenInference calls a module of DSPy a chain, whatever it does; other kinds have the same names in both."""
     if is_module(str(row["name"]), "CHAIN"):
         return "CHAIN"
@@ -229,7 +230,7 @@ def _kind(row: Mapping[str, Any]) -> str:
     return "LLM" if kind == "CHAT_MODEL" else kind
 
 
-def _failure(row: Mapping[str, Any]) -> str:
+def _failure(row: SpanRow) -> str:
     """Why a span failed, `Class: message`, from the event that OpenTelemetry has for an exception."""
     for event in row.get("events") or ():
         values = _values(event) if event.get("name") == "exception" else {}
@@ -238,7 +239,7 @@ def _failure(row: Mapping[str, Any]) -> str:
     return _text((row.get("status") or {}).get("message") or "")
 
 
-def _signature(id: str, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _signature(id: str, rows: Mapping[str, SpanRow]) -> str | None:
     """The signature that a module asks first: an adapter is told it, as Python prints it."""
     level = {id}
     for _ in range(MOST_BELOW):
@@ -252,7 +253,7 @@ def _signature(id: str, rows: Mapping[str, Mapping[str, Any]]) -> str | None:
     return None
 
 
-def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Json]:
+def _attributes_of(tags: Mapping[str, Json], about: Mapping[str, Json]) -> dict[str, Json]:
     """Session and user of a trace, and the application's own tags and metadata, as OpenInference names them."""
     own: dict[str, Json] = {
         f"metadata.{name}": value for name, value in {**about, **tags}.items() if not name.startswith(OWN)
@@ -262,7 +263,7 @@ def _attributes_of(tags: Mapping[str, Any], about: Mapping[str, Any]) -> dict[st
     return _own(own | {name: about[source] for source, name in _TAKEN_OVER.items() if about.get(source)})
 
 
-def _values(row: Mapping[str, Any]) -> dict[str, Json]:
+def _values(row: SpanRow | EventRow) -> dict[str, Json]:
     """A span's attributes by name: a list of typed values from the routes, JSON texts in files of traces."""
     attributes = row.get("attributes") or ()
     if isinstance(attributes, Mapping):
@@ -278,7 +279,7 @@ def _parsed(value: Json) -> Json:
         return value
 
 
-def _value(typed: Mapping[str, Any]) -> Any:
+def _value(typed: Mapping[str, Any]) -> Json:
     """The value of an OTLP AnyValue (opentelemetry-proto, common/v1); None where it holds none."""
     for kind, value in typed.items():
         if kind == "kvlist_value":
@@ -289,17 +290,17 @@ def _value(typed: Mapping[str, Any]) -> Any:
     return None
 
 
-def _own(values: Mapping[str, Any]) -> dict[str, Json]:
+def _own(values: Mapping[str, Json]) -> dict[str, Json]:
     """The application's own attributes; names and texts as every store takes them."""
     found = {name: value for name, value in values.items() if not name.startswith(OWN)}
     return {str(storable_json(name)): storable_json(value) for name, value in found.items()}
 
 
-def _json_text(value: Any) -> str:
+def _json_text(value: Json) -> str:
     return json.dumps(storable_json(value), ensure_ascii=False)
 
 
-def _parent_id(row: Mapping[str, Any]) -> str | None:
+def _parent_id(row: SpanRow) -> str | None:
     parent = row.get("parent_span_id")
     return _span_id(parent) if parent else None
 
@@ -307,6 +308,11 @@ def _parent_id(row: Mapping[str, Any]) -> str | None:
 def _span_id(encoded: str) -> str:
     """The 16 hex digits of a span's id, by which assessments name it; routes write its 8 bytes in base64."""
     return base64.b64decode(encoded, validate=True).hex()
+
+
+def _ended_at(row: SpanRow) -> datetime | None:
+    ended = row.get("end_time_unix_nano")
+    return _instant(ended) if ended else None
 
 
 def _instant(nanoseconds: int | str) -> datetime:
@@ -323,7 +329,7 @@ def _duration(text: str | None) -> timedelta:
     return timedelta(seconds=float(text.removesuffix("s"))) if text else timedelta()
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.60} is no text")
     return str(storable_json(value))
