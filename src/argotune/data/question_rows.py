@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from argotune.data.annotations import LabelSource
 from argotune.data.experiences import shared
@@ -25,11 +25,23 @@ class QuestionRow:
     answers: tuple[PastAnswer, ...] = ()
 
 
+_Said = dict[str, str]
+
+_KeptLabel = str | tuple[str, float, str, _Said | None]
+"""The name of a NoLabel; or source, weight, when, and what is right, None where that is what was said."""
+
+_KeptAnswer = tuple[
+    str, str, _Said, _KeptLabel, _KeptLabel | None, str | None, str | None, *tuple[_Said | str | None, ...]
+]
+"""An answer: span, when, what was said, its label, that on test where it is another one, modality, language; then what
+is refuted, and by whom it is counted, as far as there is any. JSON makes lists of tuples."""
+
+
 class _KeptRow(TypedDict):
-    """A row as JSON, each answer as `_answer_json` writes it."""
+    """A row as JSON."""
 
     place: str
-    answers: list[list[Any]]
+    answers: list[_KeptAnswer]
 
 
 class QuestionRows:
@@ -97,34 +109,28 @@ def _row(kept: _KeptRow) -> QuestionRow:
     return QuestionRow(kept["place"], tuple(map(_answered, kept["answers"])))
 
 
-def _answer_json(answer: PastAnswer) -> list[Any]:
+def _answer_json(answer: PastAnswer) -> _KeptAnswer:
     label, tested = _label_json(answer.label, answer.said), None
     if answer.tested is not answer.label:
         tested = _label_json(answer.tested, answer.said)
-    return [
-        answer.span_id,
-        answer.at.isoformat(),
-        dict(answer.said),
-        label,
-        tested,
-        answer.modality,
-        answer.language,
-        *([dict(answer.refuted) if answer.refuted else None] if answer.refuted or answer.counted else []),
-        *([answer.counted] if answer.counted else []),
-    ]
+    refuted = dict(answer.refuted) if answer.refuted else None
+    more = (refuted, answer.counted) if answer.counted else (refuted,) if refuted else ()
+    at, said = answer.at.isoformat(), dict(answer.said)
+    return (answer.span_id, at, said, label, tested, answer.modality, answer.language, *more)
 
 
-def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> Any:
+def _label_json(label: Labelled | NoLabel, said: Mapping[str, str]) -> _KeptLabel:
     if isinstance(label, NoLabel):
         return label.name
     expected = None if label.expected == said else dict(label.expected)
-    return [label.source, label.weight, label.at.isoformat(), expected]
+    return label.source, label.weight, label.at.isoformat(), expected
 
 
-def _answered(row: Sequence[Any]) -> PastAnswer:
-    span_id, at, said, label, tested, modality, language, *rest = row
-    refuted, counted = rest[0] if rest else None, rest[1] if len(rest) > 1 else ""
-    said = shared(*said.items())
+def _answered(row: _KeptAnswer) -> PastAnswer:
+    span_id, at, given, label, tested, modality, language, *more = row
+    refuted = next((each for each in more if isinstance(each, dict)), None)
+    counted = next((each for each in more if isinstance(each, str)), "")
+    said = shared(*given.items())
     found = _label(label, said)
     return PastAnswer(
         span_id,
@@ -139,7 +145,7 @@ def _answered(row: Sequence[Any]) -> PastAnswer:
     )
 
 
-def _label(found: Any, said: Mapping[str, str]) -> Labelled | NoLabel:
+def _label(found: _KeptLabel, said: Mapping[str, str]) -> Labelled | NoLabel:
     if isinstance(found, str):
         return NoLabel[found]
     source, weight, at, expected = found
