@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from argotune.data.spans import Json
 from argotune.settings import Settings
@@ -18,6 +18,25 @@ TENANTS = ("acme_corp", "globex", "initech")
 FUSION_SHARE = 0.35
 PAGES = ("document",)
 """Modalities that this application has a search page for, which asks for an agent by a program of its own."""
+
+
+class _FusionRow(TypedDict):
+    """What would have been right of fusion."""
+
+    needed: bool
+    modalities: str
+    strategy: str
+
+
+class _QueryRow(TypedDict):
+    """A query as queries/README.md has it."""
+
+    query: str
+    language: str
+    modality: str
+    context: str
+    agent: str
+    fusion: _FusionRow
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,7 @@ def queries(tenant_id: str) -> list[SampleQuery]:
     return [_query(tenant_id, json.loads(line)) for line in lines]
 
 
-def _query(tenant_id: str, row: Mapping[str, Any]) -> SampleQuery:
+def _query(tenant_id: str, row: _QueryRow) -> SampleQuery:
     return SampleQuery(
         tenant_id=tenant_id,
         query=row["query"],
