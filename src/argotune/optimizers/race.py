@@ -30,7 +30,6 @@ FIRST_ROUND = 8
 AT_ONCE = 8
 """Dev examples that all are asked before any is asked more: what is lost where the budget ends."""
 
-
 _ROUNDING = 1e-9
 
 
@@ -139,15 +138,13 @@ def least_asking(best: Contender, tried: Sequence[Contender]) -> Contender:
     of paired differences whose mean is taken to be 0: of right and wrong answers, losses less wins are at most the root
     of their number. So one question in a few does not decide for what asks an LM each time.
     """
-    as_good = [best]
+    as_good = [(best, 0.0)]
     for one in tried:
         differences = [mine - its for mine, its in zip(one.scores, best.scores, strict=False)]
         is_whole = bool(differences) and len(one.scores) >= len(best.scores) and not one.why
         if is_whole and -math.fsum(differences) <= math.sqrt(math.fsum(d * d for d in differences)) + _ROUNDING:
-            as_good.append(one)
-    return min(
-        as_good, key=lambda one: (round(one.calls_per_answer, 9), -round(one.mean(len(best.scores)), 9), one.place)
-    )
+            as_good.append((one, math.fsum(differences) / len(differences)))
+    return _cheapest(as_good)
 
 
 def cheapest_as_good(
@@ -160,16 +157,23 @@ def cheapest_as_good(
     were asked, FIRST_ROUND examples at least, is above -margin less one standard error of it. That is wide: what is
     tried in vain costs labels only, as a contest judges.
     """
-    found = list[tuple[float, float, int, Contender]]()
+    if not champion.calls_per_answer:
+        return None
+    as_good = list[tuple[Contender, float]]()
     for one in tried:
         both = zip(places, champion.scores, strict=True)
         differences = [one.scores[at] - before for at, before in both if at < len(one.scores)]
         if len(differences) < FIRST_ROUND or one.calls_per_answer > ratio * champion.calls_per_answer:
             continue
         mean, spread = math.fsum(differences) / len(differences), pstdev(differences) / math.sqrt(len(differences))
-        if champion.calls_per_answer and mean > -margin - spread:
-            found.append((one.calls_per_answer, -mean, one.place, one))
-    return min(found, key=lambda each: each[:3])[-1] if found else None
+        if mean > -margin - spread:
+            as_good.append((one, mean))
+    return _cheapest(as_good) if as_good else None
+
+
+def _cheapest(as_good: Sequence[tuple[Contender, float]]) -> Contender:
+    """The one with the fewest LM calls an answer; of equal ones that with the highest gain, then by place."""
+    return min(as_good, key=lambda each: (round(each[0].calls_per_answer, 9), -round(each[1], 9), each[0].place))[0]
 
 
 class Course:
