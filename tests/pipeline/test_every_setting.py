@@ -82,7 +82,8 @@ from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import Answer, Pair
-from argotune.promotion.gate import Terms, judge
+from argotune.promotion.gate import judge
+from argotune.promotion.measuring import Terms
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 from argotune.promotion.versions import Change

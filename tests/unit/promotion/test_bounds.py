@@ -28,7 +28,8 @@ from argotune.promotion.evidence import (
     Standing,
     weigh,
 )
-from argotune.promotion.gate import Terms, judge, measure
+from argotune.promotion.gate import judge
+from argotune.promotion.measuring import Terms, measure
 from argotune.promotion.verdicts import Comparison, Promoted, Score
 
 LABELS = ("a", "b", "c", "d")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from argotune.data.annotations import LabelSource
 from argotune.errors import ConfigInvalid, Corrupt
 from argotune.promotion import gate
-from argotune.promotion.gate import Terms, judge, measure, outlook_of
+from argotune.promotion.gate import judge
+from argotune.promotion.measuring import Terms, measure, outlook_of
 from argotune.promotion.verdicts import (
     Comparison,
     Drawn,

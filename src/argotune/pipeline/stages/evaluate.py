@@ -31,7 +31,7 @@ from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order, is_measured
 from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
-from argotune.promotion.gate import Terms, measure, outlook_of
+from argotune.promotion.measuring import Terms, measure, outlook_of
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Comparison, Drawn
 from argotune.stats.wording import counted

@@ -15,7 +15,8 @@ from argotune.programs.state import embedder_changed
 from argotune.promotion.champions import version_to_beat
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import Contest, ContestState
-from argotune.promotion.gate import Terms, judge, outlook_of
+from argotune.promotion.gate import judge
+from argotune.promotion.measuring import Terms, outlook_of
 from argotune.promotion.verdicts import Comparison, Numbers, Objection, Promoted, Rejected, Undecided, Verdict
 from argotune.promotion.versions import Change
 from argotune.runs.run import Run, RunState
