@@ -85,7 +85,7 @@ class Recipe:
     def reworked(self, version: Version, module: dspy.Module, what: str) -> Version:
         """The module in the place of a version that was made by this recipe; `what` was done is told as a reason."""
         lineage = version.lineage.model_copy(update={"reason": f"{version.lineage.reason}; {what}"})
-        return new_version(self.program.name, self.program.signature_hash, dict(dump(module)), lineage)
+        return new_version(self.program.name, self.program.signature_hash, dump(module), lineage)
 
     def dev_means(self, modules: Sequence[dspy.Module], told: Told = lambda _done, _all: None) -> list[float]:
         """The mean score of each module on dev, all of them asked side by side. Raises as `score_side_by_side`."""

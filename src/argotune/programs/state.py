@@ -36,11 +36,9 @@ from argotune.programs.states import (
     RetrievedState,
     SettingsState,
     State,
+    Stored,
 )
 from argotune.programs.student import Student, read_student, student_state, student_text
-
-Stored = Mapping[str, object]
-"""A state as a store gave it: nobody knows its kind yet."""
 
 
 def dump(module: dspy.Module) -> State:

@@ -13,6 +13,9 @@ from pydantic import JsonValue
 Fields = dict[str, JsonValue]
 """Values of a program's fields by their names."""
 
+Stored = Mapping[str, object]
+"""A state as a store gave it: nobody knows its kind yet."""
+
 
 @final
 class ArrayState(TypedDict):

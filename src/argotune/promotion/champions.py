@@ -30,7 +30,6 @@ class ServingVersion:
 
 def untuned(program: Program, now: datetime) -> Version:
     """The program as its author wrote it, as a version."""
-    state = dict(dump(program.build()))
     lineage = Lineage(
         parent=None,
         data_hash="",
@@ -42,7 +41,7 @@ def untuned(program: Program, now: datetime) -> Version:
         run_id=None,
         created_at=now,
     )
-    return new_version(program.name, program.signature_hash, state, lineage)
+    return new_version(program.name, program.signature_hash, dump(program.build()), lineage)
 
 
 def serving_version(registry: Registry, program: Program, now: datetime) -> ServingVersion:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
+from argotune.programs.states import Stored
 from argotune.promotion.verdicts import Way
 from argotune.store.collections import Collection
 from argotune.store.port import Record
@@ -33,7 +34,7 @@ class Version(StoredValue):
     id: str
     program: str
     signature_hash: str
-    state: dict[str, Any]
+    state: dict[str, object]
     lineage: Lineage
 
 
@@ -92,15 +93,15 @@ class Bar(StoredValue):
         return self.model_copy(update={"lifted_at": now, "lifted_by": who, "lift_reason": reason})
 
 
-def version_id(program: str, signature_hash: str, state: dict[str, Any]) -> str:
+def version_id(program: str, signature_hash: str, state: Stored) -> str:
     """The content address of a version: `v` and 12 hex digits."""
     return "v" + digest([program, signature_hash, state])[:12]
 
 
-def new_version(program: str, signature_hash: str, state: dict[str, Any], lineage: Lineage) -> Version:
+def new_version(program: str, signature_hash: str, state: Stored, lineage: Lineage) -> Version:
     """A version under its content address, not yet stored."""
     id = version_id(program, signature_hash, state)
-    return Version(id=id, program=program, signature_hash=signature_hash, state=state, lineage=lineage)
+    return Version(id=id, program=program, signature_hash=signature_hash, state=dict(state), lineage=lineage)
 
 
 def why_not_cheaper(history: Sequence[Change], champion: str, since: datetime | None) -> str:

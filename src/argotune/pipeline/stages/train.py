@@ -171,13 +171,13 @@ class _Compiling:
             run_id=self.origin.run_id,
             created_at=self.origin.at,
         )
-        return new_version(program.name, program.signature_hash, dict(dump(compiled.module)), lineage)
+        return new_version(program.name, program.signature_hash, dump(compiled.module), lineage)
 
 
 def masked_version(version: Version, program: Program, rules: MaskingRules) -> tuple[Version, dict[str, int]]:
     """A version without what is to be masked of the texts that an LM may have written into it, and what was masked, as
     counts of a run."""
     mask = Mask(rules)
-    state = dict(masked_state(version.state, program, mask.text))
+    state = masked_state(version.state, program, mask.text)
     masked = new_version(version.program, version.signature_hash, state, version.lineage)
     return masked, {f"masked in a version: {kind}": n for kind, n in mask.counts.items()}
