@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from argotune.public_api.routing_experiences import RoutingExperience
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
     from argotune.public_api.routing_performance import OptimizationMetrics, RoutingDecision
-    from argotune.public_api.routing_tuner import AutoTuningOptimizer, RoutingOptimizer
+    from argotune.public_api.routing_tracker import RoutingOptimizer
+    from argotune.public_api.routing_tuner import AutoTuningOptimizer
     from argotune.public_api.training_data import validate_training_data
     from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategy, TrainingStrategyModel
     from argotune.public_api.tuning_config import OptimizationConfig
@@ -111,7 +112,7 @@ _HOMES = {
     "OptimizationConfig": "public_api.tuning_config",
     "OptimizationMetrics": "public_api.routing_performance",
     "RoutingDecision": "public_api.routing_performance",
-    "RoutingOptimizer": "public_api.routing_tuner",
+    "RoutingOptimizer": "public_api.routing_tracker",
     "AdvancedOptimizerConfig": "public_api.optimizer_config",
     "AdvancedRoutingOptimizer": "public_api.routing_optimizer",
     "AgentRoutingSignature": "programs.agent_routing",

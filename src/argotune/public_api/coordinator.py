@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from argotune.errors import ConfigInvalid, first_problem
 if TYPE_CHECKING:
     from argotune.pipeline.ports import Ports
     from argotune.public_api.cross_modal_optimizer import CrossModalOptimizer
+    from argotune.public_api.modalities import QueryModality
     from argotune.public_api.modality_optimizer import ModalityOptimizer
     from argotune.public_api.routing_optimizer import AdvancedRoutingOptimizer
     from argotune.public_api.unified_optimizer import UnifiedOptimization, UnifiedOptimizer
@@ -29,6 +30,23 @@ class OptimizationType(Enum):
     CROSS_MODAL = "cross_modal"
     UNIFIED = "unified"
     ORCHESTRATION = "orchestration"
+
+
+class TrainedPolicy(TypedDict):
+    """What came of the routing policy, under the documented keys. `reason` is there where nothing better was made."""
+
+    trained: bool
+    examples_count: int
+    training_result: Mapping[str, object]
+    reason: NotRequired[str]
+
+
+class OptimizationStatus(TypedDict):
+    """Which optimizers were opened so far."""
+
+    tenant_id: str
+    optimization_dir: str
+    loaded_optimizers: list[str]
 
 
 class OptimizerCoordinator:
@@ -51,7 +69,7 @@ class OptimizerCoordinator:
         self._unified: UnifiedOptimizer | None = None
 
     def optimize(
-        self, type: OptimizationType, training_data: Sequence[Mapping[str, object]], **kwargs: Any
+        self, type: OptimizationType, training_data: Sequence[Mapping[str, object]], **kwargs: QueryModality | str
     ) -> Mapping[str, object]:
         """Tune what `type` names on labelled queries, and tell what came of it under `trained`, `examples_count`,
         `training_result` and `reason`.
@@ -94,7 +112,7 @@ class OptimizerCoordinator:
             return self._get_unified_optimizer()
         raise _not_here(type)
 
-    def get_optimization_status(self) -> dict[str, object]:
+    def get_optimization_status(self) -> OptimizationStatus:
         """Which optimizers were opened so far."""
         opened = {
             OptimizationType.ROUTING: self._routing,
@@ -175,7 +193,7 @@ def _execution(number: int, row: Mapping[str, object]) -> WorkflowExecution:
         raise ConfigInvalid(f"training_data[{number}]: {first_problem(error)}") from None
 
 
-def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str, object]]) -> TrainedPolicy:
     """A row whose agent was right succeeded, unless it says otherwise; what it does not tell is as good as can be."""
     unusable = 0
     for row in rows:
@@ -199,7 +217,7 @@ def _of_routing(optimizer: AdvancedRoutingOptimizer, rows: Sequence[Mapping[str,
     step = optimizer.learner.train()
     training = {**step.model_dump(mode="json"), "status": "success" if step.is_used else "no_improvement"}
     training |= {"validation_accuracy": step.score, "unusable": unusable}
-    found = {"trained": step.is_used, "examples_count": step.examples, "training_result": training}
+    found: TrainedPolicy = {"trained": step.is_used, "examples_count": step.examples, "training_result": training}
     return found if step.is_used else {**found, "reason": step.why}
 
 

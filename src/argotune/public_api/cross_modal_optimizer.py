@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from argotune.pipeline.ports import Ports
-from argotune.public_api.module_optimizer import ModuleOptimizer, TrainedModule
+from argotune.public_api.module_optimizer import ModuleOptimizer, ModuleSummary, TrainedModule
 from argotune.synthetic.source import ContentSource
 
 NAME = "cross_modal"
 ANSWERS = ("needs_fusion", "fusion_modalities", "fusion_strategy")
+
+
+class PredictedFusion(TypedDict):
+    """How results are fused, how sure that is in 0..1 (None where nothing says so), and why, for people."""
+
+    needs_fusion: str
+    fusion_modalities: str
+    fusion_strategy: str
+    confidence: float | None
+    reasoning: str
 
 
 class CrossModalOptimizer:
@@ -45,16 +55,21 @@ class CrossModalOptimizer:
             NAME, training_data, lambda row: {name: row.get(name) for name in ANSWERS}
         ).as_json()
 
-    def predict_fusion(self, query: str, context: str = "") -> dict[str, Any] | None:
+    def predict_fusion(self, query: str, context: str = "") -> PredictedFusion | None:
         """Whether and how results of several modalities are fused, by the champion or else by what was trained last;
         None where nothing is trained, or the LM gives no usable answer."""
         found = self._module.answered(NAME, {"query": query, "context": context})
         if found is None:
             return None
         version, said = found
-        told = {"confidence": said.confidence, "reasoning": f"version {version.id}: {version.lineage.reason}"}
-        return {**said.answers, **told}
+        return {
+            "needs_fusion": said.answers["needs_fusion"],
+            "fusion_modalities": said.answers["fusion_modalities"],
+            "fusion_strategy": said.answers["fusion_strategy"],
+            "confidence": said.confidence,
+            "reasoning": f"version {version.id}: {version.lineage.reason}",
+        }
 
-    def get_optimization_summary(self) -> dict[str, Any]:
+    def get_optimization_summary(self) -> ModuleSummary:
         """How often it was trained, and when last."""
         return {"tenant_id": self.tenant_id, **self._module.trainings(NAME)}

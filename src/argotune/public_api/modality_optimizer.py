@@ -5,17 +5,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from argotune.data.field_types import as_text
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.ports import Ports
 from argotune.public_api.modalities import QueryModality
-from argotune.public_api.module_optimizer import ModuleOptimizer
+from argotune.public_api.module_optimizer import ModuleOptimizer, TrainedModule, Trainings
 from argotune.public_api.training_models import TrainingDecisionModel, TrainingStrategyModel
 from argotune.synthetic.source import ContentSource
 
 MODULE = "modality"
+
+
+class TrainedModality(TrainedModule):
+    """What came of one modality."""
+
+    modality: str
+
+
+class PredictedAgent(TypedDict):
+    """Who is to answer a query of a modality, how sure that is in 0..1, and why, for people."""
+
+    recommended_agent: str
+    confidence: float
+    reasoning: str
+    modality: str
+
+
+class ModalitiesSummary(TypedDict):
+    """The trainings of each modality that had any; `meta_models` says by what training is decided on."""
+
+    tenant_id: str
+    total_modalities: int
+    meta_models: Mapping[str, str]
+    modalities: Mapping[str, Trainings]
 
 
 class ModalityOptimizer:
@@ -42,7 +66,7 @@ class ModalityOptimizer:
 
     async def optimize_all_modalities(
         self, lookback_hours: float = 24, min_confidence: float = 0.7
-    ) -> dict[QueryModality, dict[str, Any]]:
+    ) -> dict[QueryModality, TrainedModality]:
         """A pass over all modalities, and what came of each, as `optimize_modality` tells it."""
         found = await asyncio.to_thread(self._module.passed, (), lookback_hours, min_confidence, is_forced=False)
         return {
@@ -53,11 +77,11 @@ class ModalityOptimizer:
 
     async def optimize_modality(
         self,
-        modality: QueryModality,
+        modality: QueryModality | str,
         lookback_hours: float = 24,
         min_confidence: float = 0.7,
         force_training: bool = False,
-    ) -> dict[str, Any]:
+    ) -> TrainedModality:
         """A pass with a run of one modality alone. `force_training`: whether or not it is worth its price.
 
         `training_result` has `status` and `validation_accuracy`, the share of the sealed examples that is answered
@@ -70,7 +94,7 @@ class ModalityOptimizer:
         )
         return {"modality": QueryModality(modality).value, **found[of].as_json()}
 
-    def train(self, modality: QueryModality, training_data: Sequence[Mapping[str, object]]) -> dict[str, Any]:
+    def train(self, modality: QueryModality | str, training_data: Sequence[Mapping[str, object]]) -> TrainedModality:
         """Tune a modality on labelled queries at hand: rows with `query` and `correct_agent`, and `context` if there is
         any. What answers more of the held back ones right is what `predict_agent` uses until there is a champion."""
         found = self._module.trained_on(
@@ -79,8 +103,8 @@ class ModalityOptimizer:
         return {"modality": QueryModality(modality).value, **found.as_json()}
 
     def predict_agent(
-        self, query: str, modality: QueryModality, query_features: Mapping[str, Any] | None = None
-    ) -> dict[str, Any] | None:
+        self, query: str, modality: QueryModality | str, query_features: Mapping[str, object] | None = None
+    ) -> PredictedAgent | None:
         """The agent for a query, by the champion of the modality or else by what was trained last and has lost no
         contest; None where nothing is trained, or the LM gives no usable answer. `query_features` are its context."""
         inputs = {"query": query, "context": as_text(query_features) if query_features else ""}
@@ -95,7 +119,7 @@ class ModalityOptimizer:
             "modality": QueryModality(modality).value,
         }
 
-    def get_optimization_summary(self) -> dict[str, Any]:
+    def get_optimization_summary(self) -> ModalitiesSummary:
         """How often each modality was trained and when last, and how training is decided on."""
         each = {modality.value: self._module.trainings(_program(modality)) for modality in QueryModality}
         known = {name: trainings for name, trainings in each.items() if trainings["training_count"]}
@@ -110,7 +134,7 @@ class ModalityOptimizer:
         }
 
 
-def _program(modality: QueryModality) -> str:
+def _program(modality: QueryModality | str) -> str:
     try:
         return f"{MODULE}.{QueryModality(modality).value}"
     except ValueError:

@@ -70,6 +70,12 @@ class Trainings(TypedDict):
     last_gain: float | None
 
 
+class ModuleSummary(Trainings):
+    """The trainings of a tenant's module of one program."""
+
+    tenant_id: str
+
+
 @dataclass(frozen=True)
 class ModuleResult:
     """What came of one program. `reason` is why nothing was trained: a word for it, and a sentence."""

@@ -33,7 +33,7 @@ CONTENT_ABOVE = 0.7
 
 
 def read_inputs(
-    query: str, entities: Sequence[object] = (), relationships: Sequence[object] = (), enhanced_query: str = ""
+    query: object, entities: object = (), relationships: object = (), enhanced_query: object = ""
 ) -> dict[str, str]:
     """What was asked, as it is kept. Raises ConfigInvalid that names the argument."""
     given = {"query": query, "entities": entities, "relationships": relationships, "enhanced_query": enhanced_query}

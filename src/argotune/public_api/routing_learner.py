@@ -85,10 +85,10 @@ class RoutingLearner:
         """Whether a policy was trained for the agents of now."""
         return self._policy.is_usable(self.state.policy)
 
-    def record(self, **told: Any) -> RoutingExperience:
+    def record(self, **told: object) -> RoutingExperience:
         """Keep one experience; no training begins. Raises ConfigInvalid."""
         try:
-            experience = RoutingExperience(at=self._clock(), **told)
+            experience = RoutingExperience.model_validate({**told, "at": self._clock()})
         except ValidationError as error:
             raise ConfigInvalid(first_problem(error)) from None
         self._policy.know(experience.chosen_agent)
@@ -212,7 +212,7 @@ class RoutingLearner:
         mean = f" with a mean reward of {sum(own) / len(own):.2f}" if own else ""
         return f"{counted(len(own), 'kept experience')} of {agent}{mean}"
 
-    def optimized(self, inputs: Mapping[str, str], baseline: Mapping[str, Any]) -> dict[str, Any]:
+    def optimized(self, inputs: Mapping[str, str], baseline: Mapping[str, Any]) -> dict[str, object]:
         """Raises KeyError for a baseline without an agent where there is no policy."""
         if self.is_ready:
             greedy = self._by_policy(inputs)

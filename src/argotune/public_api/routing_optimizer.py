@@ -131,16 +131,16 @@ class AdvancedRoutingOptimizer:
     def remember(
         self,
         *,
-        query: str,
-        entities: Sequence[Mapping[str, Any]],
-        relationships: Sequence[Mapping[str, Any]],
-        enhanced_query: str,
-        metadata: Mapping[str, Any] | None = None,
-        **told: Any,
+        query: object,
+        entities: object,
+        relationships: object,
+        enhanced_query: object,
+        metadata: object = None,
+        **told: object,
     ) -> RoutingExperience:
         """Keep a decision with its outcome, as `record_routing_experience`; no file is written, no training begins."""
         inputs = read_inputs(query, entities, relationships, enhanced_query)
-        return self.learner.record(inputs=inputs, metadata=dict(metadata or {}), **told)
+        return self.learner.record(inputs=inputs, metadata=metadata or {}, **told)
 
     # Training
 

@@ -1,4 +1,4 @@
-"""Routing performance of "Optimization Module": tracked decisions, kept bounded, and how good they were."""
+"""Routing performance of "Optimization Module": tracked decisions, and how good they were."""
 
 from __future__ import annotations
 

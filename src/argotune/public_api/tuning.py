@@ -61,8 +61,8 @@ def settings_of_batches(size: int) -> OptimizerSettings:
 class Tuned:
     """What came of tuning. `version` is None where nothing was better than what is in use; `optimizer` made the best of
     all that was tuned, "" where nothing was. `score` and `before` are the shares of the held back examples that it and
-    what was in use answer right, None without such. `why` is for people; `made` is the best
-    of what was tuned, whether it is used or not."""
+    what was in use answer right, None without such. `why` is for people; `made` is the best of what was tuned, whether
+    it is used or not."""
 
     version: Version | None
     optimizer: str = ""

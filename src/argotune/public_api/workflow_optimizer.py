@@ -14,7 +14,7 @@ from typing import TypedDict
 from argotune.data.field_types import as_text
 from argotune.pipeline.ports import Ports
 from argotune.programs.workflow import NAME, agents_in
-from argotune.public_api.module_optimizer import ModuleOptimizer, TrainedModule, Trainings
+from argotune.public_api.module_optimizer import ModuleOptimizer, ModuleSummary, TrainedModule
 from argotune.public_api.workflow_executions import WorkflowExecution, execution_of
 from argotune.synthetic.source import ContentSource
 
@@ -26,12 +26,6 @@ class PredictedWorkflow(TypedDict):
     agent_sequence: list[str]
     confidence: float | None
     reasoning: str
-
-
-class WorkflowSummary(Trainings):
-    """The trainings of a tenant's module."""
-
-    tenant_id: str
 
 
 class WorkflowOptimizer:
@@ -79,7 +73,7 @@ class WorkflowOptimizer:
             "reasoning": f"version {version.id}: {version.lineage.reason}",
         }
 
-    def get_optimization_summary(self) -> WorkflowSummary:
+    def get_optimization_summary(self) -> ModuleSummary:
         """How often it was trained, and when last."""
         return {"tenant_id": self.tenant_id, **self.module.trainings(NAME)}
 

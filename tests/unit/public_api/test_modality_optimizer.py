@@ -249,11 +249,11 @@ def test_the_coordinator_hands_the_documents_rows_to_each_optimizer(world: World
     assert (told["recommended_agent"], told["experiences_count"]) == ("text", 40)
 
 
-def test_the_documents_one_row_is_too_few_and_a_row_without_an_agent_is_counted(world: World, tmp_path: Path):
+def test_the_documents_one_row_is_too_few_and_rows_that_are_no_decision_are_counted(world: World, tmp_path: Path):
     coordinator = OptimizerCoordinator(tmp_path, "acme", ports=world.ports)
     row = {"query": "Find quantum physics lectures", "correct_agent": "video_search_agent", "success": True}
-    found = coordinator.optimize(OptimizationType.ROUTING, [row, {"query": "x"}])
-    assert (found["trained"], found["training_result"]["unusable"]) == (False, 1)
+    found = coordinator.optimize(OptimizationType.ROUTING, [row, {"query": "x"}, {**row, "metadata": "by hand"}])
+    assert (found["trained"], found["training_result"]["unusable"]) == (False, 2)
     assert found["reason"] == "bootstrap needs 4 training examples, 1 are here"
 
 

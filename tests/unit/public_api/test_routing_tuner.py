@@ -26,7 +26,7 @@ from argotune import (
 )
 from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.errors import ConfigInvalid, Corrupt, NotFound, Unavailable
-from argotune.public_api import routing_tuner
+from argotune.public_api.routing_policy import RoutingPolicy
 from argotune.public_api.tuning import Tuned
 
 AGENTS = {"video": "finds videos", "text": "finds texts", "sum": "sums up"}
@@ -263,9 +263,7 @@ def test_each_field_is_what_the_optimizer_goes_by(
 ):
     """What these settings of the optimizer change is held by the table of all settings."""
     seen = []
-    monkeypatch.setattr(
-        routing_tuner.RoutingPolicy, "tuned", lambda *_, settings, **__: seen.append(settings) or Tuned(None)
-    )
+    monkeypatch.setattr(RoutingPolicy, "tuned", lambda *_, settings, **__: seen.append(settings) or Tuned(None))
     optimizer = tuner(AutoTuningOptimizer, tmp_path, changes)
     fed(optimizer, 5)
     asyncio.run(getattr(optimizer, f"_optimize_{strategy}")())
