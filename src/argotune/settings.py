@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     )
     lease_s: FiniteFloat = Field(30.0, validation_alias="ARGOTUNE_LEASE_SECONDS", gt=0)
     service_at_once: int = Field(4, validation_alias="ARGOTUNE_SERVICE_TENANTS_AT_ONCE", ge=1, le=256)
+    service_looks_at_once: int = Field(4, validation_alias="ARGOTUNE_SERVICE_LOOKS_AT_ONCE", ge=1, le=256)
     service_spans_min: FiniteFloat = Field(15.0, validation_alias="ARGOTUNE_SERVICE_SPANS_MINUTES", gt=0, le=527040)
     service_annotation_min: FiniteFloat = Field(
         30.0, validation_alias="ARGOTUNE_SERVICE_ANNOTATION_MINUTES", gt=0, le=527040
@@ -110,7 +111,7 @@ class Settings(BaseSettings):
         3600.0, validation_alias="ARGOTUNE_SERVICE_BACKOFF_LONGEST_SECONDS", gt=0, le=31622400
     )
     service_patience_min: FiniteFloat = Field(
-        60.0, validation_alias="ARGOTUNE_SERVICE_PATIENCE_MINUTES", gt=0, le=527040
+        10.0, validation_alias="ARGOTUNE_SERVICE_PATIENCE_MINUTES", gt=0, le=527040
     )
     log_format: Literal["text", "json"] = Field("text", validation_alias="ARGOTUNE_LOG_FORMAT")
 

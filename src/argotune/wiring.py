@@ -172,6 +172,7 @@ def service_rules(settings: Settings) -> ServiceRules:
             timedelta(seconds=settings.service_backoff_s), timedelta(seconds=settings.service_backoff_longest_s)
         ),
         at_once=settings.service_at_once,
+        looks_at_once=settings.service_looks_at_once,
         patience=timedelta(minutes=settings.service_patience_min),
     )
 

@@ -292,7 +292,7 @@ def test_schema_refuses_typos_and_bad_values(values: Object, said: str) -> None:
         ({"imgae": {}, "size": "huge", "schedules": ["7 * * *"]}, ["imgae", "size", "schedules"]),
         ({"schedules": ["7 24 * * *"]}, ['"24" is no hour']),
         ({"externalSecret": {"enabled": True}}, ["remoteRefs must say where store-url is"]),
-        ({"serviceMonitor": {"enabled": True}}, ["serviceMonitor.enabled needs exporter.enabled"]),
+        ({"serviceMonitor": {"enabled": True}}, ["serviceMonitor.enabled needs exporter.enabled or service.enabled"]),
     ],
     ids=str,
 )
@@ -313,6 +313,18 @@ def test_a_cluster_without_what_is_needed_is_told_so(helm: Helm) -> None:
     assert "needs the Prometheus Operator" in helm.refusal(watched, *CLUSTER, *ARGO)
     said = helm.refusal({"admissionPolicy": {"enabled": True}}, "--kube-version", "1.29.4")
     assert "admissionPolicy.enabled needs Kubernetes 1.30, this is v1.29.4" in said
+
+
+def test_what_is_enabled_is_asked_for_metrics_and_those_of_the_store_once(helm: Helm) -> None:
+    def relabelled(*options: str) -> dict[str, object]:
+        values = {option: {"enabled": True} for option in (*options, "serviceMonitor")}
+        found = [o for o in helm.render(values) if o["kind"] == "ServiceMonitor"]
+        return {o["metadata"]["name"]: o["spec"]["endpoints"][0].get("metricRelabelings") for o in found}
+
+    own = [{"sourceLabels": ["__name__"], "regex": "argotune_service_.*", "action": "keep"}]
+    assert relabelled("exporter") == {"argotune-exporter": None}
+    assert relabelled("service") == {"argotune-service": None}
+    assert relabelled("exporter", "service") == {"argotune-exporter": None, "argotune-service": own}
 
 
 def test_schema_is_closed_everywhere_and_knows_every_value() -> None:

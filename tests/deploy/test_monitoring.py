@@ -17,9 +17,10 @@ from prometheus_client.core import Metric
 from required import lacking
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.adapters.prometheus import StoreMetrics
+from argotune.adapters.prometheus import ServiceMetrics, StoreMetrics
 from argotune.runs.book import RunBook
 from argotune.runs.run import RunState, Skip
+from argotune.runs.service_figures import Lateness, ServiceFigures, WorkNow
 from argotune.runs.tallies import RoundRecord, keep_round, keep_tally
 from argotune.tenants.catalog import Configs
 
@@ -67,7 +68,21 @@ def exported() -> Iterator[Metric]:
     keep_round(store, RoundRecord(name="r", started_at=NOON, ended_at=after(1), skipped={"not due": 1}))
     metrics = StoreMetrics(lambda: store, lambda: NOON)
     assert metrics.refresh() is None
-    return metrics.collect()
+    yield from metrics.collect()
+    yield from ServiceMetrics(Busy()).collect()
+
+
+class Busy:
+    """A service in which everything has happened."""
+
+    why_unwell = ""
+    figures = ServiceFigures(
+        tenants={"at work": 1},
+        visits={"done": 1},
+        lateness={"spans": Lateness(1, 1.0, 1.0)},
+        waits_s={"looks": 1.0},
+        work=(WorkNow("acme_corp", "training", 1, 2, NOON),),
+    )
 
 
 def labels_by_sample() -> dict[str, set[str]]:
@@ -139,6 +154,8 @@ UP = {'argotune_store_up{job="x",instance="i"}': "1x400"}
 STARTED = 'argotune_round_started_timestamp_seconds{job="x",instance="i"}'
 UNFINISHED = 'argotune_unfinished_run_started_timestamp_seconds{job="x",instance="i",module="routing"}'
 DEGRADED = 'argotune_champions_degraded{job="x",instance="i",module="routing"}'
+SERVED = 'argotune_service_store_up{job="s",instance="i"}'
+WAITS = 'argotune_service_longest_wait_seconds{job="s",instance="i",lane="%s"}'
 CALLS = 'argotune_lm_calls_total{job="x",module="routing"}'
 RUNS, ERRORS = "argo_workflows_argotune_tenant_runs", 'argo_workflows_error_count{cause="CronWorkflowSpecError"}'
 
@@ -157,6 +174,10 @@ FIRES = [  # alert, minutes after the start, series with a value each minute fro
     ("ArgotuneRoundsCutShort", 190, {"argotune_round_complete": "0x200"}),
     ("ArgotuneRunsUnfinished", 380, {**UP, UNFINISHED: "0x400"}),
     ("ArgotuneChampionDegraded", 20, {**UP, DEGRADED: "0x5 1x60"}),
+    ("ArgotuneServiceWithoutStore", 15, {SERVED: "0x20"}),
+    ("ArgotuneServiceStuck", 20, {"argotune_service_stuck": "1x30"}),
+    ("ArgotuneServiceLate", 40, {SERVED: "1x60", WAITS % "looks": "0x5 1000x60"}),
+    ("ArgotuneServiceLate", 40, {SERVED: "1x60", WAITS % "passes": "0x5 7300x60"}),
     ("ArgotuneLMCallsUnusual", 1545, {CALLS: "0+10x1480 14900+100x90"}),
     ("ArgotuneWorkflowsFailing", 200, runs("0+2x240", "0+1x240")),
     ("ArgotuneWorkflowsFailing", 200, runs("0+2x240", "0+1x240", f"{RUNS}_total")),
@@ -169,6 +190,12 @@ STAYS_SILENT = [
     ("ArgotuneNoRound", 120, {**UP, STARTED: "0x200"}),
     ("ArgotuneNoRound", 150, {"argotune_store_up": "0x200", STARTED: "0x200"}),  # another alert tells why
     ("ArgotuneNoRoundYet", 150, {**UP, STARTED: "0x200"}),
+    ("ArgotuneNoRound", 150, {**UP, STARTED: "0x200", SERVED: "1x200"}),  # the service is at work, of another job
+    ("ArgotuneNoRoundYet", 150, {**UP, SERVED: "1x200"}),
+    ("ArgotuneServiceWithoutStore", 15, {SERVED: "0x8 1x1 0x20"}),
+    ("ArgotuneServiceStuck", 20, {"argotune_service_stuck": "1x5 0x30"}),
+    ("ArgotuneServiceLate", 40, {SERVED: "1x60", WAITS % "looks": "800x60", WAITS % "passes": "7000x60"}),
+    ("ArgotuneServiceLate", 40, {SERVED: "0x60", WAITS % "looks": "1000x60"}),  # another alert tells why
     ("ArgotuneRoundFailures", 1, {"argotune_round_failed": "0x5"}),
     ("ArgotuneRoundsCutShort", 190, {"argotune_round_complete": "0x60 1x60 0x100"}),
     ("ArgotuneRunsUnfinished", 350, {**UP, UNFINISHED: "0x400"}),

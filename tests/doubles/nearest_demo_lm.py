@@ -14,7 +14,7 @@ _QUERY = re.compile(r"\[\[ ## query ## \]\]\s*(.*?)\s*(?:\n\n|\[\[ ##|$)", re.S)
 
 
 class NearestDemoLM(OpenAIServer):
-    """Answers with the label of the demonstration that shares most words with the query, after `delay_s` seconds."""
+    """Answers as the demonstration whose query shares most words with this one, after `delay_s` seconds."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class NearestDemoLM(OpenAIServer):
         time.sleep(self.delay_s)
         if not _is_of_program(body):
             return completion("yes")  # doctor only looks whether somebody answers
-        return completion(json.dumps({"agent": _choose(body), "confidence": 0.9}))
+        return completion(json.dumps({**_choose(body), "confidence": 0.9}))
 
     @property
     def calls(self) -> int:
@@ -42,13 +42,14 @@ def _is_of_program(body: dict[str, Any]) -> bool:
     return "json_schema" in body.get("response_format", {})
 
 
-def _choose(body: dict[str, Any]) -> str:
+def _choose(body: dict[str, Any]) -> dict[str, Any]:
     """By the messages alone: pairs of user and assistant are demonstrations, the last is the question."""
     said = [message["content"] for message in body["messages"] if message["role"] != "system"]
     words = _words(said[-1])
     demos = zip(said[:-1:2], said[1::2], strict=False)
-    shared, label = max(((len(words & _words(asked)), _label(answer)) for asked, answer in demos), default=(0, ""))
-    return label if shared else _labels(body)[0]
+    ranked = [(len(words & _words(asked)), answer) for asked, answer in demos]
+    shared, answer = max(ranked, default=(0, ""))
+    return json.loads(answer) if shared else {name: _first(of) for name, of in _answers(body).items()}
 
 
 def _words(message: str) -> set[str]:
@@ -56,9 +57,11 @@ def _words(message: str) -> set[str]:
     return set((found[1] if found else message).lower().split())
 
 
-def _label(answer: str) -> str:
-    return str(json.loads(answer)["agent"])
+def _answers(body: dict[str, Any]) -> dict[str, Any]:
+    """What is asked for beside the confidence, each as its schema."""
+    asked = body["response_format"]["json_schema"]["schema"]["properties"]
+    return {name: of for name, of in asked.items() if name != "confidence"}
 
 
-def _labels(body: dict[str, Any]) -> list[str]:
-    return body["response_format"]["json_schema"]["schema"]["properties"]["agent"]["enum"]
+def _first(of: dict[str, Any]) -> str | list[str]:
+    return [of["items"]["enum"][0]] if of.get("type") == "array" else of["enum"][0]

@@ -91,7 +91,7 @@ from argotune.runs.book import RunBook
 from argotune.runs.module_book import ModuleBook
 from argotune.runs.progress import PassState
 from argotune.runs.run import Run, RunState
-from argotune.scheduling.chores import Chore, ServiceRules
+from argotune.scheduling.chores import Chore, Lane, ServiceRules
 from argotune.scheduling.timetable import KnownTenant, Timetable
 from argotune.service.loop import Service
 from argotune.serving.client import Serving
@@ -960,9 +960,23 @@ def rules_of(e: Mapping[str, str]) -> ServiceRules:
     return wiring.service_rules(read(**e))
 
 
+def looks_at_once(e: Mapping[str, str]) -> int:
+    return places_of(Lane.LOOKS, e)
+
+
 def visits_at_once(e: Mapping[str, str]) -> int:
-    table = timetable(e, "a", "b", "c", "d", "e")
-    return len(table.begin(START, rules_of(e).at_once))
+    return places_of(Lane.PASSES, e)
+
+
+def places_of(lane: Lane, e: Mapping[str, str]) -> int:
+    """Those that are begun of five tenants that are due."""
+    service = Service(World().ports, rules_of(e), lambda _: None)
+    service._table = timetable(e, "a", "b", "c", "d", "e")
+    if lane is Lane.LOOKS:
+        return len(service._table.begin(START, service._places(lane, START)))
+    for due in service._table.begin(START, 9):
+        service._table.found_work(due.tenant_id, START)
+    return len(service._table.go_on(START, service._places(lane, START)))
 
 
 def timetable(e: Mapping[str, str], *tenant_ids: str) -> Timetable:
@@ -1004,12 +1018,14 @@ def lines_of_figures(e: Mapping[str, str]) -> int:
 
 
 def others_beside_a_hang(e: Mapping[str, str]) -> int:
-    """Places left after half an hour, where as many visits hang as there are places."""
+    """Places left after five minutes, where as many visits hang as there are places."""
     service = Service(World().ports, rules_of(e), lambda _: None)
     tenants = [KnownTenant(f"t{n}", {}, True) for n in range(9)]
     service._table.know(tenants, START)
-    service._table.begin(START, 4)
-    return service._places(START + timedelta(minutes=30))
+    for due in service._table.begin(START, 4):
+        service._table.found_work(due.tenant_id, START)
+    service._table.go_on(START, 4)
+    return service._places(Lane.PASSES, START + timedelta(minutes=5))
 
 
 SETTINGS = [
@@ -1046,6 +1062,7 @@ SETTINGS = [
     Row("vespa_layout", '{"cluster": "other", "namespace": "{tenant}"}', vespa),
     Row("lease_s", "7", lambda e: wiring.open_ports(read(**e, CONFIG_STORE_URL="memory://")).lease_s),
     Row("service_at_once", "1", visits_at_once),
+    Row("service_looks_at_once", "1", looks_at_once),
     Row("service_spans_min", "1", partial(visits_within, Chore.SPANS)),
     Row("service_annotation_min", "1", partial(visits_within, Chore.ANNOTATION)),
     Row("service_feedback_min", "1", partial(visits_within, Chore.FEEDBACK)),

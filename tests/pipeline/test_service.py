@@ -18,7 +18,7 @@ from argotune.pipeline.operations.attending import Visit, VisitAsked, attend, lo
 from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.promotion.registry import Registry
 from argotune.runs.book import RunBook
-from argotune.scheduling.chores import Backoff, Chore, Periods, ServiceRules
+from argotune.scheduling.chores import Backoff, Chore, Lane, Periods, ServiceRules
 from argotune.service import loop
 from argotune.service.loop import Service
 from argotune.store.collections import Collection
@@ -120,17 +120,39 @@ def test_a_tenant_that_hangs_delays_no_other_and_is_told():
     world, gate = world_of("good-1", "good-2", "a-hang"), threading.Event()
     world.lms.on_call = lambda: gate.wait(ENOUGH_S) if threading.current_thread().name == "visit of a-hang" else None
     with running(world, replace(RULES, at_once=1, patience=timedelta(minutes=5))) as service:
-        for _ in range(4):
-            time.sleep(0.05)
-            world.later(minutes=2)
-        service.until(lambda: service.has_done("good-1", "good-2"))
+        others_done = lambda: service.has_done("good-1", "good-2") and service.service.figures.stuck == 1  # noqa: E731
+        service.until(others_done, moving=world)
         assert not service.has_done("a-hang")
-        assert any("a-hang: its visit takes longer than 0:05:00" in line for line in service.told)
-        assert service.service.figures.stuck == 1
-        assert "visits hang" in service.service.why_unwell
+        assert any("a-hang: its visit has shown no sign of life for 0:05:00" in line for line in service.told)
+        assert service.service.why_unwell == "1 visit without a sign of life, and no places are left for passes"
         gate.set()
         service.until(lambda: service.has_done("a-hang"))
     assert service.left == [()]
+
+
+def test_looks_wait_for_no_pass_however_long_it_takes():
+    world, gate, begun = world_of("a-long", "b-long"), threading.Event(), threading.Event()
+    world.lms.on_call = lambda: (begun.set(), gate.wait(ENOUGH_S))
+    with running(world, replace(RULES, at_once=1, patience=timedelta(days=9))) as service:
+        service.until(begun.is_set)
+        for quiet in (quiet_ones := ["quiet-1", "quiet-2", "quiet-3"]):
+            world.tenant(quiet)
+            world.receive(5, quiet)
+            world.later(minutes=1)
+            service.until(lambda quiet=quiet: service.has_done(quiet))
+        assert {done.tenant_id for done in service.visits} == set(quiet_ones)
+        assert service.service.figures.waits_s == {Lane.LOOKS: 0, Lane.PASSES: 180}  # the other one that is due
+        gate.set()
+        service.until(lambda: service.has_done("a-long", "b-long"))
+
+
+def test_a_pass_that_goes_on_keeps_its_place_however_long_it_takes():
+    world, began_at = world_of("acme"), []
+    world.lms.on_call = lambda: (began_at.append(world.now), world.later(seconds=20))
+    with running(world, replace(RULES, at_once=1, patience=timedelta(minutes=5))) as service:
+        service.until(lambda: service.has_done("acme"))
+    assert began_at[-1] - began_at[0] > timedelta(minutes=10)
+    assert not any("no sign of life" in line for line in service.told)
 
 
 def test_a_broken_config_is_told_once_backs_off_and_delays_no_other():

@@ -186,10 +186,15 @@ class ServiceMetrics(Collector):
         )
         for chore, lateness in found.lateness.items():
             late.add_metric((chore,), lateness.visits, lateness.total_s)
-        yield from (tenants, visits, late, *_work_families(found.work))
+        waits = GaugeMetricFamily(
+            "argotune_service_longest_wait_seconds", "Of the visit that waits longest for a place", labels=("lane",)
+        )
+        for lane, seconds in found.waits_s.items():
+            waits.add_metric((lane,), seconds)
+        yield from (tenants, visits, late, waits, *_work_families(found.work))
         yield CounterMetricFamily("argotune_service_spans", f"Spans read {of_passes}", found.passed.spans)
         yield CounterMetricFamily("argotune_service_labels", f"New labels taken in {of_passes}", found.passed.labels)
-        yield _gauge("argotune_service_stuck", "Visits that take longer than they should", found.stuck)
+        yield _gauge("argotune_service_stuck", "Visits without a sign of life", found.stuck)
         yield _gauge("argotune_service_store_up", "Whether the tenants could be looked at last", found.is_store_up)
 
 

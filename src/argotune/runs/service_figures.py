@@ -47,13 +47,15 @@ class WorkNow:
 
 @dataclass(frozen=True)
 class ServiceFigures:
-    """`tenants` by where they stand, `visits` by how they ended, since the service began. `stuck` visits take longer
-    than they should. `is_store_up`: the last look at all tenants came to its end."""
+    """`tenants` by where they stand, `visits` by how they ended, since the service began. `stuck` visits
+    show no sign of life. `waits_s`: how long the visit has waited that waits longest for a place, by lane.
+    `is_store_up`: the last look at all tenants came to its end."""
 
     tenants: Mapping[str, int] = field(default_factory=dict)
     visits: Mapping[str, int] = field(default_factory=dict)
     lateness: Mapping[str, Lateness] = field(default_factory=dict)
     passed: PassFigures = field(default_factory=PassFigures)
+    waits_s: Mapping[str, float] = field(default_factory=dict)
     work: tuple[WorkNow, ...] = ()
     stuck: int = 0
     is_store_up: bool = False

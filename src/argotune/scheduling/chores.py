@@ -21,6 +21,14 @@ class Chore(StrEnum):
     FEEDBACK = "feedback"
 
 
+class Lane(StrEnum):
+    """Where a visit waits for a place: for the look that it begins with, then for what the look found to do. Each has
+    its own places, so that no look waits for anybody's training."""
+
+    LOOKS = "looks"
+    PASSES = "passes"
+
+
 @dataclass(frozen=True)
 class Periods:
     """From one visit of a chore to the next, and from one report of figures to the next."""
@@ -63,20 +71,28 @@ class Backoff:
 
 @dataclass(frozen=True)
 class ServiceRules:
-    """How the continuous service works. At most `at_once` tenants are attended at the same time. A visit that takes
-    longer than `patience` gives its place to another one, and goes on. All tenants are looked at every `look_every`.
-    When the service is to end, visits have `stop_s` seconds to come to a point where they can be given up."""
+    """How the continuous service works. At most `at_once` tenants have passes at the same time, and `looks_at_once` are
+    looked at, beside those. A visit that shows no sign of life for `patience` gives its place to another one, and goes
+    on. All tenants are looked at in one go every `look_every`. When the service is to end, visits have `stop_s` seconds
+    to come to a point where they can be given up."""
 
     periods: Periods = field(default_factory=Periods)
     backoff: Backoff = field(default_factory=Backoff)
     at_once: int = 4
-    patience: timedelta = timedelta(hours=1)
+    looks_at_once: int = 4
+    patience: timedelta = timedelta(minutes=10)
     look_every: timedelta = timedelta(minutes=1)
     stop_s: float = 20.0
 
     def __post_init__(self) -> None:
         """Raises ConfigInvalid."""
-        if self.at_once < 1:
-            raise ConfigInvalid(f"at_once: {self.at_once} is below 1")
+        for name in ("at_once", "looks_at_once"):
+            if (places := getattr(self, name)) < 1:
+                raise ConfigInvalid(f"{name}: {places} is below 1")
         if self.patience <= timedelta(0):
             raise ConfigInvalid(f"patience: {self.patience} is not above 0")
+
+    @property
+    def places(self) -> Mapping[Lane, int]:
+        """Of each lane."""
+        return {Lane.LOOKS: self.looks_at_once, Lane.PASSES: self.at_once}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from argotune.scheduling.chores import Backoff, Chore, Periods
+from argotune.scheduling.chores import Backoff, Chore, Lane, Periods
 from argotune.store.moments import believed
 from argotune.store.sealing import digest
 
@@ -39,10 +39,28 @@ class _Line:
     failures: int = 0
     again_at: datetime | None = None
     work: DueVisit | None = None
+    lane: Lane = Lane.LOOKS
     begun_at: datetime | None = None
+    found_at: datetime | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Its look found something to do, and there was no place for that yet."""
+        return self.work is not None and self.begun_at is None
 
     def is_free(self, now: datetime) -> bool:
         return self.work is None and (self.again_at is None or self.again_at <= now)
+
+    def end(self) -> None:
+        self.work = self.begun_at = self.found_at = None
+
+    def waits_since(self, now: datetime) -> datetime | None:
+        """For a place in its lane, None where it waits for none."""
+        if self.is_waiting:
+            return self.found_at
+        due_at = min(self.due_at.values())
+        is_due = self.is_free(now) and due_at <= now
+        return max(due_at, self.again_at or due_at) if is_due else None
 
 
 @dataclass
@@ -56,7 +74,7 @@ class Timetable:
     def know(self, tenants: Iterable[KnownTenant], now: datetime) -> None:
         """The list as it is: new tenants have a line, those that are gone none, once nobody is at work for them."""
         listed = {tenant.tenant_id: tenant for tenant in tenants}
-        gone = [id for id, line in self._lines.items() if id not in listed and line.work is None]
+        gone = [id for id, line in self._lines.items() if id not in listed and line.begun_at is None]
         for tenant_id in gone:
             del self._lines[tenant_id]
         for tenant_id, tenant in listed.items():
@@ -84,12 +102,25 @@ class Timetable:
         return first
 
     def begin(self, now: datetime, places: int) -> list[DueVisit]:
-        """At most so many visits that are due, the longest due first; they are at work from now on."""
+        """At most so many visits that are due, the longest due first; their looks are at work from now on."""
         found = sorted(self._due(now), key=lambda due: (min(due.due_at.values()), due.tenant_id))[: max(0, places)]
         for due in found:
-            self._lines[due.tenant_id].work = due
-            self._lines[due.tenant_id].begun_at = now
+            line = self._lines[due.tenant_id]
+            line.work, line.lane, line.begun_at = due, Lane.LOOKS, now
         return found
+
+    def found_work(self, tenant_id: str, now: datetime) -> None:
+        """The look of a visit found something to do, which waits for a place from now on."""
+        line = self._lines[tenant_id]
+        line.lane, line.begun_at, line.found_at = Lane.PASSES, None, now
+
+    def go_on(self, now: datetime, places: int) -> list[DueVisit]:
+        """At most so many visits whose looks found something to do, the longest waiting first."""
+        waiting = [(line.found_at, id, line) for id, line in self._lines.items() if line.is_waiting]
+        found = sorted(waiting, key=lambda each: each[:2])[: max(0, places)]
+        for _, _, line in found:
+            line.begun_at = now
+        return [line.work for _, _, line in found if line.work]
 
     def _due(self, now: datetime) -> Iterator[DueVisit]:
         for tenant_id, line in self._lines.items():
@@ -111,36 +142,47 @@ class Timetable:
         line = self._lines[tenant_id]
         for chore, due_at in line.work.due_at.items() if line.work else ():
             line.due_at[chore] = self._next(chore, due_at, now)
-        line.work, line.failures, line.again_at = None, 0, None
+        line.failures, line.again_at = 0, None
+        line.end()
 
     def failed(self, tenant_id: str, now: datetime) -> datetime:
         """The visit failed: nothing is done for the tenant before the moment that comes back."""
         line = self._lines[tenant_id]
-        line.work, line.failures = None, line.failures + 1
+        line.failures += 1
+        line.end()
         line.again_at = now + self.backoff.after(line.failures)
         return line.again_at
 
     def put_off(self, tenant_id: str, until: datetime) -> None:
         """Somebody else is at work for the tenant: nothing is done for it before this moment."""
-        self._lines[tenant_id].work, self._lines[tenant_id].again_at = None, until
+        self._lines[tenant_id].again_at = until
+        self._lines[tenant_id].end()
 
     def forgive(self) -> None:
         """What all had to wait for is back: nobody waits any longer for what failed."""
         for line in self._lines.values():
             line.failures, line.again_at = 0, None
 
-    def at_work(self) -> Mapping[str, datetime]:
-        """Tenants for whom somebody is at work, and since when."""
-        return {id: line.begun_at for id, line in self._lines.items() if line.work and line.begun_at}
+    def at_work(self, lane: Lane) -> Mapping[str, datetime]:
+        """Tenants for whom somebody is at work in a lane, and since when."""
+        return {id: line.begun_at for id, line in self._lines.items() if line.begun_at and line.lane is lane}
+
+    def waits_s(self, now: datetime) -> Mapping[Lane, float]:
+        """How many seconds the visit has waited that waits longest for a place, by lane."""
+        longest = dict.fromkeys(Lane, 0.0)
+        for line in self._lines.values():
+            if (since := line.waits_since(now)) is not None:
+                lane = Lane.PASSES if line.is_waiting else Lane.LOOKS
+                longest[lane] = max(longest[lane], (now - since).total_seconds())
+        return longest
 
     def counts(self, now: datetime) -> Mapping[str, int]:
         """Tenants by where they stand: at work, left alone after a failure, due and waiting for a place, idle."""
         found = {"at work": 0, "backing off": 0, "waiting": 0, "idle": 0}
         for line in self._lines.values():
-            is_due = min(line.due_at.values()) <= now
-            where = "waiting" if is_due and line.is_free(now) else "idle"
-            where = "backing off" if line.failures and not line.is_free(now) else where
-            found["at work" if line.work else where] += 1
+            where = "waiting" if line.waits_since(now) is not None else "idle"
+            where = "backing off" if line.failures and not line.work and not line.is_free(now) else where
+            found["at work" if line.begun_at else where] += 1
         return found
 
 

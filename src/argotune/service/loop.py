@@ -1,7 +1,8 @@
 """The loop of the continuous service: begins the visits that are due, hears how they ended, and tells people.
 
 One thread decides. Looks and visits are threads of their own, so that none that hangs delays another one; what they
-find comes back through a queue.
+find comes back through a queue. A visit begins with a look, which has places of its own: what is short waits
+for nothing long.
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ from functools import partial
 from argotune.errors import ArgotuneError, Conflict, Unavailable
 from argotune.logs import about
 from argotune.pipeline.operations.asked import Overrides
-from argotune.pipeline.operations.attending import Fleet, Visit, VisitAsked, attend, look_at_all
+from argotune.pipeline.operations.attending import (
+    FirstLook,
+    Fleet,
+    Visit,
+    VisitAsked,
+    attend,
+    look_at_all,
+    look_first,
+)
 from argotune.pipeline.operations.rounds import learn_and_forget
 from argotune.pipeline.ports import Ports
 from argotune.runs.pass_figures import PassFigures
 from argotune.runs.service_figures import Lateness, ServiceFigures, WorkNow
-from argotune.scheduling.chores import ServiceRules
+from argotune.scheduling.chores import Lane, ServiceRules
 from argotune.scheduling.timetable import DueVisit, Timetable, lateness_s
+from argotune.stats.wording import counted
 from argotune.store.stopping import UntilStopped
 
 TICK_S = 0.5
@@ -52,6 +62,11 @@ class _VisitEnded:
 
 
 @dataclass(frozen=True)
+class _WorkFound:
+    tenant_id: str
+
+
+@dataclass(frozen=True)
 class _Looked:
     fleet: Fleet | None = None
     error: ArgotuneError | None = None
@@ -62,7 +77,7 @@ class _Tidied:
     error: ArgotuneError | None = None
 
 
-_Ended = _VisitEnded | _Looked | _Tidied
+_Ended = _VisitEnded | _WorkFound | _Looked | _Tidied
 
 
 @dataclass
@@ -103,7 +118,8 @@ class Service:
         self._table = Timetable(rules.periods, rules.backoff)
         self._ended: queue.SimpleQueue[_Ended] = queue.SimpleQueue()
         self._threads: dict[str, threading.Thread] = {}
-        self._stuck: set[str] = set()
+        self._stuck: dict[Lane, list[str]] = {}
+        self._alive: dict[str, datetime] = {}
         self._told, self._is_up, self._is_looking, self._is_tidying = _Told(), False, False, False
         self._look_at: datetime | None = None
         self._metrics_at: datetime | None = None
@@ -123,13 +139,14 @@ class Service:
         """Why the process should be started again, "" where it need not: servers that are away are no reason."""
         if self._beat is not None and time.monotonic() - self._beat > ALIVE_S:
             return "the loop stands still"
-        if self._figures.stuck >= self._rules.at_once:
-            return f"{self._figures.stuck} visits hang, and no more places are given away"
+        for lane, stuck in tuple(self._stuck.items()):
+            if len(stuck) >= self._rules.places[lane]:
+                return f"{counted(len(stuck), 'visit')} without a sign of life, and no places are left for {lane}"
         return ""
 
     def run(self, stop: threading.Event) -> tuple[str, ...]:
         """Attend tenants until `stop` is set; those whose visits did not end in time, and go on where they stood."""
-        self._ports = replace(self._given, store=UntilStopped(self._given.store, stop))
+        self._stop, self._ports = stop, replace(self._given, store=UntilStopped(self._given.store, stop))
         while not stop.is_set():
             self._turn(self._ports.clock())
             self._hear()
@@ -147,26 +164,48 @@ class Service:
             self._is_looking, self._look_at = True, now + self._rules.look_every
             self._start("look", self._look, lambda error: _Looked(error=error))
         if self._is_up:
-            for due in self._table.begin(now, self._places(now)):
-                self._begin(due, now)
+            for due in self._table.begin(now, self._places(Lane.LOOKS, now)):
+                self._note_late(due, now)
+                self._visit("look at", due, self._look_first)
+            for due in self._table.go_on(now, self._places(Lane.PASSES, now)):
+                self._visit("visit of", due, self._attend)
             self._tidy_sometimes(now)
         self._figures = self._figures_at(now)
         self._report(now)
 
-    def _places(self, now: datetime) -> int:
-        """One that hangs keeps none, but no more than `at_once` may be given away so: threads would have no bound."""
-        at_work = self._table.at_work()
-        late = sorted((at, id) for id, at in at_work.items() if now - at > self._rules.patience)
-        self._stuck = {id for _, id in late[: self._rules.at_once]}
-        for tenant_id in sorted(self._stuck):
-            self._complain(tenant_id, f"its visit takes longer than {self._rules.patience}, and gives its place away")
-        return self._rules.at_once - (len(at_work) - len(self._stuck))
+    def _places(self, lane: Lane, now: datetime) -> int:
+        """One that hangs keeps none, but no more than there are may be given away so: threads would have no bound."""
+        at_work, places = self._table.at_work(lane), self._rules.places[lane]
+        alive = {id: max(begun_at, self._alive.get(id, begun_at)) for id, begun_at in at_work.items()}
+        silent = sorted((at, id) for id, at in alive.items() if now - at > self._rules.patience)
+        self._stuck[lane] = sorted(id for _, id in silent[:places])
+        for tenant_id in self._stuck[lane]:
+            told = f"its visit has shown no sign of life for {self._rules.patience}, and gives its place away"
+            self._complain(tenant_id, told)
+        return places - (len(at_work) - len(self._stuck[lane]))
 
-    def _begin(self, due: DueVisit, now: datetime) -> None:
+    def _note_late(self, due: DueVisit, now: datetime) -> None:
         for chore, late_s in lateness_s(due, now).items():
             self._late[chore.value] = self._late.get(chore.value, Lateness()).with_visit(late_s)
-        ended = partial(_VisitEnded, due.tenant_id, None)
-        self._threads[due.tenant_id] = self._start(f"visit of {due.tenant_id}", partial(self._attend, due), ended)
+
+    def _visit(self, what: str, due: DueVisit, work: Callable[[Ports, VisitAsked], _Ended]) -> None:
+        tenant_id = due.tenant_id
+        asked = VisitAsked(tenant_id, frozenset(due.due_at), self._overrides)
+
+        def visited() -> _Ended:
+            with about(tenant=tenant_id):
+                return work(self._ports_of(tenant_id), asked)
+
+        ended = partial(_VisitEnded, tenant_id, None)
+        self._threads[tenant_id] = self._start(f"{what} {tenant_id}", visited, ended)
+
+    def _ports_of(self, tenant_id: str) -> Ports:
+        """Whatever a visit asks of its store and says of its progress shows that it does not hang."""
+        store = UntilStopped(self._given.store, self._stop, partial(self._note_alive, tenant_id))
+        return replace(self._ports, store=store, progress=partial(self._progress, tenant_id))
+
+    def _note_alive(self, tenant_id: str) -> None:
+        self._alive[tenant_id] = self._ports.clock()
 
     def _start(
         self, name: str, work: Callable[[], _Ended], failed: Callable[[ArgotuneError], _Ended]
@@ -187,14 +226,16 @@ class Service:
         thread.start()
         return thread
 
-    def _attend(self, due: DueVisit) -> _VisitEnded:
-        tenant_id = due.tenant_id
-        ports = replace(self._ports, progress=partial(self._progress, tenant_id))
-        with about(tenant=tenant_id):
-            done = attend(ports, VisitAsked(tenant_id, frozenset(due.due_at), self._overrides))
-        return _VisitEnded(tenant_id, done, done.failure if done else None)
+    def _look_first(self, ports: Ports, asked: VisitAsked) -> _Ended:
+        found: FirstLook = look_first(ports, asked)
+        return _WorkFound(asked.tenant_id) if found.has_work else _VisitEnded(asked.tenant_id, found.visit)
+
+    def _attend(self, ports: Ports, asked: VisitAsked) -> _Ended:
+        done = attend(ports, asked)
+        return _VisitEnded(asked.tenant_id, done, done.failure if done else None)
 
     def _progress(self, tenant_id: str, what: str, done: int, total: int) -> None:
+        self._note_alive(tenant_id)
         known = self._work.get(tenant_id)
         since = known.since if known and known.what == what else self._ports.clock()
         self._work[tenant_id] = WorkNow(tenant_id, what, done, total, since)
@@ -224,6 +265,8 @@ class Service:
     def _settle(self, ended: _Ended, now: datetime) -> None:
         if isinstance(ended, _VisitEnded):
             self._settle_visit(ended, now)
+        elif isinstance(ended, _WorkFound):
+            self._table.found_work(ended.tenant_id, now)
         elif isinstance(ended, _Looked):
             self._settle_look(ended, now)
         else:
@@ -234,6 +277,7 @@ class Service:
         tenant_id, error = ended.tenant_id, ended.error
         self._threads.pop(tenant_id, None)
         self._work.pop(tenant_id, None)
+        self._alive.pop(tenant_id, None)
         if ended.visit:
             self._passed += ended.visit.figures
             self._on_visit(ended.visit)
@@ -294,7 +338,8 @@ class Service:
             visits=dict(self._visits),
             lateness=dict(self._late),
             passed=self._passed,
-            stuck=len(self._stuck),
+            waits_s={lane.value: seconds for lane, seconds in self._table.waits_s(now).items()},
+            stuck=sum(map(len, self._stuck.values())),
             is_store_up=self._is_up,
         )
 

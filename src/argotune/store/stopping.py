@@ -6,7 +6,7 @@ To the work that is an outage: what it has written stays, and whoever takes it u
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from argotune.errors import Unavailable
 from argotune.store.passing_on import PassingOn
@@ -14,13 +14,15 @@ from argotune.store.port import Record, Store
 
 
 class UntilStopped(PassingOn):
-    """A store until `stop` is set; leases are given back after that too."""
+    """A store until `stop` is set; leases are given back after that too. `on_call` hears of every call but those that
+    only keep a lease: whoever waits for a store that answers, or hangs elsewhere, makes none."""
 
-    def __init__(self, store: Store, stop: threading.Event) -> None:
+    def __init__(self, store: Store, stop: threading.Event, on_call: Callable[[], None] = lambda: None) -> None:
         super().__init__(store)
-        self._stop = stop
+        self._stop, self._on_call = stop, on_call
 
     def _check(self) -> None:
+        self._on_call()
         if self._stop.is_set():
             raise Unavailable("this process is to end: the work is given up here, and goes on where it is taken up")
 

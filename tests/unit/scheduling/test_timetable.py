@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from argotune.errors import ConfigInvalid
-from argotune.scheduling.chores import Backoff, Chore, Periods, ServiceRules
+from argotune.scheduling.chores import Backoff, Chore, Lane, Periods, ServiceRules
 from argotune.scheduling.timetable import KnownTenant, Timetable, lateness_s
 
 MINUTE = timedelta(minutes=1)
@@ -78,7 +78,48 @@ def test_a_tenant_at_work_is_not_begun_again_and_places_bound_the_others():
     assert list(begun(table, 0, places=2)) == ["a", "b"]
     assert list(begun(table, 0.1, places=9)) == ["c"]
     assert begun(table, 600, places=0) == begun(table, 600) == {}
-    assert table.at_work() == {"a": NOON, "b": NOON, "c": NOON + 0.1 * MINUTE}
+    assert table.at_work(Lane.LOOKS) == {"a": NOON, "b": NOON, "c": NOON + 0.1 * MINUTE}
+
+
+def test_what_looks_found_waits_for_places_of_its_own_in_the_order_of_the_looks():
+    table = table_of(*known("a", "b", "c", "d"))
+    begun(table, 0, places=3)
+    for minute, tenant_id in enumerate(("c", "a", "b")):
+        table.found_work(tenant_id, NOON + minute * MINUTE)
+    assert begun(table, 2, places=1).keys() == {"d"}
+    (first,) = table.go_on(NOON + 3 * MINUTE, 1)
+    assert (first.tenant_id, set(first.due_at)) == ("c", {Chore.SPANS})
+    assert table.at_work(Lane.PASSES) == {"c": NOON + 3 * MINUTE}
+    assert table.counts(NOON + 3 * MINUTE) == {"at work": 2, "backing off": 0, "waiting": 2, "idle": 0}
+    assert table.go_on(NOON + 3 * MINUTE, 0) == []
+    assert [due.tenant_id for due in table.go_on(NOON + 4 * MINUTE, 9)] == ["a", "b"]
+    table.done("c", NOON + 4 * MINUTE)
+    assert table.at_work(Lane.PASSES).keys() == {"a", "b"}
+
+
+def test_the_longest_wait_is_told_by_lane():
+    table = table_of(*known("late", done_minutes_ago=20), *known("found", "failed"))
+    for due in table.begin(NOON, 9):
+        if due.tenant_id == "found":
+            table.found_work("found", NOON)
+        elif due.tenant_id == "failed":
+            table.failed("failed", NOON)
+        else:
+            table.put_off("late", NOON)
+    waits = {minute: table.waits_s(NOON + minute * MINUTE) for minute in (0, 0.5, 9)}
+    assert waits[0.5] == {Lane.LOOKS: 30, Lane.PASSES: 30}
+    assert waits[9] == {Lane.LOOKS: 540, Lane.PASSES: 540}
+    table.go_on(NOON + MINUTE, 9)
+    table.begin(NOON + MINUTE, 9)
+    assert table.waits_s(NOON + MINUTE) == {Lane.LOOKS: 0, Lane.PASSES: 0}
+
+
+def test_a_tenant_that_was_removed_waits_for_no_place_any_more():
+    table = table_of(*known("a"))
+    begun(table, 0)
+    table.found_work("a", NOON)
+    table.know([], NOON)
+    assert table.go_on(NOON, 9) == []
 
 
 def test_failures_back_off_twice_as_long_each_time_and_only_for_that_tenant():
@@ -151,5 +192,7 @@ def test_a_backoff_that_is_none_is_refused(first: int, longest: int):
 def test_places_and_patience_that_are_none_are_refused():
     with pytest.raises(ConfigInvalid, match=r"^at_once: 0 is below 1"):
         ServiceRules(at_once=0)
+    with pytest.raises(ConfigInvalid, match=r"^looks_at_once: 0 is below 1"):
+        ServiceRules(looks_at_once=0)
     with pytest.raises(ConfigInvalid, match=r"^patience: "):
         ServiceRules(patience=timedelta(0))

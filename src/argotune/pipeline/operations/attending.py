@@ -6,7 +6,7 @@ No second way through the pipeline: a visit looks as a workflow's trigger step d
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,7 +24,7 @@ from argotune.runs.tenant_report import TenantReport
 from argotune.scheduling.chores import Chore
 from argotune.scheduling.next_check import Need, need_of
 from argotune.scheduling.timetable import KnownTenant
-from argotune.store.leases import leased
+from argotune.store.leases import Lease, leased
 from argotune.store.port import Store
 from argotune.tenants.agenda import agendas
 from argotune.tenants.attended import Attended, all_attended, keep_attended
@@ -112,6 +112,15 @@ class VisitAsked:
     overrides: Overrides = field(default_factory=Overrides)
     is_forced: bool = False
 
+    @property
+    def is_of_passes(self) -> bool:
+        """Modules are looked at, and those that are due are run."""
+        return self.is_forced or bool(self.chores & {Chore.SPANS, Chore.FEEDBACK})
+
+    @property
+    def look(self) -> LookRequest:
+        return LookRequest(self.tenant_id, is_forced=self.is_forced, overrides=self.overrides)
+
 
 def attend(ports: Ports, asked: VisitAsked) -> Visit | None:
     """Do a tenant's chores, None where there is nothing to do for them: nobody waits for a label.
@@ -119,15 +128,54 @@ def attend(ports: Ports, asked: VisitAsked) -> Visit | None:
     Raises NotFound for an unknown tenant, Conflict while another replica attends it, ConfigInvalid, and what the ports
     raise; what a module raises is in the report.
     """
-    if Chore.SPANS not in asked.chores and not asked.is_forced and not _has_waiting(ports.store, asked.tenant_id):
+    if _is_nothing(ports.store, asked):
         return None
-    with leased(ports.store, asked.tenant_id, LEASE, ports.new_id(), ports.lease_s, patience_s=0):
-        report = _looked(ports, asked) if asked.chores & {Chore.SPANS, Chore.FEEDBACK} or asked.is_forced else None
+    with _held(ports, asked.tenant_id):
+        report = _looked(ports, asked) if asked.is_of_passes else None
         done = Visit(asked.tenant_id, report, tuple(_annotated(ports, asked, report)))
         if done.failure is None:
-            done_at = {chore.value: ports.clock() for chore in asked.chores}
-            keep_attended(ports.store, Attended(tenant_id=asked.tenant_id, done_at=done_at))
+            _keep_done(ports, asked)
         return done
+
+
+@dataclass(frozen=True)
+class FirstLook:
+    """Whether a visit has something to do; where not, what came of it, None where nothing was looked at."""
+
+    has_work: bool
+    visit: Visit | None = None
+
+
+def look_first(ports: Ports, asked: VisitAsked) -> FirstLook:
+    """The look that a visit begins with, and that is the whole visit where it finds nothing: no pass, no LM.
+
+    Raises as `attend` does.
+    """
+    if _is_nothing(ports.store, asked):
+        return FirstLook(has_work=False)
+    if Chore.ANNOTATION in asked.chores and _has_waiting(ports.store, asked.tenant_id):
+        return FirstLook(has_work=True)
+    with _held(ports, asked.tenant_id):
+        found = find_due(ports.store, ports.traces, asked.look, ports.clock()) if asked.is_of_passes else None
+        if found and found.steps:
+            return FirstLook(has_work=True)
+        _keep_done(ports, asked)
+        return FirstLook(has_work=False, visit=Visit(asked.tenant_id, found.report if found else None))
+
+
+def _held(ports: Ports, tenant_id: str) -> AbstractContextManager[Lease]:
+    """Raises Conflict while another replica attends the tenant."""
+    return leased(ports.store, tenant_id, LEASE, ports.new_id(), ports.lease_s, patience_s=0)
+
+
+def _keep_done(ports: Ports, asked: VisitAsked) -> None:
+    done_at = {chore.value: ports.clock() for chore in asked.chores}
+    keep_attended(ports.store, Attended(tenant_id=asked.tenant_id, done_at=done_at))
+
+
+def _is_nothing(store: Store, asked: VisitAsked) -> bool:
+    """All that is asked for goes by labels, and no span waits for one."""
+    return Chore.SPANS not in asked.chores and not asked.is_forced and not _has_waiting(store, asked.tenant_id)
 
 
 def _has_waiting(store: Store, tenant_id: str) -> bool:
@@ -136,8 +184,7 @@ def _has_waiting(store: Store, tenant_id: str) -> bool:
 
 def _looked(ports: Ports, asked: VisitAsked) -> TenantReport:
     """As the trigger step of a workflow and the steps after it."""
-    look = LookRequest(asked.tenant_id, is_forced=asked.is_forced, overrides=asked.overrides)
-    found = find_due(ports.store, ports.traces, look, ports.clock())
+    found = find_due(ports.store, ports.traces, asked.look, ports.clock())
     if not found.steps:
         return found.report
     request = RunRequest(asked.tenant_id, is_forced=asked.is_forced, overrides=asked.overrides)
