@@ -55,7 +55,7 @@ class QuestionLog:
         self._store, self._tenant_id = store, tenant_id
         self._gathered = f"{Collection.GATHERED}.{program}"
         self.fresh_collection = f"{Collection.FRESH}.{program}"
-        self._rows = QuestionRows(store, tenant_id, self._gathered)
+        self._rows = QuestionRows(store, tenant_id, self._gathered, lambda: self._tag is not None)
         self._sketches = NearLog(store, tenant_id, self._gathered)
         self._changed: dict[str, Record] = {}
         self._tag: str | None = None

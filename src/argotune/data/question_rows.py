@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
@@ -48,8 +48,9 @@ class QuestionRows:
     """The rows of one program in its collection `gathered`, for one pass. The records that were read for them are held
     until `let_go`; what is `put` is to be written as `records`."""
 
-    def __init__(self, store: Store, tenant_id: str, gathered: str) -> None:
-        self._store, self._tenant_id, self._gathered = store, tenant_id, gathered
+    def __init__(self, store: Store, tenant_id: str, gathered: str, is_begun: Callable[[], bool]) -> None:
+        """`is_begun` tells whether anything was written; nothing is read before."""
+        self._store, self._tenant_id, self._gathered, self._is_begun = store, tenant_id, gathered, is_begun
         self._texts: dict[str, str | None] = {}
         self._put: dict[str, dict[str, QuestionRow]] = {}
 
@@ -92,7 +93,8 @@ class QuestionRows:
 
     def _read(self, names: Iterable[str]) -> None:
         missing = {name: f"asked/{name}" for name in names if name not in self._texts}
-        found = self._store.read_many(self._tenant_id, self._gathered, missing.values()) if missing else {}
+        is_asked = missing and self._is_begun()
+        found = self._store.read_many(self._tenant_id, self._gathered, missing.values()) if is_asked else {}
         self._texts |= {name: found.get(id) for name, id in missing.items()}
 
     def _changed(self, name: str) -> dict[str, _KeptRow]:

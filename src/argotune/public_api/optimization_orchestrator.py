@@ -21,7 +21,7 @@ from argotune.pipeline.operations.attending import Visit, VisitAsked, attend
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
 from argotune.promotion.registry import Registry
-from argotune.public_api.field_checks import is_number
+from argotune.public_api.field_rules import is_number
 from argotune.public_api.orchestrated_parts import (
     AnnotationAgent,
     AnnotationFeedbackLoop,

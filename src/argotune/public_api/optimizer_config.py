@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from argotune.optimizers import OPTIMIZERS
-from argotune.public_api.field_checks import check_counts, check_shares, is_number, refuse
+from argotune.public_api.field_rules import check_counts, check_shares, is_number, refuse
 from argotune.tenants.config import RewardWeights
 
 ADAPTIVE = "adaptive"

@@ -15,7 +15,7 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example, question_id
 from argotune.data.splitting import split_when_opened
 from argotune.errors import ConfigInvalid
-from argotune.public_api.field_checks import is_share
+from argotune.public_api.field_rules import is_share
 from argotune.public_api.routing_experiences import CONTENT_ABOVE, HELD_BACK, Share
 from argotune.public_api.tuning_config import OptimizationConfig
 from argotune.stats.label_scores import label_scores

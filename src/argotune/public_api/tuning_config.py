@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from argotune.errors import ConfigInvalid, first_problem
-from argotune.public_api.field_checks import check_counts, check_shares, is_number, refuse
+from argotune.public_api.field_rules import check_counts, check_shares, is_number, refuse
 from argotune.tenants.optimizer_settings import (
     BootstrapSettings,
     EnsemblePart,

@@ -91,7 +91,9 @@ def check(tenant: Tenant, found: Gathered, before: dict[str, Example]) -> None:
     assert {id: again[id] for id in examples} == examples
     assert found.refuted == whole.refuted
     if Merged.BRIDGED not in found.counts:
-        rows = QuestionLog(tenant.store, "acme_corp", "routing").rows(again.keys() - examples.keys())
+        log = QuestionLog(tenant.store, "acme_corp", "routing")
+        assert log.summary()
+        rows = log.rows(again.keys() - examples.keys())
         assert {row.place for row in rows.values()} <= {Split.TEST}, "said to be right, which judges nothing"
     for example in examples.values():
         others = {compared_text(other): other.split for other in examples.values() if other.id != example.id}

@@ -18,7 +18,8 @@ from argotune.data.guards.masking import Mask
 from argotune.data.label_rule import Labels
 from argotune.data.live_quality import LiveScores
 from argotune.data.questions import REFUTED_QUESTIONS
-from argotune.data.remarks import heard
+from argotune.data.remarks import Heard, heard
+from argotune.data.settling import Gathered
 from argotune.data.splitting import split_when_opened
 from argotune.decisions.degradation import Degradations
 from argotune.errors import ConfigInvalid
@@ -140,18 +141,7 @@ def _dataset(
     oldest = datetime.min.replace(tzinfo=UTC) if kept.is_held else kept.oldest
     live = live_scores_of(this, programs[fields.program], labels, queued, len(programs))
     found = gather(log, questions, fields, config, Given(labels, states, promised, oldest), live)
-    counts = {
-        "experiences": found.experiences,
-        "examples": found.sums.count(),
-        **beside.spans,
-        **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
-        **told.unread,
-        **found.counts,
-        **({REFUTED_QUESTIONS: len(found.refuted)} if found.refuted else {}),
-        **({"expired": found.expired} if found.expired else {}),
-        **({HELD: 1} if kept.is_held else {}),
-        **_label_counts(queued.values(), list(annotators.values())),
-    }
+    counts = _counts(found, beside, mask, told) | _label_counts(queued.values(), list(annotators.values()))
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
     opened = this.contests.opened(fields.program)
@@ -167,6 +157,21 @@ def _dataset(
         refuted=found.refuted,
     )
     return dataset, annotations, live
+
+
+def _counts(found: Gathered, beside: _Beside, mask: Mask, told: Heard) -> dict[str, int]:
+    """What was taken in, and what of it was changed, unread or forgotten."""
+    return {
+        "experiences": found.experiences,
+        "examples": found.sums.count(),
+        **beside.spans,
+        **{f"masked in labels: {kind}": n for kind, n in mask.counts.items()},
+        **told.unread,
+        **found.counts,
+        **({REFUTED_QUESTIONS: len(found.refuted)} if found.refuted else {}),
+        **({"expired": found.expired} if found.expired else {}),
+        **({HELD: 1} if beside.kept.is_held else {}),
+    }
 
 
 def _believed(annotations: Sequence[Annotation], annotators: Iterable[Agreement]) -> Labels:

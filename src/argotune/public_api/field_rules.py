@@ -1,4 +1,4 @@
-"""Field checks: what the documented configs and rows refuse, in one sentence that names the field and its value."""
+"""Field rules: what the documented configs and rows refuse, in one sentence that names the field and its value."""
 
 from __future__ import annotations
 
