@@ -51,10 +51,10 @@ def fields_of(error: BaseException) -> LogFields:
     return getattr(error, "about", None) or fields_now()
 
 
-def json_line(level: str, message: str, at: datetime, fields: LogFields, **more: str) -> str:
+def json_line(level: str, message: str, at: datetime, fields: LogFields, **more: str | float) -> str:
     """The line without its end: `at` as ISO in UTC, level, message, then the fields. ASCII, whatever tenants wrote."""
-    said = {"at": at.astimezone(UTC).isoformat(timespec="milliseconds"), "level": level, "message": message}
-    return json.dumps({**said, **fields, **more}, ensure_ascii=True)
+    when = at.astimezone(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"at": when, "level": level, "message": message, **fields, **more}, ensure_ascii=True)
 
 
 class JsonLines(logging.Formatter):

@@ -29,12 +29,12 @@ PRODUCTS = words_of(
 PLAIN = words_of(
     """
     annotated roots
-    addresses aggregate analysis api application arrays asked assessments below beside bootstrap both bound bounds
+    addresses aggregate analysis api application arrays asked assessments bar below beside bootstrap both bound bounds
     causes check checkup choice cli client cluster command commands compiling config connect connecting connection
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
     failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
     json known learn learned learner learning linear lines lists main marker material measuring memory mending metric
-    named names national nearest next old on once orchestrated orchestrator output overlap own paired parser parts
+    named names national nearest next old on once orchestrated orchestrator output overlap own pace paired parser parts
     passwords performance personal phones place progress project public quiet random randomness reasons
     recipe removal report reports results
     retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from world import filled
 
 from argotune.cli import main
-from argotune.cli.open import progress_bars
 from argotune.cli.output import complain, note, say
+from argotune.cli.progress import shown_progress
 from argotune.errors import ArgotuneError, ConfigInvalid, NotFound
 from argotune.logs import about, fields_now, fields_of, json_line
 from argotune.pipeline.module_pass import Request
@@ -113,7 +113,7 @@ def test_progress_is_a_line_each_even_on_a_terminal(json_logs, monkeypatch: pyte
             return True
 
     monkeypatch.setattr("sys.stderr", terminal := Terminal())
-    with progress_bars() as progress, about(run="r1"):
+    with shown_progress() as progress, about(run="r1"):
         progress("training", 0, 9)
         progress("training", 9, 9)
     lines = [json.loads(line) for line in terminal.getvalue().splitlines()]

@@ -1,16 +1,16 @@
-"""What commands open: settings with the flags of the command in them, ports, progress bars."""
+"""What commands open: settings with the flags of the command in them, store, ports."""
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from argotune.cli.output import note
-from argotune.pipeline.ports import Ports, Progress
-from argotune.settings import Settings, default_store_url, read_settings, wants_json_logs
+from argotune.cli.progress import shown_progress
+from argotune.pipeline.ports import Ports
+from argotune.settings import Settings, default_store_url, read_settings
 from argotune.store.port import Store
 
 
@@ -41,43 +41,10 @@ def _tell_of_new(settings: Settings) -> None:
 
 @contextmanager
 def ports_of(arguments: Namespace) -> Iterator[Ports]:
-    """The ports a command works on, with progress bars where somebody watches."""
+    """The ports a command works on, whose progress is shown to who watches."""
     from argotune.wiring import open_ports
 
-    with progress_bars() as progress:
+    with shown_progress() as progress:
         settings = settings_of(arguments)
         _tell_of_new(settings)
         yield open_ports(settings, progress)
-
-
-@contextmanager
-def progress_bars() -> Iterator[Progress]:
-    """Bars on stderr when it is a terminal that is to show text, a line for each piece of work otherwise."""
-    if not sys.stderr.isatty() or wants_json_logs():
-        yield _lines()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total or None)
-            bars.update(tasks[what], completed=done, total=total or None)
-
-        yield show
-
-
-def _lines() -> Progress:
-    begun: set[str] = set()
-
-    def show(what: str, _done: int, _total: int) -> None:
-        if what not in begun:
-            begun.add(what)
-            note(what)
-
-    return show

@@ -37,10 +37,10 @@ def say(text: str = "") -> None:
     write_out(escaped(text) + "\n")
 
 
-def note(text: str) -> None:
-    """One line on stderr, for people who watch: text, or JSON as ARGOTUNE_LOG_FORMAT says."""
+def note(text: str, **figures: float) -> None:
+    """One line on stderr, for people who watch: text, or JSON with the figures as ARGOTUNE_LOG_FORMAT says."""
     shown = escaped(text)
-    write_err((json_line("info", shown, _now(), fields_now()) if wants_json_logs() else shown) + "\n")
+    write_err((json_line("info", shown, _now(), fields_now(), **figures) if wants_json_logs() else shown) + "\n")
 
 
 def complain(program: str, error: ArgotuneError) -> None:

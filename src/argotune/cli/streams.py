@@ -77,8 +77,28 @@ def stdout() -> TextIO | None:
     return _results[-1] if _results else sys.stdout
 
 
+_passing: list[Callable[[], None]] = []
+"""How to take away what stands on the terminal for a while."""
+
+
+@contextmanager
+def passing_display(clear: Callable[[], None]) -> Iterator[None]:
+    """Inside, something stands on the terminal that goes away, by `clear`, before anything is written there to stay."""
+    _passing.append(clear)
+    try:
+        yield
+    finally:
+        _passing.remove(clear)
+
+
+def _clear_display() -> None:
+    for clear in _passing:
+        clear()
+
+
 def write_out(text: str) -> None:
     """Text on stdout. Raises BrokenPipeError where nobody reads any more, and ConfigInvalid where it takes nothing."""
+    _clear_display()
     out = stdout()
     if out is None:
         raise _cannot_write(os.strerror(errno.EBADF))
@@ -99,6 +119,7 @@ def settle_out() -> None:
 
 def write_err(text: str) -> None:
     """Text on stderr, after what is waiting there, if it takes it."""
+    _clear_display()
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

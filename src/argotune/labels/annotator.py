@@ -164,12 +164,14 @@ def open_judging(
 
 @dataclass(frozen=True)
 class LMAnnotator:
-    """An LM on one program's questions. `at` is when it labels."""
+    """An LM on one program's questions. `at` is when it labels; `told` hears how many questions of how many are
+    done."""
 
     lms: LMs
     program: Program
     meter: Meter
     at: datetime
+    told: Callable[[int, int], None] = lambda _done, _all: None
 
     @property
     def identifier(self) -> str:
@@ -215,6 +217,7 @@ class LMAnnotator:
                     without[experience.span_id] = given
                 else:
                     labels.extend(given)
+                self.told(asked, len(questions))
         done = {"annotator": self.lms.names["task"], "asked": asked, "garbage": len(without), "stopped": stopped}
         done |= {"lacks": dict(Counter(map(str, without.values()))), "unlabelled": tuple(without)}
         return report.model_copy(update={**done, "labelled": asked - len(without)}), labels

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from argotune.errors import BudgetSpent
@@ -33,6 +34,7 @@ class Meter:
         self._kept_calls = self._kept_tokens = 0
         self._stop_at: int | None = None
         self._has_refused = False
+        self._told: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
 
     @property
@@ -51,6 +53,25 @@ class Meter:
         note_reused()
         with self._lock:
             self._reused += 1
+        self._told()
+
+    @contextmanager
+    def telling(self, told: Callable[[int], None]) -> Iterator[None]:
+        """Within the block, `told` hears after each answer, a new one or not, how many there were in it; in whatever
+        thread it was given, with the log's fields of the block."""
+        around, before, answers = copy_context(), self._told, 0
+
+        def hear() -> None:
+            nonlocal answers
+            with self._lock:
+                answers += 1
+            around.copy().run(told, answers)
+
+        self._told = hear
+        try:
+            yield
+        finally:
+            self._told = before
 
     @contextmanager
     def keeping(self, calls: int) -> Iterator[None]:
@@ -109,6 +130,7 @@ class Meter:
             yield bill
         finally:
             self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
+            self._told()
 
     def _reserve(self, max_tokens: int) -> None:
         with self._lock:

@@ -102,7 +102,7 @@ class Portfolio:
         task = self._task
         aside = len(self._course.examples) * max(len(task.program.build().predictors()), 1)
         asked = replace(task, max_iterations=self._iterations(entrant), tutor=self._best_with_lm())
-        task.announce(f"{entrant.method}: at most {counted(max(calls - aside, 0), 'LM call')}")
+        task.announce(f"{entrant.method}: at most {counted(max(calls - aside, 0), 'LM call')}", 0, 0)
         with task.meter.within(max(calls - aside, 0)):
             found = self._compiled(_Entry(entrant.method, entrant.method, task.settings), asked)
         if not found.why:
@@ -146,7 +146,7 @@ class Portfolio:
             found.fails(ConfigInvalid(f"{candidate.method} needs {needed}, {n} are here"), "not compiled")
             return found
         try:
-            with outlay.running():
+            with outlay.running(), task.compiling(candidate.name):
                 found.module = optimizer.compile(task)
         except Unavailable:
             raise
@@ -268,7 +268,8 @@ class Portfolio:
             tutor=best.tutor,
         )
         try:
-            return optimizer.compile(taught)
+            with task.compiling(best.name):
+                return optimizer.compile(taught)
         except Unavailable:
             raise
         except ArgotuneError as error:

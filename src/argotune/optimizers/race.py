@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import pstdev
 
 import dspy
@@ -187,8 +188,8 @@ class Course:
         them were asked. Raises BudgetSpent where that is nothing, and what ends the whole work, as a dead server."""
         racing, behind = list(contenders), list[Contender]()
         for number, upto in enumerate(round_sizes(len(self.examples), len(racing)), start=1):
-            self._task.announce(f"round {number}: {len(racing)} candidates on {upto} dev examples")
-            spent = self._asked(racing, upto)
+            told = f"round {number}: {len(racing)} candidates on {upto} dev examples"
+            spent = self._asked(racing, upto, partial(self._task.announce, told))
             racing, failed = [c for c in racing if not c.why], [c for c in racing if c.why]
             racing = ranked(racing)
             behind = [*failed, *behind]
@@ -203,9 +204,12 @@ class Course:
                 racing, behind = racing[:keep], [*racing[keep:], *behind]
         return [*racing, *behind]
 
-    def _asked(self, racing: Sequence[Contender], upto: int) -> BudgetSpent | None:
-        """Ask all of them up to that example, some at a time; what ended it early. Those who fail say why."""
+    def _asked(self, racing: Sequence[Contender], upto: int, told: Callable[[int, int], None]) -> BudgetSpent | None:
+        """Ask all of them up to that example, some at a time; what ended it early. Those who fail say why. `told` hears
+        of how many answers, and of how many, there are."""
         start = min((len(contender.scores) for contender in racing), default=upto)
+        total = sum(upto - len(contender.scores) for contender in racing)
+        told(0, total)
         for begin in range(start, upto, AT_ONCE):
             end = min(begin + AT_ONCE, upto)
             for contender in racing:
@@ -213,6 +217,7 @@ class Course:
                     self.ask(contender, end)
                 except BudgetSpent as error:
                     return _as_before(racing, begin, error)
+                told(total - _unanswered(racing, upto), total)
         return None
 
     def ask(self, contender: Contender, upto: int) -> None:
@@ -237,6 +242,11 @@ class Course:
         contender.scores += [row.score for row in rows]
         said_wrong = {begin + place for place, row in enumerate(rows) if row.is_parsed and not row.score}
         contender.repeated |= said_wrong & contender.refuted
+
+
+def _unanswered(racing: Sequence[Contender], upto: int) -> int:
+    """How many answers to come of those that are not out."""
+    return sum(upto - len(contender.scores) for contender in racing if not contender.why)
 
 
 def _as_before(racing: Sequence[Contender], asked: int, error: BudgetSpent) -> BudgetSpent:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ from argotune.tenants.optimizer_settings import OptimizerSettings
 
 MAX_DEMO_CHARS = 2_000
 """Longer examples train and test, but are not shown: one alone could push the question out of the window."""
+
+
+Announce = Callable[[str, int, int], None]
+"""Is told what is being done, how much of it is done, and of how much (0: nobody knows)."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,19 @@ class TrainingTask:
     meter: Meter = field(default_factory=lambda: Meter(BudgetLimits()))
     stopwatch: Stopwatch = time.monotonic
     on_race: Callable[[Race], None] = lambda _race: None
-    announce: Callable[[str], None] = lambda _told: None
+    announce: Announce = lambda _told, _done, _total: None
     dev_teaches: bool = True
 
     @property
     def choosing(self) -> list[dspy.Example]:
         """The examples that candidates are compared on: dev, or train where there is no dev."""
         return [*self.dev, *self.refuted_dev] if self.dev else self.practising
+
+    @contextmanager
+    def compiling(self, method: str) -> Iterator[None]:
+        """Within the block, tell how many answers of LMs the method took: how many it will take nobody knows."""
+        with self.meter.telling(lambda answers: self.announce(f"{method}: LM answers", answers, 0)):
+            yield
 
     @property
     def practising(self) -> list[dspy.Example]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dspy
@@ -15,7 +15,7 @@ from argotune.data.guards.leaks import held_questions
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
 from argotune.lm.effort import Stopwatch
 from argotune.lm.meter import Meter
-from argotune.optimizers.task import Incumbent
+from argotune.optimizers.task import Announce, Incumbent
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.program import Program
 from argotune.programs.refuted import Refuted
@@ -34,7 +34,7 @@ class Surroundings:
     meter: Meter
     stopwatch: Stopwatch = time.monotonic
     incumbent: Incumbent | None = None
-    announce: Callable[[str], None] = lambda _told: None
+    announce: Announce = lambda _told, _done, _total: None
     dev_teaches: bool = True
 
 
@@ -73,8 +73,8 @@ def surroundings(
 ) -> Surroundings:
     """What is at hand where a plan is carried out."""
 
-    def announce(told: str) -> None:
-        this.ports.progress(f"{program.name}: {told}", 0, 0)
+    def announce(told: str, done: int, total: int) -> None:
+        this.ports.progress(f"{program.name}: {told}", done, total)
 
     asked, wrong = ([each.inputs for each in of_split] for of_split in (dev, refuted_dev))
     incumbent = _incumbent(this, program, champion, asked, wrong) if plan.entrants else None

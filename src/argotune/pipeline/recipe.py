@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import dspy
@@ -68,7 +69,12 @@ class Recipe:
 
     def compiled(self, examples: Sequence[Example], student: dspy.Module | None = None) -> dspy.Module:
         """A program that these examples taught: the program as written, or a `student` of its own."""
-        return self.optimizer.compile(self.task(examples, student))
+        return self.made_of(self.task(examples, student))
+
+    def made_of(self, task: TrainingTask) -> dspy.Module:
+        """What the optimizer makes of a task; a portfolio tells itself how its candidates come on."""
+        with nullcontext() if self.plan.entrants else task.compiling(f"training by {self.plan.optimizer}"):
+            return self.optimizer.compile(task)
 
     def loaded(self, version: Version) -> dspy.Module:
         """A program that was made by this recipe. Raises as programs.state.load."""

@@ -68,11 +68,13 @@ class SpanReader:
         now = self._ports.clock()
         self._begin_anew_if_lost(now)
         self._count_anew_without_a_cursor()
-        since, count = since_of(self._passes, self._config, now), 0
+        since = since_of(self._passes, self._config, now)
+        count = total = 0
         for batch, cursor in _batches(self._spans_after(self.reading.cursor, since)):
             self._take(batch, cursor=cursor or self.reading.cursor, newest_at=_newest(self.reading, batch, now))
             count += len(batch)
-            self._ports.progress(f"{self._stream.module}: spans read", count, count)
+            total = total or count + self._count_ahead(len(batch), since)
+            self._ports.progress(f"{self._stream.module}: spans read", count, max(count, total))
         passed = {} if since is None else {"read_since": since, "passed_over": self._count_before(since)}
         kept = retention(self.reading, self._passes.last_run_at, self._config, now)
         self._keep(**passed, doubted_at=kept.doubted_at)
@@ -113,6 +115,12 @@ class SpanReader:
 
     def _spans_after(self, cursor: Cursor | None, since: datetime | None) -> Iterator[SpanRead]:
         return self._ports.traces.spans_after(self._stream, cursor, since)
+
+    def _count_ahead(self, read: int, since: datetime | None) -> int:
+        """How many spans are still to come, for people who wait; not asked where a batch was the last one."""
+        if read < BATCH_SPANS or self.reading.cursor is None:
+            return 0
+        return self._ports.traces.count_after(self._stream, self.reading.cursor, COUNT_OLDER, since)
 
     def _count_before(self, until: datetime) -> int:
         return self._ports.traces.count_after(self._stream, None, COUNT_OLDER, until=until)

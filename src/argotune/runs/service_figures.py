@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from argotune.runs.pass_figures import PassFigures
+from argotune.stats.pace import Pace
 from argotune.stats.wording import counted
 
 
@@ -36,13 +37,8 @@ class WorkNow:
 
     def told(self, now: datetime) -> str:
         """For people, with the rate and the time that is left where both are known."""
-        minutes = (now - self.since).total_seconds() / 60
-        of = f" of {self.total}" if self.total else ""
-        if not self.done or minutes <= 0:
-            return f"{self.tenant_id}: {self.what}"
-        rate = self.done / minutes
-        left = f", about {(self.total - self.done) / rate:.0f} min left" if self.total > self.done else ""
-        return f"{self.tenant_id}: {self.what}: {self.done}{of}, {rate:.0f} a minute{left}"
+        parts = Pace(self.done, self.total, (now - self.since).total_seconds()).parts
+        return f"{self.tenant_id}: {self.what}" + (f": {', '.join(parts)}" if parts else "")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from argotune.errors import BudgetSpent
 from argotune.lm.meter import Meter, Spent
+from argotune.logs import about, fields_now
 from argotune.tenants.config import BudgetLimits
 
 
@@ -126,3 +127,19 @@ def test_many_threads_make_exactly_the_calls_that_are_left():
     with ThreadPoolExecutor(16) as pool:
         assert sum(pool.map(one, range(400))) == 50
     assert found.spent == Spent(calls=50, tokens=500)
+
+
+def test_who_asks_hears_of_each_answer_with_the_fields_of_the_log():
+    shared, heard = meter(), []
+
+    def ask(_: int) -> None:
+        with shared.call(10):
+            pass
+
+    with about(run="r1"), shared.telling(lambda answers: heard.append((answers, dict(fields_now())))):
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(ask, range(3)))
+        shared.reuse()
+    shared.reuse()
+    assert sorted(answers for answers, _ in heard) == [1, 2, 3, 4]
+    assert all(fields == {"run": "r1"} for _, fields in heard)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.errors import BudgetSpent, NoContent, Unavailable
+from argotune.errors import BudgetSpent, ConfigInvalid, NoContent, Unavailable
 from argotune.lm.meter import Meter
 from argotune.optimizers import race
 from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, least_asking, ranked, round_sizes
@@ -97,6 +97,7 @@ class Answering:
         self, monkeypatch: pytest.MonkeyPatch, failing: dict[str, Exception] | None = None, calls: int = 10**6
     ):
         self.asked: list[tuple[str, int]] = []
+        self.told: list[tuple[str, int, int]] = []
         self.failing, self.calls = failing or {}, calls
         monkeypatch.setattr(race, "score", self.score)
 
@@ -114,7 +115,7 @@ class Answering:
             made = contender(name, place)
             made.module = SimpleNamespace(name=name, right=right)
             contenders.append(made)
-        task = SimpleNamespace(program=None, lms=None, announce=lambda _told: None)
+        task = SimpleNamespace(program=None, lms=None, announce=lambda *told: self.told.append(told))
         return Course(task, list(range(examples))).run(contenders)
 
 
@@ -132,6 +133,17 @@ def test_all_of_a_round_are_asked_the_same_examples(monkeypatch: pytest.MonkeyPa
     answering.run({"a": 3, "b": 4, "c": 5})
     for name in "abc":
         assert [n for who, n in answering.asked if who == name][:16] == list(range(16))
+
+
+def test_each_round_tells_how_many_of_its_answers_are_there(monkeypatch: pytest.MonkeyPatch):
+    answering = Answering(monkeypatch, failing={"c": ConfigInvalid("no")})
+    answering.run({"a": 3, "b": 4, "c": 5})
+    first, *_ = by_round = list(dict.fromkeys(told for told, _, _ in answering.told))
+    assert first == "round 1: 3 candidates on 16 dev examples"
+    for name in by_round:
+        steps = [(done, total) for told, done, total in answering.told if told == name]
+        assert steps[0][0] == 0
+        assert steps[-1][0] == steps[-1][1] > 0
 
 
 def test_where_the_budget_ends_all_are_compared_on_what_all_were_asked(monkeypatch: pytest.MonkeyPatch):

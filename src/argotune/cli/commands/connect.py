@@ -13,6 +13,7 @@ from typing import get_args
 from argotune.cli.flags import Commands, add_json, add_phoenix, add_store, add_tenant_flag, command, some_text
 from argotune.cli.open import settings_of, store_of
 from argotune.cli.output import note, say, say_json, table
+from argotune.cli.progress import shown_progress
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.operations.connecting import (
     DEFAULT_SAMPLE,
@@ -86,7 +87,8 @@ def _connect(arguments: Namespace) -> None:
 
     settings = settings_of(arguments)
     wanted, store = _wanted(arguments, settings.source_of_traces), store_of(arguments)
-    connection = connect(store, open_survey(settings, wanted.place.source), wanted)
+    with shown_progress() as progress:
+        connection = connect(store, open_survey(settings, wanted.place.source), wanted, progress)
     if arguments.yes:
         write_connection(store, connection)
     if arguments.json:

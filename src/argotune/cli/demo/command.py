@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from argotune.cli.flags import Commands, command, port, refuse_without
-from argotune.cli.open import progress_bars
+from argotune.cli.progress import shown_progress
 from argotune.cli.streams import stdout
 
 CHART = Path("helm/argotune")
@@ -44,7 +44,7 @@ def _demo(arguments: Namespace) -> int:
     place = DemoPlace(
         arguments.folder, arguments.phoenix_python or PHOENIX_PYTHON, arguments.phoenix_port or PHOENIX_PORT
     )
-    with progress_bars() as progress:
+    with shown_progress() as progress:
         return tell_story(place, progress, stay=(out := stdout()) is not None and out.isatty())
 
 
@@ -55,5 +55,5 @@ def _demo_on_argo(arguments: Namespace) -> int:
     refuse_without(arguments, "a demo on this machine", ("phoenix_python", "phoenix_port"))
     chart, image = arguments.chart or CHART, arguments.image or IMAGE
     namespace = read_settings(namespace=arguments.namespace).namespace
-    with progress_bars() as progress:
+    with shown_progress() as progress:
         return tell_on_cluster(ClusterPlace(namespace, chart, image, arguments.folder), progress)

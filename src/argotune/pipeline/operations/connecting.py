@@ -20,6 +20,7 @@ from argotune.data.spans import Span
 from argotune.data.stream import Stream
 from argotune.data.tenancy import SESSION, tenant_said, whose
 from argotune.errors import ConfigInvalid, Conflict, NotFound, first_problem
+from argotune.pipeline.ports import Progress, silent
 from argotune.stats.wording import counted
 from argotune.store.port import Store
 from argotune.tenants.binding import BoundProgram, SourceName, TraceBinding, TraceProject
@@ -125,7 +126,7 @@ def place_named(source: SourceName, project: str) -> TraceProject:
         raise ConfigInvalid(first_problem(error)) from None
 
 
-def connect(store: Store, survey: ProjectSurvey, wanted: Wanted) -> Connection:
+def connect(store: Store, survey: ProjectSurvey, wanted: Wanted, progress: Progress = silent) -> Connection:
     """Look at a project and propose a config; nothing is written.
 
     Raises ConfigInvalid for a project of another framework, a program that cannot be loaded or tuned or that no span
@@ -141,6 +142,7 @@ def connect(store: Store, survey: ProjectSurvey, wanted: Wanted) -> Connection:
     surveyed = _Surveyed(wanted, base, programs)
     for span in survey.newest_modules(wanted.place, wanted.sample):
         surveyed.add(span)
+        progress(f"{wanted.place.project}: spans looked at", surveyed.sampled, wanted.sample)
     _check_found(wanted, surveyed, spans)
     sight = _sight(survey, wanted, surveyed, spans)
     fits = [surveyed.fit(name, sight.programs) for name in programs]

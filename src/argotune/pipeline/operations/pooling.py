@@ -67,7 +67,9 @@ def pool_programs(ports: Ports, most: int = MAX_EXAMPLES) -> Pooling:
     if most < 1:
         raise ConfigInvalid(f"{most} is no number of examples", argument="examples")
     found, left_out = list[PooledVersion](), dict[str, str]()
-    for name, group in _groups(ports.store).items():
+    groups = _groups(ports.store)
+    for number, (name, group) in enumerate(groups.items()):
+        ports.progress("pooling programs", number, len(groups))
         given = {id: _examples(ports.store, id, program, most) for id, program in group.items()}
         given = {id: examples for id, examples in given.items() if examples}
         if len(given) < LEAST_TENANTS:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 
 from argotune.data.annotations import Annotation
 from argotune.data.experiences import Experience
@@ -271,7 +272,8 @@ def _label(this: Pass, state: LabelState, budget: DayBudget) -> AnnotatorReport:
     if isinstance(annotator, LMAnnotator):
         before = _without_label_today(this.store, state)
         spans = [span for span in _for_lm(this.config, state, annotator.identifier) if span not in before]
-        report, labels = _said_by(annotator, state, spans, report)
+        told = partial(this.ports.progress, f"{state.program.name}: the annotator's labels")
+        report, labels = _said_by(replace(annotator, told=told), state, spans, report)
         _upsert(this, labels)
         hard = hard_spans(state.items.values())
         agreements = compare([*state.annotations, *labels], state.program.fields, this.config.annotation, hard)

@@ -115,6 +115,7 @@ class _Gathering:
         fresh, _ = self._without_held(questions)
         for start in range(0, len(fresh), self._batch):
             self._ask(fresh[start : start + self._batch], "sealed")
+            self._tell("sealed questions", min(start + self._batch, len(fresh)), len(fresh))
 
     def ask_labelled(self) -> None:
         """Ask both again what people have labelled since, where the metric must see predictions to score them."""
@@ -128,6 +129,7 @@ class _Gathering:
             self._both.ask(questions)
             marks = [marks for q in questions if (marks := self._both.marks.get((q.id, label_digest(q.example))))]
             self._this.contests.append(self._contest.id, (), self._this.now, marks=marks)
+            self._tell("labelled questions", min(start + self._batch, len(owed)), len(owed))
 
     def _unmarked(self, pair: Pair) -> Example | None:
         """The right answer of a pair that judges, where no score by it is known."""
@@ -140,7 +142,7 @@ class _Gathering:
     def ask_drawn(self) -> None:
         """Draw requests by lot and ask them, until enough disagreements wait for their labels or a limit is met."""
         rules = self._this.config.contest
-        left = min(rules.shadow_calls_per_pass, self._room)
+        most = left = min(rules.shadow_calls_per_pass, self._room)
         self.limit_met = self._limit_told() if left <= 0 and self._wants_more() else ""
         asked = {*self._passed, *(pair.span_id for pair in self._pairs)}  # a request answers once, sealed or drawn
         order = in_lot_order(self._contest.id, self._requests(), asked, self._since)
@@ -150,6 +152,7 @@ class _Gathering:
             if batch or passed:
                 self._ask(batch, "lot", passed)
             left -= len(batch)
+            self._tell("fresh questions", most - left, most)
             if is_over:
                 return
         has_more = rules.shadow_calls_per_pass > 0 < self._room and next(waiting, None) is not None
@@ -265,7 +268,7 @@ class _Gathering:
 
     def _ask(self, batch: Sequence[ContestQuestion], drawn: Drawn, passed: Sequence[str] = ()) -> None:
         self._this.check()
-        done, known = len(self._pairs), {pair.question: pair for pair in reversed(self._pairs)}
+        known = {pair.question: pair for pair in reversed(self._pairs)}
         new = {question.id: question for question in batch if question.id not in known}
         before = set(self._both.marks)
         answers = self._both.answers(list(new.values()))
@@ -278,8 +281,9 @@ class _Gathering:
         marks = [self._both.marks[key] for key in self._both.marks if key not in before]
         self._this.contests.append(self._contest.id, pairs, self._this.now, passed, marks)
         self._pairs += pairs
-        what = f"{self._program.name}: champion and challenger on fresh questions"
-        self._this.ports.progress(what, done + len(pairs), done + len(pairs))
+
+    def _tell(self, what: str, done: int, total: int) -> None:
+        self._this.ports.progress(f"{self._program.name}: champion and challenger on {what}", done, total)
 
     def _pair(self, question: ContestQuestion, drawn: Drawn, answers: tuple[Answer, Answer]) -> Pair:
         first = is_champion_first(self._contest.id, question.id)

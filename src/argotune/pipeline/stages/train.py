@@ -116,7 +116,7 @@ class _Compiling:
 
     def compiled(self, examples: Sequence[Example]) -> _Compiled:
         races, notes = list[Race](), list[str]()
-        module = self.recipe.optimizer.compile(self.recipe.task(examples, notes=notes, on_race=races.append))
+        module = self.recipe.made_of(self.recipe.task(examples, notes=notes, on_race=races.append))
         return _Compiled(module, notes, races[-1] if races else None)
 
     @property
