@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -14,18 +15,21 @@ from world import START, World, decision
 
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
-from argotune.data.live_quality import ScoredBy, live_quality
+from argotune.data.live_quality import MOST_FALLS, Fall, LiveRule, ScoredBy, ScoreStream, live_quality, with_fall
 from argotune.data.spans import Span
 from argotune.data.splitting import Split
 from argotune.data.stream import Stream
 from argotune.errors import Unavailable
 from argotune.pipeline.module_pass import Request
+from argotune.pipeline.operations.inspecting import status_of
+from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
 from argotune.programs import programs_of
 from argotune.promotion.champions import untuned
 from argotune.promotion.registry import Registry
-from argotune.promotion.versions import Change
-from argotune.runs.reports import ModuleReport
+from argotune.promotion.versions import Change, new_version
+from argotune.runs.reports import ModuleReport, report_json
+from argotune.stats.drops import Drop, DropDetector, DropRule
 from argotune.tenants.config import RoutingConfigUnified
 
 SLOW = {"optimization_interval_seconds": 90_000}
@@ -79,11 +83,74 @@ def test_a_drop_makes_the_module_due_at_once_and_is_why_it_trains():
     assert report.conditions.is_degraded_anew
     (told,) = report.conditions.degraded
     assert "routing: its live quality fell from 95" in told
-    assert "with an outcome, beyond doubt" in told
+    assert "with an outcome, beyond doubt (found 2026-11-21 " in told
     (run,) = report.runs
     assert run.context.success_drop == pytest.approx(0.45, abs=0.06)
     assert not world.look(config).is_due
     assert told in world.look(config).why_not
+    shown = report_json("acme", [report], {}, world.now)["modules"][0]
+    assert shown["degraded"] == [told]
+    (drop,) = shown["runs"][0]["live"]["drops"]
+    assert (drop["count"], drop["before"]) == (120, 0.95)
+    (status,) = status_of(world.store, "acme").programs
+    assert (status.is_degraded, status.live[0]) == (True, told.removeprefix("routing: "))
+
+
+def test_a_version_that_fell_is_explained_with_when_and_how_far_also_when_another_serves():
+    world, config = served()
+    world.later(hours=2)
+    world.traces.record("acme", answers(one_in(2, 120), first=1000, at=timedelta(hours=1)))
+    (run,) = passed(world, config).runs
+    assert run.live
+    fell = Registry(world.store, "acme").keep(untuned(programs_of(config, "routing")[0], world.now)).id
+    assert run.live.version == fell
+    told = explain_version(world.store, "acme", fell)
+    (line,) = [line for line in told.lines() if line.startswith("fell")]
+    assert line == (
+        f"fell      from 95.0 % to 50.0 % in 120 answers with an outcome, found {world.now:%Y-%m-%d %H:%M}, "
+        "not over when last looked at"
+    )
+    assert told.as_json()["falls"][0]["count"] == 120
+
+    other = serve_another(world, config)
+    world.later(hours=1)
+    world.traces.record("acme", answers([True] * 10, first=2000, at=timedelta(hours=3), version=other))
+    passed(world, config, is_forced=True)
+    assert [fall.count for fall in explain_version(world.store, "acme", fell).falls] == [120]
+    assert explain_version(world.store, "acme", other).falls == ()
+
+
+def test_a_drop_that_is_over_is_told_as_over():
+    world, config = served()
+    world.later(hours=2)
+    world.traces.record("acme", answers(one_in(2, 120), first=1000, at=timedelta(hours=1)))
+    passed(world, config)
+    for number in range(3):
+        world.later(hours=2)
+        ago = timedelta(hours=3 + 2 * number)
+        world.traces.record("acme", answers(one_in(20, 300), first=2000 + 1000 * number, at=ago))
+        passed(world, config, is_forced=True)
+    (fall,) = live_quality(world.store, "acme", "routing").falls
+    assert fall.over_at is not None
+    assert f"over {fall.over_at:%Y-%m-%d %H:%M}" in fall.sentence
+    assert not status_of(world.store, "acme").programs[0].is_degraded
+
+
+def test_what_is_kept_of_drops_is_bounded():
+    rule = LiveRule(
+        version="v",
+        since=None,
+        names_version=False,
+        drop=DropRule(threshold=0.1, swing=0.1, drift=0.005, alarms_a_year=0.03),
+        scores=lambda _: {},
+        now=START,
+    )
+    falls: tuple[Fall, ...] = ()
+    for number in range(3 * MOST_FALLS):
+        drop = Drop(before=0.9, after=0.5, count=number)
+        found = ScoreStream(detector=DropDetector(drop=drop), found_at=START)
+        falls = with_fall(falls, replace(rule, version=f"v{number}"), ScoredBy.OUTCOMES, found)
+    assert [fall.count for fall in falls] == list(range(2 * MOST_FALLS, 3 * MOST_FALLS))
 
 
 def labelled(spans: range, world: World) -> list[Annotation]:
@@ -163,10 +230,11 @@ def test_an_outcome_that_comes_late_is_counted_when_it_comes():
     assert outcomes_of(world) == (1, 1.0)
 
 
-def test_another_champion_begins_anew():
-    world, config = served()
+def serve_another(world: World, config: RoutingConfigUnified) -> str:
     registry = Registry(world.store, "acme")
-    version = registry.keep(untuned(programs_of(config, "routing")[0], world.now))
+    written = registry.keep(untuned(programs_of(config, "routing")[0], world.now))
+    state = json.loads(json.dumps(written.state).replace('"instructions": "', '"instructions": "Think. '))
+    version = registry.keep(new_version("routing", written.signature_hash, state, written.lineage))
     promoted = Change(
         program="routing",
         version=version.id,
@@ -178,9 +246,15 @@ def test_another_champion_begins_anew():
         sequence=1,
     )
     registry.set_champion(promoted, None)
+    return version.id
+
+
+def test_another_champion_begins_anew():
+    world, config = served()
+    version = serve_another(world, config)
     world.later(hours=2)
-    old = answers([True] * 5, first=1000, at=timedelta(minutes=-1), version=version.id)
-    own = answers([True] * 10, first=2000, at=timedelta(hours=1), version=version.id)
+    old = answers([True] * 5, first=1000, at=timedelta(minutes=-1), version=version)
+    own = answers([True] * 10, first=2000, at=timedelta(hours=1), version=version)
     others = answers([False] * 10, first=3000, at=timedelta(hours=1), version="v-other")
     unnamed = answers([False] * 10, first=4000, at=timedelta(hours=1))
     world.traces.record("acme", [*old, *own, *others, *unnamed])

@@ -253,10 +253,10 @@ def asked_to_run(config: RoutingConfigUnified, known: Mapping[str, Any] | None =
 
 
 def fallen(config: RoutingConfigUnified) -> tuple[str, ...]:
-    """What is told of a champion of whose first 200 answers one in twenty failed, and of the next 80 every second."""
+    """What is told of a champion of whose first 200 answers one in twenty failed, and of the next 120 every second."""
     world = World()
     Configs(world.store).save(config)
-    for first, count, every in ((0, 200, 20), (1000, 80, 2)):
+    for first, count, every in ((0, 200, 20), (1000, 120, 2)):
         world.later(hours=1)
         for number in range(first, first + count):
             span = decision(
@@ -265,6 +265,17 @@ def fallen(config: RoutingConfigUnified) -> tuple[str, ...]:
             world.traces.record(config.tenant_id, [replace(span, started_at=world.now, ended_at=world.now)])
         collected = collect(Pass(world.ports, config, "routing"), [p.fields for p in programs_of(config, "routing")])
     return collected.degradations.sentences
+
+
+def untold(config: RoutingConfigUnified) -> tuple[str, ...]:
+    """What is told of 60 answers of which one in twenty failed."""
+    world = World()
+    Configs(world.store).save(config)
+    for number in range(60):
+        span = decision(config.tenant_id, f"{number:016x}", f"{number * 7919:x}", "video", success=number % 20 > 0)
+        world.traces.record(config.tenant_id, [replace(span, started_at=world.now, ended_at=world.now)])
+    collected = collect(Pass(world.ports, config, "routing"), [p.fields for p in programs_of(config, "routing")])
+    return collected.degradations.programs["routing"].unclear
 
 
 def read_from(config: RoutingConfigUnified) -> Any:
@@ -681,6 +692,8 @@ CONFIG = [
     Row("decisions.gepa_threshold", 59, first),
     Row("decisions.simba_below", 0.71, first),
     Row("decisions.performance_degradation_threshold", 0.6, fallen, ROUTED),
+    Row("degradation.swing", 0.6, fallen, ROUTED),
+    Row("degradation.drift", 0.03, untold, ROUTED),
     Row("decisions.growth_share", 0.25, partial(decided, n_train=72, **AGAIN)),
     Row("decisions.stale_days", 4.0, partial(many, days=5.0, **AGAIN)),
     Row("decisions.detectable_gain", 0, partial(many, **MEASURED)),

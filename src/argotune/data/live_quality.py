@@ -15,7 +15,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from argotune.data.experiences import Experience
-from argotune.stats.drops import DropDetector
+from argotune.stats.drops import DropDetector, DropRule
+from argotune.stats.wording import counted, percent
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
 from argotune.store.records import StoredValue, find_renewable, from_text, readable, to_record
@@ -34,6 +35,9 @@ class ScoredBy(StrEnum):
     OUTCOMES = "o"
 
 
+TOLD_BY = {ScoredBy.PEOPLE: "that people labelled", ScoredBy.OUTCOMES: "with an outcome"}
+
+
 class ScoreStream(StoredValue):
     """One champion's scores of one kind. `newest_at` is when the newest counted answer was given, and `found_at` when
     the drop was found that stands."""
@@ -43,27 +47,51 @@ class ScoreStream(StoredValue):
     found_at: datetime | None = None
 
 
+class Fall(StoredValue):
+    """A drop that was found of a version: from which mean to which, over how many answers since it fell, and since when
+    it is over; None: it stands, or stood when another version took over."""
+
+    version: str
+    scored_by: ScoredBy
+    before: float
+    after: float
+    count: int
+    found_at: datetime
+    over_at: datetime | None = None
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        until = f"over {self.over_at:%Y-%m-%d %H:%M}" if self.over_at else "not over when last looked at"
+        means = f"from {percent(self.before)} to {percent(self.after)} in {counted(self.count, 'answer')}"
+        return f"{means} {TOLD_BY[self.scored_by]}, found {self.found_at:%Y-%m-%d %H:%M}, {until}"
+
+
+MOST_FALLS = 20
+"""Of a program; the oldest goes first."""
+
+
 class LiveQuality(StoredValue):
     """What is known of a program's champion since it serves. Answers given until `until` count no more where all is
-    gathered anew: they were counted before."""
+    gathered anew: they were counted before. `falls` are the last drops of this champion and of those before it."""
 
     program: str = ""
     version: str = ""
     since: datetime | None = None
     streams: dict[ScoredBy, ScoreStream] = Field(default_factory=dict)
     until: datetime | None = None
+    falls: tuple[Fall, ...] = ()
 
 
 @dataclass(frozen=True)
 class LiveRule:
-    """Whose answers count, what each scored, and when a drop is one: `alarms_a_year` are what false ones each stream of
-    scores may have. `names_version`: an answer that does not say which version gave it is not the champion's."""
+    """Whose answers count, what each scored, and when a drop of one kind of scores is one. `names_version`: an answer
+    that does not say which version gave it is not the champion's."""
 
     version: str
     since: datetime | None
     names_version: bool
-    threshold: float
-    alarms_a_year: float
+    drop: DropRule
     scores: Callable[[Experience], Mapping[ScoredBy, float]]
     now: datetime
 
@@ -93,16 +121,16 @@ class LiveScores:
     """The scores of one program, for one gathering: what it takes in is written by whoever writes `records`."""
 
     def __init__(self, store: Store, tenant_id: str, program: str, rule: LiveRule) -> None:
-        self._store, self._tenant_id, self._program, self._rule = store, tenant_id, program, rule
+        self._store, self._tenant_id, self._program, self.rule = store, tenant_id, program, rule
         self._new: dict[ScoredBy, list[ScoredAnswer]] = {}
         self.quality = self._read()
 
     def _read(self) -> LiveQuality:
         found = live_quality(self._store, self._tenant_id, self._program)
-        rule = self._rule
+        rule = self.rule
         if (found.version, found.since) == (rule.version, rule.since):
             return found
-        return LiveQuality(program=self._program, version=rule.version, since=rule.since)
+        return LiveQuality(program=self._program, version=rule.version, since=rule.since, falls=found.falls)
 
     def begin_anew(self) -> None:
         """All that is stored will be taken in again: what was counted of it is not counted again."""
@@ -116,7 +144,7 @@ class LiveScores:
         """What an answer scored. `is_fresh`: it is read for the first time, or all is gathered anew."""
         until = self.quality.until
         is_old = is_fresh and until is not None and experience.at <= until
-        return ScoredAnswer(experience.span_id, experience.at, self._rule.scores_of(experience), is_old)
+        return ScoredAnswer(experience.span_id, experience.at, self.rule.scores_of(experience), is_old)
 
     def counted(self, answer: ScoredAnswer, before: str) -> str:
         """By whom the answer is counted once this is written, where it was by `before`."""
@@ -131,16 +159,20 @@ class LiveScores:
             return []
         streams = {by: self._after(by, answers) for by, answers in self._new.items()}
         self._new = {}
-        self.quality = self.quality.model_copy(update={"streams": {**self.quality.streams, **streams}})
+        falls = self.quality.falls
+        for by, stream in streams.items():
+            falls = with_fall(falls, self.rule, by, stream)
+        self.quality = self.quality.model_copy(update={"streams": {**self.quality.streams, **streams}, "falls": falls})
         return [self._record()]
 
     def _after(self, by: ScoredBy, answers: Sequence[ScoredAnswer]) -> ScoreStream:
-        known, rule = self.quality.streams.get(by, ScoreStream()), self._rule
+        known, rule = self.quality.streams.get(by, ScoreStream()), self.rule
         ordered = sorted(answers, key=lambda answer: (answer.at, answer.span_id))
         newest = min(max(ordered[-1].at, known.newest_at or ordered[-1].at), max(rule.now, known.newest_at or rule.now))
         passed = newest - known.newest_at if known.newest_at else timedelta(0)
-        allotted = min(passed, MOST_AT_ONCE * len(ordered)) / YEAR * rule.alarms_a_year
-        detector = known.detector.after([answer.scores[by] for answer in ordered], allotted, rule.threshold)
+        allotted = min(passed, MOST_AT_ONCE * len(ordered)) / YEAR * rule.drop.alarms_a_year
+        hours = [_hour(min(answer.at, newest)) for answer in ordered]
+        detector = known.detector.after([answer.scores[by] for answer in ordered], hours, allotted, rule.drop)
         found_at = (known.found_at or rule.now) if detector.drop else None
         return ScoreStream(detector=detector, newest_at=newest, found_at=found_at)
 
@@ -148,10 +180,31 @@ class LiveScores:
         return to_record(Collection.LIVE, self._program, self.quality)
 
 
+def _hour(at: datetime) -> int:
+    """Since 1970."""
+    return int(at.timestamp() // 3600)
+
+
+def with_fall(falls: tuple[Fall, ...], rule: LiveRule, by: ScoredBy, stream: ScoreStream) -> tuple[Fall, ...]:
+    """The falls with what a stream says: one that was found, how one goes on, or that it is over."""
+    stands = [f for f in falls if (f.version, f.scored_by, f.over_at) == (rule.version, by, None)]
+    others, drop = tuple(fall for fall in falls if fall not in stands), stream.detector.drop
+    if drop is None or stream.found_at is None:
+        return (*others, *(fall.model_copy(update={"over_at": rule.now}) for fall in stands))
+    told = {"before": drop.before, "after": drop.after, "count": drop.count}
+    found = Fall(version=rule.version, scored_by=by, **told, found_at=stream.found_at)
+    return (*others, found)[-MOST_FALLS:]
+
+
 def live_quality(store: Store, tenant_id: str, program: str) -> LiveQuality:
     """What is known of a program's champion; nothing where it is damaged, which begins anew. Raises NewerRecord."""
     found, _ = find_renewable(store, tenant_id, Collection.LIVE, program, LiveQuality)
     return found or LiveQuality()
+
+
+def falls_of(store: Store, tenant_id: str, program: str, version: str) -> tuple[Fall, ...]:
+    """The last drops of a version's live quality, oldest first; nothing where they are damaged. Raises NewerRecord."""
+    return tuple(fall for fall in live_quality(store, tenant_id, program).falls if fall.version == version)
 
 
 def degraded_programs(store: Store, tenant_id: str) -> list[str]:

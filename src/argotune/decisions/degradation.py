@@ -31,7 +31,7 @@ class Degradation(StoredValue):
         """For people."""
         return (
             f"its live quality fell from {percent(self.before)} to {percent(self.after)} in the last "
-            f"{counted(self.count, 'answer')} {self.scored_by}, beyond doubt"
+            f"{counted(self.count, 'answer')} {self.scored_by}, beyond doubt (found {self.found_at:%Y-%m-%d %H:%M})"
         )
 
 

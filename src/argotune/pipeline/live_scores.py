@@ -9,7 +9,7 @@ from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.examples import Example
 from argotune.data.experiences import Experience
 from argotune.data.label_rule import Labels, with_remarks
-from argotune.data.live_quality import LiveQuality, LiveRule, LiveScores, ScoredBy, ScoreStream
+from argotune.data.live_quality import TOLD_BY, LiveQuality, LiveRule, LiveScores, ScoredBy, ScoreStream
 from argotune.data.remarks import CORRECT, VERDICT
 from argotune.data.rewards import reward
 from argotune.data.splitting import Split
@@ -21,15 +21,15 @@ from argotune.programs.evaluation import score_of
 from argotune.programs.program import Program
 from argotune.promotion.champions import untuned
 from argotune.promotion.versions import Champion
+from argotune.stats.drops import DropDetector, DropRule
 from argotune.stats.wording import counted, percent
+from argotune.tenants.config import RoutingConfigUnified
 
 log = logging.getLogger(__name__)
 
 FALSE_ALARMS_A_YEAR = 0.5
 """Of a tenant. Another half is for baselines that were measured too high: with BASELINE_LEVEL those of 50 champions and
 kinds of scores in a year."""
-
-_TOLD_BY = {ScoredBy.PEOPLE: "that people labelled", ScoredBy.OUTCOMES: "with an outcome"}
 
 
 def live_scores_of(
@@ -48,12 +48,21 @@ def live_scores_of(
         version=champion.version if champion else untuned(program, this.now).id,
         since=champion.since if champion else None,
         names_version=champion is not None,
-        threshold=this.config.decisions.performance_degradation_threshold,
-        alarms_a_year=allotted,
+        drop=drop_rule_of(this.config, allotted),
         scores=_Scorer(this, program, labels, queued).scores,
         now=this.now,
     )
     return LiveScores(this.store, this.tenant_id, program.name, rule)
+
+
+def drop_rule_of(config: RoutingConfigUnified, alarms_a_year: float) -> DropRule:
+    """When a drop of one kind of scores is one, for a tenant."""
+    return DropRule(
+        threshold=config.decisions.performance_degradation_threshold,
+        swing=config.degradation.swing,
+        drift=config.degradation.drift,
+        alarms_a_year=alarms_a_year,
+    )
 
 
 def _champion(this: Pass, program: Program) -> Champion | None:
@@ -117,8 +126,7 @@ class _Scorer:
 
 def degradations_of(this: Pass, found: Mapping[str, LiveScores]) -> Degradations:
     """What the scores of a module's programs say, kept for whoever looks at the module."""
-    threshold = this.config.decisions.performance_degradation_threshold
-    views = {name: view_of(live.quality, threshold) for name, live in found.items()}
+    views = {name: view_of(live.quality, live.rule.drop) for name, live in found.items()}
     told = Degradations(programs=views, looked_at=this.now)
     this.module_book.read(Degradations)  # what it is written in place of
     this.module_book.write(told)
@@ -130,7 +138,7 @@ def live_view(this: Pass, program: str) -> LiveView:
     return this.module_book.read(Degradations).programs.get(program) or LiveView(version="")
 
 
-def view_of(quality: LiveQuality, threshold: float) -> LiveView:
+def view_of(quality: LiveQuality, rule: DropRule) -> LiveView:
     """What is known of a champion's live quality, in sentences."""
     drops, told, unclear = [], [], []
     for by in ScoredBy:
@@ -140,17 +148,24 @@ def view_of(quality: LiveQuality, threshold: float) -> LiveView:
             drops.append(
                 Degradation(
                     version=quality.version,
-                    scored_by=_TOLD_BY[by],
+                    scored_by=TOLD_BY[by],
                     before=drop.before,
                     after=drop.after,
                     count=drop.count,
                     found_at=stream.found_at,
                 )
             )
-        elif detector.mean is not None and detector.can_tell(threshold):
-            told.append(f"{percent(detector.mean)} in {counted(detector.count, 'answer')} {_TOLD_BY[by]}, no drop")
+        elif detector.mean is not None and detector.can_tell(rule):
+            told.append(f"{percent(detector.mean)} in {counted(detector.count, 'answer')} {TOLD_BY[by]}, no drop")
         else:
-            answers = f"{counted(detector.count, 'answer')} {_TOLD_BY[by]}"
-            wanted = f"a drop of {100 * threshold:g} points takes about {detector.wanted(threshold):,}"
-            unclear.append(f"not enough to tell: {answers}, and {wanted}")
+            unclear.append(f"not enough to tell: {_lack(detector, TOLD_BY[by], rule)}")
     return LiveView(version=quality.version, drops=tuple(drops), told=tuple(told), unclear=tuple(unclear))
+
+
+def _lack(detector: DropDetector, told_by: str, rule: DropRule) -> str:
+    """What a drop of the threshold cannot be told for."""
+    answers = f"{counted(detector.count, 'answer')} {told_by}"
+    if detector.count >= detector.wanted(rule):
+        least = f"only a drop of {100 * detector.least_told(rule):.0f} points or more"
+        return f"{answers} in less than a week, in which {least} is no swing"
+    return f"{answers}, and a drop of {100 * rule.threshold:g} points takes about {detector.wanted(rule):,}"

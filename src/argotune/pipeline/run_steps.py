@@ -122,7 +122,8 @@ class Work:
             if pooled is not None:
                 return self._planned(pooled)
         found = decide(question)
-        known = {"context": question.context, "decision": found.decision}
+        live = live_view(self._this, self._program.name)
+        known = {"context": question.context, "decision": found.decision, "live": live if live.version else None}
         if found.plan is None:
             return self._skip(found.decision.reason, **known)
         beside = (found.plan, question.scored, self._annotations)

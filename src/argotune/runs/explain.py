@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import Any
 
+from argotune.data.live_quality import Fall
 from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
@@ -24,7 +25,8 @@ from argotune.stats.wording import chance, counted, each_counted, points
 class Explanation:
     """A version, the run that made it, the moves of the champion pointer that concern it, and its prompt changes.
 
-    `contest` is the one that it was the challenger of, and `judged` the run that judged it last.
+    `contest` is the one that it was the challenger of, and `judged` the run that judged it last. `falls` are the drops
+    that were found of its live quality.
     """
 
     version: Version
@@ -34,6 +36,7 @@ class Explanation:
     bar: Bar | None = None
     contest: Contest | None = None
     judged: Run | None = None
+    falls: tuple[Fall, ...] = ()
 
     def lines(self) -> list[str]:
         """The story in lines of text."""
@@ -53,6 +56,7 @@ class Explanation:
             story += [f"unified   {self.run.unified.sentence}"] if self.run.unified else []
             story += [f"enhanced  {self.run.enhancement.sentence}"] if self.run.enhancement else []
         story += [f"history   {c.at:%Y-%m-%d %H:%M:%S} {c.how} by {c.who}: {c.reason}" for c in self.changes]
+        story += [f"fell      {fall.sentence}" for fall in self.falls]
         story += [f"barred    {self.bar.sentence}"] if self.bar else []
         return [*story, "", "prompts before and after:", *(self.prompt_diff or ("  (no change)",))]
 
@@ -65,12 +69,13 @@ class Explanation:
             "judged": run_json(self.judged) if self.judged else None,
             "history": [change.model_dump(mode="json") for change in self.changes],
             "prompt_diff": list(self.prompt_diff),
+            "falls": [fall.model_dump(mode="json") for fall in self.falls],
             "barred": self.bar.model_dump(mode="json") if self.bar else None,
         }
 
 
 def explain(registry: Registry, book: RunBook, contests: ContestBook, version_id: str) -> Explanation:
-    """Everything that is known of a version. Raises NotFound."""
+    """Everything that is known of a version but how it did when it served. Raises NotFound."""
     version = registry.version(version_id)
     changes = [c for c in registry.history(version.program) if version_id in (c.version, c.previous)]
     story = (_run(book, version.lineage.run_id), tuple(changes), tuple(_diff(registry, version)))

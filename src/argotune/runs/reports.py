@@ -96,6 +96,7 @@ def _module_json(report: ModuleReport) -> dict[str, Any]:
         "due": report.conditions.is_due,
         "why_not": report.conditions.why_not or None,
         "traces": report.conditions.traces,
+        "degraded": list(report.conditions.degraded),
         "runs": [run_json(run) for run in report.runs],
         "unreadable": [{"collection": r.collection, "id": r.id, "why": r.why} for r in report.unreadable],
     }
@@ -125,6 +126,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "numbers": verdict.get("numbers"),
         "rule": verdict.get("rule"),
         "way": verdict.get("way"),
+        "live": run.live.model_dump(mode="json") if run.live else None,
         "counts": run.counts,
         "unusable": _unusable_json(run),
         "synthetic": _told_json(run.synthetic),

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
+from argotune.decisions.degradation import LiveView
 from argotune.decisions.races import Entrant, Race
 from argotune.decisions.values import ModelingContext, Strategy, TrainingDecision
 from argotune.promotion.verdicts import Comparison, Promoted, Verdict, Way
@@ -111,7 +112,7 @@ class Run(StoredValue):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
     budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or
     its program, so a later pass may do the same again. `race` is what a portfolio tried. `contest` is the one that
-    it opened, or gathered evidence for."""
+    it opened, or gathered evidence for. `live` is how the champion did when it was decided whether to train."""
 
     id: str
     tenant_id: str
@@ -125,6 +126,7 @@ class Run(StoredValue):
     counts: dict[str, int] = Field(default_factory=dict)
     context: ModelingContext | None = None
     decision: TrainingDecision | None = None
+    live: LiveView | None = None
     plan: Plan | None = None
     skip: Skip | None = None
     is_to_repeat: bool = False

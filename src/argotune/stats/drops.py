@@ -1,32 +1,42 @@
 """Drops: has the mean of a stream of scores fallen below what it was? Looked at after every score, for years.
 
-A test asks once and ends; what serves is watched as long as it serves, and a drop may come at any time. So at each
-score somebody begins to play against "the mean is still what it was" with a small stake, in the way of betting.py, and
-all who ever began go on. Their wealth together is an e-detector of Shiryaev-Roberts form: Shin, Ramdas and Rinaldo,
-"E-detectors: a nonparametric framework for sequential change detection", New England J. Stat. Data Sci. (2023).
+Means swing by day and week, and what is no drop must not be told as one. Three detectors look on; what false alarms a
+year allots is shared among them. An alarm is told where its mean may well have fallen by the `threshold`.
 
-Where they give each newcomer 1 and raise an alarm at 1/a, here each gets a part of what is `allotted` to the time that
-has passed, and the alarm is at 1: W(t) = (W(t-1) + w(t)) e(t), where the e(t) are bets of which none is expected to
-gain while the mean is what it was, and w(t) is known before the score. Then W(t) less all that was allotted is a
-supermartingale. An alarm takes 1 out of it; so the alarms that are expected while nothing has fallen are at most what
-was allotted, however many scores a year has. With w = a throughout it is their bound: 1/a scores on average until a
-false alarm.
+1. Hours (half of what is allotted; weeks.py): the scores since some hour of the last week against those of the same
+   hours of the weeks before. Null: in no hour of the week the mean is more than `drift` below that of its past.
+2. Whole weeks (a quarter; weeks.py), where an hour has few scores. Same null, of the mean of a week.
+3. A floor (a quarter), for whoever has not served a week, and for large drops at once. Null: no score is expected,
+   given those before it, to lie more than `swing` below the mean of all before, at any time. At each score somebody
+   begins to play against that with a small stake, in the way of betting.py, and all who ever began go on; their wealth
+   together is an e-detector of Shiryaev-Roberts form: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric
+   framework for sequential change detection", New England J. Stat. Data Sci. (2023). Where they give each newcomer 1
+   and raise an alarm at 1/a, here each gets a part of what is `allotted` to the time that has passed, and the alarm is
+   at 1: W(t) = (W(t-1) + w(t)) e(t), with bets e(t) of which none is expected to gain under the null, and w(t) known
+   before the score. Then W(t) less all that was allotted is a supermartingale, and an alarm takes 1 out of it. The mean
+   of all before is at least `low`: the highest lower end so far of its confidence sequence (`share_interval`), which a
+   later drop cannot lower; wrong with a chance of at most BASELINE_LEVEL, ever. (For hits whose mean changes the tails
+   of their sum are no heavier than at one mean: Hoeffding, Ann. Math. Stat. 27, 1956.)
 
-What the mean was is not known, but at least `low`: the highest lower end so far of the confidence sequence of all
-scores before (`share_interval`), which a later drop cannot lower. It is above the mean with a chance of at most
-BASELINE_LEVEL, ever. What it asks: that each score is expected, given those before it, to be at least the mean.
+So while the nulls hold the false alarms that are expected are at most what was allotted, however many scores come, and
+beside them what BASELINE_LEVEL grants each champion. What lies between `drift` and `threshold` is no null and mostly
+silent, as it is not told. What moves one hour of the week after the other by the threshold for most of a day is told,
+whatever moved it: no detector can tell a hard day from a drop while it lasts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from argotune.errors import ConfigInvalid
+from argotune.stats import weeks
 from argotune.stats.betting import STAKES, share_interval
+from argotune.stats.weeks import HOURS_A_WEEK, Lower, Weeks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,6 +52,37 @@ MOST_WON = 10.0
 
 TOLD_WITH = 1.645
 """Standard errors: a drop is told where 95 of 100 such estimates would not lie below."""
+
+HOURS_A_YEAR = 8766.0
+
+_PARTS = {"hours": 0.5, "weeks": 0.25, "floor": 0.25}
+"""Of what is allotted."""
+
+
+@dataclass(frozen=True)
+class DropRule:
+    """From which `threshold` a fall is a drop; how far the mean may `swing` below what it is on average, and how far
+    the same hours of a week may `drift` below those before, all in 0..1; and so many false `alarms_a_year`."""
+
+    threshold: float
+    swing: float
+    drift: float
+    alarms_a_year: float
+
+    @property
+    def allowed(self) -> float:
+        """What may drift: half of what counts as a drop at most, or none could be told."""
+        return min(self.drift, self.threshold / 2)
+
+    @property
+    def log_asked_of_hours(self) -> float:
+        """The logarithm of what must be won since an hour, where one starts in every hour."""
+        return math.log(HOURS_A_YEAR / (self.alarms_a_year * _PARTS["hours"]))
+
+    @property
+    def log_asked_of_weeks(self) -> float:
+        """The same where one starts in every week."""
+        return math.log(HOURS_A_YEAR / HOURS_A_WEEK / (self.alarms_a_year * _PARTS["weeks"]))
 
 
 class _Kept(BaseModel):
@@ -70,10 +111,10 @@ _FRESH = (StakeLine(),) * len(STAKES)
 
 
 class DropDetector(_Kept):
-    """What is known of a stream of scores in 0..1: some forty numbers, however long it is.
+    """What is known of a stream of scores in 0..1: some 750 numbers, however long it is.
 
     `count` scores with the sum `total` are its baseline, of which the mean is at least `low`, as was last measured at
-    `measured` scores. `drop` stands from when it is found until the mean is back.
+    `measured` scores; `weeks` has them by hour of the week. `drop` stands from when it is found until the mean is back.
     """
 
     count: int = 0
@@ -81,6 +122,7 @@ class DropDetector(_Kept):
     low: float = 0.0
     measured: int = 0
     lines: tuple[StakeLine, ...] = _FRESH
+    weeks: Weeks = Weeks()
     drop: Drop | None = None
 
     @property
@@ -88,23 +130,25 @@ class DropDetector(_Kept):
         """Of the baseline, None where there are no scores."""
         return self.total / self.count if self.count else None
 
-    def can_tell(self, threshold: float) -> bool:
-        """Whether a drop of `threshold` would lie below what the mean is known to have been."""
-        return self.count > 0 and self.total / self.count - self.low < threshold
+    def can_tell(self, rule: DropRule) -> bool:
+        """Whether a drop of the threshold can be told: a week is known, and there are enough scores to compare with."""
+        return self.weeks.is_known and self.count >= self.wanted(rule)
 
-    def wanted(self, threshold: float) -> int:
-        """About how many scores of this mean it takes until such a drop can be told."""
-        mean, n = self.mean if self.mean is not None else 0.5, 8
-        while mean - share_interval(mean * n, n, BASELINE_LEVEL).low >= threshold:
-            n = math.ceil(n * 1.1)
-        return n
+    def wanted(self, rule: DropRule) -> int:
+        """About how many scores before it, and as many after, it takes until such a drop can be told."""
+        return 2 * weeks.wanted(rule.threshold - rule.allowed, rule.log_asked_of_hours)
 
-    def after(self, scores: Sequence[float], allotted: float, threshold: float) -> DropDetector:
-        """The detector after more scores, in their order, for which so many false alarms are `allotted`.
+    def least_told(self, rule: DropRule) -> float:
+        """How large a drop must at least be that is told at once, whatever the mean's swing."""
+        below = (self.mean or 0.0) - max(self.low - rule.swing, 0.0)
+        return max(below, rule.threshold)
 
-        A drop is found where the mean is below `low` beyond doubt and may well have fallen by `threshold`; smaller ones
-        are left alone. One that was found is over where the mean is, with the same certainty, less than `threshold`
-        below what it was. Raises ConfigInvalid for a score outside 0..1.
+    def after(self, scores: Sequence[float], hours: Sequence[int], allotted: float, rule: DropRule) -> DropDetector:
+        """The detector after more scores, each of an hour since 1970, for which `allotted` false alarms are the part of
+        a year's that the time since the last ones brings.
+
+        A drop that was found is over where the mean is, as surely, less than half of the threshold below what it was: a
+        swing that reaches up to the fallen mean's edge ends no drop. Raises ConfigInvalid for a score outside 0..1.
         """
         import numpy as np
 
@@ -113,42 +157,72 @@ class DropDetector(_Kept):
             return self
         if not bool(((values >= 0) & (values <= 1)).all()):
             raise ConfigInvalid(f"scores: {values[~((values >= 0) & (values <= 1))][0]} is not within 0..1")
-        return self._fallen(values, allotted, threshold) if self.drop else self._watched(values, allotted, threshold)
+        if self.drop:
+            return self._fallen(self.drop, values, allotted, rule)
+        return self._watched(values, np.asarray(hours, dtype=int), allotted, rule)
 
-    def _watched(self, values: np.ndarray, allotted: float, threshold: float) -> DropDetector:
-        lines = _played(self.lines, values, self.low, allotted)
+    def _watched(self, values: np.ndarray, hours: np.ndarray, allotted: float, rule: DropRule) -> DropDetector:
+        floor = max(self.low - rule.swing, 0.0)
         count, total = self.count + values.size, self.total + float(values.sum())
         low, measured = self.low, self.measured
         if count >= measured * MEASURED_AGAIN:
             low, measured = max(low, share_interval(min(total, count), count, BASELINE_LEVEL).low), count
-        found = DropDetector(count=count, total=total, low=low, measured=measured, lines=lines)
-        drop = found._told(threshold)
-        return found.model_copy(update={"drop": drop, "lines": _FRESH}) if drop else found
+        found = DropDetector(
+            count=count,
+            total=total,
+            low=low,
+            measured=measured,
+            lines=_played(self.lines, values, floor, allotted * _PARTS["floor"]),
+            weeks=self.weeks.after(hours, values),
+        )
+        return found._told(rule)
 
-    def _told(self, threshold: float) -> Drop | None:
-        """The drop since whoever has won most began, None where it is not beyond doubt or too small."""
+    def _told(self, rule: DropRule) -> DropDetector:
+        """With the first drop of those that are beyond doubt that is large enough to be told."""
+        asked = (rule.log_asked_of_hours, rule.log_asked_of_weeks)
+        lower = (self.weeks.lower_in_hours(rule.allowed), self.weeks.lower_in_weeks(rule.allowed))
+        for found, log_asked in zip(lower, asked, strict=True):
+            if found and found.log_wealth >= log_asked and _may_be(found, rule.threshold):
+                return self._with(Drop(before=found.before, after=found.after, count=found.count), found.since)
         if math.fsum(line.won for line in self.lines) < 1:
-            return None
-        since = max(self.lines, key=lambda line: line.won)
-        if not since.count:
-            return None
-        rest = self.count - since.count
-        before = min(max((self.total - since.total) / rest, 0.0), 1.0) if rest else self.low
-        after = since.total / since.count
-        variance = after * (1 - after) / since.count + (before * (1 - before) / rest if rest else 0.0)
-        if before - after + TOLD_WITH * math.sqrt(max(variance, 0.0)) < threshold:
-            return None
-        return Drop(before=before, after=after, count=since.count)
+            return self
+        since = self._below_floor()
+        if since is None or not _may_be(since, rule.threshold):
+            return self
+        return self._with(Drop(before=since.before, after=since.after, count=since.count), since.since)
 
-    def _fallen(self, values: np.ndarray, allotted: float, threshold: float) -> DropDetector:
-        assert self.drop is not None
-        risen = 1 - max(self.drop.before - threshold, 0.0)
+    def _with(self, drop: Drop, since: int) -> DropDetector:
+        """What came since it fell is no part of the baseline."""
+        count = max(self.count - drop.count, 0)
+        total = min(max(self.total - drop.after * drop.count, 0.0), float(count))
+        kept = {"count": count, "total": total, "measured": min(self.measured, count)}
+        return self.model_copy(update={**kept, "lines": _FRESH, "weeks": self.weeks.until(since), "drop": drop})
+
+    def _below_floor(self) -> Lower | None:
+        """Since whoever has won most against the floor began, None where nobody has."""
+        best = max(self.lines, key=lambda line: line.won)
+        if not best.count:
+            return None
+        rest = self.count - best.count
+        before = min(max((self.total - best.total) / rest, 0.0), 1.0) if rest else self.low
+        after = min(max(best.total / best.count, 0.0), 1.0)
+        worth = best.count * rest / self.count if rest else float(best.count)
+        return Lower(math.log(best.won), before, after, best.count, worth, self.weeks.hour_of_last(best.count))
+
+    def _fallen(self, drop: Drop, values: np.ndarray, allotted: float, rule: DropRule) -> DropDetector:
+        risen = 1 - max(drop.before - rule.threshold / 2, 0.0)
         lines = _played(self.lines, 1 - values, min(risen, 1 - 1e-6), allotted)
         if math.fsum(line.won for line in lines) >= 1:
             return self.model_copy(update={"drop": None, "lines": _FRESH})
-        count, total = self.drop.count + values.size, self.drop.after * self.drop.count + float(values.sum())
-        drop = Drop(before=self.drop.before, after=min(total / count, 1.0), count=count)
-        return self.model_copy(update={"lines": lines, "drop": drop})
+        count, total = drop.count + values.size, drop.after * drop.count + float(values.sum())
+        fallen = Drop(before=drop.before, after=min(total / count, 1.0), count=count)
+        return self.model_copy(update={"lines": lines, "drop": fallen})
+
+
+def _may_be(found: Lower, size: float) -> bool:
+    """Whether it may well have fallen by so much."""
+    error = math.sqrt(max(found.after * (1 - found.after), 0.0) / found.worth)
+    return found.before - found.after + TOLD_WITH * error >= size
 
 
 def _played(lines: Sequence[StakeLine], values: np.ndarray, low: float, allotted: float) -> tuple[StakeLine, ...]:

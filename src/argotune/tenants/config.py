@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from argotune.errors import ConfigInvalid, first_problem
 from argotune.tenants.binding import TraceBinding
+from argotune.tenants.degradation_rules import DegradationRules
 from argotune.tenants.ids import check_tenant_id
 from argotune.tenants.masking_rules import MaskingRules
 from argotune.tenants.optimizer_settings import EmbedderName, OptimizerSettings
@@ -317,6 +318,7 @@ class RoutingConfigUnified(_Config):
     contest: ContestRules = Field(default_factory=ContestRules)
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
     decisions: DecisionRules = Field(default_factory=DecisionRules)
+    degradation: DegradationRules = Field(default_factory=DegradationRules)
     optimizers: OptimizerSettings = Field(default_factory=OptimizerSettings)
     lm: LMChoice = Field(default_factory=LMChoice)
     embedder: EmbedderName | None = Field(None, description="makes vectors of texts; None: the installation's")

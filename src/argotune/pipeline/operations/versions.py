@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from argotune.data.live_quality import falls_of
 from argotune.pipeline.operations.asked import Deed
 from argotune.promotion.registry import Registry, RolledBack
 from argotune.promotion.versions import Bar, Champion, Version
@@ -41,7 +42,8 @@ def explain_version(store: Store, tenant_id: str, version_id: str) -> Explanatio
     from argotune.runs.explain import explain  # brings DSPy
 
     registry = _registry(store, tenant_id)
-    return explain(registry, RunBook(store, tenant_id), ContestBook(store, tenant_id), version_id)
+    found = explain(registry, RunBook(store, tenant_id), ContestBook(store, tenant_id), version_id)
+    return replace(found, falls=falls_of(store, tenant_id, found.version.program, version_id))
 
 
 def roll_back(
