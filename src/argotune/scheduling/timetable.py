@@ -70,6 +70,7 @@ class Timetable:
     periods: Periods
     backoff: Backoff
     _lines: dict[str, _Line] = field(default_factory=dict)
+    _forgiven_at: datetime | None = None
 
     def know(self, tenants: Iterable[KnownTenant], now: datetime) -> None:
         """The list as it is: new tenants have a line, those that are gone none, once nobody is at work for them."""
@@ -146,11 +147,13 @@ class Timetable:
         line.end()
 
     def failed(self, tenant_id: str, now: datetime) -> datetime:
-        """The visit failed: nothing is done for the tenant before the moment that comes back."""
+        """The visit failed: nothing is done for the tenant before the moment that comes back. One that was begun before
+        what all had to wait for was back is forgiven as well."""
         line = self._lines[tenant_id]
-        line.failures += 1
+        is_forgiven = self._forgiven_at and line.begun_at and line.begun_at <= self._forgiven_at
+        line.failures = 0 if is_forgiven else line.failures + 1
+        line.again_at = now + self.backoff.after(line.failures) if line.failures else now
         line.end()
-        line.again_at = now + self.backoff.after(line.failures)
         return line.again_at
 
     def put_off(self, tenant_id: str, until: datetime) -> None:
@@ -158,8 +161,9 @@ class Timetable:
         self._lines[tenant_id].again_at = until
         self._lines[tenant_id].end()
 
-    def forgive(self) -> None:
+    def forgive(self, now: datetime) -> None:
         """What all had to wait for is back: nobody waits any longer for what failed."""
+        self._forgiven_at = now
         for line in self._lines.values():
             line.failures, line.again_at = 0, None
 

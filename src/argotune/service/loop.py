@@ -313,7 +313,7 @@ class Service:
             for tenant_id in looked.fleet.gone:
                 self._complain(tenant_id, "it has no routing config any more")
         if any(is_back):
-            self._table.forgive()
+            self._table.forgive(now)
 
     def _note_problem(self, whose: str, error: ArgotuneError | None) -> bool:
         """Say once that something is wrong, and once that it is well again; whether that is so now."""

@@ -141,11 +141,20 @@ def test_a_success_ends_the_backing_off_and_so_does_what_all_waited_for():
         begun(table, minute)
         table.failed("a", NOON + minute * MINUTE)
     assert table.counts(NOON + 4 * MINUTE)["backing off"] == 1
-    table.forgive()
-    assert begun(table, 4)
+    table.forgive(NOON + 4 * MINUTE)
+    assert begun(table, 4.1)
     table.done("a", NOON + 4 * MINUTE)
     begun(table, 19)
     assert table.failed("a", NOON + 19 * MINUTE) == NOON + 20 * MINUTE
+
+
+def test_a_visit_that_fails_of_an_outage_after_that_is_over_is_tried_again_at_once_and_then_backs_off():
+    table = table_of(*known("a"))
+    begun(table, 0)
+    table.forgive(NOON + 5 * MINUTE)
+    assert table.failed("a", NOON + 6 * MINUTE) == NOON + 6 * MINUTE
+    assert begun(table, 6)
+    assert table.failed("a", NOON + 7 * MINUTE) == NOON + 8 * MINUTE
 
 
 def test_a_tenant_that_was_removed_has_no_line_and_one_at_work_keeps_it_until_its_visit_ended():
