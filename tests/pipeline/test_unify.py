@@ -68,9 +68,9 @@ class Writer:
         return LMs(task=lm, teacher=None, adapter=dspy.JSONAdapter(), names={"task": "scripted/writer"})
 
 
-def routed(number: int, *, success: bool = True) -> Span:
-    agent = list(AGENTS)[number % 2]
-    said = {"program": "routing", "query": query_of(number), "chosen_agent": agent, "agent_success": success}
+def routed(number: int, *, success: bool = True, agent: str = "") -> Span:
+    chosen = agent or list(AGENTS)[number % 2]
+    said = {"program": "routing", "query": query_of(number), "chosen_agent": chosen, "agent_success": success}
     attributes = {f"routing.{name}": value for name, value in said.items()}
     return Span(f"{number:014x}ff", f"{number:031x}f", "cogniverse.routing", START, START, attributes)
 
@@ -141,6 +141,7 @@ def test_what_shows_no_gain_is_left_out_and_said() -> None:
 def planned(say: Callable[[str, str], dict[str, object]], **fields: object) -> tuple[World, Run]:
     world, config = tenant(say, **fields)
     world.traces.record("acme", [routed(number, success=bool(number % 2 or number % 3)) for number in range(120)])
+    world.traces.record("acme", [routed(number, agent="sum") for number in range(200, 204)])
     run_module(world.ports, config, "routing", Request(is_forced=True))
     orchestrated(world, range(3000, 3240), labelled=True)
     return world, run(world, config, "workflow")
@@ -153,20 +154,24 @@ def test_how_agents_did_when_routed_to_stands_in_the_instructions_of_orchestrati
     state = json.dumps(Registry(world.store, "acme").version(found.challenger or "").state)
     assert "- text: 100.0 % of 60 requests" in state
     assert "- video: 66.7 % of 60 requests" in state
+    assert "- sum" not in state, "four requests tell nothing of an agent"
     assert found.outcome == "promoted", found.sentence
 
 
 @pytest.mark.parametrize(
-    ("fields", "why"),
+    ("fields", "requests", "why"),
     [
-        ({"unified": "off"}, None),
-        ({"modules": ["workflow"]}, None),
-        ({"gate": {"min_slice_examples": 100}}, "cannot show whether they help, 100 are needed"),
+        ({"unified": "off"}, 120, None),
+        ({"modules": ["workflow"]}, 120, None),
+        ({"gate": {"min_slice_examples": 100}}, 120, "cannot show whether they help, 100 are needed"),
+        ({}, 8, "none of them says anything new"),  # four of each agent
     ],
 )
-def test_nothing_is_compared_where_it_is_off_or_could_show_nothing(fields: dict[str, object], why: str | None) -> None:
+def test_nothing_is_compared_where_it_is_off_or_could_show_nothing(
+    fields: dict[str, object], requests: int, why: str | None
+) -> None:
     world, config = tenant(plans_alike)
-    world.traces.record("acme", [routed(number) for number in range(120)])
+    world.traces.record("acme", [routed(number) for number in range(requests)])
     run_module(world.ports, config, "routing", Request(is_forced=True))
     orchestrated(world, range(3000, 3240), labelled=True)
     found = run(world, parse_config({**config.model_dump(), **fields}), "workflow")

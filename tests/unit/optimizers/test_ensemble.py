@@ -25,7 +25,7 @@ from argotune.optimizers import OPTIMIZERS, TrainingTask
 from argotune.optimizers.vote_weights import Descent, learned_weights
 from argotune.programs import programs_of
 from argotune.programs.ensemble import Ballot, Ensemble, EntityRules, VotingRules, WordLists
-from argotune.programs.entities import AS_GIVEN, EntityFinder, entities_in
+from argotune.programs.entities import AS_GIVEN, MAX_TEXT_CHARS, EntityFinder, FoundEntity, entities_in
 from argotune.programs.state import dump, load, masked_state, prompts
 from argotune.stats.label_scores import label_scores
 from argotune.tenants.config import parse_config
@@ -163,6 +163,24 @@ def test_entities_that_tell_nothing_have_no_vote():
     given_task = task(train=of_things)
     assert OPTIMIZERS["ensemble"].compile(given_task).settings.entities is None
     assert "entities: left out, as no label of theirs tells an answer" in given_task.notes
+
+
+def test_a_model_is_given_no_endless_text_and_only_what_was_asked_for_counts():
+    seen = []
+
+    def answers(text: str, labels: list[str], threshold: float) -> list[dict[str, Any]]:
+        seen.append(len(text))
+        return [{"label": "film", "score": "0.5"}, {"label": "film", "score": 0.4}, {"label": "music", "score": 0.9}]
+
+    finder = EntityFinder("own", answers)
+    assert finder.found("a film " * 9999, ["film"], 0.5) == (FoundEntity("film", 0.5),)
+    assert seen == [MAX_TEXT_CHARS]
+
+
+@pytest.mark.parametrize("said", [[{"label": "film", "score": None}], [{"score": 0.5}], [None], None])
+def test_what_a_model_says_that_is_no_entity_is_told_in_one_line(said: Any):
+    with pytest.raises(ConfigInvalid, match=r"^entity model 'own': [^\n]+$"):
+        EntityFinder("own", lambda *_, **__: said).found("a film", ["film"], 0.5)
 
 
 @pytest.mark.parametrize(

@@ -129,15 +129,18 @@ def test_what_an_earlier_release_stored_is_familiar_as_it_was():
 
 
 @pytest.mark.parametrize(
-    "state",
+    ("state", "why"),
     [
-        {"landmarks": {"shape": [2], "int8": "AAE=", "step": 1.0}, "least": 0.5},
-        {"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": float("nan")}, "least": 0.5},
-        {"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": 1.0}, "least": float("nan")},
-        {"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": 1.0}, "least": 0.5, "sureness": float("inf")},
-        {"landmarks": {"shape": [1, 3], "int8": "AAE=", "step": 1.0}, "least": 0.5},
+        ({"landmarks": {"shape": [2], "int8": "AAE=", "step": 1.0}, "least": 0.5}, "landmarks are rows of numbers"),
+        ({"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": float("nan")}, "least": 0.5}, "finite"),
+        ({"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": 1.0}, "least": float("nan")}, "are numbers"),
+        (
+            {"landmarks": {"shape": [1, 2], "int8": "AAE=", "step": 1.0}, "least": 0.5, "sureness": float("inf")},
+            "are numbers",
+        ),
+        ({"landmarks": {"shape": [1, 3], "int8": "AAE=", "step": 1.0}, "least": 0.5}, "shape"),
     ],
 )
-def test_what_is_no_state_is_refused(state):
-    with pytest.raises(ValueError, match=r"."):
+def test_what_is_no_state_is_refused(state, why):
+    with pytest.raises(ValueError, match=why):
         read_familiar(state)

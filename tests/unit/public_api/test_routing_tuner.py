@@ -24,8 +24,10 @@ from argotune import (
     RoutingDecision,
     RoutingOptimizer,
 )
+from argotune.data.annotations import LabelSource
 from argotune.data.span_format import MAX_TEXT_CHARS
 from argotune.errors import ConfigInvalid, Corrupt, NotFound, Unavailable
+from argotune.public_api.routing_performance import tracked_examples
 from argotune.public_api.routing_policy import RoutingPolicy
 from argotune.public_api.tuning import Tuned
 
@@ -196,6 +198,21 @@ def test_a_damaged_checkpoint_is_refused_and_so_is_another_tenants(tmp_path: Pat
     path.write_text(path.read_text("utf-8").replace("acme", "acne"))
     with pytest.raises(Corrupt, match=r"other\.json"):
         other.load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("feedback", "weight"), [({"correct_agent": "text"}, 1.0), ({"success": True}, 0.5), ({"success": False}, None)]
+)
+def test_what_is_known_of_a_decision_is_an_example_and_the_newest_of_a_question_counts(
+    tmp_path: Path, feedback: dict[str, Any], weight: float | None
+):
+    optimizer = tuner(RoutingOptimizer, tmp_path)
+    for predicted, said in (("sum", {"correct_agent": "sum"}), ("text", feedback)):
+        optimizer.track_performance("a memo", RoutingDecision(agent=predicted), user_feedback=said)
+    (found,) = tracked_examples(optimizer.performance_history, "routing")
+    newest = ("text", weight) if weight else ("sum", 1.0)  # who fails says nothing of who would have been right
+    assert (found.expected["agent"], found.weight) == newest
+    assert found.source is (LabelSource.OUTCOME if weight == 0.5 else LabelSource.HUMAN)
 
 
 # Tuning

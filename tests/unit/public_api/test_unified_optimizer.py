@@ -26,6 +26,7 @@ from argotune import (
 from argotune.data.archive import ExperienceLog
 from argotune.data.executions import PATTERNS
 from argotune.errors import ConfigInvalid
+from argotune.public_api import unified_optimizer
 from argotune.public_api.workflow_executions import OrchestrationPattern
 
 pytestmark = pytest.mark.anyio
@@ -86,6 +87,15 @@ async def test_integrate_orchestration_outcomes(unified: UnifiedOptimizer) -> No
     assert again["total_workflows_integrated"] == len(unified.routing_optimizer.experiences) == 31
 
 
+async def test_of_very_many_that_were_integrated_the_oldest_may_count_again(
+    unified: UnifiedOptimizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unified_optimizer, "MOST_REMEMBERED", 2)
+    await unified.integrate_orchestration_outcomes([execution(n) for n in range(3)])
+    found = await unified.integrate_orchestration_outcomes([execution(2), execution(1), execution(0)])
+    assert found["routing_experiences_created"] == 1
+
+
 async def test_what_was_integrated_counts_once_after_a_restart_too(unified: UnifiedOptimizer) -> None:
     await unified.integrate_orchestration_outcomes([execution()])
     reborn = UnifiedOptimizer(unified.routing_optimizer, unified.workflow_intelligence)
@@ -106,8 +116,10 @@ async def test_what_was_integrated_counts_once_after_a_restart_too(unified: Unif
 def test_workflow_to_routing_experience_conversion(
     unified: UnifiedOptimizer, changes: dict[str, Any], quality: float, signals: tuple[bool, bool]
 ) -> None:
-    workflow = execution(1, metadata={"parallel_efficiency": 0.8}, **changes)
+    taken = {"confidence_score": 0.8, "execution_time": 1.5}
+    workflow = execution(1, metadata={"parallel_efficiency": 0.8}, **taken, **changes)
     told = unified._workflow_to_routing_experience(workflow)
+    assert (told.routing_confidence, told.processing_time, told.at) == (0.8, 1.5, after(1))
     assert (told.chosen_agent, told.search_quality) == (workflow.agent_sequence[0], quality)
     assert (told.agent_success, told.user_satisfaction) == (workflow.success, workflow.user_satisfaction)
     said = told.metadata
@@ -135,14 +147,18 @@ def test_successful_workflows_are_those_of_traces_and_those_told_the_newest_firs
     world: World, intelligence: WorkflowIntelligence
 ) -> None:
     answers = {"pattern": "sequential", "agent_sequence": '["video", "sum"]'}
-    read = make_experience(span_id="t1", program="workflow", answers=answers, user_satisfaction=0.8, at=after(5))
+    said = {"user_satisfaction": 0.8, "confidence": 0.7, "processing_time_s": 2.5}
+    read = make_experience(span_id="t1", program="workflow", answers=answers, at=after(5), **said)
     silent = replace(read, span_id="t2", agent_success=None)
     failed = replace(read, span_id="t3", agent_success=False)
     bored = replace(read, span_id="t4", user_satisfaction=0.6)
     ExperienceLog(world.store, "acme").append([read, silent, failed, bored], {})
     for number in (9, 1):
         intelligence.record_execution(execution(number))
-    assert [each.workflow_id for each in intelligence.get_successful_workflows()] == ["wf-9", "t1", "wf-1"]
+    found = intelligence.get_successful_workflows()
+    assert [each.workflow_id for each in found] == ["wf-9", "t1", "wf-1"]
+    assert (found[1].query, found[1].agent_sequence) == (read.query, ("video", "sum"))
+    assert (found[1].confidence_score, found[1].execution_time) == (0.7, 2.5)
     assert [each.workflow_id for each in intelligence.get_successful_workflows(limit=1)] == ["wf-9"]
     assert "t4" in [each.workflow_id for each in intelligence.get_successful_workflows(min_quality=0.5)]
 
