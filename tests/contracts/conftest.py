@@ -224,6 +224,7 @@ def reading() -> list[Callable[[Store], object]]:
     return [
         lambda store: store.read("acme_corp", "runs", "r1"),
         lambda store: list(store.scan("acme_corp", "runs")),
+        lambda store: store.holder("acme_corp", "routing"),
     ]
 
 

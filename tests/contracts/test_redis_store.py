@@ -141,6 +141,7 @@ def test_a_call_that_was_lost_is_repeated_only_where_that_changes_nothing(redis_
             (lambda: store.write(ACME, [made("r3")], {("runs", "r1"): tag_of(made("r1").text)}), None),
             (lambda: store.hold(ACME, "routing", "me", 60), True),
             (lambda: store.renew(ACME, "routing", "me", 60), True),
+            (lambda: store.holder(ACME, "routing"), "me"),
             (lambda: store.let_go(ACME, "routing", "me"), None),
         ):
             lose.set()

@@ -213,6 +213,19 @@ def test_a_lease_has_one_holder_who_may_renew_it_and_let_it_go(store: Store) -> 
     assert store.hold(ACME, "routing", "two", 60)
 
 
+def test_who_holds_a_lease_is_told_until_it_lapses_or_is_given_back(store: Store) -> None:
+    assert store.holder(ACME, "routing") is None
+    for holder in ("one", "Größe/\ud800"):
+        assert store.hold(ACME, "routing", holder, 60)
+        assert store.holder(ACME, "routing") == holder
+        assert store.holder(ACME, "modality") is store.holder("globex", "routing") is None
+        store.let_go(ACME, "routing", holder)
+        assert store.holder(ACME, "routing") is None
+    assert store.hold(ACME, "routing", "one", 0.3)
+    time.sleep(0.4)
+    assert store.holder(ACME, "routing") is None
+
+
 def test_only_the_holder_of_a_lease_that_has_not_lapsed_may_renew_it(store: Store) -> None:
     assert not store.renew(ACME, "routing", "one", 60)
     assert store.hold(ACME, "routing", "one", 0.3)

@@ -82,6 +82,9 @@ class WatchedStore(MemoryStore):
     def renew(self, tenant_id: str, name: str, holder: str, ttl_s: float) -> bool:
         return self._told(Call("renew", tenant_id, (name,)), super().renew, tenant_id, name, holder, ttl_s)
 
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        return self._told(Call("holder", tenant_id, (name,)), super().holder, tenant_id, name)
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         self._told(Call("let_go", tenant_id, (name,)), super().let_go, tenant_id, name, holder)
 

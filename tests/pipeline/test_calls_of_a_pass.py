@@ -106,7 +106,7 @@ OF_A_CONTEST = {
     "read shadow": 7,  # a page each for twenty questions, as they are asked and as they are published
     "scan attempts": 2,
     "scan contests": 1,
-    "scan queue": 4,
+    "scan queue": 5,
 }
 OF_A_TRAINING = {
     "read versions": 2,
@@ -130,10 +130,12 @@ OF_A_TRAINING = {
 OF_A_CLOSE = {
     "read markers spent/routing": 1,
     "read tallies": 1,
+    "read waiting": 1,
+    "remove at_work": 1,
     "scan answers": 1,
     "scan live": 1,  # for the tally
     "scan markers": 2,  # which contests are open, for the day's questions and for the tally
-    "scan queue": 3,
+    "scan queue": 4,  # the last to count what waits
     "scan run_sums": 3,
 }
 OF_GOING_ON = {
@@ -186,10 +188,12 @@ PASSES = {
         | {
             "read leases": 11,
             "read tallies": 1,
+            "read waiting": 1,
+            "remove at_work": 1,
             "scan answers": 1,
             "scan live": 1,
             "scan markers": 2,
-            "scan queue": 7,
+            "scan queue": 8,
             "scan run_sums": 7,
         },
         OF_A_FIRST_READING,

@@ -45,6 +45,7 @@ from argotune.data.bound_sources import BoundSources
 from argotune.data.dataset import Dataset, ExampleSums
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
+from argotune.data.live_quality import live_quality
 from argotune.data.openinference import INPUTS, KIND, OUTPUTS, read_decision
 from argotune.data.remarks import INCORRECT, VERDICT
 from argotune.data.span_format import read_span
@@ -224,6 +225,14 @@ def gathering(config: RoutingConfigUnified, later: timedelta | None = None) -> A
     return contest.level, contest.answers, {what: n for what, n in run.counts.items() if what.startswith("contest")}
 
 
+def curved(config: RoutingConfigUnified) -> int:
+    """How many points are kept of a contest that three passes gathered evidence for."""
+    world = a_world(config)
+    for _ in range(3):
+        (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
+    return len(ContestBook(world.store, config.tenant_id).contest(run.contest or "").curve)
+
+
 def silent(*, champion: int = 0, challenger: int = 0) -> UnusableAnswers:
     sides = {"champion": {"no content": champion}, "challenger": {"no content": challenger}}
     return UnusableAnswers(asked=100, **sides, champion_only=champion, challenger_only=challenger)
@@ -379,6 +388,18 @@ def vectors_left(config: RoutingConfigUnified) -> int:
     VectorLog(store, config.tenant_id).keep("digest", {f"text {n}": b"1234" for n in range(20)}, START)
     forget_old(store, config, START)
     return sum(1 for _ in store.scan(config.tenant_id, Collection.VECTORS))
+
+
+def days_left(config: RoutingConfigUnified) -> int:
+    """Of how many days it is kept what live answers scored, whose outcomes came in on three days."""
+    world = a_world(config, n=0)
+    for day in range(3):
+        world.now = START + timedelta(days=day)
+        spans, _ = traffic(config.tenant_id, 5, first=100 * day)
+        at = world.now - timedelta(minutes=30)
+        world.traces.record(config.tenant_id, [replace(span, started_at=at, ended_at=at) for span in spans])
+        run_module(world.ports, config, "routing", Request(is_forced=True))
+    return len(live_quality(world.store, config.tenant_id, "routing").days)
 
 
 def changes_left(config: RoutingConfigUnified) -> int:
@@ -675,6 +696,7 @@ CONFIG = [
     Row("contest.max_shadow_calls", 10, gathering, OPEN),
     Row("contest.shadow_calls_per_pass", 10, gathering, OPEN),
     Row("contest.lookback_days", 0.01, gathering, OPEN),
+    Row("contest.curve_points", 2, curved, OPEN),
     Row("contest.give_up_significance", 0.2, partial(judged, wins=10, losses=10, same=300)),
     Row("contest.max_latency_ratio", 8, partial(taking, seconds=9.0)),
     Row("contest.max_cost_ratio", None, partial(taking, tokens=20_000)),
@@ -798,6 +820,7 @@ CONFIG = [
     Row("retention.changes_kept", 10, changes_left),
     Row("retention.skipped_run_days", 200, partial(forgotten, days=100, state=RunState.SKIPPED)),
     Row("retention.vectors_kept", 3, vectors_left),
+    Row("retention.live_days_kept", 1, days_left, ROUTED),
 ]
 
 

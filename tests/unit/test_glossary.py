@@ -51,6 +51,7 @@ AT_HOME = {
         "decisions/",
         "labels/agreement",
         "optimizers/policy",
+        "pipeline/operations/accuracy",
         "pipeline/stages/report",
         "promotion/",
         "runs/",

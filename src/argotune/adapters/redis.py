@@ -220,6 +220,11 @@ class RedisStore:
         key, ttl_ms = _key(tenant_id, "lease", name), max(round(ttl_s * 1000), 1)
         return bool(self._again(lambda: self._client.eval(_RENEW, 1, key, _raw(holder), ttl_ms)) == 1)
 
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        """See Store."""
+        found = self._again(lambda: self._client.get(_key(tenant_id, "lease", name)))
+        return None if found is None else _text(found)
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See Store."""
         self._again(lambda: self._client.eval(_LET_GO, 1, _key(tenant_id, "lease", name), _raw(holder)))

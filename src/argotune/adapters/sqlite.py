@@ -73,6 +73,11 @@ _RENEW = """UPDATE leases SET expires_s = (julianday('now') - 2440587.5) * 86400
 WHERE tenant = CAST(? AS TEXT) AND name = CAST(? AS TEXT) AND holder = CAST(? AS TEXT)
 AND expires_s > (julianday('now') - 2440587.5) * 86400.0"""
 
+_HOLDER = """SELECT holder FROM leases
+WHERE tenant = CAST(?1 AS TEXT) AND name = CAST(?2 AS TEXT)
+AND expires_s > (julianday('now') - 2440587.5) * 86400.0
+AND expires_s <= (julianday('now') - 2440587.5) * 86400.0 + coalesce(term_s, 86400.0) + 1.0"""
+
 _LET_GO = """DELETE FROM leases
 WHERE tenant = CAST(? AS TEXT) AND name = CAST(? AS TEXT) AND holder = CAST(? AS TEXT)"""
 
@@ -161,6 +166,12 @@ class SQLiteStore:
         """See Store."""
         with self._transaction() as connection:
             return connection.execute(_RENEW, (ttl_s, *_raw(tenant_id, name, holder))).rowcount == 1
+
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        """See Store."""
+        with self._connected() as connection:
+            row = connection.execute(_HOLDER, _raw(tenant_id, name)).fetchone()
+        return None if row is None else _text(row[0])
 
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See Store."""

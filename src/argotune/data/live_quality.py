@@ -7,9 +7,9 @@ it comes. Of a champion there are a few dozen numbers, however long it serves; a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -19,7 +19,7 @@ from argotune.stats.drops import DropDetector, DropRule
 from argotune.stats.wording import counted, percent
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store
-from argotune.store.records import StoredValue, find_renewable, from_text, readable, to_record
+from argotune.store.records import StoredValue, find_all, find_renewable, to_record
 
 YEAR = timedelta(days=365.25)
 
@@ -71,9 +71,24 @@ MOST_FALLS = 20
 """Of a program; the oldest goes first."""
 
 
+class DayScores(StoredValue):
+    """What a version's answers of a day (UTC) scored, of one kind: how many, and their sum."""
+
+    day: date
+    version: str
+    scored_by: ScoredBy
+    count: int
+    total: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.count
+
+
 class LiveQuality(StoredValue):
     """What is known of a program's champion since it serves. Answers given until `until` count no more where all is
-    gathered anew: they were counted before. `falls` are the last drops of this champion and of those before it."""
+    gathered anew: they were counted before. `falls` are the last drops and `days` what days scored, of this champion
+    and of those before it, oldest first."""
 
     program: str = ""
     version: str = ""
@@ -81,12 +96,28 @@ class LiveQuality(StoredValue):
     streams: dict[ScoredBy, ScoreStream] = Field(default_factory=dict)
     until: datetime | None = None
     falls: tuple[Fall, ...] = ()
+    days: tuple[DayScores, ...] = ()
+
+    def with_days(self, by: ScoredBy, answers: Sequence[ScoredAnswer], today: date, most: int) -> tuple[DayScores, ...]:
+        """The last `most` days until today with more answers of the champion. What a wrong clock dated later is of
+        today."""
+        found = {(each.day, each.version, each.scored_by): (each.count, each.total) for each in self.days}
+        for answer in answers:
+            key = (min(answer.at.astimezone(UTC).date(), today), self.version, by)
+            count, total = found.get(key, (0, 0.0))
+            found[key] = count + 1, total + answer.scores[by]
+        after = today - timedelta(days=most)
+        return tuple(
+            DayScores(day=day, version=version, scored_by=by, count=count, total=total)
+            for (day, version, by), (count, total) in sorted(found.items())
+            if day > after
+        )
 
 
 @dataclass(frozen=True)
 class LiveRule:
     """Whose answers count, what each scored, and when a drop of one kind of scores is one. `names_version`: an answer
-    that does not say which version gave it is not the champion's."""
+    that does not say which version gave it is not the champion's. What days scored is kept for `days_kept`."""
 
     version: str
     since: datetime | None
@@ -94,6 +125,7 @@ class LiveRule:
     drop: DropRule
     scores: Callable[[Experience], Mapping[ScoredBy, float]]
     now: datetime
+    days_kept: int = 90
 
     def scores_of(self, experience: Experience) -> Mapping[ScoredBy, float]:
         """Nothing where the champion did not give the answer, or not since it serves."""
@@ -130,7 +162,9 @@ class LiveScores:
         rule = self.rule
         if (found.version, found.since) == (rule.version, rule.since):
             return found
-        return LiveQuality(program=self._program, version=rule.version, since=rule.since, falls=found.falls)
+        return LiveQuality(
+            program=self._program, version=rule.version, since=rule.since, falls=found.falls, days=found.days
+        )
 
     def begin_anew(self) -> None:
         """All that is stored will be taken in again: what was counted of it is not counted again."""
@@ -157,12 +191,16 @@ class LiveScores:
         """What is to be written in the step that marks the answers as counted; nothing where none are new."""
         if not self._new:
             return []
-        streams = {by: self._after(by, answers) for by, answers in self._new.items()}
+        today = self.rule.now.astimezone(UTC).date()
+        for by, answers in self._new.items():
+            stream = self._after(by, answers)
+            known = {
+                "streams": {**self.quality.streams, by: stream},
+                "falls": with_fall(self.quality.falls, self.rule, by, stream),
+                "days": self.quality.with_days(by, answers, today, self.rule.days_kept),
+            }
+            self.quality = self.quality.model_copy(update=known)
         self._new = {}
-        falls = self.quality.falls
-        for by, stream in streams.items():
-            falls = with_fall(falls, self.rule, by, stream)
-        self.quality = self.quality.model_copy(update={"streams": {**self.quality.streams, **streams}, "falls": falls})
         return [self._record()]
 
     def _after(self, by: ScoredBy, answers: Sequence[ScoredAnswer]) -> ScoreStream:
@@ -207,8 +245,12 @@ def falls_of(store: Store, tenant_id: str, program: str, version: str) -> tuple[
     return tuple(fall for fall in live_quality(store, tenant_id, program).falls if fall.version == version)
 
 
+def live_qualities(store: Store, tenant_id: str) -> Iterator[LiveQuality]:
+    """Of a tenant's programs, as far as their records can be read, in no particular order."""
+    return find_all(store, tenant_id, Collection.LIVE, LiveQuality)
+
+
 def degraded_programs(store: Store, tenant_id: str) -> list[str]:
     """Those of a tenant's programs whose champion answers worse than it did, as far as their records can be read."""
-    stored = store.scan(tenant_id, Collection.LIVE)
-    found = readable(tenant_id, stored, lambda text: from_text(LiveQuality, text))
+    found = live_qualities(store, tenant_id)
     return [each.program for each in found if any(stream.detector.drop for stream in each.streams.values())]

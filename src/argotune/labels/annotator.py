@@ -22,6 +22,7 @@ from argotune.data.preferences import CHOICES, FIRST, NEITHER, SECOND
 from argotune.errors import ArgotuneError, BudgetSpent, ConfigInvalid
 from argotune.errors.lines import one_line
 from argotune.labels.agreement import AnnotatorReport
+from argotune.lm.effort import Bill
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.lack import Lack
 from argotune.lm.meter import Meter
@@ -85,8 +86,8 @@ class DayMeter(Meter):
     def _reserve(self, max_tokens: int) -> None:
         self._add(1, max_tokens)
 
-    def _settle(self, reserved: int, taken: int) -> None:
-        self._add(0, taken - reserved)
+    def _settle(self, reserved: int, bill: Bill) -> None:
+        self._add(0, 0 if bill.tokens is None else bill.tokens - reserved)
 
     def _add(self, calls: int, tokens: int) -> None:
         later = in_turn(f"the annotation budget of {self._tenant_id!r}", lambda: self._written(calls, tokens), TURNS)

@@ -6,17 +6,24 @@ forgotten, so that no span is queued twice and a question keeps the split it was
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
 
 from argotune.data.splitting import Split
 from argotune.errors import Conflict, NewerRecord
 from argotune.labels.selection import Reason, lot_of
-from argotune.store.collections import Collection
+from argotune.store.collections import EVERYONE, Collection
 from argotune.store.port import Record, Store
-from argotune.store.records import StoredValue, find_renewable, find_tagged, to_record
+from argotune.store.records import StoredValue, find_all, find_renewable, find_tagged, to_record
 from argotune.store.sealing import tag_of
+from argotune.store.turns import in_turn
+from argotune.tenants.ids import record_id
 
 TRIES = 5
 """How often a write is tried while others change the same day or item."""
@@ -83,6 +90,24 @@ class QueueDay(StoredValue):
     queued: int
 
 
+@dataclass(frozen=True)
+class QueueStanding:
+    """`waiting` spans, by program, and by the open contest that they judge in; since when the oldest waits, and how
+    many were queued today (UTC) of how many a day."""
+
+    tenant_id: str
+    waiting: int
+    by_program: Mapping[str, int]
+    by_contest: Mapping[str, int]
+    oldest_at: datetime | None
+    queued_today: int
+    daily_limit: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**asdict(self), "oldest_at": self.oldest_at.isoformat() if self.oldest_at else None}
+
+
 _DAY = "day"
 
 
@@ -110,6 +135,19 @@ class AnnotationQueue:
         """How many were queued on this day."""
         known, _ = self._day(day)
         return known.queued
+
+    def standing(self, today: date, daily_limit: int, program: str | None = None) -> QueueStanding:
+        """How the queue stands, of all programs or of one."""
+        items = [item for item in self.items(program) if item.is_waiting]
+        return QueueStanding(
+            tenant_id=self._tenant_id,
+            waiting=len(items),
+            by_program=dict(sorted(Counter(item.program for item in items).items())),
+            by_contest=dict(sorted(Counter(item.contest for item in items if item.contest).items())),
+            oldest_at=min((item.asked_at for item in items), default=None),
+            queued_today=self.queued_on(today),
+            daily_limit=daily_limit,
+        )
 
     def add(self, items: Sequence[QueueItem], day: date, limit: int) -> Sequence[QueueItem]:
         """Queue items, new ones or second looks, as far as the day's limit goes; those that were queued.
@@ -192,6 +230,41 @@ class AnnotationQueue:
             return False
         self._tags.update((record.id, tag_of(record.text)) for record in records)
         return True
+
+
+class WaitingCount(StoredValue):
+    """How many spans of a tenant wait for a label, by program, and since when the oldest does (None: none waits). Small
+    and shared by all tenants, so that 10,000 are read in a few pages; counted from the queue and never added to."""
+
+    tenant_id: str
+    programs: dict[str, int] = Field(default_factory=dict)
+    since: datetime | None = None
+
+
+def keep_waiting(store: Store, tenant_id: str) -> None:
+    """Count what waits and store it; doing so again changes nothing. Raises Conflict when others always were first."""
+    id = record_id(tenant_id)
+
+    def keep() -> None:
+        known, tag = find_renewable(store, EVERYONE, Collection.WAITING, id, WaitingCount)  # before the queue is read
+        items = [item for item in AnnotationQueue(store, tenant_id).items() if item.is_waiting]
+        programs = dict(sorted(Counter(item.program for item in items).items()))
+        since = min((item.asked_at for item in items), default=None)
+        count = WaitingCount(tenant_id=tenant_id, programs=programs, since=since)
+        if count != known:
+            store.write(EVERYONE, [to_record(Collection.WAITING, id, count)], {(Collection.WAITING, id): tag})
+
+    in_turn(f"what waits for labels of tenant {tenant_id!r}", keep)
+
+
+def all_waiting(store: Store) -> dict[str, WaitingCount]:
+    """Of all tenants, by id. One that cannot be read is told and none."""
+    return {count.tenant_id: count for count in find_all(store, EVERYONE, Collection.WAITING, WaitingCount)}
+
+
+def drop_waiting(store: Store, tenant_id: str) -> None:
+    """Leave nothing of a tenant that is removed."""
+    store.remove(EVERYONE, Collection.WAITING, [record_id(tenant_id)])
 
 
 def hard_spans(items: Iterable[QueueItem]) -> frozenset[str]:

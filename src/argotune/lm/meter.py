@@ -13,14 +13,19 @@ from argotune.lm.effort import Bill, note_paid, note_reused
 from argotune.stats.wording import counted
 from argotune.tenants.config import BudgetLimits
 
+NANO = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class Spent:
-    """What a run has paid for so far. `reused` answers came from the cache and cost nothing."""
+    """What a run has paid for so far. `reused` answers came from the cache and cost nothing. Of `priced` calls the
+    price is known, in sum `nano_usd` billionths of a US dollar: whole, as a sum of fractions depends on their order."""
 
     calls: int = 0
     tokens: int = 0
     reused: int = 0
+    priced: int = 0
+    nano_usd: int = 0
 
 
 class Meter:
@@ -30,6 +35,7 @@ class Meter:
         start = spent or Spent()
         self._limits = limits
         self._calls, self._tokens, self._reused = start.calls, start.tokens, start.reused
+        self._priced, self._nano_usd = start.priced, start.nano_usd
         self._reserved_tokens = 0
         self._kept_calls = self._kept_tokens = 0
         self._stop_at: int | None = None
@@ -46,7 +52,7 @@ class Meter:
     @property
     def spent(self) -> Spent:
         with self._lock:
-            return Spent(self._calls, self._tokens, self._reused)
+            return Spent(self._calls, self._tokens, self._reused, self._priced, self._nano_usd)
 
     def reuse(self) -> None:
         """Count an answer that was already paid for."""
@@ -129,7 +135,7 @@ class Meter:
         try:
             yield bill
         finally:
-            self._settle(max_tokens, max_tokens if bill.tokens is None else bill.tokens)
+            self._settle(max_tokens, bill)
             self._told()
 
     def _reserve(self, max_tokens: int) -> None:
@@ -138,10 +144,13 @@ class Meter:
             self._calls += 1
             self._reserved_tokens += max_tokens
 
-    def _settle(self, reserved: int, taken: int) -> None:
+    def _settle(self, reserved: int, bill: Bill) -> None:
         with self._lock:
             self._reserved_tokens -= reserved
-            self._tokens += taken
+            self._tokens += reserved if bill.tokens is None else bill.tokens
+            if bill.usd is not None:
+                self._priced += 1
+                self._nano_usd += round(bill.usd * NANO)
 
     def _check(self, max_tokens: int) -> None:
         obstacle = self._obstacle(max_tokens)

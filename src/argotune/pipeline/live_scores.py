@@ -51,6 +51,7 @@ def live_scores_of(
         drop=drop_rule_of(this.config, allotted),
         scores=_Scorer(this, program, labels, queued).scores,
         now=this.now,
+        days_kept=this.config.retention.live_days_kept,
     )
     return LiveScores(this.store, this.tenant_id, program.name, rule)
 

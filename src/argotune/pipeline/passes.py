@@ -15,6 +15,7 @@ from argotune.data.dataset import Dataset
 from argotune.decisions.lessons import Lessons
 from argotune.decisions.values import Awaited, CutShort, TrainingHistory
 from argotune.errors import Corrupt
+from argotune.labels.queue import keep_waiting
 from argotune.lm.kept_answers import forget_answers
 from argotune.logs import about
 from argotune.pipeline.module_pass import Pass, Request
@@ -27,6 +28,7 @@ from argotune.programs import programs_of
 from argotune.programs.own import refuse_without_deno
 from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
+from argotune.runs.at_work import PassAtWork, WorkNotes
 from argotune.runs.closing import history_after
 from argotune.runs.pass_figures import PassFigures
 from argotune.runs.progress import PassState
@@ -48,9 +50,11 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
     A run that a crash left unfinished is taken up where it stopped. Raises Conflict while another run of the
     module is at work or has taken this one up, and whatever the ports raise; running again later continues.
     """
-    lease = leased(ports.store, config.tenant_id, f"run/{module}", ports.new_id(), ports.lease_s)
-    with about(tenant=config.tenant_id, module=module), lease as held:
-        this = Pass(ports, config, module, request, held)
+    begun = _begun(ports, config.tenant_id, module)
+    lease = leased(ports.store, begun.tenant_id, begun.lease, begun.holder, ports.lease_s)
+    notes = WorkNotes(ports.store, begun, ports.clock, ports.progress)
+    with about(tenant=config.tenant_id, module=module), lease as held, notes:
+        this = Pass(replace(ports, progress=notes.progress), config, module, request, held)
         conditions, done = _conditions(this), _done_for_group(this)
         if done:
             ports.progress(f"{module}: was done for {request.group} before, nothing is run again", 0, 0)
@@ -59,11 +63,25 @@ def run_module(ports: Ports, config: RoutingConfigUnified, module: str, request:
         programs = programs_of(config, module)
         for program in programs:
             refuse_without_deno(program)
+        notes.begin()
         collected = collect(this, [program.fields for program in programs])
         if conditions.is_to_look:
             conditions = _conditions(this)
             keep_tally(this.store, this.tenant_id, this.now)
         return _optimize(this, conditions, programs, collected) if conditions.is_due else ModuleReport(conditions, ())
+
+
+def _begun(ports: Ports, tenant_id: str, module: str) -> PassAtWork:
+    now, lease = ports.clock(), f"run/{module}"
+    return PassAtWork(
+        tenant_id=tenant_id,
+        module=module,
+        lease=lease,
+        holder=ports.new_id(),
+        since=now,
+        step_since=now,
+        told_at=now,
+    )
 
 
 def _conditions(this: Pass) -> Conditions:
@@ -97,6 +115,7 @@ def _optimize(this: Pass, conditions: Conditions, programs: Sequence[Program], c
     figures = _annotated(this, programs, collected)
     # Before the pass is closed: a crash here is made good by its rerun.
     keep_tally(this.store, this.tenant_id, this.now)
+    keep_waiting(this.store, this.tenant_id)
     forget_answers(this.store, this.tenant_id, [run.id for run in runs], this.now)  # no run asks any more
     _forget_vectors(this)
     _settle(this, collected, runs)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
@@ -349,7 +350,7 @@ class Work:
     def _kept(self, state: RunState, also: Mapping[Record, str | None] | None = None, **changes: Any) -> Run:
         """The run in its next state, written together with `also`: records with the tags of what is there of them."""
         spent = self._meter.spent
-        spending = {"lm_calls": spent.calls, "lm_tokens": spent.tokens, "lm_reused": spent.reused}
+        spending: dict[str, int] = {f"lm_{name}": amount for name, amount in asdict(spent).items()}
         spending["is_cut_short"] = self.run.is_cut_short or (self._meter.is_spent and state not in AFTER_TRAINING)
         later = self._book.advanced(self.run, state, **spending, **changes)
         return self._book.keep(later, ledger_records(later), also)

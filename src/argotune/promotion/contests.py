@@ -6,6 +6,7 @@ training nor choosing could see: the test examples that were sealed when it open
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
@@ -49,6 +50,19 @@ NEXT: dict[ContestState, frozenset[ContestState]] = {
 _UNTOLD = {"seen_ids", "seen_spans", "seen_elsewhere", "sealed_ids", "judged", "champion_tag", "outlook"}
 
 
+class CurvePoint(StoredValue):
+    """How a contest stood after the pass that judged it in the run `run_id`: `labels` had judged, `wait` spans waited
+    for theirs."""
+
+    run_id: str
+    at: datetime
+    log_wealth: float
+    labels: int
+    answers: int
+    differ: int
+    wait: int
+
+
 class Contest(StoredValue):
     """One challenger against the version that it has to beat.
 
@@ -62,6 +76,7 @@ class Contest(StoredValue):
     `judged_by`, "" before the first. `cut_short`: which limit ended the asking of the last pass. `is_plain`: it was not
     refuted that the metric gives equal answers equal scores.
     `judge` stands beside people, None: they decide alone; what `wait_for_judge` it has not said anything of yet.
+    `curve` has a point for each pass that judged, oldest first, and of long contests for some of the older ones only.
     """
 
     id: str
@@ -95,6 +110,7 @@ class Contest(StoredValue):
     outlook: Outlook | None = None
     without_lm: str = ""
     judged_by: str = ""
+    curve: tuple[CurvePoint, ...] = ()
 
     def dated(self, now: datetime) -> Contest:
         """The contest; one that a wrong clock has opened in the future as if it were opened now, or it would draw
@@ -108,6 +124,28 @@ class Contest(StoredValue):
     @property
     def is_open(self) -> bool:
         return self.state is ContestState.OPEN
+
+    @property
+    def log_wealth_asked(self) -> float:
+        """The natural logarithm of the wealth at which the challenger is better beyond doubt."""
+        return -math.log(self.level)
+
+    def with_point(self, at: datetime, most: int) -> Contest:
+        """With how it stands on its curve, one point for a run. Of more than `most` points every second one goes, but
+        for the first and the last."""
+        now = CurvePoint(
+            run_id=self.judged_by,
+            at=at,
+            log_wealth=self.log_wealth,
+            labels=len(self.judged),
+            answers=self.answers,
+            differ=self.differ,
+            wait=len(self.wait),
+        )
+        points = [*(point for point in self.curve if point.run_id != self.judged_by), now]
+        while len(points) > most:
+            points = [points[0], *points[2:-1:2], points[-1]]
+        return self.model_copy(update={"curve": tuple(points)})
 
     def ended(self, state: ContestState, why: str, at: datetime, spent: float, who: str = "") -> Contest:
         """The contest as it ends. Raises Conflict for one that has ended."""
@@ -126,6 +164,7 @@ class Contest(StoredValue):
             "seen": len(self.seen_ids),
             "sealed": len(self.sealed_ids),
             "labels": len(self.judged),
+            "log_wealth_asked": self.log_wealth_asked,
             "outlook": {**ahead.model_dump(mode="json"), "sentence": ahead.sentence} if ahead else None,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from argotune.store.records import (
     find_all,
     find_renewable,
     find_tagged,
+    from_text,
+    readable,
     to_record,
 )
 from argotune.store.sealing import tag_of
@@ -34,6 +37,8 @@ class Spending(StoredValue):
     calls: int
     tokens: int
     reused: int
+    priced: int = 0
+    nano_usd: int = 0
 
 
 class RunBook:
@@ -137,6 +142,12 @@ class RunBook:
         except (Corrupt, NotFound):
             return None
 
+    def runs_named(self, ids: Iterable[str]) -> list[Run]:
+        """Those of these that are kept and can be read, in no particular order."""
+        stored = self._store.read_many(self.tenant_id, Collection.RUNS, dict.fromkeys(ids))
+        records = [Record(Collection.RUNS, id, text) for id, text in stored.items()]
+        return list(readable(self.tenant_id, records, lambda text: from_text(Run, text)))
+
     def runs(self, *, group: str | None = None, since: datetime | None = None) -> list[Run]:
         """All runs that can be read, oldest first."""
         found = find_all(self._store, self.tenant_id, Collection.RUNS, Run)
@@ -146,15 +157,15 @@ class RunBook:
     def spent(self, run: Run) -> Spent:
         """What the run has spent, by its last answer or its record, whichever came later."""
         latest, _ = find_renewable(self._store, self.tenant_id, Collection.MARKERS, f"{SPENT}{run.program}", Spending)
-        recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused)
+        recorded = Spent(run.lm_calls, run.lm_tokens, run.lm_reused, run.lm_priced, run.lm_nano_usd)
         if latest is None or latest.run_id != run.id:
             return recorded
-        spent = Spent(latest.calls, latest.tokens, latest.reused)
+        spent = Spent(latest.calls, latest.tokens, latest.reused, latest.priced, latest.nano_usd)
         return max(recorded, spent, key=lambda s: (s.calls, s.tokens, s.reused))  # none of them ever shrinks
 
     def spending_record(self, run: Run, spent: Spent) -> Record:
         """What `spent` will read."""
-        spending = Spending(run_id=run.id, calls=spent.calls, tokens=spent.tokens, reused=spent.reused)
+        spending = Spending(run_id=run.id, **asdict(spent))
         return to_record(Collection.MARKERS, f"{SPENT}{run.program}", spending)
 
     def rename_examples(self, program: str, renamed: Mapping[str, str]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from argotune.data.live_quality import Fall
@@ -11,6 +12,7 @@ from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.decisions.values import ModelingContext, TrainingDecision
 from argotune.errors import NotFound
 from argotune.programs.state import prompts
+from argotune.promotion.champions import UNTUNED
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest
 from argotune.promotion.registry import Registry
@@ -22,11 +24,22 @@ from argotune.stats.wording import chance, counted, each_counted, points
 
 
 @dataclass(frozen=True)
+class PromptChange:
+    """A prompt of a version, by the name of its predictor or part, beside that of the version it is compared with; ""
+    where one has none."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
 class Explanation:
     """A version, the run that made it, the moves of the champion pointer that concern it, and its prompt changes.
 
     `contest` is the one that it was the challenger of, and `judged` the run that judged it last. `falls` are the drops
-    that were found of its live quality.
+    that were found of its live quality. `prompts` are compared with those of `compared_with`: its parent, or where it
+    has none the program as written; None where it is not kept.
     """
 
     version: Version
@@ -37,6 +50,8 @@ class Explanation:
     contest: Contest | None = None
     judged: Run | None = None
     falls: tuple[Fall, ...] = ()
+    prompts: tuple[PromptChange, ...] = ()
+    compared_with: str | None = None
 
     def lines(self) -> list[str]:
         """The story in lines of text."""
@@ -70,6 +85,8 @@ class Explanation:
             "history": [change.model_dump(mode="json") for change in self.changes],
             "prompt_diff": list(self.prompt_diff),
             "falls": [fall.model_dump(mode="json") for fall in self.falls],
+            "prompts": [asdict(each) for each in self.prompts],
+            "compared_with": self.compared_with,
             "barred": self.bar.model_dump(mode="json") if self.bar else None,
         }
 
@@ -78,10 +95,20 @@ def explain(registry: Registry, book: RunBook, contests: ContestBook, version_id
     """Everything that is known of a version but how it did when it served. Raises NotFound."""
     version = registry.version(version_id)
     changes = [c for c in registry.history(version.program) if version_id in (c.version, c.previous)]
-    story = (_run(book, version.lineage.run_id), tuple(changes), tuple(_diff(registry, version)))
+    before = _compared_with(registry, version)
+    compared = _compared(before, version)
+    story = (_run(book, version.lineage.run_id), tuple(changes), tuple(_diff(compared)))
     contest = _contest_of(contests, version.lineage.run_id)
     judged = _run(book, contest.judged_by) if contest else None
-    return Explanation(version, *story, registry.bar(version_id), contest, judged)
+    return Explanation(
+        version,
+        *story,
+        registry.bar(version_id),
+        contest,
+        judged,
+        prompts=compared,
+        compared_with=before.id if before else None,
+    )
 
 
 def _run(book: RunBook, id: str | None) -> Run | None:
@@ -106,20 +133,28 @@ def _contest(found: Contest | None) -> list[str]:
     return [f"contest   {found.sentence}", f"          opened {opened}"]
 
 
-def _diff(registry: Registry, version: Version) -> list[str]:
-    before, after = _parent_prompts(registry, version), prompts(version.state)
-    lines: list[str] = []
-    for name in sorted(before | after):
-        old, new = before.get(name, "").splitlines(), after.get(name, "").splitlines()
-        lines += difflib.unified_diff(old, new, f"{name} before", f"{name} after", lineterm="")
-    return lines
-
-
-def _parent_prompts(registry: Registry, version: Version) -> dict[str, str]:
+def _compared_with(registry: Registry, version: Version) -> Version | None:
+    """The parent; of a version without one the program as written, if it is kept."""
     try:
-        return prompts(registry.version(version.lineage.parent).state) if version.lineage.parent else {}
+        if version.lineage.parent:
+            return registry.version(version.lineage.parent)
     except NotFound:
-        return {}
+        return None
+    others = [] if version.lineage.optimizer == UNTUNED else registry.versions(version.program)
+    return next((each for each in reversed(others) if each.lineage.optimizer == UNTUNED), None)
+
+
+def _compared(before: Version | None, version: Version) -> tuple[PromptChange, ...]:
+    old, new = prompts(before.state) if before else {}, prompts(version.state)
+    return tuple(PromptChange(name, old.get(name, ""), new.get(name, "")) for name in sorted(old | new))
+
+
+def _diff(compared: Iterable[PromptChange]) -> list[str]:
+    lines: list[str] = []
+    for each in compared:
+        old, new = each.before.splitlines(), each.after.splitlines()
+        lines += difflib.unified_diff(old, new, f"{each.name} before", f"{each.name} after", lineterm="")
+    return lines
 
 
 def _pairs(values: dict[str, str]) -> str:

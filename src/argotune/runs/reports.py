@@ -15,6 +15,7 @@ from argotune.errors import ArgotuneError
 from argotune.runs.enhancement import EnhancementReport
 from argotune.runs.pass_figures import PassFigures
 from argotune.runs.run import Run
+from argotune.runs.sums import Money
 from argotune.runs.unified import UnifiedReport
 from argotune.scheduling.trigger_check import Conditions
 from argotune.stats.wording import counted
@@ -132,8 +133,18 @@ def run_json(run: Run) -> dict[str, Any]:
         "synthetic": _told_json(run.synthetic),
         "enhancement": _told_json(run.enhancement),
         "unified": _told_json(run.unified, without={"example_ids"}),
-        "lm": {"calls": run.lm_calls, "tokens": run.lm_tokens, "reused": run.lm_reused},
+        "lm": _lm_json(run.summary.tally.money),
         "links": {"dataset": run.dataset_link, "comparison": run.comparison_link},
+    }
+
+
+def _lm_json(paid: Money) -> dict[str, int | float | None]:
+    return {
+        "calls": paid.lm_calls,
+        "tokens": paid.lm_tokens,
+        "reused": paid.lm_reused,
+        "usd": paid.usd,
+        "unpriced": paid.unpriced_calls,
     }
 
 

@@ -112,7 +112,8 @@ class Run(StoredValue):
     """The record of a run. Later fields are filled as it goes on. `is_cut_short`: an LM call was refused for want of
     budget, so it trained or measured less than it was to. `is_to_repeat`: what ended it says nothing of its data or
     its program, so a later pass may do the same again. `race` is what a portfolio tried. `contest` is the one that
-    it opened, or gathered evidence for. `live` is how the champion did when it was decided whether to train."""
+    it opened, or gathered evidence for. `live` is how the champion did when it was decided whether to train. Of
+    `lm_priced` calls the price is known."""
 
     id: str
     tenant_id: str
@@ -143,6 +144,8 @@ class Run(StoredValue):
     lm_calls: int = 0
     lm_tokens: int = 0
     lm_reused: int = 0
+    lm_priced: int = 0
+    lm_nano_usd: int = 0
     is_cut_short: bool = False
     dataset_link: str | None = None
     comparison_link: str | None = None
@@ -206,4 +209,6 @@ class Run(StoredValue):
             lm_calls=self.lm_calls,
             lm_tokens=self.lm_tokens,
             lm_reused=self.lm_reused,
+            lm_priced=self.lm_priced,
+            lm_nano_usd=self.lm_nano_usd,
         )

@@ -8,15 +8,43 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import Field
 
+from argotune.lm.meter import NANO
+from argotune.stats.wording import counted
 from argotune.store.moments import believed
 from argotune.store.records import StoredValue
 
+
+@dataclass(frozen=True)
+class Money:
+    """What was paid: LM calls and their tokens, and `usd` by list prices, None where no price is known. Of
+    `unpriced_calls` it is not known; `lm_reused` answers were there already and cost nothing."""
+
+    lm_calls: int = 0
+    lm_tokens: int = 0
+    lm_reused: int = 0
+    usd: float | None = None
+    unpriced_calls: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        paid = f"{counted(self.lm_calls, 'LM call')}, {counted(self.lm_tokens, 'token')}"
+        if self.usd is None:
+            return paid
+        unknown = f" and {counted(self.unpriced_calls, 'call')} without a known price" if self.unpriced_calls else ""
+        return f"{paid}, {self.usd:,.2f} USD{unknown}"
+
+
 VERDICTS = ("promoted", "rejected", "undecided", "skipped")
 """How a run can end."""
+
+
+_SPENT = ("lm_calls", "lm_tokens", "lm_reused", "lm_priced", "lm_nano_usd")
 
 
 class ModuleTally(StoredValue):
@@ -24,7 +52,8 @@ class ModuleTally(StoredValue):
 
     Milliseconds are whole numbers, so that the sum is the same in whatever order the records come: a counter that
     falls by the last bit of a fraction is a restart to Prometheus. They run from a run's start to its end, so the wait
-    of a run that was taken up again is in them.
+    of a run that was taken up again is in them. Of `lm_priced` of the calls the price is known, in sum `lm_nano_usd`
+    billionths of a US dollar.
     """
 
     runs: dict[str, int] = Field(default_factory=dict)
@@ -32,7 +61,15 @@ class ModuleTally(StoredValue):
     lm_calls: int = 0
     lm_tokens: int = 0
     lm_reused: int = 0
+    lm_priced: int = 0
+    lm_nano_usd: int = 0
     unfinished_since: datetime | None = None
+
+    @property
+    def money(self) -> Money:
+        """What was paid, for people."""
+        usd = self.lm_nano_usd / NANO if self.lm_priced else None
+        return Money(self.lm_calls, self.lm_tokens, self.lm_reused, usd, self.lm_calls - self.lm_priced)
 
 
 class RunSummary(StoredValue):
@@ -50,10 +87,17 @@ class RunSummary(StoredValue):
     lm_calls: int
     lm_tokens: int
     lm_reused: int
+    lm_priced: int = 0
+    lm_nano_usd: int = 0
 
     @property
     def is_over(self) -> bool:
         return self.outcome != "unfinished"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the gate has spoken on it."""
+        return self.outcome in VERDICTS and self.outcome != "skipped"
 
     @property
     def tally(self) -> ModuleTally:
@@ -65,6 +109,8 @@ class RunSummary(StoredValue):
             lm_calls=self.lm_calls,
             lm_tokens=self.lm_tokens,
             lm_reused=self.lm_reused,
+            lm_priced=self.lm_priced,
+            lm_nano_usd=self.lm_nano_usd,
             unfinished_since=None if self.is_over else self.started_at,
         )
 
@@ -72,7 +118,8 @@ class RunSummary(StoredValue):
 class ProgramSum(StoredValue):
     """All runs of a program: the sum of those that ended, those that did not by id, and the one that began last.
 
-    `challenger` is that of the latest run that made one.
+    `challenger` is that of the latest run that made one, `judged` the latest on which the gate has spoken, which runs
+    that are skipped would hide.
     """
 
     program: str
@@ -82,15 +129,17 @@ class ProgramSum(StoredValue):
     latest: RunSummary | None = None
     challenger: str | None = None
     last_ended_at: datetime | None = None
+    judged: RunSummary | None = None
 
     def with_run(self, run: RunSummary) -> ProgramSum:
         """The sum with a run in its present state. One that ended is added once, and after that only shown anew."""
         if self.latest and self.latest.id == run.id and self.latest.is_over:
-            return self.model_copy(update={"latest": run})
+            return self.model_copy(update={"latest": run, **self._judged_by(run)})
         others = {id: tally for id, tally in self.unfinished.items() if id != run.id}
         # One that was not seen before began last, whatever its clock said.
         is_latest = self.latest is None or run.id == self.latest.id or run.id not in self.unfinished
-        changes: dict[str, object] = {"unfinished": others if run.is_over else {**others, run.id: run.tally}}
+        left = others if run.is_over else {**others, run.id: run.tally}
+        changes: dict[str, object] = {"unfinished": left, **self._judged_by(run)}
         if run.is_over:
             changes |= {
                 "ended": total((self.ended, run.tally)),
@@ -99,6 +148,9 @@ class ProgramSum(StoredValue):
         if is_latest:
             changes |= {"latest": run, "challenger": run.challenger or self.challenger}
         return self.model_copy(update=changes)
+
+    def _judged_by(self, run: RunSummary) -> dict[str, object]:
+        return {"judged": run} if run.is_judged else {}
 
     @property
     def tally(self) -> ModuleTally:
@@ -124,22 +176,15 @@ def sums_of(runs: Iterable[RunSummary]) -> dict[str, ProgramSum]:
 def total(tallies: Iterable[ModuleTally], *, with_unfinished: bool = True) -> ModuleTally:
     """The sum of tallies. Unfinished runs may be left out, what they have spent is not."""
     runs, run_ms = Counter[str](), Counter[str]()
-    calls = tokens = reused = 0
+    spent = Counter[str](dict.fromkeys(_SPENT, 0))
     since: datetime | None = None
     for tally in tallies:
         runs.update({o: n for o, n in tally.runs.items() if with_unfinished or o in VERDICTS})
         run_ms.update(tally.run_ms)
-        calls, tokens, reused = calls + tally.lm_calls, tokens + tally.lm_tokens, reused + tally.lm_reused
+        spent.update({name: getattr(tally, name) for name in _SPENT})
         if with_unfinished and tally.unfinished_since:
             since = min(since or tally.unfinished_since, tally.unfinished_since)
-    return ModuleTally(
-        runs=dict(runs),
-        run_ms=dict(run_ms),
-        lm_calls=calls,
-        lm_tokens=tokens,
-        lm_reused=reused,
-        unfinished_since=since,
-    )
+    return ModuleTally(runs=dict(runs), run_ms=dict(run_ms), unfinished_since=since, **spent)
 
 
 def latest(*moments: datetime | None, now: datetime) -> datetime | None:

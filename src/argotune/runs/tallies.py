@@ -43,9 +43,20 @@ _SHARED = (Collection.TENANTS, Collection.TALLIES, Collection.ROUNDS)
 D = TypeVar("D", bound=BaseModel)
 
 
+class LastVerdict(StoredValue):
+    """What the gate said last of a program, and `at` which time."""
+
+    program: str
+    outcome: str
+    sentence: str
+    run_id: str
+    at: datetime
+
+
 class Tally(StoredValue):
     """All runs of a tenant, how many of its contests are open, and how many of its champions answer worse than they
-    did, by module. `unreadable` run records are damaged; they are in none of the other numbers."""
+    did, by module; and what was said last of each program on which the gate has spoken, the newest first. `unreadable`
+    run records are damaged; they are in none of the other numbers."""
 
     tenant_id: str
     modules: dict[str, ModuleTally] = Field(default_factory=dict)
@@ -53,6 +64,7 @@ class Tally(StoredValue):
     degraded: dict[str, int] = Field(default_factory=dict)
     last_ended_at: datetime | None = None
     unreadable: int = 0
+    verdicts: tuple[LastVerdict, ...] = ()
 
 
 class RoundRecord(StoredValue):
@@ -98,11 +110,27 @@ def tally_of(tenant_id: str, sums: Iterable[ProgramSum], now: datetime, unreadab
     """The tally of a tenant whose programs' runs come to these sums. Runs that ended after `now` are not the last."""
     by_module: defaultdict[str, list[ModuleTally]] = defaultdict(list)
     last_ended_at = None
-    for found in sums:
+    known = list(sums)
+    for found in known:
         by_module[found.module].append(found.tally)
         last_ended_at = latest(last_ended_at, found.last_ended_at, now=now)
     modules = {name: total(own) for name, own in by_module.items()}
-    return Tally(tenant_id=tenant_id, modules=modules, last_ended_at=last_ended_at, unreadable=unreadable)
+    verdicts = sorted(filter(None, map(_last_verdict, known)), key=lambda said: (said.at, said.program), reverse=True)
+    return Tally(
+        tenant_id=tenant_id,
+        modules=modules,
+        last_ended_at=last_ended_at,
+        unreadable=unreadable,
+        verdicts=tuple(verdicts),
+    )
+
+
+def _last_verdict(found: ProgramSum) -> LastVerdict | None:
+    run = found.judged or found.latest
+    if run is None or not run.is_judged:
+        return None
+    at = run.ended_at or run.started_at
+    return LastVerdict(program=run.program, outcome=run.outcome, sentence=run.sentence, run_id=run.id, at=at)
 
 
 def keep_tally(store: Store, tenant_id: str, now: datetime) -> Tally:

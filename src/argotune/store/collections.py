@@ -12,6 +12,10 @@ class Collection:
     TENANTS = "tenants"
     AGENDA = "agenda"
     ATTENDED = "attended"
+    AT_WORK = "at_work"
+    """What passes are doing, a record a module (runs/at_work.py)."""
+    WAITING = "waiting"
+    """How many spans of each tenant wait for a label (labels/queue.py)."""
     CONFIG = "config"
     MARKERS = "markers"
     """Where each module stands, by kind and module (runs/module_book.py), what a program's run has spent, which
@@ -53,6 +57,8 @@ OF_EVERYONE = (
     Collection.TENANTS,
     Collection.AGENDA,
     Collection.ATTENDED,
+    Collection.AT_WORK,
+    Collection.WAITING,
     Collection.META_MODELS,
     Collection.ACTIVATIONS,
     Collection.TALLIES,

@@ -33,6 +33,10 @@ class PassingOn:
         """See Store."""
         return self._store.renew(tenant_id, name, holder, ttl_s)
 
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        """See Store."""
+        return self._store.holder(tenant_id, name)
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See Store."""
         self._store.let_go(tenant_id, name, holder)

@@ -66,5 +66,8 @@ class Store(Protocol):
         A lapsed lease is not taken again: somebody else may have held it meanwhile.
         """
 
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        """Who holds the lease now, None for nobody."""
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """Give a lease back; nothing happens when it is not held by `holder`."""

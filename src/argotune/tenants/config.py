@@ -182,6 +182,7 @@ class ContestRules(_Config):
     cheap_answer_tokens: int = Field(
         500, ge=1, le=1_000_000, description="one of fewer tokens counts as so many, where no dollars are known"
     )
+    curve_points: int = Field(200, ge=2, le=10_000, description="passes of which it is kept how it stood after them")
 
 
 class BudgetLimits(_Config):

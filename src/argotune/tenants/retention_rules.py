@@ -23,3 +23,4 @@ class RetentionRules(BaseModel):
     vectors_kept: int = Field(
         5_000, ge=0, le=10_000_000, description="vectors of texts for later runs; the oldest go first, 0: none"
     )
+    live_days_kept: int = Field(90, ge=1, le=36600, description="days of which it is kept what live answers scored")

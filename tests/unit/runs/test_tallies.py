@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,9 +59,16 @@ def tenant(store: MemoryStore, tenant_id: str, *runs: dict, is_enabled: bool = T
     keep_tally(store, tenant_id, LATER)
 
 
+def numbered(runs: Sequence[Run]) -> list[Run]:
+    return [run.model_copy(update={"id": f"r{n}"}) for n, run in enumerate(runs)]
+
+
+def summed(runs: Sequence[Run]) -> Tally:
+    return tally_of("acme_corp", sums_of(run.summary for run in runs).values(), LATER)
+
+
 def tally(*runs: Run) -> Tally:
-    numbered = (run.model_copy(update={"id": f"r{n}"}) for n, run in enumerate(runs))
-    return tally_of("acme_corp", sums_of(run.summary for run in numbered).values(), LATER)
+    return summed(numbered(runs))
 
 
 def make_round(name: str = "round-1", **fields) -> RoundRecord:
@@ -112,10 +120,10 @@ RUNS = st.lists(
 
 @given(RUNS, st.randoms())
 def test_the_order_of_the_records_changes_nothing_and_a_further_run_lowers_nothing(runs, random):
-    shuffled = list(runs)
+    shuffled = numbered(runs)
     random.shuffle(shuffled)
     whole = tally(*runs)
-    assert tally(*shuffled) == whole
+    assert summed(shuffled) == whole
     for name, before in tally(*runs[:-1]).modules.items():
         assert all(whole.modules[name].runs[outcome] >= number for outcome, number in before.runs.items())
         assert all(whole.modules[name].run_ms[outcome] >= time for outcome, time in before.run_ms.items())

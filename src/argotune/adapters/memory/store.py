@@ -83,6 +83,13 @@ class MemoryStore:
             self._leases[tenant_id, name] = holder, now_s + ttl_s
             return True
 
+    def holder(self, tenant_id: str, name: str) -> str | None:
+        """See Store."""
+        with self._lock:
+            now_s = self._now_s()
+            owner, expires_s = self._leases.get((tenant_id, name), ("", now_s))
+            return owner if expires_s > now_s else None
+
     def let_go(self, tenant_id: str, name: str, holder: str) -> None:
         """See Store."""
         with self._lock:

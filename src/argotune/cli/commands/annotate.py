@@ -249,16 +249,14 @@ def _status(ports: Ports, arguments: Namespace) -> None:
     if arguments.json:
         return say_json(
             {
-                "tenant_id": arguments.tenant_id,
-                "waiting": found.waiting,
-                "queued_today": found.queued_today,
-                "daily_limit": found.daily_limit,
+                **found.queue.as_json(),
                 "refuted": found.refuted,
                 "annotators": [report.model_dump(mode="json") for report in found.annotators],
             }
         )
-    wait = counted(found.waiting, "span waits", "spans wait")
-    say(f"{wait} for a label; {found.queued_today} of {found.daily_limit} were queued today")
+    queue = found.queue
+    wait = counted(queue.waiting, "span waits", "spans wait")
+    say(f"{wait} for a label; {queue.queued_today} of {queue.daily_limit} were queued today")
     for program, n in found.refuted.items():
         say(f"{program}: {counted(n, 'question')} of which people have said only what is wrong")
     _say_reports(found.annotators)

@@ -1,4 +1,4 @@
-"""Commands about deciding: why a run was decided so, what the ledger holds, and who decides from now on."""
+"""Commands about deciding: why runs were decided so, what the ledger holds, and who decides from now on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from argotune.stats.wording import counted
 
 if TYPE_CHECKING:  # meta-models would cost every command their import
     from argotune.decisions.ledger import LedgerRow
+    from argotune.pipeline.operations.decisions import RunDecision
 
 
 def add_commands(commands: Commands) -> None:
@@ -19,11 +20,15 @@ def add_commands(commands: Commands) -> None:
     explained = command(commands, "explain-decision", _explain, "which rule or which features decided on a run")
     add_tenant_flag(explained)
     explained.add_argument("run", metavar="RUN", type=some_text, help="a run's id (argotune runs)")
+    decided = command(commands, "decisions", _decisions, "why a tenant's runs trained or did not, the newest first")
+    add_tenant_flag(decided)
+    decided.add_argument("--program", type=some_text, help="only this program, e.g. routing or modality.video")
+    decided.add_argument("--limit", type=int, default=100, help="at most so many runs (default: 100)")
     listed = command(commands, "ledger", _ledger, "what was known, decided, spent and gained, run by run")
     add_tenant_flag(listed, required=False)
     learned = command(commands, "learn", _learn, "fit the meta-models on all tenants' ledgers; say who decides now")
     learned.add_argument("--history", action="store_true", help="only show who decided since when, and why")
-    for parser in (explained, listed, learned):
+    for parser in (explained, decided, listed, learned):
         add_store(parser)
         add_json(parser)
 
@@ -43,6 +48,20 @@ def _explain(arguments: Namespace) -> None:
         )
     for line in found.story:
         say(line)
+
+
+def _decisions(arguments: Namespace) -> None:
+    from argotune.pipeline.operations.decisions import decisions_of
+
+    found = decisions_of(store_of(arguments), arguments.tenant_id, arguments.program, arguments.limit)
+    if arguments.json:
+        return say_json([each.as_json() for each in found])
+    table(["AT", "RUN", "DECIDED", "BY", "WHY", "OUTCOME"], [_decided_line(each) for each in found])
+
+
+def _decided_line(found: RunDecision) -> list[str]:
+    decided, by = found.decided or "-", found.by or "-"
+    return [f"{found.at:%Y-%m-%d %H:%M}", found.run_id, decided, by, found.reason, found.outcome]
 
 
 def _ledger(arguments: Namespace) -> None:

@@ -15,7 +15,7 @@ from argotune.data.stream import stream_of
 from argotune.errors import ConfigInvalid, NotFound
 from argotune.labels.agreement import AnnotatorReport
 from argotune.labels.annotator_book import reports_of
-from argotune.labels.queue import AnnotationQueue, ItemKind, QueueItem
+from argotune.labels.queue import AnnotationQueue, ItemKind, QueueItem, QueueStanding, keep_waiting
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.operations.asked import checked_who, modules_of, programs_named
 from argotune.pipeline.ports import Ports
@@ -103,6 +103,7 @@ def label_span(ports: Ports, asked: Labelling) -> StoredLabel:
     labels = [Annotation(asked.span_id, name, label, "HUMAN", who, now) for name, label in answers.items()]
     ports.traces.annotate(stream_of(config, program.module), labels)
     AnnotationQueue(ports.store, asked.tenant_id).close(asked.span_id, now)
+    keep_waiting(ports.store, asked.tenant_id)
     forget_agenda(ports.store, asked.tenant_id)
     return StoredLabel(asked.span_id, program.name, answers, who)
 
@@ -146,17 +147,17 @@ def label_by_annotator(ports: Ports, tenant_id: str, program: str | None = None)
     chosen = programs_named(config, program).values()
     by_module = {module: [each for each in chosen if each.module == module] for module in config.modules}
     asked = ((Pass(ports, config, module), programs) for module, programs in by_module.items() if programs)
-    return [report for this, programs in asked for report in label_by_lm(this, programs)]
+    reports = [report for this, programs in asked for report in label_by_lm(this, programs)]
+    keep_waiting(ports.store, tenant_id)
+    return reports
 
 
 @dataclass(frozen=True)
 class LabellingStatus:
-    """How many spans wait, how many were queued today of how many a day, and how annotators agree with people.
-    `refuted`: by program the number of questions of which people have said only what is wrong."""
+    """How the queue stands, and how annotators agree with people. `refuted`: by program the number of questions of
+    which people have said only what is wrong."""
 
-    waiting: int
-    queued_today: int
-    daily_limit: int
+    queue: QueueStanding
     annotators: tuple[AnnotatorReport, ...]
     refuted: Mapping[str, int]
 
@@ -167,9 +168,7 @@ def labelling_status(store: Store, tenant_id: str, today: date, program: str | N
     config, queue = Configs(store).get(tenant_id), AnnotationQueue(store, tenant_id)
     names = programs_named(config, program)
     return LabellingStatus(
-        waiting=sum(item.is_waiting for item in queue.items(program)),
-        queued_today=queue.queued_on(today),
-        daily_limit=config.annotation.daily_limit,
+        queue=queue.standing(today, config.annotation.daily_limit, program),
         annotators=tuple(r for r in reports_of(store, tenant_id) if program in (None, r.program)),
         refuted={name: n for name in names if (n := refuted_questions_of(store, tenant_id, name))},
     )

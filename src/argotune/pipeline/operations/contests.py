@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from argotune.decisions.lessons import Lessons
 from argotune.errors import ConfigInvalid, Corrupt, NotFound
-from argotune.labels.queue import AnnotationQueue
+from argotune.labels.queue import AnnotationQueue, keep_waiting
 from argotune.pipeline.operations.asked import Deed, tenant_ids_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest, Shares
@@ -108,6 +108,7 @@ def stop_contest(store: Store, id: str, deed: Deed, now: datetime, tenant_id: st
     AnnotationQueue(store, found.tenant_id).withdraw(id, now)
     _wait_no_more(store, found.tenant_id, stopped)
     keep_tally(store, found.tenant_id, now)
+    keep_waiting(store, found.tenant_id)
     forget_agenda(store, found.tenant_id)
     return TenantContest(found.tenant_id, stopped)
 

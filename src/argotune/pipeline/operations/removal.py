@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from argotune.errors import ConfigInvalid, Corrupt
+from argotune.labels.queue import drop_waiting
 from argotune.promotion.versions import Champion
+from argotune.runs.at_work import drop_at_work
 from argotune.runs.sums import ProgramSum
 from argotune.runs.tallies import leave_tally
 from argotune.store.collections import OF_PROGRAMS, OF_TENANTS, Collection
@@ -26,6 +28,8 @@ def remove_tenant(store: Store, tenant_id: str, now: datetime) -> int:
     configs.check_known(tenant_id)
     store.remove(tenant_id, Collection.LEASES)
     leave_tally(store, tenant_id, now)
+    drop_waiting(store, tenant_id)
+    drop_at_work(store, tenant_id)
     programs = set(_programs(store, configs, tenant_id))
     names = [f"{kind}.{program}" for kind in OF_PROGRAMS for program in sorted(programs)]
     own = [name for name in OF_TENANTS if name not in (Collection.CONFIG, Collection.LEASES)]

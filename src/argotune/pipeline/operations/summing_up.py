@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from argotune.errors import ModuleFailed
+from argotune.labels.queue import keep_waiting
 from argotune.runs.book import RunBook
 from argotune.runs.reports import run_json, summary_json
 from argotune.runs.run import Run
@@ -64,4 +65,5 @@ def sum_up(store: Store, asked: SumRequest, now: datetime) -> RunsSummary:
     since = None if asked.since_hours is None else now - timedelta(hours=asked.since_hours)
     runs = RunBook(store, asked.tenant_id).runs(group=asked.group, since=since)
     keep_tally(store, asked.tenant_id, now)
+    keep_waiting(store, asked.tenant_id)
     return RunsSummary(asked.tenant_id, asked.steps, tuple(runs), outcome_of_steps(asked.steps, runs))

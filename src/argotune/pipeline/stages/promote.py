@@ -142,6 +142,7 @@ def _contest_records(this: Pass, contest: Contest, judged: Run) -> dict[Record, 
     verdict = judged.verdict
     assert verdict is not None
     known = contest.model_copy(update={"log_wealth": verdict.numbers.log_wealth, "judged_by": judged.id})
+    known = known.with_point(this.now, this.config.contest.curve_points)
     if isinstance(verdict, Undecided):
         return this.contests.changing(known)
     state = ENDS[verdict.rule] if isinstance(verdict, Rejected) else ContestState.PROMOTED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +87,7 @@ def _open_facts(contest: Contest, numbers: Numbers) -> Facts:
         "labels": numbers.labels,
         "labels_awaited": len(contest.wait),
         "log_wealth": numbers.log_wealth,
-        "log_wealth_asked": -math.log(contest.level),
+        "log_wealth_asked": contest.log_wealth_asked,
     }
 
 
