@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from factories import make_config, make_run, make_verdict
 from watched_store import Fails, WatchedStore
-from world import START, World, filled, run_once
+from world import START, World, filled, run_once, traffic
 
 from argotune import wiring
 from argotune.cli import main
@@ -31,6 +32,10 @@ def open_contest() -> World:
     """A tenant with an open contest and spans that wait, and one that never ran."""
     world, config = filled(100, noise=True)
     run_once(world, config)
+    spans, _ = traffic("acme", 100, first=1000)
+    world.later(hours=2)
+    at = world.now - timedelta(minutes=5)
+    run_once(world, config, seen=[replace(span, started_at=at, ended_at=world.now) for span in spans])
     world.tenant("globex", enable_auto_optimization=False)
     return world
 
@@ -48,14 +53,21 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wo
 def test_a_tenant_is_shown_with_its_verdict_its_contest_what_waits_and_what_it_cost(open_contest: World):
     found = fleet_standing(open_contest.store, open_contest.now)
     acme, globex = found.tenants
-    (run,) = RunBook(open_contest.store, "acme").runs()
+    runs = RunBook(open_contest.store, "acme").runs()
+    calls, tokens = sum(run.lm_calls for run in runs), sum(run.lm_tokens for run in runs)
     waiting = [item for item in AnnotationQueue(open_contest.store, "acme").items() if item.is_waiting]
     (said,) = acme.last_verdicts
-    assert (said.program, said.outcome, said.sentence, said.run_id) == ("routing", "undecided", run.sentence, run.id)
-    assert (acme.runs, acme.open_contests, acme.degraded) == ({"undecided": 1}, 1, 0)
-    assert (acme.waiting, acme.waiting_since) == (len(waiting), START) != (0, START)
-    assert (acme.spent.lm_calls, acme.spent.lm_tokens) == (run.lm_calls, run.lm_tokens) != (0, 0)
-    assert (acme.spent.usd, acme.spent.unpriced_calls) == (None, run.lm_calls)
+    assert (said.program, said.outcome, said.run_id, said.sentence) == (
+        "routing",
+        "undecided",
+        runs[-1].id,
+        runs[-1].sentence,
+    )
+    assert (acme.runs, acme.open_contests, acme.degraded) == ({"undecided": 2}, 1, 0)
+    assert acme.waiting == len(waiting) > 0
+    assert acme.waiting_since == min(item.queued_at for item in waiting)
+    assert (acme.spent.lm_calls, acme.spent.lm_tokens) == (calls, tokens) != (0, 0)
+    assert (acme.spent.usd, acme.spent.unpriced_calls) == (None, calls)
     assert (globex.is_enabled, globex.runs, globex.last_verdicts, globex.waiting) == (False, {}, (), 0)
     assert (found.totals.enabled, found.totals.disabled, found.totals.waiting) == (1, 1, len(waiting))
     assert found.totals.spent == acme.spent
@@ -66,7 +78,7 @@ def test_the_command_line_prints_what_the_page_shows(open_contest: World, monkey
     assert json.loads(out) == fleet_standing(open_contest.store, open_contest.now).as_json()
     table = told(monkeypatch, capsys, open_contest, "fleet")
     assert "routing: undecided" in table
-    assert "2 tenants, 1 of them off; runs: 1 undecided; 0 at work; " in table
+    assert "2 tenants, 1 of them off; runs: 2 undecided; 0 at work; " in table
 
 
 def test_a_pass_is_at_work_while_it_runs_and_shows_its_step():
@@ -104,7 +116,7 @@ def test_a_skipped_run_does_not_hide_the_last_verdict(open_contest: World):
     book.keep(skipped.model_copy(update={"ended_at": START + timedelta(hours=1)}))
     sum_up(open_contest.store, SumRequest("acme"), open_contest.now)
     (acme, _) = fleet_standing(open_contest.store, open_contest.now).tenants
-    assert acme.runs == {"undecided": 1, "skipped": 1}
+    assert acme.runs == {"undecided": 2, "skipped": 1}
     assert [said.outcome for said in acme.last_verdicts] == ["undecided"]
 
 
