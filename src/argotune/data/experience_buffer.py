@@ -13,6 +13,11 @@ from argotune.data.experiences import Experience
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 
+NEAR_AMONG = 5_000
+"""Different questions, the last ones, among which nearly the same one is looked for at least (and in twice as many at
+most): each is compared with all of them, so that time would grow with the square of what there is. The very same
+question is found among all."""
+
 
 @dataclass(frozen=True)
 class BufferLimits:
@@ -57,7 +62,7 @@ class _Filling:
     def __init__(self, limits: BufferLimits) -> None:
         self._limits = limits
         self._most = max(math.ceil(limits.max_answer_share * limits.size), 1)
-        self._near, self._kinds = NearTexts(), dict[str, str]()
+        self._near, self._kinds = _Lately(), dict[str, str]()
         self._kept: list[tuple[Step, Answer, str]] = []
         self._of_answer: Counter[Answer] = Counter()
         self._like: defaultdict[tuple[Answer, str], int] = defaultdict(int)
@@ -107,3 +112,21 @@ class _Filling:
             like = self._like[answer, kind]
             of_kind = (like + self._repeats[answer, kind]) / like
             yield standing_for(step, of_kind * (seen[answer] + self._too_many[answer]) / seen[answer])
+
+
+class _Lately:
+    """The near texts among the last ones. While an index fills its second half the next one is begun with that half."""
+
+    def __init__(self) -> None:
+        self._near, self._next, self._held = NearTexts(), NearTexts(), 0
+
+    def groups_near(self, text: str) -> frozenset[str]:
+        return self._near.groups_near(text)
+
+    def add(self, text: str, group: str) -> None:
+        if self._held == 2 * NEAR_AMONG:
+            self._near, self._next, self._held = self._next, NearTexts(), NEAR_AMONG
+        self._near.add(text, group)
+        if self._held >= NEAR_AMONG:
+            self._next.add(text, group)
+        self._held += 1

@@ -11,9 +11,11 @@ from factories import AGENTS, FIELDS, after, make_experience
 from hypothesis import given
 from hypothesis import strategies as st
 
+from argotune.data import experience_buffer
 from argotune.data.episodes import LeftOut, Step, split_by_time, steps_of
 from argotune.data.experience_buffer import BufferLimits, filled, newest
 from argotune.data.experiences import Experience
+from argotune.data.near_texts import NearTexts
 from argotune.tenants.policy_settings import RewardShaping
 
 SHAPING = RewardShaping()
@@ -84,6 +86,34 @@ def test_near_repeats_are_kept_a_few_times_and_stand_for_the_others():
     found = filled(steps(*asked), replace(ROOMY, max_repeats=2))
     assert [(step.experience.span_id, step.stands_for) for step in found.steps] == [("s5", 3.5), ("s6", 3.5), ("s9", 1)]
     assert found.repeated == 5
+
+
+def test_nearly_the_same_is_looked_for_among_the_last_questions_and_the_very_same_among_all(monkeypatch):
+    monkeypatch.setattr(experience_buffer, "NEAR_AMONG", 3)
+    held = list[int]()
+    monkeypatch.setattr(experience_buffer, "NearTexts", lambda: Watched(held))
+    asked = [happened(0, "How far is the moon from here"), happened(1, "how far is the moon from there")]
+    others = [happened(n, "".join(chr(97 + n) + letter for letter in "abcdefgh")) for n in range(2, 20)]
+    same = happened(20, "How far is the moon from here")
+    assert filled(steps(*asked), replace(ROOMY, max_repeats=1)).repeated == 1
+    assert filled(steps(*asked, *others, same), replace(ROOMY, max_repeats=1)).repeated == 1, "the very same alone"
+    assert max(held) == 6, "each question is compared with no more"
+
+
+class Watched(NearTexts):
+    """Says how many texts it has each time when it is asked for another."""
+
+    def __init__(self, held: list[int]) -> None:
+        super().__init__()
+        self._told, self._added = held, 0
+
+    def add(self, text: str, group: str, key: str = "") -> None:
+        super().add(text, group, key)
+        self._added += 1
+
+    def groups_near(self, text: str) -> frozenset[str]:
+        self._told.append(self._added)
+        return super().groups_near(text)
 
 
 def test_no_answer_takes_more_than_its_share_and_what_is_kept_of_it_stands_for_the_rest():
