@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from argotune.adapters.phoenix.traces import PhoenixTraces
     from argotune.adapters.prometheus import MetricsServer
     from argotune.pipeline.operations.checkup import Installation
-    from argotune.programs.embedder import Embedders, SentenceEmbedder
+    from argotune.programs.embedder import Embedder, Embedders, SentenceEmbedder
 
 
 def open_store(settings: Settings) -> Store:
@@ -268,7 +268,6 @@ def open_embedders(settings: Settings) -> Embedders:
 
 @functools.cache
 def _embedders(own: str, models: Path | None, key: str | None) -> Embedders:
-    from argotune.adapters.tfidf import TfidfEmbedder
     from argotune.programs.embedder import Embedders
 
     opened: dict[str, Callable[[str], SentenceEmbedder]] = {
@@ -277,7 +276,13 @@ def _embedders(own: str, models: Path | None, key: str | None) -> Embedders:
         "static:": lambda name: _static_embedder(name, own, models),
         "litellm:": lambda name: _remote_embedder(name, own, key),
     }
-    return Embedders({"tfidf": TfidfEmbedder}, opened, own)
+    return Embedders({"tfidf": _tfidf_embedder}, opened, own)
+
+
+def _tfidf_embedder() -> Embedder:
+    from argotune.adapters.tfidf import TfidfEmbedder
+
+    return TfidfEmbedder()
 
 
 def _shipped_embedder() -> SentenceEmbedder:

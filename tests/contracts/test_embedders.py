@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,6 +145,13 @@ def test_default_understands_german_and_french():
     near.fit(["what is the weather like in berlin", "transfer money to my savings account", "play some jazz music"])
     assert near.neighbours("Überweise Geld auf mein Sparkonto", 1) == [1]
     assert near.neighbours("joue de la musique jazz", 1) == [2]
+
+
+def test_what_answers_by_sentence_vectors_alone_waits_for_no_import_of_scikit_learn():
+    asks = "wiring.open_embedders(read_settings()).sentences().vectors(['hello'])"
+    code = f"import sys; from argotune import wiring; from argotune.settings import read_settings; {asks}"
+    told = f"{code}; print(sorted({{name.partition('.')[0] for name in sys.modules}} & {{'sklearn', 'pandas'}}))"
+    assert subprocess.run([sys.executable, "-c", told], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_default_with_other_weights_than_were_measured_is_refused():
