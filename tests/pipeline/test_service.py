@@ -174,6 +174,8 @@ def test_a_store_that_is_away_for_ten_minutes_is_told_once_and_nothing_is_lost()
     fails = Fails(("read", "scan", "write", "hold", "renew", "remove"), AWAY)
     world.store.before = fails
     with running(world) as service:
+        service.until(lambda: service.troubles)
+        fails.error = Unavailable("connection refused")  # as servers say it a moment later
         for _ in range(20):
             world.later(seconds=30)
             time.sleep(0.02)

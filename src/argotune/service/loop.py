@@ -318,15 +318,18 @@ class Service:
     def _note_problem(self, whose: str, error: ArgotuneError | None) -> bool:
         """Say once that something is wrong, and once that it is well again; whether that is so now."""
         if error is not None:
-            self._complain(_SERVER + whose, f"{whose}: {type(error).__name__}: {error}")
+            kind = type(error).__name__  # the words change while a server goes away
+            self._complain(_SERVER + whose, f"{whose}: {kind}: {error}", known_as=kind)
             return False
         is_over = self._told.is_over(_SERVER + whose)
         if is_over:
             self._tell(f"{whose}: well again")
         return is_over
 
-    def _complain(self, whose: str, problem: str, more: str = "", *, is_shared: bool = False) -> None:
-        if not self._told.is_new(whose, problem, is_shared=is_shared):
+    def _complain(
+        self, whose: str, problem: str, more: str = "", *, is_shared: bool = False, known_as: str = ""
+    ) -> None:
+        if not self._told.is_new(whose, known_as or problem, is_shared=is_shared):
             return
         tenant = None if _is_server(whose) else whose
         with about(tenant=tenant):
