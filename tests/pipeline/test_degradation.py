@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from watched_store import CHANGES, Call, WatchedStore, nothing
@@ -136,21 +136,32 @@ def test_a_drop_that_is_over_is_told_as_over():
     assert not status_of(world.store, "acme").programs[0].is_degraded
 
 
-def test_what_is_kept_of_drops_is_bounded():
-    rule = LiveRule(
-        version="v",
-        since=None,
+def rule_of(version: str, since: datetime | None = None) -> LiveRule:
+    return LiveRule(
+        version=version,
+        since=since,
         names_version=False,
         drop=DropRule(threshold=0.1, swing=0.1, drift=0.005, alarms_a_year=0.03),
         scores=lambda _: {},
         now=START,
     )
+
+
+def test_what_is_kept_of_drops_is_bounded():
     falls: tuple[Fall, ...] = ()
     for number in range(3 * MOST_FALLS):
         drop = Drop(before=0.9, after=0.5, count=number)
         found = ScoreStream(detector=DropDetector(drop=drop), found_at=START)
-        falls = with_fall(falls, replace(rule, version=f"v{number}"), ScoredBy.OUTCOMES, found)
+        falls = with_fall(falls, rule_of(f"v{number}"), ScoredBy.OUTCOMES, found)
     assert [fall.count for fall in falls] == list(range(2 * MOST_FALLS, 3 * MOST_FALLS))
+
+
+@pytest.mark.parametrize(("later", "is_over"), [(timedelta(0), True), (timedelta(hours=1), False)])
+def test_a_drop_that_stood_when_another_took_over_is_not_over_because_its_version_serves_again(later, is_over):
+    stood = ScoreStream(detector=DropDetector(drop=Drop(before=0.9, after=0.5, count=100)), found_at=START)
+    falls = with_fall((), rule_of("v"), ScoredBy.OUTCOMES, stood)
+    (fall,) = with_fall(falls, rule_of("v", START + later), ScoredBy.OUTCOMES, ScoreStream())
+    assert (fall.over_at is not None) is is_over
 
 
 def labelled(spans: range, world: World) -> list[Annotation]:

@@ -224,8 +224,10 @@ def _hour(at: datetime) -> int:
 
 
 def with_fall(falls: tuple[Fall, ...], rule: LiveRule, by: ScoredBy, stream: ScoreStream) -> tuple[Fall, ...]:
-    """The falls with what a stream says: one that was found, how one goes on, or that it is over."""
-    stands = [f for f in falls if (f.version, f.scored_by, f.over_at) == (rule.version, by, None)]
+    """The falls with what a stream says: one that was found, how one goes on, or that it is over. What stood when the
+    same version served before is not known to be over."""
+    ours = [fall for fall in falls if rule.since is None or fall.found_at >= rule.since]
+    stands = [f for f in ours if (f.version, f.scored_by, f.over_at) == (rule.version, by, None)]
     others, drop = tuple(fall for fall in falls if fall not in stands), stream.detector.drop
     if drop is None or stream.found_at is None:
         return (*others, *(fall.model_copy(update={"over_at": rule.now}) for fall in stands))
