@@ -131,6 +131,11 @@ def test_every_metric_of_the_exporter_is_in_the_dashboard_or_an_alert():
     assert {name for name in KNOWN if name.startswith("argotune")} - used == background
 
 
+def test_the_dashboard_shows_by_module_how_many_champions_answer_worse():
+    shown = [target for panel in PANELS for target in panel["targets"] if "champions_degraded" in target["expr"]]
+    assert [(target["expr"][:15], target["legendFormat"]) for target in shown] == [("max by (module)", "{{module}}")]
+
+
 # Alerts
 
 
