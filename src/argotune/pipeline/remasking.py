@@ -14,6 +14,7 @@ from argotune.data.guards.masking import Mask, rules_digest
 from argotune.data.masked import Masked
 from argotune.data.splitting import normalised, sealed_first
 from argotune.pipeline.module_pass import Pass
+from argotune.promotion.offers import Offers
 from argotune.tenants.masking_rules import MaskingRules
 
 
@@ -37,6 +38,7 @@ def mask_again(this: Pass, fields: Iterable[Fields]) -> None:
         this.archive.replace_experiences(after for before, after in pairs if after != before)
         _mask_examples(this, program, rules)
         _mask_contests(this, program, rules)
+        Offers(this.store, this.tenant_id).mask(program.program, Mask(rules).text)
     this.module_book.write(Masked(rules=edition, counts=dict(mask.counts)))
 
 

@@ -28,6 +28,7 @@ from argotune.optimizers import OPTIMIZERS
 from argotune.pipeline.learned import Learned, learned
 from argotune.pipeline.live_scores import live_view
 from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.offered import offered_challenger, offered_plan
 from argotune.pipeline.pooled import pooled_challenger, pooled_plan
 from argotune.pipeline.refuted import refuted_spans
 from argotune.pipeline.rubric import Choosing, choosing_by_rubric
@@ -44,6 +45,7 @@ from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, version_to_beat
 from argotune.promotion.contests import Contest
 from argotune.promotion.judges import Judge
+from argotune.promotion.offers import OFFERED
 from argotune.promotion.pool import POOLED
 from argotune.promotion.versions import Version, why_no_contest
 from argotune.runs.closing import ledger_records
@@ -118,6 +120,9 @@ class Work:
 
     def _decide(self) -> None:
         question = self._question()
+        offered = offered_plan(self._this, self._program, self._data, question)
+        if offered is not None:
+            return self._planned(offered)
         if self._config.shared:
             pooled = pooled_plan(self._this, self._program, self._data, self._serving, question)
             if pooled is not None:
@@ -199,6 +204,8 @@ class Work:
         assert self.run.champion is not None
         if plan.optimizer == POOLED:
             return self._take(pooled_challenger(self._this, self._program, self.run))
+        if plan.optimizer == OFFERED:
+            return self._take(offered_challenger(self._this, self._program, self.run))
         found = self._training(plan, self.run.champion).outcome()
         self.run = found.run
         if found.is_unmeasured:

@@ -1,8 +1,8 @@
 """AutoTuningOptimizer of "Optimization Module": a RoutingOptimizer that tunes settings when it is due.
 
-For applications that tell of their decisions in one process and want tuned settings at once. They replace those in use
-where they answer more of the held back decisions right. A tenant whose programs must not get worse beyond doubt has
-`preferred_optimizer: ensemble`: the same tuning, and a contest before anything serves.
+For applications that tell of their decisions in one process. What answers more of the held back decisions right than
+what was tuned before is kept; whether it serves is decided by a contest in the loop of the tenant, to which it is
+offered. `preferred_optimizer: ensemble` is the same tuning on what the tenant's traces tell.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from typing import TypedDict, Unpack
 
 from pydantic import JsonValue
 
+from argotune.data.experiences import query_of
 from argotune.errors import ArgotuneError, NotFound
 from argotune.errors.lines import in_short
 from argotune.programs.entities import EntityFinder, EntityModel
 from argotune.programs.states import Stored
 from argotune.promotion.versions import Version
+from argotune.public_api.offering import TenantLoop
 from argotune.public_api.routing_experiences import read_inputs
 from argotune.public_api.routing_performance import RoutingDecision, tracked_examples
 from argotune.public_api.routing_tracker import OptimizationReport, RoutingOptimizer, RoutingParts
 from argotune.public_api.tuning_config import OptimizationConfig
+from argotune.store.port import Store
 from argotune.tenants.optimizer_settings import EnsemblePart
 
 PARTS: Mapping[str, EnsemblePart] = {"gliner": "entities", "llm": "lm", "keyword": "words", "composite": "weights"}
@@ -41,14 +44,17 @@ class StrategyResult(TypedDict):
 
 
 class TuningReport(OptimizationReport, total=False):
-    """What came of each strategy, too, and the settings in use."""
+    """What came of each strategy, too, the settings that were tuned, and where the contest is that decides about them,
+    or why there is none."""
 
     strategies: dict[str, StrategyResult]
     settings: Stored
+    contest: str
 
 
 class AutoTuningOptimizer(RoutingOptimizer):
-    """Tunes each strategy on what is known to have been right: each on training examples, chosen on dev.
+    """Tunes each strategy on what is known to have been right: each on training examples, chosen on dev. What it finds
+    is offered to the loop of the tenant in `store`, and serves when it has won its contest there.
 
     `gliner` is called as GLiNER is, for `gliner_labels`; without one, entities are those that decisions tell.
     `keywords`: answer -> words that speak for it, to begin with.
@@ -62,10 +68,18 @@ class AutoTuningOptimizer(RoutingOptimizer):
         gliner: EntityModel | None = None,
         gliner_labels: Sequence[str] = (),
         keywords: Mapping[str, Sequence[str]] | None = None,
+        store: Store | None = None,
         **given: Unpack[RoutingParts],
     ) -> None:
-        """`given` as of a RoutingOptimizer."""
-        finder = EntityFinder("gliner", gliner) if gliner is not None else None
+        """`given` as of a RoutingOptimizer; with a `store`, `agents` are by default those of the tenant's config.
+
+        Raises NotFound for a tenant that the store does not know, ConfigInvalid for one whose loop does not tune
+        routing."""
+        self._loop = None if store is None else TenantLoop(store, tenant_id)
+        if self._loop and given.get("agents") is None:
+            given["agents"] = self._loop.config.agents
+        name = self._loop.entity_model if self._loop else ""
+        finder = EntityFinder(name or "gliner", gliner) if gliner is not None else None
         self._labels, self._keywords, self._tuning = tuple(gliner_labels), dict(keywords or {}), threading.Lock()
         super().__init__(config, tenant_id, finder=finder, **given)
 
@@ -84,10 +98,23 @@ class AutoTuningOptimizer(RoutingOptimizer):
                 tuned[name] = await optimize()
             except ArgotuneError as error:
                 tuned[name] = _not_tuned(in_short(error))
-        found: TuningReport = {**self._measured(), "strategies": tuned, "settings": self.settings}
+        contest, measured = await asyncio.to_thread(self._offered), self._measured()
+        found: TuningReport = {**measured, "strategies": tuned, "settings": self.settings, "contest": contest}
         self.last_optimization = found
         await asyncio.to_thread(self._export)
         return found
+
+    def _offered(self) -> str:
+        """Offer what is tuned to the loop; where its contest is, or why there is none."""
+        if self.version is None:
+            return "nothing is tuned that could be in one"
+        if self._loop is None:
+            return f"none: {WITHOUT_STORE}"
+        questions = dict.fromkeys(query_of(each.inputs) for each in self.performance_history if each.right_agent)
+        try:
+            return self._loop.offer(self.version, list(questions), self._clock())
+        except ArgotuneError as error:
+            return f"none: {in_short(error)}"
 
     def _set_aside_version_of_fewer_agents(self) -> None:
         """It cannot answer any more."""
@@ -134,20 +161,33 @@ class AutoTuningOptimizer(RoutingOptimizer):
 
     @property
     def settings(self) -> Stored:
-        """What is in use of the tuned settings, as JSON values (`kind: settings`); {} before anything was tuned."""
+        """What was tuned, as JSON values (`kind: settings`); {} before anything was."""
         return {} if self.version is None else dict(self.version.state)
 
-    async def route(self, query: str, entities: Sequence[Mapping[str, JsonValue]] = ()) -> RoutingDecision:
-        """Who is to answer, by the settings in use. Raises NotFound before anything was tuned, ConfigInvalid without a
-        usable answer, and what the LM's server raises."""
-        version = self.version
-        if version is None:
-            raise NotFound("no settings are tuned yet")
+    def _serving(self, *, before_contest: bool) -> Version:
+        if before_contest:
+            if self.version is None:
+                raise NotFound("no settings are tuned yet")
+            return self.version
+        if self._loop is None:
+            raise NotFound(f"{WITHOUT_STORE}; before_contest=True answers by it all the same")
+        return self._loop.champion()
+
+    async def route(
+        self, query: str, entities: Sequence[Mapping[str, JsonValue]] = (), *, before_contest: bool = False
+    ) -> RoutingDecision:
+        """Who is to answer, by what has won its contest in the loop of the tenant; with `before_contest` by what was
+        tuned last, which has won none. Raises NotFound where there is none, ConfigInvalid without a usable answer, and
+        what store and LM's server raise."""
+        version = await asyncio.to_thread(self._serving, before_contest=before_contest)
         began = asyncio.get_running_loop().time()
         found = tuple(dict(each) for each in entities)
         said = await asyncio.to_thread(self._policy.answer, read_inputs(query, found), version)
         taken = (asyncio.get_running_loop().time() - began) * 1000
         return RoutingDecision(agent=said.agent, confidence=said.confidence, latency_ms=taken, entities=found)
+
+
+WITHOUT_STORE = "store: not given, so no loop holds a contest of what is tuned here"
 
 
 def _notes(made: Version | None) -> list[str]:

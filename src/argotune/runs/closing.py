@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argotune.decisions.ledger import LedgerRow
 from argotune.decisions.values import TrainingHistory
+from argotune.promotion.offers import OFFERED
 from argotune.promotion.pool import POOLED
 from argotune.promotion.verdicts import Objection, Rejected
 from argotune.runs.run import Run
@@ -16,7 +17,7 @@ from argotune.tenants.ids import pseudonym
 
 def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     """The history with a run that has ended: what it trained, and what the contest came to that it ended."""
-    if run.plan and run.contest and run.plan.optimizer != POOLED:  # which the tenant did not train
+    if run.plan and run.contest and run.plan.optimizer not in (POOLED, OFFERED):  # which the tenant did not train
         trained = {
             "last_at": run.started_at,
             "last_train_count": len(run.plan.train_ids),

@@ -45,6 +45,7 @@ class Collection:
     """Of texts, to an embedder (data/vector_log.py)."""
     QUEUE = "queue"
     ANNOTATORS = "annotators"
+    OFFERS = "offers"
     LEASES = "leases"
     TALLIES = "tallies"
     ROUNDS = "rounds"
@@ -91,6 +92,7 @@ OF_TENANTS = (
     Collection.VECTORS,
     Collection.QUEUE,
     Collection.ANNOTATORS,
+    Collection.OFFERS,
     Collection.LEASES,
 )
 """Those of which a tenant has one."""

@@ -227,7 +227,7 @@ def test_enough_decisions_tune_settings_that_answer_at_once(tmp_path: Path):
     optimizer = tuned(tmp_path)
     assert optimizer.settings["kind"] == "settings"
     assert optimizer.last_optimization["strategies"]["keyword"]["tuned"]
-    found = asyncio.run(optimizer.route("a gist of the minutes"))
+    found = asyncio.run(optimizer.route("a gist of the minutes", before_contest=True))
     assert (found.agent, found.error) == ("sum", "")
     assert found.latency_ms > 0
     again = tuner(AutoTuningOptimizer, tmp_path)
@@ -244,7 +244,7 @@ def test_gliner_is_tuned_by_what_the_callable_really_finds(tmp_path: Path):
     assert optimizer.settings["entities"]["finder"] == "gliner"
     assert optimizer.settings["entities"]["threshold"] <= 0.5
     assert "noise" not in optimizer.settings["entities"]["asked"]
-    assert asyncio.run(optimizer.route("footage of moss")).agent == "video"
+    assert asyncio.run(optimizer.route("footage of moss", before_contest=True)).agent == "video"
 
 
 def test_a_gliner_that_raises_is_one_sentence_and_stops_nothing_but_itself(tmp_path: Path):
@@ -312,7 +312,7 @@ def test_before_anything_is_tuned_there_is_no_answer_and_a_reason(tmp_path: Path
         "of no decision it is known who would have been right"
     }
     with pytest.raises(NotFound, match="no settings are tuned yet"):
-        asyncio.run(optimizer.route("a clip"))
+        asyncio.run(optimizer.route("a clip", before_contest=True))
 
 
 @pytest.mark.parametrize(

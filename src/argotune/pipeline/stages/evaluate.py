@@ -32,6 +32,7 @@ from argotune.promotion.drawing import in_lot_order, is_measured
 from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.measuring import Terms, measure, outlook_of
+from argotune.promotion.offers import Offers
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Comparison, Drawn
 from argotune.stats.wording import counted
@@ -329,7 +330,9 @@ class _Gathering:
         found = self._this.archive.experiences_of(self._program.name, self._contest.seen_spans)
         asked += [experience.inputs for experience in found]
         asked += [each.inputs for each in self._this.archive.examples_of("workflow", self._contest.seen_elsewhere)]
-        return NearTexts({normalised(query_of(inputs)): "seen" for inputs in asked})
+        offered = Offers(self._this.store, self._this.tenant_id).of(self._contest.challenger)
+        questions = [*map(query_of, asked), *(offered.questions if offered else ())]
+        return NearTexts({normalised(question): "seen" for question in questions})
 
     @property
     def _since(self) -> datetime:

@@ -21,6 +21,7 @@ from argotune.errors import ConfigInvalid, Conflict, Corrupt, NewerRecord, NotFo
 from argotune.lm.kept_answers import forget_answers
 from argotune.pipeline.retention import is_borne_out
 from argotune.promotion.contests import Contest
+from argotune.promotion.offers import OfferedVersion
 from argotune.promotion.openings import Opening
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Champion, Change, Version
@@ -98,7 +99,9 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
         else:
             kept_versions |= {version for version in (run.champion, run.challenger) if version}
     kept_versions |= {found.challenger for found in sums if found.challenger}
+    oldest = now - timedelta(days=config.example_retention_days)
     gone = {
+        Collection.OFFERS: _old_offers(store, tenant_id, {c.challenger for c in contests if c.is_open}, oldest),
         Collection.RUNS: old_runs,
         Collection.SYNTHETIC: old_runs,
         Collection.VERSIONS: _old_versions(store, tenant_id, kept_versions, judged),
@@ -109,7 +112,6 @@ def forget_old(store: Store, config: RoutingConfigUnified, now: datetime) -> dic
     removed = {collection: store.remove(tenant_id, collection, ids) for collection, ids in gone.items() if ids}
     removed[Collection.HISTORY] = changes
     removed[Collection.ANSWERS] = forget_answers(store, tenant_id, (), now)
-    oldest = now - timedelta(days=config.example_retention_days)
     removed[Collection.VECTORS] = VectorLog(store, tenant_id).forget(rules.vectors_kept, oldest)
     removed[Collection.EXPERIENCES] = sum(_forget_experiences(store, config, found.program, now) for found in sums)
     return {collection: number for collection, number in removed.items() if number}
@@ -152,6 +154,15 @@ def _old_contests(store: Store, tenant_id: str, before: datetime) -> dict[str, l
     old = _old(store, tenant_id, Collection.CONTESTS, Contest, lambda contest: _is_long_over(contest, before))
     pages = [r.id for r in store.scan(tenant_id, Collection.SHADOW) if r.id.rpartition("/")[0] in old]
     return {Collection.SHADOW: pages, Collection.CONTESTS: old}
+
+
+def _old_offers(store: Store, tenant_id: str, in_contest: set[str], before: datetime) -> list[str]:
+    """They hold questions, which are kept as long as those of traces."""
+
+    def is_old(offered: OfferedVersion) -> bool:
+        return offered.offered_at < before and offered.version.id not in in_contest
+
+    return _old(store, tenant_id, Collection.OFFERS, OfferedVersion, is_old)
 
 
 def _old_openings(store: Store, tenant_id: str, before: datetime) -> list[str]:

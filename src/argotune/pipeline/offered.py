@@ -1,0 +1,45 @@
+"""Offered: what an application has tuned in its own process is tried before anything is trained.
+
+It is a challenger like any other: it serves only when it has won its contest, on questions like none that it was tuned
+on.
+"""
+
+from __future__ import annotations
+
+from argotune.data.dataset import Dataset
+from argotune.data.splitting import Split
+from argotune.errors import ProgramChanged
+from argotune.pipeline.module_pass import Pass
+from argotune.pipeline.stages.decide import DecisionInputs
+from argotune.programs.program import Program
+from argotune.promotion.offers import OFFERED, Offers
+from argotune.promotion.versions import Version
+from argotune.runs.run import Plan, Run
+
+
+def offered_plan(this: Pass, program: Program, data: Dataset, question: DecisionInputs) -> Plan | None:
+    """The plan to try what an application offers; None where nothing waits, where no label could judge it and where a
+    person has the tenant's own trained."""
+    if question.is_forced or not (0 < question.level < 1 and data.sums.trusted_share()):
+        return None
+    found = Offers(this.store, this.tenant_id).waiting(program.name, program.signature_hash)
+    if found is None:
+        return None
+    return Plan(
+        optimizer=OFFERED,
+        reason=f"an application offers a version, {found.sentence}",
+        seed=question.seed,
+        max_iterations=1,
+        train_ids=(),
+        dev_ids=(),
+        test_ids=data.ids(Split.TEST),
+        data_hash=data.data_hash,
+    )
+
+
+def offered_challenger(this: Pass, program: Program, run: Run) -> Version:
+    """The offered version. Raises ProgramChanged where it is gone since the run was planned."""
+    found = Offers(this.store, this.tenant_id).last(program.name, program.signature_hash)
+    if found is None:
+        raise ProgramChanged(f"{program.name}: what was offered is gone since this run was planned")
+    return found.as_challenger(this.now, run.champion or "", run.id)
