@@ -96,6 +96,7 @@ OF_A_RUN = {
     "scan appointments": 1,  # nobody has learned here: with a pointer to who decides, none
     "scan attempts": 1,
     "scan fresh": 2,
+    "scan offers": 1,
     "read markers significance": 1,  # other modules write it
 }
 OF_A_CONTEST = {

@@ -32,7 +32,7 @@ from argotune.promotion.drawing import in_lot_order, is_measured
 from argotune.promotion.efforts import with_efforts
 from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
 from argotune.promotion.measuring import Terms, measure, outlook_of
-from argotune.promotion.offers import Offers
+from argotune.promotion.offers import OFFERED, Offers
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Comparison, Drawn
 from argotune.stats.wording import counted
@@ -330,9 +330,15 @@ class _Gathering:
         found = self._this.archive.experiences_of(self._program.name, self._contest.seen_spans)
         asked += [experience.inputs for experience in found]
         asked += [each.inputs for each in self._this.archive.examples_of("workflow", self._contest.seen_elsewhere)]
-        offered = Offers(self._this.store, self._this.tenant_id).of(self._contest.challenger)
-        questions = [*map(query_of, asked), *(offered.questions if offered else ())]
+        questions = [*map(query_of, asked), *self._told_by_application()]
         return NearTexts({normalised(question): "seen" for question in questions})
+
+    def _told_by_application(self) -> Sequence[str]:
+        """The questions that an offered challenger was tuned on."""
+        if self._both.challenger.lineage.optimizer != OFFERED:
+            return ()
+        offered = Offers(self._this.store, self._this.tenant_id).of(self._contest.challenger)
+        return offered.questions if offered else ()
 
     @property
     def _since(self) -> datetime:
