@@ -8,14 +8,14 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Waiting threads of the embedded LM spin this often: more makes it ten times slower where cores are shared.
 export GOMP_SPINCOUNT ?= 1000
 
-.PHONY: setup demo test test-slow check clean test-cluster cluster-demo sync-manifests sync-chart
+.PHONY: setup demo dashboard test test-slow check clean test-cluster cluster-demo sync-manifests sync-chart
 
 setup: .venv/.ready .venv-phoenix/.ready
 
 .venv/.ready: pyproject.toml uv.lock
 	test -x .venv/bin/pip || $(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q uv
-	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active --compile-bytecode
+	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) sync -q --frozen --inexact --active --no-group dashboard --compile-bytecode
 	touch $@
 
 # For what needs an environment but not the newest one: made where there is none, never brought up to date.
@@ -32,8 +32,20 @@ setup: .venv/.ready .venv-phoenix/.ready
 	$(UV) pip install -q --compile-bytecode --python .venv-mlflow/bin/python "mlflow==$(MLFLOW_VERSION)"
 	touch $@
 
+# With what its tests read pages with.
+.venv-dashboard/.ready: pyproject.toml uv.lock | .venv/.ready
+	test -x .venv-dashboard/bin/python || $(PYTHON) -m venv --without-pip .venv-dashboard
+	VIRTUAL_ENV=$(CURDIR)/.venv-dashboard $(UV) sync -q --frozen --active --no-default-groups --extra dashboard \
+		--group browser
+	touch $@
+
 demo: setup
 	.venv/bin/argotune demo
+
+# On the store that CONFIG_STORE_URL names, or else the demo's, if there was one; ARGS="--tenants a b" shows these alone.
+DEMO_STORE = $(if $(CONFIG_STORE_URL),,$(if $(wildcard .demo/argotune.db),CONFIG_STORE_URL=sqlite:///.demo/argotune.db))
+dashboard: .venv-dashboard/.ready
+	$(DEMO_STORE) .venv-dashboard/bin/streamlit run scripts/phoenix_dashboard.py -- $(ARGS)
 
 check: .venv/.ready
 	.venv/bin/ruff check .
@@ -44,11 +56,11 @@ check: .venv/.ready
 # A file is run by one worker; -n auto is one for each core.
 PYTEST = .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --ignore tests/cluster
 
-test: setup .venv-mlflow/.ready check
+test: setup .venv-mlflow/.ready .venv-dashboard/.ready check
 	$(PYTEST) -m "not slow"
 
 # What `make test` leaves out; .ci/run runs both.
-test-slow: setup .venv-mlflow/.ready
+test-slow: setup .venv-mlflow/.ready .venv-dashboard/.ready
 	$(PYTEST) -m slow
 
 # Against the cluster that KUBECONFIG names; docs/cluster-tests.md says what it needs.

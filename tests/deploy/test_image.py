@@ -89,7 +89,7 @@ def test_nothing_is_written_or_fetched_on_import():
 
 def test_dependencies_come_from_the_lock_as_wheels():
     [sync] = re.findall(r"uv sync [^;]*", commands())
-    assert {"--frozen", "--no-dev", "--no-install-project", "--no-build"} <= set(sync.split())
+    assert {"--frozen", "--no-default-groups", "--no-install-project", "--no-build"} <= set(sync.split())
     for install in re.findall(r"uv pip install [^;]*", commands()):
         assert "--no-deps" in install
         assert {"--require-hashes", "--no-index"} & set(install.split())

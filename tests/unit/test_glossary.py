@@ -29,6 +29,7 @@ PRODUCTS = words_of(
 PLAIN = words_of(
     """
     annotated roots
+    arguments complaints dashboard decided desk elsewhere frame pages plots tiles views
     addresses aggregate analysis api application arrays asked assessments bar below beside bootstrap both bound bounds
     causes check checkup choice cli client cluster command commands compiling config connect connecting connection
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
@@ -48,6 +49,7 @@ AT_HOME = {
     "document": ("adapters/vespa", "pipeline/operations/synthesizing", "synthetic/"),
     "interval": (
         "cli/commands/contests",
+        "dashboard/views/version",
         "decisions/",
         "labels/agreement",
         "optimizers/policy",

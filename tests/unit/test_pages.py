@@ -33,8 +33,6 @@ ABSENT = {
     "docs/extend.md": {"shop/programs.py", "shop/replies.py", "shop/shortest.py", "shop/shared_words.py"},
     # What the class writes.
     "docs/python-api.md": {"routing_experiences.json"},
-    # The documentation names it; the page says what there is in its place.
-    "docs/kubernetes.md": {"scripts/phoenix_dashboard.py"},
     # Files of a model.
     "docs/operate.md": {"tokenizer.json"},
     # What the command writes.

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from argotune.cli.output import escaped
+from argotune.errors.lines import escaped
 from argotune.stats.pace import Pace, duration_told, rate_told
 
 BESIDE_NAME_CHARS = 56

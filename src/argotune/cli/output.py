@@ -12,7 +12,7 @@ from typing import Any
 from argotune.cli.streams import write_err, write_out
 from argotune.errors import ArgotuneError
 from argotune.errors.known_secrets import masked
-from argotune.errors.lines import is_safe
+from argotune.errors.lines import escaped
 from argotune.logs import catch_others, fields_now, fields_of, json_line
 from argotune.settings import wants_json_logs
 
@@ -21,15 +21,6 @@ TERMINATION_LOG = Path("/dev/termination-log")
 
 MAX_LAST_WORDS_CHARS = 1000
 """Kubernetes takes 4096 bytes."""
-
-
-def escaped(text: str) -> str:
-    """Text without control characters, so that nobody's query can move a terminal's cursor or fake a log line."""
-    return "".join(c if is_safe(c) else _escape(c) for c in text)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def say(text: str = "") -> None:

@@ -6,8 +6,9 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping, Sequence
 
 from argotune.cli.files import deliver, json_text
-from argotune.cli.output import escaped, note, say, say_json, table
+from argotune.cli.output import note, say, say_json, table
 from argotune.errors import ConfigInvalid
+from argotune.errors.lines import escaped
 from argotune.runs.reports import ModuleReport
 from argotune.runs.run import Run
 from argotune.runs.step_outcomes import links

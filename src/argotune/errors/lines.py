@@ -17,6 +17,16 @@ def is_safe(character: str) -> bool:
     return character in _HARMLESS or unicodedata.category(character) not in _UNSAFE
 
 
+def escaped(text: str) -> str:
+    """Text without control characters, so that nobody's query can move a terminal's cursor, hide other
+    text or fake a log line."""
+    return "".join(c if is_safe(c) else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode()
+
+
 def one_line(text: str, max_chars: int | None = None) -> str:
     """The text on one line: white space and what is not safe become single spaces, too long a text loses its end."""
     if not (text.isascii() and text.isprintable()):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.cli.output import escaped, note, say, say_json, table
+from argotune.cli.output import note, say, say_json, table
+from argotune.errors.lines import escaped
 
 NORMAL = [
     "find the keynote, 12 % of it: C:\\temp \"x\" <y> 'z'",

@@ -18,8 +18,9 @@ from argotune.cli.flags import (
     refuse_without,
 )
 from argotune.cli.open import ports_of, settings_of, store_of
-from argotune.cli.output import escaped, say, say_json
+from argotune.cli.output import say, say_json
 from argotune.cli.showing import show_report
+from argotune.errors.lines import escaped
 from argotune.runs.step_outcomes import ModuleCheck
 from argotune.scheduling.trigger_check import Conditions
 from argotune.tenants.config import MODULES

@@ -12,13 +12,14 @@ from argotune.cli.streams import stdout
 CHART = Path("helm/argotune")
 PHOENIX_PYTHON = Path(".venv-phoenix/bin/python")
 PHOENIX_PORT = 6006
+FOLDER = Path(".demo")
 IMAGE = "docker.io/cogniverse/optimization:0.1.0-embedded"
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this file."""
     demo = command(commands, "demo", _demo, "the whole loop for three sample tenants on a local Phoenix, SQLite and LM")
-    demo.add_argument("--folder", type=Path, default=Path(".demo"), help="where the demo keeps its data")
+    demo.add_argument("--folder", type=Path, default=FOLDER, help="where the demo keeps its data")
     demo.add_argument(
         "--phoenix-python",
         type=Path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from argotune import wiring
 from argotune.cli.demo import sample
 from argotune.cli.demo.application import serve
+from argotune.cli.demo.command import FOLDER, PHOENIX_PORT
 from argotune.cli.demo.next_round import next_round
 from argotune.cli.output import say, table
 from argotune.pipeline.operations.rounds import wanting_optimization
@@ -24,6 +25,7 @@ from argotune.settings import Settings, read_settings
 from argotune.stats.wording import counted, percent
 from argotune.tenants.config import RoutingConfigUnified
 
+DASHBOARD_URL = "http://localhost:8501"
 COLUMNS = ["TENANT", "PROGRAM", "VERDICT", "BEFORE", "AFTER", "WHY"]
 
 
@@ -53,7 +55,7 @@ def tell_story(place: DemoPlace, progress: Progress, *, stay: bool) -> int:
             for tenant_id in wanting_optimization(ports.store)
             for report in _serve_and_run(ports, settings, place, tenant_id)
         ]
-        _show(ports, reports)
+        _show(ports, reports, place)
         _explain([run for report in reports for run in report.runs])
         next_round(ports)
         if stay:
@@ -129,7 +131,14 @@ def _explain(runs: Sequence[Run]) -> None:
             say(f"  {line}")
 
 
-def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
+def dashboard_command(place: DemoPlace) -> str:
+    """What shows the demo's store in a browser, from the repository: the usual one is found without being named."""
+    usual = place.folder == FOLDER and place.phoenix_port == PHOENIX_PORT
+    endpoint, store = f"http://127.0.0.1:{place.phoenix_port}", f"sqlite:///{(place.folder / 'argotune.db').resolve()}"
+    return "make dashboard" if usual else f"PHOENIX_ENDPOINT={endpoint} CONFIG_STORE_URL={store} make dashboard"
+
+
+def _show(ports: Ports, reports: Sequence[TenantReport], place: DemoPlace) -> None:
     rows = []
     for report in reports:
         for module in report.modules:
@@ -143,6 +152,7 @@ def _show(ports: Ports, reports: Sequence[TenantReport]) -> None:
     say("Look further:")
     for tenant_id in sample.TENANTS:
         say(f"  traces of {tenant_id}: {ports.tracker.project_link(tenant_id)}")
+    say(f"  all of it in a browser: {dashboard_command(place)}, then {DASHBOARD_URL}/tenant?tenant={sample.TENANTS[0]}")
     for run in [run for report in reports for run in report.runs if run.comparison_link]:
         say(f"  {run.tenant_id} {run.program}: dataset {run.dataset_link}")
         say(f"  {run.tenant_id} {run.program}: champion and challenger {run.comparison_link}")

@@ -1,0 +1,1 @@
+"""Pages: one a file; each asks operations and draws views."""

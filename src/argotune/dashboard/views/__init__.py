@@ -1,0 +1,1 @@
+"""Views: what a page shows, from values of operations to texts, numbers and points of plots."""
