@@ -242,3 +242,12 @@ def test_a_service_visits_all_who_have_traffic_while_one_hangs(benchmark) -> Non
     assert found["spans"] == 300
     assert found["store"]["hold"] > 0
     assert found["traces"]["newest"] >= 3
+
+
+def test_the_dashboards_pages_are_timed_on_each_store(benchmark, monkeypatch, capsys) -> None:
+    main(benchmark("dashboard"), monkeypatch, "--tenants=12", "--runs=30", "--times=2")
+    told = capsys.readouterr().out
+    for store in ("SQLite", "Redis"):
+        assert f"| {store}: filled with 12 tenants and 30 runs |" in told
+        for page in ("fleet", "accuracy of a tenant", "decisions of a tenant"):
+            assert re.search(rf"\| {store}: {page} \| [\d.]+ s \| [\d.]+ s \| [\d.]+ s \|", told)

@@ -10,7 +10,7 @@ from watched_store import Fails, Meanwhile, WatchedStore
 
 from argotune.data.splitting import Split
 from argotune.errors import Conflict
-from argotune.labels.queue import AnnotationQueue, QueueItem, hard_spans
+from argotune.labels.queue import AnnotationQueue, QueueItem, all_waiting, drop_waiting, hard_spans, keep_waiting
 from argotune.labels.selection import Reason
 from argotune.store.port import Record
 from argotune.store.records import to_record
@@ -142,3 +142,35 @@ def test_a_label_given_while_the_item_is_marked_is_not_lost(store, queue):
     store.before = Meanwhile(lambda: stored(store, STALE))
     queue.close(ASKED.span_id, NOON)
     assert queue.items() == [ANSWERED]
+
+
+def test_what_waits_is_counted_for_all_tenants_and_kept_only_where_it_changed(store: WatchedStore, queue):
+    queue.add([item(1), item(2, program="modality.video"), item(3)], TODAY, 10)
+    queue.close(item(3).span_id, NOON)
+    keep_waiting(store, "acme")
+    writes = store.count("write")
+    keep_waiting(store, "acme")
+    assert store.count("write") == writes
+    (found,) = all_waiting(store).values()
+    assert (found.tenant_id, found.programs, found.since) == ("acme", {"modality.video": 1, "routing": 1}, NOON)
+    standing = queue.standing(TODAY, 7)
+    assert (standing.waiting, standing.by_program, standing.by_contest) == (2, dict(found.programs), {})
+    assert (standing.oldest_at, standing.queued_today, standing.daily_limit) == (NOON, 3, 7)
+    for number in (1, 2):
+        queue.close(item(number).span_id, NOON)
+    keep_waiting(store, "acme")
+    assert all_waiting(store)["acme"].programs == {}
+    drop_waiting(store, "acme")
+    assert all_waiting(store) == {}
+
+
+def test_a_count_that_another_wrote_meanwhile_is_counted_again(store: WatchedStore, queue):
+    queue.add([item(1)], TODAY, 10)
+
+    def another_closes() -> None:
+        AnnotationQueue(store, "acme").close(item(1).span_id, NOON)
+        keep_waiting(store, "acme")
+
+    store.before = Meanwhile(another_closes, "scan")
+    keep_waiting(store, "acme")
+    assert all_waiting(store)["acme"].programs == {}

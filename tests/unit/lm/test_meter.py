@@ -143,3 +143,11 @@ def test_who_asks_hears_of_each_answer_with_the_fields_of_the_log():
     shared.reuse()
     assert sorted(answers for answers, _ in heard) == [1, 2, 3, 4]
     assert all(fields == {"run": "r1"} for _, fields in heard)
+
+
+def test_prices_are_summed_where_they_are_known_and_the_others_are_counted():
+    found = meter(spent=Spent(calls=3, tokens=1, priced=2, nano_usd=5))
+    for usd in (0.000_000_01, 0.25, 0.0, None):
+        with found.call(10) as bill:
+            bill.tokens, bill.usd = 1, usd
+    assert found.spent == Spent(calls=7, tokens=5, priced=5, nano_usd=250_000_015)

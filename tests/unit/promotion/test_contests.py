@@ -15,6 +15,7 @@ from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import NEXT, OLDER_KEPT, YEAR, Contest, ContestState, Share, Shares
 from argotune.store.collections import Collection
 from argotune.store.records import from_text, to_record
+from argotune.store.sealing import seal
 
 DAY = timedelta(days=1)
 ENDS = [state for state in ContestState if state is not ContestState.OPEN]
@@ -147,3 +148,43 @@ def test_what_is_long_over_does_not_grow():
     assert len(shares.shares) == OLDER_KEPT + 1
     many = Shares(shares=tuple(share(f"{number}", number / 10) for number in range(2 * OLDER_KEPT)))
     assert len(many.with_share(share("last", 30)).shares) == 2 * OLDER_KEPT + 1
+
+
+# The curve
+
+
+def passed(contest: Contest, number: int, most: int = 200) -> Contest:
+    """After a pass more."""
+    found = contest.model_copy(update={"judged_by": f"run-{number}", "log_wealth": number / 10, "answers": number})
+    return found.with_point(NOON + number * DAY, most)
+
+
+def test_each_pass_leaves_how_the_contest_stood_and_one_that_is_done_again_leaves_it_once():
+    found = passed(passed(passed(OPEN, 1), 2), 2)
+    assert [(point.run_id, point.at, point.log_wealth, point.answers) for point in found.curve] == [
+        ("run-1", NOON + DAY, 0.1, 1),
+        ("run-2", NOON + 2 * DAY, 0.2, 2),
+    ]
+    assert (found.curve[0].labels, found.curve[0].wait, found.curve[0].differ) == (2, 1, 9)
+    told = found.ended(ContestState.PROMOTED, "better", NOON, 0.0).as_json()
+    assert [point["log_wealth"] for point in told["curve"]] == [0.1, 0.2]
+    assert told["log_wealth_asked"] == pytest.approx(4.382, abs=0.001)
+
+
+@given(st.integers(2, 20), st.integers(1, 100))
+def test_a_curve_stays_within_its_bound_in_order_and_keeps_its_ends(most: int, passes: int):
+    found = OPEN
+    for number in range(passes):
+        found = passed(found, number, most)
+    numbers = [point.answers for point in found.curve]
+    assert len(numbers) <= most
+    assert numbers == sorted(set(numbers))
+    assert {0, passes - 1} <= set(numbers)
+
+
+def test_a_contest_that_an_earlier_release_stored_has_no_curve_yet():
+    known = OPEN.model_dump(mode="json")
+    del known["curve"]
+    text = to_record(Collection.CONTESTS, OPEN.id, OPEN).text
+    assert from_text(Contest, seal("Contest", known)) == from_text(Contest, text) == OPEN
+    assert len(passed(from_text(Contest, seal("Contest", known)), 1).curve) == 1

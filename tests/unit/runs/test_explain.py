@@ -193,3 +193,19 @@ def test_another_tenants_version_is_not_found():
     store = promoted()
     with pytest.raises(NotFound):
         explain(Registry(store, "globex"), RunBook(store, "globex"), ContestBook(store, "globex"), TUNED.id)
+
+
+def test_prompts_stand_beside_those_of_the_parent_or_of_the_program_as_written():
+    store = promoted()
+    tuned = story_of(store, TUNED.id)
+    assert (tuned.compared_with, [(p.name, p.before, p.after) for p in tuned.prompts]) == (
+        WRITTEN.id,
+        [("answer", "Choose the agent.\nBe brief.", "Choose the agent.\nThink of the medium.")],
+    )
+    pooled = make_version("Pooled.", parent=None, optimizer="pooled")
+    Registry(store, "acme_corp").keep(pooled)
+    found = story_of(store, pooled.id)
+    assert (found.compared_with, found.prompts[0].before) == (WRITTEN.id, "Choose the agent.\nBe brief.")
+    assert found.as_json()["prompts"][0]["after"] == "Pooled."
+    written = story_of(store, WRITTEN.id)
+    assert (written.compared_with, written.prompts[0].before) == (None, "")
