@@ -38,9 +38,10 @@ from argotune.programs import programs_of
 from argotune.programs.evaluation import score, to_dspy
 from argotune.programs.program import Program
 from argotune.promotion.contests import Shares
-from argotune.promotion.evidence import Answer, Pair, Standing, weigh
+from argotune.promotion.evidence import Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Promoted, Rejected
 from argotune.settings import read_settings
 from argotune.stats.paired import wilson_interval

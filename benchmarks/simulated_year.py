@@ -19,9 +19,10 @@ from argotune.data.splitting import Split
 from argotune.pipeline.stages.promote import ENDS
 from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import Contest, ContestState, Share, Shares
-from argotune.promotion.evidence import Answer, Evidence, Pair, Standing, weigh
+from argotune.promotion.evidence import Evidence, Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Promoted, Rejected, Undecided, Verdict
 from argotune.stats.betting import log_wealth
 from argotune.tenants.config import RoutingConfigUnified

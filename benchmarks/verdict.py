@@ -22,9 +22,10 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.promotion.bets import not_worse
-from argotune.promotion.evidence import Answer, Pair, Scoring, Standing, weigh
+from argotune.promotion.evidence import Scoring, Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Comparison, Score
 from argotune.tenants.config import RoutingConfigUnified
 

@@ -12,8 +12,8 @@ from factories import NOON, make_contest
 from argotune.errors import Conflict, NewerRecord, NotFound
 from argotune.promotion.contest_book import OPEN, SHARES, ContestBook, ended
 from argotune.promotion.contests import Contest, ContestState, Share, Shares
-from argotune.promotion.evidence import Answer, Pair
 from argotune.promotion.openings import Opening
+from argotune.promotion.pairs import Answer, Pair
 from argotune.store import sealing
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store

@@ -27,8 +27,9 @@ from argotune.pipeline.passes import run_module
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import Contest, ContestState
 from argotune.promotion.drawing import is_measured, lot_in
-from argotune.promotion.evidence import BOUNDED, CONTRADICTED, HELD_BACK, Pair
+from argotune.promotion.evidence import BOUNDED, CONTRADICTED, HELD_BACK
 from argotune.promotion.openings import Opening
+from argotune.promotion.pairs import Pair
 from argotune.promotion.registry import Registry
 from argotune.runs.run import Run
 from argotune.runs.tallies import RoundRecord

@@ -16,7 +16,7 @@ from argotune.pipeline.stages.report import NOT_SHOWN
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.contests import ContestState
 from argotune.promotion.drawing import is_measured
-from argotune.promotion.evidence import Pair
+from argotune.promotion.pairs import Pair
 from argotune.runs.run import Run
 from argotune.tenants.config import RoutingConfigUnified
 

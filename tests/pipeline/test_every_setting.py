@@ -82,9 +82,9 @@ from argotune.pipeline.unlabelled import scored_spans
 from argotune.programs import programs_of
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.efforts import with_efforts
-from argotune.promotion.evidence import Answer, Pair
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.registry import Registry
 from argotune.promotion.verdicts import Comparison, Score, UnusableAnswers
 from argotune.promotion.versions import Change

@@ -13,7 +13,7 @@ from world import World
 from argotune.data.annotations import Annotation
 from argotune.data.stream import Stream
 from argotune.promotion.contest_book import ContestBook
-from argotune.promotion.evidence import Pair
+from argotune.promotion.pairs import Pair
 from argotune.store.collections import Collection
 from argotune.tenants.config import RoutingConfigUnified
 from argotune.tenants.masking_rules import MaskingRules

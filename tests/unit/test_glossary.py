@@ -35,7 +35,7 @@ PLAIN = words_of(
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
     failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
     json known learn learned learner learning linear lines lists main marker material measuring memory mending metric
-    named names national nearest next offered old on once orchestrated orchestrator output overlap own pace paired
+    named names national nearest next offered old on once orchestrated orchestrator output overlap own pace
     parser parts passwords performance personal phones place progress project public quiet random randomness reasons
     recipe removal report reports results
     retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing

@@ -19,7 +19,7 @@ from argotune.programs.evaluation import Asked, Scored, ask_side_by_side
 from argotune.programs.program import Program
 from argotune.programs.state import load
 from argotune.promotion.contests import Contest
-from argotune.promotion.evidence import Answer, Marks, are_equal
+from argotune.promotion.pairs import Answer, Marks, are_equal
 from argotune.promotion.versions import Version
 from argotune.store.sealing import digest
 

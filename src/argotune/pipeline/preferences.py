@@ -12,7 +12,7 @@ from argotune.data.guards.masking import Mask
 from argotune.data.preferences import FIRST, SECOND
 from argotune.labels.queue import ItemKind, QueueItem
 from argotune.promotion.contest_book import ContestBook
-from argotune.promotion.evidence import Pair
+from argotune.promotion.pairs import Pair
 from argotune.promotion.preferences import in_blind_order, winner
 from argotune.tenants.config import RoutingConfigUnified
 

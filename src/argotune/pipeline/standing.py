@@ -25,8 +25,9 @@ from argotune.programs.program import Program
 from argotune.promotion.bounds import Bounds, bounds_of, may_be_right
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import is_for_people
-from argotune.promotion.evidence import Answer, Bench, Pair, Standing
+from argotune.promotion.evidence import Bench, Standing
 from argotune.promotion.judges import Judge, judge_that_saves
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.preferences import preferred
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from argotune.errors import Conflict, NewerRecord, NotFound
 from argotune.promotion.contests import Contest, ContestState, OpenContest, Share, Shares
-from argotune.promotion.evidence import Marks, Page, Pair
 from argotune.promotion.openings import Opening, opened_ids
+from argotune.promotion.pairs import Marks, Page, Pair
 from argotune.stats.significance import spent_by
 from argotune.store.collections import Collection
 from argotune.store.port import Record, Store

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from argotune.lm.effort import Effort
 from argotune.promotion.drawing import is_measured
-from argotune.promotion.evidence import Pair
+from argotune.promotion.pairs import Pair
 from argotune.promotion.verdicts import Comparison, EffortRatio, Saving, Unit, WithoutLM
 from argotune.stats.ratios import beyond, saving
 from argotune.tenants.config import ContestRules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argotune.data.preferences import FIRST, SECOND
 from argotune.promotion.drawing import lot_of_order
-from argotune.promotion.evidence import Answer, Pair
+from argotune.promotion.pairs import Answer, Pair
 
 
 def is_champion_first(contest: str, question: str) -> bool:

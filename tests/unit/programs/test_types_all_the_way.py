@@ -38,7 +38,7 @@ from argotune.programs.closed_set import share_right
 from argotune.programs.evaluation import asked_of, score, score_of, to_dspy
 from argotune.programs.prediction import answers_of
 from argotune.programs.state import dump, load
-from argotune.promotion.evidence import Answer, are_equal
+from argotune.promotion.pairs import Answer, are_equal
 from argotune.serving.client import Serving
 from argotune.tenants.config import RoutingConfigUnified
 

@@ -17,19 +17,10 @@ from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.errors import ConfigInvalid
 from argotune.promotion.bounds import Bounds, bounds_of, may_be_right
-from argotune.promotion.evidence import (
-    BOUNDED,
-    HELD_BACK,
-    NOT_ANSWERED,
-    Answer,
-    Bench,
-    Evidence,
-    Pair,
-    Standing,
-    weigh,
-)
+from argotune.promotion.evidence import BOUNDED, HELD_BACK, NOT_ANSWERED, Bench, Evidence, Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms, measure
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Comparison, Promoted, Score
 
 LABELS = ("a", "b", "c", "d")

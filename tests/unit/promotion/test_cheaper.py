@@ -23,9 +23,10 @@ from argotune.promotion.contest_book import ended
 from argotune.promotion.contests import ContestState
 from argotune.promotion.drawing import is_measured
 from argotune.promotion.efforts import saving_of
-from argotune.promotion.evidence import Answer, Pair, Standing, weigh
+from argotune.promotion.evidence import Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms, measure, outlook_of
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Comparison, Objection, Promoted, Saving, Score, Undecided
 from argotune.promotion.versions import Change, why_not_cheaper
 from argotune.stats.ratios import WARM_UP, saving

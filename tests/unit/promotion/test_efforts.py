@@ -11,7 +11,7 @@ import pytest
 from argotune.lm.effort import Effort
 from argotune.lm.lack import Lack
 from argotune.promotion.efforts import cost_ratio, latency_ratio
-from argotune.promotion.evidence import Answer, Page, Pair
+from argotune.promotion.pairs import Answer, Page, Pair
 from argotune.promotion.verdicts import EffortRatio
 from argotune.stats.ratios import WARM_UP, beyond
 from argotune.store.records import from_text

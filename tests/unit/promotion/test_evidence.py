@@ -24,12 +24,11 @@ from argotune.promotion.evidence import (
     REPEATED,
     SILENT,
     WITHDRAWN,
-    Answer,
     Evidence,
-    Pair,
     Standing,
     weigh,
 )
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import UnusableAnswers
 
 DAY = timedelta(days=1)

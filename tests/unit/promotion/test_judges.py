@@ -14,9 +14,10 @@ from factories import NOON, make_config, make_example
 from argotune.data.annotations import LabelSource
 from argotune.data.splitting import Split
 from argotune.promotion.drawing import is_for_people, lot_in
-from argotune.promotion.evidence import HELD_BACK, NOT_ANSWERED, Answer, Bench, Evidence, Pair, Standing, weigh
+from argotune.promotion.evidence import HELD_BACK, NOT_ANSWERED, Bench, Evidence, Standing, weigh
 from argotune.promotion.judges import Judge, judge_that_saves
 from argotune.promotion.measuring import Terms, measure, outlook_of
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Comparison, Score
 from argotune.stats.betting import corrected_differences, log_wealth
 from argotune.stats.interval import Interval

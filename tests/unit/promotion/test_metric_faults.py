@@ -11,9 +11,10 @@ from factories import NOON, make_config, make_example
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 from argotune.errors import ConfigInvalid
-from argotune.promotion.evidence import NO_SCORE, NOT_PLAIN, UNMARKED, Answer, Evidence, Pair, Standing, weigh
+from argotune.promotion.evidence import NO_SCORE, NOT_PLAIN, UNMARKED, Evidence, Standing, weigh
 from argotune.promotion.gate import judge
 from argotune.promotion.measuring import Terms
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.verdicts import Drawn, Promoted, Undecided
 
 LEFT, RIGHT = Answer({"agent": "left"}), Answer({"agent": "right"})

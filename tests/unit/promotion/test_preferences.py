@@ -6,7 +6,7 @@ import pytest
 
 from argotune.lm.lack import Lack
 from argotune.promotion.drawing import is_for_people
-from argotune.promotion.evidence import Answer, Pair
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.preferences import in_blind_order, is_champion_first, preferred, winner
 
 OLD, NEW = Answer({"reply": "old"}), Answer({"reply": "new"})

@@ -30,9 +30,10 @@ from argotune.programs.program import Program
 from argotune.promotion.contests import Contest
 from argotune.promotion.drawing import in_lot_order, is_measured
 from argotune.promotion.efforts import with_efforts
-from argotune.promotion.evidence import NOT_PLAIN, Answer, Evidence, Pair, Standing, weigh
+from argotune.promotion.evidence import NOT_PLAIN, Evidence, Standing, weigh
 from argotune.promotion.measuring import Terms, measure, outlook_of
 from argotune.promotion.offers import OFFERED, Offers
+from argotune.promotion.pairs import Answer, Pair
 from argotune.promotion.preferences import is_champion_first
 from argotune.promotion.verdicts import Comparison, Drawn
 from argotune.stats.wording import counted

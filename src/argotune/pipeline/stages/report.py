@@ -18,7 +18,7 @@ from argotune.lm.effort import UNKNOWN
 from argotune.pipeline.module_pass import Pass
 from argotune.programs.arrays import is_array
 from argotune.promotion.contests import Contest
-from argotune.promotion.evidence import Page, Pair
+from argotune.promotion.pairs import Page, Pair
 from argotune.promotion.verdicts import Comparison, Numbers, Score, Undecided, Verdict
 from argotune.promotion.versions import Version
 from argotune.runs.closing import ledger_record_of_trainer, ledger_records

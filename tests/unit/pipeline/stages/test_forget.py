@@ -13,8 +13,8 @@ from argotune.data.archive import ExperienceLog
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.pipeline.stages.forget import Forgotten, forget_old, forget_some
 from argotune.promotion.contests import ContestState
-from argotune.promotion.evidence import Page
 from argotune.promotion.openings import Opening
+from argotune.promotion.pairs import Page
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Change
 from argotune.runs.book import RunBook
