@@ -6,17 +6,18 @@ year allots is shared among them. An alarm is told where its mean may well have 
 1. Hours (half of what is allotted; weeks.py): the scores since some hour of the last week against those of the same
    hours of the weeks before. Null: in no hour of the week the mean is more than `drift` below that of its past.
 2. Whole weeks (a quarter; weeks.py), where an hour has few scores. Same null, of the mean of a week.
-3. A floor (a quarter), for whoever has not served a week, and for large drops at once. Null: no score is expected,
-   given those before it, to lie more than `swing` below the mean of all before, at any time. At each score somebody
-   begins to play against that with a small stake, in the way of betting.py, and all who ever began go on; their wealth
-   together is an e-detector of Shiryaev-Roberts form: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric
-   framework for sequential change detection", New England J. Stat. Data Sci. (2023). Where they give each newcomer 1
-   and raise an alarm at 1/a, here each gets a part of what is `allotted` to the time that has passed, and the alarm is
-   at 1: W(t) = (W(t-1) + w(t)) e(t), with bets e(t) of which none is expected to gain under the null, and w(t) known
-   before the score. Then W(t) less all that was allotted is a supermartingale, and an alarm takes 1 out of it. The mean
-   of all before is at least `low`: the highest lower end so far of its confidence sequence (`share_interval`), which a
-   later drop cannot lower; wrong with a chance of at most BASELINE_LEVEL, ever. (For hits whose mean changes the tails
-   of their sum are no heavier than at one mean: Hoeffding, Ann. Math. Stat. 27, 1956.)
+3. A floor (a quarter), for hours with so few older scores that nothing can be compared: all of the first week, or a
+   silence before. Null: no score in them is expected, given those before it, to lie more than `swing` below the mean of
+   all before, at any time. At each such score somebody begins to play against that with a small stake, in the way of
+   betting.py, and all who ever began go on; their wealth together is an e-detector of Shiryaev-Roberts form: Shin,
+   Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", New England J. Stat.
+   Data Sci. (2023). Where they give each newcomer 1 and raise an alarm at 1/a, here each gets a part of what is
+   `allotted` to the time that has passed, and the alarm is at 1: W(t) = (W(t-1) + w(t)) e(t), with bets e(t) of which
+   none is expected to gain under the null, and w(t) known before the score. Then W(t) less all that was allotted is a
+   supermartingale, and an alarm takes 1 out of it. The mean of all before is at least `low`: the highest lower end so
+   far of its confidence sequence (`share_interval`), which a later drop cannot lower; wrong with a chance of at most
+   BASELINE_LEVEL, ever. (For hits whose mean changes the tails of their sum are no heavier than at one mean: Hoeffding,
+   Ann. Math. Stat. 27, 1956.)
 
 So while the nulls hold the false alarms that are expected are at most what was allotted, however many scores come, and
 beside them what BASELINE_LEVEL grants each champion. What lies between `drift` and `threshold` is no null and mostly
@@ -165,6 +166,8 @@ class DropDetector(_Kept):
         floor = max(self.low - rule.swing, 0.0)
         count, total = self.count + values.size, self.total + float(values.sum())
         low, measured = self.low, self.measured
+        known = self.weeks.after(hours, values)
+        alone = values[known.lacks_past(hours)]
         if count >= measured * MEASURED_AGAIN:
             low, measured = max(low, share_interval(min(total, count), count, BASELINE_LEVEL).low), count
         found = DropDetector(
@@ -172,19 +175,19 @@ class DropDetector(_Kept):
             total=total,
             low=low,
             measured=measured,
-            lines=_played(self.lines, values, floor, allotted * _PARTS["floor"]),
-            weeks=self.weeks.after(hours, values),
+            lines=_played(self.lines, alone, floor, allotted * _PARTS["floor"]) if alone.size else self.lines,
+            weeks=known,
         )
-        return found._told(rule)
+        return found._told(rule, is_floor_played=alone.size > 0)
 
-    def _told(self, rule: DropRule) -> DropDetector:
+    def _told(self, rule: DropRule, *, is_floor_played: bool) -> DropDetector:
         """With the first drop of those that are beyond doubt that is large enough to be told."""
         asked = (rule.log_asked_of_hours, rule.log_asked_of_weeks)
         lower = (self.weeks.lower_in_hours(rule.allowed), self.weeks.lower_in_weeks(rule.allowed))
         for found, log_asked in zip(lower, asked, strict=True):
             if found and found.log_wealth >= log_asked and _may_be(found, rule.threshold):
                 return self._with(Drop(before=found.before, after=found.after, count=found.count), found.since)
-        if math.fsum(line.won for line in self.lines) < 1:
+        if not is_floor_played or math.fsum(line.won for line in self.lines) < 1:
             return self
         since = self._below_floor()
         if since is None or not _may_be(since, rule.threshold):

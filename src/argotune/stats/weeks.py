@@ -122,6 +122,12 @@ class Weeks(BaseModel):
         weeks[1] += np.bincount(places, scores, minlength=LAST_WEEKS + 2)
         return weeks
 
+    def lacks_past(self, hours: np.ndarray) -> np.ndarray:
+        """Which of these hours cannot be compared: before the last week came less than a quarter of what came in it."""
+        last, past = _table(self.counts, self.totals), _table(self.past_counts, self.past_totals)
+        lacks: np.ndarray = (4 * past[0] < last[0])[hours % HOURS_A_WEEK]
+        return lacks
+
     def until(self, hour: int) -> Weeks:
         """Without what came from an hour on, which is no part of what the mean was. The hours of the last week before
         it are; the whole weeks begin anew, with what came before them as what the mean was."""

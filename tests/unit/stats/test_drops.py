@@ -185,6 +185,19 @@ def test_a_record_of_the_release_before_goes_on() -> None:
     )
 
 
+def test_hours_that_can_be_compared_have_no_floor() -> None:
+    """Nights of a winter that lie 20 points below the days in which it began are no drop, slowly as they came."""
+    rng, detector = np.random.default_rng(9), DropDetector()
+    for day in range(365):
+        hours = np.repeat(np.arange(24 * day, 24 * day + 24), 100)
+        mean = swinging(0.85 - 0.05 * (1 - math.cos(day * math.tau / 365)))
+        scores = rng.random(hours.size) < np.repeat([mean(hour) for hour in hours[::100]], 100)
+        detector = detector.after(scores.astype(float), hours, PART / 365, RULE)
+        assert detector.drop is None
+    after_a_silence = [0.0] * 500
+    assert came(detector, after_a_silence, 0.01, RULE, 24 * 400).drop
+
+
 def test_what_is_kept_does_not_grow() -> None:
     rng, sizes = np.random.default_rng(6), []
     detector = DropDetector()
