@@ -82,6 +82,14 @@ def test_what_the_student_is_sure_of_costs_no_call_and_the_rest_one():
     assert "a student in front of it: on 48 held-out labels it answers" in given.notes[0]
 
 
+@pytest.mark.parametrize("query", ["", "x " * 25_000, "\ud800", "?!"])
+def test_whatever_is_asked_somebody_answers(query: str):
+    cascade, asked_for = compiled(task()), {"query": query, "entities": "", "relationships": "", "enhanced_query": ""}
+    said = ask(cascade, scripted_lms(lambda *_: "sum", None), **asked_for)
+    assert said.by in ("student", "lm")
+    assert said.agent in ROUTING.fields.answers["agent"]
+
+
 def test_it_survives_json_and_answers_the_same():
     cascade = compiled(task())
     state = json.loads(json.dumps(dump(cascade)))
@@ -328,6 +336,15 @@ def test_disagreement_above_the_bound_is_taken_no_more_often_than_delta():
         found = certified_by_agreement(thresholds_of(rng.uniform(size=200)), sure, differs, delta, most)
         wrong += bool(found) and 0.15 * (1 - found.threshold) ** 2 > most
     assert wrong / rounds <= delta + 3 * np.sqrt(delta * (1 - delta) / rounds)
+
+
+@pytest.mark.parametrize(("right", "share"), [(0.9, 1.0), (0.4, None)])
+def test_confidences_that_are_all_the_same_let_the_student_answer_all_or_nothing(right: float, share: float | None):
+    same, student, lm = np.full(100, 0.7), (np.arange(100) < 100 * right) * 1.0, (np.arange(100) % 2) * 1.0
+    order = by_accuracy_first(same, student, lm.mean())
+    assert len({threshold for threshold in order if threshold}) <= 1
+    found = certified_by_accuracy(order, same, student, lm, 0.1, 0.0)
+    assert (found and found.share) == share
 
 
 def test_few_labels_show_nothing():

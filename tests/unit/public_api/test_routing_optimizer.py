@@ -190,6 +190,14 @@ def test_nothing_is_learned_where_nothing_succeeded_or_nothing_is_new(tmp_path: 
     assert learner.get_optimization_status()["last_training"]["why"] == "nothing new to learn from"
 
 
+def test_where_one_agent_was_chosen_alone_nothing_is_learned_and_it_is_told(tmp_path: Path):
+    learner = optimizer(tmp_path, AdvancedOptimizerConfig(min_experiences_for_training=30, force_optimizer="student"))
+    asyncio.run(fed(learner, 30, chosen_agent="video"))
+    found = learner.get_optimization_status()["last_training"]
+    assert not found["is_used"]
+    assert "student needs two different answers to learn from: all training examples have the same" in found["why"]
+
+
 def test_a_training_that_fails_leaves_the_policy_and_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     learner = trained(tmp_path)
     policy = learner.learner.state.policy
