@@ -13,7 +13,7 @@ from argotune.data.experiences import Experience
 from argotune.data.near_texts import NearTexts
 from argotune.data.splitting import normalised
 
-NEAR_AMONG = 5_000
+NEAR_AMONG = 2_500
 """Different questions, the last ones, among which nearly the same one is looked for at least (and in twice as many at
 most): each is compared with all of them, so that time would grow with the square of what there is. The very same
 question is found among all."""

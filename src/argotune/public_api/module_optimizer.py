@@ -177,8 +177,9 @@ class ModuleOptimizer:
         if not examples:
             reason = f"insufficient_data: of {len(training_data)} rows none has a query and a right answer"
             return ModuleResult(False, Strategy.SKIP, 0, 0.0, {"status": "skipped", "unusable": unusable}, reason)
-        lms = ports.lms.open(config.lm, Meter(config.budget), NothingKept())
-        bench = Workbench(lms, ports.embedders(), ports.clock(), max_iterations=config.max_training_iterations)
+        meter = Meter(config.budget)
+        lms = ports.lms.open(config.lm, meter, NothingKept())
+        bench = Workbench(lms, meter, ports.embedders(), ports.clock(), max_iterations=config.max_training_iterations)
         found = tuned(program, list(examples.values()), _methods(len(examples)), self._in_use(program), bench)
         if found.version is not None:
             save(self._file(name), found.version)

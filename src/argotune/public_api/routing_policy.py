@@ -99,8 +99,10 @@ class RoutingPolicy:
         goes_on: bool = False,
     ) -> Tuned:
         """What the methods make of the examples; `goes_on` as of a Workbench. Raises Unavailable and its like."""
-        lms = self._opened(self._limits)
-        bench = Workbench(lms, self._embedders, now, seed=seed, settings=settings, goes_on=goes_on)
+        meter = Meter(self._limits)
+        bench = Workbench(
+            self._opened(meter), meter, self._embedders, now, seed=seed, settings=settings, goes_on=goes_on
+        )
         return tuned(self._program, examples, methods, in_use, bench)
 
     def answer(self, inputs: Mapping[str, str], version: Version) -> PolicyAnswer:
@@ -122,11 +124,11 @@ class RoutingPolicy:
     @cached_property
     def _lms(self) -> LMs:
         """As an application asks them: without a limit."""
-        return self._opened(UNLIMITED)
+        return self._opened(Meter(UNLIMITED))
 
-    def _opened(self, limits: BudgetLimits) -> LMs:
+    def _opened(self, meter: Meter) -> LMs:
         source = self._source or wiring.open_lms(read_settings())
-        return source.open(LMChoice(), Meter(limits), NothingKept())
+        return source.open(LMChoice(), meter, NothingKept())
 
     @cached_property
     def _embedders(self) -> Embedders:

@@ -30,7 +30,6 @@ from argotune.programs.state import load
 from argotune.promotion.versions import Version
 from argotune.runs.run import Plan
 from argotune.stats.wording import counted, percent
-from argotune.tenants.config import BudgetLimits
 from argotune.tenants.optimizer_settings import MiproSettings, OptimizerSettings, SimbaSettings
 
 WITHOUT_A_TEACHER, OF_OPEN_ANSWERS = "student", "bootstrap"
@@ -40,10 +39,12 @@ are of no closed set."""
 
 @dataclass(frozen=True)
 class Workbench:
-    """What tuning works with: LMs, embedders, the candidates that a search tries, seed, settings of the optimizers, and
-    the present time. `goes_on`: methods know what is in use, and may keep parts of it."""
+    """What tuning works with: LMs and the meter that pays for them, embedders, the candidates that a search tries,
+    seed, settings of the optimizers, and the present time. `goes_on`: methods know what is in use, and may keep parts
+    of it."""
 
     lms: LMs
+    meter: Meter
     embedders: Embedders
     now: datetime
     max_iterations: int = 20
@@ -81,7 +82,8 @@ def tuned(
     without a program, is told in `why`, and the others go on. Raises Unavailable and its like.
     """
     work = _Tuning(program, examples, in_use, bench)
-    made, lacks = work.versions(methods)
+    with bench.meter.keeping(work.calls_to_compare(len(methods) + 1)):
+        made, lacks = work.versions(methods)
     if not made:
         return Tuned(None, why="; ".join(lacks))
     if not work.dev:
@@ -101,6 +103,11 @@ class _Tuning:
         self._program, self._in_use, self._bench = program, in_use, bench
         self._train = [example for example in examples if example.split is Split.TRAIN]
         self.dev = [example for example in examples if example.split is Split.DEV]
+
+    def calls_to_compare(self, programs: int) -> int:
+        """What so many programs take to answer the held back examples; half of what is left at most."""
+        answers = programs * len(self.dev) * max(len(self._program.build().predictors()), 1)
+        return min(answers, self._bench.meter.left // 2)
 
     def versions(self, methods: Sequence[str]) -> tuple[list[Version], list[str]]:
         """What each method makes, and why some make nothing."""
@@ -152,7 +159,7 @@ class _Tuning:
             data_hash=data_hash([*self._train, *dev]),
         )
         origin = Origin("", "", bench.now, installed_packages())
-        around = Surroundings(Meter(BudgetLimits()), dev_teaches=False)  # `share_right` measures on dev
+        around = Surroundings(bench.meter, dev_teaches=False)  # `share_right` measures on dev
         beside = BesideLabels(champion=self._module(self._in_use) if bench.goes_on and self._in_use else None)
         recipe = Recipe(self._program, plan, dev, bench.lms, bench.embedders, around, beside)
         return train(recipe, self._train, (), 0, origin).version

@@ -17,10 +17,12 @@ from world import ScriptedLMs
 
 from argotune import AdvancedOptimizerConfig, AdvancedRoutingOptimizer
 from argotune.adapters.memory.embedder import HashedEmbedder
+from argotune.data.splitting import Split
 from argotune.errors import ArgotuneError, ConfigInvalid, Corrupt, NotFound, Unavailable
 from argotune.optimizers import OPTIMIZERS, OptimizerChoice
 from argotune.pipeline.stages.train import Trained
 from argotune.public_api import tuning
+from argotune.public_api.routing_experiences import examples_of
 from argotune.tenants.config import BudgetLimits
 
 AGENTS = {"video": "finds videos", "text": "finds texts", "sum": "sums up"}
@@ -270,6 +272,18 @@ def test_a_training_spends_no_more_than_its_limits(tmp_path: Path):
     training = learner.get_optimization_status()["last_training"]
     assert "bootstrap: BudgetSpent: budget.max_lm_calls" in training["why"]
     assert training["optimizer"] == "student"
+
+
+def test_optimizers_plan_by_the_limits_less_what_measuring_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    left = list[int]()
+    monkeypatch.setattr(tuning, "train", lambda recipe, *_: left.append(recipe.task([]).meter.left) or Trained(None))
+    learner = optimizer(tmp_path, limits=BudgetLimits(max_lm_calls=300))
+    asyncio.run(fed(learner, 50))
+    held_back = sum(
+        example.split is Split.DEV for example in examples_of(learner.experiences, "routing", lambda _: True)
+    )
+    assert 0 < held_back < 50
+    assert left == [300 - 3 * held_back] * 2, "what is in use, and what two methods make"
 
 
 # Decisions
