@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scripted_lm import scripted_writer
-from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled
+from world import AGENTS, TOPICS, WORDS, ScriptedLMs, World, filled, traffic
 
+from argotune import ModalityOptimizer, QueryModality
 from argotune.adapters.memory.content import MemoryContent
 from argotune.cli import main
 from argotune.cli.commands import synthesize as synthesize_command
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import LabelSource
 from argotune.data.splitting import Split
+from argotune.data.stream import Stream
 from argotune.decisions.ledger import ledger_of
 from argotune.decisions.values import Strategy
 from argotune.errors import Unavailable
@@ -31,6 +35,7 @@ from argotune.programs.state import dump
 from argotune.promotion.champions import untuned
 from argotune.promotion.registry import Registry
 from argotune.promotion.versions import new_version
+from argotune.runs.book import RunBook
 from argotune.runs.explain import explain_decision
 from argotune.runs.reports import run_json
 from argotune.runs.run import Run
@@ -118,6 +123,26 @@ def test_examples_that_help_on_dev_are_used_and_the_record_says_so(world: World)
     assert "with 24 synthetic examples" in story.version.lineage.reason
     assert run.verdict is not None
     assert "24 synthetic examples among its training data" in outcome_of_run(run)
+
+
+def test_optimize_modality_with_synthetic_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A modality of which little is known is trained on made examples too, where they help on dev, and says so."""
+    monkeypatch.setattr(run_steps, "decide", lambda question: planned(question, real=12))
+    world = World(lms=WritingLMs(), content=documents())
+    rules = {"detectable_gain": 0, "growth_share": 0.001, "exploration_share": 0}
+    world.tenant(modules=["modality"], decisions=rules, **WANTS, synthetic_data_ratio=0.5)
+    spans, labels = traffic("acme", 200)
+    told = {"routing.program": "modality.text"}
+    spans = [replace(s, name="cogniverse.modality", attributes={**s.attributes, **told}) for s in spans]
+    world.traces.record("acme", spans)
+    world.traces.annotate(Stream("acme", "modality"), labels)
+    optimizer = ModalityOptimizer("acme", tmp_path, vespa_client=documents(), ports=world.ports)
+    found = asyncio.run(optimizer.optimize_modality(QueryModality.TEXT, force_training=True))
+    assert found["trained"], found
+    assert found["strategy"] == "HYBRID"
+    (run,) = RunBook(world.store, "acme").runs()
+    assert run.synthetic is not None
+    assert run.synthetic.made > 0
 
 
 def test_they_are_marked_for_ever_and_in_no_other_split(world: World):

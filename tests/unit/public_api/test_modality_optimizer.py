@@ -131,9 +131,8 @@ def test_each_argument_of_a_pass_changes_what_is_learned_from(tmp_path: Path, ot
     assert looked_at(filled(), tmp_path) > looked_at(filled(), tmp_path, **other)
 
 
-def test_an_agent_is_predicted_by_the_champion_or_else_by_what_was_trained_and_lost_no_contest(
-    world: World, tmp_path: Path
-):
+def test_predict_agent_with_trained_model(world: World, tmp_path: Path):
+    """An agent is predicted by the champion, or else by what was trained and lost no contest."""
     tuned = optimizer(world, tmp_path)
     asked = {"query": "song of whales", "modality": AUDIO}
     assert tuned.predict_agent(**asked) is None
@@ -166,7 +165,8 @@ def test_the_vespa_client_is_where_content_is_taken_from(world: World, tmp_path:
     assert optimizer(world, tmp_path, vespa_client=content)._module._ports.content(world.tenant()) is content
 
 
-def test_the_documents_contexts_teach_the_training_decision_model():
+def test_xgboost_meta_model_training():
+    """The document's contexts teach the training decision model."""
     tuned = ModalityOptimizer(tenant_id="test")
     contexts = [
         ModelingContext(modality=VIDEO, real_sample_count=100, success_rate=0.85, days_since_last_training=30),
@@ -176,6 +176,17 @@ def test_the_documents_contexts_teach_the_training_decision_model():
     assert tuned.training_decision_model.should_train(contexts[0])[0] == True  # noqa: E712 - as the document has it
     assert tuned.training_decision_model.should_train(contexts[1])[0] == False  # noqa: E712
     assert tuned.training_strategy_model.select_strategy(contexts[0]) is TrainingStrategy.PURE_REAL
+
+
+def test_xgboost_training_decision_model():
+    """Enough new examples of a stale model are worth a training, a few of a fresh one are not."""
+    model = ModalityOptimizer(tenant_id="test").training_decision_model
+    usual = {"modality": VIDEO, "current_performance_score": 0.6, "data_quality_score": 0.9}
+    many = ModelingContext(**usual, real_sample_count=400, success_rate=0.6, days_since_last_training=60)
+    few = ModelingContext(**usual, real_sample_count=2, success_rate=0.6, days_since_last_training=0)
+    (trains, gain), (trains_on_few, gain_of_few) = model.should_train(many), model.should_train(few)
+    assert (trains, trains_on_few) == (True, False)
+    assert gain >= gain_of_few >= 0
 
 
 @pytest.mark.parametrize("modality", ["smell", "", None])
@@ -192,7 +203,8 @@ def test_a_pass_for_an_unknown_tenant_is_not_found(tmp_path: Path):
 # By examples at hand
 
 
-def test_labelled_queries_train_a_modality_and_what_they_lack_is_counted(world: World, tmp_path: Path):
+def test_modality_model_training(world: World, tmp_path: Path):
+    """Labelled queries train a modality, and what they lack is counted."""
     tuned = optimizer(world, tmp_path)
     bad = [{"query": "film"}, {"correct_agent": "video"}, {"query": "film", "correct_agent": "nobody"}]
     found = tuned.train("video", [*rows(), *bad])
@@ -229,7 +241,8 @@ def test_a_row_whose_label_is_no_text_is_counted(world: World, tmp_path: Path):
 # The coordinator
 
 
-def test_the_coordinator_hands_the_documents_rows_to_each_optimizer(world: World, tmp_path: Path):
+def test_optimizer_coordination_routing(world: World, tmp_path: Path):
+    """The coordinator hands the document's rows to each optimizer."""
     coordinator = OptimizerCoordinator(optimization_dir=tmp_path, tenant_id="acme", ports=world.ports)
     assert coordinator.get_optimization_status() == {
         "tenant_id": "acme",
@@ -247,6 +260,15 @@ def test_the_coordinator_hands_the_documents_rows_to_each_optimizer(world: World
     learner = coordinator.get_optimizer(OptimizationType.ROUTING)
     told = asyncio.run(learner.get_routing_recommendations(query="paper number 2", entities=[], relationships=[]))
     assert (told["recommended_agent"], told["experiences_count"]) == ("text", 40)
+
+
+def test_get_optimization_status(tmp_path: Path):
+    """The status names the tenant, the folder and what was opened, nothing else."""
+    coordinator = OptimizerCoordinator(tmp_path, "acme", ports=World().ports)
+    usual = {"tenant_id": "acme", "optimization_dir": str(tmp_path)}
+    assert coordinator.get_optimization_status() == {**usual, "loaded_optimizers": []}
+    coordinator.get_optimizer(OptimizationType.MODALITY)
+    assert coordinator.get_optimization_status() == {**usual, "loaded_optimizers": ["modality"]}
 
 
 def test_the_documents_one_row_is_too_few_and_rows_that_are_no_decision_are_counted(world: World, tmp_path: Path):
@@ -271,7 +293,8 @@ def test_what_the_coordinator_cannot_do_is_refused(tmp_path: Path, type: Any, ar
         OptimizerCoordinator(tmp_path).optimize(type, [], **arguments)
 
 
-def test_a_coordinator_loads_no_optimizer_before_it_is_asked_for():
+def test_lazy_loading_optimizers():
+    """A coordinator loads no optimizer before it is asked for."""
     asked = "OptimizerCoordinator('x').get_optimization_status()"
     code = f"import sys; from argotune import OptimizerCoordinator; {asked}; print('dspy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

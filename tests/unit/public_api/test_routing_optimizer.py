@@ -74,7 +74,8 @@ def trained(folder: Path, config: AdvancedOptimizerConfig | None = None, n: int 
 # The document's examples
 
 
-def test_the_documents_experience_earns_the_documents_reward(tmp_path: Path):
+def test_record_routing_experience(tmp_path: Path):
+    """The document's experience earns the document's reward."""
     config = AdvancedOptimizerConfig(
         optimizer_strategy="adaptive",
         learning_rate=0.001,
@@ -92,7 +93,8 @@ def test_the_documents_experience_earns_the_documents_reward(tmp_path: Path):
     assert round(asyncio.run(learner.record_routing_experience(**MARIE)), 3) == 0.923
 
 
-def test_good_routing_earns_much_and_bad_routing_little(tmp_path: Path):
+def test_reward_signal_computation(tmp_path: Path):
+    """Good routing earns much, bad routing little."""
     learner = AdvancedRoutingOptimizer(storage_dir=tmp_path)
     usual = {"query": "test query", "entities": [], "relationships": [], "enhanced_query": "test query"}
     usual |= {"chosen_agent": "video_search_agent"}
@@ -106,10 +108,20 @@ def test_good_routing_earns_much_and_bad_routing_little(tmp_path: Path):
     ("size", "name"),
     [(15, "bootstrap"), (49, "bootstrap"), (60, "simba"), (100, "mipro"), (199, "mipro"), (250, "gepa")],
 )
-def test_the_number_of_examples_says_which_optimizer_is_used(tmp_path: Path, size: int, name: str):
+def test_multi_stage_optimizer_selection(tmp_path: Path, size: int, name: str):
+    """The number of examples says which optimizer is used."""
     config = AdvancedOptimizerConfig(optimizer_strategy="adaptive")
     learner = AdvancedRoutingOptimizer(config=config, storage_dir=tmp_path)
     assert learner.advanced_optimizer.get_optimization_info(size)["primary_optimizer"] == name
+
+
+def test_grpo_optimization_step(tmp_path: Path):
+    """Enough experiences make one training step: a policy by the optimizer for so many, and less exploration."""
+    learner = trained(tmp_path, n=50)
+    status = learner.get_optimization_status()
+    assert (status["training_step"], status["optimizer_ready"], status["experiences_kept"]) == (1, True, 50)
+    assert status["current_epsilon"] == pytest.approx(0.1 * 0.995)
+    assert status["last_training"]["is_used"], status["last_training"]
 
 
 def test_recommendations_are_the_tuned_policys_and_have_the_documents_keys(tmp_path: Path):
@@ -328,7 +340,8 @@ def test_whatever_fails_the_baseline_comes_back(tmp_path: Path, caplog: pytest.L
     assert "not optimized: ZeroDivisionError" in caplog.text
 
 
-def test_confidences_are_calibrated_by_what_came_of_them(tmp_path: Path):
+def test_confidence_calibration(tmp_path: Path):
+    """Confidences are calibrated by what came of them."""
     config = AdvancedOptimizerConfig(learning_rate=0.05, exploration_epsilon=0.0, min_epsilon=0.0)
     sure = trained(tmp_path / "a", config)
     doubtful = optimizer(tmp_path / "b", config)
