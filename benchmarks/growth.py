@@ -1,6 +1,6 @@
 """What an old tenant costs: a store of one tenant with many experiences and runs, and what each command takes on it.
 
-    python benchmarks/growth.py [--experiences 200000] [--runs 20000] [--new 100] [--store-url redis://...]
+    python benchmarks/growth.py [--experiences 200000] [--runs 20000] [--new 100] [--max-examples 5000] [--store-url redis://...]
 
 Fills a SQLite file in a temporary folder (or an empty store that is named; it is emptied at the end) by a first pass
 over made-up traces, writes runs of the past, and measures each step in a fresh process: wall time, CPU, peak memory and
@@ -45,7 +45,7 @@ from argotune.stats.interval import Interval
 from argotune.store.collections import Collection
 from argotune.store.records import to_record
 from argotune.tenants.catalog import Configs
-from argotune.tenants.config import RoutingConfigUnified
+from argotune.tenants.config import RoutingConfigUnified, TrainingRules
 
 TENANT = "old"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -240,6 +240,7 @@ def main() -> None:
     parser.add_argument("--experiences", type=int, default=200_000)
     parser.add_argument("--runs", type=int, default=20_000)
     parser.add_argument("--new", type=int, default=100)
+    parser.add_argument("--max-examples", type=int, default=TrainingRules().max_examples)
     parser.add_argument("--store-url")
     parser.add_argument("--steps", nargs="*", default=STEPS, choices=STEPS)
     parser.add_argument("--one", choices=STEPS, help=argparse.SUPPRESS)
@@ -266,7 +267,7 @@ def config() -> RoutingConfigUnified:
 def measure(arguments: argparse.Namespace, url: str) -> None:
     """Fill the store and print a line for each step."""
     store = wiring.open_store(read_settings(store_url=url))
-    Configs(store).save(config())
+    Configs(store).save(config().model_copy(update={"training": TrainingRules(max_examples=arguments.max_examples)}))
     for name in arguments.steps:
         print(_line(_measured(name, url, arguments)), flush=True)
         if name == "first":

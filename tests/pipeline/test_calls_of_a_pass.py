@@ -117,7 +117,7 @@ OF_A_TRAINING = {
     "read gathered": 5,
     "read_many gathered": 4,
     "read answers": 140,
-    "read_many examples": 1,
+    "read_many examples": 9,  # by name: of training, dev, the sealed ones as they are opened, asked, weighed, published
     "read_many experiences": 15,
     "read fresh": 1,
     "remove fresh": 1,
@@ -144,7 +144,7 @@ OF_GOING_ON = {
     "read bars": 3,
     "read champions": 4,
     "read contests": 7,
-    "read_many examples": 2,
+    "read_many examples": 7,
     "read_many experiences": 16,
     "read gathered": 5,
     "read_many gathered": 6,

@@ -42,7 +42,7 @@ from argotune.adapters.retrying import Patience
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.archive import ExperienceLog
 from argotune.data.bound_sources import BoundSources
-from argotune.data.dataset import Dataset, ExampleSums
+from argotune.data.dataset import Dataset
 from argotune.data.fields import Fields
 from argotune.data.guards.masking import rules_digest
 from argotune.data.live_quality import live_quality
@@ -133,7 +133,7 @@ def decided(
     """The decision and the plan on so many training examples and 40 test examples."""
     sizes = {Split.TRAIN: n_train, Split.DEV: 8, Split.TEST: 40}
     examples = tuple(make_example(f"{split} {n}", split=split) for split, size in sizes.items() for n in range(size))
-    data = Dataset("routing", ExampleSums.of(examples), lambda: examples, {"experiences": 400}, 0.7, recent)
+    data = replace(Dataset.of("routing", examples, {"experiences": 400}, 0.7), recent_accuracy=recent)
     past = TrainingHistory(**{"last_at": START - timedelta(days=days), **history}) if history else TrainingHistory()
     context = context_of(config, data, past, 0.0125, START)
     found = decide(
@@ -352,6 +352,14 @@ def ran(config: RoutingConfigUnified, change: Callable[[World], None] = lambda w
     change(world)
     (run,) = run_module(world.ports, config, "routing", Request(is_forced=True)).runs
     return run
+
+
+def trained_on(config: RoutingConfigUnified) -> Any:
+    """Of 300 labelled decisions, as the plan names and tells them."""
+    world = a_world(config, 300)
+    run_module(world.ports, config, "routing", Request(is_training_forced=True))
+    plan = next(run.plan for run in RunBook(world.store, config.tenant_id).runs() if run.plan)
+    return plan.train_ids, plan.dev_ids, plan.test_ids, plan.reason
 
 
 def again_at(config: RoutingConfigUnified) -> Any:
@@ -705,6 +713,7 @@ CONFIG = [
     Row("contest.short_answer_s", 4.0, partial(taking, seconds=9.0)),
     Row("contest.cheap_answer_usd", 0.001, partial(taking, usd=0.002)),
     Row("contest.cheap_answer_tokens", 5000, partial(taking, tokens=20_000)),
+    Row("training.max_examples", 100, trained_on, ROUTED),
     Row("budget.max_lm_calls", 20, lambda c: ran(c).lm_calls, ROUTED),
     Row("budget.max_lm_tokens", 150, lambda c: ran(c).lm_calls, ROUTED),
     Row("decisions.synthetic_threshold", 31, decided),

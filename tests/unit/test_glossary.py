@@ -34,13 +34,13 @@ PLAIN = words_of(
     causes check checkup choice cli client cluster command commands compiling config connect connecting connection
     coordinator credentials cross data decide demo discover doubts errors evaluate evaluation explain exporter
     failures features files flags forget format formats found host hosts http ids inspect inspecting instructions
-    json known learn learned learner learning linear lines lists main marker material measuring memory mending metric
+    json known learn learned learner learning linear lines main marker material measuring memory mending metric
     named names national nearest next offered old on once orchestrated orchestrator output overlap own pace
     parser parts passwords performance personal phones place progress project public quiet random randomness reasons
     recipe removal report reports results
     retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing
-    signatures static stats step steps store story tuner tuning types universal unmetered up validation values watching
-    weights who
+    signatures static stats step steps store stored story tuner tuning types universal unmetered up validation values
+    watching weights who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

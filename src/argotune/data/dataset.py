@@ -1,17 +1,25 @@
-"""Dataset: what `collect` hands on for one program of one tenant: sums over its examples, and the examples if asked."""
+"""Dataset: what `collect` hands on for one program of one tenant: sums over its examples, and the examples that are
+asked for, no more of them than the config lets a run read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
+from typing import Protocol
 
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
+from argotune.data.reading_list import Listed, quotas, reading_list
 from argotune.data.splitting import Split
 from argotune.store.sealing import digest
 
 _MODULUS = 2**256
+
+NO_BOUND = sys.maxsize
 
 
 @dataclass
@@ -75,47 +83,77 @@ class ExampleSums:
         return self.hashed or _sum("", 0)
 
 
+class Examples(Protocol):
+    """Where the examples of a program lie."""
+
+    def each(self) -> Iterable[Example]:
+        """All of them, one after the other."""
+
+    def of(self, ids: Iterable[str]) -> Iterable[Example]:
+        """The named ones in that order; those that are gone are left out."""
+
+    def listed(self) -> Iterable[Listed]:
+        """What tells each from the others; no text is read."""
+
+
+@dataclass(frozen=True)
+class KnownExamples(Examples):
+    """Examples that are in memory."""
+
+    known: Sequence[Example]
+
+    def each(self) -> Iterable[Example]:
+        return self.known
+
+    def of(self, ids: Iterable[str]) -> Iterable[Example]:
+        return [self._by_id[id] for id in ids if id in self._by_id]
+
+    def listed(self) -> Iterable[Listed]:
+        at = datetime.min.replace(tzinfo=UTC)
+        return (Listed(e.id, e.split, digest(dict(e.expected)), e.source.is_trusted, at) for e in self.known)
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Example]:
+        """An example's id is a digest: it is computed once."""
+        return {example.id: example for example in self.known}
+
+
 @dataclass(frozen=True)
 class Dataset:
     """The examples of one program, read when they are asked for. `accuracy` is how often past decisions met trusted
     labels outside the test split; `recent_accuracy` the same since the last training, None where too few are labelled.
     `released` are test examples that were opened, by id, with the split that they belong to since. `refuted` are no
     examples: by question the spans of which people have said that the answer is wrong, and nobody what is right.
+    `most`: where there are more examples, so many are read (reading_list.py); all are counted.
     """
 
     program: str
     sums: ExampleSums
-    load: Callable[[], Iterable[Example]]
+    stored: Examples
     counts: Mapping[str, int]
     accuracy: float | None
     recent_accuracy: float | None = None
     released: Mapping[str, Split] = field(default_factory=dict)
-    read: Callable[[Iterable[str]], Iterable[Example]] | None = None
     refuted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    most: int = NO_BOUND
 
     @classmethod
     def of(
-        cls, program: str, examples: Iterable[Example], counts: Mapping[str, int], accuracy: float | None
+        cls,
+        program: str,
+        examples: Iterable[Example],
+        counts: Mapping[str, int],
+        accuracy: float | None,
+        most: int = NO_BOUND,
     ) -> Dataset:
         """The dataset with these examples."""
         known = tuple(examples)
-        return cls(program, ExampleSums.of(known), lambda: known, counts, accuracy)
-
-    @cached_property
-    def examples(self) -> tuple[Example, ...]:
-        """All examples: as many as the tenant has questions, so they are read for a training and not before."""
-        return tuple(self.load())
-
-    @cached_property
-    def _by_id(self) -> Mapping[str, Example]:
-        """An example's id is a digest: it is computed once."""
-        return {example.id: example for example in self.examples}
+        return cls(program, ExampleSums.of(known), KnownExamples(known), counts, accuracy, most=most)
 
     @cached_property
     def _known_released(self) -> Mapping[str, Example]:
-        """Those of the released examples that there still are. Where all are not read yet, these few are."""
-        found = self.read(self.released) if self.read else self.pick(self.released)
-        return {example.id: example for example in found if example.split is Split.TEST}
+        """Those of the released examples that there still are: they are few."""
+        return {example.id: example for example in self.pick(self.released) if example.split is Split.TEST}
 
     def count(self, *splits: Split) -> int:
         """The number of examples that belong to these splits by now, or to any."""
@@ -124,20 +162,71 @@ class Dataset:
         return self.sums.count(*splits) + len(moved) - gone
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether there are more examples than are read."""
+        return self.sums.count() > self.most
+
+    def count_read(self, *splits: Split) -> int:
+        """How many of those that belong to these splits, or to any, are read."""
+        room = quotas({split: self.count(split) for split in Split}, self.most)
+        return sum(room[split] for split in splits or Split)
+
+    @property
     def data_hash(self) -> str:
         """That of the examples that training and choosing may see."""
         return _sum(self.sums.data_hash, sum(map(_number, self._known_released.values())))
 
     def ids(self, split: Split) -> tuple[str, ...]:
-        """Ids of the examples that belong to a split by now, sorted, so that equal data gives equal runs."""
-        return tuple(sorted(id for id, example in self._by_id.items() if self._split_of(id, example) is split))
+        """Ids of the examples that are read of those that belong to a split by now, sorted, so that equal data gives
+        equal runs."""
+        return self._ids[split]
 
-    def _split_of(self, id: str, example: Example) -> Split:
-        return self.released[id] if id in self._known_released else example.split
+    @cached_property
+    def _ids(self) -> Mapping[Split, tuple[str, ...]]:
+        return read_of(self.stored, self.sums.count(), self.most, self.released)
+
+    def all_ids(self, *splits: Split) -> tuple[str, ...]:
+        """Ids of all examples that belong to these splits by now, read or not."""
+        found = _all_of(self.stored, self.released)
+        return tuple(id for split in splits for id in found[split])
 
     def pick(self, ids: Iterable[str]) -> list[Example]:
-        """The named examples in that order; those that expired meanwhile are left out."""
-        return [self._by_id[id] for id in ids if id in self._by_id]
+        """The named examples in that order, as they are stored now; those that expired meanwhile are left out."""
+        return list(self.stored.of(ids))
+
+    def picked(self) -> list[Example]:
+        """All that are read."""
+        return self.pick(id for split in Split for id in self.ids(split))
+
+    def some(self, count: int) -> list[Example]:
+        """Any of them, so many at most."""
+        return list(islice(self.stored.each(), count))
+
+
+_NOT_RELEASED: Mapping[str, Split] = {}
+
+
+def read_of(
+    stored: Examples, count: int, most: int, released: Mapping[str, Split] = _NOT_RELEASED
+) -> dict[Split, tuple[str, ...]]:
+    """By split the ids, sorted, of the examples that are read of `count`: all, or the `most` that reading_list.py
+    names. Those that were `released` of the test split belong to another one."""
+    if count <= most:
+        return _all_of(stored, released)
+    listed = (replace(x, split=_split_now(x.id, x.split, released)) for x in stored.listed())
+    return reading_list(listed, most)
+
+
+def _all_of(stored: Examples, released: Mapping[str, Split]) -> dict[Split, tuple[str, ...]]:
+    found: dict[Split, list[str]] = {split: [] for split in Split}
+    for example in stored.each():
+        id = example.id
+        found[_split_now(id, example.split, released)].append(id)
+    return {split: tuple(sorted(ids)) for split, ids in found.items()}
+
+
+def _split_now(id: str, split: Split, released: Mapping[str, Split]) -> Split:
+    return released.get(id, split) if split is Split.TEST else split
 
 
 def data_hash(examples: Iterable[Example]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -38,6 +39,13 @@ class Example:
     def is_synthetic(self) -> bool:
         """Whether an LM wrote it: for training only, for ever."""
         return self.source is LabelSource.SYNTHETIC
+
+
+class RightAnswers(Protocol):
+    """The examples of questions, as far as there are any."""
+
+    def get(self, question: str, /) -> Example | None:
+        """By its id."""
 
 
 def question_id(program: str, inputs: Mapping[str, str]) -> str:

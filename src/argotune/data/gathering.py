@@ -9,12 +9,13 @@ is new, a few hundred spans are in memory at a time (gathering_steps.py).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
+from heapq import nlargest
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, question_id
-from argotune.data.experiences import query_of
+from argotune.data.experiences import Experience, query_of
 from argotune.data.fields import Fields
 from argotune.data.gathering_steps import GatheringSteps, Given, compared_text_of, listed_anew
 from argotune.data.label_rule import Labels
@@ -96,9 +97,25 @@ def near_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) ->
     return questions.near(summary, partial(compared_text_of, log, fields.program))
 
 
-def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields) -> list[Example]:
-    """The training and dev examples with labels of people or an independent annotator, as they were gathered last."""
-    experiences = log.experiences_of(fields.program, sorted(questions.annotated().judged))
+def newest_experiences(log: ExperienceLog, questions: QuestionLog, program: str, most: int) -> Iterator[Experience]:
+    """The newest of those that were gathered, at most so many, as far as they can be read; the newest day first."""
+    summary, looked_at = questions.summary(), 0
+    if summary is None:
+        yield from nlargest(most, log.experiences(program), key=lambda experience: experience.moment)
+        return
+    for day in sorted(summary.days, reverse=True):
+        spans = (span for name in summary.days[day] for span in questions.day(name))
+        newest = nlargest(most - looked_at, spans, key=lambda span: (span[1], span[0]))
+        looked_at += len(newest)
+        yield from log.experiences_of(program, [span_id for span_id, _ in newest])
+
+
+def trusted_examples(log: ExperienceLog, questions: QuestionLog, fields: Fields, most: int) -> list[Example]:
+    """The training and dev examples with labels of people or an independent annotator, as they were gathered last: of
+    the newest `most` decisions that have one."""
+    judged = questions.annotated().judged
+    newest = nlargest(most, judged, key=lambda span_id: (judged[span_id].at, span_id))
+    experiences = log.experiences_of(fields.program, sorted(newest))
     ids = [question_id(fields.program, experience.inputs) for experience in experiences]
     return list(log.examples_of(fields.program, ids))
 

@@ -124,6 +124,10 @@ class QuestionLog:
         records in which they lie are held until then."""
         return self._rows.of(ids)
 
+    def each_row(self) -> Iterator[tuple[str, QuestionRow]]:
+        """All questions that can be read, in the order of their ids."""
+        return self._rows.each()
+
     def put(self, question_id: str, row: QuestionRow) -> None:
         """Keep a question in its new state; one without answers is forgotten."""
         self._rows.put(question_id, row)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import TypedDict
 
 from argotune.data.annotations import LabelSource
@@ -12,9 +14,13 @@ from argotune.data.experiences import shared
 from argotune.data.label_rule import Labelled, NoLabel
 from argotune.data.questions import PastAnswer
 from argotune.store.port import Record, Store
+from argotune.store.records import readable
 from argotune.store.sealing import seal, unseal
 
 BRIDGED = "bridged"
+
+RECORDS_AT_ONCE = 64
+"""Of the 4,096 that all questions lie in, so many are in memory while all are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,15 @@ class QuestionRows:
         """The records are there."""
         self._put = {}
         self.let_go()
+
+    def each(self) -> Iterator[tuple[str, QuestionRow]]:
+        """All questions that can be read, in the order of their ids. The records of some are in memory at a time."""
+        names = (f"asked/{number:03x}" for number in range(16**3))
+        while some := list(islice(names, RECORDS_AT_ONCE)):
+            found = self._store.read_many(self._tenant_id, self._gathered, some)
+            records = (Record(self._gathered, name, found[name]) for name in some if name in found)
+            for kept in readable(self._tenant_id, records, partial(unseal, "asked")):
+                yield from ((id, _row(kept[id])) for id in sorted(kept))
 
     def let_go(self) -> None:
         """Hold no records any more."""

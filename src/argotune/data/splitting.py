@@ -140,6 +140,10 @@ class Splitter:
         """What `place` would answer now; nothing becomes known."""
         return self._look(normalised(query))
 
+    def is_known(self, query: str) -> bool:
+        """Whether this very question has a place."""
+        return self._known(normalised(query)) is not None
+
     def _look(self, key: str) -> Split | Bridged:
         known = self._known(key)
         if known is not None:

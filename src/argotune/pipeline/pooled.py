@@ -40,7 +40,7 @@ def pooled_plan(
         seed=question.seed,
         max_iterations=1,
         train_ids=(),
-        dev_ids=data.ids(Split.TRAIN) + data.ids(Split.DEV),
+        dev_ids=data.all_ids(Split.TRAIN, Split.DEV),
         test_ids=data.ids(Split.TEST),
         data_hash=data.data_hash,
     )

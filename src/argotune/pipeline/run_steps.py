@@ -13,6 +13,7 @@ from typing import Any
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
+from argotune.data.examples import Example
 from argotune.decisions.context import context_of
 from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
 from argotune.errors import (
@@ -40,7 +41,7 @@ from argotune.pipeline.standing import judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.training import ProgramTraining
 from argotune.pipeline.unlabelled import outcomes_since, scored_spans, with_unlabelled
-from argotune.programs.metric_trial import try_metric
+from argotune.programs.metric_trial import TRIED, try_metric
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion, version_to_beat
 from argotune.promotion.contests import Contest
@@ -262,6 +263,7 @@ class Work:
             seen_elsewhere=run.unified.example_ids if run.unified else (),
             seen_spans=(*plan.unlabelled, *plan.unlabelled_dev, *plan.experiences, *plan.refuted, *plan.refuted_dev),
             sealed_ids=self._sealed(plan),
+            seen_of=plan.count_known("train", "dev") if plan.known else 0,
             judge=self._judge(level),
         )
         opening = book.opening(contest, shares)
@@ -301,7 +303,7 @@ class Work:
         dated = contest.dated(self._this.now)
         contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
         if contest.is_plain:
-            try_metric(self._program, self._data.examples)
+            try_metric(self._program, self._tried(contest))
         embedders = self._this.embedders(self._meter)
         lms = None if overtaken_by_change(self._this, self._program, contest, embedders) else self._open_lms()
         at_hand = AtHand(self._data, self._annotations, lms, embedders)
@@ -326,6 +328,11 @@ class Work:
         counts = {**self.run.counts, **counts, **({"contest: asking was cut short": 1} if found.cut_short else {})}
         self._advance(RunState.COMPARED, also=changing, comparison=comparison, counts=counts)
         self._this.contests.written(changing)
+
+    def _tried(self, contest: Contest) -> list[Example]:
+        """A few examples of the contest, and any where it has none."""
+        named = self._data.pick((*contest.sealed_ids, *contest.seen_ids)[:TRIED])
+        return named or self._data.some(TRIED)
 
     def _promote(self) -> None:
         self.run = promote(self._this, self._program, self.run, self._data, self._this.embedders(self._meter))

@@ -8,7 +8,7 @@ from functools import cache
 
 from argotune.data.annotations import Annotation, LabelSource, strongest
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Example
+from argotune.data.examples import Example, RightAnswers
 from argotune.data.fields import Fields
 from argotune.data.preferences import SUFFIX
 from argotune.data.remarks import CORRECT, INCORRECT, VERDICT
@@ -32,17 +32,25 @@ from argotune.promotion.preferences import preferred
 
 
 def standing_of(
-    this: Pass, program: Program, contest: Contest, data: Dataset, annotations: Sequence[Annotation]
+    this: Pass,
+    program: Program,
+    contest: Contest,
+    data: Dataset,
+    annotations: Sequence[Annotation],
+    asked: Sequence[str] = (),
 ) -> Standing:
-    """By the dataset and the annotations of the pass. Raises what the store raises."""
+    """By the dataset and the annotations of the pass; examples of questions that were `asked` are read together, others
+    when they are looked for. Raises what the store raises."""
     queued = this.queue.items(program.name)
-    examples = {example.id: example for example in data.examples}
-    if program.is_by_preference:
-        examples = said_of_pairs(this, program, contest, annotations)
     asked_at = {item.span_id: item.queued_at for item in queued if item.contest == contest.id}
     verdicts = _verdicts(annotations, asked_at)
+    judges = _judging(annotations, program.fields, verdicts)
+    known: RightAnswers = ExamplesThatJudge(data, judges, (*contest.sealed_ids, *asked))
+    if program.is_by_preference:
+        said = said_of_pairs(this, program, contest, annotations)
+        known = {id: example for id, example in said.items() if judges(example)}
     return Standing(
-        _judging(examples, annotations, program.fields, verdicts),
+        known,
         _contradicted(annotations, program.fields),
         asked_at,
         _bench(this, program, contest, annotations),
@@ -92,18 +100,37 @@ def _verdicts(annotations: Sequence[Annotation], asked_at: Mapping[str, datetime
     return {span_id: next(iter(labels)) for span_id, labels in said.items() if len(labels) == 1}
 
 
+class ExamplesThatJudge:
+    """The examples of a contest's questions, read when they are looked for: `first` are read together."""
+
+    def __init__(self, data: Dataset, judges: Callable[[Example], bool], first: Sequence[str]) -> None:
+        self._data, self._judges = data, judges
+        self._known: dict[str, Example | None] = dict.fromkeys(first)
+        self._read(list(self._known))
+
+    def get(self, question: str, /) -> Example | None:
+        """None where a question has none that judges."""
+        if question not in self._known:
+            self._known[question] = None
+            self._read([question])
+        return self._known[question]
+
+    def _read(self, ids: Sequence[str]) -> None:
+        self._known |= {example.id: example for example in self._data.pick(ids) if self._judges(example)}
+
+
 def _judging(
-    examples: Mapping[str, Example], annotations: Sequence[Annotation], fields: Fields, verdicts: Mapping[str, str]
-) -> dict[str, Example]:
-    """Without those that are people's only because somebody whom the contest did not ask has said that the answer given
-    was right: such labels lie where an answer was right."""
+    annotations: Sequence[Annotation], fields: Fields, verdicts: Mapping[str, str]
+) -> Callable[[Example], bool]:
+    """Whether an example judges. Not those that are people's only because somebody whom the contest did not ask has
+    said that the answer given was right: such labels lie where an answer was right."""
     named = {a.span_id for a in annotations if a.kind == "HUMAN" and a.name in fields.label_names}
 
     def judges(example: Example) -> bool:
         is_of_people = example.source is LabelSource.HUMAN and example.span_id is not None
         return not is_of_people or example.span_id in named or verdicts.get(example.span_id or "") == CORRECT
 
-    return {id: example for id, example in examples.items() if judges(example)}
+    return judges
 
 
 def _bounds(this: Pass, program: Program, verdicts: Mapping[str, str]) -> Callable[[Pair], Bounds | None]:

@@ -94,7 +94,7 @@ class ProgramTraining:
         origin = Origin(self.champion, self.run.id, self.this.now, installed_packages())
         found = train(recipe, examples, synthetic, self.this.config.gate.min_slice_examples, origin)
         as_made, taught = recipe.of_winner(found.race), [*examples, *synthetic] if found.is_used else examples
-        unified = unify(self.this, as_made, found.offered, taught, self.data.examples)
+        unified = unify(self.this, as_made, found.offered, taught)
         return found, unified, enhance(self.this, as_made, unified.version, examples)
 
     def _recipe(self, champion: ToBeat, dev: Sequence[Example]) -> Recipe:

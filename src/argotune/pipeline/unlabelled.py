@@ -5,19 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from heapq import nlargest
 from itertools import islice, takewhile
 
 import dspy
 
 from argotune.data.annotations import Annotation, strongest
+from argotune.data.archive import READ_AT_ONCE
 from argotune.data.dataset import Dataset
 from argotune.data.examples import question_id
 from argotune.data.experiences import Experience
 from argotune.data.fields import Fields
-from argotune.data.gathering import near_examples
+from argotune.data.gathering import near_examples, newest_experiences
 from argotune.data.label_rule import refuted_answer, with_remarks
-from argotune.data.question_log import QuestionLog
 from argotune.data.splitting import Split, Splitter
 from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
 from argotune.optimizers import OPTIMIZERS
@@ -126,16 +125,21 @@ def unlabelled_spans(this: Pass, program: Program, data: Dataset, most: int, mos
         return NO_SPANS
     splitter, recent = _not_queued(this, program, LOOKED_AT * (most + most_dev))
     found: dict[Split, dict[str, str]] = {split: {} for split in wanted}
-    for experience in recent:
-        id = question_id(program.name, experience.inputs)
-        is_new = not any(id in known for known in found.values())
-        is_open = is_new and id not in data.refuted and not data.pick([id])
+    for id, experience in _without_examples(data, recent):
+        is_open = not any(id in known for known in found.values()) and id not in data.refuted
         split = splitter.preview(experience.query) if is_open and not experience.failure else None
         if split in wanted and len(found[split]) < wanted[split]:
             found[split][id] = experience.span_id
         if all(len(found[split]) == n for split, n in wanted.items()):
             break
     return UnlabelledSpans(tuple(found[Split.TRAIN].values()), tuple(found[Split.DEV].values()))
+
+
+def _without_examples(data: Dataset, recent: Iterator[Experience]) -> Iterator[tuple[str, Experience]]:
+    """Those whose questions have no example, under the id that it would have."""
+    while some := [(question_id(data.program, x.inputs), x) for x in islice(recent, READ_AT_ONCE)]:
+        known = {example.id for example in data.pick(dict.fromkeys(id for id, _ in some))}
+        yield from ((id, experience) for id, experience in some if id not in known)
 
 
 def outcomes_since(
@@ -171,15 +175,5 @@ def _not_queued(this: Pass, program: Program, most: int) -> tuple[Splitter, Iter
     questions = this.questions(program.name)
     queued = {item.span_id for item in this.queue.items(program.name)}
     splitter = Splitter(this.config.split, near=near_examples(this.archive, questions, program.fields))
-    newest = _newest(this, program, questions, most)
+    newest = newest_experiences(this.archive, questions, program.name, most)
     return splitter, (experience for experience in newest if experience.span_id not in queued)
-
-
-def _newest(this: Pass, program: Program, questions: QuestionLog, most: int) -> Iterator[Experience]:
-    """As far as they can be read."""
-    summary, looked_at = questions.summary(), 0
-    for day in sorted(summary.days if summary else (), reverse=True):
-        spans = (span for name in (summary.days[day] if summary else ()) for span in questions.day(name))
-        newest = nlargest(most - looked_at, spans, key=lambda span: (span[1], span[0]))
-        looked_at += len(newest)
-        yield from this.archive.experiences_of(program.name, [span_id for span_id, _ in newest])

@@ -69,7 +69,8 @@ class Contest(StoredValue):
     `id` is that of the run that trained the challenger. `level` is the chance of a false promotion that it may spend,
     `spent` what it has spent when it has ended (stats/significance.py). `seen_ids` are the examples that training and
     choosing could see, `seen_spans` requests without a label that it could, `seen_elsewhere` examples of another
-    module, `sealed_ids` the test examples that it opens. The other fields are how it stands after the last pass: the
+    module, `sealed_ids` the test examples that it opens. Where not all examples were read, `seen_of` is how many there
+    were of those that may be seen, else 0. The other fields are how it stands after the last pass: the
     examples that `judged`, pairs of `answers`, on how many of these both `differ`, how many requests were `drawn`
     (silent ones too), the natural logarithm of its wealth, the spans that `wait` to be labelled in the order in which
     they were drawn, and the run that it was
@@ -111,6 +112,7 @@ class Contest(StoredValue):
     without_lm: str = ""
     judged_by: str = ""
     curve: tuple[CurvePoint, ...] = ()
+    seen_of: int = 0
 
     def dated(self, now: datetime) -> Contest:
         """The contest; one that a wrong clock has opened in the future as if it were opened now, or it would draw

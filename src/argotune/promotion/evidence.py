@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from argotune.data.annotations import LabelSource
-from argotune.data.examples import Example
+from argotune.data.examples import Example, RightAnswers
 from argotune.errors import ConfigInvalid
 from argotune.errors.lines import in_short
 from argotune.promotion.bounds import Bounds
@@ -41,7 +41,7 @@ class Standing:
     contradict each other, and since when a span has been before people. `bench` is None where people decide alone.
     `bounds`: what a pair can differ by where people have said of it only which answer is wrong, None for others."""
 
-    examples: Mapping[str, Example]
+    examples: RightAnswers
     contradicted: frozenset[str]
     asked_at: Mapping[str, datetime]
     bench: Bench | None = None

@@ -20,7 +20,7 @@ def history_after(history: TrainingHistory, run: Run) -> TrainingHistory:
     if run.plan and run.contest and run.plan.optimizer not in (POOLED, OFFERED):  # which the tenant did not train
         trained = {
             "last_at": run.started_at,
-            "last_train_count": len(run.plan.train_ids),
+            "last_train_count": run.plan.count_known("train"),
             "last_outcome_count": run.plan.outcomes,
         }
         history = history.model_copy(update={"trainings": history.trainings + 1, **trained})

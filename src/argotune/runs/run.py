@@ -55,7 +55,8 @@ class Plan(StoredValue):
     `unlabelled` are spans of requests without a label, whose answers by an LM program may teach, or are scored by a
     rubric; by those of `unlabelled_dev` candidates are chosen. `experiences` are those of decisions that may teach by
     what came of them, `outcomes` how many of them say so and with which propensity they were decided. `refuted` and
-    `refuted_dev` are spans of questions of which people have said only what is wrong.
+    `refuted_dev` are spans of questions of which people have said only what is wrong. Where there are more examples
+    than `max_examples`, the ids are of those that are read, and `known` says how many there are of each split.
     """
 
     optimizer: str
@@ -78,6 +79,12 @@ class Plan(StoredValue):
     outcomes: int = 0
     refuted: tuple[str, ...] = ()
     refuted_dev: tuple[str, ...] = ()
+    max_examples: int | None = None
+    known: dict[str, int] = Field(default_factory=dict)
+
+    def count_known(self, *splits: str) -> int:
+        """How many examples of these splits there were, read or not."""
+        return sum(self.known.get(split, len(getattr(self, f"{split}_ids"))) for split in splits)
 
     @property
     def lesson(self) -> str:
@@ -90,7 +97,8 @@ class Plan(StoredValue):
         wrong = [self.refuted, self.refuted_dev]
         known = f" refuted {digest(wrong)[:16]}" if any(wrong) else ""
         searched = f"{self.optimizer}{tried} {self.max_iterations} {self.data_hash}{mixed}{set_by_tenant}"
-        return f"{searched}{enhanced}{alone}{known}"
+        read = f" within {self.max_examples}" if self.max_examples is not None else ""
+        return f"{searched}{enhanced}{alone}{known}{read}"
 
     def with_renamed(self, renamed: Mapping[str, str]) -> Plan:
         """The plan with the new ids of examples; those that became one are named once."""

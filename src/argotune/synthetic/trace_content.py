@@ -5,12 +5,16 @@ Training questions only. A question's text never leaves the dev and test splits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from argotune.data.archive import ExperienceLog
 from argotune.data.examples import Example, question_id
-from argotune.data.experiences import Experience, query_of
-from argotune.data.splitting import Split, Splitter
+from argotune.data.experiences import Experience
+from argotune.data.fields import Fields
+from argotune.data.gathering import near_examples, newest_experiences
+from argotune.data.near_texts import NearTexts
+from argotune.data.question_log import QuestionLog
+from argotune.data.splitting import Split, Splitter, normalised
 from argotune.programs import programs_of
 from argotune.store.port import Store
 from argotune.synthetic.content import Content, Sample, count_of, read_content, sample_of
@@ -18,10 +22,11 @@ from argotune.tenants.config import MODALITIES, MODULES, RoutingConfigUnified
 
 
 class TraceContent:
-    """The experiences of a tenant's shipped modules, as `collect` has stored them."""
+    """The experiences of a tenant's shipped modules, as `collect` has stored them: of each program the newest, as many
+    as a run reads."""
 
     def __init__(self, store: Store, config: RoutingConfigUnified) -> None:
-        self._log = ExperienceLog(store, config.tenant_id)
+        self._store, self._log = store, ExperienceLog(store, config.tenant_id)
         self._config = config
 
     def sample(
@@ -42,25 +47,43 @@ class TraceContent:
         if tenant_id != self._config.tenant_id:
             return
         shipped = [module for module in self._config.modules if module in MODULES]
-        programs = [program.name for module in shipped for program in programs_of(self._config, module)]
-        examples = {name: {e.id: e for e in self._log.examples(name)} for name in programs}
-        # A question may be in several programs; one split that is not training seals it for all of them.
-        known = [(query_of(e.inputs), e.split) for found in examples.values() for e in found.values()]
-        splitter, seen = Splitter(self._config.split, known), set[str]()
-        for name in programs:
-            for experience in sorted(self._log.experiences(name), key=lambda e: e.moment):
-                if experience.query not in seen and splitter.place(experience.query) is Split.TRAIN:
-                    seen.add(experience.query)
-                    yield from _content(experience, examples[name])
+        fields = [program.fields for module in shipped for program in programs_of(self._config, module)]
+        known = [near_examples(self._log, self._questions(each), each) for each in fields]
+        splitter, seen = Splitter(self._config.split), set[str]()
+        for each in fields:
+            for experience, example in self._newest(each):
+                query = experience.query
+                if query not in seen and _is_of_training(query, known, splitter):
+                    seen.add(query)
+                    yield from _content(experience, example)
+
+    def _newest(self, fields: Fields) -> Iterator[tuple[Experience, Example | None]]:
+        """The newest experiences with the examples of their questions, as many as a run reads, the oldest first."""
+        most = self._config.training.max_examples
+        found = newest_experiences(self._log, self._questions(fields), fields.program, most)
+        newest = sorted(found, key=lambda experience: experience.moment)
+        ids = [question_id(fields.program, experience.inputs) for experience in newest]
+        examples = {e.id: e for e in self._log.examples_of(fields.program, dict.fromkeys(ids))}
+        return ((experience, examples.get(id)) for experience, id in zip(newest, ids, strict=True))
+
+    def _questions(self, fields: Fields) -> QuestionLog:
+        return QuestionLog(self._store, self._config.tenant_id, fields.program)
 
 
-def _content(experience: Experience, examples: Mapping[str, Example]) -> Iterator[Content]:
+def _is_of_training(query: str, known: Sequence[NearTexts], splitter: Splitter) -> bool:
+    """Whether a question is one of training. It may be in several programs: one split that is not training seals it for
+    all of them."""
+    key = normalised(query)
+    splits = frozenset[str]().union(*(near.groups_near(key) for near in known))
+    return splits == {Split.TRAIN} if splits else splitter.place(query) is Split.TRAIN
+
+
+def _content(experience: Experience, example: Example | None) -> Iterator[Content]:
     """Filed under the agent of its label, where there is one."""
-    id = question_id(experience.program, experience.inputs)
-    expected = examples[id].expected if id in examples else {}
+    expected = example.expected if example else {}
     modality = experience.modality or experience.program.partition(".")[2]
     fields = {
-        "id": id,
+        "id": question_id(experience.program, experience.inputs),
         "modality": modality if modality in MODALITIES else "text",
         "title": experience.query,
         "text": experience.inputs.get("context", ""),

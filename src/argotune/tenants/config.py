@@ -192,6 +192,17 @@ class BudgetLimits(_Config):
     max_lm_tokens: int = Field(20_000_000, ge=1)
 
 
+class TrainingRules(_Config):
+    """What one run may read."""
+
+    max_examples: int = Field(
+        5_000,
+        ge=100,
+        le=1_000_000,
+        description="where there are more examples, a run reads so many, of each split the same share",
+    )
+
+
 class DecisionRules(_Config):
     """When training is worth its price, and on which data. Names of "Optimization Module" where it has them."""
 
@@ -318,6 +329,7 @@ class RoutingConfigUnified(_Config):
     gate: GateRules = Field(default_factory=GateRules)
     contest: ContestRules = Field(default_factory=ContestRules)
     budget: BudgetLimits = Field(default_factory=BudgetLimits)
+    training: TrainingRules = Field(default_factory=TrainingRules)
     decisions: DecisionRules = Field(default_factory=DecisionRules)
     degradation: DegradationRules = Field(default_factory=DegradationRules)
     optimizers: OptimizerSettings = Field(default_factory=OptimizerSettings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from factories import make_example
 from hypothesis import given
 from hypothesis import strategies as st
 
-from argotune.data.dataset import Dataset, ExampleSums, data_hash
+from argotune.data.dataset import Dataset, ExampleSums, KnownExamples, data_hash
 from argotune.data.examples import Example
 from argotune.data.splitting import Split
 
@@ -22,7 +23,7 @@ OPENED = [example.id for example in KNOWN if example.split is TEST][:3]
 
 def dataset(examples: Iterable[Example] = KNOWN, **released: Split) -> Dataset:
     known = tuple(examples)
-    return Dataset("routing", ExampleSums.of(known), lambda: known, {}, None, released=released)
+    return Dataset("routing", ExampleSums.of(known), KnownExamples(known), {}, None, released=released)
 
 
 def test_opened_test_examples_are_training_or_dev_examples_and_test_nobody():
@@ -43,14 +44,13 @@ def test_what_is_no_longer_there_or_was_never_sealed_is_not_moved():
     assert found.data_hash == dataset().data_hash
 
 
-def test_what_was_opened_is_counted_without_reading_all_examples():
-    def read_all() -> list[Example]:
+class OfNamesAlone(KnownExamples):
+    def each(self) -> Iterable[Example]:
         pytest.fail("all examples were read")
 
-    def named(ids: Iterable[str]) -> list[Example]:
-        return [example for example in KNOWN if example.id in ids]
 
-    found = Dataset("routing", ExampleSums.of(KNOWN), read_all, {}, None, None, {OPENED[0]: TRAIN}, named)
+def test_what_was_opened_is_counted_without_reading_all_examples():
+    found = Dataset("routing", ExampleSums.of(KNOWN), OfNamesAlone(KNOWN), {}, None, None, {OPENED[0]: TRAIN})
     assert (found.count(TRAIN), found.count(TEST)) == (6, 3)
     assert found.data_hash != dataset().data_hash
 
@@ -78,3 +78,11 @@ def test_a_corrected_label_of_an_opened_example_is_something_new_to_learn():
     assert after.count(TRAIN) == 1
     assert dataset([make_example("test 0", split=TEST)], **{OPENED[0]: TRAIN}).data_hash != after.data_hash
     assert before.data_hash != dataset().data_hash
+
+
+def test_of_more_examples_than_may_be_read_those_that_were_opened_have_room_where_they_belong_now():
+    found = replace(dataset(**dict.fromkeys(OPENED, TRAIN)), stored=OfNamesAlone(KNOWN), most=6)
+    assert [found.count_read(split) for split in Split] == [4, 1, 1]
+    assert [len(found.ids(split)) for split in Split] == [4, 1, 1]
+    assert (found.count(), found.is_bounded, len(found.picked())) == (12, True, 6)
+    assert set(found.ids(TEST)).isdisjoint(OPENED)

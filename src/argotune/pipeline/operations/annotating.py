@@ -178,4 +178,4 @@ def count_labelled(store: Store, tenant_id: str, module: str) -> int:
     """How many examples of a module people or a trusted annotator have labelled. Raises NotFound, ConfigInvalid."""
     config, log = Configs(store).get(tenant_id), ExperienceLog(store, tenant_id)
     programs = [p for name in modules_of(config, module) for p in programs_of(config, name)]
-    return sum(example.source.is_trusted for program in programs for example in log.examples(program.name))
+    return sum(example.source.is_trusted for program in programs for example in log.each_example(program.name))

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Any
 
 from argotune.data.archive import ExperienceLog
@@ -107,9 +108,9 @@ def _shared_modules(config: RoutingConfigUnified) -> Iterator[str]:
 
 def _examples(store: Store, tenant_id: str, program: Program, most: int) -> list[Example]:
     """What training may see of a tenant, as it is kept: masked, and its query alone; the same ones each time."""
-    kept = (e for e in ExperienceLog(store, tenant_id).examples(program.name) if e.split is not Split.TEST)
+    kept = (e for e in ExperienceLog(store, tenant_id).each_example(program.name) if e.split is not Split.TEST)
     usable = (e for e in kept if program.fields.allow(e.expected) and not e.is_synthetic)
-    chosen = sorted(usable, key=lambda example: digest(example.id))[:most]
+    chosen = nsmallest(most, usable, key=lambda example: digest(example.id))
     blank = dict.fromkeys(program.fields.inputs, "")
     return [replace(example, inputs={**blank, "query": example.inputs.get("query", "")}) for example in chosen]
 

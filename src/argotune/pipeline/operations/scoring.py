@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from argotune.data.examples import Example
 from argotune.data.guards.leaks import leaks
 from argotune.data.splitting import Split
+from argotune.data.stored_examples import StoredExamples
 from argotune.errors import Corrupt, NotFound
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
@@ -54,8 +55,8 @@ def dev_scores(this: Pass) -> list[DevScore]:
 
 def _dev_score(this: Pass, program: Program, lms: LMs, embedders: Embedders) -> DevScore:
     champion, ports = version_to_beat(this.registry, program, embedders, this.now).version, this.ports
-    stored = this.archive.examples(program.name)
-    known: list[Example] = [example for example in stored if example.split is Split.DEV]
+    stored = StoredExamples(this.archive, this.questions(program.name), program.fields)
+    known = list(stored.of(stored.readable(this.config.training.max_examples)[Split.DEV]))
     held = _learned_by_heart(this, champion, known)
     dev = [example for example in known if example.id not in held]
     if not dev:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from argotune.data.archive import ExperienceLog
+from argotune.data.examples import Example
+from argotune.data.question_log import QuestionLog
+from argotune.data.stored_examples import StoredExamples
 from argotune.errors import ConfigInvalid
 from argotune.lm.kept_answers import NothingKept
 from argotune.lm.meter import Meter
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.ports import Ports
 from argotune.programs import programs_of
+from argotune.programs.program import Program
+from argotune.store.port import Store
 from argotune.synthetic.generation import QueryGenerator
 from argotune.synthetic.service import Means, make
 from argotune.synthetic.values import SyntheticDataResponse, parse_request
@@ -58,11 +64,18 @@ def preview_examples(ports: Ports, asked: PreviewRequest) -> Preview:
 
 
 def _means(ports: Ports, config: RoutingConfigUnified, module: str) -> Means:
-    log, meter = ExperienceLog(ports.store, config.tenant_id), Meter(config.budget)
+    meter = Meter(config.budget)
     return Means(
         lms=ports.lms.open(config.lm, meter, NothingKept()),
         embedders=Pass(ports, config, module).embedders(meter),
         generator=QueryGenerator(),
-        known=[example for program in programs_of(config, module) for example in log.examples(program.name)],
+        known=[example for program in programs_of(config, module) for example in _known(ports.store, config, program)],
         progress=lambda done, asked: ports.progress("writing synthetic examples", done, asked),
     )
+
+
+def _known(store: Store, config: RoutingConfigUnified, program: Program) -> Iterator[Example]:
+    """As many as a run reads."""
+    log, questions = ExperienceLog(store, config.tenant_id), QuestionLog(store, config.tenant_id, program.name)
+    stored = StoredExamples(log, questions, program.fields)
+    return stored.of(id for ids in stored.readable(config.training.max_examples).values() for id in ids)

@@ -184,7 +184,8 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
     experiences = state.log.experiences(state.program.name)
     refuted = frozenset(state.refuted())
     questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id, refuted)
-    trusted = trusted_examples(state.log, state.questions, state.program.fields)
+    most = this.config.training.max_examples
+    trusted = trusted_examples(state.log, state.questions, state.program.fields, most)
     training = [example for example in trusted if example.split is Split.TRAIN]
     return select(
         questions,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 
 from argotune.data.annotated_spans import Judged
 from argotune.data.annotations import Annotation, strongest
@@ -21,6 +20,7 @@ from argotune.data.questions import REFUTED_QUESTIONS
 from argotune.data.remarks import Heard, heard
 from argotune.data.settling import Gathered
 from argotune.data.splitting import split_when_opened
+from argotune.data.stored_examples import StoredExamples
 from argotune.decisions.degradation import Degradations
 from argotune.errors import ConfigInvalid
 from argotune.labels.agreement import Agreement, compare
@@ -128,9 +128,8 @@ def _dataset(
     scored. Reads those experiences of which something is new."""
     config, log, questions = this.config, this.archive, this.questions(fields.program)
     told, kept = heard(beside.annotations, fields, config.annotation.remarks), beside.kept
-    read = told.annotations
     queued = {item.span_id: item for item in beside.queued if item.program == fields.program}
-    read += what_won(this.contests, fields, read, queued)
+    read = [*told.annotations, *what_won(this.contests, fields, told.annotations, queued)]
     own, mask = own_spans(log, questions, fields, {a.span_id for a in read}), Mask(config.masking)
     annotations = [mask.annotation(annotation, fields) for annotation in read if annotation.span_id in own]
     hard = hard_spans(queued.values())
@@ -144,17 +143,16 @@ def _dataset(
     counts = _counts(found, beside, mask, told) | _label_counts(queued.values(), list(annotators.values()))
     history = this.lessons.history.get(fields.program)
     accuracy, recent = _accuracies(found.judged, history.last_at if history else None, hard)
-    opened = this.contests.opened(fields.program)
     dataset = Dataset(
         program=fields.program,
         sums=found.sums,
-        load=partial(log.examples, fields.program),
+        stored=StoredExamples(log, this.questions(fields.program), fields),
         counts=counts,
         accuracy=accuracy,
         recent_accuracy=recent,
-        released={id: split_when_opened(id, config.split) for id in sorted(opened)},
-        read=partial(log.examples_of, fields.program),
+        released={id: split_when_opened(id, config.split) for id in sorted(this.contests.opened(fields.program))},
         refuted=found.refuted,
+        most=config.training.max_examples,
     )
     return dataset, annotations, live
 

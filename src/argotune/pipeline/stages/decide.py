@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from argotune.data.dataset import Dataset
 from argotune.data.splitting import Split
@@ -170,7 +170,7 @@ def _opinion(inputs: DecisionInputs, outcomes: Outcomes) -> Opinion:
 
 def _out_of_reach(inputs: DecisionInputs, ahead: Outlook) -> str:
     """Why no contest could show the promised gain by its limits; "" where one could."""
-    rules, in_hand = inputs.config.contest, inputs.context.test_count
+    rules, in_hand = inputs.config.contest, inputs.data.count_read(Split.TEST)
     if ahead.labels - in_hand > rules.max_labels:
         return f"{ahead.sentence}: more labels than contest.max_labels ({rules.max_labels})"
     if ahead.answers - in_hand > rules.max_shadow_calls:
@@ -180,7 +180,7 @@ def _out_of_reach(inputs: DecisionInputs, ahead: Outlook) -> str:
 
 def _choice(inputs: DecisionInputs, optimizer: str) -> OptimizerChoice | Unfit:
     rules = inputs.config.decisions
-    n_train = inputs.context.real_sample_count + _synthetic_count(inputs)
+    n_train = inputs.data.count_read(Split.TRAIN) + _synthetic_count(inputs)
     return choose(
         optimizer,
         n_train,
@@ -231,13 +231,13 @@ def _possible(inputs: DecisionInputs, train: Action) -> list[Action]:
 
 def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
     """The plan before examples are named: all that its lesson says."""
-    config = inputs.config
+    config, data = inputs.config, inputs.data
     chosen = _choice(inputs, action.optimizer)
     tried = chosen.entrants if isinstance(chosen, OptimizerChoice) else ()
     teach, on_dev = _refuted_for(OPTIMIZERS[action.optimizer], inputs.refuted)
     return Plan(
         optimizer=action.optimizer,
-        reason=reason + _unused_reward(config, action.optimizer) + _told_refuted(teach, on_dev),
+        reason=reason + _unused_reward(config, action.optimizer) + _told_refuted(teach, on_dev) + _told_bound(data),
         refuted=teach,
         refuted_dev=on_dev,
         seed=inputs.seed,
@@ -247,11 +247,12 @@ def _plan(inputs: DecisionInputs, action: Action, reason: str) -> Plan:
         train_ids=(),
         dev_ids=(),
         test_ids=(),
-        data_hash=inputs.data.data_hash,
+        data_hash=data.data_hash,
         strategy=action.strategy,
         synthetic_count=_synthetic_count(inputs),
         enhancement=config.enhancement,
         unified=config.unified,
+        **_bound(data),
     )
 
 
@@ -274,6 +275,25 @@ def _told_refuted(teach: Sequence[str], on_dev: Sequence[str]) -> str:
     return f"; of answers that people have said are wrong {len(teach)} of training and {len(on_dev)} of dev are scored"
 
 
+class _Bound(TypedDict, total=False):
+    max_examples: int
+    known: dict[str, int]
+
+
+def _bound(data: Dataset) -> _Bound:
+    """What a plan says of examples that are not read; nothing where all are."""
+    if not data.is_bounded:
+        return {}
+    return {"max_examples": data.most, "known": {split.value: data.count(split) for split in Split}}
+
+
+def _told_bound(data: Dataset) -> str:
+    if not data.is_bounded:
+        return ""
+    seen = (Split.TRAIN, Split.DEV)
+    return f"; trained on {data.count_read(*seen):,} of {data.count(*seen):,} examples (training.max_examples)"
+
+
 def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:
     """Said where a tenant has set weights that its optimizer does not look at."""
     is_heard = OPTIMIZERS[optimizer].uses_weights or config.reward == RewardWeights()
@@ -281,7 +301,7 @@ def _unused_reward(config: RoutingConfigUnified, optimizer: str) -> str:
 
 
 def _with_examples(plan: Plan, data: Dataset) -> Plan:
-    """Reads all examples, which is for plans that are carried out."""
+    """Looks through all examples, which is for plans that are carried out."""
     ids = {f"{split}_ids": data.ids(split) for split in (Split.TRAIN, Split.DEV, Split.TEST)}
     return plan.model_copy(update=ids)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from argotune.data.annotations import Annotation, LabelSource
 from argotune.data.dataset import Dataset
@@ -327,11 +327,13 @@ class _Gathering:
     @cached_property
     def _seen(self) -> NearTexts:
         """What training and choosing of the challenger could see."""
-        asked = [example.inputs for example in self._data.pick(self._contest.seen_ids)]
-        found = self._this.archive.experiences_of(self._program.name, self._contest.seen_spans)
-        asked += [experience.inputs for experience in found]
-        asked += [each.inputs for each in self._this.archive.examples_of("workflow", self._contest.seen_elsewhere)]
-        questions = [*map(query_of, asked), *self._told_by_application()]
+        name, contest, archive = self._program.name, self._contest, self._this.archive
+        asked = chain(
+            (each.inputs for each in archive.examples_of(name, contest.seen_ids)),
+            (each.inputs for each in archive.experiences_of(name, contest.seen_spans)),
+            (each.inputs for each in archive.examples_of("workflow", contest.seen_elsewhere)),
+        )
+        questions = chain(map(query_of, asked), self._told_by_application())
         return NearTexts({normalised(question): "seen" for question in questions})
 
     def _told_by_application(self) -> Sequence[str]:
@@ -361,7 +363,8 @@ class _Gathering:
 
     @cached_property
     def _standing(self) -> Standing:
-        return standing_of(self._this, self._program, self._contest, self._data, self._annotations)
+        asked = [pair.question for pair in self._pairs]
+        return standing_of(self._this, self._program, self._contest, self._data, self._annotations, asked)
 
     def _scores(self, pair: Pair, example: Example) -> tuple[float, float] | None:
         """By the answers as they were kept; where the metric looks at more, by what it made of predictions."""

@@ -104,10 +104,10 @@ def _outlook(this: Pass, contest: Contest, verdict: Verdict, *, is_withheld: boo
 
 
 def _growth(contest: Contest, comparison: Comparison, data: Dataset) -> float:
-    """By what share of what the challenger saw the examples have grown that a new one could see. What people labelled
+    """By what share the examples have grown since that the challenger saw, or was shown some of. What people labelled
     for this contest is among them: it is training data as soon as the contest ends. Not so what only a judge beside
     them labels, all that differs at once: it would end each of its contests before people were asked."""
-    seen = len(contest.seen_ids)
+    seen = contest.seen_of or len(contest.seen_ids)
     by_people = sum(score.differs and score.source is LabelSource.HUMAN for score in comparison.scores)
     judged_alone = comparison.differ - by_people if contest.judge else 0
     return (data.count(Split.TRAIN, Split.DEV) - judged_alone - seen) / max(seen, 1)

@@ -41,7 +41,7 @@ def synthesize(
         lms=lms,
         embedders=this.embedders(meter),
         generator=_generator(this, meter),
-        known=data.examples,
+        known=data.picked(),
         has_room=lambda: _has_room(meter, config.budget),
         progress=lambda done, asked: ports.progress(what, done, asked),
     )

@@ -15,10 +15,13 @@ import dspy
 from argotune.data.annotations import LabelSource
 from argotune.data.examples import Example
 from argotune.data.experiences import query_of
+from argotune.data.gathering import near_examples
 from argotune.data.splitting import Split, Splitter, normalised
+from argotune.data.stored_examples import StoredExamples
 from argotune.errors import BudgetSpent, Unanswered
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.recipe import Recipe
+from argotune.programs import programs_of
 from argotune.programs.program import Program
 from argotune.programs.signatures import asked_signature
 from argotune.programs.state import asks_lm_alone
@@ -42,18 +45,16 @@ class Unifying:
     report: UnifiedReport | None = None
 
 
-def unify(
-    this: Pass, recipe: Recipe, version: Version | None, taught: Sequence[Example], known: Sequence[Example]
-) -> Unifying:
+def unify(this: Pass, recipe: Recipe, version: Version | None, taught: Sequence[Example]) -> Unifying:
     """The challenger, with what the other module taught it where that helps. `taught` are the examples that it learned
-    from, dev apart, and `known` all that the program has.
+    from, dev apart.
 
     Where the budget ends meanwhile, or LMs do not answer, it stays as it is. Raises Unavailable and its like.
     """
     other = other_module(this.config, recipe.program)
     if version is None or other is None:
         return Unifying(version)
-    work = _Taught(this, recipe, version, taught, known)
+    work = _Taught(this, recipe, version, taught)
     try:
         return work.outcome(other)
     except (BudgetSpent, Unanswered) as error:
@@ -74,7 +75,6 @@ class _Taught:
     recipe: Recipe
     version: Version
     taught: Sequence[Example]
-    known: Sequence[Example]
 
     def outcome(self, other: str) -> Unifying:
         """Compared are programs that learned nothing from dev, as train does; used is the challenger."""
@@ -113,19 +113,27 @@ class _Taught:
     def _shared(self, other: str) -> Iterator[Example]:
         """Training examples of orchestrated requests as such of routing. One whose question routing has an example of
         counts there alone, and none is near to what chooses or judges. `span_id` holds the id of what it came from."""
-        known = [(query_of(example.inputs), example.split) for example in self.known]
-        splitter, own = Splitter(self.this.config.split, known), {normalised(query) for query, _ in known}
-        for example in self.this.archive.each_example(other):
+        this, fields, shared = self.this, self._program.fields, set[str]()
+        near = near_examples(this.archive, this.questions(self._program.name), fields)
+        splitter = Splitter(this.config.split, near=near)
+        for example in self._training_examples(other):
             query, agents = query_of(example.inputs), agents_in(example.expected.get("agent_sequence", ""))
-            if example.split is not Split.TRAIN or splitter.preview(query) is not Split.TRAIN:
+            if splitter.is_known(query) or splitter.preview(query) is not Split.TRAIN:
                 continue
-            is_right = bool(agents) and example.weight > 0 and self._program.fields.allow({"agent": agents[0]})
-            if is_right and normalised(query) not in own:
-                own.add(normalised(query))
-                inputs = self._program.fields.asked({**example.inputs, "query": query})
+            is_right = bool(agents) and example.weight > 0 and fields.allow({"agent": agents[0]})
+            if is_right and normalised(query) not in shared:
+                shared.add(normalised(query))
+                inputs = fields.asked({**example.inputs, "query": query})
                 right = {"agent": agents[0]}
                 made = replace(example, program=self._program.name, inputs=inputs, expected=right, span_id=example.id)
                 yield replace(made, source=LabelSource.OUTCOME, slices=None)
+
+    def _training_examples(self, other: str) -> Iterator[Example]:
+        """Those of the other module, as many as a run reads."""
+        this = self.this
+        for program in programs_of(this.config, other):
+            stored = StoredExamples(this.archive, this.questions(program.name), program.fields)
+            yield from stored.of(stored.readable(this.config.training.max_examples)[Split.TRAIN])
 
     def _record(self) -> str:
         """How often each agent did its job when a request was routed to it, for an LM that plans; each decision counts
