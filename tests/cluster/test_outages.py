@@ -13,6 +13,7 @@ from cluster.installed import RUN_LIMIT_S, Installed, described, is_running, pod
 from nearest_demo_lm import NearestDemoLM
 
 from argotune.errors import Unavailable
+from argotune.promotion.contest_book import ContestBook
 from argotune.runs.book import RunBook
 from argotune.scheduling.workflow import Workflow
 
@@ -79,7 +80,7 @@ def promoted_once(site: Installed, tenant_id: str, run: Workflow) -> None:
     book = RunBook(site.store, tenant_id)
     (record,) = book.runs()
     assert record.outcome == "promoted"
-    assert len(book.attempts("routing")) == 1
+    assert len(ContestBook(site.store, tenant_id).contests("routing")) == 1
     assert site.champion_of(tenant_id) == record.challenger
     assert "/compare?" in run.outputs["links"]
 

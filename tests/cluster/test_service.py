@@ -88,13 +88,14 @@ def test_a_replica_that_is_asked_to_end_does_so_in_time_and_another_goes_on(
 
 
 def test_a_store_that_is_away_is_told_once_and_no_pod_is_started_again(service: Installed):
-    before = [len(told_of_store(service, name)) for name in replicas(service)]
+    before = {name: len(told_of_store(service, name)) for name in replicas(service)}
     with without(service, "redis"):
         time.sleep(90)
         pods = service.get("pods", "-l", "app.kubernetes.io/component=service")["items"]
         assert [status["restartCount"] for pod in pods for status in pod["status"]["containerStatuses"]] == [0, 0]
-    until(lambda: all("well again" in told_of_store(service, name)[-1] for name in replicas(service)), "it is back")
-    assert [len(told_of_store(service, name)) for name in replicas(service)] == [number + 2 for number in before]
+    until(lambda: all("well again" in told_of_store(service, name)[-1] for name in before), "it is back")
+    told = [told_of_store(service, name)[number:] for name, number in before.items()]
+    assert [[line.split(":")[1] for line in lines] for lines in told] == [[" Unavailable", " well again"]] * 2, told
 
 
 def told_of_store(site: Installed, pod: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from cluster.installed import LM_KEY, RUN_LIMIT_S, Installed, Promoted, described, pods, step
 from nearest_demo_lm import NearestDemoLM
 
+from argotune.promotion.contest_book import ContestBook
 from argotune.runs.book import RunBook
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(3 * RUN_LIMIT_S)]
@@ -19,7 +20,7 @@ def test_a_forced_run_ends_in_a_promoted_program(site: Installed, promoted: Prom
     assert run.outcome == "promoted"
     assert run.forced
     assert site.champion_of(promoted.tenant_id) == run.challenger
-    assert len(RunBook(site.store, promoted.tenant_id).attempts("routing")) == 1
+    assert len(ContestBook(site.store, promoted.tenant_id).contests("routing")) == 1
 
 
 def test_its_outcome_and_links_are_in_the_argo_api(site: Installed, promoted: Promoted) -> None:

@@ -13,7 +13,7 @@ import pytest
 from watched_store import Fails, WatchedStore
 from world import World
 
-from argotune.errors import Unavailable
+from argotune.errors import BadAnswer, Unavailable
 from argotune.pipeline.operations.attending import Visit, VisitAsked, attend, look_at_all
 from argotune.pipeline.operations.running import RunRequest, run_modules
 from argotune.promotion.registry import Registry
@@ -175,7 +175,7 @@ def test_a_store_that_is_away_for_ten_minutes_is_told_once_and_nothing_is_lost()
     world.store.before = fails
     with running(world) as service:
         service.until(lambda: service.troubles)
-        fails.error = Unavailable("connection refused")  # as servers say it a moment later
+        fails.error = BadAnswer("protocol error")  # as servers say it a moment later
         for _ in range(20):
             world.later(seconds=30)
             time.sleep(0.02)

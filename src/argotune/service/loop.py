@@ -318,8 +318,9 @@ class Service:
     def _note_problem(self, whose: str, error: ArgotuneError | None) -> bool:
         """Say once that something is wrong, and once that it is well again; whether that is so now."""
         if error is not None:
-            kind = type(error).__name__  # the words change while a server goes away
-            self._complain(_SERVER + whose, f"{whose}: {kind}: {error}", known_as=kind)
+            kind = type(error).__name__
+            known_as = "away" if isinstance(error, Unavailable) else kind  # words change while a server goes away
+            self._complain(_SERVER + whose, f"{whose}: {kind}: {error}", known_as=known_as)
             return False
         is_over = self._told.is_over(_SERVER + whose)
         if is_over:
