@@ -17,12 +17,14 @@ from argotune.data.archive import ExperienceLog
 from argotune.data.spans import Span
 from argotune.data.splitting import Split, normalised, split_of_key
 from argotune.data.stream import Stream
+from argotune.errors import BudgetSpent
 from argotune.lm.kept_answers import KeptAnswers
 from argotune.lm.meter import Meter
 from argotune.lm.port import LMs
 from argotune.pipeline.module_pass import Request
 from argotune.pipeline.operations.versions import explain_version
 from argotune.pipeline.passes import run_module
+from argotune.pipeline.recipe import Recipe
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.registry import Registry
 from argotune.runs.reports import run_json
@@ -145,6 +147,19 @@ def planned(say: Callable[[str, str], dict[str, object]], **fields: object) -> t
     run_module(world.ports, config, "routing", Request(is_forced=True))
     orchestrated(world, range(3000, 3240), labelled=True)
     return world, run(world, config, "workflow")
+
+
+def test_where_the_budget_ends_meanwhile_the_challenger_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spent(*_: object) -> None:
+        raise BudgetSpent("all LM calls are used")
+
+    monkeypatch.setattr(Recipe, "trial", spent)
+    _, found = planned(plans_by_record)
+    assert found.unified is not None
+    assert found.unified.sentence == (
+        "outcomes of routing are not used: the comparison was not finished: all LM calls are used"
+    )
+    assert found.challenger
 
 
 def test_how_agents_did_when_routed_to_stands_in_the_instructions_of_orchestration_where_it_helps() -> None:

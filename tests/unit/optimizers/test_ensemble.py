@@ -363,12 +363,15 @@ def test_several_answers_have_lists_each_and_free_text_has_none():
         for thing in THINGS
         for text, a, b, c in rows
     ]
-    ensemble = tuned(program=CROSS, train=train, dev=[], settings={"tunes": ["words", "weights"]})
+    ensemble = tuned(program=CROSS, train=train, dev=[], settings={"tunes": WITHOUT_LM})
+    assert ensemble.settings.entities is None, "no input of it has any"
     found = ensemble(query="clip and paper of snow", context="")
     assert (found.needs_fusion, found.fusion_modalities, found.fusion_strategy) == ("yes", "video+document", "score")
     free = replace(ROUTING, fields=replace(ROUTING.fields, answers={"agent": None}))
     with pytest.raises(ConfigInvalid, match="free text"):
         tuned(program=free)
+    with pytest.raises(ConfigInvalid, match="nothing to learn from without an example"):
+        tuned(train=[])
 
 
 LISTS = WordLists({"agent": {"a": ["clip", "moving picture"], "b": ["film"]}})

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from argotune.errors import BudgetSpent, ConfigInvalid, NoContent, Unavailable
 from argotune.lm.meter import Meter
 from argotune.optimizers import race
-from argotune.optimizers.race import FIRST_ROUND, Contender, Course, Outlay, least_asking, ranked, round_sizes
+from argotune.optimizers.race import (
+    FIRST_ROUND,
+    Contender,
+    Course,
+    Outlay,
+    cheapest_as_good,
+    least_asking,
+    ranked,
+    round_sizes,
+)
 from argotune.tenants.config import BudgetLimits
 
 ROUNDS = [
@@ -88,6 +97,14 @@ def test_what_asks_less_wins_where_dev_does_not_tell_it_from_the_best(
 ):
     best, other = contender("best", 0, TWENTY, answers=20), contender("other", 1, scores, answers=answers)
     assert least_asking(best, [best, other]).name == ("other" if is_taken else "best")
+
+
+@pytest.mark.parametrize(("asks", "found"), [(2, "cheap"), (0, None)])
+def test_nothing_is_cheaper_than_a_champion_that_asks_no_lm(asks: int, found: str | None):
+    champion = contender("champion", 0, TWENTY, answers=20 * asks)
+    tried = [contender("dear", 0, TWENTY, answers=20 * asks), contender("cheap", 1, TWENTY)]
+    cheapest = cheapest_as_good(tried, champion, range(20), 0.01, 0.5)
+    assert (cheapest and cheapest.name) == found
 
 
 class Answering:

@@ -14,6 +14,7 @@ from argotune.lm.port import LMs
 from argotune.programs import programs_of
 from argotune.programs.answering import answer
 from argotune.programs.prediction import answers_of
+from argotune.programs.workflow import agents_in
 from argotune.tenants.config import RewardWeights
 
 CONFIG = make_config(modules=["workflow"], agents={"video": "finds videos", "text": "", "sum": "sums up"})
@@ -54,6 +55,11 @@ def test_agents_in_parallel_are_kept_in_one_order_whoever_names_them() -> None:
     found = label(experience, by_name, WORKFLOW.fields, RewardWeights(), 0.0)
     assert isinstance(found, Labelled)
     assert found.expected == wanted
+
+
+@pytest.mark.parametrize("text", ["", "video, sum", "[", "7", "[" * 9999])
+def test_a_text_that_is_no_kept_sequence_names_no_agents(text: str) -> None:
+    assert agents_in(text) == []
 
 
 @pytest.mark.parametrize(

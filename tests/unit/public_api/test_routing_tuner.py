@@ -157,6 +157,28 @@ def test_an_optimization_is_due_by_samples_then_by_time_or_by_what_got_worse(tmp
     assert not optimizer.last_optimization["baseline_updated"]
 
 
+@pytest.mark.parametrize(("threshold", "is_due"), [(0.3, True), (0.4, False)])
+def test_accuracy_that_falls_below_the_baseline_by_the_threshold_makes_it_due(
+    tmp_path: Path, threshold: float, is_due: bool
+):
+    any_will_do = {"min_accuracy": 0, "min_precision": 0, "min_recall": 0}
+    changes = {"min_samples_for_optimization": 12, "performance_degradation_threshold": threshold, **any_will_do}
+    optimizer = fed(tuner(RoutingOptimizer, tmp_path, changes), 12)
+    first = optimizer.last_optimization
+    fed(optimizer, 4, first=12)
+    fed(optimizer, 2, first=16, right=False)
+    assert (optimizer.last_optimization is not first) is is_due
+
+
+def test_what_fails_in_the_background_is_told_and_stops_nothing(tmp_path: Path):
+    place = tmp_path / "taken"
+    place.write_text("a file")
+    changes = {"min_samples_for_optimization": 3, "metrics_export_dir": place}
+    optimizer = fed(tuner(RoutingOptimizer, tmp_path, changes), 3)
+    assert "cannot be written" in optimizer.last_optimization["why"]
+    assert optimizer.baseline_metrics.accuracy == 1.0
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [

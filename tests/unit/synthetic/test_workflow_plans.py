@@ -11,15 +11,16 @@ from argotune.programs.workflow import agents_in, workflow_fields
 from argotune.synthetic.content import Content
 from argotune.synthetic.generators import GENERATORS, Material
 from argotune.synthetic.values import Goal, SyntheticDataRequest
+from argotune.tenants.config import RoutingConfigUnified
 
 AGENTS = {"films": "finds videos", "papers": "finds documents", "sum": "sums up what was found"}
 CONFIG = make_config(agents=AGENTS, modules=["workflow"])
 
 
-def goals(*modalities: str, n: int = 60) -> list[Goal]:
+def goals(*modalities: str, n: int = 60, config: RoutingConfigUnified = CONFIG) -> list[Goal]:
     contents = [Content(f"{m}-{k}", m, f"{m} on bees {k}", "", "traces", "") for k in range(3) for m in modalities]
     request = SyntheticDataRequest(optimizer="workflow", count=10)
-    material = Material(request, CONFIG, contents, random.Random(7))
+    material = Material(request, config, contents, random.Random(7))
     return list(islice(GENERATORS["workflow"].goals(material), n))
 
 
@@ -35,6 +36,12 @@ def test_plans_are_for_one_agent_for_one_after_another_and_for_two_side_by_side(
 
 def test_content_of_one_modality_is_no_plan_for_two_side_by_side() -> None:
     assert "parallel" not in {goal.expected["pattern"] for goal in goals("video")}
+
+
+def test_two_who_find_the_same_are_no_plan_for_two_side_by_side() -> None:
+    config = make_config(agents={**AGENTS, "movies": "finds videos"}, modules=["workflow"])
+    assert "parallel" in {goal.expected["pattern"] for goal in goals("video", "document")}
+    assert "parallel" not in {goal.expected["pattern"] for goal in goals("video", "document", config=config)}
 
 
 def test_a_contrast_is_made_of_one_agents_plan_alone() -> None:
