@@ -21,8 +21,9 @@ year allots is shared among them. An alarm is told where its mean may well have 
 
 So while the nulls hold the false alarms that are expected are at most what was allotted, however many scores come, and
 beside them what BASELINE_LEVEL grants each champion. What lies between `drift` and `threshold` is no null and mostly
-silent, as it is not told. What moves one hour of the week after the other by the threshold for most of a day is told,
-whatever moved it: no detector can tell a hard day from a drop while it lasts.
+silent, as it is not told. What moves one hour of the week after the other by about the threshold for most of a day is
+told, whatever moved it: no detector can tell a hard day from a drop while it lasts. A decline over five weeks or more
+is told from a season by none, as what it is compared with declines as well.
 """
 
 from __future__ import annotations
