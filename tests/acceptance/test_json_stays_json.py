@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from terminal import on_terminal
 
 LOUD = """
 import sys
@@ -39,3 +40,14 @@ def test_json_stays_json_when_a_users_program_prints(tmp_path: Path, command: tu
     done = argotune(tmp_path, *command, "--tenant", "acme", "--json")
     assert isinstance(json.loads(done.stdout), list), done.stderr
     assert {"loading", "made", "by hand"} <= set(done.stderr.splitlines())
+
+
+def test_json_stays_json_where_a_bar_is_on_the_terminal(tmp_path: Path):
+    configs = [{"tenant_id": id, "shared": True, "modules": ["routing"]} for id in ("acme", "zebra")]
+    (tmp_path / "config.json").write_text(json.dumps(configs))
+    assert argotune(tmp_path, "tenants", "import", "config.json").returncode == 0
+    env = {"PATH": "/usr/bin:/bin", "CONFIG_STORE_URL": f"sqlite:///{tmp_path}/store.db", "TERM": "xterm"}
+    found = on_terminal([sys.executable, "-m", "argotune.cli", "pool", "--json"], env, folder=tmp_path)
+    assert found.code == 0, found.shown
+    assert json.loads(found.out)["pooled"] == []
+    assert "pooling programs" in found.shown

@@ -16,9 +16,13 @@ from mlflow_in_tests import MlflowInTests, as_in_mlflow
 
 from argotune.adapters.mlflow import reader
 from argotune.adapters.mlflow.overlap import overlap_of
+from argotune.adapters.project_names import project_name
+from argotune.data.executions import in_words_of_contract
 from argotune.data.spans import Span
 from argotune.data.stream import Stream
-from argotune.tenants.binding import BoundProgram, TraceBinding
+from argotune.programs.workflow import workflow_fields
+from argotune.tenants.binding import BoundProgram, BoundRoot, TraceBinding
+from argotune.tenants.config import RoutingConfigUnified
 
 pytestmark = pytest.mark.mlflow
 
@@ -217,3 +221,35 @@ def test_a_trace_whose_spans_are_in_a_file_is_read_from_there(traces: MlflowInTe
     _, found = traces.spans_after(Stream("acme", "route", binding), None)
     assert found.span.trace_id == id
     assert json.loads(str(found.span.attributes["input.value"])) == {"message": "I was charged twice"}
+
+
+def test_a_request_that_mlflow_traced_itself_tells_how_it_was_orchestrated(
+    traces: MlflowInTests, tenant: str, span: Callable[..., Span], now: datetime
+) -> None:
+    at = now - timedelta(hours=1)
+    root = replace(span(at=at), name="handle request", ended_at=at + timedelta(seconds=60))
+    root = replace(root, attributes=of_mlflow("CHAIN", **{"mlflow.spanInputs": json.dumps({"query": "films on bees"})}))
+
+    def below(name: str, start_s: int, end_s: int, of: Span, kind: str) -> Span:
+        made = span(at=at, trace_id=(root.trace_id or "").removeprefix("tr-"))
+        times = {"started_at": at + timedelta(seconds=start_s), "ended_at": at + timedelta(seconds=end_s)}
+        return replace(made, name=name, parent_id=of.span_id, attributes=of_mlflow(kind), **times)
+
+    step = below("search", 0, 20, root, "CHAIN")
+    video, text = below("video", 1, 15, step, "AGENT"), below("text", 2, 19, step, "AGENT")
+    last, tool = below("sum", 21, 30, root, "AGENT"), below("fetch", 3, 4, video, "TOOL")
+    traces.record(tenant, [root, step, video, text, last, tool])
+    config = RoutingConfigUnified(tenant_id=tenant, agents={"video": "", "text": "", "sum": ""}, modules=["workflow"])
+    project = project_name("contract", tenant)
+    binding = TraceBinding(source="mlflow", project=project, programs={"workflow": BoundRoot(span="handle request")})
+    (read,) = traces.spans_after(Stream(tenant, "workflow", binding), None)
+    told = in_words_of_contract(read.span, Stream(tenant, "workflow", binding), workflow_fields(config), now)
+    assert isinstance(told, Span), told
+    assert told.attributes["routing.query"] == "films on bees"
+    assert told.attributes["routing.pattern"] == "parallel"
+    assert told.attributes["routing.agent_sequence"] == '["video", "text", "sum"]'
+
+
+def of_mlflow(kind: str, **more: str) -> dict[str, str]:
+    """Attributes of a span as MLflow's own tracing writes them: JSON texts."""
+    return {"mlflow.spanType": json.dumps(kind), **more}
