@@ -7,8 +7,10 @@ Pages are drawn by Streamlit's own tests, over a store that real passes with a s
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -46,6 +48,12 @@ def fill(store: SQLiteStore, tenant_id: str) -> None:
     run_once(world, config, forced=True, seen=seen)
 
 
+def records_of(folder: Path) -> str:
+    """All that is in the store."""
+    with closing(sqlite3.connect(folder / "store.db")) as connection:
+        return "\n".join(connection.iterdump())
+
+
 @pytest.fixture(scope="module")
 def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of commands and pages: a store in which a tenant with a hostile name has an open contest."""
@@ -53,6 +61,7 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     store = SQLiteStore(folder / "store.db")
     fill(store, HOSTILE)
     add_tenant(store, "idle", {})
+    Path(folder, "before.sql").write_text(records_of(folder), "utf-8", "backslashreplace")
     url = f"sqlite:///{folder}/store.db"
     return {
         "PATH": "/usr/bin:/bin",
@@ -217,6 +226,13 @@ def test_what_is_wrong_is_a_sentence(other_pages: list[Any], number: int):
     assert page["exceptions"] == []
     assert any(told.startswith(heading) for told in page["error"])
     assert any(sentence in text for text in page["text"])
+
+
+def test_no_page_changes_the_store(pages: dict[str, Any], other_pages: list[Any], env: dict[str, str]):
+    assert pages
+    assert other_pages
+    folder = Path(env["HOME"])
+    assert records_of(folder) == Path(folder, "before.sql").read_text("utf-8")
 
 
 def test_an_idle_tenant_and_phoenix_away_are_sentences(other_pages: list[Any]):

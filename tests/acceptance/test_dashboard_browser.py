@@ -37,7 +37,8 @@ pytestmark = [pytest.mark.phoenix, pytest.mark.lm, pytest.mark.slow]
 READER = Path(__file__).with_name("read_pages.py")
 ROOT = SCRIPTS.parent
 HOSTILE = "**x** [a](javascript:alert(1)) <img src=x onerror=alert(1)>"
-LIMIT_S = 170
+LIMIT_S = 400
+"""Of a run by the embedded LM on a machine that does much else."""
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +162,7 @@ def test_a_tenants_text_is_text_and_nothing_is_fetched_from_elsewhere(seen: dict
     page = seen["hostile"]
     assert HOSTILE in page["texts"]
     assert page["images"] == 0
-    assert [link for link in page["links"] if "javascript" in link] == []
+    assert [link for link in page["links"] if not link.startswith("http://127.0.0.1:")] == []
     assert seen["dialogs"] == []
     assert seen["outside"] == []
 

@@ -72,8 +72,24 @@ def draw_plot(chart: Any, told: str, rows: Sequence[Any]) -> None:
 
 def draw_table(rows: Sequence[Mapping[str, Any]], told: str) -> None:
     """Cells are text and numbers, nothing else."""
-    cells = [{name: plain(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
-    st.dataframe(cells, hide_index=True, width="stretch", alt=told)
+    st.dataframe(_cells(rows), hide_index=True, width="stretch", alt=told)
+
+
+def draw_choice(rows: Sequence[Mapping[str, Any]], told: str) -> int | None:
+    """Such a table of which a row can be chosen; its number, None for none."""
+    chosen = st.dataframe(
+        _cells(rows), hide_index=True, width="stretch", alt=told, on_select="rerun", selection_mode="single-row"
+    )
+    return next(iter(chosen.selection.rows), None)
+
+
+def _cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: plain(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
+
+
+def leave_for(page: str, address: PageAddress) -> None:
+    """Show another page."""
+    st.switch_page(st.session_state[PAGES_HERE][page], query_params=address.query)
 
 
 def here() -> PageAddress:

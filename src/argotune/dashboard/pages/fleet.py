@@ -7,7 +7,7 @@ import streamlit as st
 from argotune.dashboard import plots
 from argotune.dashboard.addresses import PageAddress
 from argotune.dashboard.desk import Desk
-from argotune.dashboard.drawing import draw_link, draw_plot, draw_table, draw_texts, draw_tiles
+from argotune.dashboard.drawing import draw_choice, draw_link, draw_plot, draw_texts, draw_tiles, leave_for
 from argotune.dashboard.inert import inert, plain
 from argotune.dashboard.views.fleet import FleetView, TenantRow, fleet_view
 from argotune.dashboard.views.tiles import in_utc
@@ -94,7 +94,10 @@ def _newest(view: FleetView) -> None:
 
 def _all(view: FleetView) -> None:
     st.subheader("All tenants")
-    draw_table([_cells(row) for row in view.rows], "All tenants")
+    st.caption("Choose a row to see the tenant.")
+    chosen = draw_choice([_cells(row) for row in view.rows], "All tenants")
+    if chosen is not None:
+        leave_for("tenant", PageAddress(tenant=view.rows[chosen].tenant))
 
 
 def _cells(row: TenantRow) -> dict[str, str | int | float | None]:
