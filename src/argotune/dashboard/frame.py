@@ -15,6 +15,7 @@ from argotune.dashboard.pages.tenant import draw_tenant
 from argotune.dashboard.pages.version import draw_version
 from argotune.dashboard.views.tiles import in_utc
 from argotune.errors import ArgotuneError, ConfigInvalid
+from argotune.wiring import utc_now
 
 PAGES: Mapping[str, Callable[[Desk], None]] = {
     "fleet": draw_fleet,
@@ -42,13 +43,12 @@ def _page(argv: Sequence[str], draw: Callable[[Desk], None]) -> Callable[[], Non
 
     def page() -> None:
         try:
-            desk = open_desk(read_arguments(argv))
-            draw(desk)
-            st.sidebar.button("Read again", icon=":material/refresh:", help="Shows the store as it is then.")
-            st.sidebar.caption(f"As of {in_utc(desk.now)}".replace("-", "\\-"))
+            draw(open_desk(read_arguments(argv)))
         except ArgotuneError as error:
             draw_complaint(error)
             if isinstance(error, ConfigInvalid):
                 st.code(USAGE, language=None)
+        st.sidebar.button("Read again", icon=":material/refresh:", help="Shows the store as it is then.")
+        st.sidebar.caption(f"As of {in_utc(utc_now())}".replace("-", "\\-"))
 
     return page

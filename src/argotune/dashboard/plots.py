@@ -27,6 +27,7 @@ COLOURS = {
 BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#8A8A8A"
 SHARES = alt.Scale(domain=[0, 1])
 IN_UTC = alt.Scale(type="utc")
+ON_TOP = alt.Legend(orient="top")
 ROW_HEIGHT = 26
 TICKS = 6
 DAYS, MINUTES = "%Y-%m-%d", "%m-%d %H:%M"
@@ -59,7 +60,7 @@ def accuracy_of(view: AccuracyView) -> alt.LayerChart:
     live = alt.Chart(_data(view.live)).encode(
         x=_time(DAYS),
         y=alt.Y("mean:Q", title="mean score", scale=SHARES, axis=alt.Axis(format="%")),
-        color=alt.Color("scored_by:N", title="scored by", scale=alt.Scale(range=[BLUE, ORANGE])),
+        color=alt.Color("scored_by:N", title="scored by", legend=ON_TOP, scale=alt.Scale(range=[BLUE, ORANGE])),
     )
     moves = alt.Chart(_data(view.moves)).mark_rule(color=GREY, strokeDash=[4, 3])
     dots = live.mark_point(filled=True, size=55).encode(tooltip=_told("at"))
@@ -68,7 +69,9 @@ def accuracy_of(view: AccuracyView) -> alt.LayerChart:
 
 def gains_of(view: AccuracyView) -> alt.LayerChart:
     """The gain of each challenger over the champion it met, with the interval that holds at any time."""
-    chart = alt.Chart(_data(view.held_out)).encode(x=_time(MINUTES), color=alt.Color("state:N", title="contest"))
+    chart = alt.Chart(_data(view.held_out)).encode(
+        x=_time(MINUTES), color=alt.Color("state:N", title="contest", legend=ON_TOP)
+    )
     spans = chart.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="gain in points"), y2="high:Q")
     dots = chart.mark_point(filled=True, size=70).encode(y="gain:Q", tooltip=_told("at"))
     return alt.layer(_line_at(0.0), spans, dots)
@@ -102,7 +105,7 @@ def slices_of(bars: Sequence[SliceBar]) -> alt.Chart:
             x=alt.X("mean:Q", title="mean score", scale=SHARES, axis=alt.Axis(format="%")),
             y=alt.Y("slice:N", title=None, axis=alt.Axis(labelLimit=MAX_NAME_PIXELS)),
             yOffset="role:N",
-            color=alt.Color("role:N", title=None, scale=alt.Scale(range=[GREY, BLUE])),
+            color=alt.Color("role:N", title=None, legend=ON_TOP, scale=alt.Scale(range=[GREY, BLUE])),
             tooltip=_told("slice"),
         )
     )
@@ -128,7 +131,7 @@ def _time(marks: str) -> alt.X:
 
 def _colour(colours: Mapping[str, str], field: str = "name") -> alt.Color:
     scale = alt.Scale(domain=list(OUTCOMES), range=[colours[name] for name in OUTCOMES])
-    return alt.Color(f"{field}:N", title=None, scale=scale, legend=None if field == "name" else alt.Legend())
+    return alt.Color(f"{field}:N", title=None, scale=scale, legend=None if field == "name" else ON_TOP)
 
 
 def _line_at(level: float, colour: str = GREY) -> alt.Chart:

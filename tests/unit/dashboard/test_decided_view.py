@@ -35,7 +35,8 @@ TRAINED = RunDecision(
 SKIPPED = replace(
     TRAINED, run_id="r2", outcome="skipped", trains=False, decided="skip", by="rules", reason="no growth", effect=None
 )
-ENDED = replace(SKIPPED, run_id="r3", decided=None, by=None, reason="", sentence="skipped: no examples")
+ENDED = replace(SKIPPED, run_id="r3", decided=None, by=None, reason="", sentence="skipped: no examples", contest=None)
+GOING_ON = replace(SKIPPED, run_id="r4", decided=None, by=None, reason="undecided: so", contest="r1")
 
 
 def test_runs_are_counted_by_who_decided_and_by_why_nothing_was_trained():
@@ -47,7 +48,11 @@ def test_runs_are_counted_by_who_decided_and_by_why_nothing_was_trained():
         ("Promoted", "1"),
         ("LM calls", "36"),
     ]
-    assert [(bar.name, bar.length) for bar in view.by] == [("the rules", 2), ("the meta-model", 1), ("ended before", 1)]
+    assert [(bar.name, bar.length) for bar in view.by] == [
+        ("the rules", 2),
+        ("the meta-model", 1),
+        ("it ended before", 1),
+    ]
     assert [(bar.name, bar.length) for bar in view.reasons] == [("no growth", 2), ("skipped: no examples", 1)]
 
 
@@ -61,5 +66,12 @@ def test_a_run_tells_what_was_decided_what_came_of_it_and_what_each_feature_adde
 
 def test_a_run_that_ended_before_a_decision_says_so():
     facts = dict(run_view(replace(ENDED, expected_gain=None, probability=None)).facts)
-    assert facts["decided"] == "nothing: it ended before"
-    assert (facts["by"], facts["because"], facts["expected gain"]) == ("-", "-", "-")
+    assert (facts["decided"], facts["by"]) == ("-", "it ended before")
+    assert (facts["because"], facts["expected gain"]) == ("-", "-")
+
+
+def test_a_run_that_goes_on_with_a_contest_had_nothing_to_decide():
+    view = decided_view([GOING_ON])
+    assert [bar.name for bar in view.by + view.reasons] == ["a contest goes on"] * 2
+    assert not run_view(GOING_ON).was_decided
+    assert run_view(SKIPPED).was_decided

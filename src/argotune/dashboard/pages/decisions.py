@@ -66,8 +66,8 @@ def _one(desk: Desk, tenant_id: str, found: Sequence[RunDecision]) -> None:
     st.subheader("One run")
     by_id = {each.run_id: each for each in found}
     run_id = _choose(tenant_id, by_id)
-    if run_id in by_id:
-        view = run_view(by_id[run_id])
+    view = run_view(by_id[run_id]) if run_id in by_id else None
+    if view:
         st.markdown(inert(view.headline))
         draw_facts(view.facts)
         if view.challenger:
@@ -75,7 +75,7 @@ def _one(desk: Desk, tenant_id: str, found: Sequence[RunDecision]) -> None:
         if view.contributions:
             bars = plots.bars_of(view.contributions, "points of expected gain", step=0)
             draw_plot(bars, "What each feature added to the expected gain", view.contributions)
-    if run_id not in by_id or st.toggle("All that was known at the time"):
+    if view is None or (view.was_decided and st.toggle("All that was known at the time")):
         with st.spinner("Reading the run"):  # the first time DSPy is loaded
             draw_texts(explain_run(desk.store, tenant_id, run_id).story)
 
