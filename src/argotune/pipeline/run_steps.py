@@ -13,7 +13,6 @@ from typing import Any
 
 from argotune.data.annotations import Annotation
 from argotune.data.dataset import Dataset
-from argotune.data.examples import Example
 from argotune.decisions.context import context_of
 from argotune.decisions.values import NO_OUTCOMES, Outcomes, TrainingHistory
 from argotune.errors import (
@@ -37,7 +36,7 @@ from argotune.pipeline.stages.decide import DecisionInputs, decide
 from argotune.pipeline.stages.evaluate import AtHand, evaluate
 from argotune.pipeline.stages.promote import overtaken_by_change, promote
 from argotune.pipeline.stages.report import Reported, report
-from argotune.pipeline.standing import judge_beside_people
+from argotune.pipeline.standing import a_few_of, judge_beside_people
 from argotune.pipeline.synthetic_examples import kept_synthetic, training_examples
 from argotune.pipeline.training import ProgramTraining
 from argotune.pipeline.unlabelled import outcomes_since, scored_spans, with_unlabelled
@@ -303,7 +302,7 @@ class Work:
         dated = contest.dated(self._this.now)
         contest = dated if self._this.sure_now else contest  # a clock that leapt back must not date it for good
         if contest.is_plain:
-            try_metric(self._program, self._tried(contest))
+            try_metric(self._program, a_few_of(contest, self._data, TRIED))
         embedders = self._this.embedders(self._meter)
         lms = None if overtaken_by_change(self._this, self._program, contest, embedders) else self._open_lms()
         at_hand = AtHand(self._data, self._annotations, lms, embedders)
@@ -328,11 +327,6 @@ class Work:
         counts = {**self.run.counts, **counts, **({"contest: asking was cut short": 1} if found.cut_short else {})}
         self._advance(RunState.COMPARED, also=changing, comparison=comparison, counts=counts)
         self._this.contests.written(changing)
-
-    def _tried(self, contest: Contest) -> list[Example]:
-        """A few examples of the contest, and any where it has none."""
-        named = self._data.pick((*contest.sealed_ids, *contest.seen_ids)[:TRIED])
-        return named or self._data.some(TRIED)
 
     def _promote(self) -> None:
         self.run = promote(self._this, self._program, self.run, self._data, self._this.embedders(self._meter))

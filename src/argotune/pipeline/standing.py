@@ -100,6 +100,11 @@ def _verdicts(annotations: Sequence[Annotation], asked_at: Mapping[str, datetime
     return {span_id: next(iter(labels)) for span_id, labels in said.items() if len(labels) == 1}
 
 
+def a_few_of(contest: Contest, data: Dataset, count: int) -> list[Example]:
+    """Examples of a contest, any of the program where it has none: so many at most."""
+    return data.pick((*contest.sealed_ids, *contest.seen_ids)[:count]) or data.some(count)
+
+
 class ExamplesThatJudge:
     """The examples of a contest's questions, read when they are looked for: `first` are read together."""
 

@@ -195,12 +195,7 @@ class BudgetLimits(_Config):
 class TrainingRules(_Config):
     """What one run may read."""
 
-    max_examples: int = Field(
-        5_000,
-        ge=100,
-        le=1_000_000,
-        description="where there are more examples, a run reads so many, of each split the same share",
-    )
+    max_examples: int = Field(5_000, ge=100, le=1_000_000, description="so many at most, the same share of each split")
 
 
 class DecisionRules(_Config):
