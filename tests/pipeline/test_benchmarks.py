@@ -250,4 +250,4 @@ def test_the_dashboards_pages_are_timed_on_each_store(benchmark, monkeypatch, ca
     for store in ("SQLite", "Redis"):
         assert f"| {store}: filled with 12 tenants and 30 runs |" in told
         for page in ("fleet", "accuracy of a tenant", "decisions of a tenant"):
-            assert re.search(rf"\| {store}: {page} \| [\d.]+ s \| [\d.]+ s \| [\d.]+ s \|", told)
+            assert re.search(rf"\| {store}: {page}( \| [\d.]+ s){{4}} \|", told)
