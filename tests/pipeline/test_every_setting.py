@@ -338,7 +338,7 @@ def gathered(config: RoutingConfigUnified, later: timedelta | None = None) -> An
     collected = collect(Pass(world.ports, config, "routing"), fields)
     log = ExperienceLog(world.store, config.tenant_id)
     queries = sorted(experience.query for experience in log.experiences("routing"))
-    return queries, [(e.id, e.weight, e.split) for e in collected.datasets["routing"].examples]
+    return queries, [(e.id, e.weight, e.split) for e in collected.datasets["routing"].picked()]
 
 
 def placed(config: RoutingConfigUnified, split: Split) -> Any:
@@ -493,7 +493,7 @@ def praised(config: RoutingConfigUnified) -> int:
     world.traces.annotate(Stream(config.tenant_id, "routing"), thumbs)
     fields = [program.fields for program in programs_of(config, "routing")]
     data = collect(Pass(world.ports, config, "routing"), fields).datasets["routing"]
-    return sum(example.source is LabelSource.HUMAN for example in data.examples)
+    return sum(example.source is LabelSource.HUMAN for example in data.picked())
 
 
 REPLYING = {"programs": {"replies": "replies:REPLY"}, "modules": ["replies"], "decisions.detectable_gain": 0}

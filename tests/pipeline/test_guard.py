@@ -133,7 +133,7 @@ def test_labels_in_free_text_are_masked_too():
         Stream("acme", "routing"), [Annotation("a" * 16, "agent", f"ask {PRIVATE}", "HUMAN", "kim", world.now)]
     )
     datasets = collect(Pass(world.ports, config, "routing"), [Fields("routing", ("query",), {"agent": None})]).datasets
-    (example,) = datasets["routing"].examples
+    (example,) = datasets["routing"].picked()
     assert example.expected == {"agent": "ask <EMAIL>"}
     assert datasets["routing"].counts["masked in labels: email"] == 1
 

@@ -59,23 +59,23 @@ def collected(world: World, config: RoutingConfigUnified):
 def test_thumbs_up_train_and_never_judge(world: World, config: RoutingConfigUnified):
     say(world, *[(n, "thumbs", UP, None) for n in range(N)])
     data = collected(world, config)
-    assert {example.source for example in data.examples} == {LabelSource.HUMAN}
-    assert {example.expected["agent"] for example in data.examples} == {"video"}
-    assert {example.split for example in data.examples} == {Split.TRAIN, Split.DEV}
-    assert data.counts["said to be right: trains, judges nothing"] == N - len(data.examples)
+    assert {example.source for example in data.picked()} == {LabelSource.HUMAN}
+    assert {example.expected["agent"] for example in data.picked()} == {"video"}
+    assert {example.split for example in data.picked()} == {Split.TRAIN, Split.DEV}
+    assert data.counts["said to be right: trains, judges nothing"] == N - len(data.picked())
 
 
 def test_a_correction_under_a_name_of_the_team_is_a_label_like_any_other(world: World, config: RoutingConfigUnified):
     say(world, *[(n, "better_team", "audio", None) for n in range(N)], *[(n, "thumbs", DOWN, None) for n in range(N)])
     data = collected(world, config)
-    assert {example.expected["agent"] for example in data.examples} == {"audio"}
+    assert {example.expected["agent"] for example in data.picked()} == {"audio"}
     assert data.count(Split.TEST) > 0
 
 
 def test_stars_are_outcomes_of_which_only_good_ones_say_what_is_right(world: World, config: RoutingConfigUnified):
     say(world, *[(n, "stars", "", 5 if n % 2 else 1) for n in range(N)])
     data = collected(world, config)
-    assert {example.source for example in data.examples} == {LabelSource.OUTCOME}
+    assert {example.source for example in data.picked()} == {LabelSource.OUTCOME}
     assert data.counts["outcome: failed, right answer unknown"] == N // 2
 
 

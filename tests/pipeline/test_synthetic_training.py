@@ -81,7 +81,7 @@ def planned(question, real: int | None = None, dev: int | None = None, **changes
     """What was decided, for 24 synthetic examples beside so many real ones of one label (None: beside all)."""
     decided = decide(question)
     plan, data = decided.plan, question.data
-    few = [e.id for e in data.examples if e.split is Split.TRAIN and e.expected["agent"] == "video"]
+    few = [e.id for e in data.picked() if e.split is Split.TRAIN and e.expected["agent"] == "video"]
     ids = {"train_ids": plan.train_ids if real is None else tuple(few[:real]), "dev_ids": plan.dev_ids[:dev]}
     mixed = {"strategy": Strategy.HYBRID, "synthetic_count": 24, **ids, **changes}
     return replace(decided, plan=plan.model_copy(update=mixed))
