@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 
@@ -17,6 +18,10 @@ from argotune.data.splitting import Split, Splitter, normalised
 
 POOL_PER_PLACE = 4
 """So many training questions are looked at more closely for each that is chosen: that costs LM calls."""
+
+
+READ_AT_ONCE = 100
+"""Questions whose texts are read together."""
 
 
 class Reason(StrEnum):
@@ -50,8 +55,24 @@ def lot_of(key: str, tenant_id: str) -> float:
     A permanent random number (Ohlsson, "Coordination of samples using permanent random numbers", 1995): whenever the
     lowest lots are taken, what has been taken is a simple random sample of all questions so far.
     """
-    digest = hashlib.sha256(f"lot\n{tenant_id}\n{key}".encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64
+    return _lot(_digest(key, tenant_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """What is held of a question, as it was asked last: its text is read again where it is looked at."""
+
+    at: datetime
+    span_id: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    lot: float
+    span_id: str
+    confidence: float
+    is_refuted: bool
 
 
 @dataclass(frozen=True)
@@ -61,12 +82,17 @@ class _OpenQuestion:
     is_refuted: bool
 
 
+Read = Callable[[Iterable[str]], Iterable[Experience]]
+"""The experiences of these spans, in their order, but those that are gone."""
+
+
 class OpenQuestions:
     """The distinct questions that nobody is asked about and nobody has answered, by their lots.
 
     `taken` are ids of spans that people have labelled or that are in the queue: every span of the same question is out
     with them. `answered` are those with an LM's label that will do for training, and for nothing else. `refuted` are
-    ids of spans of which somebody has said that the answer is wrong, and not what is right.
+    ids of spans of which somebody has said that the answer is wrong, and not what is right. `read` gives the texts of
+    the few that are looked at.
     """
 
     def __init__(
@@ -75,22 +101,23 @@ class OpenQuestions:
         taken: frozenset[str],
         answered: frozenset[str],
         tenant_id: str,
+        read: Read,
         refuted: frozenset[str] = frozenset(),
     ) -> None:
-        newest: dict[str, Experience] = {}
-        gone: set[str] = set()
-        wrong: set[str] = set()
-        self._answered = answered
+        newest: dict[bytes, _Newest] = {}
+        gone: set[bytes] = set()
+        wrong: set[bytes] = set()
+        self._answered, self._read = answered, read
         for experience in experiences:
-            key = normalised(experience.query)
+            key = _digest(normalised(experience.query), tenant_id)
             if experience.span_id in taken:
                 gone.add(key)
             if experience.span_id in refuted:
                 wrong.add(key)
             if key not in newest or _age(experience) > _age(newest[key]):
-                newest[key] = experience
-        open_ = (_OpenQuestion(lot_of(key, tenant_id), x, key in wrong) for key, x in newest.items() if key not in gone)
-        self._by_lot = sorted(open_, key=lambda question: (question.lot, question.experience.span_id))
+                newest[key] = _Newest(experience.at, experience.span_id, _confidence(experience))
+        open_ = (_Lot(_lot(key), x.span_id, x.confidence, key in wrong) for key, x in newest.items() if key not in gone)
+        self._by_lot = sorted(open_, key=lambda question: (question.lot, question.span_id))
 
     def drawn(self, places: int, splitter: Splitter) -> list[Selection]:
         """Questions of the dev and test splits with the lowest lots, at most `places`; nothing else is looked at.
@@ -101,7 +128,7 @@ class OpenQuestions:
         found: list[tuple[Experience, Split]] = []
         if places <= 0:
             return []
-        for question in self._by_lot:
+        for question in self._opened(self._by_lot):
             split = splitter.preview(question.experience.query)
             if split is Split.TRAIN or not isinstance(split, Split):
                 continue
@@ -127,18 +154,31 @@ class OpenQuestions:
 
     def _pool(self, places: int, splitter: Splitter, threshold: float) -> list[_OpenQuestion]:
         size = places * POOL_PER_PLACE
-        pool = _first(size // 2, _training((q for q in self._unanswered() if q.is_refuted), splitter))
+        pool = self._training(size // 2, splitter, (q for q in self._unanswered() if q.is_refuted))
         unsure = sorted(
-            (q for q in self._unanswered() if _confidence(q.experience) < threshold and not q.is_refuted),
-            key=lambda q: (_confidence(q.experience), q.lot),
+            (q for q in self._unanswered() if q.confidence < threshold and not q.is_refuted),
+            key=lambda q: (q.confidence, q.lot),
         )
-        pool += _first((size - len(pool)) // 2, _training(unsure, splitter))
+        pool += self._training((size - len(pool)) // 2, splitter, unsure)
         known = {question.experience.span_id for question in pool}
-        others = (q for q in _training(self._unanswered(), splitter) if q.experience.span_id not in known)
-        return pool + _first(size - len(pool), others)
+        others = (q for q in self._unanswered() if q.span_id not in known)
+        return pool + self._training(size - len(pool), splitter, others)
 
-    def _unanswered(self) -> Iterator[_OpenQuestion]:
-        return (question for question in self._by_lot if question.experience.span_id not in self._answered)
+    def _training(self, most: int, splitter: Splitter, questions: Iterable[_Lot]) -> list[_OpenQuestion]:
+        """The first of them that belong to the training split."""
+        opened = self._opened(questions) if most else ()
+        return list(islice((q for q in opened if splitter.preview(q.experience.query) is Split.TRAIN), most))
+
+    def _unanswered(self) -> Iterator[_Lot]:
+        return (question for question in self._by_lot if question.span_id not in self._answered)
+
+    def _opened(self, questions: Iterable[_Lot]) -> Iterator[_OpenQuestion]:
+        """With their texts, some at a time."""
+        rest = iter(questions)
+        while some := {question.span_id: question for question in islice(rest, READ_AT_ONCE)}:
+            for experience in self._read(some):
+                question = some[experience.span_id]
+                yield _OpenQuestion(question.lot, experience, question.is_refuted)
 
 
 def select(
@@ -175,16 +215,16 @@ def _informative(experience: Experience, reasons: Sequence[Reason], reached: flo
     return Selection(experience, Split.TRAIN, Reason.LOT, reached)
 
 
-def _training(questions: Iterable[_OpenQuestion], splitter: Splitter) -> Iterator[_OpenQuestion]:
-    return (question for question in questions if splitter.preview(question.experience.query) is Split.TRAIN)
+def _digest(key: str, tenant_id: str) -> bytes:
+    return hashlib.sha256(f"lot\n{tenant_id}\n{key}".encode("utf-8", "surrogatepass")).digest()
 
 
-def _first(n: int, questions: Iterator[_OpenQuestion]) -> list[_OpenQuestion]:
-    return list(islice(questions, n))
+def _lot(digest: bytes) -> float:
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _age(experience: Experience) -> tuple[object, str]:
-    return experience.at, experience.span_id
+def _age(asked: Experience | _Newest) -> tuple[datetime, str]:
+    return asked.at, asked.span_id
 
 
 def _confidence(experience: Experience) -> float:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from factories import make_experience
@@ -13,7 +14,7 @@ from scipy.stats import kstest
 
 from argotune.data.experiences import Experience
 from argotune.data.splitting import Split, Splitter, split_of_key
-from argotune.labels.selection import POOL_PER_PLACE, OpenQuestions, Reason, Selection, lot_of, select
+from argotune.labels.selection import POOL_PER_PLACE, OpenQuestions, Read, Reason, Selection, lot_of, select
 from argotune.tenants.config import SplitShares
 
 SHARES = SplitShares()
@@ -33,10 +34,15 @@ def no_doubts(_pool: Sequence[Experience]) -> dict[str, frozenset[Reason]]:
     return {}
 
 
+def reader(experiences: Sequence[Experience]) -> Read:
+    by_id = {x.span_id: x for x in experiences}
+    return lambda span_ids: (by_id[id] for id in span_ids if id in by_id)
+
+
 def chosen(
     experiences, places=20, share=0.5, doubts=no_doubts, taken=(), answered=(), tenant="acme"
 ) -> list[Selection]:
-    questions = OpenQuestions(experiences, frozenset(taken), frozenset(answered), tenant)
+    questions = OpenQuestions(experiences, frozenset(taken), frozenset(answered), tenant, reader(experiences))
     return select(questions, Splitter(SHARES), places, share, 0.6, doubts)
 
 
@@ -161,3 +167,20 @@ def test_lots_are_uniform_and_tell_nothing_of_the_split():
     assert kstest([lot for lot, _ in lots], "uniform").pvalue > 0.001
     for split in Split:
         assert kstest([lot for lot, own in lots if own is split], "uniform").pvalue > 0.001
+
+
+def test_of_a_question_that_is_not_looked_at_little_is_held_however_long_it_is():
+    def long(n: int) -> Iterator[Experience]:
+        return (
+            make_experience(span_id=f"{i:04x}", inputs={"query": f"{i} {'long ' * 2000}", "context": ""})
+            for i in range(n)
+        )
+
+    tracemalloc.start()
+    try:
+        held = OpenQuestions(long(500), frozenset(), frozenset(), "acme", lambda _span_ids: ())
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most_bytes / 500 < 1_000, "an experience has more than 10,000"
+    assert select(held, Splitter(SHARES), 20, 0.5, 0.6, no_doubts) == [], "those that are gone by now are not asked"

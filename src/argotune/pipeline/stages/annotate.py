@@ -181,9 +181,15 @@ def _chosen(this: Pass, state: LabelState, splitter: Splitter, places: int, budg
     rules, challenger = this.config.annotation, _challenger(this, state.program)
     by = this.embedders(budget.meter)
     taken = frozenset((*state.by_people(), *state.items, *(state.contest.wait if state.contest else ())))
-    experiences = state.log.experiences(state.program.name)
-    refuted = frozenset(state.refuted())
-    questions = OpenQuestions(experiences, taken, frozenset(state.by_trusted()), state.tenant_id, refuted)
+    name, refuted = state.program.name, frozenset(state.refuted())
+    questions = OpenQuestions(
+        state.log.experiences(name),
+        taken,
+        frozenset(state.by_trusted()),
+        state.tenant_id,
+        partial(state.log.experiences_of, name),
+        refuted,
+    )
     most = this.config.training.max_examples
     trusted = trusted_examples(state.log, state.questions, state.program.fields, most)
     training = [example for example in trusted if example.split is Split.TRAIN]
