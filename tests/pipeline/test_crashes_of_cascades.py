@@ -8,6 +8,7 @@ import pytest
 from killed import WHERE, killed
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @WHERE
 def test_a_cascade_that_is_killed_at_a_write_is_trained_and_paid_for_once(tmp_path: Path, where: str):

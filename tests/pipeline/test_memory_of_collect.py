@@ -46,6 +46,7 @@ def peak_bytes(folder: Path, count: int) -> tuple[int, int]:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_four_times_the_questions_take_a_few_bytes_more_each(tmp_path: Path) -> None:
     peak_bytes(tmp_path, 100)  # what is imported and remembered once
     small, few = peak_bytes(tmp_path, 2_000)

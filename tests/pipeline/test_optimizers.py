@@ -65,8 +65,13 @@ def embedded() -> tuple[LMs, Meter]:
     return named.open(LMChoice(), meter, NothingKept()), meter
 
 
+SLOW = {"copro", "gepa", "mipro", "simba"}
+
+
 @pytest.mark.lm
-@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OPTIMIZERS]
+)
 def test_optimizer_runs_on_the_embedded_lm(name: str, embedded: tuple[LMs, Meter]):
     lms, meter = embedded
     before = meter.spent.calls

@@ -14,6 +14,7 @@ import pytest
 from dspy.utils.exceptions import LMError
 from openai_server import Answer, OpenAIServer, completion, failure, running, silence
 from scripted_lm import scripted_writer
+from slow_rows import mostly_slow
 from world import AGENTS, START, WORDS, ScriptedLMs, World, filled, run_once
 
 from argotune.adapters.litellm.lms import Keys, RemoteLMs
@@ -164,7 +165,7 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("why", SILENCES)
+@pytest.mark.parametrize("why", mostly_slow(SILENCES))
 @pytest.mark.parametrize("share", [0.03, 0.6], ids=["few", "many"])
 def test_silence_of_the_champions_lm_leaves_the_pair_out_and_the_rest_is_judged(on, why: str, share: float):
     world, config = on(Unanswering(SILENCES[why], share), lm={"max_retries": 0})
@@ -178,7 +179,7 @@ def test_silence_of_the_champions_lm_leaves_the_pair_out_and_the_rest_is_judged(
     assert numbers.wins == 0, "silence is no win of the challenger"
 
 
-@pytest.mark.parametrize("why", FAULTS)
+@pytest.mark.parametrize("why", mostly_slow(FAULTS))
 def test_faults_of_the_champion_are_misses_and_too_many_of_them_promote_nobody(on, why: str):
     world, config = on(Unanswering(FAULTS[why], 0.12), lm={"max_retries": 0})
     numbers = run_once(world, config).verdict.numbers
@@ -193,7 +194,7 @@ def test_faults_of_the_champion_are_misses_and_too_many_of_them_promote_nobody(o
     assert Registry(world.store, "acme").champion("routing") == (None, None)
 
 
-@pytest.mark.parametrize("why", [*SILENCES, *FAULTS])
+@pytest.mark.parametrize("why", mostly_slow([*SILENCES, *FAULTS]))
 def test_a_challenger_that_fails_on_one_answer_in_ten_is_rejected_however_good_the_others_are(on, why: str):
     script = OfABetterChallenger({**SILENCES, **FAULTS}[why], 0.12, of_challenger=True)
     world, config = on(script, lm={"max_retries": 0})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from argotune.programs.states import Stored
 from argotune.promotion.verdicts import Way
 from argotune.store.collections import Collection
 from argotune.store.port import Record
 from argotune.store.records import StoredValue, to_record
 from argotune.store.sealing import digest
+
+if TYPE_CHECKING:  # the room imports DSPy, and who only looks at versions does not need it
+    from argotune.programs.states import Stored
 
 
 class Lineage(StoredValue):

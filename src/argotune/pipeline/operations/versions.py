@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from argotune.data.live_quality import falls_of
 from argotune.pipeline.operations.asked import Deed
 from argotune.promotion.registry import Registry, RolledBack
 from argotune.promotion.versions import Bar, Champion, Version
@@ -38,6 +37,7 @@ def list_versions(store: Store, tenant_id: str, program: str | None = None) -> l
 
 def explain_version(store: Store, tenant_id: str, version_id: str) -> Explanation:
     """Why a version was made, and promoted or not. Raises NotFound."""
+    from argotune.data.live_quality import falls_of
     from argotune.promotion.contest_book import ContestBook
     from argotune.runs.explain import explain  # brings DSPy
 
