@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from slow_rows import mostly_slow
 
 from argotune.adapters.memory.store import MemoryStore
 from argotune.adapters.prometheus import MetricsServer
@@ -65,7 +66,7 @@ def wait_for(url: str, name: str, labels: tuple[str, ...], value: float) -> None
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGTERM, signal.SIGINT]))
 def test_a_signal_ends_the_process_soon_with_nothing_wrong(number: signal.Signals, tmp_path: Path):
     url = f"sqlite:///{tmp_path}/store.db"
     Configs(SQLiteStore.from_url(url)).save(RoutingConfigUnified(tenant_id="acme"))

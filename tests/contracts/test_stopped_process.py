@@ -37,7 +37,9 @@ def stopped_process(url: str, call: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
-@pytest.mark.parametrize(("kind", "call"), [("sqlite", 1), pytest.param("redis", 40, marks=pytest.mark.redis)])
+@pytest.mark.parametrize(
+    ("kind", "call"), [("sqlite", 1), pytest.param("redis", 40, marks=[pytest.mark.redis, pytest.mark.slow])]
+)
 def test_a_process_that_was_stopped_by_sigstop_leaves_the_finished_run_alone(
     kind: str, call: int, tmp_path: Path, request: pytest.FixtureRequest
 ):

@@ -679,6 +679,7 @@ def test_a_budget_below_a_batch_pays_for_answers_that_are_kept():
     assert 0 < known < len(pairs_of(world, contest.id))
 
 
+@pytest.mark.slow
 def test_fifty_passes_of_one_tenant_at_once_promote_once():
     world, config = contested(annotation={"daily_limit": 60})
     asked(world, 60)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from slow_rows import mostly_slow
 from watched_store import CHANGES, Call, WatchedStore, nothing
 from world import START, World, decision
 
@@ -190,7 +191,7 @@ def test_no_drop_is_found_where_nothing_fell_and_the_module_waits_for_its_period
     assert not world.look(config).is_to_look
 
 
-@pytest.mark.parametrize("write", range(8))
+@pytest.mark.parametrize("write", mostly_slow(range(8)))
 def test_an_answer_is_counted_once_whenever_the_store_goes_away(write: int):
     world, config = served()
     world.later(hours=2)

@@ -849,6 +849,7 @@ def usual() -> Callable[[Callable[[], Any], object], Any]:
     return looked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", CONFIG, ids=lambda row: row.name)
 def test_a_field_of_a_tenants_config_changes_what_it_says(row: Row, usual: Callable[..., Any]):
     given = {"tenant_id": "acme", **row.given}
@@ -1140,6 +1141,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", SETTINGS, ids=lambda row: row.name)
 def test_a_setting_of_an_installation_changes_what_it_says(row: Row, usual: Callable[..., Any]):
     variable = str(Settings.model_fields[row.name].validation_alias)

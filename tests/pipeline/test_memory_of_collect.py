@@ -78,6 +78,7 @@ def peak_of_reading(data: Dataset) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_what_a_training_reads_takes_no_more_where_there_are_four_times_the_questions(tmp_path: Path) -> None:
     few, many = (collected(SQLiteStore(tmp_path / f"{n}.db"), n) for n in (1_000, 4_000))
     peak_of_reading(few)  # what is remembered once

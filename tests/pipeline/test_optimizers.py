@@ -18,6 +18,7 @@ import pytest
 from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import LMError
 from scripted_lm import json_answers, like_the_nearest_demo, scripted_lms, scripted_writer
+from slow_rows import mostly_slow
 from tuning import AGENTS, ROUTING, THINGS, WORDS, WRITTEN, examples, scripted, task
 
 from argotune.adapters.llama_cpp.lm import EmbeddedLMs
@@ -65,13 +66,8 @@ def embedded() -> tuple[LMs, Meter]:
     return named.open(LMChoice(), meter, NothingKept()), meter
 
 
-SLOW = {"copro", "gepa", "mipro", "simba"}
-
-
 @pytest.mark.lm
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in OPTIMIZERS]
-)
+@pytest.mark.parametrize("name", mostly_slow(["bootstrap", *(name for name in OPTIMIZERS if name != "bootstrap")]))
 def test_optimizer_runs_on_the_embedded_lm(name: str, embedded: tuple[LMs, Meter]):
     lms, meter = embedded
     before = meter.spent.calls

@@ -281,6 +281,7 @@ def test_long_fields_cost_none_of_the_others(shops) -> None:
         assert told(read(shop.traces, shop.stream("agent"), since)) == {"read": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.phoenix
 def test_without_the_query_route_what_is_said_beside_comes_by_pages(
     shops, bad_server, phoenix_url: str, make_annotation
@@ -296,6 +297,7 @@ def test_without_the_query_route_what_is_said_beside_comes_by_pages(
     assert [a.span_id for a in traces.annotations(of, ["polite"], BEGINNING)] == [decision]
 
 
+@pytest.mark.slow
 @pytest.mark.phoenix
 def test_without_the_query_route_what_is_above_comes_by_pages(shops, bad_server, phoenix_url: str) -> None:
     bad_server.behind, bad_server.applies = phoenix_url, lambda path: path.startswith("/v1/spans?")

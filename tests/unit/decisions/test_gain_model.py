@@ -185,6 +185,7 @@ def tossed(rng: random.Random, days: int, a_day: int) -> list[LedgerRow]:
     return rows
 
 
+@pytest.mark.slow
 def test_models_that_are_worth_no_more_seldom_take_over_however_often_a_year_looks(monkeypatch: pytest.MonkeyPatch):
     """Everything but XGBoost is the real code: its advice is a toss. Looking daily at 95 % lets many pass."""
     monkeypatch.setattr(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,7 +15,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score
 from watched_store import Meanwhile, WatchedStore
 
 from argotune.adapters.memory.store import MemoryStore
-from argotune.data.annotations import Annotation, AnnotatorKind
+from argotune.data.annotations import Annotation, AnnotatorKind, strongest
 from argotune.data.fields import Fields
 from argotune.labels.agreement import AnnotatorReport, compare, disputed
 from argotune.labels.annotator_book import keep_report, report_of, reports_of
@@ -155,6 +157,18 @@ def test_disputed_are_spans_on_which_a_person_is_contradicted_by_anybody_who_is_
         note(6, AGENTS[1], "CODE", "rule"),
     ]
     assert disputed(annotations, FIELDS, ["liar"]) == {f"{n:016x}" for n in (1, 2)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_fifty_people_who_contradict_one_another_the_newest_is_believed_and_the_span_is_disputed(seed: int):
+    said = [
+        replace(note(1, AGENTS[n % len(AGENTS)], who=f"person-{n}"), updated_at=NOON + timedelta(minutes=n))
+        for n in range(50)
+    ]
+    agreed = [note(2, AGENTS[0], who=f"person-{n}") for n in range(50)]
+    annotations = random.Random(seed).sample([*said, *agreed], 100)
+    assert disputed(annotations, FIELDS, []) == {f"{1:016x}"}
+    assert strongest(annotations)[f"{1:016x}", "agent"] == said[-1]
 
 
 def test_reports_are_stored_one_for_each_program():
