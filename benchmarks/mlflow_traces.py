@@ -118,7 +118,8 @@ def said(chance: random.Random, words: list[str], number: int) -> dict[str, str]
     given = {"query": query, "entities": f"entity {number}", "relationships": "", "enhanced_query": f"{query} in full"}
     agent = chance.choice(["video_search_agent", "document_search_agent", "summarizer_agent"])
     answer = {"reasoning": "because " * 20, "agent": agent, "confidence": chance.random()}
-    return {"mlflow.spanInputs": json.dumps(given), "mlflow.spanOutputs": json.dumps(answer)}
+    outcome = {"routing.agent_success": json.dumps(chance.random() < 0.8)}
+    return {"mlflow.spanInputs": json.dumps(given), "mlflow.spanOutputs": json.dumps(answer), **outcome}
 
 
 def insert(database: sqlite3.Connection, experiment: int, at_ns: int, names: Names, values: dict[str, str]) -> None:
