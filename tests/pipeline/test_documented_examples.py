@@ -13,13 +13,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from documented import CONFIG, INTERVALS, MARIE, PRODUCTION
 from orchestrated import AGENTS as ORCHESTRATED
 from orchestrated import PlanningLMs, query_of, right_plan
 from twin_embedders import EMBEDDERS
 from world import AGENTS, ScriptedLMs, World, traffic
 
 from argotune import (
-    AdvancedOptimizerConfig,
     AdvancedRoutingOptimizer,
     ModalityOptimizer,
     OptimizationOrchestrator,
@@ -63,16 +63,7 @@ def test_example_1_complete_optimization_orchestration(
     world.receive(150, "production")
 
     async def example() -> None:
-        orchestrator = OptimizationOrchestrator(
-            tenant_id="production",
-            span_eval_interval_minutes=15,
-            annotation_interval_minutes=30,
-            feedback_interval_minutes=15,
-            confidence_threshold=0.6,
-            min_annotations_for_optimization=50,
-            optimization_improvement_threshold=0.05,
-            ports=world.ports,
-        )
+        orchestrator = OptimizationOrchestrator(**PRODUCTION, ports=world.ports)
         started = asyncio.create_task(orchestrator.start())  # runs indefinitely
         while not orchestrator.get_metrics()["optimizations_triggered"]:
             assert not started.done()
@@ -95,35 +86,11 @@ def test_example_1_complete_optimization_orchestration(
 
 
 def test_example_2_advanced_routing_optimizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    config = AdvancedOptimizerConfig(
-        optimizer_strategy="adaptive",
-        learning_rate=0.001,
-        batch_size=32,
-        experience_replay_size=1000,
-        min_experiences_for_training=50,
-        exploration_epsilon=0.1,
-        epsilon_decay=0.995,
-        search_quality_weight=0.4,
-        agent_success_weight=0.3,
-        user_satisfaction_weight=0.3,
-        processing_time_penalty=0.1,
-    )
     inner = {"lms": ScriptedLMs(), "embedders": EMBEDDERS, "rng": Random(3)}
 
     async def example() -> None:
-        optimizer = AdvancedRoutingOptimizer(config=config, storage_dir=tmp_path / "data/optimization", **inner)
-        reward = await optimizer.record_routing_experience(
-            query="Show me videos where Marie Curie discusses radioactivity",
-            entities=[{"text": "Marie Curie", "label": "person"}],
-            relationships=[{"head": "Marie Curie", "relation": "discusses", "tail": "radioactivity"}],
-            enhanced_query="Show me videos where Marie Curie discusses radioactivity in physics lectures",
-            chosen_agent="video_search_agent",
-            routing_confidence=0.85,
-            search_quality=0.92,
-            agent_success=True,
-            user_satisfaction=0.95,
-            processing_time=1.2,
-        )
+        optimizer = AdvancedRoutingOptimizer(config=CONFIG, storage_dir=tmp_path / "data/optimization", **inner)
+        reward = await optimizer.record_routing_experience(**MARIE)
         print(f"Computed reward: {reward:.3f}")
         recommendations = await optimizer.get_routing_recommendations(
             query="Find lecture videos about quantum mechanics",
@@ -301,13 +268,7 @@ def test_example_6_single_optimization_cycle(capsys: pytest.CaptureFixture[str])
     world.receive(45, "test")
 
     async def example() -> None:
-        orchestrator = OptimizationOrchestrator(
-            tenant_id="test",
-            span_eval_interval_minutes=15,
-            annotation_interval_minutes=30,
-            feedback_interval_minutes=15,
-            ports=world.ports,
-        )
+        orchestrator = OptimizationOrchestrator(tenant_id="test", **INTERVALS, ports=world.ports)
         results = await orchestrator.run_once()
         print(f"Span evaluation: {results['span_evaluation']}")
         print(f"Annotation requests: {results['annotation_requests']}")

@@ -7,6 +7,7 @@ import threading
 from typing import Any
 
 import pytest
+from documented import INTERVALS, PRODUCTION
 from judge import Judge, annotator
 from world import World, traffic
 
@@ -34,16 +35,7 @@ def world_of(tenant_id: str, n: int = 150, **fields: Any) -> World:
 
 
 def test_optimization_orchestrator_initialization():
-    orchestrator = OptimizationOrchestrator(
-        tenant_id="production",
-        span_eval_interval_minutes=15,
-        annotation_interval_minutes=30,
-        feedback_interval_minutes=15,
-        confidence_threshold=0.6,
-        min_annotations_for_optimization=50,
-        optimization_improvement_threshold=0.05,
-        ports=World().ports,
-    )
+    orchestrator = OptimizationOrchestrator(**PRODUCTION, ports=World().ports)
     assert orchestrator.tenant_id == "production"
     assert orchestrator.get_metrics() == {
         "tenant_id": "production",
@@ -65,13 +57,7 @@ def test_optimization_orchestrator_initialization():
 
 def test_run_once_optimization_cycle():
     world = world_of("test")
-    orchestrator = OptimizationOrchestrator(
-        tenant_id="test",
-        span_eval_interval_minutes=15,
-        annotation_interval_minutes=30,
-        feedback_interval_minutes=15,
-        ports=world.ports,
-    )
+    orchestrator = OptimizationOrchestrator(tenant_id="test", **INTERVALS, ports=world.ports)
     results = asyncio.run(orchestrator.run_once())
     evaluated = results["span_evaluation"]
     assert evaluated == {"spans_processed": 150, "experiences_created": 150, "avg_confidence": pytest.approx(0.9)}

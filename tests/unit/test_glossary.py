@@ -39,8 +39,8 @@ PLAIN = words_of(
     parser parts passwords performance personal phones place progress project public quiet random randomness reasons
     recipe removal report reports results
     retrying returned right rows sample saved scheduling search secret secrets selection service sessions showing
-    signatures static stats step steps store stored story tuner tuning types universal unmetered up validation values
-    watching weights who
+    signatures static stats step steps store stored story tuner tuning types universal unmetered untrained up validation
+    values watching weights who
     """
 )
 """Words that mean in the code what they mean everywhere. A new one that means more is a row of the glossary."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING
 
+import altair as alt
 import streamlit as st
 
 from argotune.dashboard.addresses import PageAddress, read_address
@@ -14,6 +16,12 @@ from argotune.dashboard.desk import Desk, whose_page
 from argotune.dashboard.inert import inert, plain
 from argotune.dashboard.views.tiles import Tile
 from argotune.errors import ArgotuneError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = Mapping[str, str | float | date | None]
+"""Of a table, by column."""
 
 PAGES_HERE = "pages"
 TENANT_SEEN = "tenant"
@@ -63,19 +71,19 @@ def draw_link(page: str, label: str, address: PageAddress, icon: str = ":materia
     st.page_link(target, label=inert(label, 90), icon=icon, query_params=address.query)
 
 
-def draw_plot(chart: Any, told: str, rows: Sequence[Any]) -> None:
+def draw_plot(chart: alt.Chart | alt.LayerChart, told: str, rows: Sequence[DataclassInstance]) -> None:
     """A plot, what it says for those who do not see it, and its numbers as a table."""
     st.altair_chart(chart, width="stretch", alt=told)
     with st.expander(f"{told}: as a table"):
         draw_table([asdict(row) for row in rows], told)
 
 
-def draw_table(rows: Sequence[Mapping[str, Any]], told: str) -> None:
+def draw_table(rows: Sequence[Row], told: str) -> None:
     """Cells are text and numbers, nothing else."""
     st.dataframe(_cells(rows), hide_index=True, width="stretch", alt=told)
 
 
-def draw_choice(rows: Sequence[Mapping[str, Any]], told: str) -> int | None:
+def draw_choice(rows: Sequence[Row], told: str) -> int | None:
     """Such a table of which a row can be chosen; its number, None for none."""
     chosen = st.dataframe(
         _cells(rows), hide_index=True, width="stretch", alt=told, on_select="rerun", selection_mode="single-row"
@@ -83,7 +91,7 @@ def draw_choice(rows: Sequence[Mapping[str, Any]], told: str) -> int | None:
     return next(iter(chosen.selection.rows), None)
 
 
-def _cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _cells(rows: Sequence[Row]) -> list[Row]:
     return [{name: plain(v) if isinstance(v, str) else v for name, v in row.items()} for row in rows]
 
 

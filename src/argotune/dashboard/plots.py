@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
 
 import altair as alt
 
@@ -14,6 +14,9 @@ from argotune.dashboard.views.decided import DecidedPoint
 from argotune.dashboard.views.fleet import OUTCOMES, PlotBar
 from argotune.dashboard.views.tenant import AccuracyView, ContestView
 from argotune.dashboard.views.version import GainView, SliceBar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 COLOURS = {
     "promoted": "#009E73",
@@ -143,7 +146,7 @@ def _told(first: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{first}:{kind}", title=" "), alt.Tooltip("told:N", title="  ")]
 
 
-def _data(points: Sequence[Any]) -> alt.Data:
+def _data(points: Sequence[DataclassInstance]) -> alt.Data:
     """Dataclasses as rows."""
     rows = [{name: _cell(value) for name, value in asdict(point).items()} for point in points]
     return alt.Data(values=rows)

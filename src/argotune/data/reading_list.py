@@ -10,7 +10,6 @@ from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -84,17 +83,14 @@ class _Columns:
     def _first(self, places: np.ndarray, split: Split) -> np.ndarray:
         """These, in the order in which they are read."""
         ids = np.frombuffer(self._ids, dtype=f"S{_ID_BYTES}")[places]
-        at, trusted = (np.frombuffer(column, dtype=kind)[places] for column, kind in self._worth)
-        by_worth = places[np.lexsort((ids, -at, 1 - trusted))]
+        at = np.frombuffer(self._at, dtype=np.float64)[places]
+        trusted = np.frombuffer(self._trusted, dtype=np.uint8)[places]
+        by_worth = places[np.lexsort((ids, -at, trusted == 0))]
         if split is not Split.TRAIN:
             return by_worth
         answers = np.frombuffer(self._answers, dtype=np.uint64)[by_worth]
         found: np.ndarray = by_worth[np.argsort(_depth(answers), kind="stable")]
         return found
-
-    @property
-    def _worth(self) -> tuple[tuple[Any, type], ...]:
-        return (self._at, np.float64), (self._trusted, np.int8)
 
     def _named(self, places: np.ndarray) -> tuple[str, ...]:
         starts = (_ID_BYTES * int(place) for place in places)

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import Field
 
+from argotune.data.spans import Json
 from argotune.data.splitting import Split
 from argotune.errors import Conflict, NewerRecord
 from argotune.labels.selection import Reason, lot_of
@@ -103,7 +103,7 @@ class QueueStanding:
     queued_today: int
     daily_limit: int
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """For programs."""
         return {**asdict(self), "oldest_at": self.oldest_at.isoformat() if self.oldest_at else None}
 

@@ -7,10 +7,10 @@ on.
 from __future__ import annotations
 
 from argotune.data.dataset import Dataset
-from argotune.data.splitting import Split
 from argotune.errors import ProgramChanged
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.stages.decide import DecisionInputs
+from argotune.pipeline.untrained import may_try, plan_to_try
 from argotune.programs.program import Program
 from argotune.promotion.offers import OFFERED, Offers
 from argotune.promotion.versions import Version
@@ -20,21 +20,12 @@ from argotune.runs.run import Plan, Run
 def offered_plan(this: Pass, program: Program, data: Dataset, question: DecisionInputs) -> Plan | None:
     """The plan to try what an application offers; None where nothing waits, where no label could judge it and where a
     person has the tenant's own trained."""
-    if question.is_forced or not (0 < question.level < 1 and data.sums.trusted_share()):
+    if not may_try(data, question):
         return None
     found = Offers(this.store, this.tenant_id).waiting(program.name, program.signature_hash)
     if found is None:
         return None
-    return Plan(
-        optimizer=OFFERED,
-        reason=f"an application offers a version, {found.sentence}",
-        seed=question.seed,
-        max_iterations=1,
-        train_ids=(),
-        dev_ids=(),
-        test_ids=data.ids(Split.TEST),
-        data_hash=data.data_hash,
-    )
+    return plan_to_try(OFFERED, f"an application offers a version, {found.sentence}", data, question.seed)
 
 
 def offered_challenger(this: Pass, program: Program, run: Run) -> Version:

@@ -11,6 +11,7 @@ from argotune.data.splitting import Split
 from argotune.errors import NotFound, ProgramChanged
 from argotune.pipeline.module_pass import Pass
 from argotune.pipeline.stages.decide import DecisionInputs
+from argotune.pipeline.untrained import may_try, plan_to_try
 from argotune.programs.program import Program
 from argotune.promotion.champions import ServingVersion
 from argotune.promotion.pool import POOLED, Pool, PooledVersion
@@ -27,23 +28,13 @@ def pooled_plan(
 
     What the tenant gave to the pool may be in it: all its training and dev examples count as seen.
     """
-    if serving.tag is not None or question.is_forced:
-        return None
-    if not (0 < question.level < 1 and data.sums.trusted_share()):
+    if serving.tag is not None or not may_try(data, question):
         return None
     found = Pool(this.store).of(program.name, program.signature_hash)
     if found is None or _is_known(this, found):
         return None
-    return Plan(
-        optimizer=POOLED,
-        reason=f"the tenant shares, and no champion serves yet: the pooled program, {found.sentence}",
-        seed=question.seed,
-        max_iterations=1,
-        train_ids=(),
-        dev_ids=data.all_ids(Split.TRAIN, Split.DEV),
-        test_ids=data.ids(Split.TEST),
-        data_hash=data.data_hash,
-    )
+    reason = f"the tenant shares, and no champion serves yet: the pooled program, {found.sentence}"
+    return plan_to_try(POOLED, reason, data, question.seed, seen=data.all_ids(Split.TRAIN, Split.DEV))
 
 
 def pooled_challenger(this: Pass, program: Program, run: Run) -> Version:

@@ -58,7 +58,7 @@ class Pair:
     was_equal: bool | None = None
 
     def masked(self, mask: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Pair:
-        """The pair with masked answers. Those that differed differ still, though a placeholder is all that is left."""
+        """The pair with masked answers. Those that differed differ still, though the mask of both is the same."""
         both = [replace(answer, answers=mask(answer.answers)) for answer in (self.champion, self.challenger)]
         if both == [self.champion, self.challenger]:
             return self

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from documented import CONFIG, MARIE
 from factories import NOON
 from twin_embedders import EMBEDDERS, twins
 from world import ScriptedLMs
@@ -30,18 +31,6 @@ WORDS = {"video": "footage clip film", "text": "paper report letter", "sum": "su
 ENDLESS: list[Any] = []
 ENDLESS.append(ENDLESS)
 BASELINE = {"recommended_agent": "video", "confidence": 0.6, "reasoning": "keywords"}
-MARIE = {
-    "query": "Show me videos where Marie Curie discusses radioactivity",
-    "entities": [{"text": "Marie Curie", "label": "person"}],
-    "relationships": [{"head": "Marie Curie", "relation": "discusses", "tail": "radioactivity"}],
-    "enhanced_query": "Show me videos where Marie Curie discusses radioactivity in physics lectures",
-    "chosen_agent": "video_search_agent",
-    "routing_confidence": 0.85,
-    "search_quality": 0.92,
-    "agent_success": True,
-    "user_satisfaction": 0.95,
-    "processing_time": 1.2,
-}
 
 
 def optimizer(folder: Path, config: AdvancedOptimizerConfig | None = None, **given: Any) -> AdvancedRoutingOptimizer:
@@ -76,20 +65,7 @@ def trained(folder: Path, config: AdvancedOptimizerConfig | None = None, n: int 
 
 def test_record_routing_experience(tmp_path: Path):
     """The document's experience earns the document's reward."""
-    config = AdvancedOptimizerConfig(
-        optimizer_strategy="adaptive",
-        learning_rate=0.001,
-        batch_size=32,
-        experience_replay_size=1000,
-        min_experiences_for_training=50,
-        exploration_epsilon=0.1,
-        epsilon_decay=0.995,
-        search_quality_weight=0.4,
-        agent_success_weight=0.3,
-        user_satisfaction_weight=0.3,
-        processing_time_penalty=0.1,
-    )
-    learner = AdvancedRoutingOptimizer(config=config, storage_dir=tmp_path / "optimization")
+    learner = AdvancedRoutingOptimizer(config=CONFIG, storage_dir=tmp_path / "optimization")
     assert round(asyncio.run(learner.record_routing_experience(**MARIE)), 3) == 0.923
 
 

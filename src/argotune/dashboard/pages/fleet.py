@@ -7,7 +7,7 @@ import streamlit as st
 from argotune.dashboard import plots
 from argotune.dashboard.addresses import PageAddress
 from argotune.dashboard.desk import Desk
-from argotune.dashboard.drawing import draw_choice, draw_link, draw_plot, draw_texts, draw_tiles, leave_for
+from argotune.dashboard.drawing import Row, draw_choice, draw_link, draw_plot, draw_texts, draw_tiles, leave_for
 from argotune.dashboard.inert import inert, plain
 from argotune.dashboard.views.fleet import FleetView, TenantRow, fleet_view
 from argotune.dashboard.views.tiles import in_utc
@@ -100,7 +100,7 @@ def _all(view: FleetView) -> None:
         leave_for("tenant", PageAddress(tenant=view.rows[chosen].tenant))
 
 
-def _cells(row: TenantRow) -> dict[str, str | int | float | None]:
+def _cells(row: TenantRow) -> Row:
     return {
         "tenant": row.tenant,
         "wants optimization": "yes" if row.enabled else "no",

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
 
 from argotune.data.live_quality import DayScores, live_qualities
+from argotune.data.spans import Json
 from argotune.errors import ConfigInvalid
 from argotune.pipeline.operations.asked import tenant_ids_of
 from argotune.promotion.contest_book import ContestBook
@@ -62,7 +62,7 @@ class ProgramAccuracy:
     held_out: tuple[HeldOutScore, ...]
     changes: tuple[Change, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """For programs."""
         return {
             "tenant_id": self.tenant_id,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
+from argotune.data.spans import Json
 from argotune.decisions.active_model import Activation, ActiveModel
 from argotune.decisions.ledger import LedgerRow, ledger_of
 from argotune.decisions.values import Contribution, ModelingContext, TrainingDecision
@@ -65,7 +66,7 @@ class RunDecision:
     effect: float | None
     spent: Money
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """For programs."""
         return {
             **asdict(self),

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
+from argotune.data.spans import Json
 from argotune.labels.queue import WaitingCount, all_waiting
 from argotune.runs.at_work import PassAtWork, passes_at_work
 from argotune.runs.sums import Money, total
@@ -34,7 +34,7 @@ class FleetTenant:
     degraded: int = 0
     spent: Money = field(default_factory=Money)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """For programs."""
         return {
             **asdict(self),
@@ -71,7 +71,7 @@ class FleetStanding:
     last_round: RoundRecord | None
     left_out: tuple[Unreadable, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Mapping[str, Json]:
         """For programs."""
         return {
             "totals": asdict(self.totals),
