@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from factories import NOON, make_version
+from watched_store import Meanwhile, WatchedStore
 from world import AGENTS, World, right_agent, run_once, traffic
 
 from argotune import AutoTuningOptimizer, OptimizationConfig, RoutingDecision
-from argotune.errors import ConfigInvalid, NotFound
+from argotune.adapters.memory.store import MemoryStore
+from argotune.errors import ConfigInvalid, Conflict, NotFound
 from argotune.pipeline.stages.forget import forget_old
 from argotune.promotion.contest_book import ContestBook
 from argotune.promotion.offers import OfferedVersion, Offers
@@ -106,6 +109,23 @@ def test_a_later_offer_takes_the_place_of_one_that_waits_and_leaves_one_in_a_con
 def replace_state(version: Any, threshold: float) -> Any:
     state = {**version.state, "ask_below": threshold}
     return version.model_copy(update={"state": state, "id": f"routing-{threshold}"})
+
+
+def test_of_two_that_are_offered_at_once_the_later_one_waits_and_none_is_masked_over_another():
+    store = WatchedStore(MemoryStore())
+    offers, early, late = Offers(store, "acme"), offered_at(NOON), offered_at(NOON + timedelta(seconds=1))
+    store.before = Meanwhile(lambda: offers.make(late), "scan")
+    offers.make(early)
+    assert offers.last("routing", early.version.signature_hash) == late
+    anew = late.model_copy(update={"questions": ("others",)})
+    store.before = Meanwhile(lambda: offers.make(anew))
+    with pytest.raises(Conflict):
+        offers.mask("routing", str.upper)
+    assert offers.of(late.version.id) == anew
+
+
+def offered_at(at: datetime) -> OfferedVersion:
+    return OfferedVersion(version=make_version(f"v{at:%S}"), questions=("a",), offered_at=at)
 
 
 def test_without_a_store_nothing_serves_unless_it_is_said_that_no_contest_was_held(tmp_path: Path):

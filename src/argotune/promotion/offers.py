@@ -11,7 +11,7 @@ from argotune.promotion.registry import Registry
 from argotune.promotion.versions import Lineage, Version
 from argotune.store.collections import Collection
 from argotune.store.port import Store
-from argotune.store.records import StoredValue, find, find_all, to_record
+from argotune.store.records import StoredValue, find, find_all, find_tagged, to_record
 
 OFFERED = "offered"
 """As the optimizer of a plan and of a version: it was not trained in a run of the tenant."""
@@ -43,18 +43,20 @@ class Offers:
         self._store, self._tenant_id = store, tenant_id
 
     def make(self, offered: OfferedVersion) -> None:
-        """Offer a version in the place of the one that waits. Raises what the store raises."""
+        """Offer a version in the place of what was offered before. Of two that are offered at once the later one
+        waits. Raises what the store raises."""
         program, id = offered.version.program, offered.version.id
         contest = ContestBook(self._store, self._tenant_id).open(program)
         kept = {id, contest.challenger if contest else id}
         self._store.write(self._tenant_id, [to_record(Collection.OFFERS, id, offered)])
-        gone = [each.version.id for each in self._all(program) if each.version.id not in kept]
+        before = [each for each in self._all(program) if _age(each) < _age(offered)]
+        gone = [each.version.id for each in before if each.version.id not in kept]
         self._store.remove(self._tenant_id, Collection.OFFERS, gone)
 
     def last(self, program: str, signature_hash: str) -> OfferedVersion | None:
         """The last one for a program with this signature."""
         fit = [each for each in self._all(program) if each.version.signature_hash == signature_hash]
-        return max(fit, key=lambda each: each.offered_at, default=None)
+        return max(fit, key=_age, default=None)
 
     def waiting(self, program: str, signature_hash: str) -> OfferedVersion | None:
         """The last one, where it was in no contest yet."""
@@ -67,11 +69,12 @@ class Offers:
         return found
 
     def mask(self, program: str, text: Callable[[str], str]) -> None:
-        """Mask the questions again."""
-        for each in self._all(program):
+        """Mask the questions again. Raises Conflict where one is offered anew meanwhile."""
+        for each, tag in list(find_tagged(self._store, self._tenant_id, Collection.OFFERS, OfferedVersion)):
             masked = each.model_copy(update={"questions": tuple(map(text, each.questions))})
-            if masked != each:
-                self._store.write(self._tenant_id, [to_record(Collection.OFFERS, each.version.id, masked)])
+            if each.version.program == program and masked != each:
+                record = to_record(Collection.OFFERS, each.version.id, masked)
+                self._store.write(self._tenant_id, [record], {(record.collection, record.id): tag})
 
     def _all(self, program: str) -> list[OfferedVersion]:
         found = find_all(self._store, self._tenant_id, Collection.OFFERS, OfferedVersion)
@@ -86,3 +89,7 @@ class Offers:
         except Corrupt:
             return True
         return True
+
+
+def _age(offered: OfferedVersion) -> tuple[datetime, str]:
+    return offered.offered_at, offered.version.id
