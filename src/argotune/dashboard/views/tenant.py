@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING
@@ -200,6 +200,10 @@ def queue_view(found: QueueStanding) -> QueueView:
             Tile("Queued today", figure_of(found.queued_today), today),
             Tile("Daily limit", figure_of(found.daily_limit)),
         ),
-        by_program=tuple(PlotBar(name, n, counted(n, "span")) for name, n in sorted(found.by_program.items())),
-        by_contest=tuple(PlotBar(name, n, counted(n, "span")) for name, n in sorted(found.by_contest.items())),
+        by_program=_bars(found.by_program),
+        by_contest=_bars(found.by_contest),
     )
+
+
+def _bars(spans: Mapping[str, int]) -> tuple[PlotBar, ...]:
+    return tuple(PlotBar(name, n, counted(n, "span")) for name, n in sorted(spans.items()))
